@@ -1,0 +1,175 @@
+"""The house rules hold, and breaking one breaks the build."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("engine", "workflows", "notifications", "api")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+CONTRACTS = {contract["id"]: contract["name"] for contract in PROJECT["tool"]["importlinter"]["contracts"]}
+
+TOP_LEVEL = {
+    *(*PACKAGES, "tests"),
+    *("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "Makefile"),
+    *("requirements.txt", "requirements-dev.txt"),
+}
+
+
+def broken_contracts(tree: Path) -> set[str]:
+    """The ids of the contracts that the packages under `tree` break.
+
+    Raises AssertionError with the linter's own words if it could not judge at all.
+    """
+    # In a process of its own: this one has already imported the packages from the real tree.
+    lint = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+    result = subprocess.run(
+        [sys.executable, "-c", lint, "--no-logo", "--no-cache", "--config", "pyproject.toml"],
+        cwd=tree,
+        env=os.environ | {"COLUMNS": "1000", "PYTHONIOENCODING": "utf-8"},  # long names stay on one line
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    verdicts = dict(re.findall(r"^(.+) (KEPT|BROKEN)\b", result.stdout, flags=re.MULTILINE))
+    assert set(verdicts) == set(CONTRACTS.values()), result.stdout + result.stderr
+    broken = {contract for contract, name in CONTRACTS.items() if verdicts[name] == "BROKEN"}
+    assert (result.returncode != 0) == bool(broken), result.stdout + result.stderr
+    return broken
+
+
+def test_the_import_contracts_hold() -> None:
+    assert broken_contracts(ROOT) == set()
+
+
+@pytest.fixture
+def copied_sources(tmp_path: Path) -> Path:
+    """The packages' Python files and the contracts, free to be spoiled."""
+    for package in PACKAGES:
+        for source in (ROOT / package).rglob("*.py"):
+            target = tmp_path / source.relative_to(ROOT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+    shutil.copyfile(ROOT / "pyproject.toml", tmp_path / "pyproject.toml")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "where, planted, contract",
+    [
+        # Direction between the packages
+        ("engine/machine.py", "import workflows", "packages"),
+        ("engine/clock.py", "import api", "packages"),
+        ("workflows/planted.py", "import notifications", "packages"),
+        ("notifications/planted.py", "import workflows", "packages"),
+        ("notifications/planted.py", "import api", "packages"),
+        # The floors inside the engine
+        ("engine/errors.py", "import engine.case", "floors"),
+        ("engine/guards.py", "import engine.deadlines", "floors"),
+        ("engine/deadlines.py", "import engine.machine", "floors"),
+        ("engine/machine.py", "import engine.handle", "floors"),
+        ("engine/utils.py", "", "floors"),
+        # Memory and mind
+        ("engine/store/planted.py", "import engine.machine", "memory"),
+        ("engine/store/planted.py", "from engine.authority import anything", "memory"),
+        ("engine/store/planted.py", "def later() -> None:\n    from engine import definition", "memory"),
+        ("engine/machine.py", "import engine.store.database", "mind"),
+        ("engine/definition.py", "from engine.store import database", "mind"),
+        # What notifications may see
+        ("notifications/planted.py", "from engine.handle import handle", "notifications-see-events"),
+        ("notifications/planted.py", "import engine.tick", "notifications-see-events"),
+        ("notifications/planted.py", "from engine.case import Case", "notifications-see-events"),
+        ("notifications/planted.py", "from engine.store import outbox", "notifications-see-events"),
+        ("notifications/channels/planted.py", "import engine.machine", "notifications-see-events"),
+        # The doors
+        ("workflows/planted.py", "from transitions import Machine", "transitions-door"),
+        ("engine/definition.py", "import transitions.core", "transitions-door"),
+        ("engine/tick.py", "import apscheduler", "apscheduler-door"),
+        ("api/planted.py", "from apscheduler.schedulers.background import BackgroundScheduler", "apscheduler-door"),
+        ("engine/handle.py", "import httpx", "httpx-doors"),
+        ("notifications/planted.py", "import httpx", "httpx-doors"),
+        ("api/planted.py", "import httpx", "httpx-doors"),
+        ("engine/errors.py", "from fastapi import HTTPException", "web-door"),
+        ("notifications/planted.py", "import starlette.status", "web-door"),
+        ("workflows/planted.py", "import sqlmodel", "sql-doors"),
+        ("workflows/planted.py", "from sqlalchemy import select", "sql-doors"),
+        ("engine/handle.py", "import sqlalchemy.exc", "sql-doors"),
+        ("notifications/channels/planted.py", "import sqlmodel", "sql-doors"),
+    ],
+)
+def test_a_forbidden_import_breaks_its_contract(copied_sources: Path, where: str, planted: str, contract: str) -> None:
+    spoiled = copied_sources / where
+    original = spoiled.read_text(encoding="utf-8") if spoiled.exists() else ""
+    spoiled.write_text(f"{original}\n{planted}\n", encoding="utf-8")
+
+    assert contract in broken_contracts(copied_sources)
+
+
+def test_a_clone_has_nothing_at_the_top_but_what_the_design_names() -> None:
+    git = shutil.which("git")
+    if git is None or not (ROOT / ".git").exists():
+        pytest.skip("only a git clone knows which files belong to the project")
+    listing = subprocess.run(
+        [git, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    top = {path.split("/")[0] for path in listing.stdout.split("\0") if path}
+    assert {name for name in top if not name.startswith(".")} <= TOP_LEVEL
+
+
+LOCKS = ("requirements.txt", "requirements-dev.txt")
+
+
+def pins(lock: str) -> dict[str, Version]:
+    """Package name to the one version that the lock allows."""
+    text = (ROOT / lock).read_text(encoding="utf-8")
+    return {
+        canonicalize_name(name): Version(pin) for name, pin in re.findall(r"^([\w.-]+)==([^ ;\\]+)", text, re.MULTILINE)
+    }
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("trace", ["://", "index-url", "find-links", "trusted-host", "file:", " @ ", "--editable"])
+def test_a_lock_names_no_host_and_no_machine(lock: str, trace: str) -> None:
+    assert trace not in (ROOT / lock).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_line_of_a_lock_is_a_pin_a_hash_or_a_reason(lock: str) -> None:
+    shapes = re.compile(r"[\w.-]+==\S+( ; .+)? \\|    --hash=sha256:[0-9a-f]{64}( \\)?|    # .+")
+    lines = (ROOT / lock).read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if not shapes.fullmatch(line)] == []
+
+
+@pytest.mark.parametrize(
+    "declared, locks",
+    [
+        (PROJECT["project"]["dependencies"], ["requirements.txt"]),
+        (PROJECT["dependency-groups"]["dev"], ["requirements-dev.txt"]),
+        (PROJECT["build-system"]["requires"], ["requirements-dev.txt"]),
+    ],
+    ids=["run", "test", "build"],
+)
+def test_the_locks_pin_what_pyproject_declares(declared: list[str], locks: list[str]) -> None:
+    pinned = {name: version for lock in locks for name, version in pins(lock).items()}
+    for requirement in map(Requirement, declared):
+        assert pinned[canonicalize_name(requirement.name)] in requirement.specifier, f"{requirement}: run `make lock`"
+
+
+def test_the_two_locks_agree() -> None:
+    running, testing = map(pins, LOCKS)
+    assert {name: testing[name] for name in running.keys() & testing} == {
+        name: running[name] for name in running.keys() & testing
+    }
