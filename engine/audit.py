@@ -1,0 +1,255 @@
+"""Shows years later that nothing was altered: canonical bytes, a hash chain per case, a Merkle tree over all; pure.
+
+Three layers, each on the one before:
+    commitment   SHA-256 of a salt and a value: the chain can hold it, the value can be erased
+    chain        each envelope names the hash of the one before it in its case
+    tree         RFC 6962 over all envelopes: proves one of them is in, and that a later tree only grew
+"""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import rfc8785
+
+from engine.events import FORMAT
+
+SALT_BYTES = 16  # DESIGN §7: enough that a short text cannot be found by trying texts
+
+
+# --- canonical bytes and commitments ------------------------------------------------------------------------------
+
+
+def canonical(value: object) -> bytes:
+    """The one way to write this value, by RFC 8785.
+
+    value     None, bool, int (up to 2^53 - 1), str, list and dict of these
+    Raises    TypeError for anything else, floats too: a reader in another language may write their last digit otherwise;
+              ValueError for a number too large or text that is not Unicode
+    """
+    _refuse_what_json_blurs(value, "value")
+    written: bytes = rfc8785.dumps(value)  # type: ignore[arg-type]  # checked the line before
+    return written
+
+
+def _refuse_what_json_blurs(value: object, where: str) -> None:
+    if value is None or isinstance(value, bool | int | str):
+        return
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            _refuse_what_json_blurs(item, f"{where}[{index}]")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise TypeError(f"{where} has the key {key!r}; only text can be a key.")
+            _refuse_what_json_blurs(item, f"{where}.{key}")
+    else:
+        raise TypeError(
+            f"{where} is {value!r}, a {type(value).__name__}, which has no canonical form. Write it as text or a whole number."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Commitment:
+    """What goes beside the value (salt) and what goes into the chain (digest, hex)."""
+
+    salt: bytes
+    digest: str
+
+
+def commit(salt: bytes, value: object) -> str:
+    """What the chain holds instead of the value: hex SHA-256 of salt and canonical value."""
+    if len(salt) != SALT_BYTES:
+        raise ValueError(f"A salt has {SALT_BYTES} bytes, not {len(salt)}.")
+    return hashlib.sha256(salt + canonical(value)).hexdigest()
+
+
+def commit_with(draw: Callable[[int], bytes], value: object) -> Commitment:
+    """A commitment under a fresh salt.
+
+    draw    gives that many random bytes; handed in (os.urandom, or a seeded source in a replay) so that this stays pure
+    """
+    salt = draw(SALT_BYTES)
+    return Commitment(salt, commit(salt, value))
+
+
+def opens(digest: str, salt: bytes, value: object) -> bool:
+    """Whether this salt and this value are what was committed to."""
+    return hmac.compare_digest(digest, commit(salt, value))
+
+
+# --- the chain of a case ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ChainFault:
+    """What is wrong, and at which place in the case's history (counted from 1)."""
+
+    sequence: int
+    what: str
+
+
+def envelope_hash(envelope: bytes) -> str:
+    """Hex SHA-256 of the bytes as they were stored; never of a re-written form."""
+    return hashlib.sha256(envelope).hexdigest()
+
+
+def genesis(organisation: str, case: str) -> str:
+    """The `previous` of a case's first envelope: one of its own, so that no history can be moved to another case."""
+    return envelope_hash(canonical(["bihuan-genesis-1", organisation, case]))
+
+
+def verify_chain(
+    envelopes: Iterable[bytes], *, organisation: str | None = None, case: str | None = None
+) -> list[ChainFault]:
+    """What is wrong with one case's history; an empty list when nothing is.
+
+    envelopes             as stored, in order; each a JSON object with format, organisation, case, sequence and previous
+    organisation, case    whose history it must be; without them, whose the first envelope says
+    A history cut off at its end looks whole from here: only a checkpoint of the tree shows that.
+    """
+    faults: list[ChainFault] = []
+    sequence = 1
+    previous: str | None = None
+    for envelope in envelopes:
+        try:
+            fields = _read(envelope)
+        except (ValueError, RecursionError) as error:
+            faults.append(ChainFault(sequence, f"unreadable: {error}"))
+        else:
+            organisation = fields.get("organisation") if organisation is None else organisation
+            case = fields.get("case") if case is None else case
+            found = fields.get("sequence")
+            if found != sequence or isinstance(found, bool):
+                faults.append(ChainFault(sequence, f"sequence {sequence} expected, {found!r} found"))
+                if isinstance(found, int) and found > sequence:
+                    sequence = found  # one missing stretch is one fault, not one for every envelope after it
+            if (fields.get("organisation"), fields.get("case")) != (organisation, case):
+                faults.append(ChainFault(sequence, "belongs to another case"))
+            if fields.get("previous") != (previous or genesis(str(organisation), str(case))):
+                faults.append(ChainFault(sequence, "the envelope before it is not the one it was chained to"))
+        previous = envelope_hash(envelope)
+        sequence += 1
+    return faults
+
+
+def _read(envelope: bytes) -> dict[str, Any]:
+    fields: Any = json.loads(envelope, parse_float=_refuse_float, parse_constant=_refuse_float)
+    if not isinstance(fields, dict):
+        fields = {}
+    number = fields.get("format")
+    if number != FORMAT or isinstance(number, bool):  # True equals 1
+        raise ValueError(f"format {number!r} is not known, only {FORMAT}")
+    if canonical(fields) != envelope:  # also catches a key given twice, of which a parser shows only the last
+        raise ValueError("not in canonical form")
+    return fields
+
+
+def _refuse_float(number: str) -> NoReturn:
+    raise ValueError(f"holds the number {number}, which has no canonical form")
+
+
+# --- the tree over all cases (RFC 6962 §2.1; verification by RFC 9162 §2.1) ---------------------------------------
+# `leaves` are leaf hashes throughout, so that whoever keeps the hashes need not keep the data.
+
+EMPTY_ROOT = hashlib.sha256(b"").digest()
+
+
+def leaf_hash(data: bytes) -> bytes:
+    return hashlib.sha256(b"\x00" + data).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(b"\x01" + left + right).digest()  # another prefix than a leaf's: a node cannot pose as a leaf
+
+
+def root(leaves: Sequence[bytes]) -> bytes:
+    """The hash of the whole tree."""
+    level = list(leaves)
+    if not level:
+        return EMPTY_ROOT
+    while len(level) > 1:
+        paired = [node_hash(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
+        level = paired + level[len(paired) * 2 :]  # a last one without a partner goes up as it is
+    return level[0]
+
+
+def inclusion_proof(index: int, leaves: Sequence[bytes]) -> list[bytes]:
+    """The hashes that lead from leaf `index` (from 0) up to the root, lowest first."""
+    if not 0 <= index < len(leaves):
+        raise IndexError(f"No leaf {index} in a tree of {len(leaves)}.")
+    if len(leaves) == 1:
+        return []
+    split = _split(len(leaves))
+    if index < split:
+        return [*inclusion_proof(index, leaves[:split]), root(leaves[split:])]
+    return [*inclusion_proof(index - split, leaves[split:]), root(leaves[:split])]
+
+
+def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], tree_root: bytes) -> bool:
+    """Whether `leaf` (its hash) is number `index` of the `size` leaves under `tree_root`."""
+    if not 0 <= index < size:
+        return False
+    place, last, current = index, size - 1, leaf
+    for sibling in proof:
+        if last == 0:
+            return False
+        if place & 1 or place == last:
+            current = node_hash(sibling, current)
+            while not place & 1 and place:
+                place, last = place >> 1, last >> 1
+        else:
+            current = node_hash(current, sibling)
+        place, last = place >> 1, last >> 1
+    return last == 0 and current == tree_root
+
+
+def consistency_proof(old_size: int, leaves: Sequence[bytes]) -> list[bytes]:
+    """The hashes that show that the first `old_size` leaves are still what they were."""
+    if not 0 <= old_size <= len(leaves):
+        raise IndexError(f"A tree of {len(leaves)} was never one of {old_size}.")
+    return _grown(old_size, leaves, old_is_whole=True) if 0 < old_size < len(leaves) else []
+
+
+def verify_consistency(old_size: int, new_size: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]) -> bool:
+    """Whether the tree under `new_root` begins with everything under `old_root`."""
+    if old_size == 0:
+        return not proof and new_size >= 0 and old_root == EMPTY_ROOT
+    if old_size == new_size:
+        return not proof and old_root == new_root
+    if not 0 < old_size < new_size or not proof:
+        return False
+    # A power of two is a whole subtree of the new tree: its root is known and left out of the proof.
+    path = [old_root, *proof] if old_size & (old_size - 1) == 0 else list(proof)
+    place, last = old_size - 1, new_size - 1
+    while place & 1:
+        place, last = place >> 1, last >> 1
+    old = new = path[0]
+    for sibling in path[1:]:
+        if last == 0:
+            return False
+        if place & 1 or place == last:
+            old, new = node_hash(sibling, old), node_hash(sibling, new)
+            while not place & 1 and place:
+                place, last = place >> 1, last >> 1
+        else:
+            new = node_hash(new, sibling)
+        place, last = place >> 1, last >> 1
+    return last == 0 and old == old_root and new == new_root
+
+
+def _grown(old_size: int, leaves: Sequence[bytes], *, old_is_whole: bool) -> list[bytes]:
+    if old_size == len(leaves):
+        return [] if old_is_whole else [root(leaves)]
+    split = _split(len(leaves))
+    if old_size <= split:
+        return [*_grown(old_size, leaves[:split], old_is_whole=old_is_whole), root(leaves[split:])]
+    return [*_grown(old_size - split, leaves[split:], old_is_whole=False), root(leaves[:split])]
+
+
+def _split(size: int) -> int:
+    """The largest power of two below `size`: where RFC 6962 divides a tree."""
+    return 1 << (size - 1).bit_length() - 1

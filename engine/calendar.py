@@ -1,0 +1,272 @@
+"""Working days: public holidays, make-up workdays (调休), school breaks; in versions; knows until when it knows."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from engine.clock import utc
+
+DAY = timedelta(days=1)
+WARN_BEFORE_END = timedelta(days=60)  # next year's holiday notice comes out in November: this is when to ask for it
+SATURDAY = 5
+WEEKDAYS_ZH = "一二三四五六日"
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """A school break, both days included. It stops no working-day clock: staff go on working in it.
+
+    between_terms    False for a short break inside a term (a spring or autumn week), which ends no term
+    """
+
+    name: str
+    first: date
+    last: date
+    between_terms: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise ValueError("A break needs a name.")
+        if self.first > self.last:
+            raise ValueError(f"The break {self.name!r} ends on {self.last} before it begins on {self.first}.")
+
+    def __contains__(self, day: date) -> bool:
+        return self.first <= day <= self.last
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """Which days are worked at one place, as far as one version of the public notices says.
+
+    days_off                public holidays, weekends inside them included or not
+    working_weekend_days    Saturdays and Sundays worked in exchange (调休上班)
+    known_from, known_until the days the notices cover; outside, a plain week is assumed
+    estimated_days_off      public holidays guessed for after known_until, so that deadlines there are provisional
+    """
+
+    version: int
+    time_zone: str
+    days_off: frozenset[date]
+    working_weekend_days: frozenset[date]
+    known_from: date
+    known_until: date
+    breaks: tuple[Break, ...] = ()
+    estimated_days_off: frozenset[date] = frozenset()
+
+    def __post_init__(self) -> None:
+        if self.version < 1:
+            raise ValueError(f"Calendar versions count from 1, not {self.version!r}.")
+        try:
+            ZoneInfo(self.time_zone)
+        except (KeyError, ValueError, OSError) as error:  # OSError: a folder's name, such as "Asia"
+            raise ValueError(f"{self.time_zone!r} is no time zone. Use a name such as 'Asia/Shanghai'.") from error
+        if self.known_from > self.known_until:
+            raise ValueError(f"The calendar ends on {self.known_until} before it begins on {self.known_from}.")
+        if weekdays := [day for day in self.working_weekend_days if day.weekday() < SATURDAY]:
+            raise ValueError(f"A make-up workday is a Saturday or Sunday; these are not: {_listed(weekdays)}.")
+        if both := self.days_off & self.working_weekend_days:
+            raise ValueError(f"A day cannot be both off and worked: {_listed(both)}.")
+        if unknown := [day for day in self.days_off | self.working_weekend_days if not self.knows(day)]:
+            raise ValueError(
+                f"Days outside {self.known_from} to {self.known_until} cannot be known: {_listed(unknown)}."
+            )
+        if early := [day for day in self.estimated_days_off if day <= self.known_until]:
+            raise ValueError(
+                f"Nothing is estimated up to {self.known_until}, where the notices speak: {_listed(early)}."
+            )
+        _check_breaks(self.breaks)
+
+    # --- days -------------------------------------------------------------------------------------------------
+
+    def is_workday(self, day: date) -> bool:
+        if isinstance(day, datetime):  # it is a date to Python, but equals none: every holiday would count as worked
+            raise TypeError(f"{day!r} is an instant. Ask local_date() for its day first.")
+        if day.weekday() >= SATURDAY:
+            return day in self.working_weekend_days
+        return day not in self.days_off and day not in self.estimated_days_off
+
+    def knows(self, day: date) -> bool:
+        """Whether the public notices cover this day."""
+        return self.known_from <= day <= self.known_until
+
+    def warns_on(self, today: date) -> bool:
+        """Whether it is time to load another year: the calendar ends within 60 days, or has ended."""
+        return today >= self.known_until - WARN_BEFORE_END
+
+    def add_workdays(self, day: date, n: int) -> date:
+        """The n-th working day after `day`, or before it when n is negative; `day` itself, worked or not, when n is 0."""
+        step = DAY if n > 0 else -DAY
+        left = abs(n)
+        while left:
+            day += step
+            left -= self.is_workday(day)
+        return day
+
+    def workdays_between(self, a: date, b: date) -> int:
+        """How many working days from `a` to `b`: `a` never counts, `b` does if it is one; negative when b comes first.
+
+        So it undoes add_workdays: workdays_between(day, add_workdays(day, n)) == n.
+        """
+        step = DAY if b > a else -DAY
+        count = 0
+        while a != b:
+            a += step
+            count += self.is_workday(a)
+        return count if step == DAY else -count
+
+    def next_workday(self, day: date) -> date:
+        """`day` itself if it is a working day, otherwise the first one after it."""
+        return day if self.is_workday(day) else self.add_workdays(day, 1)
+
+    def makeup_days_between(self, a: date, b: date) -> tuple[date, ...]:
+        """The make-up workdays that workdays_between(a, b) has counted, in order."""
+        first, last = (a + DAY, b) if a <= b else (b, a - DAY)
+        return tuple(sorted(day for day in self.working_weekend_days if first <= day <= last))
+
+    # --- instants ---------------------------------------------------------------------------------------------
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)  # the library keeps one per name
+
+    def local_date(self, instant: datetime) -> date:
+        return utc(instant).astimezone(self.zone).date()
+
+    def at(self, day: date, clock_time: time) -> datetime:
+        """That local time of that day, as aware UTC; the first of the two when the clock is put back over it."""
+        return datetime.combine(day, clock_time.replace(tzinfo=None, fold=0), self.zone).astimezone(UTC)
+
+    def start_of(self, day: date) -> datetime:
+        """Local midnight, as aware UTC."""
+        return self.at(day, time.min)
+
+    def end_of(self, day: date) -> datetime:
+        """23:59:59 local, as aware UTC."""
+        # Counted back from the next midnight: where the clock is put back at midnight, 23:59:59 happens twice.
+        return self.start_of(day + DAY) - timedelta(seconds=1)
+
+    # --- breaks -----------------------------------------------------------------------------------------------
+
+    def break_at(self, day: date) -> Break | None:
+        return next((pause for pause in self.breaks if day in pause), None)
+
+    def next_break(self, day: date) -> Break | None:
+        """The first break that begins after `day`; a break already running is break_at()."""
+        return next((pause for pause in self.breaks if pause.first > day), None)
+
+    # --- words, versions, JSON ----------------------------------------------------------------------------------
+
+    def in_words(self, day: date, locale: str) -> str:
+        """The day with what it is: "2020 年 1 月 19 日（星期日，补班）", "Sunday 19 January 2020 (make-up workday)"."""
+        made_up = day in self.working_weekend_days
+        off = day in self.days_off
+        estimated = day in self.estimated_days_off
+        if locale.startswith("en"):
+            note = (
+                "make-up workday"
+                if made_up
+                else "public holiday"
+                if off
+                else "public holiday, estimated"
+                if estimated
+                else ""
+            )
+            return f"{day:%A} {day.day} {day:%B} {day.year}" + (f" ({note})" if note else "")
+        note = "，补班" if made_up else "，放假" if off else "，推定放假" if estimated else ""
+        return f"{day.year} 年 {day.month} 月 {day.day} 日（星期{WEEKDAYS_ZH[day.weekday()]}{note}）"
+
+    def revised(
+        self,
+        *,
+        add_days_off: Collection[date] = (),
+        add_working_weekend_days: Collection[date] = (),
+        known_until: date | None = None,
+        breaks: tuple[Break, ...] | None = None,
+    ) -> "Calendar":
+        """The next version, after a notice. The later notice wins: a make-up workday that becomes a day off is no longer worked."""
+        until = self.known_until if known_until is None else known_until
+        off, worked = frozenset(add_days_off), frozenset(add_working_weekend_days)
+        return replace(
+            self,
+            version=self.version + 1,
+            days_off=(self.days_off - worked) | off,
+            working_weekend_days=(self.working_weekend_days - off) | worked,
+            known_until=until,
+            breaks=self.breaks if breaks is None else breaks,
+            estimated_days_off=frozenset(day for day in self.estimated_days_off if day > until),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "version": self.version,
+            "time_zone": self.time_zone,
+            "days_off": _iso(self.days_off),
+            "working_weekend_days": _iso(self.working_weekend_days),
+            "known_from": self.known_from.isoformat(),
+            "known_until": self.known_until.isoformat(),
+            "breaks": [
+                {
+                    "name": pause.name,
+                    "first": pause.first.isoformat(),
+                    "last": pause.last.isoformat(),
+                    "between_terms": pause.between_terms,
+                }
+                for pause in self.breaks
+            ],
+            "estimated_days_off": _iso(self.estimated_days_off),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Calendar":
+        """Raises ValueError (or KeyError for a missing field) when the data makes no calendar."""
+        return cls(
+            version=data["version"],
+            time_zone=data["time_zone"],
+            days_off=_days(data["days_off"]),
+            working_weekend_days=_days(data["working_weekend_days"]),
+            known_from=date.fromisoformat(data["known_from"]),
+            known_until=date.fromisoformat(data["known_until"]),
+            breaks=tuple(
+                Break(
+                    name=pause["name"],
+                    first=date.fromisoformat(pause["first"]),
+                    last=date.fromisoformat(pause["last"]),
+                    between_terms=pause.get("between_terms", True),
+                )
+                for pause in data.get("breaks", ())
+            ),
+            estimated_days_off=_days(data.get("estimated_days_off", ())),
+        )
+
+
+def _check_breaks(breaks: tuple[Break, ...]) -> None:
+    for earlier, later in pairwise(breaks):
+        if later.first <= earlier.last:
+            raise ValueError(f"The breaks {earlier.name!r} and {later.name!r} are out of order or overlap.")
+    # A term is named by the half year it begins in (cycles.Term); two with one name would lose the second one's periods.
+    begun: dict[tuple[int, bool], Break] = {}
+    for pause in breaks:
+        if not pause.between_terms:
+            continue
+        begins = pause.last + DAY
+        other = begun.setdefault((begins.year, begins.month > 6), pause)
+        if other is not pause:
+            raise ValueError(
+                f"Two terms would begin in one half of {begins.year}, after {other.name!r} and after {pause.name!r}. "
+                "Mark the break that ends no term with between_terms=False."
+            )
+
+
+def _listed(days: Iterable[date]) -> str:
+    return ", ".join(_iso(days))
+
+
+def _iso(days: Iterable[date]) -> list[str]:
+    return [day.isoformat() for day in sorted(days)]
+
+
+def _days(values: Iterable[str]) -> frozenset[date]:
+    return frozenset(date.fromisoformat(value) for value in values)
