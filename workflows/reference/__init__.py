@@ -16,6 +16,7 @@ A code that does not exist is a NotInReference, which is a ValueError.
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from engine.errors import Text
 from workflows.reference.categories import Category, Taxonomy
@@ -194,7 +195,7 @@ def on_spot_kinds(category: str | None = None) -> Mapping[str, OnSpotKind]:
     """The eight kinds that are corrected on the spot and still recorded; with a category, those that fit it."""
     if category is None:
         return reference().criteria.on_spot_kinds
-    return {kind.code: kind for kind in reference().criteria.on_spot_kinds_for(category)}
+    return MappingProxyType({kind.code: kind for kind in reference().criteria.on_spot_kinds_for(category)})
 
 
 def checklists() -> Mapping[str, Checklist]:

@@ -6,7 +6,7 @@ from importlib.resources.abc import Traversable
 from typing import Literal
 
 from engine.errors import BihuanError, Locale, Text
-from workflows.reference.categories import Taxonomy
+from workflows.reference.categories import Category, Taxonomy
 from workflows.reference.reading import ReferenceFile, Titled, read_file
 from workflows.reference.scheme import Level
 
@@ -94,10 +94,12 @@ class Criteria:
         asked = {criterion.code: criterion for criterion in self.criteria_for(category)}
         unknown = tuple(code for code in answers if code not in asked)
         if unknown:
-            raise CriteriaUnknown(unknown, _unknown(category, unknown, asked))
+            raise CriteriaUnknown(unknown, _unknown(self.taxonomy.category(category), unknown, asked))
         unanswered = tuple(code for code in asked if not isinstance(answers.get(code), bool))
         if unanswered:
-            raise CriteriaUnanswered(unanswered, _unanswered(category, [asked[code] for code in unanswered]))
+            raise CriteriaUnanswered(
+                unanswered, _unanswered(self.taxonomy.category(category), [asked[code] for code in unanswered])
+            )
         return Level.MAJOR if any(answers.values()) else Level.GENERAL
 
     def _reached_by(self, category: str) -> set[str]:
@@ -133,20 +135,20 @@ def _check_applies(file: ReferenceFile, section: str, code: str, applies: tuple[
     file.must_be_known(section, code, applies, (EVERY_CATEGORY, *taxonomy.all), "category")
 
 
-def _unanswered(category: str, criteria: list[Criterion]) -> Text:
+def _unanswered(category: Category, criteria: list[Criterion]) -> Text:
     return Text(
-        zh=f"{category!r} 类隐患的等级尚不能判定：以下各项未答——"
+        zh=f"“{category.title.zh}”类隐患的等级尚不能判定：以下各项未答——"
         + "；".join(f"{criterion.code}（{criterion.question.zh}）" for criterion in criteria)
         + "。每项须答是或否，空白不等于否。",
-        en=f"Cannot decide the level of a hazard of category {category!r}: no answer to "
+        en=f"Cannot decide the level of a hazard of category {category.code!r}: no answer to "
         + "; ".join(f"{criterion.code!r} ({criterion.question.en})" for criterion in criteria)
-        + " Answer each with yes or no; blank is not no.",
+        + ". Answer each with yes or no; blank is not no.",
     )
 
 
-def _unknown(category: str, unknown: tuple[str, ...], asked: Mapping[str, Criterion]) -> Text:
+def _unknown(category: Category, unknown: tuple[str, ...], asked: Mapping[str, Criterion]) -> Text:
     return Text(
-        zh=f"{category!r} 类隐患的等级尚不能判定：{'、'.join(unknown)} 不是该类的判定项。该类的判定项为：{'、'.join(asked)}。",
-        en=f"Cannot decide the level of a hazard of category {category!r}: {', '.join(map(repr, unknown))} "
+        zh=f"“{category.title.zh}”类隐患的等级尚不能判定：{'、'.join(unknown)} 不是该类的判定项。该类的判定项为：{'、'.join(asked)}。",
+        en=f"Cannot decide the level of a hazard of category {category.code!r}: {', '.join(map(repr, unknown))} "
         f"is not asked there. Answer exactly: {', '.join(asked)}.",
     )

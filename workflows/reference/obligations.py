@@ -1,6 +1,5 @@
 """What is owed again and again: cycles, events that open a check, clocks of reporting, retention (cycles.yaml)."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
@@ -14,7 +13,7 @@ from workflows.reference.reading import Titled, read_file
 FILE = "cycles.yaml"
 
 Kind = Literal["law", "standard", "guide", "practice", "policy"]
-_EVERY = re.compile(r"(?P<count>[1-9]\d*) (?P<unit>day|night|school_day|shift|week|month|term|year)s?")
+_EVERY = r"^[1-9]\d* (day|night|school_day|shift|week|month|term|year)s?$"
 
 
 class Obligation(Titled):
@@ -28,7 +27,7 @@ class Obligation(Titled):
     zero_report   "nothing to report" has to be reported
     """
 
-    every: str | None = Field(default=None, pattern=rf"^{_EVERY.pattern}$")
+    every: str | None = Field(default=None, pattern=_EVERY)
     trigger: str | None = None
     who: str
     kind: Kind

@@ -6,9 +6,10 @@ NotInReference       a code was asked for that no file has
 
 from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib.resources.abc import Traversable
 from types import MappingProxyType
-from typing import Any, Never, TypeVar
+from typing import Any, Never, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -16,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from engine.errors import BihuanError, Text
 
 READABLE_VERSION = 1  # of every file; a file of another shape says so instead of being misread
+MOST_SUGGESTED = 5  # codes named to someone who asked for one that does not exist
 
 # The C parser is five times faster; a platform whose wheel lacks it still works.
 _SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -34,8 +36,13 @@ class NotInReference(BihuanError, ValueError):
     """A ValueError as well, so that a form whose field names an unknown code is refused as a form."""
 
     def __init__(self, kind: str, code: str, known: Iterable[str]) -> None:
-        self.code = code
-        super().__init__(f"There is no {kind} {code!r}. Use one of: {', '.join(known)}.")
+        self.unknown = code
+        # a sentence that lists a hundred codes is not read
+        nearest = ", ".join(get_close_matches(code, list(known), n=MOST_SUGGESTED, cutoff=0.0))
+        self.text = Text(
+            zh=f"没有 {code!r} 这个代码。相近的有：{nearest}。", en=f"There is no {kind} {code!r}. Nearest: {nearest}."
+        )
+        super().__init__(self.text.en)
 
 
 class Entry(BaseModel):
@@ -57,6 +64,12 @@ class Titled(Entry):
             return raw
         words = {locale: raw[locale] for locale in ("zh", "en") if locale in raw}
         return {key: value for key, value in raw.items() if key not in {"zh", "en"}} | {"title": words}
+
+    @model_validator(mode="after")
+    def _no_words_are_empty(self) -> Self:
+        if not self.title.zh.strip() or not self.title.en.strip():
+            raise ValueError("zh and en must not be empty")
+        return self
 
 
 E_ = TypeVar("E_", bound=Entry)
@@ -135,7 +148,7 @@ def read_file(folder: Traversable, name: str, sections: Collection[str]) -> Refe
 
 
 def look_up(entries: Mapping[str, V], code: str, kind: str) -> V:
-    """The entry with this code, or NotInReference with the codes there are."""
+    """The entry with this code, or NotInReference with the codes nearest to it."""
     try:
         return entries[code]
     except KeyError:

@@ -138,6 +138,11 @@ class Rung(Entry):
         return self
 
 
+class _Interim(Entry):
+    required_for: tuple[str, ...]
+    suggestions: dict[str, Any]
+
+
 @dataclass(frozen=True)
 class Scheme:
     levels: Mapping[str, LevelRule]
@@ -177,11 +182,7 @@ def read_scheme(folder: Traversable, taxonomy: Taxonomy, organisation: Organisat
 
 
 def _interim(file: ReferenceFile, taxonomy: Taxonomy) -> tuple[tuple[str, ...], Mapping[str, Text]]:
-    class Interim(Entry):
-        required_for: tuple[str, ...]
-        suggestions: dict[str, Any]
-
-    interim = file.entry("interim", "", Interim, file.sections["interim"])
+    interim = file.entry("interim", "", _Interim, file.sections["interim"])
     suggestions: dict[str, Text] = {}
     for code, words in interim.suggestions.items():
         file.must_be_known("interim.suggestions", code, [code], taxonomy.all, "category")

@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from engine.errors import Text
 from workflows.reference.categories import Taxonomy
 from workflows.reference.organisation import Organisation
 from workflows.reference.reading import Titled, read_file
@@ -39,14 +38,11 @@ class _Header(Titled):
     items: list[Any]
 
 
-@dataclass(frozen=True)
-class Checklist:
+class Checklist(Titled):
     """department   who inspects by it; None for the one list of every department without a list of its own
     items        in the order they are walked
     """
 
-    code: str
-    title: Text
     department: str | None
     cycle: Literal["month"]
     items: tuple[ChecklistItem, ...]
@@ -78,7 +74,9 @@ def read_checklists(folder: Traversable, taxonomy: Taxonomy, organisation: Organ
             file.must_be_known(name, item.code, [item.category], taxonomy.subcategories, "sub-category")
             file.must_be_known(name, item.code, [item.limit], scheme.limits, "time limit")
         department = None if header.dept == WITHOUT_A_LIST else header.dept
-        sheets[name] = Checklist(name, header.title, department, header.cycle, tuple(items))
+        sheets[name] = Checklist(
+            code=name, title=header.title, department=department, cycle=header.cycle, items=tuple(items)
+        )
     if sum(sheet.department is None for sheet in sheets.values()) != 1:
         file.refuse("checklists", "", f"not exactly one is for {WITHOUT_A_LIST}", "Keep one, usually 'office'")
     return Checklists(MappingProxyType(sheets))
