@@ -125,8 +125,10 @@ def verify_chain(
             found = fields.get("sequence")
             if found != sequence or isinstance(found, bool):
                 faults.append(ChainFault(sequence, f"sequence {sequence} expected, {found!r} found"))
-                if isinstance(found, int) and found > sequence:
-                    sequence = found  # one missing stretch is one fault, not one for every envelope after it
+                if isinstance(found, int):
+                    sequence = int(
+                        found
+                    )  # go on from there: one missing stretch is one fault, not one for every later envelope
             if (fields.get("organisation"), fields.get("case")) != (organisation, case):
                 faults.append(ChainFault(sequence, "belongs to another case"))
             if fields.get("previous") != (previous or genesis(str(organisation), str(case))):
@@ -137,9 +139,8 @@ def verify_chain(
 
 
 def _read(envelope: bytes) -> dict[str, Any]:
-    fields: Any = json.loads(envelope, parse_float=_refuse_float, parse_constant=_refuse_float)
-    if not isinstance(fields, dict):
-        fields = {}
+    parsed = json.loads(envelope, parse_float=_refuse_float, parse_constant=_refuse_float)
+    fields: dict[str, Any] = parsed if isinstance(parsed, dict) else {}
     number = fields.get("format")
     if number != FORMAT or isinstance(number, bool):  # True equals 1
         raise ValueError(f"format {number!r} is not known, only {FORMAT}")

@@ -270,7 +270,7 @@ class Ladder:
         return Ladder(tuple(replace(rung, how="direct") for rung in self.rungs))
 
 
-def plan_rungs(  # noqa: PLR0917  # the order a sentence would name them in; callers use it
+def plan_rungs(
     ladder: Ladder,
     deadline_due_at: datetime,
     since: datetime,

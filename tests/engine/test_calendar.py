@@ -1,0 +1,301 @@
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.calendar import DAY, Break, Calendar
+
+WINTER = Break("寒假", date(2020, 1, 18), date(2020, 2, 16))
+SUMMER = Break("暑假", date(2020, 7, 4), date(2020, 8, 30))
+
+#: January 2020 as it was published in November 2019
+VERSION_1 = Calendar(
+    version=1,
+    time_zone="Asia/Shanghai",
+    days_off=frozenset({date(2020, 1, 1), *(date(2020, 1, day) for day in range(24, 31))}),
+    working_weekend_days=frozenset({date(2020, 1, 19), date(2020, 2, 1)}),
+    known_from=date(2019, 1, 1),
+    known_until=date(2020, 12, 31),
+    breaks=(WINTER, SUMMER),
+    estimated_days_off=frozenset({date(2021, 1, 1)}),
+)
+
+#: and after the notice of 27 January 2020, which lengthened the holiday
+VERSION_2 = VERSION_1.revised(add_days_off=[date(2020, 1, 31), date(2020, 2, 1), date(2020, 2, 2)])
+
+
+@pytest.mark.parametrize(
+    "day, in_version_1, in_version_2, because",
+    [
+        (date(2020, 1, 17), True, True, "a plain Friday"),
+        (date(2020, 1, 18), False, False, "a plain Saturday, also in a break"),
+        (date(2020, 1, 19), True, True, "a Sunday worked in exchange for the holiday"),
+        (date(2020, 1, 20), True, True, "a school break is no holiday"),
+        (date(2020, 1, 24), False, False, "New Year's Eve, a Friday"),
+        (date(2020, 1, 25), False, False, "a holiday on a Saturday"),
+        (date(2020, 1, 31), True, False, "a Friday, added to the holiday later"),
+        (date(2020, 2, 1), True, False, "a make-up Saturday, taken back later"),
+        (date(2020, 2, 2), False, False, "a Sunday either way"),
+        (date(2020, 2, 3), True, True, "the first Monday after"),
+        (date(2021, 1, 1), False, False, "an estimated holiday past the end"),
+        (date(2021, 1, 4), True, True, "a plain Monday past the end"),
+        (date(2018, 12, 31), True, True, "a plain Monday before the beginning"),
+    ],
+)
+def test_which_days_are_worked(day: date, in_version_1: bool, in_version_2: bool, because: str) -> None:
+    assert VERSION_1.is_workday(day) is in_version_1, because
+    assert VERSION_2.is_workday(day) is in_version_2, because
+
+
+def test_an_instant_is_not_mistaken_for_a_day() -> None:
+    with pytest.raises(TypeError, match="is an instant"):
+        VERSION_1.is_workday(datetime(2020, 1, 24, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    "day, n, expected, because",
+    [
+        (date(2020, 1, 17), 1, date(2020, 1, 19), "over a Saturday to a make-up Sunday"),
+        (date(2020, 1, 23), 1, date(2020, 1, 31), "over the whole holiday"),
+        (date(2020, 1, 31), -1, date(2020, 1, 23), "and back over it"),
+        (date(2020, 1, 22), 3, date(2020, 2, 1), "to a make-up Saturday"),
+        (date(2020, 1, 25), 0, date(2020, 1, 25), "nothing added is the day itself, even a holiday"),
+        (date(2020, 1, 25), 1, date(2020, 1, 31), "from a day off, the next worked one is the first"),
+        (date(2020, 1, 25), -1, date(2020, 1, 23), "the same backwards"),
+        (date(2020, 2, 28), 1, date(2020, 3, 2), "over 29 February, a Saturday in 2020"),
+    ],
+)
+def test_adding_working_days(day: date, n: int, expected: date, because: str) -> None:
+    assert VERSION_1.add_workdays(day, n) == expected, because
+
+
+@pytest.mark.parametrize(
+    "a, b, expected, because",
+    [
+        (date(2020, 1, 17), date(2020, 1, 17), 0, "the day one stands on never counts"),
+        (date(2020, 1, 17), date(2020, 1, 20), 2, "the make-up Sunday and the Monday"),
+        (date(2020, 1, 20), date(2020, 1, 17), -2, "backwards: the Sunday and the Friday"),
+        (date(2020, 1, 24), date(2020, 1, 30), 0, "inside the holiday"),
+        (date(2020, 1, 30), date(2020, 1, 23), -1, "backwards over it: the Thursday before"),
+    ],
+)
+def test_counting_working_days(a: date, b: date, expected: int, because: str) -> None:
+    assert VERSION_1.workdays_between(a, b) == expected, because
+
+
+DAYS = st.dates(date(2019, 6, 1), date(2021, 6, 1))
+
+
+@st.composite
+def calendars(draw: st.DrawFn) -> Calendar:
+    weekend = st.sets(DAYS.filter(lambda day: day.weekday() >= 5), max_size=12)
+    worked = frozenset(draw(weekend))
+    return Calendar(
+        version=draw(st.integers(1, 9)),
+        time_zone=draw(st.sampled_from(["Asia/Shanghai", "UTC", "America/Sao_Paulo", "Asia/Beirut", "Pacific/Apia"])),
+        days_off=frozenset(draw(st.sets(DAYS, max_size=60))) - worked,
+        working_weekend_days=worked,
+        known_from=date(2019, 6, 1),
+        known_until=date(2021, 6, 1),
+    )
+
+
+@given(calendars(), DAYS, st.integers(-80, 80))
+def test_counting_undoes_adding(calendar: Calendar, day: date, n: int) -> None:
+    there = calendar.add_workdays(day, n)
+    assert calendar.workdays_between(day, there) == n
+    assert n == 0 or calendar.is_workday(there)
+
+
+@given(calendars(), DAYS, st.integers(0, 40), st.integers(0, 40))
+def test_adding_twice_is_adding_the_sum(calendar: Calendar, day: date, m: int, n: int) -> None:
+    assert calendar.add_workdays(calendar.add_workdays(day, m), n) == calendar.add_workdays(day, m + n)
+
+
+@given(calendars(), DAYS)
+def test_the_next_working_day_is_the_nearest_not_earlier(calendar: Calendar, day: date) -> None:
+    found = calendar.next_workday(day)
+    assert calendar.is_workday(found)
+    assert not any(calendar.is_workday(day + timedelta(days=n)) for n in range((found - day).days))
+
+
+@given(calendars(), DAYS, DAYS)
+def test_make_up_days_are_those_that_were_counted(calendar: Calendar, a: date, b: date) -> None:
+    low, high = min(a, b), max(a, b)
+    passed = [low + timedelta(days=n) for n in range((high - low).days + 1)]
+    counted = [day for day in passed if day != a and day in calendar.working_weekend_days]
+    assert list(calendar.makeup_days_between(a, b)) == counted
+
+
+@given(calendars(), DAYS)
+def test_a_local_day_runs_from_its_start_to_its_end(calendar: Calendar, day: date) -> None:
+    assert calendar.end_of(day) + timedelta(seconds=1) == calendar.start_of(day + DAY)
+    assert calendar.local_date(calendar.start_of(day)) == day
+    assert calendar.local_date(calendar.start_of(day) - timedelta(microseconds=1)) == day - DAY
+    assert calendar.local_date(calendar.end_of(day)) == day
+
+
+@pytest.mark.parametrize(
+    "zone, day, start, end, because",
+    [
+        ("Asia/Shanghai", date(2020, 1, 19), "2020-01-18T16:00:00Z", "2020-01-19T15:59:59Z", "eight hours ahead"),
+        (
+            "Asia/Shanghai",
+            date(1988, 4, 17),
+            "1988-04-16T16:00:00Z",
+            "1988-04-17T14:59:59Z",
+            "China's summer time of 1988",
+        ),
+        (
+            "America/Sao_Paulo",
+            date(2018, 2, 17),
+            "2018-02-17T02:00:00Z",
+            "2018-02-18T02:59:59Z",
+            "23:00 to midnight twice",
+        ),
+        (
+            "America/Sao_Paulo",
+            date(2018, 11, 4),
+            "2018-11-04T03:00:00Z",
+            "2018-11-05T01:59:59Z",
+            "a day without a midnight",
+        ),
+    ],
+)
+def test_a_local_day_in_utc(zone: str, day: date, start: str, end: str, because: str) -> None:
+    calendar = replace(VERSION_1, time_zone=zone)
+    assert calendar.start_of(day) == datetime.fromisoformat(start), because
+    assert calendar.end_of(day) == datetime.fromisoformat(end), because
+
+
+def test_a_local_time_becomes_utc() -> None:
+    assert VERSION_1.at(date(2020, 1, 19), time(7, 40)) == datetime(2020, 1, 18, 23, 40, tzinfo=UTC)
+    assert VERSION_1.at(date(2020, 1, 19), time(7, 40)).tzinfo is UTC
+    assert VERSION_1.local_date(datetime(2020, 1, 18, 16, tzinfo=UTC)) == date(2020, 1, 19)
+
+
+@pytest.mark.parametrize(
+    "day, running, following",
+    [
+        (date(2020, 1, 17), None, WINTER),
+        (date(2020, 1, 18), WINTER, SUMMER),
+        (date(2020, 2, 16), WINTER, SUMMER),
+        (date(2020, 2, 17), None, SUMMER),
+        (date(2020, 7, 4), SUMMER, None),
+        (date(2020, 12, 1), None, None),
+    ],
+)
+def test_breaks_by_day(day: date, running: Break | None, following: Break | None) -> None:
+    assert VERSION_1.break_at(day) is running
+    assert VERSION_1.next_break(day) is following
+
+
+@pytest.mark.parametrize(
+    "day, warned",
+    [
+        (date(2020, 10, 31), False),
+        (date(2020, 11, 1), True),  # 60 days before 31 December
+        (date(2020, 12, 31), True),
+        (date(2021, 5, 1), True),
+    ],
+)
+def test_a_calendar_that_ends_soon_warns(day: date, warned: bool) -> None:
+    assert VERSION_1.warns_on(day) is warned
+
+
+@pytest.mark.parametrize(
+    "day, known",
+    [(date(2018, 12, 31), False), (date(2019, 1, 1), True), (date(2020, 12, 31), True), (date(2021, 1, 1), False)],
+)
+def test_a_calendar_knows_until_when_it_knows(day: date, known: bool) -> None:
+    assert VERSION_1.knows(day) is known
+
+
+@pytest.mark.parametrize(
+    "build, complaint",
+    [
+        (lambda: replace(VERSION_1, version=0), "count from 1"),
+        (lambda: replace(VERSION_1, time_zone="Asia/Nantong"), "'Asia/Nantong' is no time zone"),
+        (lambda: replace(VERSION_1, time_zone="../etc/passwd"), "passwd' is no time zone"),
+        (lambda: replace(VERSION_1, time_zone="Asia"), "'Asia' is no time zone"),
+        (lambda: replace(VERSION_1, known_from=date(2021, 1, 1)), "ends on 2020-12-31 before it begins"),
+        (lambda: replace(VERSION_1, working_weekend_days=frozenset({date(2020, 1, 20)})), "these are not: 2020-01-20"),
+        (
+            lambda: replace(VERSION_1, working_weekend_days=frozenset({date(2020, 1, 25)})),
+            "both off and worked: 2020-01-25",
+        ),
+        (lambda: replace(VERSION_1, days_off=frozenset({date(2021, 10, 1)})), "cannot be known: 2021-10-01"),
+        (
+            lambda: replace(VERSION_1, estimated_days_off=frozenset({date(2020, 10, 1)})),
+            "Nothing is estimated up to 2020-12-31",
+        ),
+        (lambda: replace(VERSION_1, breaks=(SUMMER, WINTER)), "'暑假' and '寒假' are out of order or overlap"),
+        (
+            lambda: replace(VERSION_1, breaks=(WINTER, replace(WINTER, name="again"))),
+            "'寒假' and 'again' are out of order or overlap",
+        ),
+        (
+            lambda: replace(VERSION_1, breaks=(WINTER, Break("春假", date(2020, 4, 4), date(2020, 4, 8)))),
+            "between_terms=False",
+        ),
+        (lambda: Break("寒假", date(2020, 2, 16), date(2020, 1, 18)), "'寒假' ends on 2020-01-18 before"),
+        (lambda: Break("", date(2020, 2, 16), date(2020, 2, 18)), "needs a name"),
+    ],
+)
+def test_a_calendar_built_wrong_is_refused(build: Callable[[], object], complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        build()
+
+
+def test_a_spring_week_ends_no_term() -> None:
+    spring = Break("春假", date(2020, 4, 4), date(2020, 4, 8), between_terms=False)
+    assert replace(VERSION_1, breaks=(WINTER, spring, SUMMER)).break_at(date(2020, 4, 6)) == spring
+
+
+def test_a_later_notice_makes_a_new_version_and_wins() -> None:
+    assert (VERSION_1.version, VERSION_2.version) == (1, 2)
+    assert date(2020, 2, 1) in VERSION_1.working_weekend_days
+    assert VERSION_2.working_weekend_days == {date(2020, 1, 19)}
+    assert VERSION_2.breaks == VERSION_1.breaks
+    worked_after_all = VERSION_2.revised(add_working_weekend_days=[date(2020, 2, 1)])
+    assert worked_after_all.is_workday(date(2020, 2, 1))
+
+
+def test_a_year_that_becomes_known_drops_its_estimates() -> None:
+    grown = VERSION_1.revised(add_days_off=[date(2021, 1, 2)], known_until=date(2021, 12, 31), breaks=(WINTER,))
+    assert grown.estimated_days_off == frozenset()
+    assert grown.is_workday(date(2021, 1, 1))
+    assert grown.breaks == (WINTER,)
+
+
+@given(calendars())
+def test_a_calendar_survives_json(calendar: Calendar) -> None:
+    assert Calendar.from_json(json.loads(json.dumps(calendar.to_json()))) == calendar
+
+
+def test_a_calendar_with_breaks_and_estimates_survives_json() -> None:
+    spring = Break("春假", date(2020, 4, 4), date(2020, 4, 8), between_terms=False)
+    full = replace(VERSION_1, breaks=(WINTER, spring, SUMMER))
+    assert Calendar.from_json(json.loads(json.dumps(full.to_json()))) == full
+
+
+@pytest.mark.parametrize(
+    "day, zh, en",
+    [
+        (date(2020, 1, 19), "2020 年 1 月 19 日（星期日，补班）", "Sunday 19 January 2020 (make-up workday)"),
+        (date(2020, 1, 24), "2020 年 1 月 24 日（星期五，放假）", "Friday 24 January 2020 (public holiday)"),
+        (
+            date(2021, 1, 1),
+            "2021 年 1 月 1 日（星期五，推定放假）",
+            "Friday 1 January 2021 (public holiday, estimated)",
+        ),
+        (date(2020, 1, 20), "2020 年 1 月 20 日（星期一）", "Monday 20 January 2020"),
+    ],
+)
+def test_a_day_in_words(day: date, zh: str, en: str) -> None:
+    assert VERSION_1.in_words(day, "zh") == zh
+    assert VERSION_1.in_words(day, "en") == en
