@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from engine.clock import utc
+from engine.errors import Locale
 
 DAY = timedelta(days=1)
 WARN_BEFORE_END = timedelta(days=60)  # next year's holiday notice comes out in November: this is when to ask for it
@@ -159,12 +160,12 @@ class Calendar:
 
     # --- words, versions, JSON ----------------------------------------------------------------------------------
 
-    def in_words(self, day: date, locale: str) -> str:
+    def in_words(self, day: date, locale: Locale) -> str:
         """The day with what it is: "2020 年 1 月 19 日（星期日，补班）", "Sunday 19 January 2020 (make-up workday)"."""
         made_up = day in self.working_weekend_days
         off = day in self.days_off
         estimated = day in self.estimated_days_off
-        if locale.startswith("en"):
+        if locale == "en":
             note = (
                 "make-up workday"
                 if made_up

@@ -1,9 +1,9 @@
 """When something is due, and when to remind of it: budgets over a calendar, ladders of rungs; arithmetic only."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
-from itertools import pairwise
+from itertools import count, pairwise, takewhile
 from typing import Any, NamedTuple
 
 from engine.calendar import DAY, Calendar
@@ -305,18 +305,32 @@ def next_repeat(
     It is numbered from the deadline, never from the last one sent: the same repetition has the same name to every
     process that finds it, so only one of them can claim it.
     """
+    after = utc(after)
+    return next((rung for rung in _repeats(ladder, due_at, calendar, remind_at) if rung.fire_at > after), None)
+
+
+def repeats_between(
+    ladder: Ladder, due_at: datetime, calendar: Calendar, after: datetime, until: datetime, remind_at: time = REMIND_AT
+) -> tuple[PlannedRung, ...]:
+    """The repetitions that fire later than `after` and not later than `until`, in order.
+
+    Only the next one ever waits as a timer; these are what an outage swallowed beyond it.
+    """
+    after, until = utc(after), utc(until)
+    passed = takewhile(lambda rung: rung.fire_at <= until, _repeats(ladder, due_at, calendar, remind_at))
+    return tuple(rung for rung in passed if rung.fire_at > after)
+
+
+def _repeats(ladder: Ladder, due_at: datetime, calendar: Calendar, remind_at: time) -> Iterator[PlannedRung]:
+    """All repetitions, without end."""
     last = ladder.repeating
     if last is None or last.every_workdays is None:
-        return None
-    after = utc(after)
+        return
     day = calendar.add_workdays(calendar.local_date(due_at), ladder.repeats_from)
-    ordinal = 0
-    while True:
+    for ordinal in count(1):
         day = calendar.add_workdays(day, last.every_workdays)
-        ordinal += 1
-        if (fire_at := calendar.at(day, remind_at)) > after:
-            name = f"{last.name}-{ordinal}"
-            return PlannedRung(name, ladder.order(name), fire_at)
+        name = f"{last.name}-{ordinal}"
+        yield PlannedRung(name, ladder.order(name), calendar.at(day, remind_at))
 
 
 def highest(names: Iterable[str], ladder: Ladder) -> str:

@@ -20,6 +20,7 @@ from engine.deadlines import (
     is_overdue,
     next_repeat,
     plan_rungs,
+    repeats_between,
 )
 
 #: January 2020 as first published, and as lengthened on 27 January
@@ -262,6 +263,7 @@ def test_a_ladder_without_repetition_ends() -> None:
     assert plan_rungs(short, DUE, LONG_AGO, VERSION_1, DUE) == ()
     assert plan_rungs(Ladder.of(), DUE, LONG_AGO, VERSION_1, LONG_AGO) == ()
     assert next_repeat(short, DUE, VERSION_1, DUE) is None
+    assert repeats_between(short, DUE, VERSION_1, DUE, local("2030-01-01 00:00")) == ()
 
 
 @given(st.lists(st.integers(0, 400), min_size=1, max_size=6))
@@ -281,6 +283,14 @@ def test_a_repetition_has_one_name_however_it_is_reached(jumps: list[int]) -> No
         assert found is not None
         assert one_by_one[found.fire_at] == found.rung
         assert found.order == LADDER.order(found.rung)
+
+
+def test_the_repetitions_that_an_outage_swallowed_are_known_by_name() -> None:
+    swallowed = repeats_between(LADDER, DUE, VERSION_1, local("2020-02-19 07:40"), local("2020-03-11 07:40"))
+    assert planned(swallowed) == [("repeat-2", "02-26 07:40"), ("repeat-3", "03-04 07:40"), ("repeat-4", "03-11 07:40")]
+    following = next_repeat(LADDER, DUE, VERSION_1, local("2020-03-11 07:40"))
+    assert following is not None
+    assert following.rung == "repeat-5"
 
 
 @given(INSTANTS, INSTANTS, st.sampled_from([VERSION_1, VERSION_2]))
