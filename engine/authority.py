@@ -1,0 +1,185 @@
+"""May this actor take this step on this case? Denied unless granted; separation, quorum and exclusion read the history.
+
+Separation is between persons, not accounts or roles: it covers the person acting and the person represented, on both
+steps, over the whole history of the case. An exclusion beats any membership.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine.actor import ANOTHER_DEPARTMENT, WHOLE_ORGANISATION, Actor, Visibility
+from engine.case import Case
+from engine.definition import RELATIONS, Signing, Transition, Workflow
+from engine.errors import NotAllowed, Text
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """Leave to take a step.
+
+    completes   False while further signatures are needed: the signature is recorded, the case does not move
+    signature   `person@department`, when the step is one that is signed
+    """
+
+    completes: bool = True
+    signature: str | None = None
+
+
+def stands_as(name: str, actor: Actor, case: Case, workflow: Workflow) -> bool:
+    """Does the actor hold this role in a scope that covers the case, or stand in this relation to it?"""
+    if name in RELATIONS:
+        return _relates(name, actor, case, workflow)
+    if name.endswith(ANOTHER_DEPARTMENT):
+        scopes = actor.scopes_of(name.removesuffix(ANOTHER_DEPARTMENT))
+        return bool(scopes - {case.department, WHOLE_ORGANISATION})
+    scopes = actor.scopes_of(name)
+    return WHOLE_ORGANISATION in scopes or (case.department is not None and case.department in scopes)
+
+
+def _relates(name: str, actor: Actor, case: Case, workflow: Workflow) -> bool:
+    if name == "system":
+        return actor.kind == "system"
+    if actor.kind != "person":
+        return False
+    if name == "anyone":
+        return True
+    if name == "holder":
+        awaited = [who for who in workflow.awaited(case) if who != "holder"]
+        return any(stands_as(who, actor, case, workflow) for who in awaited)
+    return any(person in persons_in(name, case) for person in actor.persons)
+
+
+def persons_in(relation: str, case: Case) -> tuple[str, ...]:
+    """Everyone who now stands in this relation to the case."""
+    if relation == "assignee":
+        return (case.assignee,) if case.assignee else ()
+    if relation in ("reporter", "inspector"):
+        return (case.reporter,) if case.reporter else ()
+    return case.who_acted(relation)
+
+
+def visibility(actor: Actor, overseers: Iterable[str]) -> Visibility:
+    """Which cases the actor may see: all with an overseeing role, else those of his scopes and those he is part of."""
+    scopes = {grant.scope for grant in actor.grants}
+    everything = actor.kind == "system" or actor.holds_any(overseers)
+    return Visibility(actor.organisation, everything, frozenset(scopes - {WHOLE_ORGANISATION}), actor.person)
+
+
+def may_see(case: Case, seen: Visibility) -> bool:
+    """The same rule that `store.worklists` writes as SQL; a test holds the two against each other."""
+    if case.organisation != seen.organisation:
+        return False
+    if seen.everything or (case.department is not None and case.department in seen.departments):
+        return True
+    return seen.person is not None and seen.person in people_of(case)
+
+
+def people_of(case: Case) -> frozenset[str]:
+    """Everyone who is or ever was part of the case."""
+    current = {p for p in (case.reporter, case.assignee) if p is not None}
+    return frozenset(current.union(*case.acted.values()))
+
+
+def allow_opening(workflow: Workflow, actor: Actor, blank: Case, asked: Text) -> None:
+    """Raises NotAllowed unless the actor may open a case of this workflow. `blank` is the case as the form draws it."""
+    if not any(stands_as(name, actor, blank, workflow) for name in workflow.opens_by):
+        raise NotAllowed(
+            asked=asked,
+            obstacle=_only(workflow, workflow.opens_by),
+            remedy=Text("请联系上述岗位代为登记", "Ask one of these posts to open it"),
+        )
+
+
+def judge(
+    workflow: Workflow, transition: Transition, case: Case, actor: Actor, policy: Mapping[str, Any], asked: Text
+) -> Permit:
+    """Leave for this actor to take this step, or NotAllowed with the rule that denies it and the posts that could."""
+    if not transition.sign_off:
+        if not any(stands_as(name, actor, case, workflow) for name in transition.by):
+            raise NotAllowed(
+                asked=asked,
+                obstacle=_only(workflow, transition.by),
+                remedy=Text("请由上述岗位办理", "Leave the step to one of these posts"),
+            )
+        _exclude(workflow, transition.never, transition.by, case, actor, asked)
+        return Permit()
+    return _judge_signature(workflow, transition, case, actor, policy, asked)
+
+
+def _judge_signature(
+    workflow: Workflow, transition: Transition, case: Case, actor: Actor, policy: Mapping[str, Any], asked: Text
+) -> Permit:
+    """The sign-off table, in this order: who signs, who never, not twice, how many, not all from one department."""
+    assert workflow.sign_off is not None and transition.sign_off is not None  # the definition was checked
+    row = workflow.sign_off.rows[workflow.sign_off.mode_of(case), transition.sign_off]
+    if not any(stands_as(name, actor, case, workflow) for name in row.by):
+        raise NotAllowed(
+            asked=asked,
+            obstacle=_only(workflow, row.by),
+            remedy=Text("请由上述岗位办理", "Leave the step to one of these posts"),
+        )
+    never = tuple(name for name in row.never if not policy.get(row.waived_by.get(name, ""), False))
+    _exclude(workflow, never, row.by, case, actor, asked)
+    return Permit() if transition.alone else _count_signatures(transition.sign_off, row, case, actor, asked)
+
+
+def _exclude(
+    workflow: Workflow, never: tuple[str, ...], by: tuple[str, ...], case: Case, actor: Actor, asked: Text
+) -> None:
+    """Raises NotAllowed when the person acting, or the one represented, ever stood in one of these relations."""
+    for relation in never:
+        if set(actor.persons) & _ever(relation, case):
+            who = workflow.called(relation)
+            raise NotAllowed(
+                asked=asked,
+                obstacle=Text(
+                    f"办理人（或其所代表的人）曾是本项的{who.zh}，不能审批自己经办的事项",
+                    f"you, or the person you act for, were {who.en} of this case, and nobody approves his own work",
+                ),
+                remedy=Text(
+                    f"请由另一位{_listed(workflow, by).zh}办理",
+                    f"Leave the step to another {_listed(workflow, by).en}",
+                ),
+                reason="separation",
+            )
+
+
+def _count_signatures(step: str, row: Signing, case: Case, actor: Actor, asked: Text) -> Permit:
+    if row.count == 1:
+        return Permit()
+    given = case.signed.get(step, ())
+    if {signature.rsplit("@", 1)[0] for signature in given} & set(actor.persons):
+        raise NotAllowed(
+            asked=asked,
+            obstacle=Text("您已签字，需要另一位人员签字", "you have signed already, and distinct persons are needed"),
+            remedy=Text(f"共需 {row.count} 人签字，请等待其他人员", f"Wait for the others: {row.count} have to sign"),
+            reason="quorum",
+        )
+    signature = f"{actor.person}@{actor.department or ''}"
+    signers = (*given, signature)
+    if len(signers) < row.count:
+        return Permit(completes=False, signature=signature)
+    if row.not_all_from and {s.rsplit("@", 1)[1] for s in signers} == {case.department}:
+        raise NotAllowed(
+            asked=asked,
+            obstacle=Text("验收人员全部来自整改部门", "all who signed belong to the department that fixed it"),
+            remedy=Text("请至少一位其他部门的人员签字", "At least one signature has to come from another department"),
+            reason="quorum",
+        )
+    return Permit(signature=signature)
+
+
+def _ever(relation: str, case: Case) -> set[str]:
+    """Everyone who ever stood in this relation, and now does."""
+    return {*case.who_acted(relation), *persons_in(relation, case)}
+
+
+def _only(workflow: Workflow, who: tuple[str, ...]) -> Text:
+    listed = _listed(workflow, who)
+    return Text(f"此步骤只能由{listed.zh}办理", f"this step belongs to {listed.en}")
+
+
+def _listed(workflow: Workflow, who: tuple[str, ...]) -> Text:
+    texts = [workflow.called(name) for name in who]
+    return Text("、".join(t.zh for t in texts), " or ".join(t.en for t in texts))

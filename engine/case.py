@@ -1,0 +1,186 @@
+"""A case as it stands: where it is on its loop, what is known about it, whose move it is, and the clock that runs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, Literal, Self
+
+JSON = Any  # a JSON value: None, bool, int, str, list or dict of these; never a float, whose bytes differ by machine
+
+CountsAs = Literal["reported", "assigned", "fixed", "verified", "closed"]
+FIVE_STATES: tuple[CountsAs, ...] = ("reported", "assigned", "fixed", "verified", "closed")
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A bond between two cases: `kind` read from the case that carries it, as in *this case `rebound_of` that one*."""
+
+    kind: str
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class CaseClock:
+    """The clock that runs in the case's present generation.
+
+    since     when the budget began to run
+    budget    as written by `deadlines.Budget.to_json`; kept as data so that recomputing needs nothing else
+    due_at    derived, and stored with the calendar's version so that a later holiday notice cannot move it silently
+    """
+
+    since: datetime
+    budget: Mapping[str, JSON]
+    due_at: datetime
+    provisional: bool
+    calendar_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One turn of one loop, after `sequence` events.
+
+    revision       counts what people must know before they act; a reminder is an event but no new revision
+    generation     counts the clocks started so far; assigning, extending, deferring, returning each start another
+    acted          relation → persons, over the whole history, those represented included: separation reads this
+    facts          what the forms said, under the forms' field names
+    signed         step → signatures given (`person@department`) while more are needed; emptied when the case moves
+    period         `cycle/scope/key` of the period the case was opened for
+    counters       how often: returned, extended, rebounds
+    first_due_at   the first limit ever set in the state that carries the loop's limit; an extension leaves it alone
+    """
+
+    organisation: str
+    number: str
+    workflow: str
+    version: int
+    state: str
+    counts_as: CountsAs
+    final: bool
+    opened_at: datetime
+    revision: int = 0
+    sequence: int = 0
+    last_hash: str = ""
+    last_recorded_at: datetime | None = None
+    title: str = ""
+    place: str = ""
+    category: str = ""
+    level: str = ""
+    mode: str = ""
+    department: str | None = None
+    reporter: str | None = None
+    assignee: str | None = None
+    closed_at: datetime | None = None
+    generation: int = 0
+    clock: CaseClock | None = None
+    first_due_at: datetime | None = None
+    acknowledged_at: datetime | None = None
+    supervised: bool = False
+    period: str | None = None
+    signed: Mapping[str, tuple[str, ...]] = field(default=NOTHING)
+    acted: Mapping[str, tuple[str, ...]] = field(default=NOTHING)
+    facts: Mapping[str, JSON] = field(default=NOTHING)
+    counters: Mapping[str, int] = field(default=NOTHING)
+    links: tuple[Link, ...] = ()
+
+    @property
+    def due_at(self) -> datetime | None:
+        return self.clock.due_at if self.clock else None
+
+    def overdue(self, now: datetime) -> bool:
+        """A fact computed from the clock, never a state."""
+        return not self.final and self.clock is not None and now > self.clock.due_at
+
+    def who_acted(self, relation: str) -> tuple[str, ...]:
+        return self.acted.get(relation, ())
+
+    def with_acted(self, relation: str, *persons: str | None) -> Self:
+        """The same case, remembering that these persons stood in this relation to it."""
+        known = self.acted.get(relation, ())
+        new = tuple(p for p in dict.fromkeys(persons) if p is not None and p not in known)
+        return replace(self, acted={**self.acted, relation: known + new}) if new else self
+
+    def with_facts(self, facts: Mapping[str, JSON]) -> Self:
+        return replace(self, facts={**self.facts, **facts})
+
+    def counted(self, counter: str) -> Self:
+        return replace(self, counters={**self.counters, counter: self.counters.get(counter, 0) + 1})
+
+    def linked(self, kind: str, number: str) -> Self:
+        link = Link(kind, number)
+        return self if link in self.links else replace(self, links=(*self.links, link))
+
+    def to_json(self) -> dict[str, JSON]:
+        """Plain values, every attribute by its own name; what events record changes of, and folding gives back."""
+        return {f.name: _plain(getattr(self, f.name)) for f in fields(self) if f.name not in _NOT_FOLDED}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, JSON], *, last_hash: str = "") -> Self:
+        clock = values["clock"]
+        return cls(
+            **{
+                **{name: values[name] for name in values if name not in _CONVERTED},
+                **{name: _instant(values[name]) for name in _INSTANTS},
+                "clock": clock
+                and CaseClock(**{**clock, "since": _instant(clock["since"]), "due_at": _instant(clock["due_at"])}),
+                "acted": {relation: tuple(persons) for relation, persons in values["acted"].items()},
+                "signed": {step: tuple(signatures) for step, signatures in values["signed"].items()},
+                "links": tuple(Link(**link) for link in values["links"]),
+                "last_hash": last_hash,
+            }
+        )
+
+
+_NOT_FOLDED = {"last_hash"}  # depends on the event's bytes, which would then depend on themselves
+_INSTANTS = ("opened_at", "closed_at", "first_due_at", "acknowledged_at", "last_recorded_at")
+_CONVERTED = {*_INSTANTS, "clock", "acted", "signed", "links"}
+
+
+def instant_text(value: datetime) -> str:
+    """An instant as the records spell it: UTC, six digits, `Z`."""
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _plain(value: Any) -> JSON:
+    if isinstance(value, datetime):
+        return instant_text(value)
+    if isinstance(value, CaseClock | Link):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value
+
+
+def changes_between(before: Case | None, after: Case) -> dict[str, JSON]:
+    """What an event has to record so that folding the events gives `after`: whole attributes, facts one by one."""
+    new = after.to_json()
+    if before is None:
+        return new
+    old = before.to_json()
+    changed = {name: value for name, value in new.items() if name != "facts" and value != old[name]}
+    changed |= {
+        f"facts.{name}": value
+        for name, value in new["facts"].items()
+        if name not in old["facts"] or old["facts"][name] != value
+    }
+    return changed
+
+
+def fold(history: list[Mapping[str, JSON]], *, last_hash: str = "") -> Case:
+    """The case as its events tell it: `history` holds each event's changes, oldest first, at least the opening."""
+    values: dict[str, JSON] = {}
+    for changes in history:
+        for name, value in changes.items():
+            if name.startswith("facts."):
+                values["facts"] = {**values["facts"], name.removeprefix("facts."): value}
+            else:
+                values[name] = value
+    return Case.from_json(values, last_hash=last_hash)

@@ -1,0 +1,158 @@
+"""Every way a command can be refused: one class per reason, a stable code, and a sentence that says what to do.
+
+BihuanError
+├── Refusal                 the command was understood and not carried out; nothing changed
+│   ├── NotSignedIn         nobody is known to be asking
+│   ├── NotAllowed          this person may not take this step on this case
+│   ├── UnknownCase         no such case, or not one this person may see: the two look alike on purpose
+│   ├── NotPossibleNow      the case stands somewhere else on its loop
+│   ├── GuardRefused        a named condition of the step does not hold
+│   ├── StaleCase           the case has moved on since the asker looked at it
+│   ├── InvalidInput        what was sent cannot be read, field by field
+│   ├── KeyReused           the idempotency key already stands for another request
+│   └── Busy                the write could not be made durable; trying again helps
+├── WorkflowError           a definition is built wrong; raised while it is imported
+├── DefinitionGone          an open case needs a definition this program no longer has
+└── FolderError             the data folder cannot be used the way it was asked for
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+Locale = Literal["zh", "en"]
+DEFAULT_LOCALE: Locale = "zh"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """The same words in Chinese and English."""
+
+    zh: str
+    en: str
+
+    def in_(self, locale: Locale) -> str:
+        return self.zh if locale == "zh" else self.en
+
+    def to_json(self) -> dict[str, str]:
+        return {"zh": self.zh, "en": self.en}
+
+
+class BihuanError(Exception):
+    """Whatever Bihuan itself has to say; anything else that is raised is a defect."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldFault:
+    """One field that could not be read: `field` is its dotted path, as the form spells it."""
+
+    field: str
+    what: Text
+
+
+class Refusal(BihuanError):
+    """A command that was understood and not carried out.
+
+    asked      what was asked
+    obstacle   what stands in the way
+    remedy     what to do next
+    """
+
+    code: ClassVar[str] = "refused"
+    title: ClassVar[Text] = Text("未办理", "Refused")
+
+    def __init__(self, *, asked: Text, obstacle: Text, remedy: Text, fields: Sequence[FieldFault] = ()) -> None:
+        self.asked = asked
+        self.obstacle = obstacle
+        self.remedy = remedy
+        self.fields = tuple(fields)
+        super().__init__(self.sentence("en"))
+
+    def sentence(self, locale: Locale = DEFAULT_LOCALE) -> str:
+        """The whole refusal in one line."""
+        if locale == "zh":
+            return f"{self.asked.zh}：{self.obstacle.zh}。{self.remedy.zh}。"
+        return f"{self.asked.en}: {self.obstacle.en}. {self.remedy.en}."
+
+
+class NotSignedIn(Refusal):
+    code = "not_signed_in"
+    title = Text("尚未登录", "Not signed in")
+
+
+class NotAllowed(Refusal):
+    """`reason` says which rule denied it: role, separation, quorum, …; stable, for the refusal log and the figures."""
+
+    code = "not_allowed"
+    title = Text("无权办理", "Not allowed")
+
+    def __init__(self, *, asked: Text, obstacle: Text, remedy: Text, reason: str = "role") -> None:
+        super().__init__(asked=asked, obstacle=obstacle, remedy=remedy)
+        self.reason = reason
+
+
+class UnknownCase(Refusal):
+    code = "unknown_case"
+    title = Text("查无此项", "Not found")
+
+
+class NotPossibleNow(Refusal):
+    code = "not_possible_now"
+    title = Text("当前状态不能办理", "Not possible now")
+
+
+class GuardRefused(Refusal):
+    """`guard` is the registered name of the condition that does not hold."""
+
+    code = "guard_refused"
+    title = Text("条件不满足", "A condition does not hold")
+
+    def __init__(self, guard: str, *, asked: Text, obstacle: Text, remedy: Text) -> None:
+        super().__init__(asked=asked, obstacle=obstacle, remedy=remedy)
+        self.guard = guard
+
+
+class StaleCase(Refusal):
+    """`revision` is the one the case stands at now."""
+
+    code = "stale_case"
+    title = Text("内容已更新", "The case has moved on")
+
+    def __init__(self, revision: int, *, asked: Text, obstacle: Text, remedy: Text) -> None:
+        super().__init__(asked=asked, obstacle=obstacle, remedy=remedy)
+        self.revision = revision
+
+
+class InvalidInput(Refusal):
+    code = "invalid_input"
+    title = Text("填写有误", "Invalid input")
+
+
+class KeyReused(Refusal):
+    code = "key_reused"
+    title = Text("幂等键已用于其他请求", "Idempotency key already used")
+
+
+class Busy(Refusal):
+    code = "busy"
+    title = Text("暂时无法写入", "Cannot write just now")
+
+
+class WorkflowError(BihuanError):
+    """A workflow definition is built wrong; the sentence names the workflow and the part of it."""
+
+    def __init__(self, workflow: str, sentence: str) -> None:
+        self.workflow = workflow
+        super().__init__(f"workflow {workflow!r}: {sentence}")
+
+
+class DefinitionGone(BihuanError):
+    """An open case was opened with a definition this program does not carry any more."""
+
+
+class FolderError(BihuanError):
+    """The data folder cannot be used as asked: served twice, simulated where real is wanted, or not set up."""
+
+    def __init__(self, text: Text) -> None:
+        self.text = text
+        super().__init__(text.en)

@@ -1,0 +1,87 @@
+"""What happened, in the past tense and plain values; and what is to be told about it.
+
+The envelope of an event is fixed from the first one on, because its bytes are chained (`engine.audit`). Everything a
+person typed, and every change to the case, lies beside it under a salt of its own; the envelope carries commitments.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from engine.errors import Text
+
+FORMAT = 1  # of the envelope; a reader that does not know the number must say so instead of guessing
+
+EventType = Literal["opened", "stepped", "signed", "reminded", "linked", "recomputed"]
+#: opened      the case came into being
+#: stepped     a person (or the system) took a step of the loop
+#: signed      one of several required signatures was given; the case has not moved yet
+#: reminded    rungs of a ladder fell due and were told, or skipped for a higher one
+#: linked      another case was bound to this one
+#: recomputed  a deadline moved because the calendar was corrected
+
+How = Literal["digest", "direct"]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of one case. `sequence` starts at 1 and has no gaps; `recorded_at` is the server's time."""
+
+    organisation: str
+    case: str
+    sequence: int
+    type: EventType
+    trigger: str
+    from_state: str | None
+    to_state: str
+    recorded_at: datetime
+    actor: str
+    on_behalf_of: str | None
+    found_at: datetime | None
+    policy_version: int
+    calendar_version: int
+    data: Mapping[str, Any] = field(default_factory=dict)
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something to tell: written to the outbox in the command's own transaction, sent by the delivery worker.
+
+    id         unique in the organisation and stable: `{case}:{sequence}:{reason}`
+    audience   roles and relations, resolved to people at the moment of sending, never before
+    about      what a text may say: number, title, place, state, deadline, step; plain JSON
+    """
+
+    id: str
+    organisation: str
+    case: str
+    sequence: int
+    reason: str
+    audience: tuple[str, ...]
+    how: How
+    written_at: datetime
+    about: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """A person to be told, with the addresses the directory knows and the language he reads."""
+
+    person: str
+    name: str
+    locale: Literal["zh", "en"] = "zh"
+    addresses: Mapping[str, str] = field(default_factory=dict)
+
+
+REASONS: Mapping[str, Text] = {
+    "waiting": Text("待办", "Waiting for you"),
+    "reminder": Text("到期提醒", "Reminder"),
+    "escalation": Text("逾期上报", "Escalation"),
+    "receipt": Text("签收提醒", "Receipt not acknowledged"),
+    "returned": Text("复查退回", "Returned"),
+    "informed": Text("办理结果", "For your information"),
+    "recomputed": Text("时限调整", "Deadline moved"),
+}

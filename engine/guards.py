@@ -1,0 +1,66 @@
+"""Named yes/no conditions on a case and a command.
+
+A guard is registered once under a name whose meaning never changes: open cases are pinned to definitions that speak of
+it. A condition whose meaning has to change is a new guard under a new name.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from engine.actor import Actor
+from engine.calendar import Calendar
+from engine.case import NOTHING, Case
+from engine.errors import Text
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """Everything a guard or an effect may look at. Nothing in it can be changed, and nothing else can be asked.
+
+    case      as it stands before the step; while a case is being opened, as the opening form describes it
+    data      the form's answers as JSON values, already validated
+    today     the local day of `now`
+    calendar  the organisation's newest
+    policy    the workflow's numbers as they hold for this organisation
+    related   the cases the form refers to, by number, as far as the actor may see them
+    """
+
+    case: Case
+    actor: Actor
+    data: Mapping[str, Any]
+    now: datetime
+    today: date
+    calendar: Calendar
+    policy: Mapping[str, Any] = field(default=NOTHING)
+    related: Mapping[str, Case] = field(default=NOTHING)
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """A condition with its words: what stands in the way when it does not hold, and what to do next."""
+
+    name: str
+    holds: Callable[[Situation], bool]
+    obstacle: Text
+    remedy: Text
+
+
+_REGISTERED: dict[str, Guard] = {}
+
+
+def guard(name: str, *, obstacle: Text, remedy: Text) -> Callable[[Callable[[Situation], bool]], Guard]:
+    """Register the decorated condition as `name`. Raises ValueError when the name is taken."""
+
+    def register(holds: Callable[[Situation], bool]) -> Guard:
+        if name in _REGISTERED:
+            raise ValueError(f"guard {name!r} is registered already; a changed meaning needs a new name")
+        _REGISTERED[name] = Guard(name, holds, obstacle, remedy)
+        return _REGISTERED[name]
+
+    return register
+
+
+def guard_named(name: str) -> Guard | None:
+    return _REGISTERED.get(name)

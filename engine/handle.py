@@ -1,0 +1,584 @@
+"""The one path of every command. Alone writes cases, events, timers and periods.
+
+`handle` takes a group of commands as naturally as one: each under a savepoint, all under one commit, so that one
+refusal or one defect undoes itself and nothing else. When it returns, everything it says happened is durable.
+"""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from engine.actor import Actor, system
+from engine.authority import allow_opening, judge, may_see, visibility
+from engine.calendar import Calendar
+from engine.case import NOTHING, Case, Link, changes_between
+from engine.clock import Clock
+from engine.commands import Asked, Command, FireTrigger, OpenCase, OpenPeriod, Recompute, Remind
+from engine.definition import Catalog, Form, Workflow, references
+from engine.errors import BihuanError, FieldFault, InvalidInput, KeyReused, Refusal, Text, UnknownCase
+from engine.events import Event, Notice
+from engine.machine import (
+    Decision,
+    PeriodOwed,
+    Setting,
+    Told,
+    asked_for,
+    blank_case,
+    check_revision,
+    decide,
+    decide_opening,
+    decide_recompute,
+    decide_reminder,
+    read_form,
+)
+from engine.store import answers, calendars, cases, files, history, outbox, people, periods, policies, refusals, timers
+from engine.store.database import Database
+
+#: how the case at the other end of a bond calls it
+OTHER_END = {"merged_into": "absorbed", "rebound_of": "rebounded_as"}
+#: bonds the other case counts
+COUNTED_BONDS = {"rebound_of": "rebounds"}
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What a command needs besides itself, handed in once by whoever starts a process.
+
+    words   pydantic's error types in both languages
+    draw    gives that many random bytes, for the salts of commitments
+    """
+
+    database: Database
+    catalog: Catalog
+    clock: Clock
+    words: Mapping[str, Text] = field(default=NOTHING)
+    draw: Callable[[int], bytes] = secrets.token_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Carried out and durable. `replayed`: it was carried out before under the same key, and this is that answer again.
+
+    case    as it stood right after `event`
+    """
+
+    case: Case
+    event: Event
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """There was nothing left to do: the rung was told, the period opened, the deadline already right."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Understood and not carried out; nothing changed but the refusal log."""
+
+    refusal: Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A defect or a fault stopped this one command; its savepoint was undone, the rest of the group was not."""
+
+    error: Exception
+
+
+Outcome = Done | Idle | Refused | Failed
+
+
+def handle(engine: Engine, group: Sequence[Asked]) -> list[Outcome]:
+    """Carry out a group of commands, in order, in one transaction. One outcome each, in the same order.
+
+    Raises `Busy` when the transaction as a whole could not be made durable: then none of them happened.
+    """
+    with engine.database.write() as connection:
+        turn = _Turn(engine, connection, engine.clock.now())
+        return [turn.take(asked) for asked in group]
+
+
+def handle_one(engine: Engine, asked: Asked) -> Done | Idle:
+    """Carry out one command. Raises its refusal or its failure."""
+    [outcome] = handle(engine, [asked])
+    return settled(outcome)
+
+
+def settled(outcome: Outcome) -> Done | Idle:
+    """The outcome if it is one to go on with; raises the refusal or the failure otherwise."""
+    if isinstance(outcome, Refused):
+        raise outcome.refusal
+    if isinstance(outcome, Failed):
+        raise outcome.error
+    return outcome
+
+
+def recompute_preview(engine: Engine, organisation: str) -> list[tuple[Case, Case]]:
+    """What `Recompute` would move: (case now, case under the newest calendar), nothing written."""
+    with engine.database.read() as connection:
+        turn = _Turn(engine, connection, engine.clock.now())
+        calendar = turn.calendar(organisation)
+        moved = []
+        for number in cases.open_under_older_calendar(connection, organisation, calendar.version):
+            case = cases.load(connection, organisation, number)
+            assert case is not None  # listed a moment ago in the same snapshot
+            workflow = engine.catalog.of(case)
+            decision = decide_recompute(workflow, case, turn.setting(system(organisation), workflow), turn.now)
+            if decision is not None:
+                moved.append((case, decision.case))
+        return moved
+
+
+class _Turn:
+    """One group's turn in one transaction: what it has read of calendars and policies, and the way of each command."""
+
+    def __init__(self, engine: Engine, connection: Connection, now: datetime) -> None:
+        self.engine = engine
+        self.connection = connection
+        self.now = now
+        self._calendars: dict[str, Calendar] = {}
+        self._policies: dict[tuple[str, str], tuple[int, dict[str, Any]]] = {}
+
+    def take(self, asked: Asked) -> Outcome:
+        """One command under its savepoint."""
+        savepoint = self.connection.begin_nested()
+        try:
+            outcome = self._carry_out(asked)
+        except Refusal as refusal:
+            savepoint.rollback()
+            self._log(asked, refusal)
+            return Refused(refusal)
+        except Exception as error:  # noqa: BLE001  # a defect in one command must not undo its neighbours
+            savepoint.rollback()
+            return Failed(error)
+        savepoint.commit()
+        return outcome
+
+    def _carry_out(self, asked: Asked) -> Outcome:
+        command = asked.command
+        if isinstance(command, OpenCase):
+            return self._open_once(asked, command)
+        if isinstance(command, FireTrigger):
+            return self._step(asked, command)
+        if isinstance(command, Remind):
+            return self._remind(asked.actor.organisation, command)
+        if isinstance(command, OpenPeriod):
+            return self._open_period(asked.actor, command)
+        return self._recompute(asked.actor, command)
+
+    # --- opening ---------------------------------------------------------------------------------------------------
+
+    def _open_once(self, asked: Asked, command: OpenCase) -> Outcome:
+        if (again := self._answered(asked)) is not None:
+            return again
+        done = self._open(asked.actor, command)
+        self._keep_answer(asked, done)
+        return done
+
+    def _open(self, actor: Actor, command: OpenCase, owed: PeriodOwed | None = None) -> Done:
+        """1. what was written  2. who may  3. what it refers to  4. decide  5. bind to what it repeats  6. write."""
+        workflow = self._workflow(command.workflow)
+        asked = Text(f"登记“{workflow.title.zh}”", f"Open a case of {workflow.title.en!r}")
+        data = self._read(workflow.opens_with, command.data, asked)
+        allow_opening(workflow, actor, blank_case(workflow, actor, data, self.now), asked)
+        self._look_up(actor, workflow.opens_with, data, asked)
+        year = self.calendar(actor.organisation).local_date(self.now).year
+        number = cases.draw_number(self.connection, actor.organisation, workflow.prefix, year)
+        setting = self.setting(actor, workflow, period=owed)
+        decision = decide_opening(workflow, number, command, data, self.now, setting)
+        done = self._write(workflow, None, self._bound(workflow, None, decision, setting), actor, setting)
+        self._use_files(workflow.opens_with, data, actor.organisation, number)
+        return done
+
+    def _bound(self, workflow: Workflow, before: Case | None, decision: Decision, setting: Setting) -> Decision:
+        """The decision, bound to the case this one repeats: the same place and item, closed a short while ago.
+
+        Asked whenever these become known or change: at the opening, or at triage when the reporter left them out.
+        """
+        rule, case = workflow.rebound, decision.case
+        if rule is None or case.final or any(link.kind == "rebound_of" for link in case.links):
+            return decision
+        alike = tuple(getattr(case, name) for name in rule.same)
+        if not all(alike) or (before and alike == tuple(getattr(before, name) for name in rule.same)):
+            return decision
+        since = case.opened_at - timedelta(days=setting.policy[rule.within_days])
+        found = [n for n in cases.closed_alike(self.connection, case, rule.same, since) if n != case.number]
+        return replace(decision, links=(*decision.links, Link("rebound_of", found[0]))) if found else decision
+
+    def _open_period(self, actor: Actor, command: OpenPeriod) -> Outcome:
+        organisation = actor.organisation
+        if periods.exists(self.connection, organisation, command.cycle, command.scope, command.key):
+            return Idle(f"period {command.cycle}/{command.scope}/{command.key} is open already")
+        workflow = self._workflow(command.workflow)
+        rule = next(rule for rule in workflow.cycles if rule.cycle.key == command.cycle)
+        name = f"{command.cycle}/{command.scope}/{command.key}"
+        data = rule.data(command.scope, command.key)
+        owed = PeriodOwed(name, command.opens_at, command.due_at)
+        done = self._open(actor, OpenCase(command.workflow, data), owed)
+        record = periods.PeriodRecord(
+            organisation, command.cycle, command.scope, command.key, command.opens_at, command.due_at,
+            self.now, done.case.number, "open", None,
+        )  # fmt: skip
+        periods.open_(self.connection, record)
+        day_before = self.calendar(organisation).local_date(command.opens_at) - timedelta(days=1)
+        periods.opened_through(self.connection, organisation, command.cycle, command.scope, day_before)
+        return done
+
+    # --- stepping --------------------------------------------------------------------------------------------------
+
+    def _step(self, asked: Asked, command: FireTrigger) -> Outcome:
+        """1. may he see it  2. was it done before  3. may he  4. is it still so  5. what he wrote  6. decide  7. write."""
+        actor = asked.actor
+        case = self._seen(actor, command.case)
+        if (again := self._answered(asked)) is not None:
+            return again
+        workflow = self.engine.catalog.of(case)
+        asked_text = asked_for(workflow, case, command.trigger)
+        drawn = workflow.triggers.get(command.trigger)
+        if drawn is None:
+            raise _no_such_step(workflow, asked_text)
+        setting = self.setting(actor, workflow)
+        transition = workflow.transition(command.trigger, case.state) or drawn[0]
+        permit = judge(workflow, transition, case, actor, setting.policy, asked_text)
+        check_revision(workflow, case, command)
+        form = workflow.form_of(command.trigger)
+        data: dict[str, Any] = {}
+        related: dict[str, Case] = {}
+        if case.state in transition.sources:
+            data = self._read(form, command.data, asked_text)
+            related = self._look_up(actor, form, data, asked_text)
+        setting = replace(setting, permit=permit, related=related)
+        decision = decide(workflow, case, command, data, self.now, setting)
+        decision = self._bound(workflow, case, decision, setting)
+        done = self._write(workflow, case, decision, actor, setting)
+        self._use_files(form, data, actor.organisation, case.number)
+        if decision.reports_period and case.period:
+            periods.report(self.connection, actor.organisation, case.number, done.event.recorded_at)
+        self._keep_answer(asked, done)
+        return done
+
+    def _seen(self, actor: Actor, number: str) -> Case:
+        """The case, if the actor may see it; one he may not see looks like one that does not exist."""
+        case = cases.load(self.connection, actor.organisation, number)
+        if case is None or not may_see(case, visibility(actor, self.engine.catalog.overseers)):
+            raise unknown_case(number)
+        return case
+
+    # --- the engine's own ------------------------------------------------------------------------------------------
+
+    def _remind(self, organisation: str, command: Remind) -> Outcome:
+        case = cases.load(self.connection, organisation, command.case)
+        if case is None or case.final or case.generation != command.generation:
+            timers.cancel(self.connection, organisation, command.case, self.now, command.rungs)
+            return Idle(f"case {command.case} has moved on")
+        taken = timers.claim(self.connection, organisation, case.number, command.generation, command.rungs, self.now)
+        if not taken:
+            return Idle(f"the rungs of {command.case} were told already")
+        workflow = self.engine.catalog.of(case)
+        actor = system(organisation)
+        setting = self.setting(actor, workflow)
+        decision = decide_reminder(workflow, case, replace(command, rungs=tuple(taken)), self.now, setting)
+        timers.tell(self.connection, organisation, case.number, command.generation, decision.trigger)
+        return self._write(workflow, case, decision, actor, setting)
+
+    def _recompute(self, actor: Actor, command: Recompute) -> Outcome:
+        case = cases.load(self.connection, actor.organisation, command.case)
+        if case is None:
+            raise unknown_case(command.case)
+        workflow = self.engine.catalog.of(case)
+        setting = self.setting(actor, workflow)
+        decision = decide_recompute(workflow, case, setting, self.now)
+        if decision is None:
+            return Idle(f"the deadline of {command.case} stays")
+        return self._write(workflow, case, decision, actor, setting)
+
+    def _bind(self, actor: Actor, number: str, kind: str, to: str) -> None:
+        """Record at the other end that a case was bound to it; its clock and its revision stay."""
+        other = cases.load(self.connection, actor.organisation, number)
+        assert other is not None  # it was looked up in this transaction
+        workflow = self.engine.catalog.of(other)
+        after = other.linked(OTHER_END[kind], to)
+        if kind in COUNTED_BONDS:
+            after = after.counted(COUNTED_BONDS[kind])
+        decision = Decision(
+            case=after, type="linked", trigger=OTHER_END[kind], from_state=other.state, data={"number": to},
+            new_revision=False,
+        )  # fmt: skip
+        self._write(workflow, other, decision, actor, self.setting(actor, workflow))
+
+    # --- writing ---------------------------------------------------------------------------------------------------
+
+    def _write(
+        self, workflow: Workflow, before: Case | None, decision: Decision, actor: Actor, setting: Setting
+    ) -> Done:
+        """Everything a decision says, in this order: numbers, cases that come out of it, event, case, timers, outbox."""
+        organisation = actor.organisation
+        case = decision.case
+        for series in decision.series:
+            year = setting.calendar.local_date(self.now).year
+            drawn = cases.draw_number(self.connection, organisation, series.prefix, year)
+            case = case.with_facts({series.fact: drawn})
+        for opening in decision.opens:
+            child = self._open(actor, replace(opening, parent=case.number))
+            case = case.linked("child", child.case.number)
+        for link in decision.links:
+            case = case.linked(link.kind, link.number)
+        recorded_at = max(self.now, before.last_recorded_at) if before and before.last_recorded_at else self.now
+        if decision.found_at_flagged:
+            case = case.with_facts({"found_at_flagged": True})
+        case = replace(
+            case,
+            sequence=(before.sequence if before else 0) + 1,
+            revision=(before.revision if before else 0) + (1 if decision.new_revision else 0),
+            last_recorded_at=recorded_at,
+        )
+        event = Event(
+            organisation=organisation,
+            case=case.number,
+            sequence=case.sequence,
+            type=decision.type,
+            trigger=decision.trigger,
+            from_state=decision.from_state,
+            to_state=case.state,
+            recorded_at=recorded_at,
+            actor=actor.principal,
+            on_behalf_of=f"person:{actor.on_behalf_of}" if actor.on_behalf_of else None,
+            found_at=decision.found_at,
+            policy_version=self._policy(organisation, workflow)[0],
+            calendar_version=setting.calendar.version,
+            data=decision.data,
+            changes=changes_between(before, case),
+        )
+        event = history.append(self.connection, event, before.last_hash if before else "", self.engine.draw)
+        case = replace(case, last_hash=event.hash)
+        cases.save(self.connection, before, case, () if case.final else workflow.awaited(case))
+        if decision.cancels_timers or case.final:
+            timers.cancel(self.connection, organisation, case.number, self.now)
+        if decision.cancels_rungs:
+            timers.cancel(self.connection, organisation, case.number, self.now, decision.cancels_rungs)
+        rungs = [(timer.rung, timer.fire_at) for timer in decision.timers]
+        timers.add(self.connection, organisation, case.number, case.generation, rungs)
+        notices = [self._notice(workflow, case, event, told, actor, setting) for told in decision.told]
+        outbox.write(self.connection, notices)
+        for link in decision.links:
+            self._bind(actor, link.number, link.kind, case.number)
+        return Done(case, event)
+
+    def _notice(
+        self, workflow: Workflow, case: Case, event: Event, told: Told, actor: Actor, setting: Setting
+    ) -> Notice:
+        awaits = workflow.awaited(case)
+        audience = dict.fromkeys(name for who in told.audience for name in (awaits if who == "holder" else (who,)))
+        return Notice(
+            id=f"{case.number}:{event.sequence}:{told.reason}",
+            organisation=case.organisation,
+            case=case.number,
+            sequence=event.sequence,
+            reason=told.reason,
+            audience=tuple(audience),
+            how=told.how,
+            written_at=event.recorded_at,
+            about=self._about(workflow, case, event, told, actor, setting.calendar),
+        )
+
+    def _about(
+        self, workflow: Workflow, case: Case, event: Event, told: Told, actor: Actor, calendar: Calendar
+    ) -> dict[str, Any]:
+        """What a message may say: enough to act on, and nothing a passer-by should not read on a screen."""
+        today = calendar.local_date(self.now)
+        due: datetime | None = case.due_at
+        step = workflow.triggers[event.trigger][0].title if event.trigger in workflow.triggers else None
+        by = people.person(self.connection, case.organisation, actor.person) if actor.person else None
+        return {
+            "number": case.number,
+            "workflow": workflow.key,
+            "workflow_title": workflow.title.to_json(),
+            "title": case.title,
+            "place": case.place,
+            "level": case.level,
+            "state": case.state,
+            "state_title": workflow.state(case.state).title.to_json(),
+            "trigger": event.trigger,
+            "trigger_title": step.to_json() if step else None,
+            "due_at": due.isoformat() if due else None,
+            "provisional": bool(case.clock and case.clock.provisional),
+            "days_over": calendar.workdays_between(calendar.local_date(due), today) if due else None,
+            "rung": told.rung,
+            "skipped": list(told.skipped),
+            "awaits": [workflow.called(name).to_json() for name in workflow.awaited(case)],
+            "actor_post": by.name if by else None,
+            "path": f"/api/v1/{workflow.plural}/{case.number}",
+        }
+
+    # --- reading what was sent -------------------------------------------------------------------------------------
+
+    def _read(self, form: type[Form], data: Mapping[str, Any], asked: Text) -> dict[str, Any]:
+        return read_form(form, data, asked, self.engine.words)
+
+    def _look_up(self, actor: Actor, form: type[Form], data: Mapping[str, Any], asked: Text) -> dict[str, Case]:
+        """Everything the answers refer to exists. Gives the cases among it; raises InvalidInput naming the rest."""
+        faults: list[FieldFault] = []
+        related: dict[str, Case] = {}
+        for name, kind, value in references(form, data):
+            if kind == "case":
+                case = cases.load(self.connection, actor.organisation, value)
+                if case is not None and may_see(case, visibility(actor, self.engine.catalog.overseers)):
+                    related[value] = case
+                    continue
+            elif self._exists(actor.organisation, kind, value):
+                continue
+            faults.append(FieldFault(name, Text(f"{value!r} {_MISSING[kind].zh}", f"{value!r} {_MISSING[kind].en}")))
+        if faults:
+            raise InvalidInput(
+                asked=asked,
+                obstacle=Text("；".join(f.what.zh for f in faults), "; ".join(f.what.en for f in faults)),
+                remedy=Text("请核对后重新提交", "Correct these fields and send it again"),
+                fields=faults,
+            )
+        return related
+
+    def _exists(self, organisation: str, kind: str, value: str) -> bool:
+        if kind == "person":
+            found = people.person(self.connection, organisation, value)
+            return found is not None and found.active
+        if kind == "department":
+            return people.department_exists(self.connection, organisation, value)
+        return files.find(self.connection, organisation, value) is not None
+
+    def _use_files(self, form: type[Form], data: Mapping[str, Any], organisation: str, number: str) -> None:
+        for _, kind, value in references(form, data):
+            if kind == "file":
+                files.use(self.connection, organisation, value, number)
+
+    # --- keys ------------------------------------------------------------------------------------------------------
+
+    def _answered(self, asked: Asked) -> Done | None:
+        """The answer this principal's key already has; raises KeyReused when it was for another request."""
+        if asked.key is None:
+            return None
+        actor = asked.actor
+        known = answers.find(self.connection, actor.organisation, actor.principal, asked.route, asked.key, self.now)
+        if known is None:
+            return None
+        if known.request_hash != _request_hash(asked.command):
+            raise KeyReused(
+                asked=Text("以同一幂等键提交另一请求", "Use an idempotency key again"),
+                obstacle=Text(
+                    f"该键已用于 {known.number} 的另一内容的请求",
+                    f"the key stands for another request, the one that made event {known.sequence} of {known.number}",
+                ),
+                remedy=Text("请为新的请求换一个键", "Use a new key for a new request"),
+            )
+        case, event = history.as_of(self.connection, actor.organisation, known.number, known.sequence)
+        return Done(case, event, replayed=True)
+
+    def _keep_answer(self, asked: Asked, done: Done) -> None:
+        """Only what was carried out is kept: a refusal may well succeed later under the same key."""
+        if asked.key is None:
+            return
+        answer = answers.Answer(_request_hash(asked.command), done.case.number, done.event.sequence)
+        actor = asked.actor
+        answers.keep(self.connection, actor.organisation, actor.principal, asked.route, asked.key, answer, self.now)
+
+    # --- what holds ------------------------------------------------------------------------------------------------
+
+    def setting(self, actor: Actor, workflow: Workflow, period: PeriodOwed | None = None) -> Setting:
+        _, policy = self._policy(actor.organisation, workflow)
+        return Setting(actor=actor, policy=policy, calendar=self.calendar(actor.organisation), period=period)
+
+    def calendar(self, organisation: str) -> Calendar:
+        if organisation not in self._calendars:
+            calendar = calendars.newest(self.connection, organisation)
+            if calendar is None:
+                raise BihuanError(
+                    f"organisation {organisation!r} has no calendar; load one with `bihuan calendar load`"
+                )
+            self._calendars[organisation] = calendar
+        return self._calendars[organisation]
+
+    def _policy(self, organisation: str, workflow: Workflow) -> tuple[int, dict[str, Any]]:
+        key = organisation, workflow.key
+        if key not in self._policies:
+            version, overrides = policies.in_force(self.connection, organisation, workflow.key)
+            # an override of a number this version no longer has is left out, not fatal: the newest definition decides
+            known = {name: value for name, value in overrides.items() if name in workflow.policy.model_fields}
+            self._policies[key] = version, {**workflow.defaults(), **known}
+        return self._policies[key]
+
+    def _workflow(self, key: str) -> Workflow:
+        workflow = self.engine.catalog.get(key)
+        if workflow is None:
+            raise InvalidInput(
+                asked=Text(f"登记“{key}”", f"Open a case of {key!r}"),
+                obstacle=Text("没有这种流程", "there is no such workflow"),
+                remedy=Text("可用 `bihuan workflow list` 查看", "See `bihuan workflow list` for those there are"),
+            )
+        return workflow
+
+    def _log(self, asked: Asked, refusal: Refusal) -> None:
+        """Refusals of signed-in people are kept; strangers' are counted elsewhere, the system's are outcomes."""
+        if asked.actor.kind != "person":
+            return
+        record = refusal_record(asked, refusal, self.now)
+        refusals.log(self.connection, record)
+
+
+def refusal_record(asked: Asked, refusal: Refusal, now: datetime) -> refusals.RefusalRecord:
+    """What the refusal log keeps: enough to answer who tried what, when and why not; nothing of what was typed."""
+    command = asked.command
+    return refusals.RefusalRecord(
+        organisation=asked.actor.organisation,
+        at=now,
+        principal=asked.actor.principal,
+        route=asked.route,
+        number=getattr(command, "case", None),
+        asked=getattr(command, "trigger", None) or "open",
+        code=refusal.code,
+        reason=getattr(refusal, "guard", None) or getattr(refusal, "reason", None) or "",
+        sentence=refusal.sentence("zh"),
+    )
+
+
+def unknown_case(number: str) -> UnknownCase:
+    return UnknownCase(
+        asked=Text(f"查找 {number}", f"Look for {number}"),
+        obstacle=Text("没有此项，或您无权查看", "there is no such case, or not one you may see"),
+        remedy=Text("请核对编号", "Check the number"),
+    )
+
+
+def _no_such_step(workflow: Workflow, asked: Text) -> Refusal:
+    return InvalidInput(
+        asked=asked,
+        obstacle=Text(f"“{workflow.title.zh}”没有这个步骤", f"{workflow.title.en} has no such step"),
+        remedy=Text(
+            f"可用的步骤：{'、'.join(workflow.triggers)}", f"The steps there are: {', '.join(workflow.triggers)}"
+        ),
+    )
+
+
+def _request_hash(command: Command) -> str:
+    """What makes two requests under one key the same one: what they ask for. Not the revision they expect."""
+    asked = {
+        "what": [getattr(command, name, None) for name in ("workflow", "case", "trigger")],
+        "data": getattr(command, "data", None),
+        "found_at": str(getattr(command, "found_at", None)),
+    }
+    return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
+
+
+_MISSING = {
+    "person": Text("不是本单位在册人员", "is nobody active in this organisation"),
+    "department": Text("不是本单位的部门", "is no department of this organisation"),
+    "file": Text("尚未上传", "has not been uploaded"),
+    "case": Text("查无此项", "is no case you may see"),
+}

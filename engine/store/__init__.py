@@ -1,0 +1,1 @@
+"""The memory, in SQL. Writes down what was decided; never decides."""

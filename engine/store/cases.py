@@ -1,0 +1,126 @@
+"""Cases as rows: load one, write one, draw its number, find the ones a rule compares with."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from engine.case import Case
+from engine.store.database import table_of
+from engine.store.tables import CaseRow, PartyRow, SeriesRow
+
+_cases = table_of(CaseRow)
+_parties = table_of(PartyRow)
+_series = table_of(SeriesRow)
+
+_LOAD = select(_cases.c.body, _cases.c.last_hash).where(
+    _cases.c.organisation == bindparam("organisation"), _cases.c.number == bindparam("number")
+)
+_SAVE = (
+    update(_cases)
+    .where(
+        _cases.c.organisation == bindparam("of_organisation"),
+        _cases.c.number == bindparam("of_number"),
+        _cases.c.sequence == bindparam("of_sequence"),
+    )
+)  # fmt: skip
+
+
+def load(connection: Connection, organisation: str, number: str) -> Case | None:
+    row = connection.execute(_LOAD, {"organisation": organisation, "number": number}).first()
+    return None if row is None else Case.from_json(row.body, last_hash=row.last_hash)
+
+
+def load_many(connection: Connection, organisation: str, numbers: Iterable[str]) -> dict[str, Case]:
+    found = (load(connection, organisation, number) for number in dict.fromkeys(numbers))
+    return {case.number: case for case in found if case is not None}
+
+
+def save(connection: Connection, before: Case | None, after: Case, awaits: Iterable[str]) -> None:
+    """Write the case down. `before` is the case as it was loaded in this transaction, None for a new one.
+
+    Raises RuntimeError when the row moved in between: the transaction did not hold the lock it should have held.
+    """
+    values = _columns(after, awaits)
+    if before is None:
+        connection.execute(insert(_cases), values)
+    else:
+        key = {"of_organisation": after.organisation, "of_number": after.number, "of_sequence": before.sequence}
+        if connection.execute(_SAVE.values(values), key).rowcount != 1:
+            raise RuntimeError(f"case {after.number!r} moved on from sequence {before.sequence} under a held lock")
+    known = _people(before) if before else set()
+    for person in sorted(_people(after) - known):
+        party = {"organisation": after.organisation, "person": person, "number": after.number}
+        connection.execute(upsert(_parties).values(party).on_conflict_do_nothing())
+
+
+def _people(case: Case) -> set[str]:
+    current = {person for person in (case.reporter, case.assignee) if person is not None}
+    return current.union(*case.acted.values())
+
+
+def _columns(case: Case, awaits: Iterable[str]) -> dict[str, Any]:
+    described = " ".join(str(value) for value in case.facts.values() if isinstance(value, str))
+    return {
+        **{name: getattr(case, name) for name in _SAME_NAMES},
+        "due_at": case.due_at,
+        "calendar_version": case.clock.calendar_version if case.clock else None,
+        "awaits": "".join(f" {name} " for name in awaits),
+        "words": f"{case.number} {case.title} {case.place} {described}",
+        "body": case.to_json(),
+    }
+
+
+_SAME_NAMES = (
+    "organisation", "number", "workflow", "version", "state", "counts_as", "final", "revision", "sequence", "last_hash",
+    "title", "place", "category", "level", "department", "reporter", "assignee", "opened_at", "closed_at",
+)  # fmt: skip
+
+
+def draw_number(connection: Connection, organisation: str, prefix: str, year: int) -> str:
+    """The next number of a series, `YH-2020-0012`. Undone with the transaction, so a series has no gaps."""
+    key = (_series.c.organisation == organisation, _series.c.prefix == prefix, _series.c.year == year)
+    first = {"organisation": organisation, "prefix": prefix, "year": year, "last": 1}
+    statement = upsert(_series).values(first)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["organisation", "prefix", "year"], set_={"last": _series.c.last + 1}
+        )
+    )
+    last = connection.execute(select(_series.c.last).where(*key)).scalar_one()
+    return f"{prefix}-{year}-{last:04d}"
+
+
+def closed_alike(connection: Connection, case: Case, same: tuple[str, ...], since: datetime) -> list[str]:
+    """Numbers of cases of the same workflow closed after `since` that agree with this one in these columns, newest first."""
+    agree = [_cases.c[name] == getattr(case, name) for name in same]
+    statement = (
+        select(_cases.c.number)
+        .where(
+            _cases.c.organisation == case.organisation,
+            _cases.c.workflow == case.workflow,
+            _cases.c.state == "closed",
+            _cases.c.closed_at >= since,
+            *agree,
+        )
+        .order_by(_cases.c.closed_at.desc())
+    )
+    return list(connection.execute(statement).scalars())
+
+
+def open_under_older_calendar(connection: Connection, organisation: str, version: int) -> list[str]:
+    """Open cases whose deadline was worked out with a calendar before this version, oldest deadline first."""
+    statement = (
+        select(_cases.c.number)
+        .where(_cases.c.organisation == organisation, _cases.c.final.is_(False), _cases.c.calendar_version < version)
+        .order_by(_cases.c.due_at, _cases.c.number)
+    )
+    return list(connection.execute(statement).scalars())
+
+
+def definitions_in_use(connection: Connection) -> list[tuple[str, int]]:
+    """(workflow, version) of every open case of every organisation: what start-up has to be able to run."""
+    statement = select(_cases.c.workflow, _cases.c.version).where(_cases.c.final.is_(False)).distinct()
+    return [(row.workflow, row.version) for row in connection.execute(statement)]

@@ -1,0 +1,169 @@
+"""Events as they were recorded: append one, read a case's, fold them back into the case. Nothing here changes an event."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, func, insert, select
+
+from engine import audit
+from engine.case import Case, fold, instant_text
+from engine.events import FORMAT, Event
+from engine.store.database import table_of
+from engine.store.tables import DisclosureRow, EventRow
+
+_events = table_of(EventRow)
+_disclosures = table_of(DisclosureRow)
+
+SALT_BYTES = audit.SALT_BYTES
+
+_HISTORY = (
+    select(_events, _disclosures.c.entries)
+    .join(
+        _disclosures,
+        (_disclosures.c.organisation == _events.c.organisation)
+        & (_disclosures.c.number == _events.c.number)
+        & (_disclosures.c.sequence == _events.c.sequence),
+    )
+    .where(
+        _events.c.organisation == bindparam("organisation"),
+        _events.c.number == bindparam("number"),
+        _events.c.sequence <= bindparam("until"),
+    )
+    .order_by(_events.c.sequence)
+)
+WHOLE = 2**31 - 1
+
+
+def append(connection: Connection, event: Event, previous: str, draw: Callable[[int], bytes]) -> Event:
+    """Record an event behind the one whose hash is `previous` ("" before the first). Gives it back with its hash.
+
+    1. commit to every answer and every change under a salt of its own
+    2. write the envelope's canonical bytes, hash them
+    3. store the bytes and the hash, and the values with their salts beside them
+    """
+    entries = _entries(event, draw)
+    envelope = audit.canonical(_envelope(event, previous, entries))
+    event = replace(event, hash=audit.envelope_hash(envelope))
+    row = {
+        "organisation": event.organisation,
+        "number": event.case,
+        "sequence": event.sequence,
+        "type": event.type,
+        "trigger": event.trigger,
+        "from_state": event.from_state,
+        "to_state": event.to_state,
+        "recorded_at": event.recorded_at,
+        "actor": event.actor,
+        "on_behalf_of": event.on_behalf_of,
+        "envelope": envelope.decode(),
+        "hash": event.hash,
+    }
+    connection.execute(insert(_events), row)
+    key = {name: row[name] for name in ("organisation", "number", "sequence")}
+    connection.execute(insert(_disclosures), {**key, "entries": entries})
+    return event
+
+
+def _entries(event: Event, draw: Callable[[int], bytes]) -> dict[str, dict[str, Any]]:
+    values = {f"data.{name}": value for name, value in event.data.items()}
+    values |= {f"set.{name}": value for name, value in event.changes.items()}
+    return {name: {"salt": draw(SALT_BYTES).hex(), "value": value} for name, value in values.items()}
+
+
+def _envelope(event: Event, previous: str, entries: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "organisation": event.organisation,
+        "case": event.case,
+        "sequence": event.sequence,
+        "type": event.type,
+        "trigger": event.trigger,
+        "from": event.from_state,
+        "to": event.to_state,
+        "recorded_at": instant_text(event.recorded_at),
+        "found_at": None if event.found_at is None else instant_text(event.found_at),
+        "actor": event.actor,
+        "on_behalf_of": event.on_behalf_of,
+        "policy": event.policy_version,
+        "calendar": event.calendar_version,
+        "commitments": {
+            name: audit.commit(bytes.fromhex(entry["salt"]), entry["value"]) for name, entry in entries.items()
+        },
+        "previous": previous or audit.genesis(event.organisation, event.case),
+    }
+
+
+def events_of(connection: Connection, organisation: str, number: str, until: int = WHOLE) -> list[Event]:
+    """A case's events, oldest first, up to and with sequence `until`."""
+    rows = connection.execute(_HISTORY, {"organisation": organisation, "number": number, "until": until})
+    return [_event(row) for row in rows]
+
+
+def as_of(connection: Connection, organisation: str, number: str, sequence: int) -> tuple[Case, Event]:
+    """The case as it stood right after this event, and the event. Raises LookupError when there is no such event."""
+    history = events_of(connection, organisation, number, sequence)
+    if not history or history[-1].sequence != sequence:
+        raise LookupError(f"case {number!r} has no event {sequence}")
+    return fold([event.changes for event in history], last_hash=history[-1].hash), history[-1]
+
+
+def envelopes_of(connection: Connection, organisation: str, number: str) -> list[bytes]:
+    """The bytes as they were hashed, oldest first."""
+    statement = (
+        select(_events.c.envelope)
+        .where(_events.c.organisation == organisation, _events.c.number == number)
+        .order_by(_events.c.sequence)
+    )
+    return [envelope.encode() for envelope in connection.execute(statement).scalars()]
+
+
+def count_events(connection: Connection, organisation: str) -> int:
+    return int(connection.execute(select(func.count()).where(_events.c.organisation == organisation)).scalar_one())
+
+
+def reminders(connection: Connection, organisation: str) -> list[Event]:
+    """Every reminder of the organisation, oldest first."""
+    statement = (
+        select(_events, _disclosures.c.entries)
+        .join(
+            _disclosures,
+            (_disclosures.c.organisation == _events.c.organisation)
+            & (_disclosures.c.number == _events.c.number)
+            & (_disclosures.c.sequence == _events.c.sequence),
+        )
+        .where(_events.c.organisation == organisation, _events.c.type == "reminded")
+        .order_by(_events.c.recorded_at, _events.c.number)
+    )
+    return [_event(row) for row in connection.execute(statement)]
+
+
+def latest_instant(connection: Connection) -> datetime | None:
+    """When the last event of any organisation was recorded."""
+    latest: datetime | None = connection.execute(select(func.max(_events.c.recorded_at))).scalar_one()
+    return latest
+
+
+def _event(row: Any) -> Event:
+    envelope = json.loads(row.envelope)
+    values = {name: entry["value"] for name, entry in row.entries.items()}
+    return Event(
+        organisation=row.organisation,
+        case=row.number,
+        sequence=row.sequence,
+        type=row.type,
+        trigger=row.trigger,
+        from_state=row.from_state,
+        to_state=row.to_state,
+        recorded_at=row.recorded_at,
+        actor=row.actor,
+        on_behalf_of=row.on_behalf_of,
+        found_at=datetime.fromisoformat(envelope["found_at"]) if envelope["found_at"] else None,
+        policy_version=envelope["policy"],
+        calendar_version=envelope["calendar"],
+        data={name.removeprefix("data."): value for name, value in values.items() if name.startswith("data.")},
+        changes={name.removeprefix("set."): value for name, value in values.items() if name.startswith("set.")},
+        hash=row.hash,
+    )

@@ -1,0 +1,91 @@
+"""What is to be told: written in the command's own transaction, claimed by lease and fence, never lost."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, or_, select, update
+
+from engine.events import Notice
+from engine.store.database import table_of
+from engine.store.tables import OutboxRow
+
+_outbox = table_of(OutboxRow)
+
+
+def write(connection: Connection, notices: Iterable[Notice]) -> None:
+    rows = [
+        {
+            "organisation": notice.organisation,
+            "id": notice.id,
+            "number": notice.case,
+            "sequence": notice.sequence,
+            "reason": notice.reason,
+            "audience": list(notice.audience),
+            "how": notice.how,
+            "about": dict(notice.about),
+            "written_at": notice.written_at,
+            "status": "waiting",
+            "fence": 0,
+        }
+        for notice in notices
+    ]
+    if rows:
+        connection.execute(insert(_outbox), rows)
+
+
+def claim(connection: Connection, now: datetime, lease_until: datetime, limit: int) -> list[tuple[Notice, int]]:
+    """Take up to `limit` notices nobody holds, oldest first, each with its fence. Needs a write transaction."""
+    free = or_(_outbox.c.lease_until.is_(None), _outbox.c.lease_until <= now)
+    rows = connection.execute(
+        select(_outbox)
+        .where(_outbox.c.status == "waiting", free)
+        .order_by(_outbox.c.written_at, _outbox.c.organisation, _outbox.c.number, _outbox.c.sequence, _outbox.c.id)
+        .limit(limit)
+    ).all()
+    for row in rows:
+        connection.execute(
+            update(_outbox)
+            .where(_outbox.c.organisation == row.organisation, _outbox.c.id == row.id)
+            .values(lease_until=lease_until, fence=row.fence + 1)
+        )
+    return [(_notice(row), row.fence + 1) for row in rows]
+
+
+def done(connection: Connection, organisation: str, notice_id: str, fence: int) -> bool:
+    """The notice was turned into deliveries. False when somebody else claimed it meanwhile: then nothing may stay."""
+    statement = (
+        update(_outbox)
+        .where(
+            _outbox.c.organisation == organisation,
+            _outbox.c.id == notice_id,
+            _outbox.c.fence == fence,
+            _outbox.c.status == "waiting",
+        )
+        .values(status="planned", lease_until=None)
+    )
+    return connection.execute(statement).rowcount == 1
+
+
+def notices_of(connection: Connection, organisation: str, number: str) -> list[Notice]:
+    """Everything there was to tell about a case, oldest first."""
+    statement = (
+        select(_outbox)
+        .where(_outbox.c.organisation == organisation, _outbox.c.number == number)
+        .order_by(_outbox.c.sequence, _outbox.c.id)
+    )
+    return [_notice(row) for row in connection.execute(statement)]
+
+
+def _notice(row: Any) -> Notice:
+    return Notice(
+        id=row.id,
+        organisation=row.organisation,
+        case=row.number,
+        sequence=row.sequence,
+        reason=row.reason,
+        audience=tuple(row.audience),
+        how=row.how,
+        written_at=row.written_at,
+        about=row.about,
+    )

@@ -1,0 +1,127 @@
+"""The ledger of periods: what every cycle owed, for whom, and what came of it. *Not reported* is not *zero*."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal
+
+from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from engine.store.database import table_of
+from engine.store.tables import ObligationRow, PeriodRow
+
+_periods = table_of(PeriodRow)
+_obligations = table_of(ObligationRow)
+
+PeriodStatus = Literal["open", "reported", "late", "waived"]
+
+
+@dataclass(frozen=True, slots=True)
+class Obligation:
+    """A scope owes a cycle from `first_day` on. `opened_through` is the last local day whose periods are opened."""
+
+    organisation: str
+    cycle: str
+    scope: str
+    first_day: date
+    last_day: date | None = None
+    opened_through: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodRecord:
+    organisation: str
+    cycle: str
+    scope: str
+    key: str
+    opens_at: datetime
+    due_at: datetime
+    opened_at: datetime
+    number: str
+    status: PeriodStatus
+    reported_at: datetime | None
+
+    def missing(self, now: datetime) -> bool:
+        """Past its deadline and still nothing handed in: missing, which is not zero."""
+        return self.status == "open" and now > self.due_at
+
+
+def obligations(connection: Connection) -> list[Obligation]:
+    """What every organisation owes, in a fixed order."""
+    statement = select(_obligations).order_by(_obligations.c.organisation, _obligations.c.cycle, _obligations.c.scope)
+    return [Obligation(**row._mapping) for row in connection.execute(statement)]
+
+
+def owe(connection: Connection, obligation: Obligation) -> None:
+    """Write down that a scope owes a cycle; what it owed before is replaced."""
+    values = {
+        "organisation": obligation.organisation,
+        "cycle": obligation.cycle,
+        "scope": obligation.scope,
+        "first_day": obligation.first_day,
+        "last_day": obligation.last_day,
+        "opened_through": obligation.opened_through,
+    }
+    statement = upsert(_obligations).values(values)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["organisation", "cycle", "scope"],
+            set_={"first_day": obligation.first_day, "last_day": obligation.last_day},
+        )
+    )
+
+
+def opened_through(connection: Connection, organisation: str, cycle: str, scope: str, day: date) -> None:
+    connection.execute(
+        update(_obligations)
+        .where(
+            _obligations.c.organisation == organisation, _obligations.c.cycle == cycle, _obligations.c.scope == scope
+        )
+        .values(opened_through=day)
+    )
+
+
+def exists(connection: Connection, organisation: str, cycle: str, scope: str, key: str) -> bool:
+    statement = select(_periods.c.number).where(
+        _periods.c.organisation == organisation,
+        _periods.c.cycle == cycle,
+        _periods.c.scope == scope,
+        _periods.c.key == key,
+    )
+    return connection.execute(statement).first() is not None
+
+
+def open_(connection: Connection, record: PeriodRecord) -> None:
+    """Write the period down; its key is unique, so a second opening is refused by the database itself."""
+    connection.execute(insert(_periods), {name: getattr(record, name) for name in PeriodRecord.__slots__})
+
+
+def report(connection: Connection, organisation: str, number: str, at: datetime) -> None:
+    """What the period owed was handed in with this case. Late stays late; handing in again changes nothing."""
+    here = (_periods.c.organisation == organisation, _periods.c.number == number, _periods.c.status == "open")
+    connection.execute(update(_periods).where(*here, _periods.c.due_at < at).values(status="late", reported_at=at))
+    connection.execute(update(_periods).where(*here).values(status="reported", reported_at=at))
+
+
+def find(
+    connection: Connection,
+    organisation: str,
+    *,
+    cycle: str | None = None,
+    key: str | None = None,
+    scopes: frozenset[str] | None = None,
+) -> list[PeriodRecord]:
+    """Periods of an organisation, by cycle, key, scope; `scopes` None means every scope."""
+    statement = select(_periods).where(_periods.c.organisation == organisation)
+    if cycle is not None:
+        statement = statement.where(_periods.c.cycle == cycle)
+    if key is not None:
+        statement = statement.where(_periods.c.key == key)
+    if scopes is not None:
+        statement = statement.where(_periods.c.scope.in_(scopes))
+    ordered = statement.order_by(_periods.c.cycle, _periods.c.opens_at, _periods.c.key, _periods.c.scope)
+    return [_record(row) for row in connection.execute(ordered)]
+
+
+def _record(row: Row[tuple[object, ...]]) -> PeriodRecord:
+    return PeriodRecord(**row._mapping)

@@ -1,0 +1,44 @@
+"""The log of what signed-in people were refused: outside the chains, so that asking in vain cannot lengthen a case."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, func, insert, select
+
+from engine.store.database import table_of
+from engine.store.tables import RefusalRow
+
+_refusals = table_of(RefusalRow)
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalRecord:
+    """`asked` is the trigger, or `open`; `reason` the guard or the rule of authority that said no."""
+
+    organisation: str
+    at: datetime
+    principal: str
+    route: str
+    number: str | None
+    asked: str
+    code: str
+    reason: str
+    sentence: str
+
+
+def log(connection: Connection, record: RefusalRecord) -> None:
+    last = select(func.coalesce(func.max(_refusals.c.id), 0)).where(_refusals.c.organisation == record.organisation)
+    number = int(connection.execute(last).scalar_one()) + 1
+    connection.execute(insert(_refusals), {"id": number, **{n: getattr(record, n) for n in RefusalRecord.__slots__}})
+
+
+def latest(connection: Connection, organisation: str, limit: int = 100) -> list[RefusalRecord]:
+    statement = (
+        select(_refusals).where(_refusals.c.organisation == organisation).order_by(_refusals.c.id.desc()).limit(limit)
+    )
+    rows = connection.execute(statement)
+    return [RefusalRecord(**{n: getattr(row, n) for n in RefusalRecord.__slots__}) for row in rows]
+
+
+def count(connection: Connection, organisation: str) -> int:
+    return int(connection.execute(select(func.count()).where(_refusals.c.organisation == organisation)).scalar_one())

@@ -1,0 +1,329 @@
+"""Every table of the engine. Internal rows: they validate nothing; domain values are frozen dataclasses elsewhere.
+
+Each table carries the organisation and each key starts with it, so that a tenant's rows lie together and a query
+without the organisation stands out.
+"""
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import JSON, CheckConstraint, Column, Index, Text
+from sqlmodel import Field, SQLModel
+
+from engine.store.database import UtcDateTime
+
+
+def _instant(*, nullable: bool = False) -> Any:
+    return Field(default=None, sa_column=Column(UtcDateTime, nullable=nullable))
+
+
+def _json() -> Any:
+    return Field(default=None, sa_column=Column(JSON, nullable=False))
+
+
+def _text() -> Any:
+    return Field(default="", sa_column=Column(Text, nullable=False))
+
+
+def _key(length: int = 64) -> Any:
+    return Field(primary_key=True, max_length=length)
+
+
+class OrganisationRow(SQLModel, table=True):
+    __tablename__ = "organisation"
+    organisation: str = _key()
+    name_zh: str
+    name_en: str
+    time_zone: str = Field(max_length=64)
+
+
+class CalendarRow(SQLModel, table=True):
+    """One version of an organisation's calendar, whole: versions are added, never changed."""
+
+    __tablename__ = "calendar"
+    organisation: str = _key()
+    version: int = Field(primary_key=True)
+    body: dict[str, Any] = _json()
+    loaded_at: datetime = _instant()
+
+
+class DepartmentRow(SQLModel, table=True):
+    __tablename__ = "department"
+    organisation: str = _key()
+    code: str = _key(32)
+    name_zh: str
+    name_en: str
+    external: bool = False
+
+
+class ObligationRow(SQLModel, table=True):
+    """A scope owes a cycle between two days. `opened_through` is the last day whose periods have been opened."""
+
+    __tablename__ = "obligation"
+    organisation: str = _key()
+    cycle: str = _key()
+    scope: str = _key()
+    first_day: date
+    last_day: date | None = None
+    opened_through: date | None = None
+
+
+class PersonRow(SQLModel, table=True):
+    __tablename__ = "person"
+    organisation: str = _key()
+    person: str = _key()
+    name: str
+    department: str | None = Field(default=None, max_length=32)
+    locale: str = Field(default="zh", max_length=2)
+    addresses: dict[str, Any] = _json()
+    active: bool = True
+
+
+class RoleGrantRow(SQLModel, table=True):
+    __tablename__ = "role_grant"
+    __table_args__ = (Index("ix_role_grant_role", "organisation", "role", "scope"),)
+    organisation: str = _key()
+    person: str = _key()
+    role: str = _key()
+    scope: str = _key(32)
+    valid_from: date | None = None
+    valid_until: date | None = None
+
+
+class TokenRow(SQLModel, table=True):
+    """An API token. Only its SHA-256 is kept; the prefix is there so that a person can tell his tokens apart."""
+
+    __tablename__ = "token"
+    __table_args__ = (Index("ix_token_hash", "token_hash", unique=True),)
+    organisation: str = _key()
+    token_hash: str = _key()
+    person: str = Field(max_length=64)
+    label: str = Field(default="", max_length=100)
+    prefix: str = Field(default="", max_length=16)
+    created_at: datetime = _instant()
+    expires_at: datetime | None = _instant(nullable=True)
+    revoked_at: datetime | None = _instant(nullable=True)
+
+
+class PolicyRow(SQLModel, table=True):
+    """The numbers an organisation set for a workflow: versions are added, the highest holds."""
+
+    __tablename__ = "policy"
+    organisation: str = _key()
+    workflow: str = _key()
+    version: int = Field(primary_key=True)
+    body: dict[str, Any] = _json()
+    set_at: datetime = _instant()
+    set_by: str = Field(max_length=64)
+
+
+class CaseRow(SQLModel, table=True):
+    """A case as it stands: `body` holds it whole, the columns beside it are what lists filter and sort by.
+
+    awaits   ` name name `: roles and relations it waits for, spaces around each so that LIKE finds whole names
+    words    what the search looks through
+    """
+
+    __tablename__ = "case_record"
+    __table_args__ = (
+        CheckConstraint("counts_as IN ('reported','assigned','fixed','verified','closed')", name="counts_as"),
+        Index("ix_case_record_open", "organisation", "final", "due_at"),
+        Index("ix_case_record_workflow", "organisation", "workflow", "state"),
+        Index("ix_case_record_department", "organisation", "department", "final"),
+        Index("ix_case_record_assignee", "organisation", "assignee", "final"),
+        Index("ix_case_record_same", "organisation", "workflow", "place", "category"),
+        Index("ix_case_record_opened", "organisation", "opened_at", "number"),
+    )
+    organisation: str = _key()
+    number: str = _key()
+    workflow: str = Field(max_length=64)
+    version: int
+    state: str = Field(max_length=64)
+    counts_as: str = Field(max_length=16)
+    final: bool
+    revision: int
+    sequence: int
+    last_hash: str = Field(max_length=64)
+    title: str
+    place: str
+    category: str = Field(max_length=64)
+    level: str = Field(max_length=32)
+    department: str | None = Field(default=None, max_length=32)
+    reporter: str | None = Field(default=None, max_length=64)
+    assignee: str | None = Field(default=None, max_length=64)
+    awaits: str = _text()
+    words: str = _text()
+    opened_at: datetime = _instant()
+    closed_at: datetime | None = _instant(nullable=True)
+    due_at: datetime | None = _instant(nullable=True)
+    calendar_version: int | None = None
+    body: dict[str, Any] = _json()
+
+
+class PartyRow(SQLModel, table=True):
+    """A person who is or was part of a case, and so may see it."""
+
+    __tablename__ = "party"
+    organisation: str = _key()
+    person: str = _key()
+    number: str = _key()
+
+
+class EventRow(SQLModel, table=True):
+    """An event, append-only: triggers refuse UPDATE and DELETE. `envelope` holds the very bytes that were hashed."""
+
+    __tablename__ = "event"
+    __table_args__ = (
+        CheckConstraint(
+            "type IN ('opened','stepped','signed','reminded','linked','recomputed')",
+            name="type",
+        ),
+        Index("ix_event_recorded", "organisation", "recorded_at"),
+        Index("ix_event_type", "organisation", "type", "recorded_at"),
+    )
+    organisation: str = _key()
+    number: str = _key()
+    sequence: int = Field(primary_key=True)
+    type: str = Field(max_length=16)
+    trigger: str = Field(max_length=64)
+    from_state: str | None = Field(default=None, max_length=64)
+    to_state: str = Field(max_length=64)
+    recorded_at: datetime = _instant()
+    actor: str = Field(max_length=80)
+    on_behalf_of: str | None = Field(default=None, max_length=80)
+    envelope: str = _text()
+    hash: str = Field(max_length=64)
+
+
+class DisclosureRow(SQLModel, table=True):
+    """What an event's commitments stand for: name → salt and value. The only table personal data may be erased from."""
+
+    __tablename__ = "disclosure"
+    organisation: str = _key()
+    number: str = _key()
+    sequence: int = Field(primary_key=True)
+    entries: dict[str, Any] = _json()
+
+
+class TimerRow(SQLModel, table=True):
+    """A rung of one generation of a case's clock. Its key is the claim: a rung can only be told once."""
+
+    __tablename__ = "timer"
+    __table_args__ = (
+        CheckConstraint("status IN ('waiting','fired','skipped','cancelled')", name="status"),
+        Index("ix_timer_due", "organisation", "status", "fire_at"),
+    )
+    organisation: str = _key()
+    number: str = _key()
+    generation: int = Field(primary_key=True)
+    rung: str = _key()
+    fire_at: datetime = _instant()
+    status: str = Field(default="waiting", max_length=16)
+    settled_at: datetime | None = _instant(nullable=True)
+
+
+class PeriodRow(SQLModel, table=True):
+    """What a cycle owed for one scope and one civil key. There is a row also when nobody reported."""
+
+    __tablename__ = "period"
+    __table_args__ = (
+        CheckConstraint("status IN ('open','reported','late','waived')", name="status"),
+        Index("ix_period_case", "organisation", "number"),
+    )
+    organisation: str = _key()
+    cycle: str = _key()
+    scope: str = _key()
+    key: str = _key()
+    opens_at: datetime = _instant()
+    due_at: datetime = _instant()
+    opened_at: datetime = _instant()
+    number: str = Field(max_length=64)
+    status: str = Field(default="open", max_length=16)
+    reported_at: datetime | None = _instant(nullable=True)
+
+
+class OutboxRow(SQLModel, table=True):
+    """Something to tell, written with the event it speaks of; the delivery worker claims it by lease and fence."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        CheckConstraint("status IN ('waiting','planned')", name="status"),
+        Index("ix_outbox_waiting", "organisation", "status", "written_at"),
+        Index("ix_outbox_case", "organisation", "number", "sequence"),
+    )
+    organisation: str = _key()
+    id: str = _key(128)
+    number: str = Field(max_length=64)
+    sequence: int
+    reason: str = Field(max_length=32)
+    audience: list[str] = _json()
+    how: str = Field(max_length=16)
+    about: dict[str, Any] = _json()
+    written_at: datetime = _instant()
+    status: str = Field(default="waiting", max_length=16)
+    lease_until: datetime | None = _instant(nullable=True)
+    fence: int = 0
+
+
+class AnswerRow(SQLModel, table=True):
+    """What an idempotency key stands for: the request's hash and the event it made; the answer is rendered from there."""
+
+    __tablename__ = "answer"
+    __table_args__ = (Index("ix_answer_kept", "organisation", "kept_until"),)
+    organisation: str = _key()
+    principal: str = _key(80)
+    route: str = _key(160)
+    key: str = _key(128)
+    request_hash: str = Field(max_length=64)
+    number: str = Field(max_length=64)
+    sequence: int
+    kept_until: datetime = _instant()
+
+
+class RefusalRow(SQLModel, table=True):
+    """A command of a signed-in person that was refused. A log of its own, outside the chains of the cases."""
+
+    __tablename__ = "refusal"
+    __table_args__ = (Index("ix_refusal_at", "organisation", "at"),)
+    organisation: str = _key()
+    id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    at: datetime = _instant()
+    principal: str = Field(max_length=80)
+    route: str = Field(default="", max_length=160)
+    number: str | None = Field(default=None, max_length=64)
+    asked: str = Field(max_length=64)
+    code: str = Field(max_length=32)
+    reason: str = Field(default="", max_length=64)
+    sentence: str = _text()
+
+
+class SeriesRow(SQLModel, table=True):
+    """The last number drawn of a series in a year. Numbers are drawn inside the command's transaction: no gaps."""
+
+    __tablename__ = "series"
+    organisation: str = _key()
+    prefix: str = _key(32)
+    year: int = Field(primary_key=True)
+    last: int
+
+
+class FileRow(SQLModel, table=True):
+    """An uploaded file, named by the hash of its content. Unused ones are swept after a week."""
+
+    __tablename__ = "file"
+    __table_args__ = (Index("ix_file_unused", "organisation", "used_by", "uploaded_at"),)
+    organisation: str = _key()
+    sha256: str = _key()
+    media_type: str = Field(max_length=64)
+    size_bytes: int
+    uploaded_by: str = Field(max_length=80)
+    uploaded_at: datetime = _instant()
+    used_by: str | None = Field(default=None, max_length=64)
+
+
+#: refuses to change what has been recorded, on SQLite; run once after the tables are made
+APPEND_ONLY_SQLITE = tuple(
+    f"CREATE TRIGGER event_no_{verb.lower()} BEFORE {verb} ON event "
+    f"BEGIN SELECT RAISE(ABORT, 'events are append-only: {verb} refused'); END"
+    for verb in ("UPDATE", "DELETE")
+)

@@ -1,0 +1,141 @@
+"""Lists of cases as people ask for them: filtered, paged by cursor, and never beyond what the asker may see."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+
+from engine.actor import WHOLE_ORGANISATION, Actor, Visibility
+from engine.case import Case
+from engine.store.database import table_of
+from engine.store.tables import CaseRow, PartyRow
+
+_cases = table_of(CaseRow)
+_parties = table_of(PartyRow)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What a list shows; None leaves a question open. `q` is looked for in numbers, titles, places and what was written."""
+
+    workflow: str | None = None
+    state: str | None = None
+    counts_as: str | None = None
+    level: str | None = None
+    category: str | None = None
+    department: str | None = None
+    assignee: str | None = None
+    overdue: bool | None = None
+    due_before: datetime | None = None
+    opened_after: datetime | None = None
+    q: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`next_after` is the cursor of the page that follows, None on the last one."""
+
+    cases: list[Case]
+    next_after: tuple[datetime, str] | None
+
+
+def page(
+    connection: Connection,
+    seen: Visibility,
+    wanted: Filter,
+    now: datetime,
+    *,
+    limit: int = 50,
+    after: tuple[datetime, str] | None = None,
+) -> Page:
+    """Newest first. `after` is (opened_at, number) of the last case already shown: stable while new ones are opened."""
+    conditions = [visible(seen), *_conditions(wanted, now)]
+    if after is not None:
+        opened_at, number = after
+        same = and_(_cases.c.opened_at == opened_at, _cases.c.number < number)
+        conditions.append(or_(_cases.c.opened_at < opened_at, same))
+    statement = (
+        select(_cases.c.body, _cases.c.last_hash)
+        .where(*conditions)
+        .order_by(_cases.c.opened_at.desc(), _cases.c.number.desc())
+        .limit(limit + 1)
+    )
+    found = [Case.from_json(row.body, last_hash=row.last_hash) for row in connection.execute(statement)]
+    shown = found[:limit]
+    more = len(found) > limit
+    return Page(shown, (shown[-1].opened_at, shown[-1].number) if more else None)
+
+
+def all_cases(connection: Connection, seen: Visibility, wanted: Filter, now: datetime) -> list[Case]:
+    """Every case the filter finds, by number: for figures and papers."""
+    statement = (
+        select(_cases.c.body, _cases.c.last_hash)
+        .where(visible(seen), *_conditions(wanted, now))
+        .order_by(_cases.c.number)
+    )
+    return [Case.from_json(row.body, last_hash=row.last_hash) for row in connection.execute(statement)]
+
+
+def count(connection: Connection, seen: Visibility, wanted: Filter, now: datetime) -> int:
+    statement = select(func.count()).select_from(_cases).where(visible(seen), *_conditions(wanted, now))
+    return int(connection.execute(statement).scalar_one())
+
+
+def waiting_for(connection: Connection, seen: Visibility, actor: Actor, limit: int = 200) -> list[Case]:
+    """Open cases that may wait for this person, worst deadline first. What roles mean exactly is judged by the caller."""
+    mine: list[ColumnElement[bool]] = [and_(_cases.c.assignee == actor.person, _awaits("assignee"))]
+    mine += [and_(_cases.c.reporter == actor.person, or_(_awaits("reporter"), _awaits("inspector")))]
+    for grant in actor.grants:
+        if grant.scope == WHOLE_ORGANISATION:
+            mine.append(_awaits(grant.role))
+        else:
+            mine.append(and_(_awaits(grant.role), _cases.c.department == grant.scope))
+            mine.append(and_(_awaits(f"{grant.role}_of_another_department"), _cases.c.department != grant.scope))
+    statement = (
+        select(_cases.c.body, _cases.c.last_hash)
+        .where(visible(seen), _cases.c.final.is_(False), or_(*mine))
+        .order_by(_cases.c.due_at.is_(None), _cases.c.due_at, _cases.c.number)
+        .limit(limit)
+    )
+    return [Case.from_json(row.body, last_hash=row.last_hash) for row in connection.execute(statement)]
+
+
+def _awaits(name: str) -> ColumnElement[bool]:
+    return _cases.c.awaits.contains(f" {name} ", autoescape=True)
+
+
+def visible(seen: Visibility) -> ColumnElement[bool]:
+    """`engine.authority.may_see` as SQL: the one place where a list is kept inside its organisation and its people."""
+    here: ColumnElement[bool] = _cases.c.organisation == seen.organisation
+    if seen.everything:
+        return here
+    allowed: list[ColumnElement[bool]] = [_cases.c.department.in_(sorted(seen.departments))]
+    if seen.person is not None:
+        part = select(_parties.c.number).where(
+            _parties.c.organisation == seen.organisation, _parties.c.person == seen.person
+        )
+        allowed.append(_cases.c.number.in_(part))
+    return and_(here, or_(*allowed))
+
+
+def _conditions(wanted: Filter, now: datetime) -> Iterable[ColumnElement[bool]]:
+    for name in ("workflow", "state", "counts_as", "level", "department", "assignee"):
+        value = getattr(wanted, name)
+        if value is not None:
+            yield _cases.c[name] == value
+    if wanted.category is not None:  # a category means its sub-categories too
+        yield or_(
+            _cases.c.category == wanted.category, _cases.c.category.startswith(f"{wanted.category}.", autoescape=True)
+        )
+    if wanted.overdue is not None:
+        late = and_(_cases.c.final.is_(False), _cases.c.due_at < now)
+        yield (
+            late if wanted.overdue else or_(_cases.c.final.is_(True), _cases.c.due_at.is_(None), _cases.c.due_at >= now)
+        )
+    if wanted.due_before is not None:
+        yield _cases.c.due_at < wanted.due_before
+    if wanted.opened_after is not None:
+        yield _cases.c.opened_at > wanted.opened_after
+    for word in (wanted.q or "").split():
+        yield _cases.c.words.contains(word, autoescape=True)
