@@ -231,6 +231,10 @@ def test_no_envelope_can_be_moved_or_left_out_unseen(order: list[int], keep: int
     assert bool(faults(shown)) is (shown != envelopes[:keep])
 
 
+def test_a_sequence_that_only_equals_its_number_is_found() -> None:
+    assert verify_chain([envelope(genesis("nantong", "c1"), True)])[0].what == "sequence 1 expected, True found"
+
+
 def test_a_history_cut_off_at_its_end_looks_whole_and_only_the_tree_shows_it() -> None:
     envelopes = chain(4)
     leaves = [leaf_hash(each) for each in envelopes]
@@ -381,7 +385,7 @@ def test_a_tree_that_only_grew_proves_it_and_one_that_changed_cannot(
         assert not verify_consistency(old_size, len(tree), root(tree[:old_size]), root(tree), proof[:-1])
 
 
-@pytest.mark.parametrize("old_size, new_size", [(3, 2), (-1, 3), (3, 3), (2, 8)])
+@pytest.mark.parametrize("old_size, new_size", [(3, 2), (-1, 3), (3, 3), (2, 8), (3, 8)])
 def test_sizes_that_cannot_be_prove_nothing(old_size: int, new_size: int) -> None:
     assert not verify_consistency(old_size, new_size, root(LEAVES[:3]), root(LEAVES), [])
 

@@ -256,6 +256,11 @@ def test_a_spring_week_ends_no_term() -> None:
     assert replace(VERSION_1, breaks=(WINTER, spring, SUMMER)).break_at(date(2020, 4, 6)) == spring
 
 
+def test_two_terms_may_begin_in_one_year_when_each_has_its_half() -> None:
+    breaks = (Break("a", date(2020, 6, 1), date(2020, 6, 29)), Break("b", date(2020, 7, 1), date(2020, 7, 5)))
+    assert replace(VERSION_1, breaks=breaks).breaks == breaks  # beginning on 30 June and on 6 July
+
+
 def test_a_later_notice_makes_a_new_version_and_wins() -> None:
     assert (VERSION_1.version, VERSION_2.version) == (1, 2)
     assert date(2020, 2, 1) in VERSION_1.working_weekend_days

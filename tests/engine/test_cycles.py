@@ -1,5 +1,6 @@
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 
@@ -137,6 +138,13 @@ def test_periods_and_their_civil_keys(every: Every, day: str, key: str, opens: s
 )
 def test_which_periods_a_stretch_of_days_opens(every: Every, first: str, last: str, keys: list[str]) -> None:
     assert [period.key for period in opened(every, first, last)] == keys
+
+
+def test_no_term_begins_between_two_breaks_that_touch() -> None:
+    breaks = (Break("寒假", date(2020, 1, 18), date(2020, 2, 16)), Break("延长", date(2020, 2, 17), date(2020, 7, 3)))
+    touching = replace(CALENDAR, breaks=breaks)
+    keys = [period.key for period in periods_between(a_cycle(Term()), touching, date(2020, 1, 1), date(2020, 12, 31))]
+    assert keys == ["2020-T2"]
 
 
 def test_several_times_a_day_are_open_all_day_or_one_after_the_other() -> None:

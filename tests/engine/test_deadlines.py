@@ -124,6 +124,7 @@ def test_used_up_time_must_fit_its_budget(budget: Budget, used: timedelta | int)
         (Budget(workdays=4), "2020-12-28 09:00", True, "it lies in a year without data"),
         (Budget(workdays=1), "2021-03-01 09:00", True, "all of it lies there"),
         (Budget(workdays=1), "2018-12-28 09:00", True, "it began before the calendar does"),
+        (Budget(workdays=1), "2018-12-31 09:00", True, "the same, though it ends inside"),
         (Budget(days=30), "2020-12-28 09:00", False, "natural days depend on no notice"),
         (Budget(hours=300), "2020-12-28 09:00", False, "nor do hours"),
         (Budget(until=date(2021, 10, 1)), "2020-12-28 09:00", False, "nor does a day set by a person"),
