@@ -1,0 +1,37 @@
+"""The console: one readable line per message, for the demo and for whoever watches a server."""
+
+import threading
+from typing import Literal, TextIO
+
+from engine.clock import Clock
+from engine.events import Recipient
+from notifications.channels import Receipt, TransportError
+from notifications.message import Outgoing
+
+
+class ConsoleChannel:
+    """Writes `when  to whom  subject  link` to a stream. Carries what everyone gets, so nobody depends on it."""
+
+    name = "console"
+    outside = False
+    serves: Literal["person"] = "person"
+
+    def __init__(self, stream: TextIO, clock: Clock) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._lock = threading.Lock()  # two lines at once would be none
+
+    def reaches(self, organisation: str, recipient: Recipient | None) -> bool:
+        return recipient is not None
+
+    def send(self, message: Outgoing) -> Receipt:
+        words, addressee = message.words, message.addressee
+        parts = [f"{self._clock.now():%Y-%m-%d %H:%M}Z", f"→ {addressee.name or addressee.key}", words.subject]
+        line = "  ".join(part for part in (*parts, words.link) if part)
+        try:
+            with self._lock:
+                self._stream.write(line + "\n")
+                self._stream.flush()
+        except (OSError, ValueError) as error:  # a closed pipe, a closed file: the next run has another stream
+            raise TransportError(f"the console is gone: {error}") from error
+        return Receipt()

@@ -1,0 +1,40 @@
+"""The desk: a message that waits inside the program until its reader looks."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from engine.clock import Clock
+from engine.events import Recipient
+from engine.store.database import Database
+from notifications.channels import Receipt, TransportError
+from notifications.deliveries import put_on_desk
+from notifications.message import Outgoing
+
+
+class InboxChannel:
+    """Reaches everyone who can sign in. A second copy of a message finds its place taken."""
+
+    name = "inbox"
+    outside = False
+    serves: Literal["person"] = "person"
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def reaches(self, organisation: str, recipient: Recipient | None) -> bool:
+        return recipient is not None
+
+    def send(self, message: Outgoing) -> Receipt:
+        with self._database.write() as connection:
+            return _receipt(put_on_desk(connection, message, self._clock.now()))
+
+    def send_together(self, messages: Sequence[Outgoing]) -> Sequence[Receipt | TransportError]:
+        """One transaction for all: each by itself would wait for the disk."""
+        with self._database.write() as connection:
+            now = self._clock.now()
+            return [_receipt(put_on_desk(connection, message, now)) for message in messages]
+
+
+def _receipt(new: bool) -> Receipt:
+    return Receipt("on the desk" if new else "on the desk already")

@@ -1,0 +1,387 @@
+"""Deliveries in SQL: planned once, claimed under a lease, settled only by whoever still holds the fence.
+
+Every function works in the transaction its caller opened with `Database.read()` or `Database.write()`.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, cast
+
+from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from engine.events import Notice, Recipient
+from engine.store.database import table_of
+from notifications.message import (
+    NOBODY,
+    UNSETTLED,
+    Addressee,
+    Claimed,
+    Delivery,
+    Figures,
+    InboxMessage,
+    Outgoing,
+    Planned,
+    Status,
+    digest_key,
+)
+from notifications.tables import Connection, DeliveryRow, InboxMessageRow
+
+DELIVERY = table_of(DeliveryRow)
+INBOX = table_of(InboxMessageRow)
+D = DELIVERY.c
+M = INBOX.c
+
+ANSWER_LIMIT = 500  # characters; an error page must not fill the table
+
+# --- planning --------------------------------------------------------------------------------------------------------
+
+
+def plan(connection: Connection, planned: Sequence[Planned], now: datetime) -> int:
+    """Write these deliveries down; those that exist already stay as they are. How many are new."""
+    rows = [_row_of(delivery, now) for delivery in planned]
+    return sum(_insert_once(connection, DeliveryRow, row) for row in rows)
+
+
+def revive(connection: Connection, planned: Sequence[Planned]) -> int:
+    """Those of these that were withdrawn wait again: whoever was out of charge in between is in charge once more."""
+    withdrawn = and_(D.status == "withdrawn", D.message.is_(None))
+    return sum(
+        connection.execute(
+            update(DELIVERY)
+            .where(D.organisation == delivery.notice.organisation, D.id == delivery.id, withdrawn)
+            .values(status="waiting", not_before=delivery.not_before, answer=None)
+        ).rowcount
+        for delivery in planned
+        if delivery.status == "waiting"
+    )
+
+
+def _insert_once(connection: Connection, row_class: type[DeliveryRow | InboxMessageRow], row: Mapping[str, Any]) -> int:
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(table_of(row_class)).values(**row).on_conflict_do_nothing()
+    return connection.execute(statement).rowcount
+
+
+def _row_of(planned: Planned, now: datetime) -> dict[str, Any]:
+    notice = planned.notice
+    return {
+        "organisation": notice.organisation,
+        "id": planned.id,
+        "notice": notice.id,
+        "case": notice.case,
+        "sequence": notice.sequence,
+        "reason": notice.reason,
+        "audience": list(notice.audience),
+        "written_at": notice.written_at,
+        "about": dict(notice.about),
+        "notice_how": notice.how,
+        "addressee": planned.addressee.key,
+        "addressee_data": planned.addressee.to_json(),
+        "told": [_told(recipient) for recipient in planned.told],
+        "channel": planned.channel,
+        "how": planned.how,
+        "status": planned.status,
+        "not_before": planned.not_before,
+        "digest_for": planned.digest_for.isoformat() if planned.digest_for else None,
+        "message": planned.message,
+        "attempts": 0,
+        "fence": 0,
+        "planned_at": now,
+        "answer": planned.cause,
+    }
+
+
+def _told(recipient: Recipient) -> dict[str, str]:
+    return {"person": recipient.person, "name": recipient.name}
+
+
+def unaddressed(connection: Connection, limit: int) -> list[Delivery]:
+    """Those that reached nobody and were asked to be tried again."""
+    statement = select(DELIVERY).where(D.channel == NOBODY, D.status == "waiting").order_by(D.not_before).limit(limit)
+    return _deliveries(connection, statement)
+
+
+def settle_unaddressed(connection: Connection, delivery: Delivery, status: Status, answer: str) -> None:
+    connection.execute(
+        update(DELIVERY)
+        .where(D.organisation == delivery.organisation, D.id == delivery.id)
+        .values(status=status, answer=answer[:ANSWER_LIMIT])
+    )
+
+
+# --- putting digests together ----------------------------------------------------------------------------------------
+
+
+def readers_of_due_digests(connection: Connection, channel: str, now: datetime, limit: int) -> list[tuple[str, str]]:
+    """(organisation, addressee) of those for whom lines wait whose time has come."""
+    statement = (
+        select(D.organisation, D.addressee).where(_loose(channel), D.not_before <= now).distinct()
+        .order_by(D.organisation, D.addressee).limit(limit)
+    )  # fmt: skip
+    return [(row.organisation, row.addressee) for row in connection.execute(statement)]
+
+
+def due_lines(connection: Connection, channel: str, organisation: str, addressee: str, now: datetime) -> list[Delivery]:
+    """Everything that waits for this reader's digest now."""
+    statement = select(DELIVERY).where(
+        D.organisation == organisation, D.addressee == addressee, _loose(channel), D.not_before <= now
+    )
+    return _deliveries(connection, statement.order_by(D.written_at, D.id))
+
+
+def had_digest(connection: Connection, channel: str, organisation: str, addressee: str, day: date) -> bool:
+    """Whether this reader's digest of that local day is put together already."""
+    statement = select(D.id).where(
+        D.organisation == organisation, D.addressee == addressee, D.channel == channel,
+        D.digest_for == day.isoformat(), D.message.is_not(None),
+    )  # fmt: skip
+    return connection.execute(statement.limit(1)).first() is not None
+
+
+def bind(connection: Connection, lines: Sequence[Delivery], day: date) -> str:
+    """One message of these lines. From now on nothing joins it and nothing leaves it: each try says the same."""
+    first = lines[0]
+    key = digest_key(first.organisation, first.addressee.key, first.channel, day)
+    _change(connection, lines, message=key, digest_for=day.isoformat())
+    return key
+
+
+def postpone(connection: Connection, lines: Sequence[Delivery], day: date, leaves_at: datetime) -> None:
+    _change(connection, lines, digest_for=day.isoformat(), not_before=leaves_at)
+
+
+def withdraw(connection: Connection, lines: Sequence[Delivery], why: str) -> None:
+    _change(connection, lines, status="withdrawn", answer=why[:ANSWER_LIMIT])
+
+
+def _change(connection: Connection, lines: Sequence[Delivery], **values: Any) -> None:
+    for line in lines:
+        connection.execute(
+            update(DELIVERY).where(D.organisation == line.organisation, D.id == line.id).values(**values)
+        )
+
+
+def _loose(channel: str) -> ColumnElement[bool]:
+    return and_(D.channel == channel, D.status == "waiting", D.message.is_(None))
+
+
+# --- sending ---------------------------------------------------------------------------------------------------------
+
+
+def _due(channel: str, now: datetime) -> ColumnElement[bool]:
+    waits = and_(D.status == "waiting", D.not_before <= now)
+    abandoned = and_(D.status == "sending", D.lease_until <= now)
+    return and_(D.channel == channel, D.message.is_not(None), or_(waits, abandoned))
+
+
+def something_due(connection: Connection, channel: str, now: datetime) -> bool:
+    """A cheap look before a write transaction is begun."""
+    loose = and_(_loose(channel), D.not_before <= now)
+    statement = select(D.id).where(or_(_due(channel, now), loose)).limit(1)
+    return connection.execute(statement).first() is not None
+
+
+def claim(
+    connection: Connection,
+    channel: str,
+    now: datetime,
+    lease_until: datetime,
+    limit: int,
+    *,
+    without: Collection[str] = (),
+) -> list[Claimed]:
+    """At most `limit` due messages of a channel, longest due first, each under a new fence. `without` these organisations."""
+    due = _due(channel, now)
+    statement = (
+        select(D.organisation, D.message).where(due, D.organisation.not_in(list(without)))
+        .group_by(D.organisation, D.message).order_by(func.min(D.not_before), D.message).limit(limit)
+    )  # fmt: skip
+    claimed = []
+    for organisation, message in connection.execute(statement).all():
+        mine = and_(D.organisation == organisation, D.message == message)
+        taken = connection.execute(
+            update(DELIVERY).where(mine, due).values(status="sending", fence=D.fence + 1, lease_until=lease_until)
+        )
+        if not taken.rowcount:
+            continue  # another worker was faster
+        members = _deliveries(
+            connection, select(DELIVERY).where(mine, D.status == "sending").order_by(D.written_at, D.id)
+        )
+        first = members[0]
+        claimed.append(Claimed(organisation, message, channel, first.fence, first.attempts, tuple(members)))
+    return claimed
+
+
+def settle(
+    connection: Connection,
+    claimed: Claimed,
+    status: Status,
+    *,
+    answer: str | None = None,
+    not_before: datetime | None = None,
+    sent_at: datetime | None = None,
+    counts: bool = True,
+) -> bool:
+    """Write down what became of a message. False when the lease was lost since: somebody else answers for it now.
+
+    counts   whether it was a try; a message given back unsent was not
+    """
+    values: dict[str, Any] = {"status": status, "lease_until": None}
+    if counts:
+        values |= {"attempts": D.attempts + 1, "answer": (answer or "")[:ANSWER_LIMIT], "sent_at": sent_at}
+    if not_before is not None:
+        values["not_before"] = not_before
+    result = connection.execute(
+        update(DELIVERY)
+        .where(
+            D.organisation == claimed.organisation, D.message == claimed.message,
+            D.status == "sending", D.fence == claimed.fence,
+        )
+        .values(**values)
+    )  # fmt: skip
+    return result.rowcount > 0
+
+
+def hold(connection: Connection, channel: str, now: datetime, why: str) -> int:
+    """Keep what is due on this channel in sight instead of sending it. How many deliveries."""
+    due = and_(D.channel == channel, D.status.in_(UNSETTLED), D.not_before <= now)
+    return connection.execute(update(DELIVERY).where(due).values(status="held", answer=why, lease_until=None)).rowcount
+
+
+# --- in sight --------------------------------------------------------------------------------------------------------
+
+
+def list_deliveries(
+    connection: Connection,
+    organisation: str,
+    *,
+    status: Status | None = None,
+    dead: bool = False,
+    case: str | None = None,
+    person: str | None = None,
+    limit: int = 50,
+    after: str | None = None,
+) -> list[Delivery]:
+    """The organisation's deliveries, the latest planned first.
+
+    dead     those that will not go anywhere by themselves: dead letters and the unreachable
+    after    the id of the last one seen; goes on behind it
+    """
+    statement = select(DELIVERY).where(D.organisation == organisation)
+    if status is not None:
+        statement = statement.where(D.status == status)
+    if dead:
+        statement = statement.where(D.status.in_(("dead", "unreachable")))
+    if case is not None:
+        statement = statement.where(D.case == case)
+    if person is not None:
+        statement = statement.where(D.addressee == person)
+    if after is not None:
+        seen = select(D.planned_at).where(D.organisation == organisation, D.id == after).scalar_subquery()
+        statement = statement.where(or_(D.planned_at < seen, and_(D.planned_at == seen, D.id < after)))
+    return _deliveries(connection, statement.order_by(D.planned_at.desc(), D.id.desc()).limit(limit))
+
+
+def redrive(connection: Connection, organisation: str, ids: Iterable[str] | None, now: datetime) -> int:
+    """Send dead letters again, under the keys they had, and address the unreachable anew; all of them if `ids` is None.
+
+    A digest goes whole: naming one line redrives its message. Returns how many deliveries wait again.
+    """
+    stuck = and_(D.organisation == organisation, D.status.in_(("dead", "unreachable")))
+    if ids is not None:
+        wanted = list(ids)
+        messages = select(D.message).where(D.organisation == organisation, D.id.in_(wanted), D.message.is_not(None))
+        stuck = and_(stuck, or_(D.id.in_(wanted), D.message.in_(messages)))
+    again = {"status": "waiting", "attempts": 0, "not_before": now, "lease_until": None}
+    return connection.execute(update(DELIVERY).where(stuck).values(**again)).rowcount
+
+
+def figures(connection: Connection, organisation: str | None, now: datetime) -> Figures:
+    """Depth by status, and since when the oldest is stuck that should have left by now; over all organisations if None."""
+    mine = (D.organisation == organisation) if organisation is not None else (D.organisation == D.organisation)
+    depth = connection.execute(select(D.status, func.count()).where(mine).group_by(D.status)).all()
+    late = and_(mine, D.status.in_(UNSETTLED), or_(D.not_before <= now, D.attempts > 0))
+    oldest = connection.execute(select(D.planned_at).where(late).order_by(D.planned_at).limit(1)).scalar_one_or_none()
+    return Figures(depth={cast(Status, status): count for status, count in depth}, oldest_stuck_since=oldest)
+
+
+# --- the desk --------------------------------------------------------------------------------------------------------
+
+
+def put_on_desk(connection: Connection, message: Outgoing, now: datetime) -> bool:
+    """Put a message into somebody's inbox. False when it lies there already."""
+    row = {
+        "organisation": message.organisation,
+        "id": message.key,
+        "person": message.addressee.key,
+        "how": message.how,
+        "subject": message.words.subject,
+        "body": message.words.body,
+        "link": message.words.link,
+        "cases": list(dict.fromkeys(notice.case for notice in message.items)),
+        "received_at": now,
+    }
+    return _insert_once(connection, InboxMessageRow, row) > 0
+
+
+def inbox_of(
+    connection: Connection,
+    organisation: str,
+    person: str,
+    *,
+    unread_only: bool = False,
+    limit: int = 50,
+    after: str | None = None,
+) -> list[InboxMessage]:
+    """What lies on this person's desk, the latest first; `after` the id of the last one seen."""
+    mine = and_(M.organisation == organisation, M.person == person)
+    statement = select(INBOX).where(mine)
+    if unread_only:
+        statement = statement.where(M.read_at.is_(None))
+    if after is not None:
+        seen = select(M.received_at).where(mine, M.id == after).scalar_subquery()
+        statement = statement.where(or_(M.received_at < seen, and_(M.received_at == seen, M.id < after)))
+    rows = connection.execute(statement.order_by(M.received_at.desc(), M.id.desc()).limit(limit))
+    return [InboxMessage(**{**row, "cases": tuple(row["cases"])}) for row in rows.mappings()]
+
+
+def mark_read(connection: Connection, organisation: str, person: str, ids: Iterable[str] | None, now: datetime) -> int:
+    """Note that this person has read these messages of his own; all of them if None. How many were unread."""
+    mine = and_(M.organisation == organisation, M.person == person, M.read_at.is_(None))
+    if ids is not None:
+        mine = and_(mine, M.id.in_(list(ids)))
+    return connection.execute(update(INBOX).where(mine).values(read_at=now)).rowcount
+
+
+# --- rows to values --------------------------------------------------------------------------------------------------
+
+
+def _deliveries(connection: Connection, statement: Select[Any]) -> list[Delivery]:
+    return [_delivery(row) for row in connection.execute(statement)]
+
+
+def _delivery(row: Row[Any]) -> Delivery:
+    notice = Notice(
+        id=row.notice, organisation=row.organisation, case=row.case, sequence=row.sequence, reason=row.reason,
+        audience=tuple(row.audience), how=row.notice_how, written_at=row.written_at, about=row.about,
+    )  # fmt: skip
+    return Delivery(
+        organisation=row.organisation,
+        id=row.id,
+        notice=notice,
+        addressee=Addressee(row.addressee, **row.addressee_data),
+        channel=row.channel,
+        how=row.how,
+        status=row.status,
+        not_before=row.not_before,
+        digest_for=date.fromisoformat(row.digest_for) if row.digest_for else None,
+        message=row.message,
+        attempts=row.attempts,
+        fence=row.fence,
+        lease_until=row.lease_until,
+        planned_at=row.planned_at,
+        sent_at=row.sent_at,
+        answer=row.answer,
+        told=tuple(row.told),
+    )

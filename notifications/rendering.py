@@ -1,0 +1,309 @@
+"""What a message says, in the reader's language. Pure: facts, the reader, the zone and the present instant come in.
+
+The words lie in `templates/{locale}/{reason}.txt`: the first line is the subject, the rest the body. Templates know no
+code, so that a school can be given them to edit: `{fact}` stands for a fact, and a part in `[square brackets]` is left
+out when a fact it names is missing. A fact outside brackets is required. A line of which nothing is left disappears.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from importlib.resources import files
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from engine.errors import Locale, Text
+from engine.events import REASONS, Notice
+from notifications.message import Addressee, Claimed, Outgoing, Words
+from notifications.routing import SchoolSettings
+
+LEVELS: Mapping[str, Text] = {"major": Text("重大", "major"), "general": Text("一般", "general")}
+WEEKDAYS = {"zh": "一二三四五六日", "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")}
+MONTHS = (
+    "Jan",
+    "Feb",
+    "Mar",
+    "Apr",
+    "May",
+    "Jun",
+    "Jul",
+    "Aug",
+    "Sep",
+    "Oct",
+    "Nov",
+    "Dec",
+)  # strftime asks the machine's locale
+
+#: every fact a template may name
+FACTS = frozenset(
+    [
+        "name",
+        "number",
+        "workflow",
+        "title",
+        "place",
+        "level",
+        "state",
+        "step",
+        "actor",
+        "awaits",
+        "due",
+        "left",
+        "provisional",
+        "skipped",
+        "kind",
+        "to_do",
+        "link",
+        "count",
+        "overdue",
+        "today",
+        "lines",
+        "position",
+    ]
+)
+
+
+class TemplateFault(Exception):
+    """A template cannot be used as it is written; the sentence names the file and the place."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A stretch of a line: text with facts in it, dropped as a whole if optional and a fact is missing."""
+
+    text: str
+    needs: tuple[str, ...]
+    optional: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A template taken apart. `required` are the facts it cannot do without."""
+
+    name: str
+    lines: tuple[tuple[_Part, ...], ...]
+
+    @property
+    def required(self) -> frozenset[str]:
+        return frozenset(fact for line in self.lines for part in line if not part.optional for fact in part.needs)
+
+    def fill(self, facts: Mapping[str, str]) -> tuple[str, str]:
+        """Subject and body. Raises TemplateFault when a required fact is missing."""
+        missing = sorted(self.required - facts.keys())
+        if missing:
+            raise TemplateFault(f"{self.name} needs {', '.join(missing)}, and the notice does not say. Put it in [ ].")
+        filled = [_fill_line(line, facts) for line in self.lines]
+        return filled[0], "\n".join(
+            text for line, text in zip(self.lines[1:], filled[1:], strict=True) if text or not line
+        ).strip()
+
+
+_FACT = re.compile(r"\{([a-z_]+)\}")
+_PIECES = re.compile(r"\[([^\[\]]*)\]|([^\[\]]+)|(.)")
+
+
+def parse(name: str, source: str) -> Template:
+    """Raises TemplateFault for an unknown fact, a bracket without its partner, or a subject that is missing."""
+    lines = source.strip("\n").split("\n")
+    if not lines[0].strip():
+        raise TemplateFault(f"{name} has no subject. Write it into the first line.")
+    return Template(name, tuple(_parse_line(name, number, line) for number, line in enumerate(lines, start=1)))
+
+
+def _parse_line(name: str, number: int, line: str) -> tuple[_Part, ...]:
+    parts = []
+    for piece in _PIECES.finditer(line):
+        if piece[3]:
+            raise TemplateFault(f"{name}, line {number}: {piece[3]!r} has no partner.")
+        text = piece[1] if piece[1] is not None else piece[2]
+        needs = tuple(_FACT.findall(text))
+        if unknown := sorted(set(needs) - FACTS):
+            raise TemplateFault(
+                f"{name}, line {number}: no fact is called {unknown[0]!r}. There are {', '.join(sorted(FACTS))}."
+            )
+        if "{" in _FACT.sub("", text) or "}" in _FACT.sub("", text):
+            raise TemplateFault(f"{name}, line {number}: a brace has no partner in {text!r}.")
+        parts.append(_Part(text, needs, optional=piece[1] is not None))
+    return tuple(parts)
+
+
+def _fill_line(line: Sequence[_Part], facts: Mapping[str, str]) -> str:
+    kept = [part for part in line if not part.optional or all(fact in facts for fact in part.needs)]
+    return "".join(_FACT.sub(lambda match: facts[match[1]], part.text) for part in kept)
+
+
+@cache
+def template(locale: Locale, name: str) -> Template:
+    return parse(f"{locale}/{name}.txt", _read(locale, f"{name}.txt"))
+
+
+@cache
+def _next_steps(locale: Locale) -> Mapping[str, str]:
+    """What to do, by `reason.{reason}`, `{workflow}.{state}`, `{state}` or `else`."""
+    lines = (line.partition(": ") for line in _read(locale, "next_steps.txt").splitlines() if line.strip())
+    return {key: text for key, _, text in lines}
+
+
+def _read(locale: Locale, name: str) -> str:
+    return (files("notifications") / "templates" / locale / name).read_text(encoding="utf-8")
+
+
+# --- messages --------------------------------------------------------------------------------------------------------
+
+
+def compose(claimed: Claimed, zone: ZoneInfo, school: SchoolSettings, now: datetime) -> Outgoing:
+    """The message in words, ready for its channel."""
+    notices = tuple(delivery.notice for delivery in claimed.deliveries)
+    if claimed.how == "digest":
+        words = digest(notices, claimed.addressee, zone, school, now)
+    else:
+        words = direct(notices[0], claimed.addressee, zone, school, now)
+    return Outgoing(
+        key=claimed.message,
+        organisation=claimed.organisation,
+        addressee=claimed.addressee,
+        how=claimed.how,
+        words=words,
+        items=notices,
+        told=claimed.deliveries[0].told,
+    )
+
+
+def direct(notice: Notice, reader: Addressee, zone: ZoneInfo, school: SchoolSettings, now: datetime) -> Words:
+    """One notice by itself."""
+    facts = _facts(notice, reader, zone, school, now)
+    subject, body = template(reader.locale, _name_of(notice)).fill(facts)
+    return Words(subject, body, facts["link"])
+
+
+def digest(
+    notices: Sequence[Notice], reader: Addressee, zone: ZoneInfo, school: SchoolSettings, now: datetime
+) -> Words:
+    """Everything that waits for one reader, worst first, one line per case: the newest word on it counts."""
+    newest: dict[str, Notice] = {}
+    for notice in sorted(notices, key=lambda n: n.sequence):
+        newest[notice.case] = notice
+    line = template(reader.locale, "digest_line")
+    lines = []
+    overdue = 0
+    for position, notice in enumerate(sorted(newest.values(), key=_worst_first), start=1):
+        facts = _facts(notice, reader, zone, school, now) | {"position": str(position)}
+        due_at = _due_at(notice)
+        overdue += due_at is not None and due_at < now and notice.reason != "informed"
+        lines.append("\n".join(text for text in line.fill(facts) if text))
+    facts = {
+        "count": str(len(lines)),
+        "lines": "\n".join(lines),
+        "today": _day(now.astimezone(zone), reader.locale),
+        "link": school.link(school.desk_path),
+    }
+    facts |= {"name": reader.name} if reader.name else {}
+    facts |= {"overdue": str(overdue)} if overdue else {}
+    subject, body = template(reader.locale, "digest").fill(facts)
+    return Words(subject, body, facts["link"])
+
+
+def _worst_first(notice: Notice) -> tuple[bool, bool, bool, str, str]:
+    """What only informs comes last; major before others; then the earliest deadline."""
+    due_at = _due_at(notice)
+    informs, minor = notice.reason == "informed", notice.about.get("level") != "major"
+    return informs, minor, due_at is None, due_at.isoformat() if due_at else "", notice.case
+
+
+def _name_of(notice: Notice) -> str:
+    return notice.reason if notice.reason in REASONS else "waiting"
+
+
+# --- facts -----------------------------------------------------------------------------------------------------------
+
+
+def _facts(notice: Notice, reader: Addressee, zone: ZoneInfo, school: SchoolSettings, now: datetime) -> dict[str, str]:
+    """What can be said about a notice; what is not known has no key."""
+    about, locale = notice.about, reader.locale
+    level: str | None = about.get("level")
+    separator = "、" if locale == "zh" else ", "
+    known = {
+        "name": reader.name,
+        "number": about.get("number") or notice.case,
+        "workflow": _words(about.get("workflow_title"), locale),
+        "title": about.get("title"),
+        "place": about.get("place"),
+        "level": LEVELS[level].in_(locale) if level and level in LEVELS else level,
+        "state": _words(about.get("state_title"), locale) or about.get("state"),
+        "step": _words(about.get("trigger_title"), locale),
+        "actor": about.get("actor_post"),
+        "awaits": separator.join(about.get("awaits") or ()),
+        "skipped": str(len(skipped)) if (skipped := about.get("skipped")) else None,
+        "kind": REASONS[_name_of(notice)].in_(locale),
+        "to_do": _to_do(notice, locale),
+        "link": school.link(about.get("path") or school.desk_path),
+    }
+    due_at = _due_at(notice)
+    if due_at is not None:
+        known |= {"due": due_in_words(due_at, zone, now, locale), "left": left_in_words(due_at, zone, now, locale)}
+        if about.get("provisional"):
+            known["provisional"] = PROVISIONAL.in_(locale)
+    # one line each: what a person typed must not make a second subject or a line of its own
+    return {fact: " ".join(value.split()) for fact, value in known.items() if value}
+
+
+PROVISIONAL = Text("暂定，放假安排公布后可能调整", "provisional until the holidays are published")
+
+
+def _words(value: Any, locale: Locale) -> str | None:
+    """A text in both languages as a notice carries it, or a plain one."""
+    if isinstance(value, Mapping):
+        return value.get(locale) or value.get("zh")
+    return value if isinstance(value, str) else None
+
+
+def _to_do(notice: Notice, locale: Locale) -> str:
+    steps, about = _next_steps(locale), notice.about
+    keys = (f"reason.{notice.reason}", f"{about.get('workflow')}.{about.get('state')}", f"{about.get('state')}", "else")
+    return next(steps[key] for key in keys if key in steps)
+
+
+def _due_at(notice: Notice) -> datetime | None:
+    text = notice.about.get("due_at")
+    return datetime.fromisoformat(text) if text else None
+
+
+# --- days ------------------------------------------------------------------------------------------------------------
+
+
+def due_in_words(due_at: datetime, zone: ZoneInfo, now: datetime, locale: Locale) -> str:
+    """The local day, with the hour when it is near enough to matter and not the end of a day."""
+    local, today = due_at.astimezone(zone), now.astimezone(zone)
+    day = _last_moment(local)
+    text = _day(day, locale, year=day.year != today.year)
+    ends_the_day = day != local or (local.hour, local.minute) == (23, 59)
+    if ends_the_day or (day.date() - today.date()).days not in (0, 1):
+        return text
+    return f"{text}{'' if locale == 'zh' else ' '}{local:%H:%M}"
+
+
+def left_in_words(due_at: datetime, zone: ZoneInfo, now: datetime, locale: Locale) -> str:
+    """How the reader stands to the deadline, in calendar days of his own."""
+    days = (_last_moment(due_at.astimezone(zone)).date() - now.astimezone(zone).date()).days
+    if days == 0:
+        late = Text("今天已到期", "due earlier today") if due_at < now else Text("今天到期", "due today")
+        return late.in_(locale)
+    if locale == "zh":
+        return f"还有 {days} 天" if days > 0 else f"已超 {-days} 天"
+    unit = "day" if abs(days) == 1 else "days"
+    return f"{days} {unit} left" if days > 0 else f"{-days} {unit} overdue"
+
+
+def _last_moment(local: datetime) -> datetime:
+    """Midnight ends the day before it: "until 24:00 on the 19th" must not be read as the 20th."""
+    midnight = local.hour == local.minute == local.second == 0
+    return local - timedelta(microseconds=1) if midnight else local
+
+
+def _day(local: datetime, locale: Locale, *, year: bool = False) -> str:
+    weekday = WEEKDAYS[locale][local.weekday()]
+    if locale == "zh":
+        return f"{f'{local.year}年' if year else ''}{local.month}月{local.day}日（周{weekday}）"
+    return f"{weekday} {local.day} {MONTHS[local.month - 1]}{f' {local.year}' if year else ''}"

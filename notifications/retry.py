@@ -1,0 +1,50 @@
+"""When to try again, and when to stop. Pure, and the same for the same message: a replay waits exactly as long."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import timedelta
+
+SCHEDULE = tuple(
+    timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 3 * 60, 6 * 60, 12 * 60, 24 * 60)
+)  # a hiccup is over in minutes, a broken machine in hours; the last step repeats
+MAX_ATTEMPTS = 12  # about six days by the schedule: longer than a weekend, shorter than a school break
+LONGEST_WAIT = timedelta(hours=24)  # no answer may silence a channel for longer
+JITTER = 0.1  # share of the wait, either way: a thousand messages must not come back in the same second
+
+
+@dataclass(frozen=True, slots=True)
+class TryAgain:
+    """Wait this long, then try once more."""
+
+    wait: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """A dead letter; `why` joins the last answer in the record."""
+
+    why: str
+
+
+def after_failure(
+    key: str, attempts: int, *, permanent: bool, retry_after: timedelta | None = None, max_attempts: int = MAX_ATTEMPTS
+) -> TryAgain | GiveUp:
+    """What follows a failed try.
+
+    key        the message's own; decides its jitter
+    attempts   failed tries so far, this one included; from 1
+    """
+    if permanent:
+        return GiveUp("refused for good")
+    if attempts >= max_attempts:
+        return GiveUp(f"gave up after {attempts} tries")
+    wait = SCHEDULE[min(attempts, len(SCHEDULE)) - 1] * (1 + JITTER * _spread(key, attempts))
+    if retry_after is not None:
+        wait = max(wait, retry_after)
+    return TryAgain(min(wait, LONGEST_WAIT))
+
+
+def _spread(key: str, attempts: int) -> float:
+    """A number in [-1, 1) that belongs to this try of this message."""
+    digest = hashlib.sha256(f"{key}:{attempts}".encode()).digest()
+    return int.from_bytes(digest[:4]) / 2**31 - 1

@@ -1,0 +1,371 @@
+"""The delivery worker: turns notices into deliveries and deliveries into messages that arrived. At least once, never lost.
+
+A round has two halves. Planning is one write transaction per group of notices. Sending claims due messages of one channel
+under a lease, sends outside any transaction, and records each result only while it still holds the lease; whoever dies
+in between leaves a lease that runs out, and the message goes again under the same key.
+"""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from datetime import date, datetime, timedelta
+from functools import cache
+from typing import Self
+from zoneinfo import ZoneInfo
+
+from engine.clock import Clock
+from engine.events import Notice, Recipient
+from engine.store.database import Database
+from notifications import deliveries
+from notifications.channels import Channel, Receipt, SendsTogether, TransportError
+from notifications.message import Claimed, Delivery, Outgoing, Planned, Status
+from notifications.rendering import compose
+from notifications.retry import MAX_ATTEMPTS, GiveUp, after_failure
+from notifications.routing import Overtaken, SchoolSettings, next_digest, overtaken, route, unreachable
+from notifications.sources import ClaimedNotice, Directory, Outbox
+from notifications.tables import Connection
+
+log = logging.getLogger(__name__)
+
+PLAN_GROUP = 50  # notices; a write transaction of some milliseconds
+OUTSIDE_GROUP = 10  # messages; at ten seconds each they must be through before the lease ends
+INSIDE_GROUP = 200  # messages; handed over and recorded in one transaction each
+LEASE = timedelta(minutes=5)
+PATIENCE_SECONDS = 20.0  # how long one channel may keep a round; the rest goes with the next
+FAILURES_IN_A_ROW = 3  # of one organisation on one channel; then it is down, and trying the others only costs time
+SIMULATED = "nothing leaves a simulated data folder"
+
+
+class LeaseLost(Exception):
+    """Somebody else has claimed this since; what was done under the old fence must not stay."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoundResult:
+    """What a round did. Deliveries count lines, messages count what a reader gets.
+
+    planned      deliveries newly written down, the unreachable included
+    unreachable  of these, those that reach nobody
+    digests      messages sent that were a day's digest
+    direct       messages sent by themselves
+    again        messages that failed and will be tried again
+    dead         messages given up
+    held         deliveries kept back because the data folder is simulated
+    withdrawn    lines overtaken before they were sent
+    postponed    lines too late for a digest that has left already; they go with the next
+    lost         results not recorded because the lease was lost
+    """
+
+    planned: int = 0
+    unreachable: int = 0
+    digests: int = 0
+    direct: int = 0
+    again: int = 0
+    dead: int = 0
+    held: int = 0
+    withdrawn: int = 0
+    postponed: int = 0
+    lost: int = 0
+
+    @property
+    def sent(self) -> int:
+        return self.digests + self.direct
+
+    def __add__(self, other: Self) -> "RoundResult":
+        return RoundResult(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
+
+
+class DeliveryWorker:
+    """Any number of these may work on one database; leases keep them apart.
+
+    channels          their names are unique; those that stay inside go first
+    outside_allowed   False in a simulated data folder: what would leave the program is held, in sight
+    monotonic         seconds, for a channel's patience
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        outbox: Outbox,
+        directory: Directory,
+        channels: Sequence[Channel],
+        clock: Clock,
+        school: SchoolSettings | None = None,
+        *,
+        outside_allowed: bool = True,
+        max_attempts: int = MAX_ATTEMPTS,
+        lease: timedelta = LEASE,
+        patience_seconds: float = PATIENCE_SECONDS,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if len({channel.name for channel in channels}) != len(channels):
+            raise ValueError("Two channels have the same name; deliveries are filed under it. Rename one.")
+        self._database = database
+        self._outbox = outbox
+        self._directory = directory
+        self._channels = tuple(channels)
+        self._clock = clock
+        self._school = school or SchoolSettings()
+        self._outside_allowed = outside_allowed
+        self._max_attempts = max_attempts
+        self._lease = lease
+        self._patience_seconds = patience_seconds
+        self._monotonic = monotonic
+
+    def run_once(self) -> RoundResult:
+        """Everything that is due now: plan, then send on each channel. A slow channel holds up no other."""
+        result = self.plan()
+        for channel in self._channels:
+            if not channel.outside:
+                result += self.send(channel)
+        outside = [channel for channel in self._channels if channel.outside]
+        if len(outside) < 2:
+            return sum(map(self.send, outside), result)
+        with ThreadPoolExecutor(max_workers=len(outside), thread_name_prefix="channel") as pool:
+            return sum(pool.map(self.send, outside), result)
+
+    # --- planning ----------------------------------------------------------------------------------------------------
+
+    def plan(self) -> RoundResult:
+        """Turn every unplanned notice into deliveries, in groups.
+
+        1. claim a group, oldest first
+        2. each under a savepoint: resolve its audience, route it, write its deliveries, tell the outbox it is done
+        3. a notice that cannot be planned is written down as unreachable with its cause, and stops no other
+        """
+        result = RoundResult()
+        while True:
+            now = self._clock.now()
+            with self._database.write() as connection:
+                claimed = self._outbox.claim(connection, now, now + self._lease, PLAN_GROUP)
+                for notice in claimed:
+                    result += self._plan_claimed(connection, notice, now)
+                if not claimed:
+                    return result + self._address_again(connection, now)
+
+    def _plan_claimed(self, connection: Connection, claimed: ClaimedNotice, now: datetime) -> RoundResult:
+        notice = claimed.notice
+        try:
+            with connection.begin_nested():
+                return self._write_plan(connection, claimed, self._routed(connection, notice, now), now)
+        except LeaseLost:
+            return RoundResult(lost=1)
+        except Exception as error:
+            log.exception("notice %s cannot be planned", notice.id)
+            cause = f"cannot be planned: {type(error).__name__}: {error}"
+        try:
+            with connection.begin_nested():
+                return self._write_plan(connection, claimed, [unreachable(notice, cause, now)], now)
+        except LeaseLost:
+            return RoundResult(lost=1)
+
+    def _write_plan(
+        self, connection: Connection, claimed: ClaimedNotice, planned: Sequence[Planned], now: datetime
+    ) -> RoundResult:
+        new = deliveries.plan(connection, planned, now)
+        notice = claimed.notice
+        if not self._outbox.done(connection, notice.id, notice.organisation, claimed.fence, now):
+            raise LeaseLost(notice.id)
+        return RoundResult(planned=new, unreachable=sum(p.status == "unreachable" for p in planned))
+
+    def _routed(self, connection: Connection, notice: Notice, now: datetime) -> list[Planned]:
+        organisation = notice.organisation
+        zone = self._directory.time_zone(connection, organisation)
+        digest = next_digest(notice.written_at, zone, self._workdays(connection, organisation), self._school)
+        recipients = self._directory.recipients(connection, organisation, notice.case, notice.audience)
+        return route(notice, recipients, self._channels, digest, now)
+
+    def _workdays(self, connection: Connection, organisation: str) -> Callable[[date], bool]:
+        return lambda day: self._directory.is_workday(connection, organisation, day)
+
+    def _address_again(self, connection: Connection, now: datetime) -> RoundResult:
+        """The unreachable that somebody asked to be tried again: now they reach somebody, or are unreachable still."""
+        result = RoundResult()
+        for delivery in deliveries.unaddressed(connection, PLAN_GROUP):
+            still: str | None
+            try:
+                with connection.begin_nested():
+                    planned = self._routed(connection, delivery.notice, now)
+                    result += RoundResult(planned=deliveries.plan(connection, planned, now))
+            except Exception as error:
+                log.exception("notice %s cannot be planned", delivery.notice.id)
+                still = f"cannot be planned: {type(error).__name__}: {error}"
+            else:
+                still = next((p.cause for p in planned if p.id == delivery.id), None)
+            status: Status = "unreachable" if still else "withdrawn"
+            deliveries.settle_unaddressed(connection, delivery, status, still or "addressed anew")
+        return result
+
+    # --- sending -----------------------------------------------------------------------------------------------------
+
+    def send(self, channel: Channel) -> RoundResult:
+        """Send what is due on one channel until nothing is, or its patience for this round is used up."""
+        if channel.outside and not self._outside_allowed:
+            return self._hold(channel)
+        result = RoundResult()
+        gives_up_at = self._monotonic() + self._patience_seconds
+        failures: Counter[str] = Counter()
+        while self._monotonic() < gives_up_at and self._something_due(channel):
+            down = [organisation for organisation, count in failures.items() if count >= FAILURES_IN_A_ROW]
+            group, zones, bound = self._claim(channel, down)
+            result += bound
+            if not group and bound == RoundResult():
+                return result
+            if isinstance(channel, SendsTogether):
+                result += self._send_together(channel, group, zones)
+            else:
+                result += self._send_one_by_one(channel, group, zones, failures, gives_up_at)
+        return result
+
+    def _something_due(self, channel: Channel) -> bool:
+        with self._database.read() as connection:
+            return deliveries.something_due(connection, channel.name, self._clock.now())
+
+    def _hold(self, channel: Channel) -> RoundResult:
+        if not self._something_due(channel):
+            return RoundResult()
+        with self._database.write() as connection:
+            return RoundResult(held=deliveries.hold(connection, channel.name, self._clock.now(), SIMULATED))
+
+    def _claim(self, channel: Channel, down: Sequence[str]) -> tuple[list[Claimed], dict[str, ZoneInfo], RoundResult]:
+        """Put due digests together and claim due messages, in one transaction."""
+        limit = INSIDE_GROUP if isinstance(channel, SendsTogether) else OUTSIDE_GROUP
+        now = self._clock.now()
+        with self._database.write() as connection:
+            bound = self._bind_digests(connection, channel, now, limit)
+            group = deliveries.claim(connection, channel.name, now, now + self._lease, limit, without=down)
+            organisations = {claimed.organisation for claimed in group}
+            zones = {name: self._directory.time_zone(connection, name) for name in organisations}
+        return group, zones, bound
+
+    def _bind_digests(self, connection: Connection, channel: Channel, now: datetime, limit: int) -> RoundResult:
+        """For each reader whose digest is due: drop what was overtaken, and make one message of the rest.
+
+        The message gets its key and its lines here, once: every later try carries the same.
+        """
+        result = RoundResult()
+        ask = _Asked(self._directory, connection)
+        for organisation, reader in deliveries.readers_of_due_digests(connection, channel.name, now, limit):
+            zone = ask.time_zone(organisation)
+            today = now.astimezone(zone).date()
+            lines = deliveries.due_lines(connection, channel.name, organisation, reader, now)
+            if deliveries.had_digest(connection, channel.name, organisation, reader, today):
+                workdays = self._workdays(connection, organisation)
+                later = next_digest(now, zone, workdays, self._school, after=today)
+                deliveries.postpone(connection, lines, later.day, later.leaves_at)
+                result += RoundResult(postponed=len(lines))
+                continue
+            kept = []
+            for line in lines:
+                gone = overtaken(line, *ask.about(line.notice))
+                if gone is None:
+                    kept.append(line)
+                else:
+                    result += self._take_out(connection, line, gone, now)
+            if kept:
+                deliveries.bind(connection, kept, today)
+        return result
+
+    def _take_out(self, connection: Connection, line: Delivery, gone: Overtaken, now: datetime) -> RoundResult:
+        """Withdraw a line, and give it to whoever is in charge instead."""
+        deliveries.withdraw(connection, [line], gone.why)
+        if not gone.readdress:
+            return RoundResult(withdrawn=1)
+        planned = self._routed(connection, line.notice, now)
+        made = deliveries.plan(connection, planned, now) + deliveries.revive(connection, planned)
+        return RoundResult(withdrawn=1, planned=made)
+
+    def _send_together(
+        self, channel: SendsTogether, group: Sequence[Claimed], zones: dict[str, ZoneInfo]
+    ) -> RoundResult:
+        composed = [self._composed(claimed, zones) for claimed in group]
+        messages = [message for message in composed if isinstance(message, Outgoing)]
+        try:
+            answers = iter(channel.send_together(messages))
+        except Exception as error:  # noqa: BLE001  a defect in a channel must leave the messages waiting, not lost
+            answers = iter([_as_transport_error(channel, error)] * len(messages))
+        results = [next(answers) if isinstance(message, Outgoing) else message for message in composed]
+        with self._database.write() as connection:
+            recorded = [self._record(connection, *pair) for pair in zip(group, results, strict=True)]
+        return sum(recorded, RoundResult())
+
+    def _send_one_by_one(
+        self,
+        channel: Channel,
+        group: Sequence[Claimed],
+        zones: dict[str, ZoneInfo],
+        failures: Counter[str],
+        gives_up_at: float,
+    ) -> RoundResult:
+        result = RoundResult()
+        for claimed in group:
+            if failures[claimed.organisation] >= FAILURES_IN_A_ROW or self._monotonic() >= gives_up_at:
+                self._give_back(claimed)
+                continue
+            message = self._composed(claimed, zones)
+            answer = self._handed_over(channel, message) if isinstance(message, Outgoing) else message
+            with self._database.write() as connection:
+                result += self._record(connection, claimed, answer)
+            down = isinstance(answer, TransportError) and not answer.permanent
+            failures[claimed.organisation] = failures[claimed.organisation] + 1 if down else 0
+        return result
+
+    def _composed(self, claimed: Claimed, zones: dict[str, ZoneInfo]) -> Outgoing | TransportError:
+        try:
+            return compose(claimed, zones[claimed.organisation], self._school, self._clock.now())
+        except Exception as error:
+            log.exception("message %s cannot be written", claimed.message)
+            return TransportError(f"cannot be written: {type(error).__name__}: {error}", permanent=True)
+
+    def _handed_over(self, channel: Channel, message: Outgoing) -> Receipt | TransportError:
+        try:
+            return channel.send(message)
+        except TransportError as error:
+            return error
+        except Exception as error:  # noqa: BLE001  a defect in a channel must leave the message waiting, not lost
+            return _as_transport_error(channel, error)
+
+    def _record(self, connection: Connection, claimed: Claimed, answer: Receipt | TransportError) -> RoundResult:
+        now = self._clock.now()
+        if isinstance(answer, Receipt):
+            mine = deliveries.settle(connection, claimed, "sent", answer=answer.answer, sent_at=now)
+            sent = RoundResult(digests=1) if claimed.how == "digest" else RoundResult(direct=1)
+            return sent if mine else RoundResult(lost=1)
+        following = after_failure(
+            claimed.message, claimed.attempts + 1, permanent=answer.permanent, retry_after=answer.retry_after,
+            max_attempts=self._max_attempts,
+        )  # fmt: skip
+        if isinstance(following, GiveUp):
+            why = f"{following.why}: {answer.answer}"
+            log.warning("message %s on %s is dead: %s", claimed.message, claimed.channel, why)
+            mine = deliveries.settle(connection, claimed, "dead", answer=why)
+            return RoundResult(dead=1) if mine else RoundResult(lost=1)
+        mine = deliveries.settle(connection, claimed, "waiting", answer=answer.answer, not_before=now + following.wait)
+        return RoundResult(again=1) if mine else RoundResult(lost=1)
+
+    def _give_back(self, claimed: Claimed) -> None:
+        """Unsent and untried: it is due at once, for the next round."""
+        with self._database.write() as connection:
+            deliveries.settle(connection, claimed, "waiting", counts=False)
+
+
+class _Asked:
+    """The directory, asked once per question within a transaction: a digest has many lines about few cases."""
+
+    def __init__(self, directory: Directory, connection: Connection) -> None:
+        self.time_zone = cache(lambda organisation: directory.time_zone(connection, organisation))
+        self._recipients = cache(lambda *question: directory.recipients(connection, *question))
+        self._state = cache(lambda organisation, case: directory.state_of(connection, organisation, case))
+
+    def about(self, notice: Notice) -> tuple[Sequence[Recipient], str | None]:
+        """Who is to be told now, and the state the case stands in."""
+        question = (notice.organisation, notice.case, notice.audience)
+        return self._recipients(*question), self._state(notice.organisation, notice.case)
+
+
+def _as_transport_error(channel: Channel, error: Exception) -> TransportError:
+    log.error("channel %s failed in an unexpected way", channel.name, exc_info=error)
+    return TransportError(f"{type(error).__name__}: {error}")

@@ -1,0 +1,229 @@
+"""Stand-ins for the engine's memory and for the world outside. Alice holds the case, Bob heads her department."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from sqlmodel import SQLModel
+
+from engine.clock import SimulatedClock
+from engine.events import How, Notice, Recipient
+from engine.store.database import Database, table_of
+from notifications.channels import Receipt, TransportError
+from notifications.channels.inbox import InboxChannel
+from notifications.deliveries import list_deliveries
+from notifications.message import ORGANISATION, Addressee, Delivery, Outgoing, Words
+from notifications.routing import SchoolSettings
+from notifications.sources import ClaimedNotice
+from notifications.tables import Connection, DeliveryRow, InboxMessageRow
+from notifications.worker import DeliveryWorker
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+SCHOOL = SchoolSettings(public_url="https://safety.school.example")
+ALICE = Recipient("alice", "张伟", "zh")
+BOB = Recipient("bob", "李娜", "zh")
+CHARLIE = Recipient("charlie", "Charlie", "en")
+
+
+def local(text: str) -> datetime:
+    """An instant by the school's wall clock: `2020-01-15 16:00`."""
+    return datetime.fromisoformat(text).replace(tzinfo=SHANGHAI).astimezone(UTC)
+
+
+def a_notice(
+    number: str = "YH-2020-0012",
+    *,
+    sequence: int = 2,
+    reason: str = "waiting",
+    audience: tuple[str, ...] = ("assignee",),
+    how: How = "direct",
+    written_at: datetime | None = None,
+    organisation: str = "school",
+    **about: Any,
+) -> Notice:
+    said = {
+        "number": number, "workflow": "hazard", "workflow_title": {"zh": "隐患整改", "en": "Hazard rectification"},
+        "title": "插座面板破损", "place": "教学楼三楼走廊", "level": "general",
+        "state": "assigned", "state_title": {"zh": "整改中", "en": "Being fixed"},
+        "due_at": local("2020-01-19 23:59:59").isoformat(), "provisional": False, "awaits": ["张伟"],
+        "path": f"/api/v1/hazards/{number}",
+    }  # fmt: skip
+    return Notice(
+        id=f"{number}:{sequence}:{reason}", organisation=organisation, case=number, sequence=sequence, reason=reason,
+        audience=audience, how=how, written_at=written_at or local("2020-01-15 16:00"), about={**said, **about},
+    )  # fmt: skip
+
+
+@dataclass
+class _Kept:
+    notice: Notice
+    fence: int = 0
+    lease_until: datetime | None = None
+    done: bool = False
+
+
+class FakeOutbox:
+    """The outbox in a list. It is no part of a transaction, so `stolen` tells it to lose a lease on purpose."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, str], _Kept] = {}
+        self.stolen: set[str] = set()
+
+    def write(self, *notices: Notice) -> None:
+        for notice in notices:
+            self._kept.setdefault((notice.organisation, notice.id), _Kept(notice))
+
+    def claim(
+        self, connection: Connection, now: datetime, lease_until: datetime, limit: int
+    ) -> Sequence[ClaimedNotice]:
+        free = [
+            kept
+            for kept in self._kept.values()
+            if not kept.done and (kept.lease_until is None or kept.lease_until <= now)
+        ]
+        free.sort(key=lambda kept: kept.notice.written_at)
+        for kept in free[:limit]:
+            kept.fence += 1
+            kept.lease_until = lease_until
+        return [ClaimedNotice(kept.notice, kept.fence) for kept in free[:limit]]
+
+    def done(self, connection: Connection, notice_id: str, organisation: str, fence: int, now: datetime) -> bool:
+        kept = self._kept[organisation, notice_id]
+        if notice_id in self.stolen or kept.fence != fence:
+            return False
+        kept.done = True
+        return True
+
+    @property
+    def unplanned(self) -> list[str]:
+        return [kept.notice.id for kept in self._kept.values() if not kept.done]
+
+
+class FakeDirectory:
+    """Who holds what, as a table a test may rewrite at noon. Saturdays and Sundays are free."""
+
+    def __init__(self) -> None:
+        self.holders: dict[str, list[Recipient]] = {"assignee": [ALICE], "dept_head": [BOB]}
+        self.states: dict[str, str] = {}
+        self.holidays: set[date] = set()
+
+    def recipients(
+        self, connection: Connection, organisation: str, case: str, audience: tuple[str, ...]
+    ) -> Sequence[Recipient]:
+        if "broken" in audience:
+            raise RuntimeError("the directory does not understand this audience")
+        found = [recipient for name in audience for recipient in self.holders.get(name, [])]
+        return list({recipient.person: recipient for recipient in found}.values())
+
+    def state_of(self, connection: Connection, organisation: str, case: str) -> str | None:
+        return self.states.get(case)
+
+    def time_zone(self, connection: Connection, organisation: str) -> ZoneInfo:
+        return SHANGHAI
+
+    def is_workday(self, connection: Connection, organisation: str, day: date) -> bool:
+        return day.weekday() < 5 and day not in self.holidays
+
+
+class Killed(BaseException):
+    """The process died here. Not an Exception: no code may catch it and go on."""
+
+
+@dataclass
+class FailingChannel:
+    """A channel that does as it is told, and remembers what arrived at the other side.
+
+    behaviour   `up` takes the message; `down` is away for a while; `refuses` says no for good; `dies_after` takes it and
+                kills the process before anybody can write that down; `dies_before` kills it without sending;
+                `broken` fails in a way nobody foresaw
+    """
+
+    name: str = "robot"
+    outside: bool = True
+    serves: Literal["person", "organisation"] = "person"
+    behaviour: Literal["up", "down", "refuses", "dies_after", "dies_before", "broken"] = "up"
+    retry_after: timedelta | None = None
+    unreached: set[str] = field(default_factory=set)
+    arrived: list[Outgoing] = field(default_factory=list)
+    tries: list[str] = field(default_factory=list)
+    on_send: Callable[[Outgoing], None] | None = None
+
+    def reaches(self, organisation: str, recipient: Recipient | None) -> bool:
+        if self.serves == "organisation":
+            return recipient is None
+        return recipient is not None and recipient.person not in self.unreached
+
+    def send(self, message: Outgoing) -> Receipt:
+        self.tries.append(message.key)
+        if self.on_send is not None:
+            self.on_send(message)
+        if self.behaviour == "down":
+            raise TransportError("503 down for maintenance", retry_after=self.retry_after)
+        if self.behaviour == "refuses":
+            raise TransportError("410 gone", permanent=True)
+        if self.behaviour == "broken":
+            raise KeyError("errcode")
+        if self.behaviour == "dies_before":
+            raise Killed
+        self.arrived.append(message)
+        if self.behaviour == "dies_after":
+            raise Killed
+        return Receipt("200")
+
+    @property
+    def keys(self) -> list[str]:
+        return [message.key for message in self.arrived]
+
+
+@dataclass
+class Post:
+    """A whole post office: database, outbox, directory, clock, one worker. `channel` is the way out."""
+
+    database: Database
+    clock: SimulatedClock
+    outbox: FakeOutbox = field(default_factory=FakeOutbox)
+    directory: FakeDirectory = field(default_factory=FakeDirectory)
+    channel: FailingChannel = field(default_factory=FailingChannel)
+
+    def worker(self, *channels: Any, **how: Any) -> DeliveryWorker:
+        return DeliveryWorker(
+            self.database, self.outbox, self.directory, channels or (self.channel,), self.clock, SCHOOL, **how
+        )
+
+    def inbox(self) -> InboxChannel:
+        return InboxChannel(self.database, self.clock)
+
+    def deliveries(self, **which: Any) -> list[Delivery]:
+        with self.database.read() as connection:
+            return list_deliveries(connection, "school", limit=1000, **which)
+
+    def statuses(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for delivery in self.deliveries():
+            found[delivery.status] = found.get(delivery.status, 0) + 1
+        return found
+
+
+@contextmanager
+def a_post(folder: Path, start: datetime) -> Iterator[Post]:
+    database = Database.in_file(folder / "post.sqlite")
+    tables = [table_of(DeliveryRow), table_of(InboxMessageRow)]
+    SQLModel.metadata.create_all(database.migration_engine(), tables=tables)
+    try:
+        yield Post(database, SimulatedClock(start))
+    finally:
+        database.close()
+
+
+def outgoing(notice: Notice, **changes: Any) -> Outgoing:
+    """One notice as a channel for the organisation gets it."""
+    message = Outgoing(
+        key="msg_0123456789abcdef", organisation=notice.organisation, addressee=Addressee(ORGANISATION), how="direct",
+        words=Words("subject", "body", "https://safety.school.example/api/v1/hazards/YH-2020-0012"), items=(notice,),
+        told=({"person": "alice", "name": "张伟"},),
+    )  # fmt: skip
+    return replace(message, **changes)

@@ -1,0 +1,436 @@
+from datetime import timedelta
+
+import pytest
+
+from engine.events import Notice
+from notifications import deliveries
+from notifications.message import delivery_key
+from notifications.worker import DeliveryWorker, RoundResult
+from tests.notifications.fakes import ALICE, BOB, CHARLIE, FailingChannel, Killed, Post, a_notice, local
+
+
+def some_notices(count: int, **changes: object) -> list[Notice]:
+    return [a_notice(f"YH-2020-{n:04}", **changes) for n in range(1, count + 1)]  # type: ignore[arg-type]
+
+
+# --- direct ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_direct_notice_goes_out_at_once_to_everyone_in_its_audience(post: Post) -> None:
+    post.outbox.write(a_notice(audience=("assignee", "dept_head")))
+    assert post.worker().run_once() == RoundResult(planned=2, direct=2)
+    assert {message.addressee.key for message in post.channel.arrived} == {"alice", "bob"}
+    assert post.statuses() == {"sent": 2}
+    assert post.outbox.unplanned == []
+
+
+def test_a_second_round_sends_nothing_twice(post: Post) -> None:
+    post.outbox.write(a_notice())
+    worker = post.worker()
+    worker.run_once()
+    assert worker.run_once() == RoundResult()
+    assert len(post.channel.arrived) == 1
+
+
+def test_a_notice_planned_twice_keeps_its_one_delivery_and_key(post: Post) -> None:
+    post.outbox.write(a_notice())
+    post.worker().run_once()
+    post.outbox._kept["school", a_notice().id].done = False
+    post.clock.advance(timedelta(hours=1))
+    assert post.worker().run_once() == RoundResult()
+    assert post.channel.keys == [delivery_key("school", a_notice().id, "alice", "robot")]
+
+
+def test_a_notice_for_the_organisation_goes_out_at_once_even_when_people_read_it_tomorrow(post: Post) -> None:
+    webhook = FailingChannel("webhook", serves="organisation")
+    post.outbox.write(a_notice(how="digest", audience=("assignee", "dept_head")))
+    post.worker(post.channel, webhook).run_once()
+    [message] = webhook.arrived
+    assert [person["name"] for person in message.told] == ["张伟", "李娜"]
+    assert post.channel.arrived == []
+
+
+# --- the outage of a day ---------------------------------------------------------------------------------------------
+
+
+def test_while_the_channel_is_down_for_a_day_messages_wait_back_off_and_arrive_once_with_one_key_each(
+    post: Post,
+) -> None:
+    webhook = FailingChannel("webhook", serves="organisation", behaviour="down")
+    notices = some_notices(8)
+    post.outbox.write(*notices)
+    worker = post.worker(webhook)
+    tries_by_hour = []
+    for _ in range(24 * 60):
+        before = len(webhook.tries)
+        worker.run_once()
+        tries_by_hour.append(len(webhook.tries) - before)
+        post.clock.advance(timedelta(minutes=1))
+    assert webhook.arrived == []
+    assert post.statuses() == {"waiting": 8}
+    assert sum(tries_by_hour) < 8 * 8, "it backs off instead of hammering"
+
+    webhook.behaviour = "up"
+    post.clock.advance(timedelta(hours=24))
+    worker.run_once()
+    assert sorted(webhook.keys) == sorted(delivery_key("school", n.id, "*", "webhook") for n in notices)
+    assert set(webhook.tries) == set(webhook.keys)
+    assert post.statuses() == {"sent": 8}
+
+
+def test_a_channel_that_is_down_costs_a_round_three_tries_not_all(post: Post) -> None:
+    post.channel.behaviour = "down"
+    post.outbox.write(*some_notices(9))
+    assert post.worker().run_once() == RoundResult(planned=9, again=3)
+    assert sorted({delivery.attempts for delivery in post.deliveries()}) == [0, 1]
+
+
+def test_what_the_other_side_asks_for_is_honoured(post: Post) -> None:
+    post.channel.behaviour = "down"
+    post.channel.retry_after = timedelta(hours=2)
+    post.outbox.write(a_notice())
+    worker = post.worker()
+    worker.run_once()
+    post.clock.advance(timedelta(minutes=119))
+    worker.run_once()
+    assert len(post.channel.tries) == 1
+    post.clock.advance(timedelta(minutes=1))
+    worker.run_once()
+    assert len(post.channel.tries) == 2
+
+
+def test_one_failing_channel_delays_no_other(post: Post) -> None:
+    down = FailingChannel("down", behaviour="down")
+    post.outbox.write(*some_notices(5))
+    post.worker(down, post.channel, post.inbox()).run_once()
+    assert len(post.channel.arrived) == 5
+    with post.database.read() as connection:
+        assert len(deliveries.inbox_of(connection, "school", "alice")) == 5
+
+
+def test_a_school_whose_endpoint_is_down_delays_no_other_school(post: Post) -> None:
+    class OneSchoolIsDown(FailingChannel):
+        def send(self, message):  # type: ignore[no-untyped-def]
+            self.behaviour = "down" if message.organisation == "school" else "up"
+            return super().send(message)
+
+    channel = OneSchoolIsDown("webhook", serves="organisation")
+    post.outbox.write(*some_notices(30), *some_notices(3, organisation="other"))
+    result = post.worker(channel).run_once()
+    assert (result.again, result.direct) == (3, 3)
+
+
+def test_a_slow_channel_gives_the_rest_back_when_its_patience_is_used_up(post: Post) -> None:
+    seconds = iter(range(0, 10_000, 8))
+    post.outbox.write(*some_notices(9))
+    result = post.worker(patience_seconds=20, monotonic=lambda: float(next(seconds))).run_once()
+    assert 0 < result.direct < 9
+    assert post.statuses() == {"sent": result.direct, "waiting": 9 - result.direct}
+    assert {d.attempts for d in post.deliveries(status="waiting")} == {0}, "untried is not a try"
+
+
+# --- dead letters ----------------------------------------------------------------------------------------------------
+
+
+def test_a_permanent_refusal_is_dead_in_sight_and_redrive_sends_it_under_the_same_key(post: Post) -> None:
+    post.channel.behaviour = "refuses"
+    post.outbox.write(a_notice())
+    assert post.worker().run_once().dead == 1
+    [dead] = post.deliveries(dead=True)
+    assert dead.status == "dead"
+    assert dead.answer == "refused for good: 410 gone"
+
+    post.channel.behaviour = "up"
+    post.clock.advance(timedelta(days=30))
+    assert post.worker().run_once() == RoundResult(), "a dead letter does not move by itself"
+    with post.database.write() as connection:
+        assert deliveries.redrive(connection, "school", [dead.id], post.clock.now()) == 1
+    assert post.worker().run_once().direct == 1
+    assert post.channel.tries == [dead.id, dead.id]
+    assert post.deliveries(dead=True) == []
+
+
+def test_redrive_of_another_school_touches_nothing(post: Post) -> None:
+    post.channel.behaviour = "refuses"
+    post.outbox.write(a_notice())
+    post.worker().run_once()
+    with post.database.write() as connection:
+        assert deliveries.redrive(connection, "other", None, post.clock.now()) == 0
+
+
+def test_after_the_last_try_a_message_is_dead(post: Post) -> None:
+    post.channel.behaviour = "down"
+    post.outbox.write(a_notice())
+    worker = post.worker(max_attempts=3)
+    for _ in range(5):
+        worker.run_once()
+        post.clock.advance(timedelta(days=1))
+    assert len(post.channel.tries) == 3
+    [dead] = post.deliveries(dead=True)
+    assert dead.answer == "gave up after 3 tries: 503 down for maintenance"
+
+
+def test_a_defect_in_a_channel_leaves_the_message_waiting(post: Post) -> None:
+    post.channel.behaviour = "broken"
+    post.outbox.write(a_notice())
+    assert post.worker().run_once().again == 1
+    [waiting] = post.deliveries()
+    assert (waiting.status, waiting.answer) == ("waiting", "KeyError: 'errcode'")
+
+
+def test_a_message_that_nobody_can_write_is_a_dead_letter_and_stops_no_other(post: Post) -> None:
+    post.outbox.write(a_notice("YH-2020-0001", due_at="the day after tomorrow"), a_notice("YH-2020-0002"))
+    assert post.worker().run_once() == RoundResult(planned=2, direct=1, dead=1)
+    [dead] = post.deliveries(dead=True)
+    assert dead.answer is not None
+    assert "cannot be written" in dead.answer
+
+
+# --- crashes and leases ----------------------------------------------------------------------------------------------
+
+
+def test_killed_between_send_and_record_it_is_sent_again_with_the_same_key(post: Post) -> None:
+    post.channel.behaviour = "dies_after"
+    post.outbox.write(a_notice())
+    with pytest.raises(Killed):
+        post.worker().run_once()
+    assert post.statuses() == {"sending": 1}
+    post.channel.behaviour = "up"
+    assert post.worker().run_once() == RoundResult(), "the lease still runs"
+    post.clock.advance(timedelta(minutes=5))
+    assert post.worker().run_once() == RoundResult(direct=1)
+    first, second = post.channel.keys
+    assert first == second
+
+
+def test_killed_before_sending_it_is_sent_once_the_lease_has_run_out(post: Post) -> None:
+    post.channel.behaviour = "dies_before"
+    post.outbox.write(a_notice())
+    with pytest.raises(Killed):
+        post.worker().run_once()
+    post.channel.behaviour = "up"
+    post.clock.advance(timedelta(minutes=5))
+    post.worker().run_once()
+    assert len(post.channel.arrived) == 1
+
+
+def test_a_worker_that_slept_through_its_lease_records_nothing(post: Post) -> None:
+    fast = FailingChannel()
+    slow = FailingChannel()
+
+    def meanwhile(_: object) -> None:
+        post.clock.advance(timedelta(minutes=6))
+        assert post.worker(fast).run_once().direct == 1
+
+    slow.on_send = meanwhile
+    slow.behaviour = "refuses"
+    post.outbox.write(a_notice())
+    assert post.worker(slow).run_once() == RoundResult(planned=1, lost=1)
+    [delivery] = post.deliveries()
+    assert (delivery.status, delivery.answer, delivery.fence) == ("sent", "200", 2)
+
+
+def test_when_the_lease_on_a_notice_is_lost_nothing_planned_under_it_stays(post: Post) -> None:
+    post.outbox.write(a_notice("YH-2020-0001"), a_notice("YH-2020-0002"))
+    post.outbox.stolen.add("YH-2020-0001:2:waiting")
+    assert post.worker().run_once() == RoundResult(planned=1, direct=1, lost=1)
+    assert [delivery.notice.case for delivery in post.deliveries()] == ["YH-2020-0002"]
+
+
+# --- unreachable -----------------------------------------------------------------------------------------------------
+
+
+def test_a_notice_to_nobody_is_seen_as_unreachable_and_redrive_resolves_it_again(post: Post) -> None:
+    post.outbox.write(a_notice(audience=("principal",)))
+    assert post.worker().run_once() == RoundResult(planned=1, unreachable=1)
+    [nobody] = post.deliveries(dead=True)
+    assert (nobody.status, nobody.answer) == ("unreachable", "nobody is principal here")
+
+    def redrive() -> None:
+        with post.database.write() as connection:
+            assert deliveries.redrive(connection, "school", None, post.clock.now()) == 1
+
+    redrive()
+    post.worker().run_once()
+    assert post.statuses() == {"unreachable": 1}, "there is still nobody"
+    post.directory.holders["principal"] = [CHARLIE]
+    redrive()
+    assert post.worker().run_once().direct == 1
+    assert [message.addressee.key for message in post.channel.arrived] == ["charlie"]
+    assert post.statuses() == {"withdrawn": 1, "sent": 1}
+
+
+def test_a_person_without_an_address_is_seen_as_unreachable(post: Post) -> None:
+    post.channel.unreached.add("alice")
+    post.outbox.write(a_notice(audience=("assignee", "dept_head")))
+    assert post.worker().run_once() == RoundResult(planned=2, unreachable=1, direct=1)
+    [alice] = post.deliveries(status="unreachable")
+    assert alice.answer == "no channel has an address of 张伟"
+
+
+def test_a_notice_that_cannot_be_planned_is_in_sight_and_stops_no_other(post: Post) -> None:
+    post.outbox.write(a_notice("YH-2020-0001", audience=("broken",)), a_notice("YH-2020-0002"))
+    assert post.worker().run_once() == RoundResult(planned=2, unreachable=1, direct=1)
+    [broken] = post.deliveries(dead=True)
+    assert broken.answer is not None
+    assert "does not understand this audience" in broken.answer
+    with post.database.write() as connection:
+        deliveries.redrive(connection, "school", None, post.clock.now())
+    post.worker().run_once()
+    assert post.statuses() == {"unreachable": 1, "sent": 1}
+
+
+# --- simulation ------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_leaves_a_simulated_data_folder_and_everything_is_seen_to_be_held(post: Post) -> None:
+    post.outbox.write(a_notice(), a_notice("YH-2020-0013", how="digest"))
+    worker = post.worker(post.channel, post.inbox(), outside_allowed=False)
+    assert worker.run_once() == RoundResult(planned=4, direct=1, held=1)
+    post.clock.advance(timedelta(days=1))
+    assert worker.run_once() == RoundResult(digests=1, held=1)
+    assert post.channel.tries == []
+    assert {d.answer for d in post.deliveries(status="held")} == {"nothing leaves a simulated data folder"}
+
+
+# --- digests ---------------------------------------------------------------------------------------------------------
+
+
+def at_0745(post: Post, day: str) -> DeliveryWorker:
+    post.clock.advance_to(local(f"{day} 07:45"))
+    return post.worker()
+
+
+def test_a_digest_is_one_message_a_day_and_person_with_everything_in_it(post: Post) -> None:
+    post.outbox.write(*some_notices(4, how="digest", audience=("assignee", "dept_head")))
+    assert post.worker().run_once() == RoundResult(planned=8)
+    assert at_0745(post, "2020-01-16").run_once() == RoundResult(digests=2)
+    to_alice, to_bob = sorted(post.channel.arrived, key=lambda message: message.addressee.key)
+    assert (to_alice.addressee.key, to_bob.addressee.key) == ("alice", "bob")
+    assert len(to_alice.items) == 4
+    assert len({d.message for d in post.deliveries()}) == 2
+
+
+def test_nothing_to_say_no_message(post: Post) -> None:
+    assert at_0745(post, "2020-01-16").run_once() == RoundResult()
+
+
+def test_a_digest_waits_for_the_next_working_day(post: Post) -> None:
+    post.clock.advance_to(local("2020-01-17 16:00"))  # a Friday
+    post.directory.holidays.add(local("2020-01-20 12:00").date())
+    post.outbox.write(a_notice(how="digest", written_at=post.clock.now()))
+    for day in ("2020-01-18", "2020-01-19", "2020-01-20"):
+        at_0745(post, day).run_once()
+    assert post.channel.arrived == []
+    at_0745(post, "2020-01-21").run_once()
+    assert len(post.channel.arrived) == 1
+
+
+def test_reminders_of_the_same_minute_are_in_the_digest_of_the_same_morning(post: Post) -> None:
+    post.outbox.write(a_notice("YH-2020-0001", how="digest"))
+    post.worker().run_once()
+    post.clock.advance_to(local("2020-01-16 07:40:20"))
+    post.outbox.write(a_notice("YH-2020-0002", how="digest", reason="reminder", written_at=post.clock.now()))
+    post.worker().run_once()
+    at_0745(post, "2020-01-16").run_once()
+    [message] = post.channel.arrived
+    assert len(message.items) == 2
+
+
+def test_a_digest_that_failed_is_tried_again_with_the_same_lines_under_the_same_key(post: Post) -> None:
+    post.channel.behaviour = "down"
+    post.outbox.write(*some_notices(2, how="digest"))
+    at_0745(post, "2020-01-16").run_once()
+    post.outbox.write(a_notice("YH-2020-0009", how="digest", written_at=local("2020-01-16 07:41")))
+    post.clock.advance(timedelta(minutes=2))
+    post.channel.behaviour = "up"
+    post.worker().run_once()
+    [message] = post.channel.arrived
+    assert len(message.items) == 2, "what came late must not change a message that may have arrived"
+    assert post.channel.tries == [message.key, message.key]
+
+
+def test_what_is_too_late_for_todays_digest_goes_with_the_next(post: Post) -> None:
+    post.outbox.write(a_notice("YH-2020-0001", how="digest"))
+    at_0745(post, "2020-01-16").run_once()
+    post.outbox.write(a_notice("YH-2020-0002", how="digest", written_at=local("2020-01-16 07:41")))
+    assert post.worker().run_once() == RoundResult(planned=1, postponed=1)
+    at_0745(post, "2020-01-17").run_once()
+    assert [len(message.items) for message in post.channel.arrived] == [1, 1]
+    assert len(set(post.channel.keys)) == 2
+
+
+def test_after_days_without_a_worker_there_is_one_digest(post: Post) -> None:
+    for day in ("2020-01-15", "2020-01-16", "2020-01-20"):
+        post.outbox.write(a_notice(f"YH-{day}", how="digest", written_at=local(f"{day} 12:00")))
+    assert at_0745(post, "2020-01-22").run_once().digests == 1
+    [message] = post.channel.arrived
+    assert len(message.items) == 3
+
+
+def test_what_was_done_in_the_evening_is_not_asked_for_in_the_morning(post: Post) -> None:
+    post.outbox.write(a_notice(how="digest"))
+    post.worker().run_once()
+    post.directory.states["YH-2020-0012"] = "fixed"
+    assert at_0745(post, "2020-01-16").run_once() == RoundResult(withdrawn=1)
+    assert post.channel.arrived == []
+    [delivery] = post.deliveries()
+    assert (delivery.status, delivery.answer) == ("withdrawn", "the case has moved on to fixed")
+
+
+@pytest.mark.parametrize("reason", ["reminder", "escalation", "receipt", "returned", "informed"])
+def test_only_what_waits_is_withdrawn_when_the_case_moves_on(post: Post, reason: str) -> None:
+    post.outbox.write(a_notice(how="digest", reason=reason))
+    post.worker().run_once()
+    post.directory.states["YH-2020-0012"] = "fixed"
+    assert at_0745(post, "2020-01-16").run_once().digests == 1
+
+
+def test_whoever_is_in_charge_in_the_morning_gets_the_digest(post: Post) -> None:
+    post.outbox.write(a_notice(how="digest", reason="escalation", audience=("dept_head",)))
+    post.worker().run_once()
+    post.directory.holders["dept_head"] = [CHARLIE]
+    at_0745(post, "2020-01-16").run_once()
+    assert [message.addressee.key for message in post.channel.arrived] == ["charlie"]
+    assert {d.addressee.key: d.status for d in post.deliveries()} == {"bob": "withdrawn", "charlie": "sent"}
+
+
+def test_whoever_is_in_charge_again_gets_it_after_all(post: Post) -> None:
+    post.outbox.write(a_notice(how="digest", reason="escalation", audience=("dept_head",)))
+    post.worker().run_once()
+    inside = FailingChannel("inside")
+    post.directory.holders["dept_head"] = [CHARLIE]
+    with post.database.write() as connection:
+        [line] = deliveries.due_lines(connection, "robot", "school", "bob", local("2020-01-16 07:45"))
+        deliveries.withdraw(connection, [line], "somebody else is in charge now")
+        worker = post.worker()
+        deliveries.plan(connection, worker._routed(connection, line.notice, post.clock.now()), post.clock.now())
+    post.directory.holders["dept_head"] = [BOB]
+    at_0745(post, "2020-01-16").run_once()
+    assert [message.addressee.key for message in post.channel.arrived] == ["bob"]
+    assert inside.arrived == []
+
+
+def test_a_dead_digest_is_redriven_whole(post: Post) -> None:
+    post.channel.behaviour = "refuses"
+    post.outbox.write(*some_notices(3, how="digest"))
+    at_0745(post, "2020-01-16").run_once()
+    one = post.deliveries(dead=True)[0]
+    with post.database.write() as connection:
+        assert deliveries.redrive(connection, "school", [one.id], post.clock.now()) == 3
+    post.channel.behaviour = "up"
+    post.worker().run_once()
+    [message] = post.channel.arrived
+    assert len(message.items) == 3
+
+
+def test_two_channels_of_one_name_are_refused(post: Post) -> None:
+    with pytest.raises(ValueError, match="same name"):
+        post.worker(post.channel, FailingChannel())
+
+
+def test_two_slow_channels_are_asked_side_by_side(post: Post) -> None:
+    other = FailingChannel("other")
+    post.outbox.write(a_notice(audience=("assignee", "dept_head")))
+    assert post.worker(post.channel, other).run_once().direct == 4
+    assert {m.addressee.key for m in other.arrived} == {ALICE.person, BOB.person}
