@@ -3,15 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import Any, Literal, Self
 
 JSON = Any  # a JSON value: None, bool, int, str, list or dict of these; never a float, whose bytes differ by machine
 
 CountsAs = Literal["reported", "assigned", "fixed", "verified", "closed"]
 FIVE_STATES: tuple[CountsAs, ...] = ("reported", "assigned", "fixed", "verified", "closed")
-
-NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +76,10 @@ class Case:
     acknowledged_at: datetime | None = None
     supervised: bool = False
     period: str | None = None
-    signed: Mapping[str, tuple[str, ...]] = field(default=NOTHING)
-    acted: Mapping[str, tuple[str, ...]] = field(default=NOTHING)
-    facts: Mapping[str, JSON] = field(default=NOTHING)
-    counters: Mapping[str, int] = field(default=NOTHING)
+    signed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    acted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    facts: Mapping[str, JSON] = field(default_factory=dict)
+    counters: Mapping[str, int] = field(default_factory=dict)
     links: tuple[Link, ...] = ()
 
     @property

@@ -22,7 +22,7 @@ from pydantic_core import PydanticCustomError, PydanticUndefined
 
 from engine.actor import ANOTHER_DEPARTMENT
 from engine.audit import canonical
-from engine.case import FIVE_STATES, NOTHING, Case, CountsAs, Link
+from engine.case import FIVE_STATES, Case, CountsAs, Link
 from engine.commands import OpenCase
 from engine.cycles import Cycle
 from engine.deadlines import Budget, Ladder
@@ -180,7 +180,7 @@ class State:
     name: str
     title: Text
     awaits: tuple[str, ...] = ()
-    awaits_in: Mapping[str, tuple[str, ...]] = field(default=NOTHING)
+    awaits_in: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     due: Due | None = None
     ladder: Ladder | None = None
     acknowledge: Acknowledge | None = None
@@ -275,7 +275,7 @@ class Signing:
     by: tuple[str, ...]
     count: int = 1
     never: tuple[str, ...] = ()
-    waived_by: Mapping[str, str] = field(default=NOTHING)
+    waived_by: Mapping[str, str] = field(default_factory=dict)
     not_all_from: str | None = None
 
 
@@ -390,7 +390,7 @@ class Workflow:
         """A role or relation in words."""
         if name.endswith(ANOTHER_DEPARTMENT):
             role = self.roles[name.removesuffix(ANOTHER_DEPARTMENT)]
-            return Text(f"其他部门的{role.zh}", f"{role.en} of another department")
+            return Text(f"其他部门的{role.zh}", f"{role.en} (of another department)")
         return RELATIONS.get(name) or self.roles[name]
 
     def defaults(self) -> dict[str, Any]:
@@ -650,8 +650,8 @@ def _described(value: Any) -> Any:
         return value.name
     if isinstance(value, Text):
         return value.to_json()
-    if hasattr(value, "__dataclass_fields__"):
-        return {n: _described(getattr(value, n)) for n in value.__dataclass_fields__}
+    if hasattr(value, "__dataclass_fields__"):  # with its class: Week() and Month() have no fields to tell them apart
+        return {"is": type(value).__name__} | {n: _described(getattr(value, n)) for n in value.__dataclass_fields__}
     if isinstance(value, Mapping):
         return {"/".join(k) if isinstance(k, tuple) else str(k): _described(v) for k, v in value.items()}
     if isinstance(value, tuple | list):

@@ -70,9 +70,8 @@ class Refusal(BihuanError):
 
     def sentence(self, locale: Locale = DEFAULT_LOCALE) -> str:
         """The whole refusal in one line."""
-        if locale == "zh":
-            return f"{self.asked.zh}：{self.obstacle.zh}。{self.remedy.zh}。"
-        return f"{self.asked.en}: {self.obstacle.en}. {self.remedy.en}."
+        asked, obstacle, remedy = (t.in_(locale).rstrip("。.；;") for t in (self.asked, self.obstacle, self.remedy))
+        return f"{asked}：{obstacle}。{remedy}。" if locale == "zh" else f"{asked}: {obstacle}. {remedy}."
 
 
 class NotSignedIn(Refusal):

@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.actor import Actor
 from engine.calendar import Calendar
-from engine.case import NOTHING, Case
+from engine.case import Case
 from engine.errors import Text
 
 
@@ -33,8 +33,8 @@ class Situation:
     now: datetime
     today: date
     calendar: Calendar
-    policy: Mapping[str, Any] = field(default=NOTHING)
-    related: Mapping[str, Case] = field(default=NOTHING)
+    policy: Mapping[str, Any] = field(default_factory=dict)
+    related: Mapping[str, Case] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from engine.actor import Actor, system
 from engine.authority import allow_opening, judge, may_see, visibility
 from engine.calendar import Calendar
-from engine.case import NOTHING, Case, Link, changes_between
+from engine.case import Case, Link, changes_between
 from engine.clock import Clock
 from engine.commands import Asked, Command, FireTrigger, OpenCase, OpenPeriod, Recompute, Remind
 from engine.definition import Catalog, Form, Workflow, references
@@ -57,7 +57,7 @@ class Engine:
     database: Database
     catalog: Catalog
     clock: Clock
-    words: Mapping[str, Text] = field(default=NOTHING)
+    words: Mapping[str, Text] = field(default_factory=dict)
     draw: Callable[[int], bytes] = secrets.token_bytes
 
 
@@ -287,7 +287,15 @@ class _Turn:
         actor = system(organisation)
         setting = self.setting(actor, workflow)
         decision = decide_reminder(workflow, case, replace(command, rungs=tuple(taken)), self.now, setting)
-        timers.tell(self.connection, organisation, case.number, command.generation, decision.trigger)
+        timers.told(
+            self.connection,
+            organisation,
+            case.number,
+            command.generation,
+            decision.trigger,
+            decision.data["skipped"],
+            self.now,
+        )
         return self._write(workflow, case, decision, actor, setting)
 
     def _recompute(self, actor: Actor, command: Recompute) -> Outcome:

@@ -17,9 +17,9 @@ from transitions import EventData, Machine, MachineError
 from engine.actor import Actor
 from engine.authority import Permit
 from engine.calendar import Calendar
-from engine.case import NOTHING, Case, CaseClock, Link, instant_text
+from engine.case import Case, CaseClock, Link, instant_text
 from engine.commands import FireTrigger, OpenCase, Remind
-from engine.deadlines import Budget, Deadline, Rung, due_at, is_overdue, next_repeat, plan_rungs
+from engine.deadlines import Budget, Deadline, Rung, due_at, is_overdue, next_repeat, plan_rungs, repeats_between
 from engine.definition import (
     COLUMNS,
     Acknowledge,
@@ -66,7 +66,7 @@ class Setting:
     policy: Mapping[str, Any]
     calendar: Calendar
     permit: Permit = Permit()
-    related: Mapping[str, Case] = field(default=NOTHING)
+    related: Mapping[str, Case] = field(default_factory=dict)
     period: PeriodOwed | None = None
 
 
@@ -291,7 +291,7 @@ def _fault(error: Any, words: Mapping[str, Text]) -> FieldFault:
 def decide_reminder(workflow: Workflow, case: Case, command: Remind, now: datetime, setting: Setting) -> Decision:
     """One message for all rungs that fell due: the highest is told, to everyone the missed ones would have reached."""
     state = workflow.state(case.state)
-    due = _in_order(state, command.rungs)
+    due = _with_missed_repeats(state, case, _in_order(state, command.rungs), now, setting)
     highest = due[-1]
     told = _reminded(workflow, state, case, due)
     after = case
@@ -587,6 +587,18 @@ def _in_order(state: State, rungs: tuple[str, ...]) -> list[str]:
         return (1, state.ladder.order(name))
 
     return sorted(rungs, key=rank)
+
+
+def _with_missed_repeats(state: State, case: Case, due: list[str], now: datetime, setting: Setting) -> list[str]:
+    """Only the next repetition is on watch; after an outage those that would have followed it were missed too."""
+    first = due[-1]
+    if case.clock is None or first in receipt_rungs(state) or not _rung(state, first).repeats:
+        return due
+    assert state.ladder is not None
+    ladder = adjusted(state.ladder, setting.policy["rung_offsets"])
+    remind_at = time.fromisoformat(setting.policy["remind_at"])
+    missed = repeats_between(ladder, case.clock.due_at, setting.calendar, case.clock.due_at, now, remind_at)
+    return [*due, *(rung.rung for rung in missed if ladder.order(rung.rung) > ladder.order(first))]
 
 
 def _reminded(workflow: Workflow, state: State, case: Case, due: list[str]) -> Told:

@@ -40,7 +40,7 @@ def cancel(connection: Connection, organisation: str, number: str, at: datetime,
 def claim(
     connection: Connection, organisation: str, number: str, generation: int, rungs: Iterable[str], at: datetime
 ) -> list[str]:
-    """Take the rungs that are still waiting, all of them skipped until `tell` says which one is told."""
+    """Take the rungs that are still waiting, all of them skipped until `told` says which one was told."""
     taken = []
     for rung in rungs:
         statement = update(_timers).where(
@@ -55,18 +55,24 @@ def claim(
     return taken
 
 
-def tell(connection: Connection, organisation: str, number: str, generation: int, rung: str) -> None:
-    """Mark the claimed rung that is told."""
-    connection.execute(
-        update(_timers)
-        .where(
-            _timers.c.organisation == organisation,
-            _timers.c.number == number,
-            _timers.c.generation == generation,
-            _timers.c.rung == rung,
-        )
-        .values(status="fired")
-    )
+def told(
+    connection: Connection,
+    organisation: str,
+    number: str,
+    generation: int,
+    rung: str,
+    skipped: Iterable[str],
+    at: datetime,
+) -> None:
+    """Record which rung was told and which were skipped for it, also those an outage kept from ever being on watch."""
+    for name, status in [*((name, "skipped") for name in skipped), (rung, "fired")]:
+        row = {
+            "organisation": organisation, "number": number, "generation": generation, "rung": name,
+            "fire_at": at, "status": status, "settled_at": at,
+        }  # fmt: skip
+        statement = upsert(_timers).values(row)
+        key = ["organisation", "number", "generation", "rung"]
+        connection.execute(statement.on_conflict_do_update(index_elements=key, set_={"status": status}))
 
 
 def due(connection: Connection, now: datetime, limit: int, after: tuple[str, str] = ("", "")) -> list[DueCase]:

@@ -1,0 +1,13 @@
+"""Which loops exist: states, forms, who may, how long. Data on top of the engine; one module a loop.
+
+`CATALOG` holds every published version of every loop. A published version never changes: a change is a new version
+beside it, and the tests pin each by its fingerprint.
+"""
+
+from engine.definition import Catalog
+from workflows.drill import DRILL
+from workflows.hazard import HAZARD
+from workflows.inspection import INSPECTION
+from workflows.roles import OVERSEERS
+
+CATALOG = Catalog([HAZARD, DRILL, INSPECTION], overseers=OVERSEERS)

@@ -1,0 +1,606 @@
+"""Hazard rectification 隐患整改: reported, assigned with a limit, fixed with evidence, verified by another, closed.
+
+Source: rules.md §1.2 a-n in the project's reference (order 16, order 61, Safety Production Law); the sign-off table,
+the limits and the ladder are those of `reference/scheme.yaml`.
+"""
+
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from engine.case import Case, Link
+from engine.definition import (
+    Acknowledge,
+    CaseRef,
+    DepartmentRef,
+    Effect,
+    Escalation,
+    FileRef,
+    Form,
+    FromFact,
+    Line,
+    PersonRef,
+    Policy,
+    Rebound,
+    Series,
+    SignOff,
+    State,
+    Transition,
+    Within,
+    Words,
+    Workflow,
+    asks,
+    said,
+)
+from engine.errors import Text
+from engine.guards import Situation, guard
+from workflows.ladders import HOLDER_LADDER, OVERDUE_LADDER, is_major, signing_rows
+from workflows.reference import Level, LevelUndecided, decide_level, limits, taxonomy
+from workflows.reference.reading import NotInReference
+from workflows.roles import LEADERS, ROLES, SAFETY_OFFICE
+
+LONGEST_LIMIT_DAYS = 365  # of an extension, counted from the opening: published supervision rules allow at most a year
+
+#: kinds of hazard whose evidence may be words: there is nothing to photograph in a missing signature (rules.md 3.2, 31)
+WRITTEN_EVIDENCE = ("INFO", "MGMT", "STUD", "HLTH", "ACTV")
+
+
+def _known_category(code: str) -> str:
+    try:
+        taxonomy().category(code)
+    except NotInReference as error:
+        raise said(error.text) from error
+    return code
+
+
+Category = Annotated[str, AfterValidator(_known_category)]
+Photos = Annotated[list[FileRef], Field(max_length=9)]
+
+
+# --- forms -----------------------------------------------------------------------------------------------------------
+
+
+class ReportHazard(Form):
+    title: Line = asks("隐患描述", "What is wrong")
+    place: Line = asks("部位", "Where")
+    category: Category | None = asks("类别", "Category", default=None)
+    department: DepartmentRef | None = asks(
+        "责任部门（如知道）", "Department that answers for it, if known", default=None
+    )
+    details: Words | None = asks("补充说明", "More about it", default=None)
+    photos: Photos = asks("整改前照片", "Photos", default_factory=list)
+    source: Literal["self_check", "group", "cross", "spot_check", "superior", "staff"] = asks(
+        "来源", "Where it comes from", default="staff"
+    )
+    checklist_item: Annotated[str, Field(max_length=32)] | None = asks("检查项目", "Checklist item", default=None)
+
+
+class Graded(Form):
+    """A form that decides the level: by answering every criterion that applies, never by free choice."""
+
+    category: Category = asks("类别", "Category")
+    criteria: dict[str, bool] = asks("判定标准（逐项回答）", "Criteria, each answered yes or no")
+
+    @model_validator(mode="after")
+    def criteria_decide_the_level(self) -> Self:
+        try:
+            decide_level(self.category, self.criteria)
+        except LevelUndecided as error:
+            raise said(error.text) from error
+        return self
+
+    @property
+    def level(self) -> Level:
+        return decide_level(self.category, self.criteria)
+
+
+class Assign(Graded):
+    department: DepartmentRef = asks("责任部门", "Department that answers for it")
+    assignee: PersonRef = asks("整改责任人", "Person to fix it")
+    time_limit: Literal["same_day", "days3", "days7", "days15", "days30", "plan"] = asks("整改时限", "Limit")
+    requirement: Words = asks("整改要求", "What has to be done")
+    interim: Words | None = asks("防范措施（不需要的写明理由）", "Interim measure, or why none is needed", default=None)
+
+
+class CorrectOnSpot(Graded):
+    department: DepartmentRef = asks("责任部门", "Department that answers for it")
+    corrected_by: PersonRef = asks("当场整改人", "Who corrected it in front of you")
+    measure: Words = asks("整改情况", "What was done")
+    photos_after: Photos = asks("整改后照片", "Photos after", default_factory=list)
+
+
+class Reject(Form):
+    reason: Words = asks("不予受理的理由", "Why it is not taken up")
+
+
+class Merge(Form):
+    into: CaseRef = asks("并入", "Merged into")
+    reason: Words = asks("合并理由", "Why")
+
+
+class FilePlan(Form):
+    """五落实 of a major hazard."""
+
+    responsible_person: PersonRef = asks("责任：责任人", "Responsible person")
+    measures: Words = asks("措施：治理方法和措施", "Measures")
+    fund: Words = asks("资金：数额和来源", "Money: how much, from where")
+    due_date: date = asks("时限：完成日期", "To be done by")
+    emergency_plan: Words = asks("预案：安全措施和应急预案", "Safety measures and emergency plan")
+
+
+class PlanDecision(Form):
+    opinion: Words = asks("审批意见", "Decision")
+
+
+class ReportFix(Form):
+    measure: Words = asks("整改情况", "What was done")
+    photos_after: Photos = asks("整改后照片", "Photos after", default_factory=list)
+    spent: Annotated[str, Field(max_length=100)] | None = asks("整改资金", "Money spent", default=None)
+
+
+class AskExtension(Form):
+    new_date: date = asks("申请延至", "Asked until")
+    reason: Words = asks("延期原因", "Why")
+    interim: Words = asks("期间防范措施", "Interim measure meanwhile")
+
+
+class AskDeferral(Form):
+    until: date = asks("暂缓至（假期内）", "Deferred until, within a school break")
+    reason: Words = asks("暂缓原因", "Why")
+    interim: Words = asks("期间防范措施", "Interim measure meanwhile")
+
+
+class Decision(Form):
+    opinion: Words = asks("意见", "Decision")
+
+
+class Verify(Form):
+    finding: Words = asks("现场情况", "What was found on site")
+    photos_check: Photos = asks("复查照片", "Photos of the check", default_factory=list)
+
+
+class Return(Form):
+    reason: Words = asks("退回要求", "What is still wrong")
+    time_limit: Literal["same_day", "days3", "days7", "days15"] = asks("再整改时限", "New limit", default="days3")
+
+
+class Supervise(Form):
+    reason: Words = asks("挂牌督办的理由", "Why it is supervised by name")
+
+
+# --- policy ----------------------------------------------------------------------------------------------------------
+
+Few = Annotated[int, Field(ge=1, le=365)]
+
+
+class HazardPolicy(Policy):
+    """No national rule fixes days for a general hazard: the law says *at once*. All of these a school may change."""
+
+    triage_hours: Few = 24
+    receipt_hours: Few = 24
+    days3: Few = 3
+    days7: Few = 7
+    days15: Few = 15
+    days30: Few = 30
+    plan_workdays: Few = 5
+    verify_workdays: Few = 3
+    approve_workdays: Few = 2
+    returns_before_escalation: Annotated[int, Field(ge=1, le=20)] = 3
+    rebound_days: Few = 30
+    verifier_may_approve: bool = False
+
+
+def _allowance(code: str, policy: Any) -> dict[str, int]:
+    """A limit of the scheme as a budget; the numbers marked *policy* are the school's own."""
+    if code == "plan":
+        return {"workdays": policy["plan_workdays"]}
+    limit = limits()[code]
+    unit = "workdays" if limit.workdays is not None else "days"
+    return {unit: policy[code] if limit.policy else int(limit.days or 0)}
+
+
+# --- guards ----------------------------------------------------------------------------------------------------------
+
+
+@guard(
+    "hazard.limit_fits_level",
+    obstacle=Text(
+        "重大隐患必须按治理方案整改，一般隐患不用治理方案", "a major hazard goes by a plan, a general one does not"
+    ),
+    remedy=Text("请按判定结果选择整改时限", "Choose the limit that fits the level the criteria gave"),
+)
+def limit_fits_level(s: Situation) -> bool:
+    by_plan: bool = s.data["time_limit"] == "plan"
+    return by_plan == (decide_level(s.data["category"], s.data["criteria"]) is Level.MAJOR)
+
+
+@guard(
+    "hazard.interim_given",
+    obstacle=Text(
+        "整改时限超过当日，须填写防范措施", "the limit is longer than the same day, so a protective measure is needed"
+    ),
+    remedy=Text("请填写防范措施；确不需要的，写明“不需要，因为……”", "Name one, or write: none needed, because …"),
+)
+def interim_given(s: Situation) -> bool:
+    return bool(s.data["interim"]) or not limits()[s.data["time_limit"]].needs_interim
+
+
+@guard(
+    "hazard.general_on_spot",
+    obstacle=Text(
+        "判定为重大隐患，不能当场改正了结", "the criteria make it a major hazard, which is not settled on the spot"
+    ),
+    remedy=Text("请登记后由安稳办下达整改通知", "Leave it reported; the safety office issues a notice"),
+)
+def general_on_spot(s: Situation) -> bool:
+    return decide_level(s.data["category"], s.data["criteria"]) is Level.GENERAL
+
+
+@guard(
+    "hazard.corrected_by_another",
+    obstacle=Text("当场整改人不能是检查人本人", "whoever corrected it cannot be the inspector himself"),
+    remedy=Text(
+        "如系本人整改，请由安稳办按一般流程受理",
+        "If you fixed it yourself, let the safety office take it the ordinary way",
+    ),
+)
+def corrected_by_another(s: Situation) -> bool:
+    return s.data["corrected_by"] not in s.actor.persons
+
+
+@guard(
+    "hazard.receipt_open",
+    obstacle=Text("该通知书已签收", "the notice was acknowledged already"),
+    remedy=Text("无需再次签收", "Nothing more to do"),
+)
+def receipt_open(s: Situation) -> bool:
+    return s.case.acknowledged_at is None
+
+
+@guard(
+    "hazard.is_major",
+    obstacle=Text("一般隐患不需要治理方案", "a general hazard needs no plan"),
+    remedy=Text("请直接整改并上报", "Fix it and report"),
+)
+def major_only(s: Situation) -> bool:
+    return is_major(s.case)
+
+
+@guard(
+    "hazard.plan_filed",
+    obstacle=Text("尚未提交治理方案", "no plan has been filed"),
+    remedy=Text("请责任人先提交五落实治理方案", "Let the assignee file the plan with its five items first"),
+)
+def plan_filed(s: Situation) -> bool:
+    return _five_items(s.case)
+
+
+@guard(
+    "hazard.plan_awaits_decision",
+    obstacle=Text("治理方案已批准", "the plan was approved already"),
+    remedy=Text("如需修改请重新提交方案", "File it anew to change it"),
+)
+def plan_awaits_decision(s: Situation) -> bool:
+    return not s.case.facts.get("plan_approved", False)
+
+
+@guard(
+    "hazard.five_items_filled",
+    obstacle=Text(
+        "重大隐患的责任、措施、资金、时限、预案尚未全部落实",
+        "of a major hazard, person, measures, money, date and plan are not all filled",
+    ),
+    remedy=Text("请先提交治理方案（五落实）", "File the plan with its five items first"),
+)
+def five_items_filled(s: Situation) -> bool:
+    return not is_major(s.case) or _five_items(s.case)
+
+
+@guard(
+    "hazard.plan_approved",
+    obstacle=Text("治理方案尚未经校长（书记）批准", "the plan has not been approved by the principal or the secretary"),
+    remedy=Text("请等待批准后再上报整改完成", "Wait for the approval"),
+)
+def plan_approved(s: Situation) -> bool:
+    return not is_major(s.case) or bool(s.case.facts.get("plan_approved"))
+
+
+@guard(
+    "hazard.evidence_given",
+    obstacle=Text("缺少整改后照片", "the photo after is missing"),
+    remedy=Text("请上传至少一张整改后照片", "Upload at least one photo of the result"),
+)
+def evidence_given(s: Situation) -> bool:
+    return bool(s.data["photos_after"]) or s.case.category.startswith(WRITTEN_EVIDENCE)
+
+
+@guard(
+    "hazard.on_spot_evidence_given",
+    obstacle=Text("缺少整改后照片", "the photo after is missing"),
+    remedy=Text("请当场拍一张整改后照片", "Take one of the result on the spot"),
+)
+def on_spot_evidence_given(s: Situation) -> bool:
+    return bool(s.data["photos_after"]) or s.data["category"].startswith(WRITTEN_EVIDENCE)
+
+
+@guard(
+    "hazard.before_limit",
+    obstacle=Text("整改时限已过，不能再申请", "the limit is over, so it is too late to ask"),
+    remedy=Text("请尽快整改；逾期情况将如实记录", "Fix it as soon as you can; late stays late"),
+)
+def before_limit(s: Situation) -> bool:
+    return s.case.clock is not None and s.now <= s.case.clock.due_at
+
+
+@guard(
+    "hazard.nothing_asked",
+    obstacle=Text("已有一项申请待审批", "a request is waiting for a decision already"),
+    remedy=Text("请等待分管校领导审批", "Wait for the vice-principal's decision"),
+)
+def nothing_asked(s: Situation) -> bool:
+    return not s.case.facts.get("asked")
+
+
+@guard(
+    "hazard.new_date_later",
+    obstacle=Text(
+        "新时限须晚于现时限，且自登记起不超过一年",
+        "the new date must be later than the limit and within a year of the opening",
+    ),
+    remedy=Text("请改填日期", "Choose another date"),
+)
+def new_date_later(s: Situation) -> bool:
+    if s.case.clock is None:
+        return False
+    asked = date.fromisoformat(s.data["new_date"])
+    latest = s.calendar.local_date(s.case.opened_at) + timedelta(days=LONGEST_LIMIT_DAYS)
+    return s.calendar.local_date(s.case.clock.due_at) < asked <= latest
+
+
+@guard(
+    "hazard.within_a_break",
+    obstacle=Text("暂缓日期不在学校假期内", "the date does not lie in a school break that is still ahead"),
+    remedy=Text("请填写寒暑假内的日期", "Choose a day of the coming break"),
+)
+def within_a_break(s: Situation) -> bool:
+    asked = date.fromisoformat(s.data["until"])
+    return asked > s.today and s.calendar.break_at(asked) is not None
+
+
+@guard(
+    "hazard.extension_asked",
+    obstacle=Text("没有待审批的延期申请", "no extension has been asked for"),
+    remedy=Text("无需审批", "There is nothing to decide"),
+)
+def extension_asked(s: Situation) -> bool:
+    return (s.case.facts.get("asked") or {}).get("what") == "extension"
+
+
+@guard(
+    "hazard.deferral_asked",
+    obstacle=Text("没有待审批的暂缓申请", "no deferral has been asked for"),
+    remedy=Text("无需审批", "There is nothing to decide"),
+)
+def deferral_asked(s: Situation) -> bool:
+    return (s.case.facts.get("asked") or {}).get("what") == "deferral"
+
+
+@guard(
+    "hazard.into_another_open_one",
+    obstacle=Text("只能并入另一项尚未销号的隐患", "it can only be merged into another hazard that is still open"),
+    remedy=Text("请核对编号", "Check the number"),
+)
+def into_another_open_one(s: Situation) -> bool:
+    target = s.related[s.data["into"]]
+    return target.workflow == s.case.workflow and target.number != s.case.number and not target.final
+
+
+def _five_items(case: Case) -> bool:
+    items = ("responsible_person", "measures", "fund", "due_date", "emergency_plan")
+    return all(case.facts.get(item) for item in items)
+
+
+# --- effects ---------------------------------------------------------------------------------------------------------
+
+
+def grade_and_limit(s: Situation, case: Case) -> Effect:
+    """Triage: the level the criteria give, the limit the mode allows."""
+    level = decide_level(s.data["category"], s.data["criteria"])
+    limit = _allowance(s.data["time_limit"], s.policy)
+    return Effect(replace(case, level=level.value).with_facts({"limit": limit}))
+
+
+def note_on_spot(s: Situation, case: Case) -> Effect:
+    level = decide_level(s.data["category"], s.data["criteria"])
+    fixer = s.data["corrected_by"]
+    case = replace(case, level=level.value, assignee=fixer).with_facts({"on_spot": True, "time_limit": "on_spot"})
+    return Effect(case.with_acted("fixer", fixer).with_acted("assignee", fixer))
+
+
+def merge_into(s: Situation, case: Case) -> Effect:
+    return Effect(case, links=(Link("merged_into", s.data["into"]),))
+
+
+def wait_for_approval(_: Situation, case: Case) -> Effect:
+    return Effect(case.with_facts({"plan_approved": False}))
+
+
+def start_plan(_: Situation, case: Case) -> Effect:
+    """The approved plan's date becomes the limit, and the first one: until now only the plan itself was due."""
+    case = replace(case, first_due_at=None, supervised=True)
+    return Effect(case.with_facts({"plan_approved": True, "limit": {"until": case.facts["due_date"]}}))
+
+
+def ask_extension(s: Situation, case: Case) -> Effect:
+    return Effect(case.with_facts({"asked": {"what": "extension", "until": s.data["new_date"]}}))
+
+
+def ask_deferral(s: Situation, case: Case) -> Effect:
+    return Effect(case.with_facts({"asked": {"what": "deferral", "until": s.data["until"]}}))
+
+
+def grant_asked(_: Situation, case: Case) -> Effect:
+    """The date that was asked for becomes the limit; the first limit stays on record."""
+    return Effect(case.with_facts({"limit": {"until": case.facts["asked"]["until"]}, "asked": None}))
+
+
+def refuse_asked(_: Situation, case: Case) -> Effect:
+    return Effect(case.with_facts({"asked": None}))
+
+
+def limit_again(s: Situation, case: Case) -> Effect:
+    """Sent back: a new limit; and what was corrected on the spot goes the ordinary way from here."""
+    limit = _allowance(s.data["time_limit"], s.policy)
+    return Effect(case.with_facts({"limit": limit, "on_spot": False}))
+
+
+def put_under_supervision(_: Situation, case: Case) -> Effect:
+    return Effect(replace(case, supervised=True))
+
+
+def mode_of(case: Case) -> str:
+    """The row of the sign-off table."""
+    if case.facts.get("on_spot"):
+        return "on_spot"
+    if is_major(case):
+        return "major"
+    if case.counters.get("extended") or case.counters.get("deferred"):
+        return "general_extended"
+    return "general"
+
+
+# --- the loop --------------------------------------------------------------------------------------------------------
+
+HAZARD = Workflow(
+    key="hazard",
+    plural="hazards",
+    version=1,
+    prefix="YH",
+    title=Text("隐患整改", "Hazard rectification"),
+    opens_with=ReportHazard,
+    opens_by=("anyone",),
+    roles=ROLES,
+    policy=HazardPolicy,
+    sign_off=SignOff(signing_rows(), mode_of),
+    rebound=Rebound(same=("place", "category"), within_days="rebound_days"),
+    always_direct=is_major,
+    states=[
+        State(
+            "reported", Text("已上报", "Reported"), awaits=SAFETY_OFFICE,
+            due=Within(hours="triage_hours"), ladder=HOLDER_LADDER,
+        ),
+        State(
+            "assigned", Text("整改中", "Being fixed"), awaits=("assignee",), due=FromFact("limit"),
+            ladder=OVERDUE_LADDER, tell="direct",
+            acknowledge=Acknowledge(Within(hours="receipt_hours"), (("assignee", "dept_head"), ("safety_head",))),
+        ),
+        State(
+            "deferred", Text("暂缓整改", "Deferred"), counts_as="assigned", awaits=("assignee",),
+            due=FromFact("limit"), ladder=OVERDUE_LADDER,
+        ),
+        State(
+            "fixed", Text("待复查", "To be verified"), awaits=("safety_staff",),
+            awaits_in={"major": ("acceptance_group",), "on_spot": ("inspector",)},
+            due=Within(workdays="verify_workdays"), ladder=HOLDER_LADDER,
+        ),
+        State(
+            "verified", Text("待销号", "To be closed"), awaits=("safety_head",),
+            awaits_in={"general_extended": ("vp_safety",), "major": LEADERS, "on_spot": ("inspector",)},
+            due=Within(workdays="approve_workdays"), ladder=HOLDER_LADDER,
+        ),
+        State("closed", Text("已销号", "Closed"), final=True),
+        State("rejected", Text("不予受理", "Not taken up"), counts_as="closed", final=True),
+        State("merged", Text("重复合并", "Merged"), counts_as="closed", final=True),
+    ],
+    transitions=[
+        Transition(
+            "assign", "reported", "assigned", Text("下达整改通知", "Issue the notice"), by=SAFETY_OFFICE, form=Assign,
+            guards=(limit_fits_level, interim_given), effect=grade_and_limit, acts_as="assigner",
+            numbers=Series("notice_number", "TZ"),
+        ),
+        Transition(
+            "correct_on_spot", "reported", "fixed", Text("当场改正", "Record as corrected on the spot"),
+            by=("inspector",), form=CorrectOnSpot,
+            guards=(general_on_spot, corrected_by_another, on_spot_evidence_given), effect=note_on_spot,
+        ),
+        Transition(
+            "reject", "reported", "rejected", Text("不予受理", "Do not take up"), by=SAFETY_OFFICE, form=Reject,
+            tells=("reporter",),
+        ),
+        Transition(
+            "merge", ("reported", "assigned"), "merged", Text("并入另一项", "Merge into another"), by=SAFETY_OFFICE,
+            form=Merge, guards=(into_another_open_one,), effect=merge_into, tells=("reporter", "assignee"),
+        ),
+        Transition(
+            "acknowledge", "assigned", None, Text("签收通知书", "Acknowledge the notice"), by=("assignee",),
+            guards=(receipt_open,), acknowledges=True,
+        ),
+        Transition(
+            "file_plan", "assigned", None, Text("提交治理方案", "File the plan"), by=("assignee", "dept_head"),
+            form=FilePlan, guards=(major_only,), effect=wait_for_approval, acts_as="asker", tells=LEADERS,
+        ),
+        Transition(
+            "approve_plan", "assigned", None, Text("批准治理方案", "Approve the plan"), by=LEADERS, never=("asker",),
+            form=PlanDecision, guards=(plan_filed, plan_awaits_decision), effect=start_plan, restarts=True,
+            tells=("assignee", "vp_safety"),
+        ),
+        Transition(
+            "ask_extension", "assigned", None, Text("申请延期", "Ask for an extension"), by=("assignee",),
+            form=AskExtension, guards=(nothing_asked, before_limit, new_date_later), effect=ask_extension,
+            acts_as="asker", tells=("vp_safety",),
+        ),
+        Transition(
+            "grant_extension", "assigned", None, Text("批准延期", "Grant the extension"), by=("vp_safety",),
+            never=("asker", "assignee"), form=Decision, guards=(extension_asked,), effect=grant_asked,
+            counts="extended", restarts=True, tells=("assignee",),
+        ),
+        Transition(
+            "refuse_extension", "assigned", None, Text("不同意延期", "Refuse the extension"), by=("vp_safety",),
+            never=("asker", "assignee"), form=Decision, guards=(extension_asked,), effect=refuse_asked,
+            tells=("assignee",),
+        ),
+        Transition(
+            "ask_deferral", "assigned", None, Text("申请暂缓至假期", "Ask for deferral to a break"), by=("assignee",),
+            form=AskDeferral, guards=(nothing_asked, before_limit, within_a_break), effect=ask_deferral,
+            acts_as="asker", tells=("vp_safety",),
+        ),
+        Transition(
+            "grant_deferral", "assigned", "deferred", Text("批准暂缓", "Grant the deferral"), by=("vp_safety",),
+            never=("asker", "assignee"), form=Decision, guards=(deferral_asked,), effect=grant_asked,
+            counts="deferred",
+        ),
+        Transition(
+            "refuse_deferral", "assigned", None, Text("不同意暂缓", "Refuse the deferral"), by=("vp_safety",),
+            never=("asker", "assignee"), form=Decision, guards=(deferral_asked,), effect=refuse_asked,
+            tells=("assignee",),
+        ),
+        Transition(
+            "supervise", ("assigned", "deferred"), None, Text("挂牌督办", "Supervise by name"),
+            by=("vp_safety", *LEADERS), form=Supervise, effect=put_under_supervision, tells=("assignee", "dept_head"),
+        ),
+        Transition(
+            "fix", ("assigned", "deferred"), "fixed", Text("上报整改完成", "Report it fixed"), by=("assignee",),
+            form=ReportFix, guards=(five_items_filled, plan_approved, evidence_given), acts_as="fixer",
+        ),
+        Transition(
+            "verify", "fixed", "verified", Text("复查合格", "Verify"), sign_off="verify", form=Verify,
+            acts_as="verifier",
+        ),
+        Transition(
+            "return", "fixed", "assigned", Text("复查退回", "Return"), sign_off="verify", alone=True, form=Return,
+            effect=limit_again, counts="returned", reason="returned",
+            escalates=Escalation("returned", "returns_before_escalation", ("vp_safety",)),
+        ),
+        Transition(
+            "approve", "verified", "closed", Text("同意销号", "Approve the closure"), sign_off="approve",
+            form=Decision, acts_as="approver", tells=("reporter", "assignee"),
+        ),
+        Transition(
+            "send_back", "verified", "assigned", Text("不同意销号，退回整改", "Send back"), sign_off="approve",
+            alone=True, form=Return, effect=limit_again, counts="returned", reason="returned",
+            escalates=Escalation("returned", "returns_before_escalation", ("vp_safety",)),
+        ),
+    ],
+)  # fmt: skip

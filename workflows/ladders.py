@@ -1,0 +1,59 @@
+"""The reminder ladder and the sign-off table of the reference scheme, as the engine takes them."""
+
+from collections.abc import Mapping
+
+from engine.case import Case
+from engine.deadlines import Ladder, Rung
+from engine.definition import Signing
+from workflows.reference import reminder_ladder, sign_off
+from workflows.reference.scheme import SignOffStep
+
+#: what a rung does besides telling, by the words of the scheme: `supervised` marks the case, `meeting_list` is a fact
+EFFECTS = {"put on the next safety meeting list": "meeting_list", "supervised by name": "supervised"}
+
+
+def ladder(instead_of_assignee: str = "assignee") -> Ladder:
+    """The scheme's ladder. States that wait for somebody else than the assignee remind him instead."""
+    rungs: list[Rung] = []
+    for row in reminder_ladder():
+        to = tuple(instead_of_assignee if name == "assignee" else name for name in row.to)
+        effect = EFFECTS[row.effect] if row.effect else None
+        if row.every is not None:
+            rungs.append(Rung("repeat", row.after, to, row.how, every_workdays=row.every))
+        else:
+            assert row.at is not None  # a rung that does not repeat has its offset; the scheme was checked
+            rungs.append(Rung(_name(row.at), row.at, to, row.how, effect=effect))
+    return Ladder.of(*rungs)
+
+
+def _name(offset: int) -> str:
+    if offset == 0:
+        return "due"
+    return f"before-{-offset}" if offset < 0 else f"after-{offset}"
+
+
+OVERDUE_LADDER = ladder()
+HOLDER_LADDER = ladder(instead_of_assignee="holder")
+
+
+def signing_rows() -> Mapping[tuple[str, str], Signing]:
+    """(mode, step) → who signs, how many, who never: the scheme's table, row by row."""
+    rows: dict[tuple[str, str], Signing] = {}
+    for mode, row in sign_off().items():
+        rows[mode, "verify"] = _signing(row.verify)
+        rows[mode, "approve"] = _signing(row.approve)
+    return rows
+
+
+def _signing(step: SignOffStep) -> Signing:
+    return Signing(
+        by=step.by,
+        count=step.count,
+        never=step.never,
+        waived_by={"verifier": "verifier_may_approve"} if "verifier" in step.never else {},
+        not_all_from=step.not_all_from,
+    )
+
+
+def is_major(case: Case) -> bool:
+    return case.level == "major"

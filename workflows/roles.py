@@ -1,0 +1,26 @@
+"""Who there is in a school: the roles definitions may name, and which of them see every case."""
+
+from collections.abc import Mapping
+
+from engine.errors import Text
+from workflows.reference import roles
+
+#: members of the acceptance group hold it as a role until groups have chairs and deputies of their own
+ACCEPTANCE_GROUP = "acceptance_group"
+
+ROLES: Mapping[str, Text] = {
+    **{role.code: role.title for role in roles().values()},
+    ACCEPTANCE_GROUP: Text("验收组成员", "member of the acceptance group"),
+}
+
+#: heads and safety officers of departments sit in the leading group: it hears of every hazard of the school, and its
+#: safety officers verify what other departments fixed
+OVERSEERS = frozenset(
+    {
+        "principal", "secretary", "vp_safety", "vp_other", "safety_head", "safety_staff", "dept_head", "dept_safety",
+        "auditor", ACCEPTANCE_GROUP,
+    }
+)  # fmt: skip
+
+SAFETY_OFFICE = ("safety_staff", "safety_head")
+LEADERS = ("principal", "secretary")
