@@ -37,32 +37,11 @@ MONTHS = (
 )  # strftime asks the machine's locale
 
 #: every fact a template may name
-FACTS = frozenset(
-    [
-        "name",
-        "number",
-        "workflow",
-        "title",
-        "place",
-        "level",
-        "state",
-        "step",
-        "actor",
-        "awaits",
-        "due",
-        "left",
-        "provisional",
-        "skipped",
-        "kind",
-        "to_do",
-        "link",
-        "count",
-        "overdue",
-        "today",
-        "lines",
-        "position",
-    ]
-)
+FACTS = frozenset({
+    "name", "number", "workflow", "title", "place", "level", "major", "state", "step", "actor", "awaits",
+    "due", "left", "provisional", "skipped", "kind", "to_do", "link",
+    "count", "overdue", "today", "lines", "position",
+})  # fmt: skip
 
 
 class TemplateFault(Exception):
@@ -213,7 +192,18 @@ def _worst_first(notice: Notice) -> tuple[bool, bool, bool, str, str]:
 
 
 def _name_of(notice: Notice) -> str:
+    """The template that speaks of it."""
+    if notice.reason == "escalation" and not notice.about.get("rung"):
+        return "attention"  # no rung of a ladder: something happened too often, and the deadline may be far away
     return notice.reason if notice.reason in REASONS else "waiting"
+
+
+ATTENTION = Text("请关注", "Needs your attention")
+
+
+def _kind(notice: Notice) -> Text:
+    name = _name_of(notice)
+    return ATTENTION if name == "attention" else REASONS[name]
 
 
 # --- facts -----------------------------------------------------------------------------------------------------------
@@ -231,12 +221,13 @@ def _facts(notice: Notice, reader: Addressee, zone: ZoneInfo, school: SchoolSett
         "title": about.get("title"),
         "place": about.get("place"),
         "level": LEVELS[level].in_(locale) if level and level in LEVELS else level,
+        "major": LEVELS["major"].in_(locale) if level == "major" else None,
         "state": _words(about.get("state_title"), locale) or about.get("state"),
         "step": _words(about.get("trigger_title"), locale),
         "actor": about.get("actor_post"),
-        "awaits": separator.join(about.get("awaits") or ()),
+        "awaits": separator.join(filter(None, (_words(whom, locale) for whom in about.get("awaits") or ()))),
         "skipped": str(len(skipped)) if (skipped := about.get("skipped")) else None,
-        "kind": REASONS[_name_of(notice)].in_(locale),
+        "kind": _kind(notice).in_(locale),
         "to_do": _to_do(notice, locale),
         "link": school.link(about.get("path") or school.desk_path),
     }

@@ -260,11 +260,15 @@ class DeliveryWorker:
                 continue
             kept = []
             for line in lines:
-                gone = overtaken(line, *ask.about(line.notice))
+                try:
+                    with connection.begin_nested():
+                        gone = overtaken(line, *ask.about(line.notice))
+                        result += self._take_out(connection, line, gone, now) if gone else RoundResult()
+                except Exception:
+                    log.exception("delivery %s cannot be looked at again; it goes as it was planned", line.id)
+                    gone = None
                 if gone is None:
                     kept.append(line)
-                else:
-                    result += self._take_out(connection, line, gone, now)
             if kept:
                 deliveries.bind(connection, kept, today)
         return result

@@ -49,7 +49,7 @@ def a_notice(
         "number": number, "workflow": "hazard", "workflow_title": {"zh": "隐患整改", "en": "Hazard rectification"},
         "title": "插座面板破损", "place": "教学楼三楼走廊", "level": "general",
         "state": "assigned", "state_title": {"zh": "整改中", "en": "Being fixed"},
-        "due_at": local("2020-01-19 23:59:59").isoformat(), "provisional": False, "awaits": ["张伟"],
+        "due_at": local("2020-01-19 23:59:59").isoformat(), "provisional": False, "awaits": [{"zh": "整改责任人", "en": "the assignee"}],
         "path": f"/api/v1/hazards/{number}",
     }  # fmt: skip
     return Notice(
@@ -110,6 +110,7 @@ class FakeDirectory:
         self.holders: dict[str, list[Recipient]] = {"assignee": [ALICE], "dept_head": [BOB]}
         self.states: dict[str, str] = {}
         self.holidays: set[date] = set()
+        self.knows_states = True
 
     def recipients(
         self, connection: Connection, organisation: str, case: str, audience: tuple[str, ...]
@@ -120,6 +121,8 @@ class FakeDirectory:
         return list({recipient.person: recipient for recipient in found}.values())
 
     def state_of(self, connection: Connection, organisation: str, case: str) -> str | None:
+        if not self.knows_states:
+            raise RuntimeError("the directory has lost its mind")
         return self.states.get(case)
 
     def time_zone(self, connection: Connection, organisation: str) -> ZoneInfo:

@@ -1,0 +1,195 @@
+from datetime import timedelta
+from importlib.resources import files
+from typing import Any, get_args
+
+import pytest
+
+from engine.errors import Locale
+from engine.events import REASONS, Notice
+from notifications.message import Addressee
+from notifications.rendering import TemplateFault, digest, direct, due_in_words, left_in_words, parse, template
+from tests.notifications.fakes import SCHOOL, SHANGHAI, a_notice, local
+
+ZHANG = Addressee("alice", "张伟", "zh")
+ALICE = Addressee("alice", "Alice", "en")
+NOW = local("2020-01-16 07:45")
+LOCALES: tuple[Locale, ...] = get_args(Locale)
+NAMES = sorted({*REASONS, "attention", "digest", "digest_line"})
+
+
+def test_a_message_says_who_what_where_until_when_what_to_do_and_gives_one_link() -> None:
+    notice = a_notice(level="major", actor_post="安稳办", provisional=True)
+    words = direct(notice, ZHANG, SHANGHAI, SCHOOL, NOW)
+    assert words.subject == "【重大】待办：YH-2020-0012 插座面板破损，还有 3 天"
+    assert words.body == (
+        "张伟，您好：\n"
+        "隐患整改“插座面板破损”（YH-2020-0012）现在等您办理，上一步由安稳办办结。\n"
+        "\n"
+        "地点：教学楼三楼走廊\n"
+        "级别：重大\n"
+        "状态：整改中\n"
+        "期限：1月19日（周日），还有 3 天（暂定，放假安排公布后可能调整）\n"
+        "要做：请按期整改，完成后拍照提交复查；按期完不成的，请在到期前申请延期。\n"
+        "打开：https://safety.school.example/api/v1/hazards/YH-2020-0012"
+    )
+    assert words.link == "https://safety.school.example/api/v1/hazards/YH-2020-0012"
+
+
+def test_the_same_in_english() -> None:
+    words = direct(a_notice(reason="reminder", skipped=["-3", "-1"]), ALICE, SHANGHAI, SCHOOL, NOW)
+    assert words.subject == "Reminder: YH-2020-0012 插座面板破损, 3 days left"
+    assert words.body == (
+        "Hello Alice,\n"
+        'Hazard rectification: "插座面板破损" (YH-2020-0012) is not finished yet: 3 days left.\n'
+        "\n"
+        "Where: 教学楼三楼走廊\n"
+        "Level: general\n"
+        "State: Being fixed, waiting for the assignee\n"
+        "Due: Sun 19 Jan\n"
+        "Earlier reminders that an interruption kept from you: 2. This one counts.\n"
+        "What to do: Please fix it in time and hand in photos for the check; if you cannot, ask for an extension "
+        "before it is due.\n"
+        "Open: https://safety.school.example/api/v1/hazards/YH-2020-0012"
+    )
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("reason", sorted(REASONS))
+def test_every_reason_can_be_told_when_almost_nothing_is_known(reason: str, locale: Locale) -> None:
+    bare: dict[str, Any] = {"number": "YH-2020-0012", "title": "插座面板破损", "state": "assigned"}
+    for about in (bare, {**bare, "due_at": None, "place": "", "awaits": [], "skipped": [], "workflow_title": None}):
+        notice = Notice("YH-2020-0012:2:x", "school", "YH-2020-0012", 2, reason, (), "direct", NOW, about)
+        words = direct(notice, Addressee("alice", locale=locale), SHANGHAI, SCHOOL, NOW)
+        for text in (words.subject, words.body):
+            assert "None" not in text
+            assert not set(text) & set("[]{}")
+        assert "插座面板破损" in words.subject
+        assert words.link == "https://safety.school.example/api/v1/worklist"
+        assert "\n\n\n" not in words.body
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_template_is_there_in_both_languages_and_requires_only_what_is_always_known(
+    name: str, locale: Locale
+) -> None:
+    always = {"number", "title", "state", "to_do", "link", "kind", "position", "count", "today", "lines"}
+    assert template(locale, name).required <= always
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_no_template_lies_there_unused(locale: Locale) -> None:
+    folder = files("notifications") / "templates" / locale
+    assert sorted(f.name for f in folder.iterdir()) == sorted([*(f"{name}.txt" for name in NAMES), "next_steps.txt"])
+
+
+def test_an_escalation_without_a_rung_does_not_speak_of_lateness() -> None:
+    counted = a_notice(reason="escalation", rung=None, trigger_title={"zh": "复查退回", "en": "Return"})
+    assert "没有按期" not in direct(counted, ZHANG, SHANGHAI, SCHOOL, NOW).body
+    late = a_notice(reason="escalation", rung="+3")
+    assert "没有按期" in direct(late, ZHANG, SHANGHAI, SCHOOL, NOW).body
+
+
+def test_what_a_person_typed_cannot_make_a_second_subject_or_speak_as_a_template() -> None:
+    notice = a_notice(title="破损\r\nBcc: everyone", place="{link}[三楼]")
+    words = direct(notice, ZHANG, SHANGHAI, SCHOOL, NOW)
+    assert "\n" not in words.subject
+    assert "地点：{link}[三楼]" in words.body
+
+
+# --- digest ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_digest_puts_the_worst_first_and_ends_in_one_link() -> None:
+    notices = [
+        a_notice("YH-2020-0001"),
+        a_notice("YH-2020-0002", reason="escalation", rung="+3", due_at=local("2020-01-10 23:59:59").isoformat()),
+        a_notice("YH-2020-0003", reason="informed", due_at=None),
+        a_notice("YH-2020-0004", level="major", place=None),
+    ]
+    words = digest(notices, ZHANG, SHANGHAI, SCHOOL, NOW)
+    assert words.subject == "1月16日（周四）待办 4 项，其中 1 项已逾期"
+    assert words.body == (
+        "张伟，您好！今天请您留意这 4 项：\n"
+        "\n"
+        "1. 【待办】【重大】YH-2020-0004 插座面板破损\n"
+        "期限1月19日（周日），还有 3 天。请按期整改，完成后拍照提交复查；按期完不成的，请在到期前申请延期。\n"
+        "2. 【逾期上报】YH-2020-0002 插座面板破损（教学楼三楼走廊）\n"
+        "期限1月10日（周五），已超 6 天。请督促经办人；缺人手、经费或需要延期的，请帮助协调。\n"
+        "3. 【待办】YH-2020-0001 插座面板破损（教学楼三楼走廊）\n"
+        "期限1月19日（周日），还有 3 天。请按期整改，完成后拍照提交复查；按期完不成的，请在到期前申请延期。\n"
+        "4. 【办理结果】YH-2020-0003 插座面板破损（教学楼三楼走廊）\n"
+        "只是告知，您不用办理。\n"
+        "\n"
+        "全部待办：https://safety.school.example/api/v1/worklist"
+    )
+
+
+def test_of_several_words_on_one_case_the_newest_counts() -> None:
+    older = a_notice(sequence=2, state_title={"zh": "整改中", "en": "Being fixed"})
+    newer = a_notice(sequence=5, reason="reminder")
+    words = digest([newer, older], ALICE, SHANGHAI, SCHOOL, NOW)
+    assert words.subject == "Thu 16 Jan: 1 to look at"
+    assert "Reminder: YH-2020-0012" in words.body
+
+
+# --- days ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "due, zh, en",
+    [
+        ("2020-01-19 23:59:59", "1月19日（周日）|还有 3 天", "Sun 19 Jan|3 days left"),
+        ("2020-01-20 00:00", "1月19日（周日）|还有 3 天", "Sun 19 Jan|3 days left"),  # 24:00 on the 19th
+        ("2020-01-17 23:59:59", "1月17日（周五）|还有 1 天", "Fri 17 Jan|1 day left"),
+        ("2020-01-17 10:30", "1月17日（周五）10:30|还有 1 天", "Fri 17 Jan 10:30|1 day left"),  # near: the hour matters
+        ("2020-01-16 17:30", "1月16日（周四）17:30|今天到期", "Thu 16 Jan 17:30|due today"),
+        ("2020-01-16 07:00", "1月16日（周四）07:00|今天已到期", "Thu 16 Jan 07:00|due earlier today"),
+        ("2020-01-15 23:59:59", "1月15日（周三）|已超 1 天", "Wed 15 Jan|1 day overdue"),
+        ("2020-01-11 12:00", "1月11日（周六）|已超 5 天", "Sat 11 Jan|5 days overdue"),
+        ("2019-12-31 23:59:59", "2019年12月31日（周二）|已超 16 天", "Tue 31 Dec 2019|16 days overdue"),
+    ],
+)
+def test_a_deadline_is_said_as_people_say_it(due: str, zh: str, en: str) -> None:
+    for locale, said in (("zh", zh), ("en", en)):
+        day = due_in_words(local(due), SHANGHAI, NOW, locale)  # type: ignore[arg-type]
+        left = left_in_words(local(due), SHANGHAI, NOW, locale)  # type: ignore[arg-type]
+        assert f"{day}|{left}" == said
+
+
+def test_days_left_are_those_of_the_moment_of_sending() -> None:
+    notice = a_notice(days_over=-2)
+    assert "还有 1 天" in direct(notice, ZHANG, SHANGHAI, SCHOOL, NOW + timedelta(days=2)).subject
+
+
+# --- templates -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "source, says",
+    [
+        ("{nunber}", "no fact is called 'nunber'"),
+        ("{number} [{left}", "'\\[' has no partner"),
+        ("{number} left]", "'\\]' has no partner"),
+        ("{number} {", "a brace has no partner"),
+        ("{number.__class__}", "a brace has no partner"),
+        ("\n{number}", None),  # empty lines around do not matter
+        ("", "has no subject"),
+    ],
+)
+def test_a_template_with_a_fault_is_refused_with_its_place(source: str, says: str | None) -> None:
+    if says is None:
+        parse("zh/x.txt", source)
+        return
+    with pytest.raises(TemplateFault, match=f"zh/x.txt.*{says}"):
+        parse("zh/x.txt", source)
+
+
+def test_a_required_fact_that_is_missing_is_named() -> None:
+    with pytest.raises(TemplateFault, match="x needs place"):
+        parse("x", "{number} {place}").fill({"number": "1"})
+
+
+def test_a_line_of_which_nothing_is_left_disappears() -> None:
+    facts: dict[str, Any] = {"number": "1"}
+    assert parse("x", "{number}\na\n[{place}]\n\nb[ {due}]").fill(facts) == ("1", "a\n\nb")
