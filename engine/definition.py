@@ -80,28 +80,29 @@ class Nothing(Form):
 COLUMNS = ("title", "place", "category", "level", "department", "assignee")
 
 
-def references(form: type[Form], data: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """(field, kind, value) for everything the answers refer to."""
+def references(form: type[BaseModel], data: Mapping[str, Any], path: str = "") -> list[tuple[str, str, str]]:
+    """(dotted field, kind, value) for everything the answers refer to, however deep it lies."""
     found: list[tuple[str, str, str]] = []
     for name, info in form.model_fields.items():
-        kind = _reference_kind(info.annotation, info.metadata)
-        value = data.get(name)
-        if kind is None or value is None:
-            continue
-        found += [(name, kind, item) for item in (value if isinstance(value, list) else [value])]
+        found += _referred(info.annotation, info.metadata, data.get(name), f"{path}{name}")
     return found
 
 
-def _reference_kind(annotation: Any, metadata: Sequence[Any]) -> str | None:
-    for item in metadata:
-        if isinstance(item, Reference):
-            return item.kind
-    if get_origin(annotation) is Annotated:
-        return _reference_kind(get_args(annotation)[0], get_args(annotation)[1:])
-    for argument in get_args(annotation):
-        if (kind := _reference_kind(argument, ())) is not None:
-            return kind
-    return None
+def _referred(annotation: Any, metadata: Sequence[Any], value: Any, path: str) -> list[tuple[str, str, str]]:
+    if value is None:
+        return []
+    if marks := [item.kind for item in metadata if isinstance(item, Reference)]:
+        return [(path, marks[0], value)]
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _referred(inner[0], inner[1:], value, path)
+    if origin is list:
+        return [r for n, item in enumerate(value) for r in _referred(inner[0], (), item, f"{path}.{n}")]
+    if origin is dict:
+        return [r for key, item in value.items() for r in _referred(inner[1], (), item, f"{path}.{key}")]
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return references(annotation, value, f"{path}.")
+    return [r for option in inner for r in _referred(option, (), value, path)]  # the options of a union
 
 
 # --- who -------------------------------------------------------------------------------------------------------------

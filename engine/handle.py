@@ -12,8 +12,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection
-
 from engine.actor import Actor, system
 from engine.authority import allow_opening, judge, may_see, visibility
 from engine.calendar import Calendar
@@ -38,7 +36,7 @@ from engine.machine import (
     read_form,
 )
 from engine.store import answers, calendars, cases, files, history, outbox, people, periods, policies, refusals, timers
-from engine.store.database import Database
+from engine.store.database import Connection, Database
 
 #: how the case at the other end of a bond calls it
 OTHER_END = {"merged_into": "absorbed", "rebound_of": "rebounded_as"}

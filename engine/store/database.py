@@ -14,6 +14,13 @@ from sqlmodel import SQLModel
 
 from engine.errors import Busy, Text
 
+__all__ = [
+    "Connection",
+    "Database",
+    "UtcDateTime",
+    "table_of",
+]  # Connection: so that the engine's mind needs no SQL to name it
+
 BUSY_TIMEOUT_SECONDS = 5  # a one-shot command waits this long for the serving process's group to commit
 READERS = 16  # connections; FastAPI runs up to 40 threads, the rest wait a moment for one
 READER_WAIT_SECONDS = 10

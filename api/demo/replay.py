@@ -1,0 +1,267 @@
+"""Replays the campaign: the people's stories on a simulated clock, every step through the one path of every command."""
+
+import heapq
+import io
+import secrets
+import time as wall
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageDraw
+
+from api.bootstrap import Runtime, make_folder, open_runtime
+from api.demo.campaign import ORGANISATION, campaign, first_calendar, second_calendar
+from api.demo.figures import figures
+from api.demo.school import SAFETY_OFFICE, build
+from api.demo.stories import (
+    DRILLS,
+    Answer,
+    Ask,
+    Stage,
+    Story,
+    drill_story,
+    found_story,
+    group_samples,
+    group_story,
+    inspection_story,
+    ledger_days,
+    ledger_story,
+)
+from api.folder import Folder
+from api.settings import Settings
+from engine.actor import Actor
+from engine.case import Case
+from engine.clock import SimulatedClock
+from engine.commands import Asked, FireTrigger
+from engine.handle import Failed, Idle, Refused, handle
+from engine.store import calendars, cases, people, periods
+from workflows.inspection import CYCLE
+
+TICKS = (time(7, 46), time(12, 0), time(17, 30))  # the first just after the reminders of the morning have gathered
+ENDS = time(18, 0)  # on the campaign's last day
+TRIED_BY = (
+    "hqc.staff",
+    "safety.staff",
+    "safety.head",
+    "hqc.repair1",
+    "hqc.safety",
+    "hqc.head",
+    "vp.safety",
+    "principal",
+)
+
+Progress = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class DemoReport:
+    """What the replay came out with.
+
+    counted   the figures, as JSON: two replays agree in all of it but `wall_seconds`
+    tokens    post → token, to try the API with
+    """
+
+    counted: dict[str, Any]
+    tokens: dict[str, str]
+    folder: Path
+    last_instant: datetime
+
+    def to_json(self) -> dict[str, Any]:
+        return self.counted
+
+
+def play(settings: Settings, progress: Progress = lambda _: None) -> DemoReport:
+    """Replay the campaign into the settings' data folder, which must be new.
+
+    progress   called with the part done, from 0 to 1
+    Raises     FolderError when the folder is in use for something else
+    """
+    began = wall.perf_counter()
+    told = campaign()
+    calendar = first_calendar()
+    starts = calendar.at(told.first, time(7, 0))
+    make_folder(Folder(settings.data), settings, simulated=True, at=starts)
+    clock = SimulatedClock(starts)
+    runtime = open_runtime(settings, clock=clock)
+    try:
+        replay = _Replay(runtime, clock)
+        replay.prepare()
+        replay.run(progress)
+        tokens = replay.tokens()
+        with runtime.database.read() as connection:
+            counted = figures(connection, ORGANISATION, clock.now())
+        counted["commands"] = replay.commands
+        counted["wall_seconds"] = round(wall.perf_counter() - began, 2)
+        return DemoReport(counted, tokens, settings.data, clock.now())
+    finally:
+        runtime.close()
+
+
+@dataclass(order=True)
+class _Turn:
+    """The next step of a story, by instant and then by who came first."""
+
+    at: datetime
+    order: int
+    story: Story = field(compare=False)
+    ask: Ask = field(compare=False)
+
+
+class _Replay:
+    """The campaign's days, one tick and one step after the other."""
+
+    def __init__(self, runtime: Runtime, clock: SimulatedClock) -> None:
+        self.runtime = runtime
+        self.clock = clock
+        self.commands = 0
+        self.calendar = first_calendar()
+        self.until = self.calendar.at(campaign().last, ENDS)
+        self._turns: list[_Turn] = []
+        self._order = count()
+        self._actors: dict[str, Actor] = {}
+        self._inspected: set[str] = set()
+
+    def prepare(self) -> None:
+        """The school, its pictures, and the stories that are known from the start."""
+        with self.runtime.database.write() as connection:
+            build(connection, self.clock.now())
+        self.stage = Stage(self.calendar, self._pictures("before"), self._pictures("after"), self.until)
+        for order, sample in enumerate(group_samples()):
+            self._begin(group_story(self.stage, sample, order))
+        for sample, day in ledger_days(self.stage):
+            self._begin(ledger_story(self.stage, sample, day))
+        for held_on, facts in zip(campaign().drills, DRILLS, strict=True):
+            self._begin(drill_story(self.stage, held_on, facts))
+
+    def run(self, progress: Progress) -> None:
+        """Every tick and every step in order; the extended holiday becomes known on its day."""
+        starts = self.clock.now()
+        for tick_at in self._ticks():
+            while self._turns and self._turns[0].at <= tick_at:
+                self._step(heapq.heappop(self._turns))
+            self.clock.advance_to(max(tick_at, self.clock.now()))
+            if self._learns_of_the_extended_holiday():
+                with self.runtime.database.write() as connection:
+                    calendars.add(connection, ORGANISATION, second_calendar(), self.clock.now())
+            if self.runtime.tick().opened:
+                self._begin_inspections()
+            self.runtime.deliver()
+            progress((tick_at - starts) / (self.until - starts))
+        self.clock.advance_to(self.until)
+
+    def tokens(self) -> dict[str, str]:
+        """A token each for a few posts, so that a newcomer can take their steps."""
+        made = {person: f"bihuan_{secrets.token_urlsafe(32)}" for person in TRIED_BY}
+        with self.runtime.database.write() as connection:
+            for person, token in made.items():
+                people.add_token(connection, ORGANISATION, person, token, "demo", self.clock.now())
+        return made
+
+    # --- steps -----------------------------------------------------------------------------------------------------
+
+    def _step(self, turn: _Turn) -> None:
+        """One step of one story, by the person who takes it."""
+        self.clock.advance_to(max(turn.at, self.clock.now()))
+        command = turn.ask.command
+        asked = Asked(self._actor(turn.ask.person), command, route="demo")
+        [outcome] = handle(self.runtime.engine, [asked])
+        self.commands += 1
+        if isinstance(outcome, Failed):
+            raise outcome.error
+        assert not isinstance(outcome, Idle)  # only the engine's own commands can find nothing to do
+        if not isinstance(outcome, Refused) and isinstance(command, FireTrigger):
+            self._begin_found(outcome.case)
+        self._go_on(turn.story, outcome)
+
+    def _begin(self, story: Story) -> None:
+        try:
+            ask = next(story)
+        except StopIteration:
+            return
+        self._queue(story, ask)
+
+    def _go_on(self, story: Story, answer: Answer) -> None:
+        try:
+            ask = story.send(answer)
+        except StopIteration:
+            return
+        self._queue(story, ask)
+
+    def _queue(self, story: Story, ask: Ask) -> None:
+        at = max(ask.at, self.clock.now())
+        if at < self.until:
+            heapq.heappush(self._turns, _Turn(at, next(self._order), story, ask))
+
+    def _begin_inspections(self) -> None:
+        with self.runtime.database.read() as connection:
+            opened = [p for p in periods.find(connection, ORGANISATION, cycle=CYCLE) if p.number not in self._inspected]
+            found = cases.load_many(connection, ORGANISATION, [p.number for p in opened])
+        for period in opened:
+            self._inspected.add(period.number)
+            lists = found[period.number].facts["checklists"]
+            self._begin(inspection_story(self.stage, period.number, period.scope, period.key, lists))
+
+    def _begin_found(self, case: Case) -> None:
+        """What a round or a drill found becomes a story of its own."""
+        for link in case.links:
+            if link.kind == "child" and link.number not in self._inspected:
+                self._inspected.add(link.number)
+                with self.runtime.database.read() as connection:
+                    found = cases.load(connection, ORGANISATION, link.number)
+                assert found is not None  # it was opened with the case before us
+                department = found.department or SAFETY_OFFICE
+                self._begin(
+                    found_story(self.stage, found.number, found.category, department, found.title, found.opened_at)
+                )
+
+    def _actor(self, person: str) -> Actor:
+        if person not in self._actors:
+            with self.runtime.database.read() as connection:
+                actor = people.actor(connection, ORGANISATION, person, self.calendar.local_date(self.clock.now()))
+            assert actor is not None, f"the demo has no {person}"
+            self._actors[person] = actor
+        return self._actors[person]
+
+    # --- days ------------------------------------------------------------------------------------------------------
+
+    def _ticks(self) -> Iterator[datetime]:
+        told = campaign()
+        for n in range((told.last - told.first).days + 1):
+            day: date = told.first + timedelta(days=n)
+            for at in TICKS:
+                yield self.calendar.at(day, at)
+
+    def _learns_of_the_extended_holiday(self) -> bool:
+        today = self.calendar.local_date(self.clock.now())
+        if today < campaign().second_calendar:
+            return False
+        with self.runtime.database.read() as connection:
+            newest = calendars.newest(connection, ORGANISATION)
+        return newest is not None and newest.version == self.calendar.version
+
+    def _pictures(self, kind: str) -> tuple[str, ...]:
+        """Four drawn pictures: the demo needs evidence and has no camera."""
+        hashes = []
+        for number in range(1, 5):
+            content = _drawn(kind, number)
+            by = "person:safety.staff"
+            record = self.runtime.files.put(self.runtime.database, ORGANISATION, content, by, self.clock.now())
+            hashes.append(record.sha256)
+        return tuple(hashes)
+
+
+def _drawn(kind: str, number: int) -> bytes:
+    """A plain door, its lamp dark before and lit after."""
+    lit = kind == "after"
+    picture = Image.new("RGB", (480, 320), (236, 232, 222))
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle((160, 70, 320, 300), fill=(176, 140, 98), outline=(96, 70, 40), width=4)
+    draw.rectangle((175, 20, 305, 58), fill=(24, 150, 70) if lit else (70, 70, 70), outline=(40, 40, 40), width=3)
+    draw.text((20, 296), f"demo {kind} {number}", fill=(90, 90, 90))
+    stored = io.BytesIO()
+    picture.save(stored, "JPEG", quality=80)
+    return stored.getvalue()

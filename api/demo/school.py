@@ -1,0 +1,87 @@
+"""The demo's school: 22 departments, the posts of its leaders, heads and safety officers. Posts, never names."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import Connection
+
+from api.demo.campaign import ORGANISATION, ZONE, campaign, first_calendar
+from engine.actor import WHOLE_ORGANISATION, Grant
+from engine.store import calendars, people, periods
+from engine.store.people import Department, Organisation, Person
+from workflows.inspection import CYCLE
+from workflows.reference import departments
+from workflows.roles import ACCEPTANCE_GROUP
+
+SAFETY_OFFICE = "DZB"
+LOGISTICS = "HQC"
+SECURITY = "BWC"
+
+LEADERS = {
+    "principal": ("校长", "principal"),
+    "secretary": ("党委书记", "secretary"),
+    "vp.safety": ("分管安全副校长", "vp_safety"),
+    "vp.teaching": ("分管教学副校长", "vp_other"),
+}
+ACCEPTANCE_MEMBERS = ("vp.teaching", "sxc.head", "xxzx.head")
+REPAIRERS = ("hqc.repair1", "hqc.repair2", "hqc.repair3")
+
+
+@dataclass(frozen=True)
+class Post:
+    """A person of the demo: his key, what his post is called, his department, what he may."""
+
+    person: str
+    name: str
+    department: str | None
+    grants: tuple[Grant, ...]
+
+
+def posts() -> Iterator[Post]:
+    """Everyone of the demo, leaders first."""
+    for person, (name, role) in LEADERS.items():
+        extra = (Grant(ACCEPTANCE_GROUP),) if person in ACCEPTANCE_MEMBERS else ()
+        yield Post(person, name, None, (Grant(role), *extra))
+    yield Post("safety.head", "安稳办主任", SAFETY_OFFICE, (Grant("safety_head"),))
+    yield Post("safety.staff", "安稳办专职", SAFETY_OFFICE, (Grant("safety_staff"),))
+    for department in departments().values():
+        yield from _department_posts(department.code, department.title.zh, external=department.external)
+    for number, person in enumerate(REPAIRERS, start=1):
+        yield Post(person, f"维修人员{number}", LOGISTICS, (Grant("repairer", LOGISTICS), Grant("teacher")))
+
+
+def _department_posts(code: str, name: str, *, external: bool) -> Iterator[Post]:
+    key = code.lower()
+    if external:
+        yield Post(f"{key}.lead", f"{name}负责人", code, (Grant("property_lead", code), Grant("dept_head", code)))
+        return
+    head = (Grant("dept_head", code), *((Grant(ACCEPTANCE_GROUP),) if f"{key}.head" in ACCEPTANCE_MEMBERS else ()))
+    yield Post(f"{key}.head", f"{name}负责人", code, head)
+    yield Post(f"{key}.safety", f"{name}安全员", code, (Grant("dept_safety", code),))
+    yield Post(f"{key}.staff", f"{name}教职工", code, (Grant("teacher", WHOLE_ORGANISATION),))
+
+
+def build(connection: Connection, now: datetime) -> None:
+    """Write the school down, with calendar version 1 and what its departments owe from December on."""
+    told = campaign()
+    people.add_organisation(connection, Organisation(ORGANISATION, told.school, ZONE))
+    calendars.add(connection, ORGANISATION, first_calendar(), now)
+    for department in departments().values():
+        row = Department(ORGANISATION, department.code, department.title, department.external)
+        people.add_department(connection, row)
+    for post in posts():
+        person = Person(ORGANISATION, post.person, post.name, post.department)
+        people.add_person(connection, person, post.grants)
+    first_month = date.fromisoformat(f"{told.months[0]}-01")
+    for department in departments().values():
+        if department.owes_monthly:
+            owed = periods.Obligation(ORGANISATION, CYCLE, department.code, first_month, told.last)
+            periods.owe(connection, owed)
+
+
+def holder_in(department: str, *, external: bool) -> str:
+    """Who fixes what a department answers for: logistics has repairers, others their own staff, contractors their lead."""
+    if external:
+        return f"{department.lower()}.lead"
+    return f"{department.lower()}.staff"
