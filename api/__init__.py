@@ -1,0 +1,1 @@
+"""Everything a process starts from: HTTP, command line, scheduler, migrations. Puts the other packages together."""

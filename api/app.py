@@ -1,0 +1,180 @@
+"""The web application: addresses, refusals as problems, one log line a request. Made from a runtime; keeps nothing of its own."""
+
+import time
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.auth import Asker, locale_of, runtime_of, signed_in
+from api.bootstrap import Runtime
+from api.problems import defect, method_refused, problem, unknown_address
+from api.requests import unreadable
+from api.routes import cases, files, health, people, workflows, worklist
+from api.schemas import Problem
+from engine.case import instant_text
+from engine.errors import Busy, FieldFault, InvalidInput, NotSignedIn, Refusal, Text
+from engine.store import refusals
+from engine.store.refusals import RefusalRecord
+
+log = structlog.get_logger(__name__)
+
+SIMULATED = "Bihuan-Simulated"  # the simulated instant, on every answer of a simulated folder
+
+
+def create_app(runtime: Runtime) -> FastAPI:
+    """The application on this runtime. Whoever makes the runtime closes it."""
+
+    app = FastAPI(
+        title="Bihuan 闭环",
+        description="Rectification loops for school safety, closed and provable.",
+        version="1",
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,  # its pages come from a CDN
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.runtime = runtime
+    # the fixed addresses first: a loop's plural may not hide them, and the definition refuses one that would
+    for router in (health.router, worklist.router, workflows.router, files.router, people.router):
+        app.include_router(router)
+    app.include_router(cases.router(runtime.engine.catalog))
+    app.add_exception_handler(Refusal, _refused)
+    app.add_exception_handler(RequestValidationError, _unreadable)
+    app.add_exception_handler(HTTPException, _not_routed)
+    app.add_exception_handler(Exception, _broken)
+    app.add_middleware(_Telling, runtime=runtime)
+    app.openapi = lambda: _openapi(app, runtime)  # type: ignore[method-assign]  # FastAPI's own way to extend it
+    return app
+
+
+def _openapi(app: FastAPI, runtime: Runtime) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        components = schema.setdefault("components", {})
+        named = components.setdefault("schemas", {})
+        named |= cases.form_components(runtime.engine.catalog)
+        named |= cases.component("Problem", Problem)
+        components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+        schema["security"] = [{"bearer": []}]
+        app.openapi_schema = schema
+    return app.openapi_schema
+
+
+# --- refusals ------------------------------------------------------------------------------------------------------------
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)
+    return _answered(request, error)
+
+
+def _unreadable(request: Request, error: Exception) -> Response:
+    """What FastAPI could not read of the address: told field by field, in our words where there are any."""
+    assert isinstance(error, RequestValidationError)
+    words = runtime_of(request).engine.words
+    faults = []
+    for item in error.errors():
+        field = ".".join(str(part) for part in item["loc"][1:]) or "body"
+        context = {key: str(value) for key, value in item.get("ctx", {}).items()}
+        text = words.get(item["type"]) or Text(item["msg"], item["msg"])
+        faults.append(FieldFault(field, Text(text.zh.format_map(context), text.en.format_map(context))))
+    refusal = InvalidInput(
+        asked=Text("读取请求", "Read the request"),
+        obstacle=Text(
+            "；".join(f"{f.field} {f.what.zh}" for f in faults), "; ".join(f"{f.field} {f.what.en}" for f in faults)
+        ),
+        remedy=Text("请改正后重新提交", "Correct it and send it again"),
+        fields=faults,
+    )
+    return _answered(request, refusal)
+
+
+def _not_routed(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if not hasattr(request.state, "asker") and "authorization" in request.headers:
+        try:
+            signed_in(request)  # only to know in whose name the refusal is logged
+        except NotSignedIn as refusal:
+            return _answered(request, refusal)
+    if error.status_code == 405:
+        return _answered(request, method_refused(request.method), dict(error.headers or {}))
+    if error.status_code == 404:
+        return _answered(request, unknown_address())
+    try:
+        unreadable(Text("请求无法读取", "the request cannot be read"))
+    except InvalidInput as refusal:
+        return _answered(request, refusal)
+
+
+def _broken(request: Request, error: Exception) -> Response:
+    log.error("defect", method=request.method, path=request.url.path, exc_info=error)
+    return problem(defect(), locale_of(request), request.url.path)
+
+
+def _answered(request: Request, refusal: Refusal, headers: dict[str, str] | None = None) -> Response:
+    """The problem; and when a signed-in person was refused before `handle` could log it, the log's line."""
+    asker: Asker | None = getattr(request.state, "asker", None)
+    if asker is not None and not isinstance(refusal, Busy):
+        _log(request, asker, refusal)
+    return problem(refusal, locale_of(request), request.url.path, headers)
+
+
+def _log(request: Request, asker: Asker, refusal: Refusal) -> None:
+    runtime = runtime_of(request)
+    number = request.path_params.get("number")
+    last = request.url.path.rsplit("/", 1)[-1]
+    asked = "read" if request.method in ("GET", "HEAD") else last if number else "open"
+    record = RefusalRecord(
+        organisation=asker.actor.organisation,
+        at=runtime.clock.now(),
+        principal=asker.actor.principal,
+        route=f"{request.method} {request.url.path}"[:160],
+        number=number[: cases.LONGEST_NAME] if number else None,
+        asked=asked[: cases.LONGEST_NAME],
+        code=refusal.code,
+        reason=getattr(refusal, "reason", ""),
+        sentence=refusal.sentence("zh"),
+    )
+    try:
+        with runtime.database.write() as connection:
+            refusals.log(connection, record)
+    except Busy:
+        log.warning("refusal_not_logged", code=refusal.code, principal=record.principal)
+
+
+# --- around every request ------------------------------------------------------------------------------------------------
+
+
+class _Telling:
+    """Adds the simulated instant to every answer and writes one log line a request: no query, no token, no body."""
+
+    def __init__(self, app: ASGIApp, runtime: Runtime) -> None:
+        self._app = app
+        self._runtime = runtime
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.monotonic()
+        status = 500
+
+        async def tell(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                if self._runtime.simulated:
+                    MutableHeaders(scope=message)[SIMULATED] = instant_text(self._runtime.clock.now())
+            await send(message)
+
+        try:
+            await self._app(scope, receive, tell)
+        finally:
+            took = round((time.monotonic() - began) * 1000, 1)
+            log.debug("request", method=scope["method"], path=scope["path"], status=status, milliseconds=took)

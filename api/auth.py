@@ -1,0 +1,83 @@
+"""Who asks: a bearer token becomes an actor. Nothing in a body can say who somebody is."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from api.bootstrap import Runtime
+from api.problems import not_signed_in
+from engine.actor import Actor, Visibility
+from engine.authority import visibility
+from engine.errors import Locale
+from engine.store import people
+
+
+def runtime_of(request: Request) -> Runtime:
+    runtime: Runtime = request.app.state.runtime
+    return runtime
+
+
+async def _runtime(request: Request) -> Runtime:  # async, so that it costs no thread
+    return runtime_of(request)
+
+
+def locale_of(request: Request) -> Locale:
+    """The better liked of our two languages, by `Accept-Language`; the setting's where neither is named."""
+    liked: dict[Locale, float] = {}
+    for part in request.headers.get("accept-language", "").split(","):
+        tag, _, rest = part.strip().partition(";")
+        quality = rest.strip().removeprefix("q=").strip() if rest else "1"
+        try:
+            q = float(quality)
+        except ValueError:
+            continue
+        primary = tag.strip().lower().split("-")[0]
+        if primary == "zh":
+            liked["zh"] = max(q, liked.get("zh", 0.0))
+        elif primary == "en":
+            liked["en"] = max(q, liked.get("en", 0.0))
+    wanted = {locale: q for locale, q in liked.items() if q > 0}
+    if not wanted:
+        return runtime_of(request).settings.locale
+    return "zh" if wanted.get("zh", 0.0) >= wanted.get("en", 0.0) else "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """A signed-in person as this request found him.
+
+    seen    which cases he may see
+    """
+
+    actor: Actor
+    locale: Locale
+    seen: Visibility
+
+
+def signed_in(request: Request) -> Asker:
+    """Who this request comes from. Raises NotSignedIn; strangers' failures are counted, not stored."""
+    runtime = runtime_of(request)
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token:
+        runtime.strangers.count("no_token")
+        raise not_signed_in(given=False)
+    now = runtime.clock.now()
+    with runtime.database.read() as connection:
+        known = people.signed_in(connection, token, now)
+        actor = None
+        if known is not None:
+            organisation, person = known
+            zone = people.Directory().time_zone(connection, organisation)
+            actor = people.actor(connection, organisation, person, now.astimezone(zone).date())
+    if actor is None:
+        runtime.strangers.count("bad_token")
+        raise not_signed_in(given=True)
+    asker = Asker(actor, locale_of(request), visibility(actor, runtime.engine.catalog.overseers))
+    request.state.asker = asker  # so that a refusal on the way can be logged under his name
+    return asker
+
+
+SignedIn = Annotated[Asker, Depends(signed_in)]
+TheRuntime = Annotated[Runtime, Depends(_runtime)]

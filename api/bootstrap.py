@@ -1,0 +1,269 @@
+"""Puts a process together: the engine on a data folder, the writer, the delivery worker. Everything is handed in here, once."""
+
+import threading
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import TextIO
+from zoneinfo import ZoneInfo
+
+import structlog
+from sqlalchemy import Connection
+
+from api import migrations
+from api.files import FileStore
+from api.folder import Folder
+from api.settings import Settings
+from api.writer import Writer
+from engine.clock import Clock, RunningFrom, SystemClock
+from engine.definition import Catalog
+from engine.errors import DefinitionGone, FolderError, Text
+from engine.events import Recipient
+from engine.handle import Engine
+from engine.store import answers, cases, history, outbox, people
+from engine.store.database import Database
+from engine.tick import Ticked, tick
+from notifications.channels import Channel
+from notifications.channels.console import ConsoleChannel
+from notifications.channels.inbox import InboxChannel
+from notifications.channels.webhook import Endpoint, WebhookChannel
+from notifications.routing import SchoolSettings
+from notifications.sources import ClaimedNotice
+from notifications.worker import DeliveryWorker, RoundResult
+from workflows import CATALOG
+from workflows.wording import ERROR_WORDS
+
+log = structlog.get_logger(__name__)
+
+
+class Strangers:
+    """How often somebody nobody knows was turned away, by reason: counted, never stored."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counted: Counter[str] = Counter()
+
+    def count(self, reason: str) -> None:
+        with self._lock:
+            self._counted[reason] += 1
+
+    def counted(self) -> dict[str, int]:
+        with self._lock:
+            return dict(self._counted)
+
+
+@dataclass
+class Runtime:
+    """What a process works with. Made by `open_runtime`; `close` it."""
+
+    settings: Settings
+    folder: Folder
+    engine: Engine
+    writer: Writer
+    worker: DeliveryWorker
+    files: FileStore
+    simulated: bool
+    strangers: Strangers = field(default_factory=Strangers)
+    _webhook: WebhookChannel | None = None
+
+    @property
+    def database(self) -> Database:
+        return self.engine.database
+
+    @property
+    def clock(self) -> Clock:
+        return self.engine.clock
+
+    def tick(self) -> Ticked:
+        """Everything that fell due becomes commands. What a defect stopped is logged and tried again next time."""
+        ticked = tick(self.engine)
+        for asked, error in ticked.failed:
+            log.error("tick_failed", key=asked.key, exc_info=error)
+        if ticked.opened or ticked.reminded:
+            log.info("ticked", opened=ticked.opened, reminded=ticked.reminded)
+        self.remember()
+        return ticked
+
+    def deliver(self) -> RoundResult:
+        """One round of the delivery worker."""
+        result = self.worker.run_once()
+        if result.sent or result.dead or result.again:
+            log.info("delivered", sent=result.sent, again=result.again, dead=result.dead)
+        return result
+
+    def sweep(self) -> tuple[int, int]:
+        """Forget uploads nobody used and keys whose time is over; gives how many of each."""
+        now = self.clock.now()
+        swept = self.files.sweep(self.database, now)
+        with self.database.write() as connection:
+            forgotten = answers.sweep(connection, now)
+        log.info("swept", files=swept, keys=forgotten)
+        return swept, forgotten
+
+    def remember(self) -> None:
+        """Save where a simulated clock stands, so that it never runs backwards from one process to the next."""
+        if self.simulated:
+            self.folder.remember(self.clock.now())
+
+    def close(self) -> None:
+        self.writer.stop()
+        self.remember()
+        if self._webhook is not None:
+            self._webhook.close()
+        self.database.close()
+
+
+def make_folder(folder: Folder, settings: Settings, *, simulated: bool = False, at: datetime | None = None) -> None:
+    """Make the data folder and its database, or bring both to the newest revision.
+
+    Raises    FolderError
+    """
+    folder.make(simulated=simulated, at=at)
+    database = _database(folder, settings)
+    try:
+        migrations.upgrade(database)
+    finally:
+        database.close()
+
+
+def open_runtime(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    console: TextIO | None = None,
+    catalog: Catalog = CATALOG,
+    words: Mapping[str, Text] = ERROR_WORDS,
+) -> Runtime:
+    """The engine and what belongs to it on the settings' data folder.
+
+    clock     by default the folder decides: the system's, or on from a simulated folder's last instant
+    console   where messages are printed; nowhere if None
+    Raises    FolderError for a folder that is not made, simulated where real is wanted or the other way round, or of
+              another revision; DefinitionGone while an open case needs a definition this program does not carry
+    """
+    folder = Folder(settings.data)
+    folder.must_be_made()
+    if clock is not None:
+        folder.must_be(simulated=not isinstance(clock, SystemClock))
+    simulated = folder.simulated
+    database = _database(folder, settings)
+    try:
+        migrations.must_be_newest(database)
+        _check_definitions(database, catalog)
+        clock = clock or _clock_of(folder, database)
+        webhook = _webhook(settings, clock)
+    except BaseException:
+        database.close()
+        raise
+    engine = Engine(database, catalog, clock, words)
+    return Runtime(
+        settings=settings,
+        folder=folder,
+        engine=engine,
+        writer=Writer(engine, settings.queue_limit),
+        worker=_worker(settings, engine, simulated=simulated, console=console, webhook=webhook),
+        files=FileStore(folder.files),
+        simulated=simulated,
+        _webhook=webhook,
+    )
+
+
+def _database(folder: Folder, settings: Settings) -> Database:
+    return Database(settings.database_url) if settings.database_url else Database.in_file(folder.database)
+
+
+def _clock_of(folder: Folder, database: Database) -> Clock:
+    if not folder.simulated:
+        return SystemClock()
+    with database.read() as connection:
+        recorded = history.latest_instant(connection)
+    # whichever is later: a process that was killed could not save its last instant, its events say it
+    known = [instant for instant in (folder.last_instant, recorded) if instant is not None]
+    if not known:
+        raise FolderError(
+            Text(
+                f"模拟数据目录 {folder.path} 没有记录时间。请用 bihuan demo 重新生成。",
+                f"The simulated data folder {folder.path} has no instant to go on from. Make it again with `bihuan demo`.",
+            )
+        )
+    return RunningFrom(max(known))
+
+
+def _check_definitions(database: Database, catalog: Catalog) -> None:
+    with database.read() as connection:
+        needed = cases.definitions_in_use(connection)
+    gone = [f"{key} v{version}" for key, version in needed if catalog.get(key, version) is None]
+    if gone:
+        raise DefinitionGone(
+            f"open cases need workflow definitions this program does not carry: {', '.join(sorted(gone))}. "
+            "Install the version of the program that carries them, or close those cases with it first."
+        )
+
+
+# --- what notifications ask of the engine's memory ---------------------------------------------------------------------
+
+
+def _webhook(settings: Settings, clock: Clock) -> WebhookChannel | None:
+    if not settings.webhook_url:
+        return None
+    secret = settings.webhook_secret.get_secret_value() if settings.webhook_secret else ""
+    try:
+        endpoint = Endpoint(settings.webhook_url, secret)
+    except ValueError as error:
+        raise FolderError(Text(f"网络回调设置有误：{error}", f"The webhook cannot be used as set: {error}")) from error
+    return WebhookChannel(lambda _organisation: endpoint, clock)
+
+
+def _worker(
+    settings: Settings, engine: Engine, *, simulated: bool, console: TextIO | None, webhook: WebhookChannel | None
+) -> DeliveryWorker:
+    channels: list[Channel] = [InboxChannel(engine.database, engine.clock)]
+    if console is not None:
+        channels.append(ConsoleChannel(console, engine.clock))
+    if webhook is not None:
+        channels.append(webhook)
+    return DeliveryWorker(
+        engine.database,
+        OutboxOfTheEngine(),
+        DirectoryOfTheEngine(engine.clock),
+        channels,
+        engine.clock,
+        SchoolSettings(public_url=settings.reached_at),
+        outside_allowed=not simulated,
+    )
+
+
+class OutboxOfTheEngine:
+    """`notifications.sources.Outbox`, answered by `engine.store.outbox`."""
+
+    def claim(
+        self, connection: Connection, now: datetime, lease_until: datetime, limit: int
+    ) -> Sequence[ClaimedNotice]:
+        return [ClaimedNotice(notice, fence) for notice, fence in outbox.claim(connection, now, lease_until, limit)]
+
+    def done(self, connection: Connection, notice_id: str, organisation: str, fence: int, now: datetime) -> bool:
+        return outbox.done(connection, organisation, notice_id, fence)
+
+
+class DirectoryOfTheEngine:
+    """`notifications.sources.Directory`, answered by `engine.store.people` as of the clock's now."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._people = people.Directory()
+
+    def recipients(
+        self, connection: Connection, organisation: str, case: str, audience: tuple[str, ...]
+    ) -> Sequence[Recipient]:
+        return self._people.recipients(connection, organisation, case, audience, self._clock.now())
+
+    def state_of(self, connection: Connection, organisation: str, case: str) -> str | None:
+        found = cases.load(connection, organisation, case)
+        return None if found is None else found.state
+
+    def time_zone(self, connection: Connection, organisation: str) -> ZoneInfo:
+        return self._people.time_zone(connection, organisation)
+
+    def is_workday(self, connection: Connection, organisation: str, day: date) -> bool:
+        return self._people.is_workday(connection, organisation, day)

@@ -1,0 +1,155 @@
+"""The data folder: database, files and a marker that says whether it was made under a simulated clock."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from engine.clock import utc
+from engine.errors import FolderError, Text
+
+
+class Folder:
+    """A data folder by path. Nothing is made until `make` is called; nothing here looks into the database."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.expanduser().absolute()
+
+    @property
+    def database(self) -> Path:
+        return self.path / "bihuan.db"
+
+    @property
+    def files(self) -> Path:
+        return self.path / "files"
+
+    @property
+    def marker(self) -> Path:
+        return self.path / "folder.json"
+
+    @property
+    def made(self) -> bool:
+        return self.marker.is_file()
+
+    @property
+    def simulated(self) -> bool:
+        return bool(self._marked().get("simulated", False))
+
+    @property
+    def last_instant(self) -> datetime | None:
+        """The last instant of a simulated folder's clock that was saved."""
+        text = self._marked().get("last_instant")
+        return None if text is None else utc(datetime.fromisoformat(text))
+
+    def make(self, *, simulated: bool = False, at: datetime | None = None) -> None:
+        """Make the folder, or find it made the same way.
+
+        at        where a simulated folder's clock stands
+        Raises    FolderError for a real folder where a simulation is wanted, and the other way round
+        """
+        if self.made:
+            self.must_be(simulated=simulated)
+            return
+        if self.path.is_dir() and any(self.path.iterdir()):
+            # without a marker nobody knows what lies there; a simulation among somebody's files would be no kindness
+            raise FolderError(
+                Text(
+                    f"目录 {self.path} 不是空目录，也不是闭环的数据目录。请换一个目录。",
+                    f"The folder {self.path} is neither empty nor a data folder of Bihuan. Choose another one.",
+                )
+            )
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self.files.mkdir(exist_ok=True)
+        except OSError as error:
+            raise FolderError(
+                Text(
+                    f"无法建立数据目录 {self.path}：{error.strerror}。请检查权限或换一个目录。",
+                    f"Cannot make the data folder {self.path}: {error.strerror}. Check the permissions or choose another.",
+                )
+            ) from error
+        self._mark({"simulated": simulated, "last_instant": utc(at).isoformat() if at else None})
+
+    def must_be_made(self) -> None:
+        """Raises FolderError unless the folder was made."""
+        if not self.made:
+            raise FolderError(
+                Text(
+                    f"数据目录 {self.path} 尚未建立。请先运行 bihuan demo 或 bihuan db upgrade。",
+                    f"The data folder {self.path} has not been made. Run `bihuan demo` or `bihuan db upgrade` first.",
+                )
+            )
+
+    def must_be(self, *, simulated: bool) -> None:
+        """Raises FolderError when a simulated folder meets the system clock, or a real one a simulation."""
+        if self.simulated and not simulated:
+            raise FolderError(
+                Text(
+                    f"数据目录 {self.path} 是模拟生成的，不能使用系统时间。请换一个目录存放真实数据。",
+                    f"The data folder {self.path} was made under a simulated clock and refuses the system clock. "
+                    "Choose another folder for real data.",
+                )
+            )
+        if simulated and not self.simulated:
+            raise FolderError(
+                Text(
+                    f"数据目录 {self.path} 存放真实数据，不能在其中模拟。请换一个目录。",
+                    f"The data folder {self.path} holds real data and refuses a simulation. Choose another folder.",
+                )
+            )
+
+    def remember(self, instant: datetime) -> None:
+        """Save where a simulated clock stands; never backwards."""
+        last = self.last_instant
+        if last is None or instant > last:
+            self._mark({**self._marked(), "last_instant": utc(instant).isoformat()})
+
+    @contextmanager
+    def served(self) -> Iterator[None]:
+        """Hold the folder's lock: one serving process a folder. The system gives it back when the process dies.
+
+        Raises    FolderError while another process serves the folder
+        """
+        lock = FileLock(self.path / "serve.lock", timeout=0, thread_local=False)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise FolderError(
+                Text(
+                    f"数据目录 {self.path} 正由另一个 bihuan serve 使用。请先停止它，或换一个目录。",
+                    f"The data folder {self.path} is being served by another `bihuan serve`. "
+                    "Stop that one first, or choose another folder.",
+                )
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _marked(self) -> dict[str, Any]:
+        if not self.made:
+            return {}
+        try:
+            marked: dict[str, Any] = json.loads(self.marker.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise FolderError(
+                Text(
+                    f"数据目录的标记 {self.marker} 无法读取。请从备份恢复该文件。",
+                    f"The data folder's marker {self.marker} cannot be read. Restore it from a backup.",
+                )
+            ) from error
+        return marked
+
+    def _mark(self, values: dict[str, Any]) -> None:
+        # replaced whole: a marker cut off by a power failure would lock its owner out of the folder
+        beside = self.marker.with_suffix(f".{os.getpid()}.part")
+        with beside.open("w", encoding="utf-8") as file:
+            json.dump(values, file)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(self.marker)

@@ -1,0 +1,73 @@
+"""The history of the database's shape, one for SQLite and PostgreSQL: numbered 0001, 0002, … and run forward only."""
+
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, MetaData
+from sqlmodel import SQLModel
+
+import engine.store.tables
+import notifications.tables
+from engine.errors import FolderError, Text
+from engine.store.database import Database
+
+#: imported above so that every table is known, and named here so that nobody takes the imports for idle
+TABLES = (engine.store.tables, notifications.tables)
+METADATA: MetaData = SQLModel.metadata
+
+
+def upgrade(database: Database) -> None:
+    """Bring the database to the newest revision; does nothing where it is there already."""
+    with database.migration_engine().connect() as connection:
+        command.upgrade(_config(connection), "head")
+        connection.commit()
+
+
+def check(database: Database) -> None:
+    """Raises alembic's CommandError when the tables differ from what the migrations make."""
+    with database.migration_engine().connect() as connection:
+        command.check(_config(connection))
+
+
+def newest_revision() -> str | None:
+    return ScriptDirectory.from_config(_config(None)).get_current_head()
+
+
+def revision_of(database: Database) -> str | None:
+    """The revision a database stands at; None for an empty one."""
+    with database.read() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def must_be_newest(database: Database) -> None:
+    """Raises FolderError with what to do when the database is older or newer than this program."""
+    found, wanted = revision_of(database), newest_revision()
+    if found == wanted:
+        return
+    if found is not None and wanted is not None and found > wanted:
+        raise FolderError(
+            Text(
+                f"数据库的版本是 {found}，比本程序（{wanted}）新。请升级程序。",
+                f"The database is at revision {found}, newer than this program ({wanted}). Upgrade the program.",
+            )
+        )
+    raise FolderError(
+        Text(
+            f"数据库的版本是 {found or '空'}，本程序需要 {wanted}。请先备份，再运行 bihuan db upgrade。",
+            f"The database is at revision {found or 'none'} and this program needs {wanted}. "
+            "Make a backup, then run `bihuan db upgrade`.",
+        )
+    )
+
+
+def _config(connection: Connection | None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    attributes: dict[str, Any] = config.attributes
+    attributes["connection"] = connection
+    return config

@@ -1,0 +1,159 @@
+"""Refusals as RFC 9457 problems: the one place where a reason becomes an HTTP status.
+
+Refusal
+├── (engine.errors)      what the engine refuses
+├── UnknownAddress       no such address
+├── MethodRefused        the address is there, the method is not
+├── TooLarge             more was sent than is taken
+├── UnsupportedType      the body is of a kind that is not taken here
+└── Defect               something broke; the answer says so and nothing else
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi.responses import JSONResponse
+
+from engine.errors import (
+    Busy,
+    GuardRefused,
+    InvalidInput,
+    KeyReused,
+    Locale,
+    NotAllowed,
+    NotPossibleNow,
+    NotSignedIn,
+    Refusal,
+    StaleCase,
+    Text,
+    UnknownCase,
+)
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class UnknownAddress(Refusal):
+    code = "unknown_address"
+    title = Text("地址不存在", "No such address")
+
+
+class MethodRefused(Refusal):
+    code = "method_not_allowed"
+    title = Text("不支持该方法", "Method not allowed")
+
+
+class TooLarge(Refusal):
+    code = "too_large"
+    title = Text("内容过大", "Too large")
+
+
+class UnsupportedType(Refusal):
+    code = "unsupported_type"
+    title = Text("不支持的内容类型", "Unsupported media type")
+
+
+class Defect(Refusal):
+    code = "unexpected"
+    title = Text("程序出错", "Something broke")
+
+
+STATUS: Mapping[type[Refusal], int] = {
+    NotSignedIn: 401,
+    NotAllowed: 403,
+    UnknownCase: 404,
+    UnknownAddress: 404,
+    MethodRefused: 405,
+    NotPossibleNow: 409,
+    GuardRefused: 409,
+    StaleCase: 412,
+    TooLarge: 413,
+    UnsupportedType: 415,
+    InvalidInput: 422,
+    KeyReused: 422,
+    Defect: 500,
+    Busy: 503,
+}
+RETRY_AFTER_SECONDS = 1  # a group commits in milliseconds; a second is polite
+HEADERS: Mapping[type[Refusal], dict[str, str]] = {
+    NotSignedIn: {"WWW-Authenticate": 'Bearer realm="bihuan"'},
+    Busy: {"Retry-After": str(RETRY_AFTER_SECONDS)},
+}
+
+
+def problem(refusal: Refusal, locale: Locale, instance: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """The refusal as the reader's problem: what was asked, what stands in the way, what to do."""
+    kind = type(refusal)
+    content: dict[str, Any] = {
+        "type": f"urn:bihuan:problem:{refusal.code}",
+        "title": refusal.title.in_(locale),
+        "status": STATUS[kind],
+        "detail": refusal.sentence(locale),
+        "instance": instance,
+        "code": refusal.code,
+        "asked": refusal.asked.in_(locale),
+        "obstacle": refusal.obstacle.in_(locale),
+        "remedy": refusal.remedy.in_(locale),
+    }
+    if refusal.fields:
+        content["fields"] = [{"field": fault.field, "what": fault.what.in_(locale)} for fault in refusal.fields]
+    for name in ("reason", "guard", "revision"):
+        if (value := getattr(refusal, name, None)) is not None:
+            content[name] = value
+    said = {"Content-Language": locale, "Vary": "Accept-Language", **HEADERS.get(kind, {}), **(headers or {})}
+    return JSONResponse(content, status_code=STATUS[kind], media_type=MEDIA_TYPE, headers=said)
+
+
+# --- refusals of the edge ----------------------------------------------------------------------------------------------
+
+
+def not_signed_in(*, given: bool) -> NotSignedIn:
+    return NotSignedIn(
+        asked=Text("访问本系统", "Use this service"),
+        obstacle=Text("令牌无效、已过期或已吊销", "the token is not known, has expired or was revoked")
+        if given
+        else Text("没有出示令牌", "no token was shown"),
+        remedy=Text(
+            "请在请求头中写 Authorization: Bearer <令牌>",
+            "Send the header `Authorization: Bearer <token>` with a valid one",
+        ),
+    )
+
+
+def unknown_address() -> UnknownAddress:
+    return UnknownAddress(
+        asked=Text("访问该地址", "Reach this address"),
+        obstacle=Text("没有这个地址", "there is no such address"),
+        remedy=Text("可用的地址见 /api/v1/openapi.json", "The addresses there are stand in /api/v1/openapi.json"),
+    )
+
+
+def method_refused(method: str) -> MethodRefused:
+    return MethodRefused(
+        asked=Text(f"以 {method} 访问该地址", f"Reach this address by {method}"),
+        obstacle=Text("该地址不支持这种方法", "it does not take that method"),
+        remedy=Text("可用的方法见 Allow 响应头", "The methods it takes stand in the Allow header"),
+    )
+
+
+def too_large(limit_bytes: int) -> TooLarge:
+    return TooLarge(
+        asked=Text("提交内容", "Send a body"),
+        obstacle=Text(f"超过上限 {limit_bytes} 字节", f"it has more than {limit_bytes} bytes"),
+        remedy=Text("请压缩或拆分后再提交", "Send less, or a smaller picture"),
+    )
+
+
+def unsupported_type(taken: str) -> UnsupportedType:
+    return UnsupportedType(
+        asked=Text("提交内容", "Send a body"),
+        obstacle=Text("内容类型不受支持", "its Content-Type is not taken here"),
+        remedy=Text(f"请使用 {taken}", f"Send {taken}"),
+    )
+
+
+def defect() -> Defect:
+    return Defect(
+        asked=Text("办理请求", "Carry out the request"),
+        obstacle=Text("程序出错，已记入日志", "the program failed; its log says where"),
+        remedy=Text("请重试；如仍出错，请联系管理员", "Try again; if it fails again, tell the administrator"),
+    )

@@ -1,0 +1,324 @@
+"""Cases: open, list, read, act. The addresses of each loop are drawn from its definition, its forms typed in OpenAPI."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+import structlog
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import AwareDatetime, BaseModel
+from sqlalchemy import Connection
+
+from api.auth import Asker, SignedIn, TheRuntime
+from api.bootstrap import Runtime
+from api.problems import problem, unknown_address
+from api.requests import FOUND_AT, Answers, ExpectedRevision, Key, after_cursor, cursor_of, take_found_at
+from api.schemas import CaseAnswer, CasePage, EventList, case_answer, event_answer
+from engine.authority import may_see
+from engine.calendar import Calendar
+from engine.case import Case
+from engine.commands import Asked, Command, FireTrigger, OpenCase
+from engine.deadlines import in_words
+from engine.definition import Catalog, Form, Workflow
+from engine.errors import Locale
+from engine.handle import Failed, Idle, Refused, unknown_case
+from engine.store import calendars, cases, history, worklists
+from engine.store.worklists import Filter
+
+log = structlog.get_logger(__name__)
+
+BASE = "/api/v1"
+LONGEST_NAME = 64  # of a trigger or a number; longer ones name nothing, and would not fit the logs
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {
+        "description": "RFC 9457 problem",
+        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+    for status in (401, 403, 404, 409, 412, 422, 503)
+}
+
+
+def filter_of(
+    workflow: str | None = None,
+    state: str | None = None,
+    counts_as: str | None = None,
+    level: str | None = None,
+    category: str | None = None,
+    department: str | None = None,
+    assignee: str | None = None,
+    overdue: bool | None = None,
+    due_before: AwareDatetime | None = None,
+    opened_after: AwareDatetime | None = None,
+    q: Annotated[str | None, Query(max_length=200)] = None,
+) -> Filter:
+    return Filter(
+        workflow, state, counts_as, level, category, department, assignee, overdue, due_before, opened_after, q
+    )
+
+
+Wanted = Annotated[Filter, Depends(filter_of)]
+Limit = Annotated[int, Query(ge=1, le=200)]
+
+
+def router(catalog: Catalog) -> APIRouter:
+    """`/cases`, and for the newest version of every workflow its own addresses."""
+    routes = APIRouter(prefix=BASE)
+    routes.add_api_route(
+        "/cases", _list_of(None), methods=["GET"], response_model=CasePage, tags=["cases"],
+        summary="Cases of every loop", responses=_only(401, 422),
+    )  # fmt: skip
+    for workflow in catalog.newest():
+        _add(routes, workflow)
+    return routes
+
+
+def forms_of(catalog: Catalog) -> dict[str, type[Form]]:
+    """Every form of the newest definitions by name: components of the OpenAPI document."""
+    found: dict[str, type[Form]] = {}
+    for workflow in catalog.newest():
+        for form in (workflow.opens_with, *(workflow.form_of(trigger) for trigger in workflow.triggers)):
+            found[form.__name__] = form
+    return found
+
+
+def _add(routes: APIRouter, workflow: Workflow) -> None:
+    plural, tags = f"/{workflow.plural}", [workflow.key]
+    title = f"{workflow.title.zh} · {workflow.title.en}"
+    routes.add_api_route(
+        plural, _open(workflow), methods=["POST"], status_code=201, response_model=CaseAnswer, tags=list(tags),
+        summary=f"登记 · Open: {title}", operation_id=f"open_{workflow.key}", responses=PROBLEMS,
+        openapi_extra=_body(workflow.opens_with, revisions=False),
+    )  # fmt: skip
+    routes.add_api_route(
+        plural, _list_of(workflow), methods=["GET"], response_model=CasePage, tags=list(tags),
+        summary=f"列表 · List: {title}", operation_id=f"list_{workflow.key}", responses=_only(401, 422),
+    )  # fmt: skip
+    routes.add_api_route(
+        f"{plural}/{{number}}", _read(workflow), methods=["GET"], response_model=CaseAnswer, tags=list(tags),
+        summary=f"查看 · Read: {title}", operation_id=f"read_{workflow.key}", responses=_only(401, 404),
+    )  # fmt: skip
+    routes.add_api_route(
+        f"{plural}/{{number}}/events", _events(workflow), methods=["GET"], response_model=EventList, tags=list(tags),
+        summary=f"经过 · History: {title}", operation_id=f"events_of_{workflow.key}", responses=_only(401, 404),
+    )  # fmt: skip
+    for trigger, transitions in workflow.triggers.items():
+        routes.add_api_route(
+            f"{plural}/{{number}}/{trigger}", _step(workflow, trigger), methods=["POST"], response_model=CaseAnswer,
+            tags=list(tags), summary=f"{transitions[0].title.zh} · {transitions[0].title.en}",
+            operation_id=f"{trigger}_{workflow.key}", responses=PROBLEMS,
+            openapi_extra=_body(workflow.form_of(trigger), revisions=True),
+        )  # fmt: skip
+    # a case pinned to an older version may know steps the newest does not; whatever else is asked gets words
+    routes.add_api_route(
+        f"{plural}/{{number}}/{{trigger}}", _any_step(workflow), methods=["POST"], response_model=CaseAnswer,
+        include_in_schema=False,
+    )  # fmt: skip
+
+
+def _only(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    return {status: PROBLEMS[status] for status in statuses}
+
+
+def _body(form: type[Form], *, revisions: bool) -> dict[str, Any]:
+    headers = [_header("Idempotency-Key", "The same key gets the same answer again; 1 to 128 visible characters")]
+    if revisions:
+        headers.append(_header("If-Match", 'The revision you looked at, as "7"; 412 when the case has moved on'))
+    needed = any(info.is_required() for info in form.model_fields.values())
+    schema = {"$ref": f"#/components/schemas/{form.__name__}"}
+    return {
+        "parameters": headers,
+        "requestBody": {"required": needed, "content": {"application/json": {"schema": schema}}},
+    }
+
+
+def _header(name: str, meaning: str) -> dict[str, Any]:
+    return {"name": name, "in": "header", "required": False, "description": meaning, "schema": {"type": "string"}}
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------------
+
+
+def _list_of(workflow: Workflow | None) -> Callable[..., Response]:
+    def list_cases(
+        request: Request,
+        runtime: TheRuntime,
+        asker: SignedIn,
+        wanted: Wanted,
+        limit: Limit = 50,
+        cursor: str | None = None,
+    ) -> Response:
+        if workflow is not None:
+            wanted = replace(wanted, workflow=workflow.key)
+        after = after_cursor(cursor)
+        now = runtime.clock.now()
+        with runtime.database.read() as connection:
+            page = worklists.page(connection, asker.seen, wanted, now, limit=limit, after=after)
+            items = read_now(runtime, connection, asker, page.cases, now)
+        answer = CasePage(items=items, next=cursor_of(page.next_after) if page.next_after else None)
+        headers = {}
+        if answer.next is not None:
+            kept = [(k, v) for k, v in request.query_params.multi_items() if k != "cursor"]
+            following = urlencode([*kept, ("cursor", answer.next)])
+            headers["Link"] = f'<{request.url.path}?{following}>; rel="next"'
+        return json_of(answer, headers=headers)
+
+    return list_cases
+
+
+def read_now(
+    runtime: Runtime, connection: Connection, asker: Asker, found: list[Case], now: datetime
+) -> list[CaseAnswer]:
+    """Cases as they stand this moment, with what is left of their time in words."""
+    calendar = calendars.newest(connection, asker.actor.organisation)
+    return [
+        case_answer(
+            runtime.engine.catalog.of(case), case, asker.locale, now,
+            due_in_words=_left(case, now, calendar, asker.locale),
+        )
+        for case in found
+    ]  # fmt: skip
+
+
+def _left(case: Case, now: datetime, calendar: Calendar | None, locale: Locale) -> str | None:
+    if case.final or case.due_at is None or calendar is None:
+        return None
+    return in_words(case.due_at, now, calendar, locale)
+
+
+def _read(workflow: Workflow) -> Callable[..., Response]:
+    def read_case(runtime: TheRuntime, asker: SignedIn, number: str) -> Response:
+        now = runtime.clock.now()
+        with runtime.database.read() as connection:
+            case = _visible(connection, asker, workflow, number)
+            [answer] = read_now(runtime, connection, asker, [case], now)
+        return json_of(answer, headers={"ETag": f'"{case.revision}"'})
+
+    return read_case
+
+
+def _events(workflow: Workflow) -> Callable[..., Response]:
+    def read_events(runtime: TheRuntime, asker: SignedIn, number: str) -> Response:
+        with runtime.database.read() as connection:
+            case = _visible(connection, asker, workflow, number)
+            found = history.events_of(connection, case.organisation, number)
+        pinned = runtime.engine.catalog.of(case)
+        answer = EventList(items=[event_answer(pinned, event, asker.locale) for event in found])
+        return json_of(answer, headers={"ETag": f'"{case.sequence}"'})
+
+    return read_events
+
+
+def _visible(connection: Connection, asker: Asker, workflow: Workflow, number: str) -> Case:
+    """The case, if there is one under this plural that the asker may see. Raises UnknownCase."""
+    case = cases.load(connection, asker.actor.organisation, number)
+    if case is None or case.workflow != workflow.key or not may_see(case, asker.seen):
+        raise unknown_case(number[:LONGEST_NAME])
+    return case
+
+
+# --- writing ---------------------------------------------------------------------------------------------------------------
+
+
+def _open(workflow: Workflow) -> Callable[..., Response]:
+    route = f"POST {BASE}/{workflow.plural}"
+
+    def open_case(request: Request, runtime: TheRuntime, asker: SignedIn, answers: Answers, key: Key) -> Response:
+        data, found_at = take_found_at(answers)
+        command = OpenCase(workflow.key, data, found_at=found_at)
+        return _act(request, runtime, asker, Asked(asker.actor, command, route, key, asker.locale), created=workflow)
+
+    return open_case
+
+
+def _step(workflow: Workflow, trigger: str) -> Callable[..., Response]:
+    def take_step(
+        request: Request,
+        runtime: TheRuntime,
+        asker: SignedIn,
+        number: str,
+        answers: Answers,
+        key: Key,
+        expected_revision: ExpectedRevision,
+    ) -> Response:
+        # the series of a number names its loop, so a wrong plural is found without asking the database
+        if len(number) > LONGEST_NAME or number.rsplit("-", 2)[0] != workflow.prefix:
+            raise unknown_case(number[:LONGEST_NAME])
+        data, found_at = take_found_at(answers)
+        command = FireTrigger(number, trigger, data, expected_revision, found_at)
+        route = f"POST {BASE}/{workflow.plural}/{number}/{trigger}"
+        return _act(request, runtime, asker, Asked(asker.actor, command, route, key, asker.locale))
+
+    return take_step
+
+
+def _any_step(workflow: Workflow) -> Callable[..., Response]:
+    def take_any_step(
+        request: Request,
+        runtime: TheRuntime,
+        asker: SignedIn,
+        number: str,
+        trigger: str,
+        answers: Answers,
+        key: Key,
+        expected_revision: ExpectedRevision,
+    ) -> Response:
+        if len(trigger) > LONGEST_NAME or not trigger.isidentifier():
+            raise unknown_address()
+        return _step(workflow, trigger)(request, runtime, asker, number, answers, key, expected_revision)
+
+    return take_any_step
+
+
+def _act(
+    request: Request, runtime: Runtime, asker: Asker, asked: Asked, *, created: Workflow | None = None
+) -> Response:
+    """Carry a command out and answer with the case as its event left it: the same bytes each time the key comes back."""
+    outcome = runtime.writer.ask(asked)
+    if isinstance(outcome, Refused):  # logged by handle, in the same transaction
+        log.info("refused", **_about(asked.command), code=outcome.refusal.code, principal=asker.actor.principal)
+        return problem(outcome.refusal, asker.locale, request.url.path)
+    if isinstance(outcome, Failed):
+        raise outcome.error
+    assert not isinstance(outcome, Idle)  # people's commands are carried out or refused
+    case, event = outcome.case, outcome.event
+    log.info(
+        "carried_out", case=case.number, _event=event.sequence, trigger=event.trigger, state=case.state,
+        principal=asker.actor.principal, replayed=outcome.replayed,
+    )  # fmt: skip
+    answer = case_answer(runtime.engine.catalog.of(case), case, asker.locale, event.recorded_at, event=event)
+    headers = {"ETag": f'"{case.revision}"', "Content-Language": asker.locale}
+    if created is not None:
+        headers["Location"] = f"{BASE}/{created.plural}/{case.number}"
+    if outcome.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    return json_of(answer, status=201 if created else 200, headers=headers)
+
+
+def _about(command: Command) -> dict[str, str | None]:
+    return {"case": getattr(command, "case", None), "trigger": getattr(command, "trigger", "open")}
+
+
+def json_of(answer: BaseModel, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(answer.model_dump_json(), status, headers, media_type=JSONResponse.media_type)
+
+
+def component(name: str, model: type[BaseModel]) -> dict[str, Any]:
+    """A model as an OpenAPI component, and those it is made of."""
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {**schema.pop("$defs", {}), name: schema}
+
+
+def form_components(catalog: Catalog) -> dict[str, Any]:
+    """The forms as OpenAPI components, each with the claim `found_at` that every body may carry."""
+    found_at = {
+        "type": "string", "format": "date-time", "title": "发现时间", "zh": "发现时间", "en": "Found at",
+        "description": "When the asker says he found it: a claim, shown as such",
+    }  # fmt: skip
+    components: dict[str, Any] = {}
+    for name, form in forms_of(catalog).items():
+        components |= component(name, form)
+        components[name].setdefault("properties", {}).setdefault(FOUND_AT, found_at)
+    return components

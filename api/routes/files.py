@@ -1,0 +1,59 @@
+"""Pictures: uploaded first and named by their hash, then named by a step. Seen by who sent them and who may see the case."""
+
+import re
+
+from fastapi import APIRouter, Response
+from fastapi.responses import FileResponse
+
+from api.auth import SignedIn, TheRuntime
+from api.problems import unknown_address
+from api.requests import PictureBytes
+from api.routes.cases import BASE, json_of
+from api.schemas import FileAnswer, file_answer
+from engine.authority import may_see
+from engine.store import cases, files
+
+router = APIRouter(prefix=BASE, tags=["files"])
+
+SHA256 = re.compile(r"[0-9a-f]{64}")
+BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            media_type: {"schema": {"type": "string", "format": "binary"}}
+            for media_type in ("image/jpeg", "image/png", "image/webp")
+        },
+    }
+}
+
+
+@router.post(
+    "/files", status_code=201, response_model=FileAnswer, summary="上传图片 · Upload a picture", openapi_extra=BODY
+)
+def upload(runtime: TheRuntime, asker: SignedIn, content: PictureBytes) -> Response:
+    actor = asker.actor
+    record = runtime.files.put(runtime.database, actor.organisation, content, actor.principal, runtime.clock.now())
+    return json_of(file_answer(record), status=201, headers={"Location": f"{BASE}/files/{record.sha256}"})
+
+
+@router.get("/files/{sha256}", response_class=FileResponse, summary="查看图片 · Fetch a picture")
+def fetch(runtime: TheRuntime, asker: SignedIn, sha256: str) -> Response:
+    if not SHA256.fullmatch(sha256):
+        raise unknown_address()
+    actor = asker.actor
+    with runtime.database.read() as connection:
+        record = files.find(connection, actor.organisation, sha256)
+        if record is None:
+            raise unknown_address()
+        case = cases.load(connection, actor.organisation, record.used_by) if record.used_by else None
+    if record.uploaded_by != actor.principal and (case is None or not may_see(case, asker.seen)):
+        raise unknown_address()
+    headers = {
+        "ETag": f'"{sha256}"',
+        "Cache-Control": "private, max-age=31536000, immutable",  # the name is the content
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+    }
+    return FileResponse(
+        runtime.files.path_of(actor.organisation, sha256), media_type=record.media_type, headers=headers
+    )

@@ -1,0 +1,284 @@
+"""A small school to test on: a database that is migrated once and copied, departments, people by their posts, tokens.
+
+    runtime = a_runtime(tmp_path)                      # a simulated data folder, its clock at START
+    school = a_school(runtime.database)                # organisation "school"; another name makes another tenant
+    school.actor("repairer"), school.token("teacher")  # who acts
+
+The loop tests use when any loop would do is REPAIR: report → assign → fix → verify → close, with a return and a photo.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, TextIO
+
+from pydantic import field_validator
+
+from api import migrations
+from api.bootstrap import Runtime, open_runtime
+from api.folder import Folder
+from api.settings import Settings
+from engine.actor import Actor, Grant
+from engine.calendar import Calendar
+from engine.clock import Clock, SimulatedClock
+from engine.deadlines import Ladder, Rung
+from engine.definition import (
+    Catalog,
+    DepartmentRef,
+    FileRef,
+    Form,
+    Line,
+    PersonRef,
+    Policy,
+    State,
+    Transition,
+    Within,
+    Words,
+    Workflow,
+    asks,
+    said,
+)
+from engine.errors import Text
+from engine.guards import Situation, guard
+from engine.handle import Engine
+from engine.store import calendars, people
+from engine.store.database import Database
+from engine.store.people import Department, Organisation, Person
+from tests.fakes import countable
+from workflows.wording import ERROR_WORDS
+
+START = datetime(2020, 3, 2, 1, 0, tzinfo=UTC)  # a Monday, 09:00 at the school
+
+# --- a loop --------------------------------------------------------------------------------------------------------------
+
+
+class ReportRepair(Form):
+    title: Line = asks("问题", "What is broken")
+    place: Line = asks("部位", "Where")
+    department: DepartmentRef = asks("责任部门", "Who answers for it", default="HQC")
+    category: str = asks("类别", "Category", default="ELEC.socket", max_length=64)
+    photos: list[FileRef] = asks("照片", "Photos", default=[], max_length=5)
+
+
+class AssignRepair(Form):
+    assignee: PersonRef = asks("整改责任人", "Who fixes it")
+    urgency: int = asks("紧急程度", "Urgency", default=1, ge=1, le=3)
+
+
+class FixRepair(Form):
+    done: Words = asks("整改情况", "What was done")
+    photo: FileRef | None = asks("整改后照片", "Photo afterwards", default=None)
+
+    @field_validator("done")
+    @classmethod
+    def _says_something(cls, value: str) -> str:
+        if value in {"ok", "好"}:
+            raise said(Text("请写明做了什么", "say what was done"))
+        return value
+
+
+class ReturnRepair(Form):
+    why: Words = asks("退回原因", "Why")
+
+
+class RepairPolicy(Policy):
+    fix_workdays: int = 3
+
+
+@guard(
+    "test_not_too_urgent",
+    obstacle=Text("紧急事项不能退回", "what is most urgent is not returned"),
+    remedy=Text("请直接验收", "Verify it"),
+)
+def not_too_urgent(situation: Situation) -> bool:
+    return int(situation.case.facts.get("urgency", 1)) < 3
+
+
+REPAIR_LADDER = Ladder(
+    (
+        Rung("a day before", -1, ("holder",), "digest"),
+        Rung("on the day", 0, ("holder",), "direct"),
+        Rung("three days late", 3, ("safety_head",), "direct"),
+        Rung("each week", None, ("safety_head",), "digest", every_workdays=5),
+    )
+)
+REPAIR_ROLES = {
+    "teacher": Text("教职工", "teacher"), "repairer": Text("维修人员", "repairer"),
+    "dept_safety": Text("部门安全员", "department safety officer"), "dept_head": Text("部门负责人", "head of department"),
+    "safety_staff": Text("安稳办专职", "safety officer"), "safety_head": Text("安稳办主任", "head of safety"),
+    "vp_safety": Text("分管副校长", "vice-principal"), "principal": Text("校长", "principal"),
+    "auditor": Text("督查", "auditor"), "driver": Text("驾驶员", "driver"),
+}  # fmt: skip
+REPAIR = Workflow(
+    key="repair",
+    plural="repairs",
+    version=1,
+    prefix="WX",
+    title=Text("报修", "Repair"),
+    opens_with=ReportRepair,
+    opens_by=("teacher", "dept_safety", "safety_staff", "safety_head"),
+    roles=REPAIR_ROLES,
+    policy=RepairPolicy,
+    states=[
+        State("reported", Text("已上报", "Reported"), awaits=("safety_staff",), due=Within(hours=24)),
+        State(
+            "assigned", Text("已交办", "Assigned"), awaits=("assignee",), due=Within(workdays="fix_workdays"),
+            ladder=REPAIR_LADDER,
+        ),
+        State("fixed", Text("已整改", "Fixed"), awaits=("safety_staff",), due=Within(workdays=2)),
+        State("verified", Text("已复查", "Verified"), awaits=("safety_head",), due=Within(workdays=2)),
+        State("closed", Text("已销号", "Closed"), final=True),
+    ],
+    transitions=[
+        Transition("assign", "reported", "assigned", Text("交办", "Assign"), by=("safety_staff",), form=AssignRepair),
+        Transition("fix", "assigned", "fixed", Text("整改", "Fix"), by=("assignee",), form=FixRepair, acts_as="fixer"),
+        Transition(
+            "verify", "fixed", "verified", Text("复查", "Verify"), by=("safety_staff", "dept_safety"), never=("fixer",),
+            acts_as="verifier",
+        ),
+        Transition(
+            "return", "fixed", "assigned", Text("退回", "Return"), by=("safety_staff",), form=ReturnRepair,
+            counts="returned", guards=(not_too_urgent,), reason="returned",
+        ),
+        Transition("close", "verified", "closed", Text("销号", "Close"), by=("safety_head",)),
+    ],
+)  # fmt: skip
+REPAIRS = Catalog([REPAIR], overseers=frozenset({"safety_staff", "safety_head", "vp_safety", "principal", "auditor"}))
+
+# --- a school ------------------------------------------------------------------------------------------------------------
+
+DEPARTMENTS = {
+    "DZB": Text("党政办公室（安全稳定办）", "Safety office"),
+    "BWC": Text("保卫处", "Security office"),
+    "HQC": Text("总务后勤处", "Logistics"),
+    "XB1": Text("机电工程系", "Mechanical and electrical department"),
+}
+#: key → post, department, roles with their scopes
+POSTS: Mapping[str, tuple[str, str, tuple[tuple[str, str], ...]]] = {
+    "principal": ("校长", "DZB", (("principal", "*"),)),
+    "vp_safety": ("分管安全副校长", "DZB", (("vp_safety", "*"),)),
+    "safety_head": ("安稳办主任", "DZB", (("safety_head", "*"),)),
+    "safety_staff": ("安稳办专职", "DZB", (("safety_staff", "*"),)),
+    "auditor": ("督查", "DZB", (("auditor", "*"),)),
+    "hqc_head": ("后勤处负责人", "HQC", (("dept_head", "HQC"),)),
+    "hqc_safety": ("后勤处安全员", "HQC", (("dept_safety", "HQC"),)),
+    "repairer": ("维修人员", "HQC", (("repairer", "HQC"),)),
+    "repairer2": ("维修人员二", "HQC", (("repairer", "HQC"),)),
+    "bwc_head": ("保卫处负责人", "BWC", (("dept_head", "BWC"),)),
+    "bwc_safety": ("保卫处安全员", "BWC", (("dept_safety", "BWC"),)),
+    "xb1_safety": ("机电系安全员", "XB1", (("dept_safety", "XB1"),)),
+    "teacher": ("教师", "XB1", (("teacher", "*"),)),
+    "teacher2": ("教师二", "XB1", (("teacher", "*"),)),
+    "driver": ("驾驶员", "XB1", ()),  # has no business here
+}
+
+
+@dataclass(frozen=True)
+class School:
+    organisation: str
+    persons: Sequence[str] = field(default=tuple(POSTS))
+
+    def actor(self, person: str, *, on_behalf_of: str | None = None) -> Actor:
+        """This person as an actor, with the grants given at the start."""
+        _, department, grants = POSTS[person]
+        held = frozenset(Grant(role, scope) for role, scope in grants)
+        actor = Actor(self.organisation, "person", person=person, department=department, grants=held)
+        return replace(actor, on_behalf_of=on_behalf_of)
+
+    def token(self, person: str) -> str:
+        return f"bh_{self.organisation}_{person}_token"
+
+    def headers(self, person: str, **more: str) -> dict[str, str]:
+        """A request's headers in this person's name; `Accept_Language="en"` becomes `Accept-Language`."""
+        named = {name.replace("_", "-"): value for name, value in more.items()}
+        return {"Authorization": f"Bearer {self.token(person)}", **named}
+
+
+def a_calendar(version: int = 1, **changed: Any) -> Calendar:
+    """Plain weeks, known for 2019 to 2021; no holidays unless given."""
+    values: dict[str, Any] = {
+        "version": version, "time_zone": "Asia/Shanghai", "days_off": frozenset(), "working_weekend_days": frozenset(),
+        "known_from": date(2019, 1, 1), "known_until": date(2021, 12, 31),
+    }  # fmt: skip
+    return Calendar(**{**values, **changed})
+
+
+def a_school(
+    database: Database, organisation: str = "school", at: datetime = START, calendar: Calendar | None = None
+) -> School:
+    """Write a school down: departments, people, grants, a token each, a calendar."""
+    school = School(organisation)
+    with database.write() as connection:
+        people.add_organisation(connection, Organisation(organisation, Text("示范学校", "Sample school")))
+        calendars.add(connection, organisation, calendar or a_calendar(), at)
+        for code, title in DEPARTMENTS.items():
+            people.add_department(connection, Department(organisation, code, title))
+        for key, (post, department, grants) in POSTS.items():
+            held = [Grant(role, scope) for role, scope in grants]
+            people.add_person(connection, Person(organisation, key, post, department), held)
+            people.add_token(connection, organisation, key, school.token(key), "test", at)
+    return school
+
+
+# --- a database, an engine, a process -------------------------------------------------------------------------------------
+
+
+@cache
+def _template() -> bytes:
+    """An empty database at the newest revision, as bytes: migrating takes a second, copying a millisecond."""
+    place = Path(tempfile.mkdtemp(prefix="bihuan-template-"))
+    try:
+        database = Database.in_file(place / "template.db")
+        migrations.upgrade(database)
+        with database.migration_engine().connect() as connection:
+            driver = connection.connection.driver_connection
+            assert driver is not None
+            driver.rollback()
+            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        database.close()
+        return (place / "template.db").read_bytes()
+    finally:
+        shutil.rmtree(place)
+
+
+def a_database(path: Path) -> Database:
+    """A database of its own in this folder, empty and migrated."""
+    path.mkdir(parents=True, exist_ok=True)
+    file = path / "bihuan.db"
+    file.write_bytes(_template())
+    return Database.in_file(file)
+
+
+def an_engine(path: Path, clock: Clock | None = None, catalog: Catalog = REPAIRS) -> Engine:
+    """An engine on a database of its own; its salts are countable."""
+    return Engine(a_database(path), catalog, clock or SimulatedClock(START), ERROR_WORDS, countable())
+
+
+def a_runtime(
+    path: Path,
+    *,
+    clock: Clock | None = None,
+    catalog: Catalog = REPAIRS,
+    console: TextIO | None = None,
+    simulated: bool = True,
+    **settings: Any,
+) -> Runtime:
+    """A process's runtime on a data folder of its own. `close` it, or use `closing`.
+
+    clock      by default a SimulatedClock at START where the folder is simulated, else the system's
+    settings   as for Settings
+    """
+    Folder(path).make(simulated=simulated, at=START if simulated else None)
+    a_database(path).close()
+    if clock is None and simulated:
+        clock = SimulatedClock(START)
+    return open_runtime(the_settings(path, **settings), clock=clock, catalog=catalog, console=console)
+
+
+def the_settings(path: Path, **settings: Any) -> Settings:
+    """Settings for this folder, whatever .env lies about."""
+    return Settings(_env_file=None, data=path, **settings)

@@ -1,0 +1,46 @@
+"""Stand-ins for what tests cannot or should not have: a network between client and server, true randomness."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+
+class InProcess(httpx.BaseTransport):
+    """Calls an ASGI application without a network. What the application raises is answered as a server would: 500."""
+
+    def __init__(self, app: Any, portal: BlockingPortal) -> None:
+        self._asgi = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        self._portal = portal
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        return self._portal.call(self._answer, request, request.read())
+
+    async def _answer(self, request: httpx.Request, content: bytes) -> httpx.Response:
+        asked = httpx.Request(request.method, request.url, headers=request.headers, content=content)
+        answer = await self._asgi.handle_async_request(asked)
+        return httpx.Response(answer.status_code, headers=answer.headers, content=await answer.aread())
+
+
+@contextmanager
+def calling(app: Any) -> Iterator[httpx.Client]:
+    """A client of an application in this process; several threads may use it at once."""
+    with (
+        start_blocking_portal() as portal,
+        httpx.Client(transport=InProcess(app, portal), base_url="http://test") as client,
+    ):
+        yield client
+
+
+def countable(seed: int = 0) -> Callable[[int], bytes]:
+    """Salts that are the same in every run: each call gives the next number as bytes."""
+    drawn = seed
+
+    def draw(size: int) -> bytes:
+        nonlocal drawn
+        drawn += 1
+        return drawn.to_bytes(size, "big")
+
+    return draw
