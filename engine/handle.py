@@ -18,6 +18,7 @@ from engine.calendar import Calendar
 from engine.case import Case, Link, changes_between
 from engine.clock import Clock
 from engine.commands import Asked, Command, FireTrigger, OpenCase, OpenPeriod, Recompute, Remind
+from engine.cycles import Cycle, Night, TimesADay, periods_between
 from engine.definition import Catalog, Form, Workflow, references
 from engine.errors import BihuanError, FieldFault, InvalidInput, KeyReused, Refusal, Text, UnknownCase
 from engine.events import Event, Notice
@@ -227,9 +228,21 @@ class _Turn:
             self.now, done.case.number, "open", None,
         )  # fmt: skip
         periods.open_(self.connection, record)
-        day_before = self.calendar(organisation).local_date(command.opens_at) - timedelta(days=1)
-        periods.opened_through(self.connection, organisation, command.cycle, command.scope, day_before)
+        self._advance(organisation, rule.cycle, command)
         return done
+
+    def _advance(self, organisation: str, cycle: Cycle, command: OpenPeriod) -> None:
+        """Move the obligation's mark to the day this period opened, unless an earlier one could not be opened yet."""
+        owed = periods.obligation(self.connection, organisation, command.cycle, command.scope)
+        if owed is None:
+            return
+        calendar = self.calendar(organisation)
+        day = calendar.local_date(command.opens_at)
+        if isinstance(cycle.every, TimesADay | Night):  # the day has more of them, or this one opens late on it
+            day -= timedelta(days=1)
+        passed = periods_between(cycle, calendar, owed.unopened_after, day)
+        if all(periods.exists(self.connection, organisation, cycle.key, command.scope, p.key) for p in passed):
+            periods.opened_through(self.connection, organisation, cycle.key, command.scope, day)
 
     # --- stepping --------------------------------------------------------------------------------------------------
 
@@ -276,7 +289,10 @@ class _Turn:
     def _remind(self, organisation: str, command: Remind) -> Outcome:
         case = cases.load(self.connection, organisation, command.case)
         if case is None or case.final or case.generation != command.generation:
-            timers.cancel(self.connection, organisation, command.case, self.now, command.rungs)
+            # only the generation that was asked about: the running one has rungs of the same names
+            timers.cancel(
+                self.connection, organisation, command.case, self.now, command.rungs, generation=command.generation
+            )
             return Idle(f"case {command.case} has moved on")
         taken = timers.claim(self.connection, organisation, case.number, command.generation, command.rungs, self.now)
         if not taken:
@@ -550,7 +566,8 @@ def refusal_record(asked: Asked, refusal: Refusal, now: datetime) -> refusals.Re
         asked=getattr(command, "trigger", None) or "open",
         code=refusal.code,
         reason=getattr(refusal, "guard", None) or getattr(refusal, "reason", None) or "",
-        sentence=refusal.sentence("zh"),
+        # what is wrong with a field quotes what was typed into it, and this log is never erased
+        sentence=f"{refusal.asked.zh}：{refusal.title.zh}。" if refusal.fields else refusal.sentence("zh"),
     )
 
 

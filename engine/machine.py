@@ -529,7 +529,9 @@ def _timers(state: State, case: Case, setting: Setting, not_before: datetime | N
         )
         timers += [Timer(rung.rung, rung.fire_at) for rung in planned]
     if state.acknowledge and case.acknowledged_at is None:
-        timers += _receipt_timers(state.acknowledge, clock.since, setting)
+        receipts = _receipt_timers(state.acknowledge, clock.since, setting)
+        # a recomputed deadline does not ask again for a receipt that was asked for already
+        timers += [timer for timer in receipts if not_before is None or timer.fire_at > not_before]
     return tuple(timers)
 
 

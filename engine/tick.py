@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 
 from engine.actor import system
 from engine.calendar import Calendar
@@ -79,8 +79,7 @@ def _due_periods(engine: Engine) -> list[Asked]:
 
 def _span(owed: Obligation, today: date) -> tuple[date, date]:
     """The days whose periods may still have to be opened: (after, until]."""
-    after = owed.opened_through or owed.first_day - timedelta(days=1)
-    return after, min(today, owed.last_day) if owed.last_day else today
+    return owed.unopened_after, min(today, owed.last_day) if owed.last_day else today
 
 
 def _in_groups(items: Sequence[Asked], size: int) -> Iterator[Sequence[Asked]]:

@@ -18,6 +18,14 @@ _series = table_of(SeriesRow)
 _LOAD = select(_cases.c.body, _cases.c.last_hash).where(
     _cases.c.organisation == bindparam("organisation"), _cases.c.number == bindparam("number")
 )
+_SAME_NAMES = (
+    "organisation", "number", "workflow", "version", "state", "counts_as", "final", "revision", "sequence", "last_hash",
+    "title", "place", "category", "level", "department", "reporter", "assignee", "opened_at", "closed_at",
+)  # fmt: skip
+_DERIVED_NAMES = ("due_at", "calendar_version", "awaits", "words", "body")
+
+# prebuilt: putting a statement together costs more than running it
+_INSERT = insert(_cases)
 _SAVE = (
     update(_cases)
     .where(
@@ -25,7 +33,19 @@ _SAVE = (
         _cases.c.number == bindparam("of_number"),
         _cases.c.sequence == bindparam("of_sequence"),
     )
-)  # fmt: skip
+    .values({name: bindparam(name) for name in (*_SAME_NAMES[2:], *_DERIVED_NAMES)})
+)
+_JOIN = upsert(_parties).on_conflict_do_nothing()
+_DRAW = (
+    upsert(_series)
+    .values(last=1)
+    .on_conflict_do_update(index_elements=["organisation", "prefix", "year"], set_={"last": _series.c.last + 1})
+)
+_DRAWN = select(_series.c.last).where(
+    _series.c.organisation == bindparam("organisation"),
+    _series.c.prefix == bindparam("prefix"),
+    _series.c.year == bindparam("year"),
+)
 
 
 def load(connection: Connection, organisation: str, number: str) -> Case | None:
@@ -45,15 +65,15 @@ def save(connection: Connection, before: Case | None, after: Case, awaits: Itera
     """
     values = _columns(after, awaits)
     if before is None:
-        connection.execute(insert(_cases), values)
+        connection.execute(_INSERT, values)
     else:
         key = {"of_organisation": after.organisation, "of_number": after.number, "of_sequence": before.sequence}
-        if connection.execute(_SAVE.values(values), key).rowcount != 1:
+        if connection.execute(_SAVE, {**values, **key}).rowcount != 1:
             raise RuntimeError(f"case {after.number!r} moved on from sequence {before.sequence} under a held lock")
     known = _people(before) if before else set()
     for person in sorted(_people(after) - known):
         party = {"organisation": after.organisation, "person": person, "number": after.number}
-        connection.execute(upsert(_parties).values(party).on_conflict_do_nothing())
+        connection.execute(_JOIN, party)
 
 
 def _people(case: Case) -> set[str]:
@@ -73,23 +93,11 @@ def _columns(case: Case, awaits: Iterable[str]) -> dict[str, Any]:
     }
 
 
-_SAME_NAMES = (
-    "organisation", "number", "workflow", "version", "state", "counts_as", "final", "revision", "sequence", "last_hash",
-    "title", "place", "category", "level", "department", "reporter", "assignee", "opened_at", "closed_at",
-)  # fmt: skip
-
-
 def draw_number(connection: Connection, organisation: str, prefix: str, year: int) -> str:
     """The next number of a series, `YH-2020-0012`. Undone with the transaction, so a series has no gaps."""
-    key = (_series.c.organisation == organisation, _series.c.prefix == prefix, _series.c.year == year)
-    first = {"organisation": organisation, "prefix": prefix, "year": year, "last": 1}
-    statement = upsert(_series).values(first)
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["organisation", "prefix", "year"], set_={"last": _series.c.last + 1}
-        )
-    )
-    last = connection.execute(select(_series.c.last).where(*key)).scalar_one()
+    key = {"organisation": organisation, "prefix": prefix, "year": year}
+    connection.execute(_DRAW, key)
+    last = connection.execute(_DRAWN, key).scalar_one()
     return f"{prefix}-{year}-{last:04d}"
 
 

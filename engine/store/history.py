@@ -34,6 +34,8 @@ _HISTORY = (
     )
     .order_by(_events.c.sequence)
 )
+_RECORD = insert(_events)
+_DISCLOSE = insert(_disclosures)
 WHOLE = 2**31 - 1
 
 
@@ -61,9 +63,9 @@ def append(connection: Connection, event: Event, previous: str, draw: Callable[[
         "envelope": envelope.decode(),
         "hash": event.hash,
     }
-    connection.execute(insert(_events), row)
+    connection.execute(_RECORD, row)
     key = {name: row[name] for name in ("organisation", "number", "sequence")}
-    connection.execute(insert(_disclosures), {**key, "entries": entries})
+    connection.execute(_DISCLOSE, {**key, "entries": entries})
     return event
 
 

@@ -13,6 +13,9 @@ from engine.store.tables import OutboxRow
 _outbox = table_of(OutboxRow)
 
 
+_WRITE = insert(_outbox)
+
+
 def write(connection: Connection, notices: Iterable[Notice]) -> None:
     rows = [
         {
@@ -31,7 +34,7 @@ def write(connection: Connection, notices: Iterable[Notice]) -> None:
         for notice in notices
     ]
     if rows:
-        connection.execute(insert(_outbox), rows)
+        connection.execute(_WRITE, rows)
 
 
 def claim(connection: Connection, now: datetime, lease_until: datetime, limit: int) -> list[tuple[Notice, int]]:

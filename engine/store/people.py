@@ -242,12 +242,17 @@ def recipients(
     found: dict[str, None] = {}
     for name in audience:
         found |= dict.fromkeys(_meant(connection, case, name, today))
-    everyone = {p.person: p for p in people(connection, organisation) if p.active}
+    everyone = {p.person: p for p in _of_keys(connection, organisation, list(found)) if p.active}
     return [
         Recipient(p.person, p.name, "en" if p.locale == "en" else "zh", p.addresses)
         for key in found
         if (p := everyone.get(key)) is not None
     ]
+
+
+def _of_keys(connection: Connection, organisation: str, keys: list[str]) -> list[Person]:
+    statement = select(_people).where(_people.c.organisation == organisation, _people.c.person.in_(keys))
+    return [_person(row) for row in connection.execute(statement)]
 
 
 def _meant(connection: Connection, case: Case, name: str, today: date) -> list[str]:

@@ -1,10 +1,10 @@
 """The ledger of periods: what every cycle owed, for whom, and what came of it. *Not reported* is not *zero*."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from engine.store.database import table_of
@@ -26,6 +26,11 @@ class Obligation:
     first_day: date
     last_day: date | None = None
     opened_through: date | None = None
+
+    @property
+    def unopened_after(self) -> date:
+        """The last day that need not be looked at any more."""
+        return self.opened_through or self.first_day - timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,15 @@ def obligations(connection: Connection) -> list[Obligation]:
     """What every organisation owes, in a fixed order."""
     statement = select(_obligations).order_by(_obligations.c.organisation, _obligations.c.cycle, _obligations.c.scope)
     return [Obligation(**row._mapping) for row in connection.execute(statement)]
+
+
+def obligation(connection: Connection, organisation: str, cycle: str, scope: str) -> Obligation | None:
+    row = connection.execute(
+        select(_obligations).where(
+            _obligations.c.organisation == organisation, _obligations.c.cycle == cycle, _obligations.c.scope == scope
+        )
+    ).first()
+    return None if row is None else Obligation(**row._mapping)
 
 
 def owe(connection: Connection, obligation: Obligation) -> None:
@@ -81,14 +95,17 @@ def opened_through(connection: Connection, organisation: str, cycle: str, scope:
     )
 
 
+_EXISTS = select(_periods.c.number).where(
+    _periods.c.organisation == bindparam("organisation"),
+    _periods.c.cycle == bindparam("cycle"),
+    _periods.c.scope == bindparam("scope"),
+    _periods.c.key == bindparam("key"),
+)
+
+
 def exists(connection: Connection, organisation: str, cycle: str, scope: str, key: str) -> bool:
-    statement = select(_periods.c.number).where(
-        _periods.c.organisation == organisation,
-        _periods.c.cycle == cycle,
-        _periods.c.scope == scope,
-        _periods.c.key == key,
-    )
-    return connection.execute(statement).first() is not None
+    here = {"organisation": organisation, "cycle": cycle, "scope": scope, "key": key}
+    return connection.execute(_EXISTS, here).first() is not None
 
 
 def open_(connection: Connection, record: PeriodRecord) -> None:

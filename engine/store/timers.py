@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from engine.store.database import table_of
@@ -14,6 +14,31 @@ _timers = table_of(TimerRow)
 DueCase = tuple[str, str, int, tuple[str, ...]]  # organisation, case number, generation, rungs by firing time
 
 
+_KEY = ["organisation", "number", "generation", "rung"]
+_ADD = upsert(_timers).on_conflict_do_nothing()
+_TOLD = upsert(_timers).on_conflict_do_update(index_elements=_KEY, set_={"status": upsert(_timers).excluded.status})
+_CANCEL = (
+    update(_timers)
+    .where(
+        _timers.c.organisation == bindparam("of_organisation"),
+        _timers.c.number == bindparam("of_number"),
+        _timers.c.status == "waiting",
+    )
+    .values(status="cancelled", settled_at=bindparam("at"))
+)
+_CLAIM = (
+    update(_timers)
+    .where(
+        _timers.c.organisation == bindparam("of_organisation"),
+        _timers.c.number == bindparam("of_number"),
+        _timers.c.generation == bindparam("of_generation"),
+        _timers.c.rung == bindparam("of_rung"),
+        _timers.c.status == "waiting",
+    )
+    .values(status="skipped", settled_at=bindparam("at"))
+)
+
+
 def add(
     connection: Connection, organisation: str, number: str, generation: int, rungs: Iterable[tuple[str, datetime]]
 ) -> None:
@@ -21,38 +46,31 @@ def add(
     for rung, fire_at in rungs:
         row = {
             "organisation": organisation, "number": number, "generation": generation, "rung": rung,
-            "fire_at": fire_at, "status": "waiting",
+            "fire_at": fire_at, "status": "waiting", "settled_at": None,
         }  # fmt: skip
-        connection.execute(upsert(_timers).values(row).on_conflict_do_nothing())
+        connection.execute(_ADD, row)
 
 
-def cancel(connection: Connection, organisation: str, number: str, at: datetime, rungs: Iterable[str] = ()) -> None:
-    """Void the case's waiting rungs; only these, when some are named."""
-    statement = update(_timers).where(
-        _timers.c.organisation == organisation, _timers.c.number == number, _timers.c.status == "waiting"
-    )
+def cancel(
+    connection: Connection,
+    organisation: str,
+    number: str,
+    at: datetime,
+    rungs: Iterable[str] = (),
+    generation: int | None = None,
+) -> None:
+    """Void the case's waiting rungs; only these, when some are named, and only of this generation, when it is said."""
     named = tuple(rungs)
-    if named:
-        statement = statement.where(_timers.c.rung.in_(named))
-    connection.execute(statement.values(status="cancelled", settled_at=at))
+    statement = _CANCEL.where(_timers.c.rung.in_(named)) if named else _CANCEL
+    connection.execute(statement, {"of_organisation": organisation, "of_number": number, "at": at})
 
 
 def claim(
     connection: Connection, organisation: str, number: str, generation: int, rungs: Iterable[str], at: datetime
 ) -> list[str]:
     """Take the rungs that are still waiting, all of them skipped until `told` says which one was told."""
-    taken = []
-    for rung in rungs:
-        statement = update(_timers).where(
-            _timers.c.organisation == organisation,
-            _timers.c.number == number,
-            _timers.c.generation == generation,
-            _timers.c.rung == rung,
-            _timers.c.status == "waiting",
-        )
-        if connection.execute(statement.values(status="skipped", settled_at=at)).rowcount == 1:
-            taken.append(rung)
-    return taken
+    here = {"of_organisation": organisation, "of_number": number, "of_generation": generation, "at": at}
+    return [rung for rung in rungs if connection.execute(_CLAIM, {**here, "of_rung": rung}).rowcount == 1]
 
 
 def told(
@@ -70,9 +88,7 @@ def told(
             "organisation": organisation, "number": number, "generation": generation, "rung": name,
             "fire_at": at, "status": status, "settled_at": at,
         }  # fmt: skip
-        statement = upsert(_timers).values(row)
-        key = ["organisation", "number", "generation", "rung"]
-        connection.execute(statement.on_conflict_do_update(index_elements=key, set_={"status": status}))
+        connection.execute(_TOLD, row)
 
 
 def due(connection: Connection, now: datetime, limit: int, after: tuple[str, str] = ("", "")) -> list[DueCase]:
