@@ -62,6 +62,8 @@ def cancel(
     """Void the case's waiting rungs; only these, when some are named, and only of this generation, when it is said."""
     named = tuple(rungs)
     statement = _CANCEL.where(_timers.c.rung.in_(named)) if named else _CANCEL
+    if generation is not None:
+        statement = statement.where(_timers.c.generation == generation)
     connection.execute(statement, {"of_organisation": organisation, "of_number": number, "at": at})
 
 
