@@ -655,4 +655,8 @@ def _repeat_after(state: State, case: Case, highest: str, now: datetime, setting
     remind_at = time.fromisoformat(setting.policy["remind_at"])
     ladder = adjusted(state.ladder, setting.policy["rung_offsets"])
     planned = next_repeat(ladder, case.clock.due_at, setting.calendar, now, remind_at)
+    # A holiday notice or another hour may date a repetition that was told already into the future. Its name is taken,
+    # so waiting for it would be silence.
+    while planned is not None and planned.order <= ladder.order(highest):
+        planned = next_repeat(ladder, case.clock.due_at, setting.calendar, planned.fire_at, remind_at)
     return Timer(planned.rung, planned.fire_at) if planned else None
