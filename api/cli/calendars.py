@@ -1,0 +1,145 @@
+"""The calendar: show it, load another version, work deadlines out again."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from api.cli.opening import data_option, json_option, opened, organisation_option, print_json, the_organisation
+from engine.errors import FolderError, Text
+
+GROUP = 64  # commands under one commit, as everywhere
+
+
+@click.group()
+def calendar() -> None:
+    """Working days, in versions."""
+
+
+@calendar.command()
+@data_option
+@organisation_option
+@json_option
+def show(data: Path | None, organisation: str | None, as_json: bool) -> None:
+    """The versions there are, and the newest one."""
+    from engine.store import calendars
+
+    with opened(data) as runtime:
+        here = the_organisation(runtime, organisation)
+        today = runtime.clock.now()
+        with runtime.database.read() as connection:
+            versions = calendars.versions(connection, here)
+    if not versions:
+        raise FolderError(Text("尚未载入日历。", "No calendar has been loaded."))
+    newest, _ = versions[-1]
+    if as_json:
+        print_json(
+            {"versions": [{"version": c.version, "loaded_at": at} for c, at in versions], "newest": newest.to_json()}
+        )
+        return
+    for known, loaded_at in versions:
+        click.echo(f"v{known.version}  {loaded_at:%Y-%m-%d %H:%M}Z  {known.known_from} … {known.known_until}")
+    click.echo(f"days off: {', '.join(str(day) for day in sorted(newest.days_off))}")
+    click.echo(f"worked weekend days: {', '.join(str(day) for day in sorted(newest.working_weekend_days))}")
+    for pause in newest.breaks:
+        click.echo(f"break: {pause.name} {pause.first} … {pause.last}")
+    if newest.warns_on(newest.local_date(today)):
+        click.echo(
+            f"日历只到 {newest.known_until}，此后的时限为暂定。请载入新一年的安排。 / "
+            f"The calendar ends on {newest.known_until}; deadlines after it are provisional. Load the next year.",
+            err=True,
+        )
+
+
+@calendar.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@data_option
+@organisation_option
+def load(file: Path, data: Path | None, organisation: str | None) -> None:
+    """Add the calendar in FILE (.yaml or .json) as the next version. No deadline moves until `calendar recompute`."""
+    from engine.calendar import Calendar
+    from engine.store import calendars
+
+    said = _read(file)
+    with opened(data) as runtime:
+        here = the_organisation(runtime, organisation)
+        with runtime.database.write() as connection:
+            newest = calendars.newest(connection, here)
+            said.setdefault("version", newest.version + 1 if newest else 1)
+            if newest is not None:
+                said.setdefault("time_zone", newest.time_zone)
+            try:
+                loaded = Calendar.from_json(said)
+                calendars.add(connection, here, loaded, runtime.clock.now())
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                why = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else error
+                raise FolderError(
+                    Text(f"日历文件 {file} 不能使用：{why}", f"The calendar file {file} cannot be used: {why}")
+                ) from error
+    click.echo(f"calendar v{loaded.version}: {loaded.known_from} … {loaded.known_until}")
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """What the file says, dates as text whichever way it spells them."""
+    import yaml
+
+    try:
+        said = json.loads(json.dumps(yaml.safe_load(file.read_text(encoding="utf-8")), default=str))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise FolderError(
+            Text(f"日历文件 {file} 无法读取：{error}", f"The calendar file {file} cannot be read: {error}")
+        ) from error
+    if not isinstance(said, dict):
+        raise FolderError(Text(f"日历文件 {file} 不是键值对照。", f"The calendar file {file} is not a mapping."))
+    return said
+
+
+@calendar.command()
+@click.option("--dry-run", is_flag=True, help="Only name the cases and both dates.")
+@data_option
+@organisation_option
+@json_option
+def recompute(dry_run: bool, data: Path | None, organisation: str | None, as_json: bool) -> None:
+    """Work the open deadlines out again under the newest calendar, each with an event."""
+    from engine.actor import system
+    from engine.commands import Asked, Recompute
+    from engine.handle import Done, Failed, handle, recompute_preview
+    from engine.store import people
+
+    with opened(data) as runtime:
+        here = the_organisation(runtime, organisation)
+        moves = recompute_preview(runtime.engine, here)
+        with runtime.database.read() as connection:
+            zone = people.Directory().time_zone(connection, here)
+        moved = failed = 0
+        if not dry_run:
+            asked = [Asked(system(here), Recompute(before.number)) for before, _ in moves]
+            with click.progressbar(length=len(asked), label="重新计算 · Recomputing", file=sys.stderr) as bar:
+                for start in range(0, len(asked), GROUP):
+                    group = asked[start : start + GROUP]
+                    outcomes = handle(runtime.engine, group)
+                    moved += sum(isinstance(outcome, Done) for outcome in outcomes)
+                    failed += sum(isinstance(outcome, Failed) for outcome in outcomes)
+                    bar.update(len(group))
+    lines = [
+        {
+            "case": before.number, "title": before.title, "before": before.due_at and before.due_at.astimezone(zone),
+            "after": after.due_at and after.due_at.astimezone(zone),
+        }
+        for before, after in moves
+    ]  # fmt: skip
+    if as_json:
+        print_json({"dry_run": dry_run, "moved": moved, "failed": failed, "cases": lines})
+    else:
+        for line in lines:
+            click.echo(
+                f"{line['case']}  {line['before']:%Y-%m-%d %H:%M} → {line['after']:%Y-%m-%d %H:%M}  {line['title']}"
+            )
+        if dry_run:
+            click.echo(f"将调整 {len(lines)} 项 · {len(lines)} would move")
+        else:
+            click.echo(f"已调整 {moved} 项 · {moved} moved")
+    if failed:
+        raise click.exceptions.Exit(1)

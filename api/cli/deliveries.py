@@ -1,0 +1,63 @@
+"""The outbox: what waits, what is dead, and sending the dead again."""
+
+from pathlib import Path
+
+import click
+
+from api.cli.opening import data_option, json_option, opened, organisation_option, print_json, the_organisation
+
+
+@click.group()
+def outbox() -> None:
+    """Messages on their way."""
+
+
+@outbox.command("list")
+@click.option(
+    "--dead", is_flag=True, help="Only those that go nowhere by themselves: dead letters and the unreachable."
+)
+@click.option("--case", "number", help="Only those about this case.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@data_option
+@organisation_option
+@json_option
+def list_(
+    dead: bool, number: str | None, limit: int, data: Path | None, organisation: str | None, as_json: bool
+) -> None:
+    """Deliveries, the latest first."""
+    from api.schemas import delivery_line
+    from notifications import deliveries
+
+    with opened(data) as runtime:
+        here = the_organisation(runtime, organisation)
+        with runtime.database.read() as connection:
+            found = deliveries.list_deliveries(connection, here, dead=dead, case=number, limit=limit)
+    lines = [delivery_line(delivery) for delivery in found]
+    if as_json:
+        print_json(lines)
+        return
+    for line in lines:
+        click.echo(
+            f"{line['id']}  {line['status']}  {line['case']}  {line['reason']}  {line['channel']} → {line['to']}"
+            f"  tries {line['attempts']}  {line['answer'] or ''}".rstrip()
+        )
+
+
+@outbox.command()
+@click.argument("ids", nargs=-1)
+@data_option
+@organisation_option
+@json_option
+def redrive(ids: tuple[str, ...], data: Path | None, organisation: str | None, as_json: bool) -> None:
+    """Send dead letters again under the keys they had: those named by IDS, or all."""
+    from notifications import deliveries
+
+    with opened(data) as runtime:
+        here = the_organisation(runtime, organisation)
+        with runtime.database.write() as connection:
+            again = deliveries.redrive(connection, here, list(ids) or None, runtime.clock.now())
+        sent = runtime.deliver()
+    if as_json:
+        print_json({"redriven": again, "sent": sent.sent, "again": sent.again, "dead": sent.dead})
+    else:
+        click.echo(f"redriven {again}  sent {sent.sent}  again {sent.again}  dead {sent.dead}")

@@ -1,0 +1,43 @@
+"""Sheets for the drawer: what inspectors ask to see, as files."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from api.cli.opening import data_option, opened, organisation_option, the_organisation
+from engine.errors import FolderError, Text
+
+if TYPE_CHECKING:
+    from engine.case import Case
+
+
+@click.group()
+def export() -> None:
+    """Write sheets as files."""
+
+
+@export.command()
+@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="FILE.xlsx")
+@data_option
+@organisation_option
+def ledger(output: Path, data: Path | None, organisation: str | None) -> None:
+    """The ledger of hazards (隐患排查整改台账) as an Excel workbook."""
+    from xlsxwriter.exceptions import FileCreateError
+
+    from api.papers.ledger import write_ledger
+
+    def progress(cases: "Sequence[Case]") -> "Iterator[Case]":
+        with click.progressbar(cases, label="导出台账 · Ledger", file=sys.stderr) as bar:
+            yield from bar
+
+    with opened(data) as runtime:
+        here = the_organisation(runtime, organisation)
+        with runtime.database.read() as connection:
+            try:
+                count = write_ledger(connection, runtime.engine.catalog, here, runtime.clock.now(), output, progress)
+            except (OSError, FileCreateError) as error:
+                raise FolderError(Text(f"无法写入 {output}：{error}。", f"Cannot write {output}: {error}.")) from error
+    click.echo(f"{output}: {count}")

@@ -1,0 +1,126 @@
+"""The loops: list them, show one, draw it, set the numbers an organisation may change."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from api.cli.opening import data_option, json_option, opened, organisation_option, print_json, the_organisation
+from engine.errors import FolderError, Text
+
+if TYPE_CHECKING:
+    from engine.definition import Workflow
+
+
+@click.group()
+def workflow() -> None:
+    """The loops there are."""
+
+
+@workflow.command("list")
+@json_option
+def list_(as_json: bool) -> None:
+    """Every loop and its newest version."""
+    from workflows import CATALOG
+
+    newest = CATALOG.newest()
+    if as_json:
+        print_json(
+            [
+                {"key": w.key, "plural": w.plural, "version": w.version, "prefix": w.prefix, **w.title.to_json()}
+                for w in newest
+            ]
+        )
+        return
+    for loop in newest:
+        click.echo(f"{loop.key}  v{loop.version}  {loop.prefix}  {loop.title.zh} · {loop.title.en}")
+
+
+@workflow.command()
+@click.argument("key")
+@json_option
+def show(key: str, as_json: bool) -> None:
+    """States, steps and numbers of the loop KEY."""
+    from api.schemas import workflow_answer
+
+    loop = _loop(key)
+    if as_json:
+        print_json(workflow_answer(loop, "zh", 0, {}).model_dump(mode="json"))
+        return
+    click.echo(f"{loop.title.zh} · {loop.title.en} ({loop.key} v{loop.version}, {loop.fingerprint[:12]})")
+    for state in loop.states:
+        click.echo(f"  {state.name:<12} {state.title.zh} · {state.title.en}  [{state.counted}]")
+    for step in loop.transitions:
+        who = ", ".join(loop.called(name).en for name in step.by) or f"sign-off {step.sign_off}"
+        click.echo(f"  {'|'.join(step.sources)} → {step.target or '='}: {step.trigger} {step.title.zh} ({who})")
+    for name, value in loop.defaults().items():
+        click.echo(f"  {name} = {json.dumps(value, ensure_ascii=False)}")
+
+
+@workflow.command()
+@click.argument("key")
+@click.option("--locale", type=click.Choice(["zh", "en"]), default="zh", show_default=True)
+def diagram(key: str, locale: Any) -> None:
+    """The loop KEY as Mermaid text."""
+    from engine.definition import diagram as drawn
+
+    click.echo(drawn(_loop(key), locale))
+
+
+@workflow.command()
+@click.argument("key")
+@click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="Set a number; may be given several times.")
+@data_option
+@organisation_option
+@json_option
+def policy(key: str, changes: tuple[str, ...], data: Path | None, organisation: str | None, as_json: bool) -> None:
+    """The numbers of the loop KEY as they hold for an organisation; with --set, change them for steps from now on."""
+    from engine.store import policies
+
+    loop = _loop(key)
+    with opened(data) as runtime:
+        here = the_organisation(runtime, organisation)
+        with runtime.database.read() as connection:
+            version, overrides = policies.in_force(connection, here, loop.key)
+        if changes:
+            wanted = {**overrides, **dict(_change(change) for change in changes)}
+            try:
+                checked = loop.checked_policy(wanted)
+            except ValueError as error:
+                raise FolderError(
+                    Text(
+                        f"“{loop.title.zh}”的规则不能这样设置：{error}",
+                        f"The policy of {loop.key!r} cannot be set so: {error}",
+                    )
+                ) from error
+            with runtime.database.write() as connection:
+                version = policies.set_(connection, here, loop.key, checked, "cli", runtime.clock.now())
+            overrides = checked
+    holds = {**loop.defaults(), **overrides}
+    if as_json:
+        print_json({"workflow": loop.key, "version": version, "set": overrides, "policy": holds})
+        return
+    click.echo(f"{loop.key} policy v{version}")
+    for name, value in holds.items():
+        click.echo(f"  {name} = {json.dumps(value, ensure_ascii=False)}{'  (set here)' if name in overrides else ''}")
+
+
+def _change(said: str) -> tuple[str, Any]:
+    name, given, value = said.partition("=")
+    if not given:
+        raise click.BadParameter(f"{said!r} is not NAME=VALUE", param_hint="--set")
+    try:
+        return name.strip(), json.loads(value)
+    except ValueError:
+        return name.strip(), value  # a word or a time such as 07:40
+
+
+def _loop(key: str) -> "Workflow":
+    from workflows import CATALOG
+
+    found = CATALOG.get(key)
+    if found is None:
+        listed = ", ".join(w.key for w in CATALOG.newest())
+        raise FolderError(Text(f"没有流程“{key}”；现有：{listed}。", f"There is no loop {key!r}; there are: {listed}."))
+    return found

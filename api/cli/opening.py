@@ -1,0 +1,74 @@
+"""What the commands share: the data folder they work on, the organisation they mean, how they print."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from engine.errors import FolderError, Text
+
+if TYPE_CHECKING:  # only for the reader: importing it takes most of a second, and `--help` must not wait
+    from api.bootstrap import Runtime
+    from api.settings import Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def data_option(command: F) -> F:
+    where = click.Path(file_okay=False, path_type=Path)
+    return click.option("--data", type=where, help="The data folder; default BIHUAN_DATA or ./bihuan-data.")(command)
+
+
+def organisation_option(command: F) -> F:
+    return click.option("--organisation", help="Which organisation, where the folder holds several.")(command)
+
+
+def json_option(command: F) -> F:
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")(command)
+
+
+def settings_of(**given: object) -> "Settings":
+    from api import logs
+    from api.settings import read_settings
+
+    settings = read_settings(**given)
+    logs.configure(settings.log_level, settings.log_format)
+    return settings
+
+
+@contextmanager
+def opened(data: Path | None) -> "Iterator[Runtime]":
+    """A runtime on the data folder for one command; it writes beside a serving process, one transaction at a time."""
+    from api.bootstrap import open_runtime
+
+    runtime = open_runtime(settings_of(data=data))
+    try:
+        yield runtime
+    finally:
+        runtime.close()
+
+
+def the_organisation(runtime: "Runtime", wanted: str | None) -> str:
+    """The one that is meant. Raises FolderError when there is none, several, or not this one."""
+    from engine.store import people
+
+    with runtime.database.read() as connection:
+        known = [organisation.organisation for organisation in people.organisations(connection)]
+    if wanted is not None and wanted in known:
+        return wanted
+    if wanted is None and len(known) == 1:
+        return known[0]
+    listed = ", ".join(known) or "—"
+    raise FolderError(
+        Text(
+            f"请用 --organisation 指明单位；此数据目录中有：{listed}。",
+            f"Say which organisation with --organisation; this data folder holds: {listed}.",
+        )
+    )
+
+
+def print_json(value: object) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))

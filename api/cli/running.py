@@ -1,0 +1,146 @@
+"""Running a process: demo, serve, work, tick; and bringing the database up to date."""
+
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from api.cli.opening import data_option, json_option, opened, print_json, settings_of
+from engine.errors import FolderError, Text
+
+if TYPE_CHECKING:
+    from api.bootstrap import Runtime
+    from api.folder import Folder
+    from api.settings import Settings
+
+PERMILLE = 1000  # the progress bar's steps
+
+
+@click.command()
+@click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="A new folder; default a fresh one.")
+@click.option("--serve/--no-serve", default=True, help="Serve the result afterwards, or only play.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to serve on.")
+@json_option
+def demo(data: Path | None, serve: bool, port: int | None, as_json: bool) -> None:
+    """Replay a real school's campaign on a simulated clock, then serve the result."""
+    from api.demo import play
+
+    place = data if data is not None else Path(tempfile.mkdtemp(prefix="bihuan-demo-"))
+    settings = settings_of(data=place, port=port)
+    with click.progressbar(length=PERMILLE, label="重演 · Replaying", file=sys.stderr) as bar:
+        report = play(settings, lambda part: bar.update(max(0, round(part * PERMILLE) - bar.pos)))
+    if as_json:
+        print_json(report.to_json())
+    else:
+        click.echo(f"数据目录 · Data folder: {place}")
+    if not serve:
+        return
+
+    def tell(address: str) -> None:
+        click.echo("试一试 · Try (token — post):")
+        for person, token in report.tokens.items():
+            click.echo(f"  {token}  {person}")
+        some = next(iter(report.tokens.values()), "")
+        for path in ("/api/v1/worklist", "/api/v1/hazards?overdue=true", "/api/v1/periods", "/api/v1/workflows/hazard"):
+            click.echo(f"  curl -H 'Authorization: Bearer {some}' '{address}{path}'")
+
+    _serve(settings, tell)
+
+
+@click.command()
+@data_option
+@click.option("--host", help="Address to listen on; default BIHUAN_HOST or 127.0.0.1.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; default BIHUAN_PORT or 8000.")
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Serving processes.")
+def serve(data: Path | None, host: str | None, port: int | None, workers: int) -> None:
+    """Serve the data folder over HTTP, tick and deliver, until stopped."""
+    if workers > 1:
+        raise FolderError(
+            Text(
+                "SQLite 数据库只能由一个服务进程使用，--workers 不能大于 1。",
+                "A SQLite database is served by one process: --workers cannot be above 1.",
+            )
+        )
+    _serve(settings_of(data=data, host=host, port=port))
+
+
+@click.command()
+@data_option
+def work(data: Path | None) -> None:
+    """Tick and deliver in a process of its own, beside those that serve. Not on SQLite."""
+    settings_of(data=data)
+    raise FolderError(
+        Text(
+            "SQLite 数据库由 bihuan serve 自己计时和投递，不需要也不能另开工作进程。",
+            "On a SQLite database `bihuan serve` ticks and delivers itself; there can be no worker beside it.",
+        )
+    )
+
+
+@click.command()
+@data_option
+@json_option
+def tick(data: Path | None, as_json: bool) -> None:
+    """Open the periods and tell the deadlines that fell due, then send what waits. Harmless twice, also at once."""
+    with opened(data) as runtime:
+        ticked = runtime.tick()
+        sent = runtime.deliver()
+    result = {
+        "opened": ticked.opened, "reminded": ticked.reminded, "failed": len(ticked.failed),
+        "planned": sent.planned, "sent": sent.sent, "again": sent.again, "dead": sent.dead, "held": sent.held,
+    }  # fmt: skip
+    if as_json:
+        print_json(result)
+    else:
+        click.echo("  ".join(f"{name} {count}" for name, count in result.items()))
+    if ticked.failed:
+        raise click.exceptions.Exit(1)
+
+
+@click.group()
+def db() -> None:
+    """The database's shape."""
+
+
+@db.command()
+@data_option
+def upgrade(data: Path | None) -> None:
+    """Make the data folder if there is none, and bring its database to the newest revision."""
+    from api import migrations
+    from api.bootstrap import make_folder
+    from api.folder import Folder
+
+    settings = settings_of(data=data)
+    folder = Folder(settings.data)
+    with _unserved(folder):
+        make_folder(folder, settings, simulated=folder.simulated)
+    click.echo(f"{folder.path}: {migrations.newest_revision()}")
+
+
+def _unserved(folder: "Folder") -> AbstractContextManager[None]:
+    """The lock of a folder that is there already: its shape may not change under a serving process."""
+    return folder.served() if folder.made else nullcontext()
+
+
+def _serve(settings: "Settings", tell: Callable[[str], None] | None = None) -> None:
+    from api.server import serve as serve_folder
+
+    def started(runtime: "Runtime", address: str) -> None:
+        if runtime.simulated:
+            now = runtime.clock.now()
+            click.echo(
+                f"【模拟】此目录由模拟时钟生成，现为 {now:%Y-%m-%d %H:%M} UTC；不会向外发送任何消息。 / "
+                f"SIMULATED: it is {now:%Y-%m-%d %H:%M} UTC in this folder; nothing is sent outside."
+            )
+        if tell is not None:
+            tell(address)
+        click.echo(f"正在服务 · Serving {runtime.folder.path} on {address}")
+
+    try:
+        serve_folder(settings, console=sys.stderr if settings.console else None, started=started)
+    except KeyboardInterrupt:
+        click.echo("已停止 · Stopped")

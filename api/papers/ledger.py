@@ -1,0 +1,185 @@
+"""The ledger of hazards (隐患排查整改台账) as a workbook: one row a case, every cell told by the case or one of its events."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import xlsxwriter
+from sqlalchemy import Connection
+
+from engine.actor import system
+from engine.authority import visibility
+from engine.case import Case
+from engine.definition import Catalog, Workflow
+from engine.events import Event
+from engine.store import history, people, worklists
+from engine.store.worklists import Filter
+from workflows.reference import form_columns, levels, taxonomy
+
+WORKFLOW = "hazard"
+SOURCES = {
+    "self_check": "自查", "group": "分组", "cross": "交叉", "spot_check": "抽查", "superior": "上级", "staff": "师生上报",
+}  # fmt: skip
+FIXING = {"fix", "correct_on_spot"}
+NARROW, WIDE = 14, 36  # characters; a Chinese one takes two
+WIDE_COLUMNS = {"隐患描述", "整改措施", "防范措施", "整改情况", "备注"}
+
+
+@dataclass(frozen=True)
+class Told:
+    """A case with what happened to it and the words around it: everything a row is made of."""
+
+    workflow: Workflow
+    case: Case
+    events: Sequence[Event]
+    names: Mapping[str, str]
+    departments: Mapping[str, str]
+    zone: ZoneInfo
+    now: datetime
+
+    def last(self, *triggers: str) -> Event | None:
+        return next((event for event in reversed(self.events) if event.trigger in triggers), None)
+
+    def day(self, instant: datetime | None) -> str:
+        return "" if instant is None else f"{instant.astimezone(self.zone):%Y-%m-%d}"
+
+    def by(self, event: Event | None) -> str:
+        return "" if event is None else self.name(event.actor.removeprefix("person:"))
+
+    def name(self, person: str | None) -> str:
+        return "" if person is None else self.names.get(person, person)
+
+    def said(self, event: Event | None, field: str) -> str:
+        value = None if event is None else event.data.get(field)
+        return "" if value is None else str(value)
+
+
+def write_ledger(
+    connection: Connection,
+    catalog: Catalog,
+    organisation: str,
+    now: datetime,
+    path: Path,
+    progress: Callable[[Sequence[Case]], Iterable[Case]] = lambda cases: cases,
+) -> int:
+    """Write the organisation's ledger to `path`; gives how many cases it holds.
+
+    progress   goes through the cases, telling how far it is
+    """
+    seen = visibility(system(organisation), catalog.overseers)
+    found = worklists.all_cases(connection, seen, Filter(workflow=WORKFLOW), now)
+    columns = form_columns("ledger")
+    # constant_memory writes each row as it comes: a ledger of ten years fits a small server
+    with xlsxwriter.Workbook(path, {"constant_memory": True}) as book:
+        sheet = book.add_worksheet("台账")
+        head = book.add_format(
+            {"bold": True, "text_wrap": True, "valign": "vcenter", "border": 1, "bg_color": "#E7EEF7"}
+        )
+        cell = book.add_format({"text_wrap": True, "valign": "top", "border": 1})
+        sheet.freeze_panes(1, 1)
+        sheet.set_landscape()
+        sheet.repeat_rows(0)
+        for index, column in enumerate(columns):
+            sheet.set_column(index, index, WIDE if _short(column) in WIDE_COLUMNS else NARROW)
+        for index, column in enumerate(columns):
+            sheet.write_string(0, index, column, head)
+        told = _told(connection, catalog, organisation, now, progress(found))
+        for row, case in enumerate(told, start=1):
+            cells = row_of(case)
+            for index, column in enumerate(columns):
+                sheet.write_string(row, index, cells.get(_short(column), ""), cell)
+        sheet.autofilter(0, 0, max(len(found), 1), len(columns) - 1)
+    return len(found)
+
+
+def _told(
+    connection: Connection, catalog: Catalog, organisation: str, now: datetime, found: Iterable[Case]
+) -> Iterator[Told]:
+    names = people.names(connection, organisation)
+    departments = {d.code: d.name.zh for d in people.departments(connection, organisation)}
+    zone = people.Directory().time_zone(connection, organisation)
+    for case in found:
+        events = history.events_of(connection, organisation, case.number)
+        yield Told(catalog.of(case), case, events, names, departments, zone, now)
+
+
+def _short(column: str) -> str:
+    return column.partition("（")[0]
+
+
+def row_of(told: Told) -> dict[str, str]:
+    """The row's cells by the short headings of the form `ledger`."""
+    case, facts = told.case, told.case.facts
+    fixed, verified = told.last(*FIXING), told.last("verify", "return")
+    approved = told.last("approve")
+    opened = told.events[0]
+    description = case.title + (f"（{facts['details']}）" if facts.get("details") else "")
+    return {
+        "编号": case.number,
+        "来源": SOURCES.get(str(facts.get("source", "")), str(facts.get("source", ""))),
+        "检查日期": told.day(opened.found_at or case.opened_at),
+        "检查人签名": told.name(case.reporter),
+        "部位": case.place,
+        "隐患描述": description,
+        "类别": taxonomy().title(case.category) if case.category in taxonomy().all else case.category,
+        "等级": levels()[case.level].title.zh if case.level in levels() else case.level,
+        "整改前照片": _pictures(opened.data.get("photos")),
+        "责任部门": told.departments.get(case.department or "", case.department or ""),
+        "责任人": told.name(case.assignee),
+        "整改措施": str(facts.get("requirement") or facts.get("measures") or ""),
+        "整改资金": str(facts.get("spent") or facts.get("fund") or ""),
+        "整改时限": told.day(_limit(told)),
+        "原定时限": told.day(case.first_due_at),
+        "延期次数": str(case.counters.get("extended", 0)),
+        "防范措施": str(facts.get("interim") or facts.get("emergency_plan") or ""),
+        "整改情况": told.said(fixed, "measure"),
+        "完成日期": told.day(fixed.recorded_at if fixed else None),
+        "整改后照片": _pictures(fixed.data.get("photos_after") if fixed else None),
+        "复查人": _verifiers(told, fixed),
+        "复查日期": told.day(verified.recorded_at if verified else None),
+        "复查结论": "" if verified is None else "合格" if verified.trigger == "verify" else "不合格，退回整改",
+        "销号人": told.by(approved) if case.state == "closed" else "",
+        "销号日期": told.day(case.closed_at if case.state == "closed" else None),
+        "备注": _remarks(told),
+    }
+
+
+def _limit(told: Told) -> datetime | None:
+    """The limit of the last time it was being fixed; a later clock is that of whoever verifies."""
+    limit = None
+    for event in told.events:
+        clock = event.changes.get("clock")
+        if clock and told.workflow.state(event.to_state).counted == "assigned":
+            limit = datetime.fromisoformat(clock["due_at"])
+    return limit
+
+
+def _verifiers(told: Told, fixed: Event | None) -> str:
+    """Everyone who signed since it was last fixed: an acceptance group signs one by one."""
+    since = fixed.sequence if fixed else 0
+    signed = [told.by(e) for e in told.events if e.sequence > since and e.trigger in ("verify", "return")]
+    return "、".join(dict.fromkeys(signed))
+
+
+def _pictures(photos: object) -> str:
+    return f"{len(photos)} 张" if isinstance(photos, list) and photos else ""
+
+
+def _remarks(told: Told) -> str:
+    case = told.case
+    remarks = [] if case.state == "closed" else [told.workflow.state(case.state).title.zh]
+    if case.facts.get("on_spot"):
+        remarks.append("当场改正")
+    if case.overdue(told.now):
+        remarks.append("已超期")
+    if case.supervised:
+        remarks.append("挂牌督办")
+    if returned := case.counters.get("returned"):
+        remarks.append(f"退回 {returned} 次")
+    remarks += [f"{_LINKS[link.kind]} {link.number}" for link in case.links if link.kind in _LINKS]
+    return "；".join(remarks)
+
+
+_LINKS = {"merged_into": "并入", "rebound_of": "反弹自", "parent": "来自"}

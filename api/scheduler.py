@@ -1,0 +1,63 @@
+"""The ticking of a serving process. The database is the truth about time: these jobs only look, and may be late or doubled."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import structlog
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.memory import MemoryJobStore
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+from api.bootstrap import Runtime
+
+log = structlog.get_logger(__name__)
+
+SWEEP_EVERY = timedelta(hours=6)  # what is swept has waited a week or a month; hours do not matter
+JITTER_PART = 10  # a tenth of the interval, so that several nodes do not look at the same moment
+
+
+class Scheduler:
+    """Ticks, delivers and sweeps for as long as a process serves."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._jobs = BackgroundScheduler(
+            jobstores={
+                "default": MemoryJobStore()
+            },  # jobs in a database ran doubled and were dropped; deadlines are rows
+            executors={"default": ThreadPoolExecutor(3)},  # one thread a job: a slow channel delays no tick
+            job_defaults={
+                "misfire_grace_time": None,  # the default drops a run that is a second late
+                "coalesce": True,
+                "max_instances": 1,
+            },
+            timezone="UTC",
+        )
+        self._every(timedelta(seconds=runtime.settings.tick_seconds), "tick", runtime.tick)
+        self._every(timedelta(seconds=runtime.settings.deliver_seconds), "deliver", runtime.deliver)
+        self._every(SWEEP_EVERY, "sweep", runtime.sweep)
+
+    def start(self) -> None:
+        self._jobs.start()
+
+    def stop(self) -> None:
+        """Start no more jobs and wait for those that run."""
+        self._jobs.shutdown(wait=True)
+
+    def _every(self, interval: timedelta, name: str, job: Callable[[], object]) -> None:
+        trigger = IntervalTrigger(
+            seconds=int(interval.total_seconds()), jitter=interval.total_seconds() / JITTER_PART, timezone="UTC"
+        )
+        self._jobs.add_job(_looked_after(name, job), trigger, id=name, name=name)
+
+
+def _looked_after(name: str, job: Callable[[], object]) -> Callable[[], None]:
+    """The job, its failure logged in our words: the next run is the remedy."""
+
+    def run() -> None:
+        try:
+            job()
+        except Exception:
+            log.exception("job_failed", job=name)
+
+    return run

@@ -1,0 +1,91 @@
+"""Serving a data folder: lock, ticks, web server; and an orderly end, in which nothing acknowledged is lost."""
+
+import socket
+from collections.abc import Callable
+from typing import TextIO
+
+import structlog
+import uvicorn
+
+from api.app import create_app
+from api.bootstrap import Runtime, open_runtime
+from api.folder import Folder
+from api.scheduler import Scheduler
+from api.settings import Settings
+from engine.errors import FolderError, Text
+
+log = structlog.get_logger(__name__)
+
+GRACE_SECONDS = 10  # for requests that are under way when the process is told to stop
+BACKLOG = 512
+
+
+def serve(settings: Settings, *, console: TextIO | None = None, started: Callable[[Runtime, str], None]) -> None:
+    """Serve the settings' data folder until told to stop.
+
+    1. lock the folder: one serving process each
+    2. take the port, so that a busy one is told before anything starts
+    3. tick and answer
+    4. stop in the opposite order: no new requests, no new ticks, the writer's queue emptied, the database closed
+
+    started   told once everything listens, with the address
+    Raises    FolderError
+    """
+    folder = Folder(settings.data)
+    folder.must_be_made()
+    with folder.served():
+        listening = _listen(settings)
+        host, port = listening.getsockname()[:2]
+        settings = settings.model_copy(update={"port": port})
+        runtime = open_runtime(settings, console=console)
+        try:
+            scheduler = Scheduler(runtime)
+            server = _Server(
+                uvicorn.Config(
+                    create_app(runtime), log_config=None, access_log=False, lifespan="off", server_header=False,
+                    timeout_graceful_shutdown=GRACE_SECONDS,
+                )
+            )  # fmt: skip
+            address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+            server.once_listening = lambda: started(runtime, address)
+            scheduler.start()
+            try:
+                server.run(sockets=[listening])
+            finally:
+                scheduler.stop()
+        finally:
+            runtime.close()
+            listening.close()
+
+
+class _Server(uvicorn.Server):
+    """Says when it listens."""
+
+    once_listening: Callable[[], None]
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self.once_listening()
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):  # Windows, where SO_REUSEADDR would let two processes share the port
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        else:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((settings.host, settings.port))
+        listening.listen(BACKLOG)
+    except OSError as error:
+        listening.close()
+        where, why = f"{settings.host}:{settings.port}", error.strerror
+        raise FolderError(
+            Text(
+                f"无法在 {where} 上监听：{why}。请用 --port 换一个端口。",
+                f"Cannot listen on {where}: {why}. Choose another port with --port.",
+            )
+        ) from error
+    return listening
