@@ -74,10 +74,13 @@ class DemoReport:
         return self.counted
 
 
-def play(settings: Settings, progress: Progress = lambda _: None) -> DemoReport:
+def play(
+    settings: Settings, progress: Progress = lambda _: None, *, silent: tuple[date, date] | None = None
+) -> DemoReport:
     """Replay the campaign into the settings' data folder, which must be new.
 
     progress   called with the part done, from 0 to 1
+    silent     an outage: from the first of these days until the second, that one not included, nothing ticks or delivers
     Raises     FolderError when the folder is in use for something else
     """
     began = wall.perf_counter()
@@ -88,7 +91,7 @@ def play(settings: Settings, progress: Progress = lambda _: None) -> DemoReport:
     clock = SimulatedClock(starts)
     runtime = open_runtime(settings, clock=clock)
     try:
-        replay = _Replay(runtime, clock)
+        replay = _Replay(runtime, clock, silent)
         replay.prepare()
         replay.run(progress)
         tokens = replay.tokens()
@@ -114,9 +117,10 @@ class _Turn:
 class _Replay:
     """The campaign's days, one tick and one step after the other."""
 
-    def __init__(self, runtime: Runtime, clock: SimulatedClock) -> None:
+    def __init__(self, runtime: Runtime, clock: SimulatedClock, silent: tuple[date, date] | None) -> None:
         self.runtime = runtime
         self.clock = clock
+        self.silent = silent
         self.commands = 0
         self.calendar = first_calendar()
         self.until = self.calendar.at(campaign().last, ENDS)
@@ -232,6 +236,8 @@ class _Replay:
         told = campaign()
         for n in range((told.last - told.first).days + 1):
             day: date = told.first + timedelta(days=n)
+            if self.silent and self.silent[0] <= day < self.silent[1]:
+                continue
             for at in TICKS:
                 yield self.calendar.at(day, at)
 

@@ -1,0 +1,198 @@
+"""The campaign comes out as the founding document says, the same every time, and counted from the cases."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from api.demo.campaign import ORGANISATION, campaign, first_calendar, second_calendar
+from api.demo.figures import figures
+from api.demo.school import posts
+from api.demo.stories import GROUP, TWISTS
+from engine.actor import Visibility
+from engine.audit import verify_chain
+from engine.case import Case
+from engine.store import cases, history, worklists
+from engine.store.database import Connection, Database
+from engine.store.worklists import Filter
+from tests.conftest import Played
+from workflows.reference import samples
+
+ENDED = datetime(2020, 3, 31, 10, 0, tzinfo=UTC)  # 18:00 at the school
+EVERYTHING = Visibility(ORGANISATION, everything=True)
+
+
+def hazards(connection: Connection) -> list[Case]:
+    return worklists.all_cases(connection, EVERYTHING, Filter(workflow="hazard"), ENDED)
+
+
+def removed(database: Database) -> int:
+    with database.read() as connection:
+        counted: int = figures(connection, ORGANISATION, ENDED)["figures"]["hazards_removed_in_winter_break"]
+        return counted
+
+
+def group_of_nine(database: Database) -> list[Case]:
+    with database.read() as connection:
+        return [case for case in hazards(connection) if case.facts.get("source") == "group"]
+
+
+# --- the document's figures ----------------------------------------------------------------------------------------------
+
+
+def test_nine_hazards_were_removed_in_the_winter_break(campaign: Played) -> None:
+    assert campaign.counted["figures"]["hazards_removed_in_winter_break"] == 9
+
+
+def test_two_drills_were_held_on_the_documents_days(campaign: Played, campaign_database: Database) -> None:
+    assert campaign.counted["figures"]["drills_held"] == 2
+    with campaign_database.read() as connection:
+        drills = worklists.all_cases(connection, EVERYTHING, Filter(workflow="drill"), ENDED)
+    assert [drill.facts["held_on"] for drill in drills] == ["2019-11-28", "2019-12-27"]
+    assert all(drill.state == "closed" and drill.facts["problems_found"] for drill in drills)
+
+
+def test_twenty_departments_owe_every_month_and_what_never_came_stays_missing(campaign: Played) -> None:
+    months = campaign.counted["inspections"]
+    assert list(months) == ["2019-12", "2020-01", "2020-02", "2020-03"]
+    for figures_of in months.values():
+        assert figures_of["due"] == 20
+        assert figures_of["reported"] + figures_of["missing"] == 20
+        assert figures_of["late"] <= figures_of["reported"]
+    assert [months[month]["missing"] for month in months] == [0, 1, 2, 0]
+    assert [months[month]["late"] for month in months] == [1, 2, 3, 1]
+
+
+def test_people_are_late_now_and_then_so_reminders_and_escalations_really_fire(campaign: Played) -> None:
+    reminders = campaign.counted["reminders"]
+    assert reminders["sent"] == sum(reminders["by_rung"].values())
+    assert 0 < reminders["escalated"] < reminders["sent"]
+    assert set(reminders["by_rung"]) == {
+        "before-3", "before-1", "due", "after-1", "after-3", "after-7", "after-15", "repeat", "receipt", "receipt-1",
+    }  # fmt: skip
+    assert campaign.counted["figures"]["overdue_now"] > 0
+
+
+def test_the_ledger_holds_every_sample_and_what_rounds_and_drills_found(
+    campaign: Played, campaign_database: Database
+) -> None:
+    with campaign_database.read() as connection:
+        found = hazards(connection)
+    assert campaign.counted["figures"]["hazards_found"] == len(found)
+    assert campaign.counted["figures"]["hazards_closed"] == sum(case.state == "closed" for case in found)
+    assert {sample.title.zh for sample in samples().values()} <= {case.title for case in found}
+    assert {case.level for case in found if case.level} == {"general", "major"}
+    states = {case.state for case in found}
+    assert {"rejected", "merged", "closed", "assigned"} <= states
+
+
+def test_every_twist_of_the_ledger_leaves_its_mark(campaign_database: Database) -> None:
+    with campaign_database.read() as connection:
+        found = hazards(connection)
+    counters = [case.counters for case in found]
+    assert any(counted.get("extended") for counted in counters)
+    assert any(counted.get("returned") == 3 for counted in counters)
+    assert any(counted.get("rebounds") for counted in counters)
+    assert any(link.kind == "rebound_of" for case in found for link in case.links)
+    assert any(link.kind == "merged_into" for case in found for link in case.links)
+    assert sum(case.mode == "on_spot" and case.state == "closed" for case in found) > 10
+    assert set(TWISTS) <= set(samples())
+
+
+# --- counted, not kept ---------------------------------------------------------------------------------------------------
+
+
+def test_the_nine_are_counted_from_the_cases_so_an_altered_history_gives_another_number(
+    campaign_database: Database,
+) -> None:
+    nine = group_of_nine(campaign_database)
+    assert len(nine) == len(GROUP) == removed(campaign_database) == 9
+    with campaign_database.write() as connection:
+        connection.exec_driver_sql("DROP TRIGGER event_no_update")
+        connection.exec_driver_sql(
+            "UPDATE event SET recorded_at = '2020-02-20 07:00:00.000000' WHERE number = ? AND trigger = 'fix'",
+            (nine[0].number,),
+        )
+    assert removed(campaign_database) == 8  # one was fixed after the break
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("$.department", "BWC"), ("$.state", "verified")],
+    ids=["another department answers for it", "it was never closed"],
+)
+def test_each_clause_of_the_definition_counts(campaign_database: Database, column: str, value: str) -> None:
+    number = group_of_nine(campaign_database)[0].number
+    with campaign_database.write() as connection:
+        connection.exec_driver_sql(
+            "UPDATE case_record SET body = json_set(body, ?, ?) WHERE number = ?", (column, value, number)
+        )
+    assert removed(campaign_database) == 8
+
+
+# --- one engine ----------------------------------------------------------------------------------------------------------
+
+
+def test_every_history_of_the_demo_is_chained_and_folds_into_its_case(campaign_database: Database) -> None:
+    with campaign_database.read() as connection:
+        every = worklists.all_cases(connection, EVERYTHING, Filter(), ENDED)
+        for case in every:
+            envelopes = history.envelopes_of(connection, ORGANISATION, case.number)
+            assert verify_chain(envelopes, organisation=ORGANISATION, case=case.number) == []
+            folded, _ = history.as_of(connection, ORGANISATION, case.number, case.sequence)
+            assert folded == cases.load(connection, ORGANISATION, case.number)
+
+
+def test_every_step_was_taken_by_the_person_who_would_take_it(campaign_database: Database) -> None:
+    known = {f"person:{post.person}" for post in posts()} | {"system"}
+    with campaign_database.read() as connection:
+        actors = set(connection.exec_driver_sql("SELECT DISTINCT actor FROM event").scalars())
+        own = connection.exec_driver_sql(
+            "SELECT count(*) FROM event a JOIN event f USING (organisation, number, actor) "
+            "WHERE f.trigger = 'fix' AND a.trigger IN ('verify', 'approve')"
+        ).scalar_one()
+    assert actors <= known
+    assert own == 0  # nobody approved his own work
+
+
+def test_nobody_of_the_demo_has_a_persons_name() -> None:
+    endings = ("校长", "书记", "主任", "专职", "负责人", "安全员", "教职工", "维修人员1", "维修人员2", "维修人员3")
+    assert [post.name for post in posts() if not post.name.endswith(endings)] == []
+
+
+# --- the calendar --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("day", "first", "second"),
+    [
+        (date(2020, 1, 19), True, True),  # a Sunday worked for the Spring Festival
+        (date(2020, 1, 24), False, False),  # the Spring Festival
+        (date(2020, 1, 31), True, False),
+        (date(2020, 2, 1), True, False),  # a Saturday that was to be worked, until the notice of 27 January
+        (date(2020, 2, 2), False, False),
+        (date(2020, 2, 3), True, True),
+    ],
+)
+def test_the_second_calendar_takes_back_what_the_notice_took_back(day: date, first: bool, second: bool) -> None:
+    assert first_calendar().is_workday(day) is first
+    assert second_calendar().is_workday(day) is second
+
+
+def test_deadlines_fell_on_worked_weekends_and_never_on_the_festival(campaign_database: Database) -> None:
+    calendar = first_calendar()
+    with campaign_database.read() as connection:
+        events = [
+            event
+            for case in hazards(connection)
+            for event in history.events_of(connection, ORGANISATION, case.number)
+            if event.calendar_version == 1 and (event.changes.get("clock") or {}).get("budget", {}).get("workdays")
+        ]
+    due = {calendar.local_date(datetime.fromisoformat(event.changes["clock"]["due_at"])) for event in events}
+    assert {date(2020, 1, 19), date(2020, 2, 1)} <= due
+    assert not due & calendar.days_off
+
+
+def test_the_campaign_file_says_when_the_second_calendar_came(tmp_path: Path) -> None:
+    assert campaign().second_calendar == date(2020, 1, 27)
+    assert campaign().winter_break == (date(2020, 1, 18), date(2020, 2, 16))

@@ -1,0 +1,58 @@
+"""What several rooms of tests share: the demo's campaign, played once a run whatever the number of workers."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+
+from api.demo import play
+from api.settings import Settings
+from engine.store.database import Database
+
+
+@dataclass(frozen=True)
+class Played:
+    """The campaign as it was played: what it counted, and its data folder, which is not to be written to."""
+
+    counted: dict[str, Any]
+    folder: Path
+
+    def copied_to(self, path: Path) -> Path:
+        """A data folder of one's own to write to."""
+        return Path(shutil.copytree(self.folder, path, ignore=shutil.ignore_patterns("*.lock")))
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What the machine has set for its own Bihuan is not what is tested."""
+    for name in list(os.environ):
+        if name.startswith("BIHUAN_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def campaign(tmp_path_factory: pytest.TempPathFactory) -> Played:
+    """The whole campaign in a data folder. The first worker that asks plays it, the others wait for it."""
+    shared = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        shared = shared.parent
+    folder, counted = shared / "campaign", shared / "campaign.json"
+    with FileLock(shared / "campaign.lock"):
+        if not counted.exists():
+            report = play(Settings(data=folder, _env_file=None))
+            counted.write_text(json.dumps(report.to_json()), encoding="utf-8")
+    return Played(json.loads(counted.read_text(encoding="utf-8")), folder)
+
+
+@pytest.fixture
+def campaign_database(campaign: Played, tmp_path: Path) -> Iterator[Database]:
+    """A copy of the campaign's database to look into and to alter."""
+    copied = Database.in_file(campaign.copied_to(tmp_path / "campaign") / "bihuan.db")
+    yield copied
+    copied.close()
