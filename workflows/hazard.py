@@ -301,7 +301,7 @@ def five_items_filled(s: Situation) -> bool:
 @guard(
     "hazard.plan_approved",
     obstacle=Text("治理方案尚未经校长（书记）批准", "the plan has not been approved by the principal or the secretary"),
-    remedy=Text("请等待批准后再上报整改完成", "Wait for the approval"),
+    remedy=Text("请等待批准", "Wait for the approval"),
 )
 def plan_approved(s: Situation) -> bool:
     return not is_major(s.case) or bool(s.case.facts.get("plan_approved"))
@@ -428,9 +428,14 @@ def wait_for_approval(_: Situation, case: Case) -> Effect:
 
 
 def start_plan(_: Situation, case: Case) -> Effect:
-    """The approved plan's date becomes the limit, and the first one: until now only the plan itself was due."""
-    case = replace(case, first_due_at=None, supervised=True)
-    return Effect(case.with_facts({"plan_approved": True, "limit": {"until": case.facts["due_date"]}}))
+    """The approved plan's date becomes the limit, and the first one: until now only the plan itself was due.
+
+    A plan filed anew moves the limit like an extension, so the first limit stays. What was asked of the limit before is
+    void: granting it later would put an older date over this one.
+    """
+    first = case.first_due_at if case.facts.get("limit_by_plan") else None
+    limit = {"plan_approved": True, "limit_by_plan": True, "limit": {"until": case.facts["due_date"]}, "asked": None}
+    return Effect(replace(case, first_due_at=first, supervised=True).with_facts(limit))
 
 
 def ask_extension(s: Situation, case: Case) -> Effect:
@@ -451,9 +456,11 @@ def refuse_asked(_: Situation, case: Case) -> Effect:
 
 
 def limit_again(s: Situation, case: Case) -> Effect:
-    """Sent back: a new limit; and what was corrected on the spot goes the ordinary way from here."""
+    """Sent back: a new limit, and what was asked of the old one is void; what was corrected on the spot goes the
+    ordinary way from here.
+    """
     limit = _allowance(s.data["time_limit"], s.policy)
-    return Effect(case.with_facts({"limit": limit, "on_spot": False}))
+    return Effect(case.with_facts({"limit": limit, "asked": None, "on_spot": False}))
 
 
 def put_under_supervision(_: Situation, case: Case) -> Effect:
@@ -563,13 +570,14 @@ HAZARD = Workflow(
         ),
         Transition(
             "ask_deferral", "assigned", None, Text("申请暂缓至假期", "Ask for deferral to a break"), by=("assignee",),
-            form=AskDeferral, guards=(nothing_asked, before_limit, within_a_break), effect=ask_deferral,
-            acts_as="asker", tells=("vp_safety",),
+            form=AskDeferral, guards=(nothing_asked, before_limit, within_a_break, five_items_filled, plan_approved),
+            effect=ask_deferral, acts_as="asker", tells=("vp_safety",),
         ),
         Transition(
             "grant_deferral", "assigned", "deferred", Text("批准暂缓", "Grant the deferral"), by=("vp_safety",),
-            never=("asker", "assignee"), form=Decision, guards=(deferral_asked,), effect=grant_asked,
-            counts="deferred",
+            never=("asker", "assignee"), form=Decision,
+            # a plan is filed and approved in *assigned* only: a major one deferred without it could never be fixed
+            guards=(deferral_asked, five_items_filled, plan_approved), effect=grant_asked, counts="deferred",
         ),
         Transition(
             "refuse_deferral", "assigned", None, Text("不同意暂缓", "Refuse the deferral"), by=("vp_safety",),

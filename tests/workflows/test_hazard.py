@@ -1,0 +1,906 @@
+"""The hazard loop, rule by rule: each condition with rows that pass and rows that do not, then its stories."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from engine.case import Case, Link
+from engine.definition import guards_of
+from engine.errors import GuardRefused, InvalidInput, NotAllowed, NotPossibleNow
+from engine.handle import recompute_preview
+from tests.workflows.school import (
+    CALENDAR_V2,
+    FIVE_ITEMS,
+    ORGANISATION,
+    OTHER_PHOTO,
+    PHOTO,
+    School,
+    answers,
+    local,
+    local_day,
+)
+from workflows.calendars import official
+from workflows.hazard import HAZARD
+
+# --- conditions ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A step somebody tries on a case."""
+
+    who: str
+    case: Case
+    trigger: str
+    data: dict[str, Any] = field(default_factory=dict)
+
+    def take(self, school: School) -> Case:
+        return school.step(self.who, self.case, self.trigger, **self.data)
+
+
+Story = Callable[[School], Attempt]
+
+
+def assigning(*yes: str, category: str = "ELEC.wire", **data: Any) -> Story:
+    given = {
+        "category": category, "criteria": answers(category, *yes), "department": "HQC", "assignee": "alice",
+        "time_limit": "days7", "requirement": "更换面板", "interim": "断电挂牌",
+    }  # fmt: skip
+    return lambda school: Attempt("officer", school.hazard(), "assign", {**given, **data})
+
+
+def on_spot(*yes: str, category: str = "FIRE.exit", **data: Any) -> Story:
+    given = {
+        "category": category, "criteria": answers(category, *yes), "department": "HQC", "corrected_by": "alice",
+        "measure": "当场清走", "photos_after": [PHOTO],
+    }  # fmt: skip
+    return lambda school: Attempt("teacher", school.hazard(), "correct_on_spot", {**given, **data})
+
+
+def fixing(prepare: Callable[[School], Case], *photos: str) -> Story:
+    return lambda school: Attempt("alice", prepare(school), "fix", {"measure": "已更换", "photos_after": list(photos)})
+
+
+def asking_extension(until: str, at: str | None = None, **data: Any) -> Story:
+    """Assigned on Monday the 6th with seven working days: the limit is Wednesday 15 January."""
+
+    def story(school: School) -> Attempt:
+        case = school.assigned()
+        if at:
+            school.at(at)
+        return Attempt(
+            "alice", case, "ask_extension", {"new_date": until, "reason": "等配件", "interim": "断电"} | data
+        )
+
+    return story
+
+
+def asking_deferral(until: str, at: str | None = None) -> Story:
+    def story(school: School) -> Attempt:
+        case = school.assigned()
+        if at:
+            school.at(at)
+        return Attempt("alice", case, "ask_deferral", {"until": until, "reason": "须停课施工", "interim": "断电"})
+
+    return story
+
+
+def with_extension_asked(school: School) -> Case:
+    return asking_extension("2020-01-17")(school).take(school)
+
+
+def with_deferral_asked(school: School) -> Case:
+    return asking_deferral("2020-02-10")(school).take(school)
+
+
+def with_major_deferral_asked(school: School) -> Case:
+    case = school.major_being_fixed()
+    return school.step("alice", case, "ask_deferral", until="2020-02-10", reason="须停课施工", interim="断电")
+
+
+def as_vice(trigger: str, prepare: Callable[[School], Case]) -> Story:
+    return lambda school: Attempt("vice", prepare(school), trigger, {"opinion": "已阅"})
+
+
+def as_principal(trigger: str, prepare: Callable[[School], Case]) -> Story:
+    return lambda school: Attempt("principal", prepare(school), trigger, {"opinion": "已阅"})
+
+
+def with_plan(school: School) -> Case:
+    return school.file_plan(school.major())
+
+
+def filing_plan(prepare: Callable[[School], Case]) -> Story:
+    return lambda school: Attempt("alice", prepare(school), "file_plan", FIVE_ITEMS)
+
+
+def acknowledging(times: int) -> Story:
+    def story(school: School) -> Attempt:
+        case = school.assigned()
+        for _ in range(times - 1):
+            case = school.step("alice", case, "acknowledge")
+        return Attempt("alice", case, "acknowledge")
+
+    return story
+
+
+def merging(into: Callable[[School, Case], Case]) -> Story:
+    def story(school: School) -> Attempt:
+        case = school.hazard()
+        return Attempt("officer", case, "merge", {"into": into(school, case).number, "reason": "同一处"})
+
+    return story
+
+
+def a_drill(school: School, _: Case) -> Case:
+    return school.open(
+        "officer",
+        "drill",
+        title="疏散演练",
+        place="教学楼",
+        department="XB1",
+        planned_on="2020-01-10",
+        plan_name="火灾预案",
+    )
+
+
+def the_case_itself(_: School, case: Case) -> Case:
+    return case
+
+
+def another_open_one(school: School, _: Case) -> Case:
+    return school.hazard()
+
+
+def a_closed_one(school: School, _: Case) -> Case:
+    return school.closed(place="车间")
+
+
+def a_rejected_one(school: School, _: Case) -> Case:
+    return school.step("officer", school.hazard(), "reject", reason="不属实")
+
+
+def management_hazard(school: School) -> Case:
+    return school.assigned(category="MGMT.duty")
+
+
+@dataclass(frozen=True)
+class Clause:
+    """One condition: what it forbids and what it lets pass."""
+
+    refuses: dict[str, Story]
+    passes: dict[str, Story]
+
+
+CLAUSES: dict[str, Clause] = {
+    "hazard.limit_fits_level": Clause(
+        refuses={
+            "a major one by days": assigning("general.needs_stop", time_limit="days30"),
+            "a major one the same day": assigning("elec.burning", time_limit="same_day"),
+            "a general one by a plan": assigning(time_limit="plan"),
+        },
+        passes={
+            "a major one by a plan": assigning("general.beyond_school", time_limit="plan"),
+            "a general one by days": assigning(time_limit="days15"),
+        },
+    ),
+    "hazard.interim_given": Clause(
+        refuses={
+            **{f"none for {limit}": assigning(time_limit=limit, interim=None) for limit in ("days3", "days7", "days30")},
+            "none for a plan": assigning("elec.burning", time_limit="plan", interim=None),
+        },
+        passes={
+            "none for the same day": assigning(time_limit="same_day", interim=None),
+            "none needed, because": assigning(time_limit="days30", interim="不需要，因为该处已封闭停用"),
+            "a measure": assigning(time_limit="days3", interim="拉设警戒线"),
+        },
+    ),
+    "hazard.general_on_spot": Clause(
+        refuses={"a major one": on_spot("fire.exits")},
+        passes={"a general one": on_spot()},
+    ),
+    "hazard.corrected_by_another": Clause(
+        refuses={"by the inspector himself": on_spot(corrected_by="teacher")},
+        passes={"by another": on_spot(corrected_by="bob")},
+    ),
+    "hazard.on_spot_evidence_given": Clause(
+        refuses={"no photo of a blocked exit": on_spot(photos_after=[])},
+        passes={
+            "a photo": on_spot(photos_after=[OTHER_PHOTO]),
+            "no photo of a missing signature": on_spot(category="MGMT.duty", photos_after=[]),
+        },
+    ),
+    "hazard.receipt_open": Clause(
+        refuses={"a second time": acknowledging(2)},
+        passes={"the first time": acknowledging(1)},
+    ),
+    "hazard.is_major": Clause(
+        refuses={"a general one needs no plan": filing_plan(School.assigned)},
+        passes={"a major one does": filing_plan(School.major)},
+    ),
+    "hazard.plan_filed": Clause(
+        refuses={"nothing filed yet": as_principal("approve_plan", School.major)},
+        passes={"filed with its five items": as_principal("approve_plan", with_plan)},
+    ),
+    "hazard.plan_awaits_decision": Clause(
+        refuses={"approved already": as_principal("approve_plan", School.major_being_fixed)},
+        passes={
+            "filed": as_principal("approve_plan", with_plan),
+            "filed anew": as_principal("approve_plan", lambda s: s.file_plan(s.major_being_fixed(), fund="9 万元")),
+        },
+    ),
+    "hazard.five_items_filled": Clause(
+        refuses={"a major one without a plan is not fixed": fixing(School.major, PHOTO)},
+        passes={
+            "a major one with an approved plan": fixing(School.major_being_fixed, PHOTO),
+            "a general one needs none": fixing(School.assigned, PHOTO),
+        },
+    ),
+    "hazard.plan_approved": Clause(
+        refuses={
+            "a plan that was only filed": fixing(with_plan, PHOTO),
+            "a plan changed after the approval": fixing(lambda s: s.file_plan(s.major_being_fixed(), fund="9 万"), PHOTO),
+        },
+        passes={"an approved plan": fixing(School.major_being_fixed, PHOTO)},
+    ),
+    "hazard.evidence_given": Clause(
+        refuses={"no photo of the result": fixing(School.assigned)},
+        passes={
+            "a photo": fixing(School.assigned, PHOTO),
+            "two photos": fixing(School.assigned, PHOTO, OTHER_PHOTO),
+            "no photo of a missing signature": fixing(management_hazard),
+        },
+    ),
+    "hazard.nothing_asked": Clause(
+        refuses={
+            "an extension while one waits": lambda s: Attempt(
+                "alice", with_extension_asked(s), "ask_extension",
+                {"new_date": "2020-01-20", "reason": "还不够", "interim": "断电"},
+            ),
+            "a deferral while an extension waits": lambda s: Attempt(
+                "alice", with_extension_asked(s), "ask_deferral",
+                {"until": "2020-02-10", "reason": "还不够", "interim": "断电"},
+            ),
+        },
+        passes={
+            "after the first was refused": lambda s: Attempt(
+                "alice", as_vice("refuse_extension", with_extension_asked)(s).take(s), "ask_extension",
+                {"new_date": "2020-01-20", "reason": "配件未到", "interim": "断电"},
+            ),
+            "after the first was granted": lambda s: Attempt(
+                "alice", as_vice("grant_extension", with_extension_asked)(s).take(s), "ask_extension",
+                {"new_date": "2020-01-20", "reason": "配件未到", "interim": "断电"},
+            ),
+        },
+    ),
+    "hazard.before_limit": Clause(
+        refuses={
+            "an extension a second too late": asking_extension("2020-01-20", at="2020-01-16 00:00"),
+            "an extension a week late": asking_extension("2020-02-10", at="2020-01-22 09:00"),
+            "a deferral too late": asking_deferral("2020-02-10", at="2020-01-16 09:00"),
+        },
+        passes={
+            "an extension in the last second": asking_extension("2020-01-20", at="2020-01-15 23:59:59"),
+            "a deferral before the limit": asking_deferral("2020-02-10", at="2020-01-15 09:00"),
+        },
+    ),
+    "hazard.new_date_later": Clause(
+        refuses={
+            "the day of the limit itself": asking_extension("2020-01-15"),
+            "a day before it": asking_extension("2020-01-14"),
+            "more than a year after the opening": asking_extension("2021-01-06"),
+        },
+        passes={
+            "the day after it": asking_extension("2020-01-16"),
+            "a year after the opening": asking_extension("2021-01-05"),
+        },
+    ),
+    "hazard.within_a_break": Clause(
+        refuses={
+            "the day before the break": asking_deferral("2020-01-17"),
+            "the day after it": asking_deferral("2020-02-17"),
+            "a break that is over": asking_deferral("2019-07-20"),
+        },
+        passes={
+            "its first day": asking_deferral("2020-01-18"),
+            "its last day": asking_deferral("2020-02-16"),
+            "the summer break": asking_deferral("2020-07-20"),
+        },
+    ),
+    "hazard.extension_asked": Clause(
+        refuses={
+            "granting what nobody asked": as_vice("grant_extension", School.assigned),
+            "refusing what nobody asked": as_vice("refuse_extension", School.assigned),
+            "granting where a deferral was asked": as_vice("grant_extension", with_deferral_asked),
+        },
+        passes={
+            "granting what was asked": as_vice("grant_extension", with_extension_asked),
+            "refusing what was asked": as_vice("refuse_extension", with_extension_asked),
+        },
+    ),
+    "hazard.deferral_asked": Clause(
+        refuses={
+            "granting what nobody asked": as_vice("grant_deferral", School.assigned),
+            "refusing what nobody asked": as_vice("refuse_deferral", School.assigned),
+            "granting where an extension was asked": as_vice("grant_deferral", with_extension_asked),
+        },
+        passes={
+            "granting what was asked": as_vice("grant_deferral", with_deferral_asked),
+            "refusing what was asked": as_vice("refuse_deferral", with_deferral_asked),
+            "of a major one with its plan": as_vice("grant_deferral", with_major_deferral_asked),
+        },
+    ),
+    "hazard.into_another_open_one": Clause(
+        refuses={
+            "into itself": merging(the_case_itself),
+            "into a closed one": merging(a_closed_one),
+            "into a rejected one": merging(a_rejected_one),
+            "into a drill": merging(a_drill),
+        },
+        passes={"into another open one": merging(another_open_one)},
+    ),
+}  # fmt: skip
+
+
+def rows(side: str) -> list[Any]:
+    return [
+        pytest.param(name, story, id=f"{name.removeprefix('hazard.')}: {clause}")
+        for name, clauses in CLAUSES.items()
+        for clause, story in getattr(clauses, side).items()
+    ]
+
+
+@pytest.mark.parametrize("name, story", rows("refuses"))
+def test_a_condition_that_does_not_hold_is_named_and_leaves_the_case_alone(
+    school: School, name: str, story: Story
+) -> None:
+    attempt = story(school)
+    with pytest.raises(GuardRefused) as refused:
+        attempt.take(school)
+    assert refused.value.guard == name
+    assert school.case(attempt.case.number) == attempt.case
+
+
+@pytest.mark.parametrize("name, story", rows("passes"))
+def test_where_the_condition_holds_the_step_is_taken(school: School, name: str, story: Story) -> None:
+    attempt = story(school)
+    assert attempt.take(school).revision == attempt.case.revision + 1
+
+
+def test_every_condition_of_the_loop_has_its_rows() -> None:
+    drawn = {guard.name for transition in HAZARD.transitions for guard in guards_of(transition.guards)}
+    assert drawn == set(CLAUSES)
+
+
+# --- the level is answered for, not chosen --------------------------------------------------------------------------------
+
+LEVELS: dict[str, tuple[str, tuple[str, ...], str]] = {
+    "all no is general": ("ELEC.wire", (), "general"),
+    "it must be stopped": ("ELEC.wire", ("general.needs_stop",), "major"),
+    "the school cannot do it": ("ELEC.wire", ("general.beyond_school",), "major"),
+    "a criterion of its kind": ("ELEC.wire", ("elec.burning",), "major"),
+    "two of them": ("FIRE.exit", ("fire.exits", "fire.window_bars"), "major"),
+}
+
+
+@pytest.mark.parametrize("category, yes, level", LEVELS.values(), ids=LEVELS.keys())
+def test_the_criteria_give_the_level(school: School, category: str, yes: tuple[str, ...], level: str) -> None:
+    limit = "plan" if level == "major" else "days7"
+    case = assigning(*yes, category=category, time_limit=limit)(school).take(school)
+    assert case.level == level
+
+
+UNDECIDED: dict[str, dict[str, Any]] = {
+    "a criterion left blank": {"criteria": {"elec.burning": False}},
+    "no criterion at all": {"criteria": {}},
+    "a criterion of another category": {"criteria": {**answers("ELEC.wire"), "fire.exits": False}},
+    "an answer that is neither": {"criteria": {**answers("ELEC.wire"), "elec.burning": "perhaps"}},
+    "a level written down": {"level": "general"},
+    "a category nobody knows": {"category": "ELEC.sparks"},
+}
+
+
+@pytest.mark.parametrize("data", UNDECIDED.values(), ids=UNDECIDED.keys())
+def test_without_every_answer_there_is_no_level(school: School, data: dict[str, Any]) -> None:
+    attempt = assigning(**data)(school) if "category" not in data else None
+    if attempt is None:
+        whole = assigning()(school)
+        attempt = Attempt(whole.who, whole.case, whole.trigger, {**whole.data, **data})
+    with pytest.raises(InvalidInput):
+        attempt.take(school)
+    assert school.case(attempt.case.number).level == ""
+
+
+# --- the notice and its receipt -------------------------------------------------------------------------------------------
+
+
+def test_assigning_draws_a_notice_number_and_waits_for_the_receipt(school: School) -> None:
+    first, second = school.assigned(), school.assigned()
+    assert (first.facts["notice_number"], second.facts["notice_number"]) == ("TZ-2020-0001", "TZ-2020-0002")
+    assert first.acknowledged_at is None
+    receipts = [(rung, at) for _, rung, at in school.timers(first) if rung.startswith("receipt")]
+    assert receipts == [("receipt", local("2020-01-07 09:00")), ("receipt-1", local("2020-01-08 07:40"))]
+
+
+def test_a_receipt_not_given_within_24_hours_climbs_first_to_the_head_then_to_the_safety_office(
+    school: School,
+) -> None:
+    case = school.assigned()
+    school.at("2020-01-07 08:59").tick()
+    assert school.notices(case, "receipt") == []
+    school.at("2020-01-07 09:00").tick()
+    school.at("2020-01-08 07:40").tick()
+    told = [(notice.audience, notice.how) for notice in school.notices(case, "receipt")]
+    assert told == [(("assignee", "dept_head"), "direct"), (("safety_head",), "direct")]
+
+
+def test_an_acknowledged_receipt_climbs_no_more_and_leaves_the_limit_running(school: School) -> None:
+    case = school.step("alice", school.assigned(), "acknowledge")
+    assert case.acknowledged_at == local("2020-01-06 09:00")
+    assert not [rung for rung in school.rungs(case) if rung.startswith("receipt")]
+    assert "due" in school.rungs(case)
+    school.at("2020-01-09 09:00").tick()
+    assert school.notices(case, "receipt") == []
+
+
+def test_only_the_assignee_acknowledges(school: School) -> None:
+    with pytest.raises(NotAllowed):
+        school.step("bob", school.assigned(), "acknowledge")
+
+
+def test_a_returned_case_asks_for_a_receipt_again(school: School) -> None:
+    case = school.step("officer", school.fixed(), "return", reason="仍松动")
+    assert case.acknowledged_at is None
+    assert "receipt" in school.rungs(case)
+
+
+# --- limits ---------------------------------------------------------------------------------------------------------------
+
+LIMITS: dict[str, tuple[str, str]] = {
+    "the same day": ("same_day", "2020-01-06"),
+    "3 working days": ("days3", "2020-01-09"),
+    "7 working days": ("days7", "2020-01-15"),
+    "15 working days, over the make-up Sunday and the holiday": ("days15", "2020-01-31"),
+    "30 natural days": ("days30", "2020-02-05"),
+}
+
+
+@pytest.mark.parametrize("limit, day", LIMITS.values(), ids=LIMITS.keys())
+def test_the_limit_runs_to_the_end_of_its_day(school: School, limit: str, day: str) -> None:
+    case = school.assigned(time_limit=limit)
+    assert case.due_at == local(f"{day} 23:59:59")
+    assert case.first_due_at == case.due_at
+
+
+def test_a_school_sets_its_own_numbers_for_the_next_case_and_not_for_a_running_one(school: School) -> None:
+    before = school.assigned()
+    school.set_policy("hazard", days7=5)
+    after = school.assigned()
+    assert local_day(school.case(before.number).due_at) == "2020-01-15"
+    assert local_day(after.due_at) == "2020-01-13"
+    assert [event.policy_version for event in school.events(after)] == [1, 1]
+    assert [event.policy_version for event in school.events(before)] == [0, 0]
+
+
+# --- major ----------------------------------------------------------------------------------------------------------------
+
+FIVE = {
+    "责任": "responsible_person",
+    "措施": "measures",
+    "资金": "fund",
+    "时限": "due_date",
+    "预案": "emergency_plan",
+}
+
+
+@pytest.mark.parametrize("missing", FIVE.values(), ids=FIVE.keys())
+def test_a_plan_without_one_of_the_five_is_not_filed(school: School, missing: str) -> None:
+    case = school.major()
+    given = {name: value for name, value in FIVE_ITEMS.items() if name != missing}
+    with pytest.raises(InvalidInput) as refused:
+        school.step("alice", case, "file_plan", **given)
+    assert [fault.field for fault in refused.value.fields] == [missing]
+
+
+@pytest.mark.parametrize("blank", ["measures", "fund", "emergency_plan"])
+def test_blank_is_not_filled(school: School, blank: str) -> None:
+    with pytest.raises(InvalidInput):
+        school.file_plan(school.major(), **{blank: "   "})
+
+
+def test_a_major_hazard_stays_assigned_until_its_plan_is_approved_and_then_goes_by_the_plans_date(
+    school: School,
+) -> None:
+    case = school.major()
+    assert (case.level, case.mode) == ("major", "major")
+    assert local_day(case.due_at) == "2020-01-13"  # five working days to make the plan
+    case = school.file_plan(case)
+    assert case.state == "assigned"
+    case = school.step("secretary", case, "approve_plan", opinion="同意")
+    assert (case.state, case.supervised) == ("assigned", True)
+    assert case.due_at == case.first_due_at == local("2020-03-20 23:59:59")
+    assert school.fix(case).state == "fixed"
+
+
+def test_a_major_hazard_goes_direct_on_every_rung(school: School) -> None:
+    case = school.major()
+    school.at("2020-01-08 07:40").tick()
+    [reminder] = school.notices(case, "reminder")
+    assert reminder.how == "direct"
+
+
+@pytest.mark.parametrize("who", ["vice", "head_of_office", "officer", "head_of_hqc"])
+def test_nobody_but_the_first_responsible_persons_approves_a_plan(school: School, who: str) -> None:
+    with pytest.raises(NotAllowed):
+        school.step(who, with_plan(school), "approve_plan", opinion="同意")
+
+
+def test_whoever_filed_the_plan_does_not_approve_it_even_through_another(school: School) -> None:
+    case = school.assign(school.hazard(), "elec.burning", time_limit="plan", assignee="principal")
+    case = school.file_plan(case, who="principal")
+    with pytest.raises(NotAllowed) as refused:
+        school.step("secretary", case, "approve_plan", on_behalf_of="principal", opinion="同意")
+    assert refused.value.reason == "separation"
+    assert school.step("secretary", case, "approve_plan", opinion="同意").facts["plan_approved"] is True
+
+
+def test_a_major_hazard_without_an_approved_plan_is_not_deferred_where_no_plan_can_be_filed(school: School) -> None:
+    case = school.major()
+    with pytest.raises(GuardRefused) as refused:
+        school.step("alice", case, "ask_deferral", until="2020-02-10", reason="须停课施工", interim="断电")
+    assert refused.value.guard == "hazard.five_items_filled"
+
+
+def test_a_plan_filed_anew_after_the_deferral_was_asked_has_to_be_approved_first(school: School) -> None:
+    case = school.file_plan(with_major_deferral_asked(school), fund="9 万元")
+    with pytest.raises(GuardRefused) as refused:
+        school.step("vice", case, "grant_deferral", opinion="同意")
+    assert refused.value.guard == "hazard.plan_approved"
+
+
+def test_a_plan_filed_anew_moves_the_limit_and_keeps_the_first(school: School) -> None:
+    case = school.file_plan(school.major_being_fixed(), due_date="2020-04-30")
+    case = school.step("principal", case, "approve_plan", opinion="同意")
+    assert local_day(case.due_at) == "2020-04-30"
+    assert local_day(case.first_due_at) == "2020-03-20"
+
+
+# --- extension and deferral ------------------------------------------------------------------------------------------------
+
+
+def test_a_granted_extension_moves_the_limit_keeps_the_first_and_starts_a_new_generation(school: School) -> None:
+    asked = with_extension_asked(school)
+    assert asked.due_at == local("2020-01-15 23:59:59")
+    granted = school.step("vice", asked, "grant_extension", opinion="同意")
+    assert granted.due_at == local("2020-01-17 23:59:59")
+    assert granted.first_due_at == local("2020-01-15 23:59:59")
+    assert granted.counters["extended"] == 1
+    assert granted.mode == "general_extended"
+    assert granted.generation == asked.generation + 1
+    assert {generation for generation, _, _ in school.timers(granted)} == {granted.generation}
+
+
+def test_the_second_extension_still_keeps_the_first_limit(school: School) -> None:
+    case = as_vice("grant_extension", with_extension_asked)(school).take(school)
+    case = school.step("alice", case, "ask_extension", new_date="2020-02-20", reason="配件未到", interim="断电")
+    case = school.step("vice", case, "grant_extension", opinion="同意")
+    assert local_day(case.first_due_at) == "2020-01-15"
+    assert case.counters["extended"] == 2
+
+
+def test_a_refused_extension_leaves_the_limit_where_it_was(school: School) -> None:
+    case = as_vice("refuse_extension", with_extension_asked)(school).take(school)
+    assert local_day(case.due_at) == "2020-01-15"
+    assert "extended" not in case.counters
+
+
+def test_asking_does_not_stop_the_clock(school: School) -> None:
+    case = with_extension_asked(school)
+    school.at("2020-01-16 07:40").tick()
+    assert school.case(case.number).overdue(school.clock.now())
+    assert school.notices(case, "escalation")
+
+
+def test_what_was_asked_before_a_return_does_not_move_the_limit_after_it(school: School) -> None:
+    case = school.fix(with_extension_asked(school))
+    school.at("2020-01-20 09:00")
+    case = school.step("officer", case, "return", reason="仍松动", time_limit="days3")
+    assert local_day(case.due_at) == "2020-01-23"
+    with pytest.raises(GuardRefused) as refused:
+        school.step("vice", case, "grant_extension", opinion="同意")
+    assert refused.value.guard == "hazard.extension_asked"
+
+
+def test_whoever_asked_does_not_grant_it(school: School) -> None:
+    case = school.assigned(assignee="vice")
+    case = school.step("vice", case, "ask_extension", new_date="2020-01-17", reason="等配件", interim="断电")
+    with pytest.raises(NotAllowed) as refused:
+        school.step("vice", case, "grant_extension", opinion="同意")
+    assert refused.value.reason == "separation"
+
+
+def test_a_granted_deferral_waits_for_the_break_with_its_interim_measure(school: School) -> None:
+    case = as_vice("grant_deferral", with_deferral_asked)(school).take(school)
+    assert (case.state, case.counts_as) == ("deferred", "assigned")
+    assert local_day(case.due_at) == "2020-02-10"
+    assert local_day(case.first_due_at) == "2020-01-15"
+    assert case.facts["interim"] == "断电"
+    assert case.mode == "general_extended"
+    assert school.fix(case).state == "fixed"
+
+
+def test_a_deferral_without_an_interim_measure_is_not_asked(school: School) -> None:
+    with pytest.raises(InvalidInput):
+        school.step("alice", school.assigned(), "ask_deferral", until="2020-02-10", reason="须停课施工", interim="")
+
+
+# --- returned, rejected, merged -------------------------------------------------------------------------------------------
+
+
+def test_the_third_return_goes_up_to_the_vice_principal(school: School) -> None:
+    case = school.assigned()
+    escalated = []
+    for _ in range(4):
+        case = school.step("officer", school.fix(case), "return", reason="仍松动")
+        escalated.append([notice.audience for notice in school.notices(case, "escalation")])
+    assert case.counters["returned"] == 4
+    assert escalated == [[], [], [("vp_safety",)], [("vp_safety",), ("vp_safety",)]]
+
+
+def test_a_closure_refused_counts_as_a_return(school: School) -> None:
+    case = school.verify(school.fixed())
+    case = school.step("head_of_office", case, "send_back", reason="照片不清", time_limit="same_day")
+    assert (case.state, case.counters["returned"]) == ("assigned", 1)
+    assert local_day(case.due_at) == "2020-01-06"
+
+
+def test_a_return_is_told_to_the_assignee_at_once(school: School) -> None:
+    case = school.step("officer", school.fixed(), "return", reason="仍松动")
+    [notice] = school.notices(case, "returned")
+    assert (notice.audience, notice.how) == (("assignee",), "direct")
+
+
+def test_a_rejected_report_is_over_and_its_reporter_hears_of_it(school: School) -> None:
+    case = school.step("officer", school.hazard(), "reject", reason="不属实")
+    assert (case.final, case.counts_as, case.clock) == (True, "closed", None)
+    assert [notice.audience for notice in school.notices(case, "informed")] == [("reporter",)]
+    assert school.timers(case) == []
+
+
+def test_only_what_is_merely_reported_can_be_rejected(school: School) -> None:
+    with pytest.raises(NotPossibleNow):
+        school.step("officer", school.assigned(), "reject", reason="不属实")
+
+
+def test_merging_is_recorded_at_both_ends(school: School) -> None:
+    kept, double = school.assigned(), school.hazard()
+    merged = school.step("officer", double, "merge", into=kept.number, reason="同一处")
+    assert (merged.state, merged.final) == ("merged", True)
+    assert merged.links == (Link("merged_into", kept.number),)
+    other = school.case(kept.number)
+    assert other.links == (Link("absorbed", double.number),)
+    assert (other.state, other.revision, other.due_at) == (kept.state, kept.revision, kept.due_at)
+    last = school.events(other)[-1]
+    assert (last.type, last.trigger, last.data) == ("linked", "absorbed", {"number": double.number})
+
+
+def test_a_case_one_may_not_see_cannot_be_merged_into(school: School) -> None:
+    with pytest.raises(InvalidInput):
+        school.step("officer", school.hazard(), "merge", into="YH-2020-0999", reason="同一处")
+
+
+# --- rebound ---------------------------------------------------------------------------------------------------------------
+
+REBOUNDS: dict[str, tuple[timedelta, dict[str, Any], bool]] = {
+    "at once": (timedelta(0), {}, True),
+    "30 days later": (timedelta(days=30), {}, True),
+    "30 days and a second later": (timedelta(days=30, seconds=1), {}, False),
+    "31 days later": (timedelta(days=31), {}, False),
+    "another place": (timedelta(days=3), {"place": "车间"}, False),
+    "another item": (timedelta(days=3), {"category": "ELEC.light"}, False),
+    "another department, the same place and item": (timedelta(days=3), {"department": "XB1"}, True),
+}
+
+
+@pytest.mark.parametrize("later, changed, bound", REBOUNDS.values(), ids=REBOUNDS.keys())
+def test_the_same_place_and_item_within_30_days_is_a_rebound(
+    school: School, later: timedelta, changed: dict[str, Any], bound: bool
+) -> None:
+    old = school.closed(category="ELEC.wire")
+    school.clock.advance(later)
+    new = school.hazard(**{"category": "ELEC.wire", **changed})
+    assert new.links == ((Link("rebound_of", old.number),) if bound else ())
+    other = school.case(old.number)
+    assert other.links == ((Link("rebounded_as", new.number),) if bound else ())
+    assert other.counters.get("rebounds", 0) == int(bound)
+    assert other.state == "closed"
+
+
+def test_a_rebound_is_found_at_triage_when_the_reporter_did_not_know_the_item(school: School) -> None:
+    old = school.closed()
+    new = school.hazard()
+    assert new.links == ()
+    new = school.assign(new)
+    assert new.links == (Link("rebound_of", old.number),)
+    assert school.events(school.case(old.number))[-1].type == "linked"
+
+
+def test_a_rebound_is_bound_once(school: School) -> None:
+    old = school.closed(category="ELEC.wire")
+    new = school.assign(school.hazard(category="ELEC.wire"), category="ELEC.light")
+    assert new.links == (Link("rebound_of", old.number),)
+    assert school.case(old.number).counters["rebounds"] == 1
+
+
+def test_an_open_or_rejected_one_is_no_rebound(school: School) -> None:
+    school.hazard(category="ELEC.wire")
+    school.step("officer", school.hazard(category="ELEC.wire"), "reject", reason="不属实")
+    assert school.hazard(category="ELEC.wire").links == ()
+
+
+# --- on the spot ------------------------------------------------------------------------------------------------------------
+
+
+def test_on_the_spot_is_recorded_verified_and_closed_by_its_inspector(school: School) -> None:
+    case = school.corrected_on_spot()
+    assert (case.state, case.mode, case.assignee) == ("fixed", "on_spot", "alice")
+    assert case.who_acted("fixer") == ("alice",)
+    case = school.approve(school.verify(case, who="teacher"), who="teacher")
+    assert (case.state, case.final) == ("closed", True)
+    assert [event.trigger for event in school.events(case)] == ["open", "correct_on_spot", "verify", "approve"]
+
+
+def test_only_the_inspector_himself_records_a_correction_on_the_spot(school: School) -> None:
+    attempt = on_spot()(school)
+    with pytest.raises(NotAllowed):
+        school.step("bob", attempt.case, "correct_on_spot", **attempt.data)
+
+
+def test_what_did_not_hold_on_the_spot_goes_the_ordinary_way(school: School) -> None:
+    case = school.step("teacher", school.corrected_on_spot(), "return", reason="又堵上了")
+    assert (case.state, case.mode, case.assignee) == ("assigned", "general", "alice")
+    case = school.fix(case)
+    with pytest.raises(NotAllowed):
+        school.verify(case, who="teacher")
+    assert school.verify(case, who="officer").state == "verified"
+
+
+# --- the whole way ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_hazard_goes_from_reported_to_closed(school: School) -> None:
+    case = school.closed()
+    assert [(event.type, event.from_state, event.to_state) for event in school.events(case)] == [
+        ("opened", None, "reported"),
+        ("stepped", "reported", "assigned"),
+        ("stepped", "assigned", "fixed"),
+        ("stepped", "fixed", "verified"),
+        ("stepped", "verified", "closed"),
+    ]
+    assert (case.number, case.revision, case.final, case.clock) == ("YH-2020-0001", 5, True, None)
+    assert case.closed_at == local("2020-01-06 09:00")
+    assert school.timers(case) == []
+
+
+def test_an_open_overdue_hazard_is_never_silent(school: School) -> None:
+    case = school.assigned(time_limit="days3")
+    school.step("alice", case, "acknowledge")
+    day = date(2020, 1, 6)
+    while day < date(2020, 5, 1):
+        day += timedelta(days=1)
+        school.at(f"{day} 08:00").tick()
+    told = [event.trigger for event in school.events(case) if event.type == "reminded"]
+    assert told[:6] == ["before-1", "due", "after-1", "after-3", "after-7", "after-15"]
+    assert told[-1].startswith("repeat-") and int(told[-1].removeprefix("repeat-")) >= 8
+    assert len(told) == len(set(told))
+    late = school.case(case.number)
+    assert (late.supervised, late.facts["meeting_list"]) == (True, True)
+
+
+# --- the calendar ------------------------------------------------------------------------------------------------------------
+
+
+def workday_limits_under_version_1(school: School) -> dict[str, str]:
+    """The day each three-day limit falls on, by the day it was set, every day of January."""
+    falls: dict[str, str] = {}
+    for number in range(6, 32):
+        day = f"2020-01-{number:02}"
+        school.at(f"{day} 09:00")
+        falls[day] = local_day(school.assigned(time_limit="days3").due_at)
+    return falls
+
+
+def test_under_version_1_a_deadline_falls_on_the_make_up_days_and_never_on_new_years_eve(school: School) -> None:
+    falls = workday_limits_under_version_1(school)
+    assert falls["2020-01-15"] == "2020-01-19"
+    assert falls["2020-01-22"] == "2020-02-01"
+    assert set(falls.values()).isdisjoint(
+        {"2020-01-18", *(f"2020-01-{day}" for day in range(24, 31)), "2020-02-02", "2020-01-25"}
+    )
+
+
+def test_no_deadline_moves_by_itself_and_a_recompute_moves_it_with_an_event(school: School) -> None:
+    school.at("2020-01-22 09:00")
+    case = school.assigned(time_limit="days3")
+    assert local_day(case.due_at) == "2020-02-01"
+    school.at("2020-01-27 08:00").load_calendar(CALENDAR_V2)
+    school.tick()
+    assert local_day(school.case(case.number).due_at) == "2020-02-01"
+    before = school.case(case.number)
+    planned = school.timers(before)
+
+    school.recompute(case)
+
+    moved = school.case(case.number)
+    assert local_day(moved.due_at) == local_day(moved.first_due_at) == "2020-02-04"
+    assert (moved.generation, moved.revision) == (before.generation + 1, before.revision + 1)
+    assert moved.clock is not None and moved.clock.calendar_version == 2
+    event = school.events(moved)[-1]
+    assert (event.type, event.trigger, event.from_state, event.to_state) == (
+        "recomputed", "recompute", "assigned", "assigned",
+    )  # fmt: skip
+    assert event.data["due_at_before"] == "2020-02-01T15:59:59.000000Z"
+    assert event.data["due_at_after"] == "2020-02-04T15:59:59.000000Z"
+    assert (event.data["calendar_before"], event.data["calendar_after"]) == (1, 2)
+    replanned = school.timers(moved)
+    assert {generation for generation, _, _ in planned} == {before.generation}
+    assert {generation for generation, _, _ in replanned} == {moved.generation}
+    assert {rung: at for _, rung, at in replanned}["due"] == local("2020-02-04 07:40")
+    assert [notice.reason for notice in school.notices(moved)][-1] == "recomputed"
+
+
+def test_a_receipt_that_climbed_before_a_recompute_does_not_climb_again(school: School) -> None:
+    school.at("2020-01-22 09:00")
+    case = school.assigned(time_limit="days3")
+    school.at("2020-01-27 08:00").tick()
+    told = len(school.notices(case, "receipt"))
+    assert told == 1
+    school.load_calendar(CALENDAR_V2)
+    school.recompute(case)
+    school.tick()
+    assert len(school.notices(case, "receipt")) == told
+
+
+def test_a_recompute_that_moves_nothing_leaves_no_trace(school: School) -> None:
+    case = school.assigned(time_limit="days3")
+    school.load_calendar(CALENDAR_V2)
+    school.recompute(case)
+    assert school.case(case.number) == case
+
+
+def test_the_preview_names_each_case_with_both_dates_and_writes_nothing(school: School) -> None:
+    school.at("2020-01-22 09:00")
+    moving, staying = school.assigned(time_limit="days3"), school.assigned(time_limit="days30")
+    assert recompute_preview(school.engine, ORGANISATION) == []
+    school.load_calendar(CALENDAR_V2)
+    [(now, then)] = recompute_preview(school.engine, ORGANISATION)
+    assert (now.number, local_day(now.due_at), local_day(then.due_at)) == (moving.number, "2020-02-01", "2020-02-04")
+    assert [school.case(case.number) for case in (moving, staying)] == [moving, staying]
+    school.recompute(moving)
+    assert recompute_preview(school.engine, ORGANISATION) == []
+
+
+def test_beyond_the_last_known_year_a_deadline_is_provisional_until_the_calendar_grows(school: School) -> None:
+    school.load_calendar(official([2026], version=2))
+    school.at("2026-12-28 09:00")
+    known, provisional = school.assigned(time_limit="days3"), school.assigned(time_limit="days7")
+    by_day, far = school.assigned(time_limit="days30"), school.assigned(time_limit="days15")
+    assert [case.clock and case.clock.provisional for case in (known, provisional, by_day, far)] == [
+        False, True, False, True,
+    ]  # fmt: skip
+    notice = school.notices(provisional)[-1]
+    assert notice.about["provisional"] is True
+
+    school.load_calendar(
+        official([2026], version=2).revised(known_until=date(2027, 12, 31), add_days_off=[date(2027, 1, 1)])
+    )
+    assert {now.number for now, _ in recompute_preview(school.engine, ORGANISATION)} == {
+        provisional.number, far.number,
+    }  # fmt: skip
+    school.recompute(provisional)
+    settled = school.case(provisional.number)
+    assert settled.clock is not None and settled.clock.provisional is False
+    assert school.events(settled)[-1].type == "recomputed"
