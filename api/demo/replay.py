@@ -31,6 +31,7 @@ from api.demo.stories import (
     ledger_days,
     ledger_story,
 )
+from api.demo.trying import POSTS
 from api.folder import Folder
 from api.settings import Settings
 from engine.actor import Actor
@@ -43,16 +44,6 @@ from workflows.inspection import CYCLE
 
 TICKS = (time(7, 46), time(12, 0), time(17, 30))  # the first just after the reminders of the morning have gathered
 ENDS = time(18, 0)  # on the campaign's last day
-TRIED_BY = (
-    "hqc.staff",
-    "safety.staff",
-    "safety.head",
-    "hqc.repair1",
-    "hqc.safety",
-    "hqc.head",
-    "vp.safety",
-    "principal",
-)
 
 Progress = Callable[[float], None]
 
@@ -159,7 +150,7 @@ class _Replay:
 
     def tokens(self) -> dict[str, str]:
         """A token each for a few posts, so that a newcomer can take their steps."""
-        made = {person: f"bihuan_{secrets.token_urlsafe(32)}" for person in TRIED_BY}
+        made = {person: f"bihuan_{secrets.token_urlsafe(32)}" for person in POSTS.values()}
         with self.runtime.database.write() as connection:
             for person, token in made.items():
                 people.add_token(connection, ORGANISATION, person, token, "demo", self.clock.now())

@@ -1,0 +1,28 @@
+"""A file for the shell with the demo's address and a token for a few posts, so that a newcomer can take their steps."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+NAME = "try.env"
+API = "BIHUAN_API"  # the variable that holds the address
+
+#: variable → post: whoever a case meets on its way, and the two leaders
+POSTS: Mapping[str, str] = {
+    "TEACHER": "xb1.staff",
+    "SAFETY": "safety.staff",
+    "SAFETY_HEAD": "safety.head",
+    "REPAIRER": "hqc.repair1",
+    "LOGISTICS_SAFETY": "hqc.safety",
+    "LOGISTICS_HEAD": "hqc.head",
+    "VICE_PRINCIPAL": "vp.safety",
+    "PRINCIPAL": "principal",
+}
+
+
+def write(folder: Path, address: str, tokens: Mapping[str, str]) -> Path:
+    """Write `try.env` into the data folder and give its path. The tokens open nothing but this demo."""
+    lines = [f"{API}={address}/api/v1"]
+    lines += [f"{variable}={tokens[person]}" for variable, person in POSTS.items()]
+    path = folder / NAME
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
