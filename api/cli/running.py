@@ -27,7 +27,7 @@ PERMILLE = 1000  # the progress bar's steps
 @json_option
 def demo(data: Path | None, serve: bool, port: int | None, as_json: bool) -> None:
     """Replay a real school's campaign on a simulated clock, then serve the result."""
-    from api.demo import play
+    from api.demo import play, trying
 
     place = data if data is not None else Path(tempfile.mkdtemp(prefix="bihuan-demo-"))
     settings = settings_of(data=place, port=port)
@@ -41,12 +41,14 @@ def demo(data: Path | None, serve: bool, port: int | None, as_json: bool) -> Non
         return
 
     def tell(address: str) -> None:
-        click.echo("试一试 · Try (token — post):")
-        for person, token in report.tokens.items():
-            click.echo(f"  {token}  {person}")
-        some = next(iter(report.tokens.values()), "")
-        for path in ("/api/v1/worklist", "/api/v1/hazards?overdue=true", "/api/v1/periods", "/api/v1/workflows/hazard"):
-            click.echo(f"  curl -H 'Authorization: Bearer {some}' '{address}{path}'")
+        path = trying.write(place, address, report.tokens)
+        click.echo("试一试，在另一个终端 · Try it, in another terminal:")
+        click.echo(f"  . {path}")
+        for asked in ("worklist", "hazards?overdue=true", "periods?key=2020-02", "workflows/hazard"):
+            click.echo(f'  curl -H "Authorization: Bearer $SAFETY" "$BIHUAN_API/{asked}"')
+        click.echo("令牌 · Tokens:")
+        for variable, person in trying.POSTS.items():
+            click.echo(f"  {variable:<17} {person:<13} {report.tokens[person]}")
 
     _serve(settings, tell)
 

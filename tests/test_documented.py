@@ -1,0 +1,142 @@
+"""What the README says can be done is done here: its commands, run as they stand, and its tables against the code."""
+
+import json
+import os
+import queue
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+import click
+import pytest
+
+from api.cli import main
+from api.settings import documented
+from tests.conftest import Played
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+STARTS_WITHIN = 90  # seconds for the replay and the server on a busy machine
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A `bihuan demo` that replayed the campaign and serves it; `printed` is all it said until then."""
+
+    printed: list[str]
+    folder: Path
+
+    @property
+    def counted(self) -> dict[str, object]:
+        text = "\n".join(self.printed)
+        counted: dict[str, object] = json.loads(text[text.index("{") : text.rindex("}") + 1])
+        return counted
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """The README's first command, on a free port instead of 8000."""
+    folder = tmp_path_factory.mktemp("demo") / "data"
+    command = [sys.executable, "-m", "api.cli", "demo", "--json", "--port", "0", "--data", str(folder)]
+    environment = {**os.environ, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, encoding="utf-8"
+    )  # fmt: skip
+    lines: queue.Queue[str] = queue.Queue()
+    assert process.stdout is not None
+    reading = threading.Thread(target=_read_into, args=(lines, process.stdout))
+    reading.start()
+    try:
+        printed: list[str] = []
+        while not printed or "Serving" not in printed[-1]:
+            printed.append(lines.get(timeout=STARTS_WITHIN).rstrip("\n"))
+        yield Demo(printed, folder)
+    finally:
+        process.terminate()
+        process.wait(timeout=STARTS_WITHIN)
+        reading.join()
+        process.stdout.close()
+
+
+def _read_into(lines: queue.Queue[str], said: TextIO) -> None:
+    for line in said:
+        lines.put(line)
+
+
+def shell_blocks() -> list[str]:
+    return re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def run(demo: Demo, blocks: list[str], where: Path) -> str:
+    """The blocks as one session of a shell that read `try.env`."""
+    bash = shutil.which("bash")
+    assert bash is not None, "the README's session is written for a POSIX shell"
+    script = "set -euo pipefail\n. " + str(demo.folder / "try.env") + "\n" + "\necho\n".join(blocks)
+    done = subprocess.run(
+        [bash, "-c", script], cwd=where, capture_output=True, text=True, encoding="utf-8", timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_readmes_session_closes_a_loop_with_nothing_but_curl(demo: Demo, tmp_path: Path) -> None:
+    said = run(demo, shell_blocks(), tmp_path)
+    number = re.search(r"YH-2020-\d{4}", said)
+    assert number is not None
+    states = re.findall(r'"to_state": ?"(\w+)"', said)
+    walked = [state for n, state in enumerate(states) if n == 0 or states[n - 1] != state]
+    assert walked[:4] == ["assigned", "fixed", "verified", "closed"]
+    assert '"code":"not_allowed"' in said.replace(" ", "")  # he cannot confirm his own work
+
+
+def test_every_token_of_the_demo_opens_its_post(demo: Demo, tmp_path: Path) -> None:
+    posts = re.findall(r"^([A-Z_]+)=bihuan_", (demo.folder / "try.env").read_text(encoding="utf-8"), re.MULTILINE)
+    asked = [
+        f'curl -sS -o /dev/null -w "%{{http_code}} " "$BIHUAN_API/worklist" -H "Authorization: Bearer ${p}"'
+        for p in posts
+    ]
+    assert run(demo, asked, tmp_path).split() == ["200"] * 8
+
+
+def test_two_replays_agree_in_all_but_the_time_they_took(demo: Demo, campaign: Played) -> None:
+    mine, theirs = dict(demo.counted), dict(campaign.counted)
+    assert mine.pop("wall_seconds")
+    assert theirs.pop("wall_seconds")
+    assert mine == theirs
+    assert {"figures", "inspections", "reminders", "commands", "events", "refused"} <= set(mine)
+
+
+def test_the_demo_says_that_it_is_simulated_and_what_to_try(demo: Demo) -> None:
+    said = "\n".join(demo.printed)
+    assert "SIMULATED" in said
+    assert f". {demo.folder / 'try.env'}" in said
+
+
+def test_the_readme_opens_in_chinese_and_goes_on_in_english() -> None:
+    opening, rest = README.split("\n\n", 2)[1:3]
+    assert re.search(r"[一-鿿]", opening)
+    assert rest.startswith("*Bihuan*")
+
+
+def test_the_readme_lists_every_setting_with_its_default_and_meaning() -> None:
+    rows = re.findall(r"^\| `(BIHUAN_\w+)` \| (?:`(.*?)`)? ?\| (.*) \|$", README, re.MULTILINE)
+    assert rows == documented()
+
+
+def test_the_readme_lists_every_command() -> None:
+    said = {words.split()[0] for words in re.findall(r"`bihuan ([a-z ]+)", README)}
+    assert isinstance(main, click.Group)
+    assert set(main.commands) - {"work"} <= said  # `work` has nothing to do on SQLite, and says so
+    assert said <= set(main.commands)
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"(?:`|^    )make ([a-z-]+)", README, re.MULTILINE))))
+def test_every_make_target_the_readme_names_exists(target: str) -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert re.search(rf"^{target}:", makefile, re.MULTILINE)
