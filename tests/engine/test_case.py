@@ -1,0 +1,132 @@
+"""A case is what its events tell: writing it down, folding its changes and reading it back give the same case."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.audit import canonical
+from engine.case import FIVE_STATES, Case, CaseClock, Link, changes_between, fold, instant_text
+
+MONDAY = datetime(2020, 1, 6, 1, 0, tzinfo=UTC)
+CASE = Case(
+    organisation="school", number="YH-2020-0001", workflow="hazard", version=1, state="assigned", counts_as="assigned",
+    final=False, opened_at=MONDAY,
+)  # fmt: skip
+CLOCK = CaseClock(MONDAY, {"workdays": 7}, MONDAY + timedelta(days=9), provisional=False, calendar_version=1)
+
+WORDS = st.text(st.characters(codec="utf-8"), max_size=8)
+INSTANTS = st.datetimes(
+    min_value=datetime(2000, 1, 1), max_value=datetime(2099, 1, 1), timezones=st.just(UTC)  # noqa: DTZ001  # made aware beside it
+)  # fmt: skip
+VALUES: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
+    max_leaves=6,
+)
+PERSONS = st.lists(st.sampled_from(["alice", "bob", "charlie"]), unique=True, max_size=3).map(tuple)
+CLOCKS = st.builds(
+    CaseClock,
+    since=INSTANTS,
+    budget=st.fixed_dictionaries({"workdays": st.integers(1, 30)}),
+    due_at=INSTANTS,
+    provisional=st.booleans(),
+    calendar_version=st.integers(1, 9),
+)
+FACTS = st.dictionaries(st.sampled_from(["limit", "asked", "interim", "photos", "facts.odd"]), VALUES)
+CASES = st.builds(
+    Case,
+    organisation=st.just("school"),
+    number=st.just("YH-2020-0001"),
+    workflow=st.just("hazard"),
+    version=st.integers(1, 3),
+    state=WORDS,
+    counts_as=st.sampled_from(FIVE_STATES),
+    final=st.booleans(),
+    opened_at=INSTANTS,
+    revision=st.integers(0, 99),
+    title=WORDS,
+    assignee=st.none() | st.sampled_from(["alice", "bob"]),
+    closed_at=st.none() | INSTANTS,
+    clock=st.none() | CLOCKS,
+    first_due_at=st.none() | INSTANTS,
+    signed=st.dictionaries(st.sampled_from(["verify", "approve"]), PERSONS),
+    acted=st.dictionaries(st.sampled_from(["fixer", "verifier"]), PERSONS),
+    facts=FACTS,
+    counters=st.dictionaries(st.sampled_from(["returned", "extended"]), st.integers(0, 9)),
+    links=st.lists(st.builds(Link, st.sampled_from(["child", "parent"]), WORDS), max_size=2).map(tuple),
+)
+
+
+@given(CASES)
+def test_a_case_written_down_and_read_back_is_the_same_case(case: Case) -> None:
+    assert Case.from_json(case.to_json()) == case
+    canonical(case.to_json())  # plain values only, without floats
+
+
+def grown(cases: list[Case]) -> list[Case]:
+    """A history: facts are added and changed and never taken away, as steps do it."""
+    facts: Mapping[str, Any] = {}
+    history = []
+    for case in cases:
+        facts = {**facts, **case.facts}
+        history.append(replace(case, facts=facts))
+    return history
+
+
+@given(st.lists(CASES, min_size=1, max_size=5).map(grown))
+def test_folding_what_changed_gives_the_case_at_every_event(history: list[Case]) -> None:
+    changes: list[Mapping[str, Any]] = [
+        changes_between(before, after) for before, after in zip([None, *history[:-1]], history, strict=True)
+    ]
+    for place, case in enumerate(history, start=1):
+        assert fold(changes[:place], last_hash=case.last_hash) == case
+
+
+@given(CASES)
+def test_what_did_not_change_is_not_recorded(case: Case) -> None:
+    assert changes_between(case, case) == {}
+
+
+def test_a_changed_fact_is_recorded_by_its_name_and_nothing_else() -> None:
+    after = CASE.with_facts({"interim": "断电挂牌"})
+    assert changes_between(CASE, after) == {"facts.interim": "断电挂牌"}
+
+
+OVERDUE: dict[str, tuple[Case, timedelta, bool]] = {
+    "a second before": (replace(CASE, clock=CLOCK), timedelta(seconds=-1), False),
+    "at the very instant": (replace(CASE, clock=CLOCK), timedelta(0), False),
+    "a second after": (replace(CASE, clock=CLOCK), timedelta(seconds=1), True),
+    "long after, but closed": (replace(CASE, clock=CLOCK, final=True), timedelta(days=99), False),
+    "without a clock": (CASE, timedelta(days=99), False),
+}
+
+
+@pytest.mark.parametrize("case, later, overdue", OVERDUE.values(), ids=OVERDUE.keys())
+def test_overdue_is_a_fact_of_the_clock(case: Case, later: timedelta, overdue: bool) -> None:
+    assert case.overdue(CLOCK.due_at + later) is overdue
+
+
+def test_who_acted_is_remembered_once_and_in_order() -> None:
+    case = CASE.with_acted("fixer", "alice", None).with_acted("fixer", "bob", "alice", "bob")
+    assert case.who_acted("fixer") == ("alice", "bob")
+    assert case.who_acted("verifier") == ()
+    assert CASE.acted == {}
+
+
+def test_the_same_bond_is_tied_once() -> None:
+    case = CASE.linked("child", "YH-2020-0002").linked("child", "YH-2020-0002").linked("parent", "YH-2020-0002")
+    assert case.links == (Link("child", "YH-2020-0002"), Link("parent", "YH-2020-0002"))
+
+
+def test_counting_goes_on_from_where_it_was() -> None:
+    assert CASE.counted("returned").counted("returned").counters == {"returned": 2}
+
+
+def test_an_instant_is_spelled_in_utc_with_six_digits() -> None:
+    east = datetime.fromisoformat("2020-01-06T09:00:00+08:00")
+    assert instant_text(east) == "2020-01-06T01:00:00.000000Z"

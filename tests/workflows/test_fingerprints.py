@@ -1,0 +1,155 @@
+"""Published versions never change. Whoever changes one sees this fail, and draws a new version beside it instead.
+
+A fingerprint covers titles, states, steps, forms with their bounds, sign-off, ladders, cycles, policies, and the names of
+guards and functions. What a guard or an effect does under its name is for the rules' own tests.
+"""
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Annotated, Any
+
+import pytest
+from pydantic import ConfigDict, Field
+
+from engine.cycles import DueOn, Quarter
+from engine.deadlines import Ladder
+from engine.definition import FileRef, SignOff, State, Transition, Within, Workflow, asks
+from engine.errors import Text
+from engine.guards import Situation, guard
+from workflows import CATALOG
+from workflows.drill import DRILL
+from workflows.hazard import HAZARD, HazardPolicy, Photos, ReportFix
+from workflows.inspection import INSPECTION
+
+PUBLISHED = {
+    ("hazard", 1): "13684044361e5501c7ba12661442c7069747ce946ad967e6596eda0c47708265",
+    ("drill", 1): "427820e2842edf01260054f9e3418be9736fe1e8bfab17ac4bf0275cb000736a",
+    ("inspection", 1): "40227c45695392a337d3db31d358c64bedfd4e7477a427ae457aa45278a8a42f",
+}
+
+
+@pytest.mark.parametrize("published", PUBLISHED, ids=lambda published: f"{published[0]} v{published[1]}")
+def test_a_published_version_is_what_it_was(published: tuple[str, int]) -> None:
+    workflow = CATALOG.get(*published)
+    assert workflow is not None, "a published version has to stay in the catalog: old cases are pinned to it"
+    assert workflow.fingerprint == PUBLISHED[published], "draw a new version; do not change a published one"
+
+
+def test_every_version_of_the_catalog_is_pinned_here() -> None:
+    assert set(CATALOG._by_version) == set(PUBLISHED)
+
+
+# --- what moves it -------------------------------------------------------------------------------------------------------
+
+
+@guard("fingerprint.another", obstacle=Text("字", "word"), remedy=Text("字", "word"))
+def another(_: Situation) -> bool:
+    return True
+
+
+class ReportFixOfFewerPhotos(ReportFix):
+    model_config = ConfigDict(title="ReportFix")
+    photos_after: Annotated[list[FileRef], Field(max_length=3)] = asks(
+        "整改后照片", "Photos after", default_factory=list
+    )
+
+
+class ReportFixOfAsManyPhotos(ReportFix):
+    model_config = ConfigDict(title="ReportFix")
+    photos_after: Photos = asks("整改后照片", "Photos after", default_factory=list)
+
+
+# under the name of the one they stand in for: only what they ask for may tell them apart
+ReportFixOfFewerPhotos.__name__ = ReportFixOfAsManyPhotos.__name__ = ReportFix.__name__
+
+
+class HazardPolicyOfTwoReturns(HazardPolicy):
+    model_config = ConfigDict(title="HazardPolicy")
+    returns_before_escalation: Annotated[int, Field(ge=1, le=20)] = 2
+
+
+class HazardPolicyOfWiderBounds(HazardPolicy):
+    model_config = ConfigDict(title="HazardPolicy")
+    returns_before_escalation: Annotated[int, Field(ge=1, le=99)] = 3
+
+
+class HazardPolicyAsItWas(HazardPolicy):
+    model_config = ConfigDict(title="HazardPolicy")
+    returns_before_escalation: Annotated[int, Field(ge=1, le=20)] = 3
+
+
+# the sentence above a policy's numbers is part of what an administrator reads, and so of the schema
+for policy in (HazardPolicyOfTwoReturns, HazardPolicyOfWiderBounds, HazardPolicyAsItWas):
+    policy.__doc__ = HazardPolicy.__doc__
+    policy.model_rebuild(force=True)
+
+
+def changed(workflow: Workflow, **attributes: Any) -> Workflow:
+    return Workflow(**{**{f.name: getattr(workflow, f.name) for f in fields(workflow)}, **attributes})
+
+
+def with_state(workflow: Workflow, name: str, **attributes: Any) -> Workflow:
+    states: list[State] = [replace(s, **attributes) if s.name == name else s for s in workflow.states]
+    return changed(workflow, states=states)
+
+
+def with_step(workflow: Workflow, trigger: str, **attributes: Any) -> Workflow:
+    steps: list[Transition] = [replace(t, **attributes) if t.trigger == trigger else t for t in workflow.transitions]
+    return changed(workflow, transitions=steps)
+
+
+def with_rung(workflow: Workflow, state: str, rung: str, offset: int) -> Workflow:
+    ladder = workflow.state(state).ladder
+    assert ladder is not None
+    moved = Ladder(tuple(replace(r, offset_workdays=offset) if r.name == rung else r for r in ladder.rungs))
+    return with_state(workflow, state, ladder=moved)
+
+
+def with_cycle(workflow: Workflow, **attributes: Any) -> Workflow:
+    [rule] = workflow.cycles
+    return changed(workflow, cycles=(replace(rule, cycle=replace(rule.cycle, **attributes)),))
+
+
+def with_row(workflow: Workflow, mode: str, step: str, **attributes: Any) -> Workflow:
+    assert workflow.sign_off is not None
+    rows = {**workflow.sign_off.rows, (mode, step): replace(workflow.sign_off.rows[mode, step], **attributes)}
+    return changed(workflow, sign_off=SignOff(rows, workflow.sign_off.mode_of))
+
+
+FIX_GUARDS = next(t.guards for t in HAZARD.transitions if t.trigger == "fix")
+
+MOVES: Mapping[str, tuple[Workflow, Workflow]] = {
+    "a title": (HAZARD, changed(HAZARD, title=Text("隐患治理", "Hazard rectification"))),
+    "a state's title": (DRILL, with_state(DRILL, "fixed", title=Text("已开展", "Held"))),
+    "a guard more": (HAZARD, with_step(HAZARD, "fix", guards=(*FIX_GUARDS, another))),
+    "a guard less": (HAZARD, with_step(HAZARD, "fix", guards=FIX_GUARDS[:-1])),
+    "a form field's bound": (HAZARD, with_step(HAZARD, "fix", form=ReportFixOfFewerPhotos)),
+    "a rung's offset": (HAZARD, with_rung(HAZARD, "assigned", "after-1", 2)),
+    "a deadline": (DRILL, with_state(DRILL, "verified", due=Within(workdays=6))),
+    "a cycle's rule": (INSPECTION, with_cycle(INSPECTION, every=Quarter())),
+    "a cycle's due day": (INSPECTION, with_cycle(INSPECTION, due=DueOn(25))),
+    "a policy's default": (HAZARD, changed(HAZARD, policy=HazardPolicyOfTwoReturns)),
+    "a policy's bound": (HAZARD, changed(HAZARD, policy=HazardPolicyOfWiderBounds)),
+    "a signature less": (HAZARD, with_row(HAZARD, "major", "verify", count=1)),
+    "an exclusion less": (HAZARD, with_row(HAZARD, "general", "approve", never=("assignee", "fixer"))),
+    "an effect less": (HAZARD, with_step(HAZARD, "return", effect=None)),
+}
+
+
+@pytest.mark.parametrize("published, moved", MOVES.values(), ids=MOVES.keys())
+def test_a_changed_published_version_is_seen(published: Workflow, moved: Workflow) -> None:
+    assert moved.fingerprint != PUBLISHED[published.key, published.version]
+
+
+STAYS: Mapping[str, tuple[Workflow, Workflow]] = {
+    "a copy of the hazard": (HAZARD, changed(HAZARD)),
+    "a copy of the drill": (DRILL, changed(DRILL)),
+    "a copy of the inspection": (INSPECTION, changed(INSPECTION)),
+    "a form that asks for the same": (HAZARD, with_step(HAZARD, "fix", form=ReportFixOfAsManyPhotos)),
+    "a policy of the same numbers": (HAZARD, changed(HAZARD, policy=HazardPolicyAsItWas)),
+}
+
+
+@pytest.mark.parametrize("published, same", STAYS.values(), ids=STAYS.keys())
+def test_what_means_the_same_is_the_same(published: Workflow, same: Workflow) -> None:
+    assert same.fingerprint == PUBLISHED[published.key, published.version]
