@@ -22,6 +22,7 @@ def configure(level: str, form: Literal["console", "json"]) -> None:
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    shared.append(_plain)
     renamed = structlog.processors.EventRenamer("message", "_event")
     last: list[structlog.types.Processor]
     if form == "json":
@@ -54,3 +55,9 @@ def configure(level: str, form: Literal["console", "json"]) -> None:
     root.setLevel(LEVELS[level])
     for noisy in ("apscheduler", "httpx", "httpcore", "uvicorn.access", "alembic", "PIL"):
         logging.getLogger(noisy).setLevel(max(LEVELS[level], logging.WARNING))
+
+
+def _plain(_logger: object, _name: str, said: structlog.types.EventDict) -> structlog.types.EventDict:
+    """Without uvicorn's second copy of its words, meant for a colour terminal."""
+    said.pop("color_message", None)
+    return said

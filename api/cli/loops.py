@@ -88,10 +88,11 @@ def policy(key: str, changes: tuple[str, ...], data: Path | None, organisation: 
             try:
                 checked = loop.checked_policy(wanted)
             except ValueError as error:
+                wrong = _faults(error)
                 raise FolderError(
                     Text(
-                        f"“{loop.title.zh}”的规则不能这样设置：{error}",
-                        f"The policy of {loop.key!r} cannot be set so: {error}",
+                        f"“{loop.title.zh}”的规则不能这样设置：{wrong}。",
+                        f"The policy of {loop.key!r} cannot be set so: {wrong}.",
                     )
                 ) from error
             with runtime.database.write() as connection:
@@ -104,6 +105,14 @@ def policy(key: str, changes: tuple[str, ...], data: Path | None, organisation: 
     click.echo(f"{loop.key} policy v{version}")
     for name, value in holds.items():
         click.echo(f"  {name} = {json.dumps(value, ensure_ascii=False)}{'  (set here)' if name in overrides else ''}")
+
+
+def _faults(error: ValueError) -> str:
+    from pydantic import ValidationError
+
+    if not isinstance(error, ValidationError):
+        return str(error)
+    return "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
 
 
 def _change(said: str) -> tuple[str, Any]:
