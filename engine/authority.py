@@ -13,13 +13,15 @@ from engine.case import Case
 from engine.definition import RELATIONS, Signing, Transition, Workflow
 from engine.errors import NotAllowed, Text
 
+_FOR = " for "  # between who signed and who was represented
+
 
 @dataclass(frozen=True, slots=True)
 class Permit:
     """Leave to take a step.
 
     completes   False while further signatures are needed: the signature is recorded, the case does not move
-    signature   `person@department`, when the step is one that is signed
+    signature   `person@department`, or `person for represented@department`, when the step is one that is signed
     """
 
     completes: bool = True
@@ -149,14 +151,14 @@ def _count_signatures(step: str, row: Signing, case: Case, actor: Actor, asked: 
     if row.count == 1:
         return Permit()
     given = case.signed.get(step, ())
-    if {signature.rsplit("@", 1)[0] for signature in given} & set(actor.persons):
+    if {person for signature in given for person in _signers(signature)} & set(actor.persons):
         raise NotAllowed(
             asked=asked,
             obstacle=Text("您已签字，需要另一位人员签字", "you have signed already, and distinct persons are needed"),
             remedy=Text(f"共需 {row.count} 人签字，请等待其他人员", f"Wait for the others: {row.count} have to sign"),
             reason="quorum",
         )
-    signature = f"{actor.person}@{actor.department or ''}"
+    signature = f"{_FOR.join(actor.persons)}@{actor.department or ''}"
     signers = (*given, signature)
     if len(signers) < row.count:
         return Permit(completes=False, signature=signature)
@@ -168,6 +170,11 @@ def _count_signatures(step: str, row: Signing, case: Case, actor: Actor, asked: 
             reason="quorum",
         )
     return Permit(signature=signature)
+
+
+def _signers(signature: str) -> list[str]:
+    """The person who signed and the person represented: neither counts a second time."""
+    return signature.rsplit("@", 1)[0].split(_FOR)
 
 
 def _ever(relation: str, case: Case) -> set[str]:

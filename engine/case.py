@@ -43,7 +43,7 @@ class Case:
     generation     counts the clocks started so far; assigning, extending, deferring, returning each start another
     acted          relation → persons, over the whole history, those represented included: separation reads this
     facts          what the forms said, under the forms' field names
-    signed         step → signatures given (`person@department`) while more are needed; emptied when the case moves
+    signed         step → signatures given (`engine.authority.Permit`) while more are needed; emptied when the case moves
     period         `cycle/scope/key` of the period the case was opened for
     counters       how often: returned, extended, rebounds
     first_due_at   the first limit ever set in the state that carries the loop's limit; an extension leaves it alone
