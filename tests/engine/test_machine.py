@@ -1,0 +1,478 @@
+"""decide() says what a command means for a case: it moves it as drawn or refuses with words, and touches nothing."""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.actor import Actor, Grant
+from engine.authority import Permit
+from engine.calendar import Break, Calendar
+from engine.case import FIVE_STATES, Case, CaseClock, Link
+from engine.commands import FireTrigger, OpenCase, Remind
+from engine.definition import Form, Series, State, Transition, Within, Workflow, asks, guards_of
+from engine.errors import GuardRefused, InvalidInput, NotPossibleNow, StaleCase, Text
+from engine.guards import Situation, guard
+from engine.machine import (
+    Decision,
+    PeriodOwed,
+    Setting,
+    Timer,
+    check_revision,
+    decide,
+    decide_opening,
+    decide_recompute,
+    decide_reminder,
+    read_form,
+)
+from workflows import CATALOG
+from workflows.hazard import HAZARD
+
+NOW = datetime(2020, 1, 6, 1, 0, tzinfo=UTC)
+DUE = datetime(2020, 1, 15, 15, 59, 59, tzinfo=UTC)
+CALENDAR = Calendar(
+    version=1,
+    time_zone="Asia/Shanghai",
+    days_off=frozenset({date(2020, 1, 1), *(date(2020, 1, day) for day in range(24, 31))}),
+    working_weekend_days=frozenset({date(2020, 1, 19), date(2020, 2, 1)}),
+    known_from=date(2019, 1, 1),
+    known_until=date(2020, 12, 31),
+    breaks=(Break("寒假", date(2020, 1, 18), date(2020, 2, 16)),),
+)
+ALICE = Actor("school", "person", person="alice", department="HQC", grants=frozenset({Grant("repairer", "HQC")}))
+WORD = Text("字", "word")
+
+
+class TinyAnswer(Form):
+    words: str = asks("内容", "Words")
+
+
+@guard("machine.open_sesame", obstacle=Text("口令不对", "the word is wrong"), remedy=Text("请重试", "Try another"))
+def open_sesame(situation: Situation) -> bool:
+    return bool(situation.data.get("words") == "sesame")
+
+
+@guard("machine.second", obstacle=Text("第二道", "the second gate"), remedy=Text("请等待", "Wait"))
+def second(situation: Situation) -> bool:
+    return situation.case.title == "through"
+
+
+GATES = Workflow(
+    key="gates", plural="gates", version=1, prefix="GA", title=WORD, opens_with=TinyAnswer, opens_by=("anyone",),
+    roles={},
+    states=(
+        State("reported", Text("门外", "Outside"), awaits=("anyone",), due=Within(hours=2)),
+        State("assigned", Text("门内", "Inside"), awaits=("anyone",)),
+        State("closed", Text("已结", "Closed"), final=True),
+    ),
+    transitions=(
+        Transition(
+            "enter", "reported", "assigned", Text("进门", "Enter"), by=("anyone",), form=TinyAnswer,
+            guards=(open_sesame, second), acts_as="fixer", counts="entered", numbers=Series("pass", "PA"),
+        ),
+        Transition("leave", "assigned", "reported", Text("出门", "Leave"), by=("anyone",)),
+        Transition("knock", ("reported", "assigned"), None, Text("敲门", "Knock"), by=("anyone",)),
+        Transition("finish", "assigned", "closed", Text("结束", "Finish"), by=("anyone",)),
+    ),
+)  # fmt: skip
+
+
+def a_case(workflow: Workflow = GATES, state: str = "reported", **attributes: Any) -> Case:
+    drawn = workflow.state(state)
+    case = Case(
+        organisation="school", number="GA-2020-0001", workflow=workflow.key, version=1, state=state,
+        counts_as=drawn.counted, final=drawn.final, opened_at=NOW, revision=3, generation=1, title="through",
+        reporter="dora", assignee="alice", department="HQC",
+    )  # fmt: skip
+    return replace(case, **attributes)
+
+
+def setting(workflow: Workflow = GATES, **attributes: Any) -> Setting:
+    given = {"actor": ALICE, "policy": workflow.defaults(), "calendar": CALENDAR}
+    return Setting(**{**given, **attributes})
+
+
+def fire(case: Case, trigger: str, now: datetime = NOW, permit: Permit = Permit(), **data: Any) -> Decision:  # noqa: B008  # frozen
+    return decide(GATES, case, FireTrigger(case.number, trigger, data), data, now, setting(permit=permit))
+
+
+# --- moving and refusing ------------------------------------------------------------------------------------------------
+
+MOVES: dict[str, tuple[str, str, dict[str, Any], str]] = {
+    "through both gates": ("reported", "enter", {"words": "sesame"}, "assigned"),
+    "back out": ("assigned", "leave", {}, "reported"),
+    "to the end": ("assigned", "finish", {}, "closed"),
+    "nowhere, outside": ("reported", "knock", {}, "reported"),
+    "nowhere, inside": ("assigned", "knock", {}, "assigned"),
+}
+
+
+@pytest.mark.parametrize("state, trigger, data, target", MOVES.values(), ids=MOVES.keys())
+def test_a_step_leads_where_it_is_drawn(state: str, trigger: str, data: dict[str, Any], target: str) -> None:
+    decision = fire(a_case(state=state), trigger, **data)
+    assert (decision.type, decision.trigger, decision.from_state) == ("stepped", trigger, state)
+    assert (decision.case.state, decision.case.counts_as) == (target, GATES.state(target).counted)
+    assert decision.case.final is GATES.state(target).final
+
+
+IMPOSSIBLE: dict[str, tuple[str, str]] = {
+    "a step of another state": ("reported", "finish"),
+    "a step back to where it is": ("assigned", "enter"),
+    "a step out of the end": ("closed", "knock"),
+    "a step nobody drew": ("reported", "fly"),
+    "a step the library would draw by itself": ("reported", "to_closed"),
+    "another of them": ("assigned", "to_reported"),
+    "a name of the library's": ("reported", "trigger"),
+    "nothing": ("reported", ""),
+}
+
+
+@pytest.mark.parametrize("state, trigger", IMPOSSIBLE.values(), ids=IMPOSSIBLE.keys())
+def test_what_the_state_does_not_allow_is_refused_with_what_it_does(state: str, trigger: str) -> None:
+    case = a_case(state=state)
+    with pytest.raises(NotPossibleNow) as refused:
+        fire(case, trigger, words="sesame")
+    assert GATES.state(state).title.en in refused.value.obstacle.en
+    possible = [t.title.en for t in GATES.transitions if state in t.sources]
+    assert all(title in refused.value.remedy.en for title in possible)
+    assert ("finished" in refused.value.remedy.en) == (not possible)
+
+
+GUARDED: dict[str, tuple[dict[str, Any], str, str]] = {
+    "the first says no": ({"words": "mustard"}, "through", "machine.open_sesame"),
+    "the second says no": ({"words": "sesame"}, "stuck", "machine.second"),
+    "both would: the first is named": ({"words": "mustard"}, "stuck", "machine.open_sesame"),
+}
+
+
+@pytest.mark.parametrize("data, title, name", GUARDED.values(), ids=GUARDED.keys())
+def test_a_condition_that_says_no_is_named_with_its_own_words(data: dict[str, Any], title: str, name: str) -> None:
+    with pytest.raises(GuardRefused) as refused:
+        fire(a_case(title=title), "enter", **data)
+    asked_guard = next(g for g in guards_of(GATES.transitions[0].guards) if g.name == name)
+    assert refused.value.guard == name
+    assert (refused.value.obstacle, refused.value.remedy) == (asked_guard.obstacle, asked_guard.remedy)
+    assert refused.value.asked.en == "Enter GA-2020-0001"
+
+
+def test_a_refusal_leaves_no_trace_for_the_next_case() -> None:
+    """One machine serves all cases of a definition."""
+    with pytest.raises(GuardRefused):
+        fire(a_case(), "enter", words="mustard")
+    with pytest.raises(NotPossibleNow):
+        fire(a_case(state="closed"), "enter")
+    assert fire(a_case(), "enter", words="sesame").case.state == "assigned"
+    assert fire(a_case(state="assigned"), "leave").case.state == "reported"
+
+
+REVISIONS: dict[str, tuple[int | None, bool]] = {
+    "the one it stands at": (3, True),
+    "none named": (None, True),
+    "an older one": (2, False),
+    "one that does not exist yet": (4, False),
+    "none at all": (0, False),
+}
+
+
+@pytest.mark.parametrize("expected, passes", REVISIONS.values(), ids=REVISIONS.keys())
+def test_a_step_on_what_is_no_longer_so_is_refused(expected: int | None, passes: bool) -> None:
+    command = FireTrigger("GA-2020-0001", "knock", {}, expected_revision=expected)
+    if passes:
+        check_revision(GATES, a_case(), command)
+    else:
+        with pytest.raises(StaleCase) as refused:
+            check_revision(GATES, a_case(), command)
+        assert refused.value.revision == 3
+        assert str(expected) in refused.value.obstacle.en and "3" in refused.value.obstacle.zh
+
+
+# --- what else a step does ------------------------------------------------------------------------------------------------
+
+
+def test_a_step_counts_numbers_and_remembers_who_took_it() -> None:
+    represented = replace(ALICE, on_behalf_of="frank")
+    data = {"words": "sesame"}
+    command = FireTrigger("GA-2020-0001", "enter", data)
+    decision = decide(GATES, a_case(), command, data, NOW, setting(actor=represented))
+    assert decision.case.counters == {"entered": 1}
+    assert decision.series == (Series("pass", "PA"),)
+    assert decision.case.who_acted("fixer") == ("alice", "frank")
+    assert decision.case.facts == {"words": "sesame"}
+
+
+def test_a_new_state_starts_a_new_generation_and_the_end_stops_the_clock() -> None:
+    back = fire(a_case(state="assigned", generation=4), "leave")
+    assert (back.case.generation, back.case.due_at) == (5, NOW + timedelta(hours=2))
+    assert back.cancels_timers
+    over = fire(a_case(state="assigned", clock=back.case.clock), "finish")
+    assert (over.case.clock, over.case.closed_at, over.timers) == (None, NOW, ())
+    stays = fire(back.case, "knock", now=NOW + timedelta(hours=1))
+    assert (stays.case.clock, stays.case.generation, stays.cancels_timers) == (back.case.clock, 5, False)
+
+
+def test_while_signatures_are_missing_the_case_does_not_move() -> None:
+    verify = next(t for t in HAZARD.transitions if t.trigger == "verify")
+    case = a_case(HAZARD, "fixed", level="major", mode="major", facts={"limit": {"days": 3}})
+    data = {"finding": "现场合格", "photos_check": []}
+    permit = Permit(completes=False, signature="erin@XB1")
+    decision = decide(HAZARD, case, FireTrigger(case.number, "verify", data), data, NOW, setting(HAZARD, permit=permit))
+    assert (decision.type, decision.case.state, decision.cancels_timers) == ("signed", "fixed", False)
+    assert decision.case.signed == {"verify": ("erin@XB1",)}
+    assert decision.case.who_acted(str(verify.acts_as)) == ("alice",)
+    whole = Permit(signature="frank@XB2")
+    moved = decide(
+        HAZARD, decision.case, FireTrigger(case.number, "verify", data), data, NOW, setting(HAZARD, permit=whole)
+    )
+    assert (moved.type, moved.case.state, moved.case.signed) == ("stepped", "verified", {})
+
+
+CLAIMS: dict[str, tuple[timedelta, bool]] = {
+    "just now": (timedelta(0), False),
+    "seven days ago": (timedelta(days=-7), False),
+    "longer ago": (timedelta(days=-7, seconds=-1), True),
+    "five minutes ahead": (timedelta(minutes=5), False),
+    "further ahead": (timedelta(minutes=5, seconds=1), True),
+}
+
+
+@pytest.mark.parametrize("off, flagged", CLAIMS.values(), ids=CLAIMS.keys())
+def test_when_it_was_found_is_a_claim_and_an_odd_one_is_flagged(off: timedelta, flagged: bool) -> None:
+    command = OpenCase("gates", {"words": "a"}, found_at=NOW + off)
+    decision = decide_opening(GATES, "GA-2020-0001", command, {"words": "a"}, NOW, setting())
+    assert (decision.found_at, decision.found_at_flagged) == (NOW + off, flagged)
+    assert decision.case.opened_at == NOW
+
+
+def test_an_opened_case_stands_at_the_start_with_its_clock_and_its_parent() -> None:
+    command = OpenCase("gates", {"words": "a"}, parent="JC-2020-0001")
+    decision = decide_opening(GATES, "GA-2020-0001", command, {"words": "a"}, NOW, setting())
+    case = decision.case
+    assert (decision.type, case.state, case.generation, case.due_at) == (
+        "opened",
+        "reported",
+        1,
+        NOW + timedelta(hours=2),
+    )
+    assert case.links == (Link("parent", "JC-2020-0001"),)
+    assert case.reporter == "alice"
+
+
+def test_a_periods_case_is_due_with_its_period() -> None:
+    inspection = CATALOG.get("inspection")
+    assert inspection is not None
+    data = {"title": "月报", "place": "某系", "department": "XB1", "month": "2020-01", "checklists": ["office"]}
+    owed = PeriodOwed("dept_check_month/XB1/2020-01", datetime(2019, 12, 31, 16, tzinfo=UTC), DUE)
+    decision = decide_opening(
+        inspection, "JC-2020-0001", OpenCase("inspection", data), data, NOW, setting(inspection, period=owed)
+    )
+    assert (decision.case.period, decision.case.due_at) == ("dept_check_month/XB1/2020-01", DUE)
+    assert decide_recompute(inspection, decision.case, setting(inspection), NOW) is None
+
+
+# --- reminding and recomputing --------------------------------------------------------------------------------------------
+
+
+def an_assigned_one(**attributes: Any) -> Case:
+    clock = CaseClock(NOW, {"workdays": 7}, DUE, provisional=False, calendar_version=1)
+    given = {
+        "level": "general",
+        "mode": "general",
+        "clock": clock,
+        "first_due_at": DUE,
+        "facts": {"limit": {"workdays": 7}},
+    }
+    return a_case(HAZARD, "assigned", **{**given, **attributes})
+
+
+REMINDERS: dict[str, tuple[tuple[str, ...], timedelta, tuple[str, str, tuple[str, ...], str]]] = {
+    "one before": (("before-3",), timedelta(days=-3), ("before-3", "reminder", ("assignee",), "digest")),
+    "one after": (("after-1",), timedelta(days=1), ("after-1", "escalation", ("assignee", "dept_head"), "digest")),
+    "a receipt": (("receipt",), timedelta(days=-8), ("receipt", "receipt", ("assignee", "dept_head"), "direct")),
+    "the highest of three, in whatever order": (
+        ("due", "before-3", "before-1"), timedelta(0), ("due", "reminder", ("assignee", "dept_safety"), "direct"),
+    ),
+    "a receipt and a rung": (
+        ("after-1", "receipt"), timedelta(days=1), ("after-1", "escalation", ("assignee", "dept_head"), "direct"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("rungs, later, expected", REMINDERS.values(), ids=REMINDERS.keys())
+def test_of_the_rungs_that_fell_due_the_highest_is_told_to_all_they_would_have_reached(
+    rungs: tuple[str, ...], later: timedelta, expected: tuple[str, str, tuple[str, ...], str]
+) -> None:
+    case = an_assigned_one()
+    decision = decide_reminder(HAZARD, case, Remind(case.number, 1, rungs), DUE + later, setting(HAZARD))
+    [told] = decision.told
+    assert (decision.trigger, told.reason, told.audience, told.how) == expected
+    assert set(told.skipped) == set(rungs) - {decision.trigger}
+    assert (decision.type, decision.new_revision, decision.case) == ("reminded", False, case)
+
+
+def test_the_last_rungs_mark_the_case_and_the_repetition_goes_on() -> None:
+    case = an_assigned_one()
+    late = datetime(2020, 3, 2, 0, 0, tzinfo=UTC)
+    rungs = ("after-7", "after-15")
+    decision = decide_reminder(HAZARD, case, Remind(case.number, 1, rungs), late, setting(HAZARD))
+    assert (decision.case.supervised, decision.case.facts["meeting_list"], decision.new_revision) == (True, True, True)
+    repeated = decide_reminder(HAZARD, case, Remind(case.number, 1, ("repeat-1",)), late, setting(HAZARD))
+    assert repeated.trigger.startswith("repeat-")
+    [following] = repeated.timers
+    assert following.rung.startswith("repeat-") and following.fire_at > late
+    assert isinstance(following, Timer)
+
+
+RECOMPUTED: dict[str, tuple[list[date], str | None]] = {
+    "a holiday before the limit": ([date(2020, 1, 10)], "2020-01-16T15:59:59+00:00"),
+    "two of them": ([date(2020, 1, 10), date(2020, 1, 13)], "2020-01-17T15:59:59+00:00"),
+    "a holiday after it": ([date(2020, 1, 20)], None),
+    "nothing new": ([], None),
+}
+
+
+@pytest.mark.parametrize("days_off, due", RECOMPUTED.values(), ids=RECOMPUTED.keys())
+def test_a_recompute_moves_a_deadline_only_where_the_calendar_moved_it(days_off: list[date], due: str | None) -> None:
+    case = an_assigned_one()
+    newer = CALENDAR.revised(add_days_off=days_off)
+    decision = decide_recompute(HAZARD, case, setting(HAZARD, calendar=newer), NOW)
+    if due is None:
+        assert decision is None
+        return
+    assert decision is not None and decision.case.due_at == decision.case.first_due_at == datetime.fromisoformat(due)
+    assert decision.case.generation == 2 and decision.cancels_timers
+    assert decision.case.state == "assigned"
+
+
+def test_a_first_limit_that_was_extended_stays_when_the_extension_is_recomputed() -> None:
+    first = DUE - timedelta(days=5)
+    case = an_assigned_one(first_due_at=first)
+    newer = CALENDAR.revised(add_days_off=[date(2020, 1, 10)])
+    decision = decide_recompute(HAZARD, case, setting(HAZARD, calendar=newer), NOW)
+    assert decision is not None and decision.case.first_due_at == first
+
+
+def test_a_case_without_a_clock_has_nothing_to_recompute() -> None:
+    assert decide_recompute(GATES, a_case(state="assigned"), setting(), NOW) is None
+
+
+# --- forms ----------------------------------------------------------------------------------------------------------------
+
+WORDS: Mapping[str, Text] = {"missing": Text("必须填写", "is required")}
+
+
+def test_every_field_that_cannot_be_read_is_named_in_both_languages() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        read_form(TinyAnswer, {"wrods": 1}, WORD, WORDS)
+    faults = {fault.field: fault.what for fault in refused.value.fields}
+    assert set(faults) == {"words", "wrods"}
+    assert faults["words"] == WORDS["missing"]
+    assert "words 必须填写" in refused.value.obstacle.zh
+
+
+# --- every loop of the catalog --------------------------------------------------------------------------------------------
+
+EVERYTHING: dict[str, Any] = {  # every answer any guard or effect of the catalog asks for
+    "category": "ELEC.wire", "criteria": {"elec.burning": False, "general.needs_stop": False, "general.beyond_school": False},
+    "department": "HQC", "assignee": "alice", "time_limit": "days7", "requirement": "更换", "interim": "断电",
+    "corrected_by": "bob", "measure": "更换", "photos_after": [], "into": "YH-2020-0009", "reason": "同一处", "opinion": "同意",
+    "new_date": "2020-01-20", "until": "2020-02-10", "due_date": "2020-03-20", "finding": "合格", "photos_check": [],
+    "responsible_person": "alice", "measures": "更换", "fund": "8 万元", "emergency_plan": "停用", "spent": None,
+    "planned_on": "2020-01-20", "held_on": "2020-01-03", "evacuation_seconds": 110, "should_attend": 9, "attended": 9,
+    "problems": [], "answers": {}, "photos": {}, "summary": "零报告", "arrangement": "布置", "course": "过程",
+    "suitability": "适宜", "sufficiency": "充分",
+}  # fmt: skip
+PLACES = [
+    pytest.param(workflow, state.name, trigger, id=f"{workflow.key}: {trigger} at {state.name}")
+    for workflow in CATALOG.newest()
+    for state in workflow.states
+    for trigger in workflow.triggers
+]
+
+
+def standing_at(workflow: Workflow, state: str, facts: Mapping[str, Any], **attributes: Any) -> Case:
+    clock = (
+        None
+        if workflow.state(state).final
+        else CaseClock(NOW, {"workdays": 7}, DUE, provisional=False, calendar_version=1)
+    )
+    known = {
+        "limit": {"workdays": 7}, "checklists": ["office"], "target_seconds": 120,
+        "period_opens_at": "2019-12-31T16:00:00.000000Z", "period_due_at": "2020-01-20T15:59:59.000000Z",
+    }  # fmt: skip
+    case = a_case(workflow, state, clock=clock, facts={**known, **facts}, category="ELEC.wire", **attributes)
+    return case if workflow.sign_off is None else replace(case, mode=workflow.sign_off.mode_of(case))
+
+
+def chosen(workflow: Workflow, trigger: str, answers: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: answers.get(name, EVERYTHING.get(name)) for name in workflow.form_of(trigger).model_fields}
+
+
+def try_step(
+    workflow: Workflow, case: Case, trigger: str, answers: Mapping[str, Any], now: datetime = NOW
+) -> Decision | None:
+    data = chosen(workflow, trigger, answers)
+    other = replace(case, number="YH-2020-0009", state="reported", final=False)
+    around = setting(workflow, related={"YH-2020-0009": other})
+    try:
+        return decide(workflow, case, FireTrigger(case.number, trigger, data), data, now, around)
+    except (NotPossibleNow, GuardRefused):
+        return None
+
+
+@pytest.mark.parametrize("workflow, state, trigger", PLACES)
+def test_every_trigger_from_every_state_moves_as_drawn_or_refuses(workflow: Workflow, state: str, trigger: str) -> None:
+    case = standing_at(workflow, state, {})
+    drawn = workflow.transition(trigger, state)
+    decision = try_step(workflow, case, trigger, {})
+    if drawn is None:
+        assert decision is None
+    elif decision is not None:
+        after = decision.case
+        assert after.state == (drawn.target or state)
+        assert (after.counts_as, after.final) == (
+            workflow.state(after.state).counted,
+            workflow.state(after.state).final,
+        )
+        assert after.counts_as in FIVE_STATES
+
+
+ASKED = st.sampled_from(
+    [None, {"what": "extension", "until": "2020-01-20"}, {"what": "deferral", "until": "2020-02-10"}]
+)
+FACTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "asked": ASKED, "plan_approved": st.booleans(), "on_spot": st.booleans(), "due_date": st.just("2020-03-20"),
+        "measures": st.just("更换"), "fund": st.just("8 万元"), "emergency_plan": st.just("停用"),
+        "responsible_person": st.just("alice"),
+    },
+)  # fmt: skip
+ANSWERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "time_limit": st.sampled_from(["same_day", "days7"]), "interim": st.sampled_from([None, "断电"]),
+        "photos_after": st.sampled_from([[], ["a" * 64]]), "new_date": st.sampled_from(["2020-01-10", "2020-01-20"]),
+        "held_on": st.sampled_from(["2020-01-03", "2020-06-01"]),
+        "problems": st.sampled_from([[], [{"title": "拥堵", "place": "楼梯", "category": "MGMT.drill"}]]),
+    },
+)  # fmt: skip
+
+
+@given(place=st.sampled_from(PLACES), facts=FACTS, answers=ANSWERS, level=st.sampled_from(["", "general", "major"]),
+       late=st.booleans(), returned=st.integers(0, 4))  # fmt: skip
+def test_deciding_never_changes_what_it_was_given(
+    place: Any, facts: dict[str, Any], answers: dict[str, Any], level: str, late: bool, returned: int
+) -> None:
+    workflow, state, trigger = place.values
+    case = standing_at(workflow, state, deepcopy(facts), level=level, counters={"returned": returned})
+    before, asked = deepcopy(case), deepcopy(answers)
+    now = DUE + timedelta(days=3) if late else NOW
+    first = try_step(workflow, case, trigger, answers, now)
+    assert (case, answers) == (before, asked)
+    assert try_step(workflow, case, trigger, answers, now) == first  # nothing is remembered between two decisions
+    assert case == before
