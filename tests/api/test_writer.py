@@ -1,0 +1,133 @@
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from api.writer import GROUP, Writer
+from engine.actor import Visibility
+from engine.commands import Asked, FireTrigger, OpenCase
+from engine.errors import Busy, Text
+from engine.handle import Done, Engine, Outcome, Refused
+from engine.store import worklists
+from engine.store.worklists import Filter
+from tests.builders import START, School, a_school, an_engine
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    made = an_engine(tmp_path)
+    yield made
+    made.database.close()
+
+
+@pytest.fixture
+def school(engine: Engine) -> School:
+    return a_school(engine.database)
+
+
+def a_report(school: School, title: str, key: str | None = None) -> Asked:
+    return Asked(school.actor("teacher"), OpenCase("repair", {"title": title, "place": "A"}), "POST /repairs", key)
+
+
+@contextmanager
+def held(engine: Engine) -> Iterator[None]:
+    """Nobody else can write meanwhile, so that commands gather behind the one that tries."""
+    with engine.database.write():
+        yield
+
+
+def asked_at_once(writer: Writer, group: list[Asked], release: threading.Event | None = None) -> list[Outcome | Busy]:
+    answers: list[Outcome | Busy | None] = [None] * len(group)
+
+    def ask(index: int, asked: Asked) -> None:
+        try:
+            answers[index] = writer.ask(asked)
+        except Busy as busy:
+            answers[index] = busy
+
+    threads = [threading.Thread(target=ask, args=pair) for pair in enumerate(group)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+    return [answer for answer in answers if answer is not None]
+
+
+def test_everybody_gets_the_outcome_of_his_own_command(engine: Engine, school: School) -> None:
+    writer = Writer(engine)
+    group = [a_report(school, f"report {n}") for n in range(GROUP + 6)]
+    group[10] = Asked(school.actor("driver"), FireTrigger("WX-2020-9999", "fix"))
+    answers = asked_at_once(writer, group)
+    writer.stop()
+    assert isinstance(answers[10], Refused)
+    titles = [a.case.title for a in answers if isinstance(a, Done)]
+    assert sorted(titles) == sorted(f"report {n}" for n in range(GROUP + 6) if n != 10)
+    numbers = {a.case.number for a in answers if isinstance(a, Done)}
+    assert len(numbers) == len(titles)
+
+
+def test_the_same_key_twice_in_one_group_is_one_case(engine: Engine, school: School) -> None:
+    writer = Writer(engine)
+    answers = asked_at_once(writer, [a_report(school, "once", key="k")] * 8)
+    writer.stop()
+    done = [a for a in answers if isinstance(a, Done)]
+    assert len(done) == 8
+    assert len({a.case.number for a in done}) == 1
+    assert sum(not a.replayed for a in done) == 1
+
+
+def test_a_commit_that_fails_is_told_to_the_whole_group_and_nothing_happened(
+    engine: Engine, school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_space(*_: object) -> list[Outcome]:
+        words = Text("磁盘已满", "the disk is full")
+        raise Busy(asked=words, obstacle=words, remedy=words)
+
+    monkeypatch.setattr("api.writer.handle", no_space)
+    writer = Writer(engine)
+    answers = asked_at_once(writer, [a_report(school, f"report {n}") for n in range(5)])
+    assert all(isinstance(answer, Busy) for answer in answers) and len(answers) == 5
+    monkeypatch.undo()
+    assert isinstance(writer.ask(a_report(school, "afterwards")), Done), "the writer outlives a bad group"
+    writer.stop()
+
+
+def test_more_than_may_wait_are_refused_at_once(engine: Engine, school: School) -> None:
+    writer = Writer(engine, limit=2)
+    with held(engine):
+        threads = [
+            threading.Thread(target=asked_at_once, args=(writer, [a_report(school, f"waits {n}")])) for n in range(3)
+        ]
+        for thread in threads:
+            thread.start()
+        refused = 0
+        while not refused:  # until two wait behind the one whose group is held up
+            try:
+                writer.ask(a_report(school, "too many")) if writer._waiting.full() else None
+            except Busy:
+                refused += 1
+    for thread in threads:
+        thread.join()
+    writer.stop()
+    assert refused == 1
+
+
+def test_stopping_carries_out_what_waits_and_takes_no_more(engine: Engine, school: School) -> None:
+    writer = Writer(engine)
+    answers: list[Outcome | Busy] = []
+    asking = threading.Thread(target=lambda: answers.extend(asked_at_once(writer, [a_report(school, "last")])))
+    with held(engine):
+        asking.start()
+        while writer._thread is None:
+            asking.join(0.001)
+    asking.join()
+    writer.stop()
+    assert [type(answer) for answer in answers] == [Done]
+    with pytest.raises(Busy):
+        writer.ask(a_report(school, "too late"))
+    assert not writer.alive
+    with engine.database.read() as connection:
+        seen = Visibility("school", everything=True)
+        assert worklists.count(connection, seen, Filter(), START) == 1
