@@ -501,6 +501,7 @@ def _check(w: Workflow) -> None:
             if sum(source in t.sources for t in transitions) > 1:
                 raise WorkflowError(w.key, f"trigger {trigger!r} is drawn twice from state {source!r}")
     _check_sign_off(w)
+    _check_exclusions(w)
     _check_reachable(w)
 
 
@@ -567,6 +568,10 @@ def _check_transition(w: Workflow, t: Transition, names: set[str]) -> None:
         _check_who(w, f"{where} escalates", t.escalates.to)
         if isinstance(t.escalates.at, str) and t.escalates.at not in w.policy.model_fields:
             raise WorkflowError(w.key, f"{where} escalates at policy {t.escalates.at!r}, which does not exist")
+        counted = {other.counts for other in w.transitions if other.counts}
+        if t.escalates.counter not in counted:
+            missing = f"{t.escalates.counter!r}, which no step counts{_meant(t.escalates.counter, counted)}"
+            raise WorkflowError(w.key, f"{where} escalates by {missing}")
     if t.reports_period and not w.cycles:
         raise WorkflowError(w.key, f"{where} reports a period, but the workflow has no cycle")
 
@@ -606,6 +611,20 @@ def _check_sign_off(w: Workflow) -> None:
             for policy in row.waived_by.values():
                 if policy not in w.policy.model_fields:
                     raise WorkflowError(w.key, f"sign-off {mode}/{step} is waived by {policy!r}, which is no policy")
+
+
+def _check_exclusions(w: Workflow) -> None:
+    """A relation that excludes must be one somebody can come to stand in: a typo in `acts_as` would lift it unseen."""
+    taken = {"assignee", "reporter", "inspector"} | {t.acts_as for t in w.transitions if t.acts_as}
+    if w.opened_as:
+        taken.add(w.opened_as)
+    excluded = [(f"transition {t.trigger!r}", t.never) for t in w.transitions]
+    if w.sign_off is not None:
+        excluded += [(f"sign-off {mode}/{step}", row.never) for (mode, step), row in w.sign_off.rows.items()]
+    for where, never in excluded:
+        for relation in never:
+            if relation not in taken:
+                raise WorkflowError(w.key, f"{where} never lets {relation!r} act, but no step makes anybody that")
 
 
 def _check_reachable(w: Workflow) -> None:

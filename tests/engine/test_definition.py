@@ -218,6 +218,13 @@ BROKEN: dict[str, Broken] = {
         with_row("verify", waived_by={"fixer": "leniant"}), ("plain/verify", "'leniant'")
     ),
     "a policy number without a default": Broken({"policy": NumberWithoutDefault}, ("'NumberWithoutDefault'", "mend_days")),
+    "a relation that excludes and that no step gives": Broken(
+        with_step(FIX, acts_as="fixr"), ("plain/verify", "'fixer'", "no step")
+    ),
+    "the same in a step's own exclusion": Broken(with_step(FIX, never=("asker",)), ("'fix'", "'asker'", "no step")),
+    "an escalation by what no step counts": Broken(
+        with_step(RETURN, counts="retuned"), ("'return'", "'returned'", "did you mean 'retuned'?")
+    ),
     # the shape of the loop
     "no states at all": Broken({"states": (), "transitions": ()}, ("no states",)),
     "a state drawn twice": Broken(and_state(FIXED), ("'fixed'", "twice")),
@@ -410,7 +417,7 @@ CHANGED: dict[str, dict[str, Any]] = {
     "a sign-off count": with_row("verify", count=2),
     "a sign-off exclusion": with_row("approve", never=("fixer",)),
     "what lifts an exclusion": with_row("verify", waived_by={}),
-    "the relation a step gives": with_step(FIX, acts_as="asker"),
+    "the relation a step gives": with_step(RETURN, acts_as="asker"),
     "when it escalates": with_step(RETURN, escalates=Escalation("returned", 2, ("boss",))),
     "the version": {"version": 2},
 }  # fmt: skip
