@@ -110,6 +110,8 @@ def recompute(dry_run: bool, data: Path | None, organisation: str | None, as_jso
 
     with opened(data) as runtime:
         here = the_organisation(runtime, organisation)
+        if not dry_run:
+            runtime.tick()  # what fell due under the old deadlines is told before they move
         moves = recompute_preview(runtime.engine, here)
         with runtime.database.read() as connection:
             zone = people.Directory().time_zone(connection, here)

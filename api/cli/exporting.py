@@ -25,19 +25,21 @@ def export() -> None:
 @organisation_option
 def ledger(output: Path, data: Path | None, organisation: str | None) -> None:
     """The ledger of hazards (隐患排查整改台账) as an Excel workbook."""
-    from xlsxwriter.exceptions import FileCreateError
-
     from api.papers.ledger import write_ledger
 
     def progress(cases: "Sequence[Case]") -> "Iterator[Case]":
         with click.progressbar(cases, label="导出台账 · Ledger", file=sys.stderr) as bar:
             yield from bar
 
+    beside = output.with_name(f"{output.name}.part")  # a ledger cut off half-way may not take the old one's place
     with opened(data) as runtime:
         here = the_organisation(runtime, organisation)
-        with runtime.database.read() as connection:
-            try:
-                count = write_ledger(connection, runtime.engine.catalog, here, runtime.clock.now(), output, progress)
-            except (OSError, FileCreateError) as error:
-                raise FolderError(Text(f"无法写入 {output}：{error}。", f"Cannot write {output}: {error}.")) from error
+        try:
+            with beside.open("wb") as file, runtime.database.read() as connection:
+                count = write_ledger(connection, runtime.engine.catalog, here, runtime.clock.now(), file, progress)
+            beside.replace(output)
+        except OSError as error:
+            beside.unlink(missing_ok=True)
+            why = error.strerror
+            raise FolderError(Text(f"无法写入 {output}：{why}。", f"Cannot write {output}: {why}.")) from error
     click.echo(f"{output}: {count}")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+from typing import BinaryIO
 from zoneinfo import ZoneInfo
 
 import xlsxwriter
@@ -61,10 +61,10 @@ def write_ledger(
     catalog: Catalog,
     organisation: str,
     now: datetime,
-    path: Path,
+    file: BinaryIO,
     progress: Callable[[Sequence[Case]], Iterable[Case]] = lambda cases: cases,
 ) -> int:
-    """Write the organisation's ledger to `path`; gives how many cases it holds.
+    """Write the organisation's ledger to `file`; gives how many cases it holds.
 
     progress   goes through the cases, telling how far it is
     """
@@ -72,7 +72,7 @@ def write_ledger(
     found = worklists.all_cases(connection, seen, Filter(workflow=WORKFLOW), now)
     columns = form_columns("ledger")
     # constant_memory writes each row as it comes: a ledger of ten years fits a small server
-    with xlsxwriter.Workbook(path, {"constant_memory": True}) as book:
+    with xlsxwriter.Workbook(file, {"constant_memory": True}) as book:
         sheet = book.add_worksheet("台账")
         head = book.add_format(
             {"bold": True, "text_wrap": True, "valign": "vcenter", "border": 1, "bg_color": "#E7EEF7"}

@@ -1,0 +1,158 @@
+"""The command line: one sentence in both languages when it refuses, JSON where a script wants it."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from api.bootstrap import Runtime, open_runtime
+from api.cli import main
+from api.folder import Folder
+from engine.clock import SimulatedClock
+from engine.commands import Asked, FireTrigger, OpenCase
+from engine.handle import Done, handle_one
+from engine.store import people, policies
+from tests.builders import START, School, a_calendar, a_database, a_school, the_settings
+from workflows.reference import criteria_for
+
+
+@pytest.fixture(autouse=True)
+def _nobody_s_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BIHUAN_LOG_LEVEL", "error")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    Folder(tmp_path / "data").make(simulated=True, at=START)
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def school(data: Path) -> School:
+    database = a_database(data)
+    school = a_school(database)
+    database.close()
+    return school
+
+
+def bihuan(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+#: what is asked, the exit code, what is said in Chinese and in English
+REFUSED = [
+    (["serve", "--data", "nowhere"], 1, "尚未建立", "has not been made"),
+    (["tick", "--data", "nowhere"], 1, "尚未建立", "has not been made"),
+    (["serve", "--workers", "2"], 1, "不能大于 1", "cannot be above 1"),
+    (["work"], 1, "不能另开工作进程", "no worker beside it"),
+    (["workflow", "show", "nothing"], 1, "没有流程", "There is no loop"),
+    (["token", "create", "nobody", "--data", "data"], 1, "在册人员", "nobody active"),
+    (["token", "revoke", "bh_nothing", "--data", "data"], 1, "没有以", "no living token"),
+    (["token", "list", "--data", "data", "--organisation", "other"], 1, "请用 --organisation", "with --organisation"),
+    (["calendar", "load", "broken.yaml", "--data", "data"], 1, "不能使用", "cannot be used"),
+    (["workflow", "policy", "hazard", "--set", "nothing=1", "--data", "data"], 1, "不能这样设置", "cannot be set so"),
+    (["export", "ledger", "-o", "nowhere/x.xlsx", "--data", "data"], 1, "无法写入", "Cannot write"),
+    (["workflow", "policy", "hazard", "--set", "nothing", "--data", "data"], 2, "", "NAME=VALUE"),
+    (["nothing"], 2, "", "No such command"),
+]
+
+
+@pytest.mark.parametrize("arguments, code, zh, en", REFUSED, ids=[" ".join(row[0][:5]) for row in REFUSED])
+def test_what_cannot_be_done_is_said_in_one_sentence(
+    arguments: list[str], code: int, zh: str, en: str, school: School, tmp_path: Path
+) -> None:
+    (tmp_path / "broken.yaml").write_text("known_from: 2020-01-01\n")
+    result = bihuan(*arguments)
+    assert result.exit_code == code, result.output
+    assert zh in result.stderr and en in result.stderr
+    assert "Traceback" not in result.output
+    if code == 1:
+        assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_a_token_is_shown_once_and_signs_its_person_in_until_it_is_revoked(data: Path, school: School) -> None:
+    made = json.loads(bihuan("token", "create", "teacher", "--days", "7", "--json", "--data", data).stdout)
+    runtime = open_runtime(the_settings(data))
+    with runtime.database.read() as connection:
+        assert people.signed_in(connection, made["token"], START + timedelta(days=6)) == ("school", "teacher")
+        assert people.signed_in(connection, made["token"], START + timedelta(days=8)) is None
+    listed = bihuan("token", "list", "--data", data).stdout
+    assert made["token"] not in listed and made["token"][:12] in listed
+    assert bihuan("token", "revoke", made["token"][:12], "--data", data).exit_code == 0
+    with runtime.database.read() as connection:
+        assert people.signed_in(connection, made["token"], START) is None
+    runtime.close()
+
+
+def test_a_corrected_calendar_moves_no_deadline_until_it_is_told_to(data: Path, school: School) -> None:
+    runtime = open_runtime(the_settings(data), clock=SimulatedClock(START))
+    number = assigned_hazard(runtime, school)
+    runtime.close()
+    corrected = a_calendar(version=2, days_off=frozenset({date(2020, 3, 3), date(2020, 3, 4)}))
+    (data.parent / "v2.json").write_text(json.dumps(corrected.to_json()))
+    loaded = bihuan("calendar", "load", data.parent / "v2.json", "--data", data)
+    assert loaded.exit_code == 0, loaded.output
+    assert [
+        v["version"] for v in json.loads(bihuan("calendar", "show", "--json", "--data", data).stdout)["versions"]
+    ] == [1, 2]
+    preview = json.loads(bihuan("calendar", "recompute", "--dry-run", "--json", "--data", data).stdout)
+    moved = json.loads(bihuan("calendar", "recompute", "--json", "--data", data).stdout)
+    assert [(line["case"], line["before"][:10], line["after"][:10]) for line in preview["cases"]] == [
+        (number, "2020-03-05", "2020-03-09")
+    ]
+    assert preview["moved"] == 0 and moved["moved"] == 1 and moved["cases"] == preview["cases"]
+    again = json.loads(bihuan("calendar", "recompute", "--json", "--data", data).stdout)
+    assert again["cases"] == []
+
+
+def assigned_hazard(runtime: Runtime, school: School) -> str:
+    """Three working days from Monday 2 March."""
+    report = OpenCase("hazard", {"title": "t", "place": "p", "source": "staff"})
+    opened = handle_one(runtime.engine, Asked(school.actor("teacher"), report))
+    assert isinstance(opened, Done)
+    given = {
+        "category": "ELEC.use", "criteria": {c.code: False for c in criteria_for("ELEC.use")}, "department": "HQC",
+        "assignee": "repairer", "time_limit": "days3", "requirement": "更换", "interim": "断电",
+    }  # fmt: skip
+    step = FireTrigger(opened.case.number, "assign", given)
+    assigned = handle_one(runtime.engine, Asked(school.actor("safety_staff"), step))
+    assert isinstance(assigned, Done)
+    return assigned.case.number
+
+
+def test_an_organisation_sets_its_own_numbers(data: Path, school: School) -> None:
+    result = bihuan("workflow", "policy", "hazard", "--set", "verify_workdays=5", "--json", "--data", data)
+    assert json.loads(result.stdout)["policy"]["verify_workdays"] == 5
+    result = bihuan("workflow", "policy", "hazard", "--set", "remind_at=08:10", "--json", "--data", data)
+    assert json.loads(result.stdout)["set"] == {"verify_workdays": 5, "remind_at": "08:10"}
+    runtime = open_runtime(the_settings(data))
+    with runtime.database.read() as connection:
+        assert policies.in_force(connection, "school", "hazard")[0] == 2
+    runtime.close()
+
+
+def test_the_loops_are_listed_shown_and_drawn() -> None:
+    assert {line["key"] for line in json.loads(bihuan("workflow", "list", "--json").stdout)} >= {"hazard", "drill"}
+    assert "verify_workdays" in bihuan("workflow", "show", "hazard").stdout
+    assert bihuan("workflow", "diagram", "hazard", "--locale", "en").stdout.startswith("stateDiagram-v2")
+
+
+def test_a_new_folder_is_made_by_upgrading_it(tmp_path: Path) -> None:
+    assert bihuan("db", "upgrade", "--data", tmp_path / "new").exit_code == 0
+    assert bihuan("db", "upgrade", "--data", tmp_path / "new").exit_code == 0
+    assert not Folder(tmp_path / "new").simulated
+
+
+def test_the_outbox_is_listed_and_sent_again(data: Path, school: School) -> None:
+    runtime = open_runtime(the_settings(data), clock=SimulatedClock(datetime(2020, 3, 2, 2, tzinfo=UTC)))
+    report = OpenCase("hazard", {"title": "t", "place": "p", "source": "staff"})
+    handle_one(runtime.engine, Asked(school.actor("teacher"), report))
+    runtime.close()
+    assert json.loads(bihuan("tick", "--json", "--data", data).stdout)["planned"] > 0
+    lines = json.loads(bihuan("outbox", "list", "--json", "--data", data).stdout)
+    assert {line["case"] for line in lines} == {"YH-2020-0001"}
+    assert json.loads(bihuan("outbox", "list", "--dead", "--json", "--data", data).stdout) == []
+    assert json.loads(bihuan("outbox", "redrive", "--json", "--data", data).stdout)["redriven"] == 0
