@@ -614,7 +614,7 @@ def _entered(folder: Path) -> Iterator[School]:
 
 
 Promises.TestCase.settings = settings(
-    max_examples=400 if LONG else 60,
+    max_examples=400 if LONG else 45,
     stateful_step_count=80 if LONG else 40,
     deadline=None,
     # shrinking outlasts the timeout of a test; the long run does it
