@@ -53,7 +53,7 @@ def configure(level: str, form: Literal["console", "json"]) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(LEVELS[level])
-    for noisy in ("apscheduler", "httpx", "httpcore", "uvicorn.access", "alembic", "PIL"):
+    for noisy in ("apscheduler", "httpx", "httpcore", "uvicorn.access", "alembic", "PIL", "transitions"):
         logging.getLogger(noisy).setLevel(max(LEVELS[level], logging.WARNING))
 
 
