@@ -116,12 +116,17 @@ class Model:
     def open(self) -> bool:
         return self.state not in FINAL
 
+    @property
+    def own(self) -> set[str]:
+        """Everyone who had a hand in it."""
+        return self.fixers | self.verifiers | self.askers | self.submitters
+
     def seen_by(self, person: str) -> bool:
         return person in OVERSEERS or person in self.parties or self.department == PEOPLE[person][0]
 
     def may(self, person: str, trigger: str) -> bool:
         """Who may, and who never: written down a second time on purpose."""
-        own = self.fixers | ({self.assignee} if self.assignee else set())
+        busy = self.fixers | ({self.assignee} if self.assignee else set())
         if self.workflow == "inspection":
             assert self.department is not None
             if trigger == "submit":
@@ -132,12 +137,12 @@ class Model:
         if trigger in {"acknowledge", "fix", "ask_extension"}:
             return person == self.assignee
         if trigger == "grant_extension":
-            return person in {"vera"} - self.askers - own
+            return person in {"vera"} - self.askers - busy
         if trigger in {"verify", "return"}:
             others = {inspector for code, inspector in INSPECTORS.items() if code != self.department}
-            return person in ({"sam"} | others) - own
+            return person in ({"sam"} | others) - busy
         approver = "vera" if self.extended else "helen"
-        return person in {approver} - own - self.verifiers
+        return person in {approver} - busy - self.verifiers
 
     # --- clocks ------------------------------------------------------------------------------------------------------
 
@@ -333,6 +338,19 @@ class Promises(RuleBasedStateMachine):
             group.append((person, model, triggers[how % len(triggers)], limit, assignee, fails, stale))
         self.group(group)
 
+    @precondition(lambda self: any(model.own for model in self.models.values()))
+    @rule(which=picks, how=picks, whose=picks)
+    def own_work(self, which: int, how: int, whose: int) -> None:
+        """Whoever had a hand in a case tries the very next step of it himself."""
+        models = [model for model in self.models.values() if model.own and model.open]
+        if models:
+            model = models[which % len(models)]
+            persons = sorted(model.own)
+            triggers = [trigger for trigger, (source, _, _) in TABLES[model.workflow].items() if source == model.state]
+            self.group(
+                [(persons[whose % len(persons)], model, triggers[how % len(triggers)], "days3", "alice", False, False)]
+            )
+
     def group(self, asked: list[tuple[str, Model, str, str, str, bool, bool]]) -> None:
         """Carry out steps in one transaction; each must come out as the model says, in order."""
         commands: list[tuple[str, FireTrigger, str]] = []
@@ -527,17 +545,23 @@ class Promises(RuleBasedStateMachine):
                 opened += 1
         return opened
 
-    @rule(ahead=st.integers(-5, 20))
-    def holiday_notice(self, ahead: int) -> None:
+    @rule(ahead=st.integers(-5, 9), recomputes=st.booleans())
+    def holiday_notice(self, ahead: int, recomputes: bool) -> None:
         """One more day off; no deadline moves by itself."""
         day = self.calendar.local_date(self.now) + timedelta(days=ahead)
         self.calendar = self.school.revise(day)
+        self.memory_and_model_agree()
+        if recomputes and self.models:
+            self.recomputed(sorted(self.models))
 
     @precondition(lambda self: self.models)
     @rule(which=picks)
     def recompute(self, which: int) -> None:
         numbers = sorted(self.models)
-        for number in numbers[which % len(numbers) :]:
+        self.recomputed(numbers[which % len(numbers) :])
+
+    def recomputed(self, numbers: list[str]) -> None:
+        for number in numbers:
             moved = self.models[number].recompute(self.calendar, self.now)
             outcome = self.school.outcome(system(HERE), Recompute(number))
             assert isinstance(outcome, Done if moved else Idle), (number, outcome)

@@ -1,0 +1,82 @@
+from datetime import timedelta
+
+from engine.store import timers
+from tests.engine.fakes import HERE, THERE, School, local
+
+AT = local("2019-12-03 07:40")
+LATER = AT + timedelta(days=1)
+
+
+def watch(school: School, number: str = "X-2019-0001", generation: int = 1, organisation: str = HERE) -> None:
+    with school.engine.database.write() as connection:
+        timers.add(connection, organisation, number, generation, [("before-1", AT), ("due", LATER)])
+
+
+def test_a_rung_is_claimed_once(school: School) -> None:
+    watch(school)
+    with school.engine.database.write() as connection:
+        assert timers.claim(connection, HERE, "X-2019-0001", 1, ["before-1", "due"], LATER) == ["before-1", "due"]
+        assert timers.claim(connection, HERE, "X-2019-0001", 1, ["before-1", "due"], LATER) == []
+
+
+def test_a_rung_that_was_told_cannot_be_put_on_watch_again(school: School) -> None:
+    watch(school)
+    with school.engine.database.write() as connection:
+        timers.claim(connection, HERE, "X-2019-0001", 1, ["due"], LATER)
+        timers.told(connection, HERE, "X-2019-0001", 1, "due", [], LATER)
+    watch(school)
+    with school.engine.database.read() as connection:
+        assert timers.waiting(connection, HERE, "X-2019-0001") == [(1, "before-1", AT)]
+
+
+def test_a_swallowed_repetition_gets_a_row_although_it_was_never_on_watch(school: School) -> None:
+    watch(school)
+    with school.engine.database.write() as connection:
+        timers.claim(connection, HERE, "X-2019-0001", 1, ["before-1", "due"], LATER)
+        timers.told(connection, HERE, "X-2019-0001", 1, "repeat-2", ["before-1", "due", "repeat-1"], LATER)
+        assert timers.claim(connection, HERE, "X-2019-0001", 1, ["repeat-1", "repeat-2"], LATER) == []
+
+
+def test_a_claim_that_is_undone_leaves_the_rung_on_watch(school: School) -> None:
+    watch(school)
+    with school.engine.database.write() as connection:
+        savepoint = connection.begin_nested()
+        timers.claim(connection, HERE, "X-2019-0001", 1, ["due"], LATER)
+        savepoint.rollback()
+        assert timers.claim(connection, HERE, "X-2019-0001", 1, ["due"], LATER) == ["due"]
+
+
+def test_what_is_due_comes_case_by_case_with_its_rungs_by_time(school: School) -> None:
+    for number in ("X-2019-0002", "X-2019-0001"):
+        watch(school, number)
+    with school.engine.database.read() as connection:
+        assert timers.due(connection, AT - timedelta(seconds=1), 10) == []
+        assert timers.due(connection, AT, 10) == [
+            (HERE, "X-2019-0001", 1, ("before-1",)), (HERE, "X-2019-0002", 1, ("before-1",)),
+        ]  # fmt: skip
+        assert timers.due(connection, LATER, 1) == [(HERE, "X-2019-0001", 1, ("before-1", "due"))]
+        assert timers.due(connection, LATER, 10, after=(HERE, "X-2019-0001"))[0][1] == "X-2019-0002"
+        assert timers.due(connection, LATER, 10, after=(HERE, "X-2019-0002")) == []
+
+
+def test_voiding_takes_all_rungs_or_those_named_or_those_of_one_generation(school: School) -> None:
+    watch(school)
+    watch(school, generation=2)
+    with school.engine.database.write() as connection:
+        timers.cancel(connection, HERE, "X-2019-0001", AT, ["due"], generation=1)
+        assert [(g, rung) for g, rung, _ in timers.waiting(connection, HERE, "X-2019-0001")] == [
+            (1, "before-1"), (2, "before-1"), (2, "due"),
+        ]  # fmt: skip
+        timers.cancel(connection, HERE, "X-2019-0001", AT, ["before-1"])
+        assert [(g, rung) for g, rung, _ in timers.waiting(connection, HERE, "X-2019-0001")] == [(2, "due")]
+        timers.cancel(connection, HERE, "X-2019-0001", AT)
+        assert timers.waiting(connection, HERE, "X-2019-0001") == []
+
+
+def test_the_rungs_of_two_schools_never_meet(school: School) -> None:
+    watch(school)
+    watch(school, organisation=THERE)
+    with school.engine.database.write() as connection:
+        timers.cancel(connection, THERE, "X-2019-0001", AT)
+        assert timers.claim(connection, THERE, "X-2019-0001", 1, ["due"], AT) == []
+        assert timers.claim(connection, HERE, "X-2019-0001", 1, ["due"], AT) == ["due"]
