@@ -551,8 +551,10 @@ def _check_transition(w: Workflow, t: Transition, names: set[str]) -> None:
     for source in t.sources:
         if source not in names:
             raise WorkflowError(w.key, f"{where} starts from {source!r}, which is not a state{_meant(source, names)}")
-        if w.state(source).final and t.target not in (None, source):
-            raise WorkflowError(w.key, f"{where} leaves {source!r}, which is final")
+        if w.state(source).final:
+            raise WorkflowError(
+                w.key, f"{where} starts from {source!r}, which is final: nothing is done to it any more"
+            )
     if t.target is not None and t.target not in names:
         raise WorkflowError(w.key, f"{where} leads to {t.target!r}, which is not a state{_meant(t.target, names)}")
     if bool(t.by) == bool(t.sign_off):
@@ -663,7 +665,7 @@ def _described(value: Any) -> Any:
     """A definition as plain JSON: functions by their names, forms and policies by their schema."""
     if isinstance(value, Workflow):
         attributes = {n: _described(getattr(value, n)) for n in value.__dataclass_fields__}
-        return {**attributes, "opens_with": _form(value.opens_with), "policy": value.policy.model_json_schema()}
+        return {**attributes, "opens_with": _form(value.opens_with), "policy": _form(value.policy)}
     if isinstance(value, type) and issubclass(value, BaseModel):
         return _form(value)
     if isinstance(value, Guard):
@@ -684,15 +686,17 @@ def _described(value: Any) -> Any:
 
 
 def _form(form: type[BaseModel]) -> dict[str, Any]:
-    return {"name": form.__name__, "fields": _no_floats(form.model_json_schema())}
+    return {"name": form.__name__, "fields": _meaning(form.model_json_schema())}
 
 
-def _no_floats(value: Any) -> Any:
-    if isinstance(value, float):
-        return str(value)
-    if isinstance(value, dict):
-        return {key: _no_floats(item) for key, item in value.items()}
-    return [_no_floats(item) for item in value] if isinstance(value, list) else value
+def _meaning(schema: Any) -> Any:
+    """A form's schema without its docstrings, which may be reworded, and without floats, which have no canonical form."""
+    if isinstance(schema, float):
+        return str(schema)
+    if isinstance(schema, dict):
+        told = {key for key, item in schema.items() if key == "description" and isinstance(item, str)}
+        return {key: _meaning(item) for key, item in schema.items() if key not in told}
+    return [_meaning(item) for item in schema] if isinstance(schema, list) else schema
 
 
 def diagram(workflow: Workflow, locale: Literal["zh", "en"] = "zh") -> str:

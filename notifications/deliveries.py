@@ -5,9 +5,10 @@ Every function works in the transaction its caller opened with `Database.read()`
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
+from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Insert, Row, Select, and_, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from engine.events import Notice, Recipient
@@ -58,9 +59,15 @@ def revive(connection: Connection, planned: Sequence[Planned]) -> int:
 
 
 def _insert_once(connection: Connection, row_class: type[DeliveryRow | InboxMessageRow], row: Mapping[str, Any]) -> int:
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(table_of(row_class)).values(**row).on_conflict_do_nothing()
-    return connection.execute(statement).rowcount
+    return connection.execute(_insert_statement(connection.dialect.name, row_class), row).rowcount
+
+
+@cache
+def _insert_statement(dialect: str, row_class: type[DeliveryRow | InboxMessageRow]) -> Insert:
+    """Put together once: building a statement costs more than running it."""
+    speaks = postgresql if dialect == "postgresql" else sqlite
+    statement: Insert = speaks.insert(table_of(row_class)).on_conflict_do_nothing()
+    return statement
 
 
 def _row_of(planned: Planned, now: datetime) -> dict[str, Any]:

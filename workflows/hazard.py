@@ -269,6 +269,19 @@ def major_only(s: Situation) -> bool:
 
 
 @guard(
+    "hazard.plan_date_ahead",
+    obstacle=Text(
+        "方案的完成日期已过，或晚于登记起一年",
+        "the plan's date has passed already, or is more than a year after the opening",
+    ),
+    remedy=Text("请改填完成日期", "Choose another date"),
+)
+def plan_date_ahead(s: Situation) -> bool:
+    by = date.fromisoformat(s.data["due_date"])
+    return s.today <= by <= s.calendar.local_date(s.case.opened_at) + timedelta(days=LONGEST_LIMIT_DAYS)
+
+
+@guard(
     "hazard.plan_filed",
     obstacle=Text("尚未提交治理方案", "no plan has been filed"),
     remedy=Text("请责任人先提交五落实治理方案", "Let the assignee file the plan with its five items first"),
@@ -546,7 +559,7 @@ HAZARD = Workflow(
         ),
         Transition(
             "file_plan", "assigned", None, Text("提交治理方案", "File the plan"), by=("assignee", "dept_head"),
-            form=FilePlan, guards=(major_only,), effect=wait_for_approval, acts_as="asker", tells=LEADERS,
+            form=FilePlan, guards=(major_only, plan_date_ahead), effect=wait_for_approval, acts_as="asker", tells=LEADERS,
         ),
         Transition(
             "approve_plan", "assigned", None, Text("批准治理方案", "Approve the plan"), by=LEADERS, never=("asker",),

@@ -1,8 +1,10 @@
 """An organisation's calendar: versions are added, never changed. The newest one decides new deadlines."""
 
+import json
 from datetime import datetime
+from functools import lru_cache
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, Text, bindparam, insert, select, type_coerce
 
 from engine.calendar import Calendar
 from engine.store.database import table_of
@@ -10,15 +12,24 @@ from engine.store.tables import CalendarRow
 
 _calendars = table_of(CalendarRow)
 
+_NEWEST = (
+    select(type_coerce(_calendars.c.body, Text))
+    .where(_calendars.c.organisation == bindparam("organisation"))
+    .order_by(_calendars.c.version.desc())
+    .limit(1)
+)
+CACHED = 64  # calendars; a bureau's schools mostly share one
+
+
+@lru_cache(maxsize=CACHED)
+def _read(body: str) -> Calendar:
+    """Read once for each text: a version never changes, and every command asks for it."""
+    return Calendar.from_json(json.loads(body))
+
 
 def newest(connection: Connection, organisation: str) -> Calendar | None:
-    row = connection.execute(
-        select(_calendars.c.body)
-        .where(_calendars.c.organisation == organisation)
-        .order_by(_calendars.c.version.desc())
-        .limit(1)
-    ).first()
-    return None if row is None else Calendar.from_json(row.body)
+    body = connection.execute(_NEWEST, {"organisation": organisation}).scalar_one_or_none()
+    return None if body is None else _read(body)
 
 
 def versions(connection: Connection, organisation: str) -> list[tuple[Calendar, datetime]]:

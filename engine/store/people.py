@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from engine.actor import ANOTHER_DEPARTMENT, WHOLE_ORGANISATION, Actor, Grant
@@ -250,9 +250,18 @@ def recipients(
     ]
 
 
+_OF_KEYS = select(_people).where(
+    _people.c.organisation == bindparam("organisation"), _people.c.person.in_(bindparam("keys", expanding=True))
+)
+_HOLDING = (
+    select(_grants)
+    .where(_grants.c.organisation == bindparam("organisation"), _grants.c.role == bindparam("role"))
+    .order_by(_grants.c.person, _grants.c.scope)
+)
+
+
 def _of_keys(connection: Connection, organisation: str, keys: list[str]) -> list[Person]:
-    statement = select(_people).where(_people.c.organisation == organisation, _people.c.person.in_(keys))
-    return [_person(row) for row in connection.execute(statement)]
+    return [_person(row) for row in connection.execute(_OF_KEYS, {"organisation": organisation, "keys": keys})]
 
 
 def _meant(connection: Connection, case: Case, name: str, today: date) -> list[str]:
@@ -271,14 +280,9 @@ def _meant(connection: Connection, case: Case, name: str, today: date) -> list[s
 
 
 def _holders(connection: Connection, organisation: str, role: str, today: date) -> list[tuple[str, str]]:
-    statement = (
-        select(_grants)
-        .where(_grants.c.organisation == organisation, _grants.c.role == role)
-        .order_by(_grants.c.person, _grants.c.scope)
-    )
     return [
         (row.person, row.scope)
-        for row in connection.execute(statement)
+        for row in connection.execute(_HOLDING, {"organisation": organisation, "role": role})
         if Grant(row.role, row.scope, row.valid_from, row.valid_until).holds_on(today)
     ]
 

@@ -22,9 +22,9 @@ from workflows.hazard import HAZARD, HazardPolicy, Photos, ReportFix
 from workflows.inspection import INSPECTION
 
 PUBLISHED = {
-    ("hazard", 1): "13684044361e5501c7ba12661442c7069747ce946ad967e6596eda0c47708265",
-    ("drill", 1): "427820e2842edf01260054f9e3418be9736fe1e8bfab17ac4bf0275cb000736a",
-    ("inspection", 1): "40227c45695392a337d3db31d358c64bedfd4e7477a427ae457aa45278a8a42f",
+    ("hazard", 1): "bbcb1842a95f00cdd1d0fd094442629b398ff9515d2e2f961fec6467ddfc371b",
+    ("drill", 1): "e7e23cfc7d926e108556e4b1e823240e3c30d49c775e5d4351464dc6b185292b",
+    ("inspection", 1): "1febd9698485bc21e9813159311ec6a74847d31a5b37416643f396c92bb9eac6",
 }
 
 
@@ -78,10 +78,8 @@ class HazardPolicyAsItWas(HazardPolicy):
     returns_before_escalation: Annotated[int, Field(ge=1, le=20)] = 3
 
 
-# the sentence above a policy's numbers is part of what an administrator reads, and so of the schema
 for policy in (HazardPolicyOfTwoReturns, HazardPolicyOfWiderBounds, HazardPolicyAsItWas):
-    policy.__doc__ = HazardPolicy.__doc__
-    policy.model_rebuild(force=True)
+    policy.__name__ = HazardPolicy.__name__
 
 
 def changed(workflow: Workflow, **attributes: Any) -> Workflow:

@@ -117,6 +117,10 @@ def filing_plan(prepare: Callable[[School], Case]) -> Story:
     return lambda school: Attempt("alice", prepare(school), "file_plan", FIVE_ITEMS)
 
 
+def filing_plan_for(day: str) -> Story:
+    return lambda school: Attempt("alice", school.major(), "file_plan", {**FIVE_ITEMS, "due_date": day})
+
+
 def acknowledging(times: int) -> Story:
     def story(school: School) -> Attempt:
         case = school.assigned()
@@ -220,6 +224,13 @@ CLAUSES: dict[str, Clause] = {
     "hazard.is_major": Clause(
         refuses={"a general one needs no plan": filing_plan(School.assigned)},
         passes={"a major one does": filing_plan(School.major)},
+    ),
+    "hazard.plan_date_ahead": Clause(
+        refuses={
+            "a date that has passed": filing_plan_for("2019-12-31"),
+            "more than a year after the opening": filing_plan_for("2021-06-01"),
+        },
+        passes={"a date ahead": filing_plan_for("2020-03-20")},
     ),
     "hazard.plan_filed": Clause(
         refuses={"nothing filed yet": as_principal("approve_plan", School.major)},
