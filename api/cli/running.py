@@ -27,12 +27,16 @@ PERMILLE = 1000  # the progress bar's steps
 @json_option
 def demo(data: Path | None, serve: bool, port: int | None, as_json: bool) -> None:
     """Replay a real school's campaign on a simulated clock, then serve the result."""
+    from api import logs
     from api.demo import play, trying
 
     place = data if data is not None else Path(tempfile.mkdtemp(prefix="bihuan-demo-"))
     settings = settings_of(data=place, port=port)
+    if settings.log_level == "info":
+        logs.configure("warning", settings.log_format)  # four months of ticks would bury the progress bar
     with click.progressbar(length=PERMILLE, label="重演 · Replaying", file=sys.stderr) as bar:
         report = play(settings, lambda part: bar.update(max(0, round(part * PERMILLE) - bar.pos)))
+    logs.configure(settings.log_level, settings.log_format)
     if as_json:
         print_json(report.to_json())
     else:
