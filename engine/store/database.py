@@ -138,7 +138,8 @@ def _sqlite_engine(url: str, *, begin: str, size: int) -> Engine:
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        # recursive triggers: without them INSERT OR REPLACE deletes an event and its append-only trigger sleeps
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
