@@ -18,9 +18,18 @@ def test_a_key_stands_for_its_answer_until_its_thirty_days_are_over(school: Scho
         assert answers.find(connection, *WHOSE, NOW + timedelta(days=30)) is None
 
 
-@pytest.mark.parametrize("which, other", [(0, THERE), (1, "person:alice"), (2, "POST /drills"), (3, "k2")])
-def test_a_key_is_one_schools_one_persons_and_one_routes(school: School, which: int, other: str) -> None:
-    organisation, principal, route, key = (*WHOSE[:which], other, *WHOSE[which + 1 :])
+@pytest.mark.parametrize(
+    "organisation, principal, route, key",
+    [
+        (THERE, "person:bob", "POST /hazards", "k"),
+        (HERE, "person:alice", "POST /hazards", "k"),
+        (HERE, "person:bob", "POST /drills", "k"),
+        (HERE, "person:bob", "POST /hazards", "k2"),
+    ],
+)
+def test_a_key_is_one_schools_one_persons_and_one_routes(
+    school: School, organisation: str, principal: str, route: str, key: str
+) -> None:
     with school.engine.database.write() as connection:
         answers.keep(connection, *WHOSE, ANSWER, NOW)
         assert answers.find(connection, organisation, principal, route, key, NOW) is None

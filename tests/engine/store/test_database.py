@@ -1,0 +1,79 @@
+import threading
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from sqlalchemy import insert, select, text
+from sqlalchemy.exc import OperationalError, StatementError
+
+from engine.store import cases
+from engine.store.database import Database, table_of
+from engine.store.tables import TimerRow
+from tests.engine.fakes import HERE, School
+
+TIMER = {"organisation": HERE, "number": "X-2019-0001", "generation": 1, "rung": "due", "status": "waiting"}
+
+
+def test_a_reader_cannot_write(school: School) -> None:
+    with school.engine.database.read() as connection, pytest.raises(OperationalError, match="readonly"):
+        connection.execute(text("DELETE FROM calendar"))
+
+
+def test_everything_read_inside_belongs_to_one_instant(school: School) -> None:
+    number = school.errand()
+    with school.engine.database.read() as connection:
+        before = cases.load(connection, HERE, number)
+        school.step("bob", number, "run", note="")
+        assert cases.load(connection, HERE, number) == before
+    assert school.case(number).state == "closed"
+
+
+def test_what_raises_inside_a_write_is_undone(school: School) -> None:
+    def write_and_fail() -> None:
+        with school.engine.database.write() as connection:
+            connection.execute(text("DELETE FROM calendar"))
+            connection.execute(text("DELETE FROM no_such_table"))
+
+    with pytest.raises(OperationalError, match="no such table"):
+        write_and_fail()
+    assert school.errand()
+
+
+def test_writers_of_one_process_take_turns(school: School) -> None:
+    def draw() -> None:
+        for _ in range(20):
+            with school.engine.database.write() as connection:
+                cases.draw_number(connection, HERE, "X", 2020)
+
+    threads = [threading.Thread(target=draw) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with school.engine.database.write() as connection:
+        assert cases.draw_number(connection, HERE, "X", 2020) == "X-2020-0081", "no update was lost"
+
+
+def test_an_instant_comes_back_in_utc_whatever_its_offset_was(school: School) -> None:
+    eastern = datetime(2020, 1, 1, 8, tzinfo=timezone(timedelta(hours=8)))
+    table = table_of(TimerRow)
+    with school.engine.database.write() as connection:
+        connection.execute(insert(table), {**TIMER, "fire_at": eastern})
+        found = connection.execute(select(table.c.fire_at)).scalar_one()
+    assert found == eastern
+    assert found.tzinfo is UTC
+
+
+def test_a_naive_instant_is_refused(school: School) -> None:
+    with pytest.raises(StatementError, match="naive"), school.engine.database.write() as connection:
+        connection.execute(insert(table_of(TimerRow)), {**TIMER, "fire_at": datetime(2020, 1, 1)})  # noqa: DTZ001
+
+
+def test_another_kind_of_database_is_refused_with_a_sentence() -> None:
+    with pytest.raises(ValueError, match="'postgresql' is not supported yet"):
+        Database("postgresql://example/bihuan")
+
+
+def test_the_file_is_written_ahead_and_flushed_at_every_commit(school: School) -> None:
+    with school.engine.database.read() as connection:
+        assert connection.execute(text("PRAGMA journal_mode")).scalar_one() == "wal"
+        assert connection.execute(text("PRAGMA synchronous")).scalar_one() == 2, "FULL"

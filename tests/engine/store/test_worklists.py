@@ -1,0 +1,135 @@
+from typing import Any
+
+import pytest
+
+from engine.actor import Actor, Visibility
+from engine.authority import may_see, visibility
+from engine.commands import OpenCase
+from engine.store import worklists
+from engine.store.worklists import Filter
+from tests.engine.fakes import HERE, PEOPLE, THERE, School, local
+from workflows.roles import OVERSEERS
+
+ALL = Visibility(HERE, everything=True)
+
+
+def numbers(school: School, wanted: Filter, seen: Visibility = ALL) -> list[str]:
+    with school.engine.database.read() as connection:
+        found = worklists.all_cases(connection, seen, wanted, school.clock.now())
+        assert worklists.count(connection, seen, wanted, school.clock.now()) == len(found)
+    return [case.number for case in found]
+
+
+def waiting(school: School, who: str | Actor) -> list[str]:
+    actor = school.actor(who) if isinstance(who, str) else who
+    with school.engine.database.read() as connection:
+        return [c.number for c in worklists.waiting_for(connection, visibility(actor, OVERSEERS), actor)]
+
+
+@pytest.fixture
+def five(school: School) -> School:
+    """1 reported, 2 assigned to Alice, 3 fixed, 4 closed, and an errand."""
+    school.report(title="灭火器过期", place="实训楼", category="FIRE.equip", department="JWC")
+    school.later(hours=1).assigned()
+    school.later(hours=1)
+    school.step("alice", school.assigned(time_limit="days15"), "fix")
+    school.later(hours=1).closed(place="食堂后门")
+    school.later(hours=1).errand()
+    return school
+
+
+@pytest.mark.parametrize(
+    "wanted, expected",
+    [
+        ({}, "1 2 3 4 E"),
+        ({"workflow": "errand"}, "E"),
+        ({"state": "fixed"}, "3"),
+        ({"counts_as": "reported"}, "1 E"),
+        ({"level": "general"}, "2 3 4"),
+        ({"category": "ELEC"}, "2 3 4"),
+        ({"category": "ELEC.use"}, "2 3 4"),
+        ({"category": "ELE"}, ""),
+        ({"category": "FIRE"}, "1"),
+        ({"department": "JWC"}, "1"),
+        ({"assignee": "alice"}, "2 3 4"),
+        ({"assignee": "alice", "state": "assigned"}, "2"),
+        ({"due_before": local("2019-12-04 00:00")}, "1"),
+        ({"opened_after": local("2019-12-02 11:00")}, "4 E"),
+        ({"q": "食堂"}, "4"),
+        ({"q": "插座 教学楼"}, "2 3"),
+        ({"q": "YH-2019-0003"}, "3"),
+        ({"q": "100%"}, ""),
+        ({"q": "_"}, ""),
+        ({"q": ""}, "1 2 3 4 E"),
+    ],
+    ids=str,
+)
+def test_a_filter_finds_what_it_says(five: School, wanted: dict[str, Any], expected: str) -> None:
+    named = [f"YH-2019-000{name}" if name != "E" else "BG-2019-0001" for name in expected.split()]
+    assert sorted(numbers(five, Filter(**wanted))) == sorted(named)
+
+
+def test_overdue_is_computed_from_the_clock_and_the_rest_is_the_rest(five: School) -> None:
+    five.at("2019-12-06 00:00")
+    late, others = numbers(five, Filter(overdue=True)), numbers(five, Filter(overdue=False))
+    assert late == ["BG-2019-0001", "YH-2019-0001", "YH-2019-0002", "YH-2019-0003"]
+    assert others == ["YH-2019-0004"], "a closed case is late no more"
+    assert all(five.case(number).overdue(five.clock.now()) for number in late)
+
+
+def test_pages_follow_each_other_newest_first_while_new_cases_are_opened(five: School) -> None:
+    shown: list[str] = []
+    after = None
+    while True:
+        with five.engine.database.read() as connection:
+            page = worklists.page(connection, ALL, Filter(), five.clock.now(), limit=2, after=after)
+        shown += [case.number for case in page.cases]
+        five.errand("新开的")  # does not push anything onto the next page a second time
+        if (after := page.next_after) is None:
+            break
+    assert shown == ["BG-2019-0001", "YH-2019-0004", "YH-2019-0003", "YH-2019-0002", "YH-2019-0001"]
+
+
+def test_cases_opened_at_one_instant_are_paged_by_number(school: School) -> None:
+    opened = [school.errand() for _ in range(5)]
+    with school.engine.database.read() as connection:
+        first = worklists.page(connection, ALL, Filter(), school.clock.now(), limit=5)
+        assert first.next_after is None, "a full last page has no next one"
+        page = worklists.page(connection, ALL, Filter(), school.clock.now(), limit=3)
+        rest = worklists.page(connection, ALL, Filter(), school.clock.now(), limit=3, after=page.next_after)
+    assert [case.number for case in (*page.cases, *rest.cases)] == opened[::-1]
+
+
+@pytest.mark.parametrize("who", sorted(PEOPLE))
+def test_a_list_shows_exactly_what_its_reader_may_see(five: School, who: str) -> None:
+    seen = visibility(five.actor(who), OVERSEERS)
+    everything = [five.case(number) for number in numbers(five, Filter())]
+    assert numbers(five, Filter(), seen) == [case.number for case in everything if may_see(case, seen)]
+
+
+def test_a_stranger_sees_nothing(five: School) -> None:
+    assert numbers(five, Filter(), Visibility(HERE)) == []
+
+
+def test_what_waits_for_somebody_is_his_by_relation_or_by_role_in_the_right_scope(five: School) -> None:
+    assert waiting(five, "alice") == ["YH-2019-0002"]
+    assert waiting(five, "sam") == ["YH-2019-0001", "YH-2019-0003"]
+    assert waiting(five, "bob") == ["BG-2019-0001"], "of his department"
+    assert waiting(five, "frank") == []
+    assert waiting(five, "charlie") == []
+
+
+def test_the_worst_deadline_comes_first(five: School) -> None:
+    five.at("2019-12-20 08:00")
+    late = five.report()
+    assert waiting(five, "sam") == ["YH-2019-0001", "YH-2019-0003", late]
+
+
+def test_tenants_never_meet_in_a_list(five: School) -> None:
+    mallory = five.actor("mallory", THERE)
+    assert numbers(five, Filter(), visibility(mallory, OVERSEERS)) == []
+    assert waiting(five, mallory) == []
+    five.do(five.actor("alice", THERE), OpenCase("hazard", {"title": "t", "place": "p"}))
+    assert waiting(five, mallory) == ["YH-2019-0001"]
+    assert "YH-2019-0001" in numbers(five, Filter(q="灭火器"))
+    assert numbers(five, Filter(q="灭火器"), visibility(mallory, OVERSEERS)) == []
