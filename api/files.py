@@ -71,13 +71,13 @@ class FileStore:
     def put(self, database: Database, organisation: str, content: bytes, by: str, now: datetime) -> FileRecord:
         """Keep an upload: bytes first, durable and under their final name, then the row."""
         picture = look_at(content)
-        record = FileRecord(organisation, picture.sha256, picture.media_type, picture.size_bytes, by, now)
+        record = FileRecord(organisation, picture.sha256, picture.media_type, picture.size_bytes, now)
         target = self.path_of(organisation, picture.sha256)
         with self._lock:
             if not target.exists():
                 _write_whole(target, content)
             with database.write() as connection:
-                files.add(connection, record)
+                files.add(connection, record, by)
         return record
 
     def sweep(self, database: Database, now: datetime) -> int:

@@ -45,8 +45,10 @@ def fetch(runtime: TheRuntime, asker: SignedIn, sha256: str) -> Response:
         record = files.find(connection, actor.organisation, sha256)
         if record is None:
             raise unknown_address()
-        case = cases.load(connection, actor.organisation, record.used_by) if record.used_by else None
-    if record.uploaded_by != actor.principal and (case is None or not may_see(case, asker.seen)):
+        mine = actor.principal in files.uploaders(connection, actor.organisation, sha256)
+        using = [] if mine else files.cases_using(connection, actor.organisation, sha256)
+        evidence = cases.load_many(connection, actor.organisation, using).values()
+    if not mine and not any(may_see(case, asker.seen) for case in evidence):
         raise unknown_address()
     headers = {
         "ETag": f'"{sha256}"',

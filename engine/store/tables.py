@@ -308,17 +308,26 @@ class SeriesRow(SQLModel, table=True):
 
 
 class FileRow(SQLModel, table=True):
-    """An uploaded file, named by the hash of its content. Unused ones are swept after a week."""
+    """An uploaded file, named by the hash of its content. `uploaded_at` is the last time somebody sent it."""
 
     __tablename__ = "file"
-    __table_args__ = (Index("ix_file_unused", "organisation", "used_by", "uploaded_at"),)
+    __table_args__ = (Index("ix_file_uploaded", "organisation", "uploaded_at"),)
     organisation: str = _key()
     sha256: str = _key()
     media_type: str = Field(max_length=64)
     size_bytes: int
-    uploaded_by: str = Field(max_length=80)
     uploaded_at: datetime = _instant()
-    used_by: str | None = Field(default=None, max_length=64)
+
+
+class FileHolderRow(SQLModel, table=True):
+    """Who may fetch a file: each who uploaded it, and whoever may see a case that uses it. One without a case is swept."""
+
+    __tablename__ = "file_holder"
+    __table_args__ = (CheckConstraint("kind IN ('uploader','case')", name="kind"),)
+    organisation: str = _key()
+    sha256: str = _key()
+    kind: str = _key(16)
+    holder: str = _key(80)
 
 
 #: refuses to change what has been recorded, on SQLite; run once after the tables are made

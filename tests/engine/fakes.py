@@ -205,7 +205,7 @@ def _found(school: "School") -> None:
             everyone = PEOPLE if organisation == HERE else {"mallory": PEOPLE["sam"], "alice": PEOPLE["alice"]}
             for person, (department, grants) in everyone.items():
                 people.add_person(connection, people.Person(organisation, person, person.title(), department), grants)
-            files.add(connection, files.FileRecord(organisation, PHOTO, "image/jpeg", 1000, "person:alice", at))
+            files.add(connection, files.FileRecord(organisation, PHOTO, "image/jpeg", 1000, at), "person:alice")
 
 
 @cache
@@ -340,9 +340,9 @@ class School:
         return revised
 
     def upload(self, sha256: str, organisation: str = HERE) -> str:
-        record = files.FileRecord(organisation, sha256, "image/jpeg", 10, "person:alice", self.clock.now())
+        record = files.FileRecord(organisation, sha256, "image/jpeg", 10, self.clock.now())
         with self.engine.database.write() as connection:
-            files.add(connection, record)
+            files.add(connection, record, by="person:alice")
         return sha256
 
     # --- asking ------------------------------------------------------------------------------------------------------

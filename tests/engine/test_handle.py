@@ -310,8 +310,7 @@ def test_the_files_a_step_needs_are_marked_as_used_by_its_case(school: School) -
     school.step("sam", number, "assign")
     school.step("alice", number, "fix", photos_after=[second])
     with school.engine.database.read() as connection:
-        used = {sha: files.find(connection, HERE, sha) for sha in (first, second)}
-    assert {record.used_by if record else None for record in used.values()} == {number}
+        assert [files.cases_using(connection, HERE, sha) for sha in (first, second)] == [[number], [number]]
 
 
 def test_a_refused_step_leaves_its_file_unused(school: School) -> None:
@@ -319,8 +318,8 @@ def test_a_refused_step_leaves_its_file_unused(school: School) -> None:
     number = school.assigned()
     school.outcome("bob", FireTrigger(number, "fix", {**STEPS["fix"], "photos_after": [photo]}))
     with school.engine.database.read() as connection:
-        record = files.find(connection, HERE, photo)
-    assert record is not None and record.used_by is None
+        assert files.find(connection, HERE, photo) is not None
+        assert files.cases_using(connection, HERE, photo) == []
 
 
 # --- the refusal log -------------------------------------------------------------------------------------------------

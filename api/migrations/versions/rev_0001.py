@@ -178,12 +178,19 @@ def upgrade() -> None:
         sa.Column("sha256", sa.String(length=64), nullable=False),
         sa.Column("media_type", sa.String(length=64), nullable=False),
         sa.Column("size_bytes", sa.Integer(), nullable=False),
-        sa.Column("uploaded_by", sa.String(length=80), nullable=False),
         sa.Column("uploaded_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("used_by", sa.String(length=64), nullable=True),
         sa.PrimaryKeyConstraint("organisation", "sha256", name=op.f("pk_file")),
     )
-    op.create_index("ix_file_unused", "file", ["organisation", "used_by", "uploaded_at"], unique=False)
+    op.create_index("ix_file_uploaded", "file", ["organisation", "uploaded_at"], unique=False)
+    op.create_table(
+        "file_holder",
+        sa.Column("organisation", sa.String(length=64), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("holder", sa.String(length=80), nullable=False),
+        sa.CheckConstraint("kind IN ('uploader','case')", name=op.f("ck_file_holder_kind")),
+        sa.PrimaryKeyConstraint("organisation", "sha256", "kind", "holder", name=op.f("pk_file_holder")),
+    )
     op.create_table(
         "inbox_message",
         sa.Column("organisation", sa.String(length=64), nullable=False),
