@@ -83,14 +83,26 @@ def people_of(case: Case) -> frozenset[str]:
     return frozenset(current.union(*case.acted.values()))
 
 
+def may_open_any(workflow: Workflow, actor: Actor, asked: Text) -> None:
+    """Raises NotAllowed for who could open no case of this workflow, whatever he wrote: he is not asked to correct it."""
+    roles = {name.removesuffix(ANOTHER_DEPARTMENT) for name in workflow.opens_by if name not in RELATIONS}
+    related = any(name in RELATIONS and (name != "system" or actor.kind == "system") for name in workflow.opens_by)
+    if not related and not actor.holds_any(roles):
+        raise _no_opening(workflow, asked)
+
+
 def allow_opening(workflow: Workflow, actor: Actor, blank: Case, asked: Text) -> None:
     """Raises NotAllowed unless the actor may open a case of this workflow. `blank` is the case as the form draws it."""
     if not any(stands_as(name, actor, blank, workflow) for name in workflow.opens_by):
-        raise NotAllowed(
-            asked=asked,
-            obstacle=_only(workflow, workflow.opens_by),
-            remedy=Text("请联系上述岗位代为登记", "Ask one of these posts to open it"),
-        )
+        raise _no_opening(workflow, asked)
+
+
+def _no_opening(workflow: Workflow, asked: Text) -> NotAllowed:
+    return NotAllowed(
+        asked=asked,
+        obstacle=_only(workflow, workflow.opens_by),
+        remedy=Text("请联系上述岗位代为登记", "Ask one of these posts to open it"),
+    )
 
 
 def judge(
@@ -115,15 +127,18 @@ def _judge_signature(
     """The sign-off table, in this order: who signs, who never, not twice, how many, not all from one department."""
     assert workflow.sign_off is not None and transition.sign_off is not None  # the definition was checked
     row = workflow.sign_off.rows[workflow.sign_off.mode_of(case), transition.sign_off]
-    if not any(stands_as(name, actor, case, workflow) for name in row.by):
+    by = tuple(dict.fromkeys((*row.by, *transition.by)))
+    if not any(stands_as(name, actor, case, workflow) for name in by):
         raise NotAllowed(
             asked=asked,
-            obstacle=_only(workflow, row.by),
+            obstacle=_only(workflow, by),
             remedy=Text("请由上述岗位办理", "Leave the step to one of these posts"),
         )
+    if transition.alone:
+        return Permit()  # to send back lets nothing pass, so nobody has to be kept from it, and no case gets stuck here
     never = tuple(name for name in row.never if not policy.get(row.waived_by.get(name, ""), False))
     _exclude(workflow, never, row.by, case, actor, asked)
-    return Permit() if transition.alone else _count_signatures(transition.sign_off, row, case, actor, asked)
+    return _count_signatures(transition.sign_off, row, case, actor, asked)
 
 
 def _exclude(

@@ -26,6 +26,7 @@ class CaseClock:
     since     when the budget began to run
     budget    as written by `deadlines.Budget.to_json`; kept as data so that recomputing needs nothing else
     due_at    derived, and stored with the calendar's version so that a later holiday notice cannot move it silently
+    first     this clock set the case's first limit, so correcting the one corrects the other
     """
 
     since: datetime
@@ -33,6 +34,7 @@ class CaseClock:
     due_at: datetime
     provisional: bool
     calendar_version: int
+    first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Case:
 
     revision       counts what people must know before they act; a reminder is an event but no new revision
     generation     counts the clocks started so far; assigning, extending, deferring, returning each start another
+    receipt_since  when the notice went out whose receipt is to be acknowledged
     acted          relation → persons, over the whole history, those represented included: separation reads this
     facts          what the forms said, under the forms' field names
     signed         step → signatures given (`engine.authority.Permit`) while more are needed; emptied when the case moves
@@ -73,6 +76,7 @@ class Case:
     generation: int = 0
     clock: CaseClock | None = None
     first_due_at: datetime | None = None
+    receipt_since: datetime | None = None
     acknowledged_at: datetime | None = None
     supervised: bool = False
     period: str | None = None
@@ -131,7 +135,7 @@ class Case:
 
 
 _NOT_FOLDED = {"last_hash"}  # depends on the event's bytes, which would then depend on themselves
-_INSTANTS = ("opened_at", "closed_at", "first_due_at", "acknowledged_at", "last_recorded_at")
+_INSTANTS = ("opened_at", "closed_at", "first_due_at", "receipt_since", "acknowledged_at", "last_recorded_at")
 _CONVERTED = {*_INSTANTS, "clock", "acted", "signed", "links"}
 
 

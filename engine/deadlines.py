@@ -84,7 +84,8 @@ def due_at(budget: Budget, since: datetime, calendar: Calendar, used: timedelta 
 
     used      what earlier stretches took: a timedelta of an hours budget, a number of a days or workdays budget.
               With nothing left: `since` itself, or the end of its day, or of the next working day.
-    Returns   for workdays, 23:59:59 local of a working day; for days and until, 23:59:59 local of any day
+    Returns   23:59:59 local of a working day; for hours, that time of a working day; for until, of the day that was said
+    Source    Civil Code of the PRC, art. 203: a period that would end on a day off ends on the first day after it
     """
     since = utc(since)
     if budget.hours is not None:
@@ -94,7 +95,7 @@ def due_at(budget: Budget, since: datetime, calendar: Calendar, used: timedelta 
         if taken < timedelta(0):
             raise ValueError(f"Less than nothing cannot be used up: {taken!r}.")
         left = max(timedelta(hours=budget.hours) - taken, timedelta(0))
-        return Deadline(since + left, calendar.version, provisional=False)
+        return _ending(since + left, calendar)
     if isinstance(used, timedelta) or used < 0:
         raise ValueError(f"What is used up of a budget of days is a whole number, not {used!r}.")
     day = calendar.local_date(since)
@@ -103,14 +104,21 @@ def due_at(budget: Budget, since: datetime, calendar: Calendar, used: timedelta 
         due_day = calendar.add_workdays(day, left_workdays) if left_workdays else calendar.next_workday(day)
         provisional = not (calendar.knows(day) and calendar.knows(due_day))
         return Deadline(calendar.end_of(due_day), calendar.version, provisional)
-    # Only working days ask the calendar which days count. Hours, natural days and a day set by a person stay where
-    # they are whatever a later notice says, so these are never provisional.
     if budget.until is not None:
+        # A day set by a person stays where he put it, whatever a later notice says: never provisional.
         _none_used(used, "a day set by a person")
-        due_day = budget.until
-    else:
-        due_day = day + timedelta(days=max((budget.days or 0) - used, 0))
-    return Deadline(calendar.end_of(due_day), calendar.version, provisional=False)
+        return Deadline(calendar.end_of(budget.until), calendar.version, provisional=False)
+    last = day + timedelta(days=max((budget.days or 0) - used, 0))
+    return _ending(calendar.end_of(last), calendar)
+
+
+def _ending(ends: datetime, calendar: Calendar) -> Deadline:
+    """The period's end, moved on to the same time of the next working day when it falls on a day off."""
+    day = calendar.local_date(ends)
+    working = calendar.next_workday(day)
+    if working != day:
+        ends = calendar.at(working, ends.astimezone(calendar.zone).time())
+    return Deadline(ends, calendar.version, provisional=not calendar.knows(working))
 
 
 def is_overdue(due_at: datetime, now: datetime) -> bool:

@@ -13,6 +13,7 @@ Checked when the value is made, so while its module is imported: a workflow that
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from difflib import get_close_matches
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal, cast, get_args, get_origin
@@ -44,6 +45,9 @@ PersonRef = Annotated[str, StringConstraints(min_length=1, max_length=64), Refer
 DepartmentRef = Annotated[str, StringConstraints(min_length=1, max_length=32), Reference("department")]
 CaseRef = Annotated[str, StringConstraints(pattern=r"^[A-Z]{1,8}-\d{4}-\d{4,}$"), Reference("case")]
 FileRef = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$"), Reference("file")]
+Day = Annotated[
+    date, Field(ge=date(2000, 1, 1), le=date(2100, 12, 31))
+]  # calendars end, and arithmetic on far days is slow
 Line = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Words = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
 
@@ -68,8 +72,8 @@ def asks(zh: str, en: str, *, default: Any = PydanticUndefined, **bounds: Any) -
 
 
 def said(text: Text) -> PydanticCustomError:
-    """A validator's own sentence, in both languages."""
-    return PydanticCustomError("said", "{en}", {"zh": text.zh, "en": text.en})
+    """A validator's own sentence, in both languages; it stands among others, so it carries no full stop."""
+    return PydanticCustomError("said", "{en}", {"zh": text.zh.rstrip("。"), "en": text.en.rstrip(".")})
 
 
 class Nothing(Form):
@@ -176,12 +180,14 @@ class State:
 
     awaits       whose move it is: told on entry, reminded, listed under *waiting for me*
     awaits_in    by mode of the case, where the sign-off table asks for others than `awaits`
+    also_awaits  whoever a request within the state waits for: listed under *waiting for me*, besides the others
     """
 
     name: str
     title: Text
     awaits: tuple[str, ...] = ()
     awaits_in: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    also_awaits: Callable[[Case], tuple[str, ...]] | None = None
     due: Due | None = None
     ladder: Ladder | None = None
     acknowledge: Acknowledge | None = None
@@ -208,10 +214,14 @@ EffectFunction = Callable[[Situation, Case], Effect]
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A running number of its own, by year: the fact it is kept under and its prefix (`TZ-2020-0007`)."""
+    """A running number of its own, by year: the fact it is kept under and its prefix (`TZ-2020-0007`).
+
+    once   draw none when the case has one already
+    """
 
     fact: str
     prefix: str
+    once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,9 +236,12 @@ class Escalation:
 @dataclass(frozen=True, slots=True)
 class Transition:
     """One step. `target` None stays where it is. Either `by` says who may, or `sign_off` names a row of the table.
+    A step that sends back (`alone`) may name both: whoever the table names, and these.
 
     never          relations that exclude a person from it, whatever role he holds (the table has its own)
-    alone          one signature is enough even where the table asks for more: to send back, not to let pass
+    alone          one signature is enough and nobody is excluded: to send back lets nothing pass, and must never be stuck
+    quiet          the answers stay in the event; what becomes of them is the effect's business
+    settles        what becomes of the period the case was opened for
     form           what it asks for; one form per trigger
     guards         conditions, in the order they are checked
     effect         what it does besides moving (pure)
@@ -254,7 +267,8 @@ class Transition:
     restarts: bool = False
     acknowledges: bool = False
     numbers: Series | None = None
-    reports_period: bool = False
+    quiet: bool = False
+    settles: Literal["reported", "waived"] | None = None
     tells: tuple[str, ...] = ()
     escalates: Escalation | None = None
     reason: str = "waiting"
@@ -359,7 +373,8 @@ class Workflow:
     def awaited(self, case: Case) -> tuple[str, ...]:
         """Whose move it is: roles and relations."""
         state = self.state(case.state)
-        return state.awaits_in.get(case.mode, state.awaits)
+        others = state.also_awaits(case) if state.also_awaits else ()
+        return (*state.awaits_in.get(case.mode, state.awaits), *others)
 
     @property
     def initial(self) -> State:
@@ -471,6 +486,11 @@ class Catalog:
 
 # --- what is checked -------------------------------------------------------------------------------------------------
 
+#: triggers whose address under a case is taken
+RESERVED_TRIGGERS = frozenset({"events", "open"})
+
+RECEIPT = "receipt"  # the rungs of a receipt are called `receipt`, `receipt-1`, …
+
 #: plurals that would hide an address of the API
 RESERVED_PLURALS = frozenset(
     {"cases", "events", "worklist", "workflows", "cycles", "periods", "files", "people", "check"}
@@ -529,7 +549,13 @@ def _check_state(w: Workflow, state: State) -> None:
         raise WorkflowError(w.key, f"{where} is final and still has a clock")
     if state.ladder and state.due is None:
         raise WorkflowError(w.key, f"{where} has a ladder but no deadline to count its rungs from")
+    if state.acknowledge and state.due is None:
+        raise WorkflowError(w.key, f"{where} wants a receipt but has no clock that would ask for it")
+    if isinstance(state.due, FromPeriod) and not w.cycles:
+        raise WorkflowError(w.key, f"{where} is due with a period, but the workflow has no cycle")
     for rung in state.ladder.rungs if state.ladder else ():
+        if rung.name == RECEIPT or rung.name.startswith(f"{RECEIPT}-"):
+            raise WorkflowError(w.key, f"{where}: rung {rung.name!r} is called like a receipt's; choose another name")
         _check_who(w, f"{where}, rung {rung.name!r}", rung.to)
     for within in (state.due, state.acknowledge.within if state.acknowledge else None):
         if isinstance(within, Within):
@@ -544,6 +570,9 @@ def _check_within(w: Workflow, where: str, within: Within) -> None:
         raise WorkflowError(w.key, f"{where}: a time has exactly one of hours, days, workdays")
     if isinstance(given[0], str) and given[0] not in w.policy.model_fields:
         raise WorkflowError(w.key, f"{where}: policy {given[0]!r} is not one of {sorted(w.policy.model_fields)}")
+    number = w.defaults()[given[0]] if isinstance(given[0], str) else given[0]
+    if not isinstance(number, int) or isinstance(number, bool) or number < (0 if within.days is not None else 1):
+        raise WorkflowError(w.key, f"{where}: {number!r} is no time; it has to be a whole number of at least 1")
 
 
 def _check_transition(w: Workflow, t: Transition, names: set[str]) -> None:
@@ -557,8 +586,12 @@ def _check_transition(w: Workflow, t: Transition, names: set[str]) -> None:
             )
     if t.target is not None and t.target not in names:
         raise WorkflowError(w.key, f"{where} leads to {t.target!r}, which is not a state{_meant(t.target, names)}")
-    if bool(t.by) == bool(t.sign_off):
-        raise WorkflowError(w.key, f"{where} needs either `by` or `sign_off`, and not both")
+    if (not t.by and not t.sign_off) or (t.by and t.sign_off and not t.alone):
+        raise WorkflowError(w.key, f"{where} needs either `by` or `sign_off`, and both only where it sends back alone")
+    if set(t.by) and set(t.by) <= set(t.never):
+        raise WorkflowError(w.key, f"{where} excludes everyone it names: {', '.join(t.by)}")
+    if t.trigger in RESERVED_TRIGGERS:
+        raise WorkflowError(w.key, f"{where} is reserved for the API; choose another name")
     if t.by:
         _check_who(w, where, t.by)
     _check_who(w, f"{where} never", t.never, needed=False)
@@ -574,14 +607,17 @@ def _check_transition(w: Workflow, t: Transition, names: set[str]) -> None:
         if t.escalates.counter not in counted:
             missing = f"{t.escalates.counter!r}, which no step counts{_meant(t.escalates.counter, counted)}"
             raise WorkflowError(w.key, f"{where} escalates by {missing}")
-    if t.reports_period and not w.cycles:
-        raise WorkflowError(w.key, f"{where} reports a period, but the workflow has no cycle")
+    if t.settles and not w.cycles:
+        raise WorkflowError(w.key, f"{where} settles a period, but the workflow has no cycle")
+    if t.numbers and t.numbers.prefix == w.prefix:
+        raise WorkflowError(w.key, f"{where} draws numbers under {w.prefix!r}, which the cases themselves have")
 
 
 def _check_guards(w: Workflow, where: str, guards: tuple[Guard | str, ...]) -> None:
     for item in guards:
         name = item if isinstance(item, str) else item.name
-        if guard_named(name) is None:
+        registered = guard_named(name)
+        if registered is None or (isinstance(item, Guard) and item is not registered):
             raise WorkflowError(w.key, f"{where} is guarded by {name!r}, which nobody registered")
 
 
@@ -627,6 +663,23 @@ def _check_exclusions(w: Workflow) -> None:
         for relation in never:
             if relation not in taken:
                 raise WorkflowError(w.key, f"{where} never lets {relation!r} act, but no step makes anybody that")
+
+
+def _check_rebound_and_cycles(w: Workflow) -> None:
+    if w.rebound:
+        for name in w.rebound.same:
+            if name not in COLUMNS:
+                raise WorkflowError(w.key, f"a rebound cannot agree in {name!r}; only in {', '.join(COLUMNS)}")
+        if not isinstance(w.defaults().get(w.rebound.within_days), int):
+            raise WorkflowError(w.key, f"the rebound's policy {w.rebound.within_days!r} is no number of days")
+    keys = [rule.cycle.key for rule in w.cycles]
+    for rule in w.cycles:
+        if keys.count(rule.cycle.key) > 1:
+            raise WorkflowError(w.key, f"cycle {rule.cycle.key!r} is drawn twice")
+        if rule.cycle.workflow != w.key:
+            raise WorkflowError(
+                w.key, f"cycle {rule.cycle.key!r} opens cases of {rule.cycle.workflow!r}, not of this one"
+            )
 
 
 def _check_reachable(w: Workflow) -> None:

@@ -24,7 +24,7 @@ class Situation:
     today     the local day of `now`
     calendar  the organisation's newest
     policy    the workflow's numbers as they hold for this organisation
-    related   the cases the form refers to, by number, as far as the actor may see them
+    related   by number: the cases the form refers to, as far as the actor may see them, and the case's own children
     """
 
     case: Case

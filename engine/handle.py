@@ -13,12 +13,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from engine.actor import Actor, system
-from engine.authority import allow_opening, judge, may_see, visibility
+from engine.authority import allow_opening, judge, may_open_any, may_see, visibility
 from engine.calendar import Calendar
 from engine.case import Case, Link, changes_between
 from engine.clock import Clock
 from engine.commands import Asked, Command, FireTrigger, OpenCase, OpenPeriod, Recompute, Remind
-from engine.cycles import Cycle, Night, TimesADay, periods_between
+from engine.cycles import Cycle, Night, OnEvent, TimesADay, periods_between
 from engine.definition import Catalog, Form, Workflow, references
 from engine.errors import BihuanError, FieldFault, InvalidInput, KeyReused, Refusal, Text, UnknownCase
 from engine.events import Event, Notice
@@ -130,8 +130,7 @@ def recompute_preview(engine: Engine, organisation: str) -> list[tuple[Case, Cas
         for number in cases.open_under_older_calendar(connection, organisation, calendar.version):
             case = cases.load(connection, organisation, number)
             assert case is not None  # listed a moment ago in the same snapshot
-            workflow = engine.catalog.of(case)
-            decision = decide_recompute(workflow, case, turn.setting(system(organisation), workflow), turn.now)
+            decision = turn.recomputed(case)
             if decision is not None:
                 moved.append((case, decision.case))
         return moved
@@ -145,7 +144,7 @@ class _Turn:
         self.connection = connection
         self.now = now
         self._calendars: dict[str, Calendar] = {}
-        self._policies: dict[tuple[str, str], tuple[int, dict[str, Any]]] = {}
+        self._policies: dict[tuple[str, str, int], tuple[int, dict[str, Any]]] = {}
 
     def take(self, asked: Asked) -> Outcome:
         """One command under its savepoint."""
@@ -184,9 +183,10 @@ class _Turn:
         return done
 
     def _open(self, actor: Actor, command: OpenCase, owed: PeriodOwed | None = None) -> Done:
-        """1. what was written  2. who may  3. what it refers to  4. decide  5. bind to what it repeats  6. write."""
+        """1. who may at all  2. what was written  3. who may open just this  4. what it refers to  5. decide  6. write."""
         workflow = self._workflow(command.workflow)
         asked = Text(f"登记“{workflow.title.zh}”", f"Open a case of {workflow.title.en!r}")
+        may_open_any(workflow, actor, asked)
         data = self._read(workflow.opens_with, command.data, asked)
         allow_opening(workflow, actor, blank_case(workflow, actor, data, self.now), asked)
         self._look_up(actor, workflow.opens_with, data, asked)
@@ -267,13 +267,15 @@ class _Turn:
         if case.state in transition.sources:
             data = self._read(form, command.data, asked_text)
             related = self._look_up(actor, form, data, asked_text)
+            children = [link.number for link in case.links if link.kind == "child"]
+            related |= cases.load_many(self.connection, actor.organisation, children)
         setting = replace(setting, permit=permit, related=related)
         decision = decide(workflow, case, command, data, self.now, setting)
         decision = self._bound(workflow, case, decision, setting)
         done = self._write(workflow, case, decision, actor, setting)
         self._use_files(form, data, actor.organisation, case.number)
-        if decision.reports_period and case.period:
-            periods.report(self.connection, actor.organisation, case.number, done.event.recorded_at)
+        if decision.settles and case.period:
+            periods.settle(self.connection, actor.organisation, case.number, decision.settles, done.event.recorded_at)
         self._keep_answer(asked, done)
         return done
 
@@ -316,12 +318,36 @@ class _Turn:
         case = cases.load(self.connection, actor.organisation, command.case)
         if case is None:
             raise unknown_case(command.case)
-        workflow = self.engine.catalog.of(case)
-        setting = self.setting(actor, workflow)
-        decision = decide_recompute(workflow, case, setting, self.now)
+        for generation, rungs in timers.ripe(self.connection, actor.organisation, case.number, self.now):
+            # what fell due under the old deadline is told before it moves: moving it voids the rungs
+            self._remind(actor.organisation, Remind(case.number, generation, rungs))
+            case = cases.load(self.connection, actor.organisation, case.number) or case
+        decision = self.recomputed(case)
         if decision is None:
             return Idle(f"the deadline of {command.case} stays")
-        return self._write(workflow, case, decision, actor, setting)
+        workflow = self.engine.catalog.of(case)
+        done = self._write(workflow, case, decision, actor, self.setting(actor, workflow))
+        if case.period and done.case.due_at is not None and case.clock and "period" in case.clock.budget:
+            periods.move(self.connection, actor.organisation, case.number, done.case.due_at)
+        return done
+
+    def recomputed(self, case: Case) -> Decision | None:
+        """What the newest calendar makes of the case's deadline; None when it stays."""
+        workflow = self.engine.catalog.of(case)
+        owed = self._owed_again(workflow, case) if case.period else None
+        setting = self.setting(system(case.organisation), workflow, period=owed)
+        return decide_recompute(workflow, case, setting, self.now)
+
+    def _owed_again(self, workflow: Workflow, case: Case) -> PeriodOwed | None:
+        """The period the case was opened for, as its cycle draws it under the newest calendar."""
+        cycle, _, key = str(case.period).split("/", 2)
+        calendar = self.calendar(case.organisation)
+        day = calendar.local_date(datetime.fromisoformat(case.facts["period_opens_at"]))
+        rule = next((rule for rule in workflow.cycles if rule.cycle.key == cycle), None)
+        if rule is None or isinstance(rule.cycle.every, OnEvent):
+            return None
+        drawn = periods_between(rule.cycle, calendar, day - timedelta(days=1), day)
+        return next((PeriodOwed(str(case.period), p.opens_at, p.due_at) for p in drawn if p.key == key), None)
 
     def _bind(self, actor: Actor, number: str, kind: str, to: str) -> None:
         """Record at the other end that a case was bound to it; its clock and its revision stay."""
@@ -346,6 +372,8 @@ class _Turn:
         organisation = actor.organisation
         case = decision.case
         for series in decision.series:
+            if series.once and series.fact in case.facts:
+                continue
             year = setting.calendar.local_date(self.now).year
             drawn = cases.draw_number(self.connection, organisation, series.prefix, year)
             case = case.with_facts({series.fact: drawn})
@@ -528,7 +556,7 @@ class _Turn:
         return self._calendars[organisation]
 
     def _policy(self, organisation: str, workflow: Workflow) -> tuple[int, dict[str, Any]]:
-        key = organisation, workflow.key
+        key = organisation, workflow.key, workflow.version
         if key not in self._policies:
             version, overrides = policies.in_force(self.connection, organisation, workflow.key)
             # an override of a number this version no longer has is left out, not fatal: the newest definition decides

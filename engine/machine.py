@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time
 from functools import cache
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from pydantic import ValidationError
 from transitions import EventData, Machine, MachineError
@@ -22,6 +22,7 @@ from engine.commands import FireTrigger, OpenCase, Remind
 from engine.deadlines import Budget, Deadline, Rung, due_at, is_overdue, next_repeat, plan_rungs, repeats_between
 from engine.definition import (
     COLUMNS,
+    RECEIPT,
     Acknowledge,
     Effect,
     Form,
@@ -39,7 +40,6 @@ from engine.errors import FieldFault, GuardRefused, InvalidInput, NotPossibleNow
 from engine.events import EventType, How
 from engine.guards import Guard, Situation
 
-RECEIPT = "receipt"  # name of the receipt's first rung; the next ones are receipt-1, receipt-2, …
 LATEST_CLAIM_MINUTES = 5  # a phone's clock may run ahead by this much before its claim is flagged
 OLDEST_CLAIM_DAYS = 7  # an offline phone may bring a finding this old before it is flagged
 
@@ -112,7 +112,7 @@ class Decision:
     opens: tuple[OpenCase, ...] = ()
     links: tuple[Link, ...] = ()
     told: tuple[Told, ...] = ()
-    reports_period: bool = False
+    settles: Literal["reported", "waived"] | None = None
     found_at: datetime | None = None
     found_at_flagged: bool = False
 
@@ -195,7 +195,7 @@ def decide(
         raise _not_possible(workflow, case, asked)
     situation = _situation(case, data, now, setting)
     target = _moved(workflow, case, command.trigger, situation, asked)
-    after = _filled_in(case, data)
+    after = case if transition.quiet else _filled_in(case, data)
     if transition.acts_as:
         after = after.with_acted(transition.acts_as, *setting.actor.persons)
     if not setting.permit.completes:
@@ -208,7 +208,7 @@ def decide(
     moves = target != case.state
     after = replace(after, state=target, counts_as=state.counted, final=state.final)
     if moves:
-        after = replace(after, signed={}, acknowledged_at=None)
+        after = replace(after, signed={}, acknowledged_at=None, receipt_since=now if state.acknowledge else None)
     effect = transition.effect(replace(situation, case=case), after) if transition.effect else Effect(after)
     after = effect.case
     after = _with_mode(workflow, after)
@@ -231,7 +231,7 @@ def decide(
         opens=effect.opens,
         links=effect.links,
         told=_told(workflow, transition, state, after, setting.policy, moves=moves),
-        reports_period=transition.reports_period,
+        settles=transition.settles,
         found_at=command.found_at,
         found_at_flagged=_flagged(command.found_at, now),
     )
@@ -315,15 +315,20 @@ def decide_reminder(workflow: Workflow, case: Case, command: Remind, now: dateti
 def decide_recompute(workflow: Workflow, case: Case, setting: Setting, now: datetime) -> Decision | None:
     """The deadline under the newest calendar; None when it stays where it is."""
     clock = case.clock
-    if clock is None or "period" in clock.budget:
+    if clock is None:
         return None
-    deadline = due_at(Budget.from_json(clock.budget), clock.since, setting.calendar)
+    if "period" in clock.budget:
+        if setting.period is None:
+            return None
+        deadline = _of_period(setting.period.due_at, setting.calendar)
+        case = case.with_facts({"period_due_at": instant_text(deadline.due_at)})
+    else:
+        deadline = due_at(Budget.from_json(clock.budget), clock.since, setting.calendar)
     if deadline.due_at == clock.due_at and deadline.provisional == clock.provisional:
         return None
     state = workflow.state(case.state)
-    after = _with_clock(case, clock.since, clock.budget, deadline)
-    first = deadline.due_at if case.first_due_at == clock.due_at else case.first_due_at
-    after = replace(after, first_due_at=first)
+    after = _with_clock(case, clock.since, clock.budget, deadline, first=clock.first)
+    moved = deadline.due_at != clock.due_at
     return Decision(
         case=after,
         type="recomputed",
@@ -337,7 +342,7 @@ def decide_recompute(workflow: Workflow, case: Case, setting: Setting, now: date
         },
         cancels_timers=True,
         timers=_timers(state, after, setting, not_before=now),
-        told=(Told("recomputed", ("holder",), "digest"),),
+        told=(Told("recomputed", ("holder",), "digest"),) if moved else (),
     )
 
 
@@ -484,28 +489,31 @@ def _start_clock(
     if isinstance(state.due, FromPeriod):
         since = datetime.fromisoformat(case.facts["period_opens_at"])
         budget: Mapping[str, Any] = {"period": case.period}
-        ends = datetime.fromisoformat(case.facts["period_due_at"])
-        known = setting.calendar.knows(setting.calendar.local_date(ends))
-        deadline = Deadline(ends, setting.calendar.version, provisional=not known)
+        deadline = _of_period(datetime.fromisoformat(case.facts["period_due_at"]), setting.calendar)
     else:
         allowed = _budget(state.due, case, situation)
         budget = allowed.to_json()
         deadline = due_at(allowed, since, setting.calendar)
-    case = _with_clock(case, since, budget, deadline)
-    if isinstance(state.due, FromFact | FromPeriod) and case.first_due_at is None:
-        case = replace(case, first_due_at=deadline.due_at)
+    first = isinstance(state.due, FromFact | FromPeriod) and case.first_due_at is None
+    case = _with_clock(case, since, budget, deadline, first=first)
     return case, _timers(state, case, setting, not_before)
 
 
-def _with_clock(case: Case, since: datetime, budget: Mapping[str, Any], deadline: Deadline) -> Case:
+def _of_period(ends: datetime, calendar: Calendar) -> Deadline:
+    return Deadline(ends, calendar.version, provisional=not calendar.knows(calendar.local_date(ends)))
+
+
+def _with_clock(case: Case, since: datetime, budget: Mapping[str, Any], deadline: Deadline, *, first: bool) -> Case:
     clock = CaseClock(
         since=since,
         budget=budget,
         due_at=deadline.due_at,
         provisional=deadline.provisional,
         calendar_version=deadline.calendar_version,
+        first=first,
     )
-    return replace(case, clock=clock, generation=case.generation + 1)
+    first_due_at = deadline.due_at if first else case.first_due_at
+    return replace(case, clock=clock, first_due_at=first_due_at, generation=case.generation + 1)
 
 
 def _budget(due: Within | FromFact, case: Case, situation: Situation) -> Budget:
@@ -528,9 +536,9 @@ def _timers(state: State, case: Case, setting: Setting, not_before: datetime | N
             time.fromisoformat(setting.policy["remind_at"]),
         )
         timers += [Timer(rung.rung, rung.fire_at) for rung in planned]
-    if state.acknowledge and case.acknowledged_at is None:
-        receipts = _receipt_timers(state.acknowledge, clock.since, setting)
-        # a recomputed deadline does not ask again for a receipt that was asked for already
+    if state.acknowledge and case.acknowledged_at is None and case.receipt_since is not None:
+        receipts = _receipt_timers(state.acknowledge, case.receipt_since, setting)
+        # a clock that starts anew does not ask again for a receipt that was asked for already
         timers += [timer for timer in receipts if not_before is None or timer.fire_at > not_before]
     return tuple(timers)
 

@@ -8,7 +8,7 @@ from engine.actor import system
 from engine.calendar import Calendar
 from engine.commands import Asked, OpenPeriod, Remind
 from engine.cycles import OnEvent, periods_between
-from engine.handle import Done, Engine, Failed, Outcome, handle
+from engine.handle import Done, Engine, Failed, Outcome, Refused, handle
 from engine.store import calendars, periods, timers
 from engine.store.periods import Obligation
 
@@ -17,7 +17,7 @@ GROUP = 64  # commands under one commit: long enough to pay for the flush, short
 
 @dataclass(slots=True)
 class Ticked:
-    """What one tick did. `failed` holds commands that a defect stopped; they are tried again at the next tick."""
+    """What one tick did. `failed` holds commands that a defect or a refusal stopped; they are tried again next time."""
 
     opened: int = 0
     reminded: int = 0
@@ -45,7 +45,11 @@ def tick(engine: Engine) -> Ticked:
 
 def _count(engine: Engine, group: Sequence[Asked], ticked: Ticked) -> int:
     outcomes: list[Outcome] = handle(engine, group)
-    ticked.failed += [(a, o.error) for a, o in zip(group, outcomes, strict=True) if isinstance(o, Failed)]
+    for asked, outcome in zip(group, outcomes, strict=True):
+        if isinstance(outcome, Failed):
+            ticked.failed.append((asked, outcome.error))
+        elif isinstance(outcome, Refused):  # nobody was there to read the refusal of the system's own command
+            ticked.failed.append((asked, outcome.refusal))
     return sum(isinstance(outcome, Done) for outcome in outcomes)
 
 

@@ -1,6 +1,6 @@
 """Drills 应急演练: planned, announced, held and timed, reviewed, filed. Every problem found becomes a hazard."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from engine.case import Case
 from engine.commands import OpenCase
 from engine.definition import (
+    Day,
     DepartmentRef,
     Effect,
     FileRef,
@@ -34,6 +35,8 @@ from workflows.roles import LEADERS, ROLES, SAFETY_OFFICE
 
 SECONDARY_TARGET_SECONDS = 120  # secondary schools evacuate in 2 minutes, primary ones in 3 (drill guideline)
 
+LONGEST_PLAN_DAYS = 365  # the drill plan is a yearly one
+
 Heads = Annotated[int, Field(ge=0, le=100_000)]
 Seconds = Annotated[int, Field(ge=1, le=86_400)]
 
@@ -46,7 +49,7 @@ class PlanDrill(Form):
     place: Line = asks("地点", "Where")
     department: DepartmentRef = asks("组织部门", "Organising department")
     kind: Literal["real", "desktop", "question"] = asks("演练类别", "Kind", default="real")
-    planned_on: date = asks("计划日期", "Planned for")
+    planned_on: Day = asks("计划日期", "Planned for")
     target_seconds: Seconds = asks("目标用时（秒）", "Target, seconds", default=SECONDARY_TARGET_SECONDS)
     plan_name: Line = asks("预案名称", "Emergency plan it rehearses")
 
@@ -57,7 +60,7 @@ class AnnounceDrill(Form):
 
 
 class HoldDrill(Form):
-    held_on: date = asks("演练日期", "Held on")
+    held_on: Day = asks("演练日期", "Held on")
     evacuation_seconds: Seconds = asks("疏散用时（秒）", "Evacuation, seconds")
     should_attend: Heads = asks("应到人数", "Expected heads")
     attended: Heads = asks("实到人数", "Heads counted")
@@ -88,7 +91,7 @@ class ReviewDrill(Form):
 
 class Repeat(Form):
     reason: Words = asks("须重新演练的理由", "Why it has to be held again")
-    planned_on: date = asks("重新演练日期", "New date")
+    planned_on: Day = asks("重新演练日期", "New date")
 
 
 class Opinion(Form):
@@ -104,12 +107,23 @@ class DrillPolicy(Policy):
 
 
 @guard(
-    "drill.not_in_the_future",
-    obstacle=Text("演练日期还没到", "the day it is said to have been held has not come yet"),
-    remedy=Text("请在演练之后填报", "Report it when it has been held"),
+    "drill.planned_ahead",
+    obstacle=Text("计划日期须在今天之后的一年之内", "the day planned has to lie ahead, within a year"),
+    remedy=Text("请改填计划日期", "Choose another day"),
 )
-def not_in_the_future(s: Situation) -> bool:
-    return date.fromisoformat(s.data["held_on"]) <= s.today
+def planned_ahead(s: Situation) -> bool:
+    return s.today <= date.fromisoformat(s.data["planned_on"]) <= s.today + timedelta(days=LONGEST_PLAN_DAYS)
+
+
+@guard(
+    "drill.held_since_planned",
+    obstacle=Text(
+        "演练日期还没到，或早于计划登记之日", "the day has not come yet, or lies before the drill was planned"
+    ),
+    remedy=Text("请在演练之后如实填报", "Report it when it has been held, with its day"),
+)
+def held_since_planned(s: Situation) -> bool:
+    return s.calendar.local_date(s.case.opened_at) <= date.fromisoformat(s.data["held_on"]) <= s.today
 
 
 def plan(s: Situation, case: Case) -> Effect:
@@ -146,6 +160,7 @@ DRILL = Workflow(
     opens_with=PlanDrill,
     opens_by=(*SAFETY_OFFICE, "dept_head", "dept_safety"),
     opening=plan,
+    opening_guards=(planned_ahead,),
     roles=ROLES,
     policy=DrillPolicy,
     sign_off=SignOff(
@@ -178,7 +193,7 @@ DRILL = Workflow(
         ),
         Transition(
             "hold", "assigned", "fixed", Text("填报演练记录", "Record the drill"), by=("assignee",), form=HoldDrill,
-            guards=(not_in_the_future,), effect=measure, acts_as="fixer",
+            guards=(held_since_planned,), effect=measure, acts_as="fixer",
         ),
         Transition(
             "review", "fixed", "verified", Text("评估", "Review"), sign_off="verify", form=ReviewDrill,
@@ -186,6 +201,7 @@ DRILL = Workflow(
         ),
         Transition(
             "repeat", "fixed", "assigned", Text("重新演练", "Hold it again"), sign_off="verify", form=Repeat,
+            guards=(planned_ahead,),
             effect=plan, counts="returned", reason="returned",
         ),
         Transition(

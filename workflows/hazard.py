@@ -14,6 +14,7 @@ from engine.case import Case, Link
 from engine.definition import (
     Acknowledge,
     CaseRef,
+    Day,
     DepartmentRef,
     Effect,
     Escalation,
@@ -42,6 +43,12 @@ from workflows.reference.reading import NotInReference
 from workflows.roles import LEADERS, ROLES, SAFETY_OFFICE
 
 LONGEST_LIMIT_DAYS = 365  # of an extension, counted from the opening: published supervision rules allow at most a year
+
+#: posts that inspect, and so may record what was corrected in front of them (rules.md 1.2 f, order 61 ch. 5)
+INSPECTING = (
+    "dept_safety", "safety_staff", "safety_head", "dept_head", "guard_captain", "duty_leader", "duty_staff", "infosec",
+    "doctor", "food_officer", "food_director", "vp_safety", "vp_other", "principal", "secretary",
+)  # fmt: skip
 
 #: kinds of hazard whose evidence may be words: there is nothing to photograph in a missing signature (rules.md 3.2, 31)
 WRITTEN_EVIDENCE = ("INFO", "MGMT", "STUD", "HLTH", "ACTV")
@@ -126,7 +133,7 @@ class FilePlan(Form):
     responsible_person: PersonRef = asks("责任：责任人", "Responsible person")
     measures: Words = asks("措施：治理方法和措施", "Measures")
     fund: Words = asks("资金：数额和来源", "Money: how much, from where")
-    due_date: date = asks("时限：完成日期", "To be done by")
+    due_date: Day = asks("时限：完成日期", "To be done by")
     emergency_plan: Words = asks("预案：安全措施和应急预案", "Safety measures and emergency plan")
 
 
@@ -141,13 +148,13 @@ class ReportFix(Form):
 
 
 class AskExtension(Form):
-    new_date: date = asks("申请延至", "Asked until")
+    new_date: Day = asks("申请延至", "Asked until")
     reason: Words = asks("延期原因", "Why")
     interim: Words = asks("期间防范措施", "Interim measure meanwhile")
 
 
 class AskDeferral(Form):
-    until: date = asks("暂缓至（假期内）", "Deferred until, within a school break")
+    until: Day = asks("暂缓至（假期内）", "Deferred until, within a school break")
     reason: Words = asks("暂缓原因", "Why")
     interim: Words = asks("期间防范措施", "Interim measure meanwhile")
 
@@ -164,6 +171,17 @@ class Verify(Form):
 class Return(Form):
     reason: Words = asks("退回要求", "What is still wrong")
     time_limit: Literal["same_day", "days3", "days7", "days15"] = asks("再整改时限", "New limit", default="days3")
+    interim: Words | None = asks("防范措施（不需要的写明理由）", "Interim measure, or why none is needed", default=None)
+
+
+class Reassign(Form):
+    department: DepartmentRef = asks("责任部门", "Department that answers for it")
+    assignee: PersonRef = asks("整改责任人", "Person to fix it")
+    reason: Words = asks("改派理由", "Why")
+
+
+class Retriage(Form):
+    reason: Words = asks("重新分级交办的理由", "Why it is graded and assigned anew")
 
 
 class Supervise(Form):
@@ -228,6 +246,82 @@ def interim_given(s: Situation) -> bool:
 
 
 @guard(
+    "hazard.interim_kept",
+    obstacle=Text(
+        "再整改时限超过当日，而本项还没有防范措施",
+        "the new limit is longer than the same day, and no protective measure stands",
+    ),
+    remedy=Text("请填写防范措施；确不需要的，写明“不需要，因为……”", "Name one, or write: none needed, because …"),
+)
+def interim_kept(s: Situation) -> bool:
+    return interim_given.holds(s) or bool(s.case.facts.get("interim"))
+
+
+@guard(
+    "hazard.inspects",
+    obstacle=Text(
+        "当场改正只能由有检查职责的人员登记", "only somebody whose post inspects may record a correction on the spot"
+    ),
+    remedy=Text("请保留上报，由安稳办受理", "Leave it reported; the safety office takes it up"),
+)
+def inspects(s: Situation) -> bool:
+    return s.actor.holds_any(INSPECTING)
+
+
+@guard(
+    "hazard.nothing_absorbed",
+    obstacle=Text("已有其他隐患并入本项", "other hazards were merged into this one"),
+    remedy=Text("请按整改流程办理", "Take it the ordinary way"),
+)
+def nothing_absorbed(s: Situation) -> bool:
+    return not any(link.kind == "absorbed" for link in s.case.links)
+
+
+@guard(
+    "hazard.into_no_lesser_one",
+    obstacle=Text(
+        "不能并入等级更低或尚未交办的隐患",
+        "it cannot be merged into one of a lower level, or one that nobody was assigned to yet",
+    ),
+    remedy=Text("请先交办对方，或并入同级隐患", "Assign the other one first, or merge into one of the same level"),
+)
+def into_no_lesser_one(s: Situation) -> bool:
+    target = s.related[s.data["into"]]
+    if s.case.state == "reported":
+        return True
+    return target.state != "reported" and (is_major(target) or not is_major(s.case))
+
+
+@guard(
+    "hazard.asked_date_ahead",
+    obstacle=Text("申请的日期已过", "the date that was asked for has passed"),
+    remedy=Text("请不予同意，由责任人重新申请", "Refuse it, and let the assignee ask again"),
+)
+def asked_date_ahead(s: Situation) -> bool:
+    return date.fromisoformat(s.case.facts["asked"]["until"]) > s.today
+
+
+@guard(
+    "hazard.plan_in_time",
+    obstacle=Text(
+        "已批准方案的时限已过，不能用新方案改期", "the approved plan's date is over, so a new plan cannot move it"
+    ),
+    remedy=Text("请尽快整改；逾期情况将如实记录", "Fix it as soon as you can; late stays late"),
+)
+def plan_in_time(s: Situation) -> bool:
+    return not s.case.facts.get("limit_by_plan") or (s.case.clock is not None and s.now <= s.case.clock.due_at)
+
+
+@guard(
+    "hazard.plan_still_ahead",
+    obstacle=Text("方案的完成日期已过", "the plan's date has passed"),
+    remedy=Text("请不予批准，由责任人重新提交方案", "Refuse it, and let the assignee file it anew"),
+)
+def plan_still_ahead(s: Situation) -> bool:
+    return date.fromisoformat(s.case.facts["due_date"]) >= s.today
+
+
+@guard(
     "hazard.general_on_spot",
     obstacle=Text(
         "判定为重大隐患，不能当场改正了结", "the criteria make it a major hazard, which is not settled on the spot"
@@ -271,14 +365,15 @@ def major_only(s: Situation) -> bool:
 @guard(
     "hazard.plan_date_ahead",
     obstacle=Text(
-        "方案的完成日期已过，或晚于登记起一年",
-        "the plan's date has passed already, or is more than a year after the opening",
+        "方案的完成日期须是今后的工作日，且自登记起不超过一年",
+        "the plan's date has to be a working day ahead, within a year of the opening",
     ),
     remedy=Text("请改填完成日期", "Choose another date"),
 )
 def plan_date_ahead(s: Situation) -> bool:
     by = date.fromisoformat(s.data["due_date"])
-    return s.today <= by <= s.calendar.local_date(s.case.opened_at) + timedelta(days=LONGEST_LIMIT_DAYS)
+    latest = s.calendar.local_date(s.case.opened_at) + timedelta(days=LONGEST_LIMIT_DAYS)
+    return s.today <= by <= latest and s.calendar.is_workday(by)
 
 
 @guard(
@@ -359,8 +454,8 @@ def nothing_asked(s: Situation) -> bool:
 @guard(
     "hazard.new_date_later",
     obstacle=Text(
-        "新时限须晚于现时限，且自登记起不超过一年",
-        "the new date must be later than the limit and within a year of the opening",
+        "新时限须是晚于现时限的工作日，且自登记起不超过一年",
+        "the new date has to be a working day later than the limit, within a year of the opening",
     ),
     remedy=Text("请改填日期", "Choose another date"),
 )
@@ -369,17 +464,21 @@ def new_date_later(s: Situation) -> bool:
         return False
     asked = date.fromisoformat(s.data["new_date"])
     latest = s.calendar.local_date(s.case.opened_at) + timedelta(days=LONGEST_LIMIT_DAYS)
-    return s.calendar.local_date(s.case.clock.due_at) < asked <= latest
+    return s.calendar.local_date(s.case.clock.due_at) < asked <= latest and s.calendar.is_workday(asked)
 
 
 @guard(
     "hazard.within_a_break",
-    obstacle=Text("暂缓日期不在学校假期内", "the date does not lie in a school break that is still ahead"),
-    remedy=Text("请填写寒暑假内的日期", "Choose a day of the coming break"),
+    obstacle=Text(
+        "暂缓日期须是学校假期内、晚于现时限的工作日",
+        "the date has to be a working day of a school break, later than the limit",
+    ),
+    remedy=Text("请填写寒暑假内的工作日", "Choose a working day of the coming break"),
 )
 def within_a_break(s: Situation) -> bool:
     asked = date.fromisoformat(s.data["until"])
-    return asked > s.today and s.calendar.break_at(asked) is not None
+    limit = s.calendar.local_date(s.case.clock.due_at) if s.case.clock else s.today
+    return asked > max(s.today, limit) and s.calendar.break_at(asked) is not None and s.calendar.is_workday(asked)
 
 
 @guard(
@@ -436,32 +535,49 @@ def merge_into(s: Situation, case: Case) -> Effect:
     return Effect(case, links=(Link("merged_into", s.data["into"]),))
 
 
-def wait_for_approval(_: Situation, case: Case) -> Effect:
-    return Effect(case.with_facts({"plan_approved": False}))
+def wait_for_approval(s: Situation, case: Case) -> Effect:
+    """The plan waits for the principal; whoever answers for it counts as one who fixes it, and so never accepts it."""
+    case = case.with_acted("fixer", s.data["responsible_person"])
+    return Effect(case.with_facts({"plan_approved": False, "plan_waits": True}))
+
+
+def refuse_plan(_: Situation, case: Case) -> Effect:
+    return Effect(case.with_facts({"plan_waits": False}))
 
 
 def start_plan(_: Situation, case: Case) -> Effect:
     """The approved plan's date becomes the limit, and the first one: until now only the plan itself was due.
 
-    A plan filed anew moves the limit like an extension, so the first limit stays. What was asked of the limit before is
-    void: granting it later would put an older date over this one.
+    A plan filed anew moves the limit, so it is counted as an extension and the first limit stays. What was asked of the
+    limit before is void: granting it later would put an older date over this one.
     """
-    first = case.first_due_at if case.facts.get("limit_by_plan") else None
-    limit = {"plan_approved": True, "limit_by_plan": True, "limit": {"until": case.facts["due_date"]}, "asked": None}
-    return Effect(replace(case, first_due_at=first, supervised=True).with_facts(limit))
+    again = bool(case.facts.get("limit_by_plan"))
+    limit = {
+        "plan_approved": True, "plan_waits": False, "limit_by_plan": True,
+        "limit": {"until": case.facts["due_date"]}, "asked": None,
+    }  # fmt: skip
+    if again:
+        case = case.counted("extended")
+    elif not case.counters.get("retriaged"):
+        case = replace(case, first_due_at=None)
+    return Effect(replace(case, supervised=True).with_facts(limit))
 
 
 def ask_extension(s: Situation, case: Case) -> Effect:
-    return Effect(case.with_facts({"asked": {"what": "extension", "until": s.data["new_date"]}}))
+    asked = {"what": "extension", "until": s.data["new_date"], "interim": s.data["interim"]}
+    return Effect(case.with_facts({"asked": asked}))
 
 
 def ask_deferral(s: Situation, case: Case) -> Effect:
-    return Effect(case.with_facts({"asked": {"what": "deferral", "until": s.data["until"]}}))
+    asked = {"what": "deferral", "until": s.data["until"], "interim": s.data["interim"]}
+    return Effect(case.with_facts({"asked": asked}))
 
 
 def grant_asked(_: Situation, case: Case) -> Effect:
-    """The date that was asked for becomes the limit; the first limit stays on record."""
-    return Effect(case.with_facts({"limit": {"until": case.facts["asked"]["until"]}, "asked": None}))
+    """What was asked for holds from now on, date and protective measure; the first limit stays on record."""
+    asked = case.facts["asked"]
+    granted = {"limit": {"until": asked["until"]}, "interim": asked["interim"], "asked": None}
+    return Effect(case.with_facts(granted))
 
 
 def refuse_asked(_: Situation, case: Case) -> Effect:
@@ -474,6 +590,27 @@ def limit_again(s: Situation, case: Case) -> Effect:
     """
     limit = _allowance(s.data["time_limit"], s.policy)
     return Effect(case.with_facts({"limit": limit, "asked": None, "on_spot": False}))
+
+
+def hand_over(s: Situation, case: Case) -> Effect:
+    """Somebody else fixes it, by the same day as before; he acknowledges the notice in his turn."""
+    assert case.clock is not None  # assigned and deferred have their limit
+    until = s.calendar.local_date(case.clock.due_at).isoformat()
+    case = replace(case, receipt_since=s.now, acknowledged_at=None)
+    return Effect(case.with_facts({"limit": {"until": until}, "asked": None}))
+
+
+def grade_anew(_: Situation, case: Case) -> Effect:
+    """Back to triage: what the old grading brought along is void, the first limit and the history stay."""
+    void = {"asked": None, "plan_approved": False, "plan_waits": False, "limit_by_plan": False}
+    return Effect(replace(case, level="", assignee=None).with_facts(void))
+
+
+def deciders(case: Case) -> tuple[str, ...]:
+    """Whom a request within the loop waits for."""
+    if case.facts.get("asked"):
+        return ("vp_safety",)
+    return LEADERS if case.facts.get("plan_waits") else ()
 
 
 def put_under_supervision(_: Situation, case: Case) -> Effect:
@@ -490,6 +627,9 @@ def mode_of(case: Case) -> str:
         return "general_extended"
     return "general"
 
+
+#: who decides on extensions and deferrals: the vice-principal, and the leaders above him where he is the assignee
+DECIDERS = ("vp_safety", *LEADERS)
 
 # --- the loop --------------------------------------------------------------------------------------------------------
 
@@ -512,7 +652,7 @@ HAZARD = Workflow(
             due=Within(hours="triage_hours"), ladder=HOLDER_LADDER,
         ),
         State(
-            "assigned", Text("整改中", "Being fixed"), awaits=("assignee",), due=FromFact("limit"),
+            "assigned", Text("整改中", "Being fixed"), awaits=("assignee",), also_awaits=deciders, due=FromFact("limit"),
             ladder=OVERDUE_LADDER, tell="direct",
             acknowledge=Acknowledge(Within(hours="receipt_hours"), (("assignee", "dept_head"), ("safety_head",))),
         ),
@@ -543,59 +683,80 @@ HAZARD = Workflow(
         Transition(
             "correct_on_spot", "reported", "fixed", Text("当场改正", "Record as corrected on the spot"),
             by=("inspector",), form=CorrectOnSpot,
-            guards=(general_on_spot, corrected_by_another, on_spot_evidence_given), effect=note_on_spot,
+            guards=(inspects, general_on_spot, corrected_by_another, on_spot_evidence_given), effect=note_on_spot,
+            tells=("assignee", "dept_head", "safety_head"),
         ),
         Transition(
             "reject", "reported", "rejected", Text("不予受理", "Do not take up"), by=SAFETY_OFFICE, form=Reject,
-            tells=("reporter",),
+            guards=(nothing_absorbed,), tells=("reporter", "safety_head"),
         ),
         Transition(
-            "merge", ("reported", "assigned"), "merged", Text("并入另一项", "Merge into another"), by=SAFETY_OFFICE,
-            form=Merge, guards=(into_another_open_one,), effect=merge_into, tells=("reporter", "assignee"),
+            "merge", "reported", "merged", Text("并入另一项", "Merge into another"), by=SAFETY_OFFICE, form=Merge,
+            guards=(into_another_open_one,), effect=merge_into, tells=("reporter",),
+        ),
+        Transition(
+            "merge", ("assigned", "deferred"), "merged", Text("并入另一项", "Merge into another"),
+            by=("safety_head", "vp_safety"), never=("assignee", "fixer"), form=Merge,
+            guards=(into_another_open_one, into_no_lesser_one), effect=merge_into, tells=("reporter", "assignee"),
         ),
         Transition(
             "acknowledge", "assigned", None, Text("签收通知书", "Acknowledge the notice"), by=("assignee",),
             guards=(receipt_open,), acknowledges=True,
         ),
         Transition(
-            "file_plan", "assigned", None, Text("提交治理方案", "File the plan"), by=("assignee", "dept_head"),
-            form=FilePlan, guards=(major_only, plan_date_ahead), effect=wait_for_approval, acts_as="asker", tells=LEADERS,
+            "reassign", ("assigned", "deferred"), None, Text("改派责任人", "Assign to somebody else"),
+            by=(*SAFETY_OFFICE, "dept_head", "vp_safety"), form=Reassign, effect=hand_over, restarts=True,
+            acts_as="assigner", tells=("assignee", "dept_head"),
         ),
         Transition(
-            "approve_plan", "assigned", None, Text("批准治理方案", "Approve the plan"), by=LEADERS, never=("asker",),
-            form=PlanDecision, guards=(plan_filed, plan_awaits_decision), effect=start_plan, restarts=True,
+            "retriage", ("assigned", "deferred"), "reported", Text("退回重新分级交办", "Grade and assign anew"),
+            by=("safety_head", "vp_safety"), form=Retriage, effect=grade_anew, counts="retriaged",
+            tells=("reporter",),
+        ),
+        Transition(
+            "file_plan", "assigned", None, Text("提交治理方案", "File the plan"), by=("assignee", "dept_head"),
+            form=FilePlan, guards=(major_only, plan_date_ahead, plan_in_time), effect=wait_for_approval,
+            acts_as="asker", tells=LEADERS,
+        ),
+        Transition(
+            "approve_plan", "assigned", None, Text("批准治理方案", "Approve the plan"), by=LEADERS,
+            never=("asker", "assignee"), form=PlanDecision,
+            guards=(plan_filed, plan_awaits_decision, plan_still_ahead), effect=start_plan, restarts=True,
             tells=("assignee", "vp_safety"),
         ),
         Transition(
+            "refuse_plan", "assigned", None, Text("不批准治理方案", "Refuse the plan"), by=LEADERS,
+            never=("asker", "assignee"), form=PlanDecision, guards=(plan_filed, plan_awaits_decision),
+            effect=refuse_plan, tells=("assignee",),
+        ),
+        Transition(
             "ask_extension", "assigned", None, Text("申请延期", "Ask for an extension"), by=("assignee",),
-            form=AskExtension, guards=(nothing_asked, before_limit, new_date_later), effect=ask_extension,
+            form=AskExtension, guards=(nothing_asked, before_limit, new_date_later), quiet=True, effect=ask_extension,
             acts_as="asker", tells=("vp_safety",),
         ),
         Transition(
-            "grant_extension", "assigned", None, Text("批准延期", "Grant the extension"), by=("vp_safety",),
-            never=("asker", "assignee"), form=Decision, guards=(extension_asked,), effect=grant_asked,
+            "grant_extension", "assigned", None, Text("批准延期", "Grant the extension"), by=DECIDERS,
+            never=("asker", "assignee"), form=Decision, guards=(extension_asked, asked_date_ahead), effect=grant_asked,
             counts="extended", restarts=True, tells=("assignee",),
         ),
         Transition(
-            "refuse_extension", "assigned", None, Text("不同意延期", "Refuse the extension"), by=("vp_safety",),
-            never=("asker", "assignee"), form=Decision, guards=(extension_asked,), effect=refuse_asked,
-            tells=("assignee",),
+            "refuse_extension", "assigned", None, Text("不同意延期", "Refuse the extension"), by=DECIDERS,
+            form=Decision, guards=(extension_asked,), effect=refuse_asked, tells=("assignee",),
         ),
         Transition(
             "ask_deferral", "assigned", None, Text("申请暂缓至假期", "Ask for deferral to a break"), by=("assignee",),
-            form=AskDeferral, guards=(nothing_asked, before_limit, within_a_break, five_items_filled, plan_approved),
+            # a plan is filed and approved in *assigned* only: a major one deferred without it could never be fixed
+            form=AskDeferral, guards=(plan_approved, nothing_asked, before_limit, within_a_break), quiet=True,
             effect=ask_deferral, acts_as="asker", tells=("vp_safety",),
         ),
         Transition(
-            "grant_deferral", "assigned", "deferred", Text("批准暂缓", "Grant the deferral"), by=("vp_safety",),
-            never=("asker", "assignee"), form=Decision,
-            # a plan is filed and approved in *assigned* only: a major one deferred without it could never be fixed
-            guards=(deferral_asked, five_items_filled, plan_approved), effect=grant_asked, counts="deferred",
+            "grant_deferral", "assigned", "deferred", Text("批准暂缓", "Grant the deferral"), by=DECIDERS,
+            never=("asker", "assignee"), form=Decision, guards=(deferral_asked, plan_approved, asked_date_ahead),
+            effect=grant_asked, counts="deferred",
         ),
         Transition(
-            "refuse_deferral", "assigned", None, Text("不同意暂缓", "Refuse the deferral"), by=("vp_safety",),
-            never=("asker", "assignee"), form=Decision, guards=(deferral_asked,), effect=refuse_asked,
-            tells=("assignee",),
+            "refuse_deferral", "assigned", None, Text("不同意暂缓", "Refuse the deferral"), by=DECIDERS,
+            form=Decision, guards=(deferral_asked,), effect=refuse_asked, tells=("assignee",),
         ),
         Transition(
             "supervise", ("assigned", "deferred"), None, Text("挂牌督办", "Supervise by name"),
@@ -610,8 +771,9 @@ HAZARD = Workflow(
             acts_as="verifier",
         ),
         Transition(
-            "return", "fixed", "assigned", Text("复查退回", "Return"), sign_off="verify", alone=True, form=Return,
-            effect=limit_again, counts="returned", reason="returned",
+            "return", "fixed", "assigned", Text("复查退回", "Return"), sign_off="verify", by=SAFETY_OFFICE, alone=True,
+            form=Return, guards=(interim_kept,), effect=limit_again, numbers=Series("notice_number", "TZ", once=True),
+            counts="returned", reason="returned",
             escalates=Escalation("returned", "returns_before_escalation", ("vp_safety",)),
         ),
         Transition(
@@ -620,7 +782,8 @@ HAZARD = Workflow(
         ),
         Transition(
             "send_back", "verified", "assigned", Text("不同意销号，退回整改", "Send back"), sign_off="approve",
-            alone=True, form=Return, effect=limit_again, counts="returned", reason="returned",
+            by=("vp_safety", *LEADERS), alone=True, form=Return, guards=(interim_kept,), effect=limit_again,
+            numbers=Series("notice_number", "TZ", once=True), counts="returned", reason="returned",
             escalates=Escalation("returned", "returns_before_escalation", ("vp_safety",)),
         ),
     ],

@@ -74,6 +74,10 @@ class SendBack(Form):
     reason: Words = asks("退回补正的理由", "What has to be corrected")
 
 
+class Waive(Form):
+    reason: Words = asks("免报理由", "Why nothing is owed this time")
+
+
 class InspectionPolicy(Policy):
     sign_workdays: Annotated[int, Field(ge=1, le=365)] = 3
 
@@ -108,15 +112,17 @@ def na_has_a_reason(s: Situation) -> bool:
 
 @guard(
     "inspection.failures_are_photographed",
-    obstacle=Text("有须拍照的不合格项目缺少照片", "an item that needs a photo when it fails has none"),
-    remedy=Text("请上传该项目的照片", "Upload a photo for that item"),
+    obstacle=Text(
+        "有须拍照的不合格项目缺少照片，或照片不属于不合格项目",
+        "an item that needs a photo when it fails has none, or a photo belongs to no failed item",
+    ),
+    remedy=Text("请按不合格项目上传照片", "Upload a photo for each failed item that needs one"),
 )
 def failures_are_photographed(s: Situation) -> bool:
     items = items_of(s.case)
-    return all(
-        code in s.data["photos"] or not items[code].photo_on_fail
-        for code, answer in s.data["answers"].items()
-        if answer["result"] == "fail"
+    failed = {code for code, answer in s.data["answers"].items() if answer["result"] == "fail"}
+    return set(s.data["photos"]) <= failed and all(
+        code in s.data["photos"] or not items[code].photo_on_fail for code in failed
     )
 
 
@@ -124,16 +130,16 @@ def failures_are_photographed(s: Situation) -> bool:
 
 
 def failures_become_hazards(s: Situation, case: Case) -> Effect:
-    """Each failed item opens a hazard; handing in again after a correction opens only those not opened before."""
+    """Each failed item opens a hazard; handing in again after a correction opens none that is still being worked on."""
     items = items_of(case)
     failed = {code: answer for code, answer in s.data["answers"].items() if answer["result"] == "fail"}
-    opened = case.facts.get("opened_for", [])
+    opened = {child.facts.get("checklist_item") for child in s.related.values() if not child.final}
     hazards = tuple(
         OpenCase("hazard", _hazard(case, items[code], answer, s.data["photos"].get(code)))
         for code, answer in failed.items()
         if code not in opened
     )
-    return Effect(case.with_facts({"findings": len(failed), "opened_for": sorted({*opened, *failed})}), opens=hazards)
+    return Effect(case.with_facts({"findings": len(failed)}), opens=hazards)
 
 
 def _hazard(case: Case, item: ChecklistItem, answer: Mapping[str, Any], photo: str | None) -> dict[str, Any]:
@@ -217,12 +223,17 @@ INSPECTION = Workflow(
             due=Within(workdays="sign_workdays"), ladder=HOLDER_LADDER,
         ),
         State("closed", Text("已归档", "Filed"), final=True),
+        State("waived", Text("免报", "Waived"), counts_as="closed", final=True),
     ],
     transitions=[
         Transition(
             "submit", "due", "submitted", Text("提交检查表", "Hand in"), by=("dept_safety",), form=SubmitInspection,
             guards=(every_item_answered, na_has_a_reason, failures_are_photographed), effect=failures_become_hazards,
-            acts_as="submitter", reports_period=True,
+            acts_as="submitter", settles="reported",
+        ),
+        Transition(
+            "waive", "due", "waived", Text("本期免报", "Waive this period"), by=("safety_head", "vp_safety"),
+            form=Waive, settles="waived", tells=("dept_safety", "dept_head"),
         ),
         Transition(
             "sign", "submitted", "closed", Text("签字确认", "Sign"), sign_off="sign", form=SignInspection,

@@ -124,7 +124,7 @@ class _Replay:
         """The school, its pictures, and the stories that are known from the start."""
         with self.runtime.database.write() as connection:
             build(connection, self.clock.now())
-        self.stage = Stage(self.calendar, self._pictures("before"), self._pictures("after"), self.until)
+        self.stage = Stage(lambda: self.calendar, self._pictures("before"), self._pictures("after"))
         for order, sample in enumerate(group_samples()):
             self._begin(group_story(self.stage, sample, order))
         for sample, day in ledger_days(self.stage):
@@ -140,8 +140,9 @@ class _Replay:
                 self._step(heapq.heappop(self._turns))
             self.clock.advance_to(max(tick_at, self.clock.now()))
             if self._learns_of_the_extended_holiday():
+                self.calendar = second_calendar()
                 with self.runtime.database.write() as connection:
-                    calendars.add(connection, ORGANISATION, second_calendar(), self.clock.now())
+                    calendars.add(connection, ORGANISATION, self.calendar, self.clock.now())
             if self.runtime.tick().opened:
                 self._begin_inspections()
             self.runtime.deliver()
@@ -168,6 +169,8 @@ class _Replay:
         if isinstance(outcome, Failed):
             raise outcome.error
         assert not isinstance(outcome, Idle)  # only the engine's own commands can find nothing to do
+        if isinstance(outcome, Refused) and not turn.ask.refused:
+            raise outcome.refusal
         if not isinstance(outcome, Refused) and isinstance(command, FireTrigger):
             self._begin_found(outcome.case)
         self._go_on(turn.story, outcome)
@@ -234,11 +237,7 @@ class _Replay:
 
     def _learns_of_the_extended_holiday(self) -> bool:
         today = self.calendar.local_date(self.clock.now())
-        if today < campaign().second_calendar:
-            return False
-        with self.runtime.database.read() as connection:
-            newest = calendars.newest(connection, ORGANISATION)
-        return newest is not None and newest.version == self.calendar.version
+        return today >= campaign().second_calendar and self.calendar.version < second_calendar().version
 
     def _pictures(self, kind: str) -> tuple[str, ...]:
         """Four drawn pictures: the demo needs evidence and has no camera."""

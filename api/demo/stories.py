@@ -4,7 +4,7 @@ A story is a generator: it yields what somebody asks and when, and is sent what 
 generator seeded with the story's own name, so every replay tells the same.
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from random import Random
@@ -29,11 +29,15 @@ from workflows.reference import (
 
 @dataclass(frozen=True)
 class Ask:
-    """Somebody asks for something at an instant; one that already passed means as soon as possible."""
+    """Somebody asks for something at an instant; one that already passed means as soon as possible.
+
+    refused   the step is told because it is refused; any other refusal is a defect of the story
+    """
 
     at: datetime
     person: str
     command: Command
+    refused: bool = False
 
 
 Answer = Done | Refused
@@ -44,14 +48,17 @@ Story = Generator[Ask, Answer, None]
 class Stage:
     """What every story needs: the calendar people live by, and the pictures they can show.
 
+    known           gives the calendar as it is known at the moment; it changes on 27 January
     before, after   hashes of uploaded pictures
-    until           the last instant of the replay; what would come later does not happen
     """
 
-    calendar: Calendar
+    known: Callable[[], Calendar]
     before: tuple[str, ...]
     after: tuple[str, ...]
-    until: datetime
+
+    @property
+    def calendar(self) -> Calendar:
+        return self.known()
 
     def at(self, day: date, hour: int, minute: int = 0) -> datetime:
         """That day and time, on the next working day if it is a day off."""
@@ -63,7 +70,7 @@ class Stage:
 
 
 def done(answer: Answer) -> Done:
-    """The answer of a step that the story counts on; a refusal here is a defect of the demo, told as it came."""
+    """The answer of a step that the story counts on."""
     if isinstance(answer, Refused):
         raise answer.refusal
     return answer
@@ -84,7 +91,7 @@ TWISTS: dict[str, str] = {
 REPORTED_ON = {"H030": date(2020, 1, 13), "H065": date(2020, 1, 22), "H045": date(2020, 1, 19)}
 
 #: the nine of 15 January: buildings, fire and other things that logistics answers for
-GROUP = ("H007", "H011", "H012", "H003", "H028", "H031", "H025", "H039", "H103")
+GROUP = ("H007", "H011", "H012", "H003", "H040", "H031", "H025", "H039", "H103")
 
 
 def group_samples() -> list[Sample]:
@@ -256,9 +263,11 @@ def _fixed_and_closed(
     if twist == "extended_late":
         late = stage.calendar.add_workdays(stage.calendar.local_date(due_at), 10).isoformat()
         asked = {"new_date": late, "reason": "人手不足", "interim": "加强巡查"}
-        yield Ask(stage.workdays_later(due_at, 1, 9), assignee, FireTrigger(number, "ask_extension", asked))
+        too_late = FireTrigger(number, "ask_extension", asked)
+        yield Ask(stage.workdays_later(due_at, 1, 9), assignee, too_late, refused=True)
     if twist == "no_photo":
-        yield Ask(fixed_at - timedelta(minutes=10), assignee, FireTrigger(number, "fix", {"measure": "已调换"}))
+        forgotten = FireTrigger(number, "fix", {"measure": "已调换"})
+        yield Ask(fixed_at - timedelta(minutes=10), assignee, forgotten, refused=True)
     returns = {"returned": 1, "returned_thrice": 3}.get(twist, 0)
     for _ in range(returns):
         yield Ask(fixed_at, assignee, _fix(stage, chance, sample, number))
@@ -270,7 +279,7 @@ def _fixed_and_closed(
     yield Ask(fixed_at, assignee, _fix(stage, chance, sample, number))
     if twist == "self_verify":
         own = FireTrigger(number, "verify", {"finding": "已修好"})
-        yield Ask(fixed_at + timedelta(minutes=2), assignee, own)
+        yield Ask(fixed_at + timedelta(minutes=2), assignee, own, refused=True)
     yield from _closed(stage, chance, sample, number, fixed_at)
 
 
@@ -321,7 +330,7 @@ def group_story(stage: Stage, sample: Sample, order: int) -> Story:
     yield Ask(triage_at + timedelta(hours=2), assignee, FireTrigger(number, "acknowledge"))
     first, last = told.winter_break
     asked = {
-        "until": (last - timedelta(days=order % 3)).isoformat(), "reason": "学期结束，安排假期集中整治",
+        "until": stage.calendar.add_workdays(last, -1 - order % 3).isoformat(), "reason": "学期结束，安排假期集中整治",
         "interim": sample.interim or interim_suggestion(sample.category).zh,
     }  # fmt: skip
     asked_at = stage.workdays_later(triage_at, 1, 9, order)

@@ -102,7 +102,9 @@ def draw_number(connection: Connection, organisation: str, prefix: str, year: in
 
 
 def closed_alike(connection: Connection, case: Case, same: tuple[str, ...], since: datetime) -> list[str]:
-    """Numbers of cases of the same workflow closed after `since` that agree with this one in these columns, newest first."""
+    """Numbers of cases of the same workflow that agree with this one in these columns and were closed between `since` and
+    its opening, newest first.
+    """
     agree = [_cases.c[name] == getattr(case, name) for name in same]
     statement = (
         select(_cases.c.number)
@@ -110,7 +112,7 @@ def closed_alike(connection: Connection, case: Case, same: tuple[str, ...], sinc
             _cases.c.organisation == case.organisation,
             _cases.c.workflow == case.workflow,
             _cases.c.state == "closed",
-            _cases.c.closed_at >= since,
+            _cases.c.closed_at.between(since, case.opened_at),
             *agree,
         )
         .order_by(_cases.c.closed_at.desc())

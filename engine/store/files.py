@@ -15,9 +15,7 @@ _holders = table_of(FileHolderRow)
 UNUSED_FOR = timedelta(days=7)  # an upload whose step never came
 
 _HOLD = upsert(_holders).on_conflict_do_nothing()
-_FIND = select(_files).where(
-    _files.c.organisation == bindparam("organisation"), _files.c.sha256 == bindparam("sha256")
-)
+_FIND = select(_files).where(_files.c.organisation == bindparam("organisation"), _files.c.sha256 == bindparam("sha256"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, case, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from engine.store.database import table_of
@@ -30,7 +30,8 @@ class Obligation:
     @property
     def unopened_after(self) -> date:
         """The last day that need not be looked at any more."""
-        return self.opened_through or self.first_day - timedelta(days=1)
+        before = self.first_day - timedelta(days=1)
+        return max(self.opened_through, before) if self.opened_through else before
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,9 @@ def obligation(connection: Connection, organisation: str, cycle: str, scope: str
 
 
 def owe(connection: Connection, obligation: Obligation) -> None:
-    """Write down that a scope owes a cycle; what it owed before is replaced."""
+    """Write down that a scope owes a cycle; what it owed before is replaced. Owed from an earlier day, it is looked at anew:
+    what is open already is not opened again.
+    """
     values = {
         "organisation": obligation.organisation,
         "cycle": obligation.cycle,
@@ -80,7 +83,13 @@ def owe(connection: Connection, obligation: Obligation) -> None:
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=["organisation", "cycle", "scope"],
-            set_={"first_day": obligation.first_day, "last_day": obligation.last_day},
+            set_={
+                "first_day": obligation.first_day,
+                "last_day": obligation.last_day,
+                "opened_through": case(
+                    (_obligations.c.first_day > obligation.first_day, None), else_=_obligations.c.opened_through
+                ),
+            },
         )
     )
 
@@ -113,11 +122,21 @@ def open_(connection: Connection, record: PeriodRecord) -> None:
     connection.execute(insert(_periods), {name: getattr(record, name) for name in PeriodRecord.__slots__})
 
 
-def report(connection: Connection, organisation: str, number: str, at: datetime) -> None:
-    """What the period owed was handed in with this case. Late stays late; handing in again changes nothing."""
+def settle(
+    connection: Connection, organisation: str, number: str, how: Literal["reported", "waived"], at: datetime
+) -> None:
+    """What the period owed was handed in with this case, or waived. Late stays late; doing it again changes nothing."""
     here = (_periods.c.organisation == organisation, _periods.c.number == number, _periods.c.status == "open")
-    connection.execute(update(_periods).where(*here, _periods.c.due_at < at).values(status="late", reported_at=at))
-    connection.execute(update(_periods).where(*here).values(status="reported", reported_at=at))
+    if how == "reported":
+        late = update(_periods).where(*here, _periods.c.due_at < at)
+        connection.execute(late.values(status="late", reported_at=at))
+    connection.execute(update(_periods).where(*here).values(status=how, reported_at=at if how == "reported" else None))
+
+
+def move(connection: Connection, organisation: str, number: str, due_at: datetime) -> None:
+    """A corrected calendar moved the deadline of a period that is still open."""
+    here = (_periods.c.organisation == organisation, _periods.c.number == number, _periods.c.status == "open")
+    connection.execute(update(_periods).where(*here).values(due_at=due_at))
 
 
 def find(

@@ -7,7 +7,7 @@ without the organisation stands out.
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, Column, Index, Text
+from sqlalchemy import JSON, CheckConstraint, Column, Index, Text, text
 from sqlmodel import Field, SQLModel
 
 from engine.store.database import UtcDateTime
@@ -211,7 +211,12 @@ class TimerRow(SQLModel, table=True):
     __tablename__ = "timer"
     __table_args__ = (
         CheckConstraint("status IN ('waiting','fired','skipped','cancelled')", name="status"),
-        Index("ix_timer_due", "organisation", "status", "fire_at"),
+        Index(
+            "ix_timer_waiting",
+            "fire_at",
+            sqlite_where=text("status = 'waiting'"),
+            postgresql_where=text("status = 'waiting'"),
+        ),
     )
     organisation: str = _key()
     number: str = _key()
@@ -248,7 +253,12 @@ class OutboxRow(SQLModel, table=True):
     __tablename__ = "outbox"
     __table_args__ = (
         CheckConstraint("status IN ('waiting','planned')", name="status"),
-        Index("ix_outbox_waiting", "organisation", "status", "written_at"),
+        Index(
+            "ix_outbox_waiting",
+            "written_at",
+            sqlite_where=text("status = 'waiting'"),
+            postgresql_where=text("status = 'waiting'"),
+        ),
         Index("ix_outbox_case", "organisation", "number", "sequence"),
     )
     organisation: str = _key()

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, case, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from engine.store.database import table_of
@@ -24,7 +24,10 @@ _CANCEL = (
         _timers.c.number == bindparam("of_number"),
         _timers.c.status == "waiting",
     )
-    .values(status="cancelled", settled_at=bindparam("at"))
+    # what had fallen due and was never told was missed, and the record says so
+    .values(
+        status=case((_timers.c.fire_at <= bindparam("at"), "skipped"), else_="cancelled"), settled_at=bindparam("at")
+    )
 )
 _CLAIM = (
     update(_timers)
@@ -91,6 +94,13 @@ def told(
             "fire_at": at, "status": status, "settled_at": at,
         }  # fmt: skip
         connection.execute(_TOLD, row)
+
+
+def ripe(connection: Connection, organisation: str, number: str, now: datetime) -> list[tuple[int, tuple[str, ...]]]:
+    """One case's rungs that fell due and were not told: (generation, rungs by firing time)."""
+    waits = waiting(connection, organisation, number)
+    generations = sorted({generation for generation, _, fire_at in waits if fire_at <= now})
+    return [(g, tuple(rung for of, rung, fire_at in waits if of == g and fire_at <= now)) for g in generations]
 
 
 def due(connection: Connection, now: datetime, limit: int, after: tuple[str, str] = ("", "")) -> list[DueCase]:

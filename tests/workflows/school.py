@@ -251,8 +251,8 @@ def make_template(path: Path) -> Path:
             known = people.Person(ORGANISATION, person, person, department)
             people.add_person(connection, known, [Grant(role, scope)])
         for name in (PHOTO, OTHER_PHOTO):
-            record = files.FileRecord(ORGANISATION, name, "image/png", 1, "person:alice", local("2019-12-01 08:00"))
-            files.add(connection, record)
+            record = files.FileRecord(ORGANISATION, name, "image/png", 1, local("2019-12-01 08:00"))
+            files.add(connection, record, "person:alice")
     database.close()
     return path
 

@@ -3,6 +3,8 @@
 Revision 0001. Forward only: a folder is taken back by restoring its backup.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -16,6 +18,13 @@ APPEND_ONLY_SQLITE = """
 CREATE TRIGGER event_no_{name} BEFORE {verb} ON event
 BEGIN SELECT RAISE(ABORT, 'events are append-only: {verb} refused'); END
 """
+
+
+# what waits is little beside what was settled: the sweeps look into these only
+WAITING: dict[str, Any] = {
+    "sqlite_where": sa.text("status = 'waiting'"),
+    "postgresql_where": sa.text("status = 'waiting'"),
+}
 
 
 def upgrade() -> None:
@@ -248,7 +257,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("organisation", "id", name=op.f("pk_outbox")),
     )
     op.create_index("ix_outbox_case", "outbox", ["organisation", "number", "sequence"], unique=False)
-    op.create_index("ix_outbox_waiting", "outbox", ["organisation", "status", "written_at"], unique=False)
+    op.create_index("ix_outbox_waiting", "outbox", ["written_at"], unique=False, **WAITING)
     op.create_table(
         "party",
         sa.Column("organisation", sa.String(length=64), nullable=False),
@@ -339,7 +348,7 @@ def upgrade() -> None:
         sa.CheckConstraint("status IN ('waiting','fired','skipped','cancelled')", name=op.f("ck_timer_status")),
         sa.PrimaryKeyConstraint("organisation", "number", "generation", "rung", name=op.f("pk_timer")),
     )
-    op.create_index("ix_timer_due", "timer", ["organisation", "status", "fire_at"], unique=False)
+    op.create_index("ix_timer_waiting", "timer", ["fire_at"], unique=False, **WAITING)
     op.create_table(
         "token",
         sa.Column("organisation", sa.String(length=64), nullable=False),
