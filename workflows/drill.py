@@ -30,7 +30,7 @@ from engine.definition import (
 from engine.errors import Text
 from engine.guards import Situation, guard
 from workflows.hazard import Category
-from workflows.ladders import HOLDER_LADDER, OVERDUE_LADDER
+from workflows.ladders import OFFICE_LADDER, OVERDUE_LADDER
 from workflows.roles import LEADERS, ROLES, SAFETY_OFFICE
 
 SECONDARY_TARGET_SECONDS = 120  # secondary schools evacuate in 2 minutes, primary ones in 3 (drill guideline)
@@ -171,17 +171,17 @@ DRILL = Workflow(
         one_table,
     ),
     states=[
-        State("reported", Text("已计划", "Planned"), awaits=SAFETY_OFFICE, due=FromFact("limit"), ladder=HOLDER_LADDER),
+        State("reported", Text("已计划", "Planned"), awaits=SAFETY_OFFICE, due=FromFact("limit"), ladder=OFFICE_LADDER),
         State(
             "assigned", Text("已布置", "Announced"), awaits=("assignee",), due=FromFact("limit"), ladder=OVERDUE_LADDER
         ),
         State(
             "fixed", Text("已演练", "Held"), awaits=("safety_head",), due=Within(workdays="review_workdays"),
-            ladder=HOLDER_LADDER,
+            ladder=OFFICE_LADDER,
         ),
         State(
             "verified", Text("已评估", "Reviewed"), awaits=("vp_safety",), due=Within(workdays="file_workdays"),
-            ladder=HOLDER_LADDER,
+            ladder=OFFICE_LADDER,
         ),
         State("closed", Text("已归档", "Filed"), final=True),
         State("cancelled", Text("已取消", "Cancelled"), counts_as="closed", final=True),

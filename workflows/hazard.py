@@ -37,7 +37,7 @@ from engine.definition import (
 )
 from engine.errors import Text
 from engine.guards import Situation, guard
-from workflows.ladders import HOLDER_LADDER, OVERDUE_LADDER, is_major, signing_rows
+from workflows.ladders import OFFICE_LADDER, OVERDUE_LADDER, is_major, signing_rows
 from workflows.reference import Level, LevelUndecided, decide_level, limits, taxonomy
 from workflows.reference.reading import NotInReference
 from workflows.roles import LEADERS, ROLES, SAFETY_OFFICE
@@ -649,7 +649,7 @@ HAZARD = Workflow(
     states=[
         State(
             "reported", Text("已上报", "Reported"), awaits=SAFETY_OFFICE,
-            due=Within(hours="triage_hours"), ladder=HOLDER_LADDER,
+            due=Within(hours="triage_hours"), ladder=OFFICE_LADDER,
         ),
         State(
             "assigned", Text("整改中", "Being fixed"), awaits=("assignee",), also_awaits=deciders, due=FromFact("limit"),
@@ -663,12 +663,12 @@ HAZARD = Workflow(
         State(
             "fixed", Text("待复查", "To be verified"), awaits=("safety_staff",),
             awaits_in={"major": ("acceptance_group",), "on_spot": ("inspector",)},
-            due=Within(workdays="verify_workdays"), ladder=HOLDER_LADDER,
+            due=Within(workdays="verify_workdays"), ladder=OFFICE_LADDER,
         ),
         State(
             "verified", Text("待销号", "To be closed"), awaits=("safety_head",),
             awaits_in={"general_extended": ("vp_safety",), "major": LEADERS, "on_spot": ("inspector",)},
-            due=Within(workdays="approve_workdays"), ladder=HOLDER_LADDER,
+            due=Within(workdays="approve_workdays"), ladder=OFFICE_LADDER,
         ),
         State("closed", Text("已销号", "Closed"), final=True),
         State("rejected", Text("不予受理", "Not taken up"), counts_as="closed", final=True),

@@ -12,11 +12,14 @@ from workflows.reference.scheme import SignOffStep
 EFFECTS = {"put on the next safety meeting list": "meeting_list", "supervised by name": "supervised"}
 
 
-def ladder(instead_of_assignee: str = "assignee") -> Ladder:
-    """The scheme's ladder. States that wait for somebody else than the assignee remind him instead."""
+def ladder(instead_of_assignee: str = "assignee", without: tuple[str, ...] = ()) -> Ladder:
+    """The scheme's ladder. States that wait for somebody else than the assignee remind him instead.
+
+    without   who is left out of every rung, where the state is not his department's business
+    """
     rungs: list[Rung] = []
     for row in reminder_ladder():
-        to = tuple(instead_of_assignee if name == "assignee" else name for name in row.to)
+        to = tuple(instead_of_assignee if name == "assignee" else name for name in row.to if name not in without)
         effect = EFFECTS[row.effect] if row.effect else None
         if row.every is not None:
             rungs.append(Rung("repeat", row.after, to, row.how, every_workdays=row.every))
@@ -34,6 +37,8 @@ def _name(offset: int) -> str:
 
 OVERDUE_LADDER = ladder()
 HOLDER_LADDER = ladder(instead_of_assignee="holder")
+#: for what waits for the safety office or a leader: the department that fixed it has nothing to do with the delay
+OFFICE_LADDER = ladder(instead_of_assignee="holder", without=("dept_safety", "dept_head"))
 
 
 def signing_rows() -> Mapping[tuple[str, str], Signing]:

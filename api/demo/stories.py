@@ -151,15 +151,26 @@ def _reporter(chance: Random, sample: Sample) -> str:
 
 
 def _report(stage: Stage, chance: Random, sample: Sample) -> dict[str, Any]:
-    place = sample.title.zh.split("，", 1)[0][:24]
     return {
         "title": sample.title.zh,
-        "place": place,
+        "place": _place(sample),
         "category": sample.category,
         "department": sample.department,
         "photos": [chance.choice(stage.before)],
         "source": "staff",
     }
+
+
+#: where the samples of a department lie; a number of its own keeps two of them from being taken for one come back
+BUILDINGS = {
+    "HQC": "教学楼", "BWC": "校门及道路", "SXC": "实训楼", "STZX": "食堂", "SGZX": "学生宿舍", "XXZX": "图文信息楼",
+    "XGC": "学生活动中心", "TYZ": "体育馆", "YWS": "医务室", "JWC": "图书馆",
+}  # fmt: skip
+
+
+def _place(sample: Sample) -> str:
+    number = int(sample.code[1:])
+    return f"{BUILDINGS.get(sample.department, '行政楼')}{number % 5 + 1}层（{number}号点）"
 
 
 def _criteria(sample: Sample) -> dict[str, bool]:
