@@ -1,5 +1,6 @@
 """The ledger of hazards (隐患排查整改台账) as a workbook: one row a case, every cell told by the case or one of its events."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,8 +24,15 @@ SOURCES = {
     "self_check": "自查", "group": "分组", "cross": "交叉", "spot_check": "抽查", "superior": "上级", "staff": "师生上报",
 }  # fmt: skip
 FIXING = {"fix", "correct_on_spot"}
-NARROW, WIDE = 14, 36  # characters; a Chinese one takes two
-WIDE_COLUMNS = {"隐患描述", "整改措施", "防范措施", "整改情况", "备注"}
+A3 = 8  # XlsxWriter's number of the paper: 26 columns stay readable on it
+LINE_POINTS = 15  # height of one line at 11 points
+#: characters; a Chinese one takes two
+WIDTHS = {
+    "编号": 14, "来源": 10, "部位": 18, "隐患描述": 34, "类别": 16, "等级": 10, "责任部门": 16, "整改措施": 34, "整改资金": 14,
+    "延期次数": 6, "防范措施": 28, "整改情况": 30, "整改前照片": 8, "整改后照片": 8, "复查人": 16, "备注": 24,
+}  # fmt: skip
+OTHERWISE = 13
+ASCII = 127
 
 
 @dataclass(frozen=True)
@@ -80,16 +88,24 @@ def write_ledger(
         cell = book.add_format({"text_wrap": True, "valign": "top", "border": 1})
         sheet.freeze_panes(1, 1)
         sheet.set_landscape()
+        sheet.set_paper(A3)
+        sheet.fit_to_pages(1, 0)
         sheet.repeat_rows(0)
-        for index, column in enumerate(columns):
-            sheet.set_column(index, index, WIDE if _short(column) in WIDE_COLUMNS else NARROW)
+        sheet.set_header("&C&B隐患排查整改台账")
+        sheet.set_footer("&C第 &P 页，共 &N 页")
+        widths = [WIDTHS.get(_short(column), OTHERWISE) for column in columns]
+        for index, width in enumerate(widths):
+            sheet.set_column(index, index, width)
+        sheet.set_row(0, _height(columns, widths))
         for index, column in enumerate(columns):
             sheet.write_string(0, index, column, head)
         told = _told(connection, catalog, organisation, now, progress(found))
         for row, case in enumerate(told, start=1):
             cells = row_of(case)
-            for index, column in enumerate(columns):
-                sheet.write_string(row, index, cells.get(_short(column), ""), cell)
+            texts = [cells.get(_short(column), "") for column in columns]
+            sheet.set_row(row, _height(texts, widths))
+            for index, text in enumerate(texts):
+                sheet.write_string(row, index, text, cell)
         sheet.autofilter(0, 0, max(len(found), 1), len(columns) - 1)
     return len(found)
 
@@ -103,6 +119,14 @@ def _told(
     for case in found:
         events = history.events_of(connection, organisation, case.number)
         yield Told(catalog.of(case), case, events, names, departments, zone, now)
+
+
+def _height(texts: Sequence[str], widths: Sequence[int]) -> int:
+    """Points that the row needs: programs that do not measure wrapped text on opening would cut it off."""
+    lines = [
+        math.ceil(sum(2 if ord(c) > ASCII else 1 for c in t) / (w - 1)) for t, w in zip(texts, widths, strict=True)
+    ]
+    return LINE_POINTS * max(1, *lines)
 
 
 def _short(column: str) -> str:
