@@ -522,6 +522,7 @@ def _check(w: Workflow) -> None:
                 raise WorkflowError(w.key, f"trigger {trigger!r} is drawn twice from state {source!r}")
     _check_sign_off(w)
     _check_exclusions(w)
+    _check_rebound_and_cycles(w)
     _check_reachable(w)
 
 

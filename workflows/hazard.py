@@ -387,11 +387,11 @@ def plan_filed(s: Situation) -> bool:
 
 @guard(
     "hazard.plan_awaits_decision",
-    obstacle=Text("治理方案已批准", "the plan was approved already"),
+    obstacle=Text("没有待审批的治理方案", "no plan is waiting for a decision"),
     remedy=Text("如需修改请重新提交方案", "File it anew to change it"),
 )
 def plan_awaits_decision(s: Situation) -> bool:
-    return not s.case.facts.get("plan_approved", False)
+    return bool(s.case.facts.get("plan_waits"))
 
 
 @guard(
