@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from sqlmodel import SQLModel
 
 from engine.actor import WHOLE_ORGANISATION, Actor, Grant, Visibility, anonymous, system
-from engine.authority import Permit, allow_opening, judge, may_see, people_of, stands_as, visibility
+from engine.authority import Permit, allow_opening, judge, may_open_any, may_see, people_of, stands_as, visibility
 from engine.case import Case
 from engine.definition import Workflow
 from engine.errors import NotAllowed, Text
@@ -295,10 +295,45 @@ def test_one_signature_is_enough_to_send_back() -> None:
     assert asks(an_acceptor("erin", "XB1"), signed("erin@XB1"), "return") == Permit()
 
 
-def test_sending_back_is_denied_to_whom_the_step_is_denied() -> None:
-    for actor in (a_person("bob", "acceptance_group"), a_person("erin", "safety_staff")):
-        with pytest.raises(NotAllowed):
-            asks(actor, signed(), "return")
+#: step, mode → the roles (as granted) that may send back: those of the table's row and those the step names besides
+SENDS_BACK: dict[tuple[str, str], set[str]] = {
+    ("return", "on_spot"): {"safety_staff", "safety_head"},
+    ("return", "general"): {"safety_staff", "safety_head"},
+    ("return", "general_extended"): {"safety_staff", "safety_head"},
+    ("return", "major"): {"acceptance_group", "safety_staff", "safety_head"},
+    ("send_back", "on_spot"): {"vp_safety", "principal", "secretary"},
+    ("send_back", "general"): {"safety_head", "vp_safety", "principal", "secretary"},
+    ("send_back", "general_extended"): {"vp_safety", "principal", "secretary"},
+    ("send_back", "major"): {"principal", "secretary", "vp_safety"},
+}
+
+
+@pytest.mark.parametrize("trigger, mode", SENDS_BACK, ids=lambda part: part)
+def test_a_case_is_sent_back_by_the_roles_of_its_row_and_of_the_step_and_by_no_other(trigger: str, mode: str) -> None:
+    case = in_mode(mode, "verify" if trigger == "return" else "approve")
+    for role in EVERY_ROLE:
+        if role in SENDS_BACK[trigger, mode]:
+            assert asks(a_person("erin", role), case, trigger) == Permit()
+            continue
+        with pytest.raises(NotAllowed) as refused:
+            asks(a_person("erin", role), case, trigger)
+        assert refused.value.reason == "role", role
+
+
+@pytest.mark.parametrize("trigger, mode", SENDS_BACK, ids=lambda part: part)
+@pytest.mark.parametrize("relation", STOOD)
+def test_nobody_is_kept_from_sending_back_by_what_he_did_before(trigger: str, mode: str, relation: str) -> None:
+    case = in_mode(mode, "verify" if trigger == "return" else "approve")
+    for role in SENDS_BACK[trigger, mode]:
+        assert asks(a_person(STOOD[relation], role), case, trigger) == Permit()
+        assert asks(a_person("erin", role, for_=STOOD[relation]), case, trigger) == Permit()
+
+
+def test_a_refusal_to_send_back_names_everybody_who_may() -> None:
+    with pytest.raises(NotAllowed) as refused:
+        asks(a_person("erin", "teacher"), in_mode("major", "approve"), "send_back")
+    for role in ("principal", "secretary", "vp_safety"):
+        assert HAZARD.called(role).en in refused.value.obstacle.en
 
 
 # --- steps without a table ------------------------------------------------------------------------------------------------
@@ -314,6 +349,39 @@ STEPS: dict[str, tuple[str, str, Actor, bool]] = {
     "the vice-principal grants": ("grant_extension", "assigned", a_person("erin", "vp_safety"), True),
     "never to himself": ("grant_extension", "assigned", a_person("alice", "vp_safety"), False),
     "never through another": ("grant_extension", "assigned", a_person("erin", "vp_safety", for_="alice"), False),
+    "a leader grants where the vice-principal cannot": (
+        "grant_extension",
+        "assigned",
+        a_person("erin", "secretary"),
+        True,
+    ),
+    "the safety office does not": ("grant_extension", "assigned", a_person("erin", "safety_head"), False),
+    "a leader approves a plan": ("approve_plan", "assigned", a_person("erin", "principal"), True),
+    "never as the assignee, who did not file it": (
+        "approve_plan",
+        "assigned",
+        a_person("alice", "principal"),
+        False,
+    ),
+    "never for the assignee": ("approve_plan", "assigned", a_person("erin", "principal", for_="alice"), False),
+    "nor does he refuse it": ("refuse_plan", "assigned", a_person("alice", "principal"), False),
+    "the safety office assigns to somebody else": ("reassign", "assigned", a_person("erin", "safety_staff"), True),
+    "the head of the department does": ("reassign", "deferred", a_person("erin", "dept_head@HQC"), True),
+    "another department's head reassigns nothing here": (
+        "reassign",
+        "assigned",
+        a_person("erin", "dept_head@XB1"),
+        False,
+    ),
+    "nor does the assignee hand it on": ("reassign", "assigned", a_person("alice", "repairer@HQC"), False),
+    "the safety head has it graded anew": ("retriage", "assigned", a_person("erin", "safety_head"), True),
+    "his staff does not": ("retriage", "assigned", a_person("erin", "safety_staff"), False),
+    "the safety office merges what was only reported": ("merge", "reported", a_person("erin", "safety_staff"), True),
+    "not what was assigned": ("merge", "assigned", a_person("erin", "safety_staff"), False),
+    "its head does": ("merge", "assigned", a_person("erin", "safety_head"), True),
+    "its head merges what was deferred": ("merge", "deferred", a_person("erin", "safety_head"), True),
+    "never as the assignee": ("merge", "assigned", a_person("alice", "safety_head"), False),
+    "never as the one who fixed it": ("merge", "deferred", a_person("bob", "vp_safety"), False),
 }
 
 
@@ -350,10 +418,67 @@ def test_a_case_is_opened_by_those_the_loop_names(workflow: Workflow, actor: Act
             allow_opening(workflow, actor, blank, ASKED)
 
 
+#: who could open no case of the loop, whatever he wrote: he is told so before his form is read
+OPENS_NONE: dict[str, tuple[Workflow, Actor, bool]] = {
+    "anyone signed in opens a hazard": (HAZARD, a_person("erin"), False),
+    "a safety officer plans drills, if only of his department": (DRILL, a_person("erin", "dept_safety@XB1"), False),
+    "a teacher plans none": (DRILL, a_person("erin", "teacher@HQC"), True),
+    "a stranger plans none": (DRILL, anonymous("school", "东门"), True),
+    "the clock plans none": (DRILL, system("school"), True),
+    "the clock opens inspections": (INSPECTION, system("school"), False),
+    "the principal opens none": (INSPECTION, a_person("erin", "principal"), True),
+}
+
+
+@pytest.mark.parametrize("workflow, actor, refused", OPENS_NONE.values(), ids=OPENS_NONE.keys())
+def test_who_could_open_no_case_of_a_loop_is_not_asked_to_correct_it(
+    workflow: Workflow, actor: Actor, refused: bool
+) -> None:
+    if not refused:
+        may_open_any(workflow, actor, ASKED)
+        return
+    with pytest.raises(NotAllowed) as denied:
+        may_open_any(workflow, actor, ASKED)
+    assert denied.value.remedy.zh and denied.value.remedy.en
+
+
 def test_the_holder_is_whoever_it_waits_for_now() -> None:
     assert stands_as("holder", a_person("alice"), a_case(state="assigned"), HAZARD)
     assert not stands_as("holder", a_person("alice"), a_case(state="fixed"), HAZARD)
     assert stands_as("holder", a_person("erin", "safety_staff"), a_case(state="fixed"), HAZARD)
+
+
+WAITS_FOR: dict[str, tuple[dict[str, Any], str, bool]] = {
+    "nothing is asked": ({}, "vp_safety", False),
+    "an extension is asked": ({"asked": {"what": "extension"}}, "vp_safety", True),
+    "a plan was filed": ({"plan_waits": True}, "principal", True),
+    "a plan was filed: not the vice-principal": ({"plan_waits": True}, "vp_safety", False),
+    "a plan was decided": ({"plan_waits": False}, "principal", False),
+}
+
+
+@pytest.mark.parametrize("facts, role, holds", WAITS_FOR.values(), ids=WAITS_FOR.keys())
+def test_a_request_waits_for_its_decider_and_goes_on_waiting_for_the_assignee(
+    facts: dict[str, Any], role: str, holds: bool
+) -> None:
+    case = a_case(state="assigned", facts=facts)
+    assert stands_as("holder", a_person("erin", role), case, HAZARD) is holds
+    assert stands_as("holder", a_person("alice"), case, HAZARD)
+
+
+def test_every_decider_a_request_can_wait_for_is_a_role_of_the_loop_and_may_decide() -> None:
+    for facts, triggers in (
+        (
+            {"asked": {"what": "extension"}},
+            ("grant_extension", "refuse_extension", "grant_deferral", "refuse_deferral"),
+        ),
+        ({"plan_waits": True}, ("approve_plan", "refuse_plan")),
+    ):
+        case = a_case(state="assigned", level="major", facts=facts)
+        [*_, decider] = HAZARD.awaited(case)
+        assert decider in HAZARD.roles
+        for trigger in triggers:
+            assert asks(a_person("erin", decider), case, trigger) == Permit()
 
 
 # --- who sees what --------------------------------------------------------------------------------------------------------

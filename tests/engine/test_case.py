@@ -36,6 +36,7 @@ CLOCKS = st.builds(
     due_at=INSTANTS,
     provisional=st.booleans(),
     calendar_version=st.integers(1, 9),
+    first=st.booleans(),
 )
 FACTS = st.dictionaries(st.sampled_from(["limit", "asked", "interim", "photos", "facts.odd"]), VALUES)
 CASES = st.builds(
@@ -54,6 +55,7 @@ CASES = st.builds(
     closed_at=st.none() | INSTANTS,
     clock=st.none() | CLOCKS,
     first_due_at=st.none() | INSTANTS,
+    receipt_since=st.none() | INSTANTS,
     signed=st.dictionaries(st.sampled_from(["verify", "approve"]), PERSONS),
     acted=st.dictionaries(st.sampled_from(["fixer", "verifier"]), PERSONS),
     facts=FACTS,

@@ -2,22 +2,28 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 import pytest
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, ValidationError
 
 from engine.case import Case
 from engine.cycles import Cycle, Month, Week
 from engine.deadlines import Ladder, Rung
 from engine.definition import (
     RESERVED_PLURALS,
+    RESERVED_TRIGGERS,
     Acknowledge,
     Catalog,
     CycleRule,
+    Day,
     Escalation,
     Form,
+    FromPeriod,
     Policy,
+    Rebound,
+    Series,
     Signing,
     SignOff,
     State,
@@ -26,6 +32,7 @@ from engine.definition import (
     Workflow,
     asks,
     diagram,
+    said,
 )
 from engine.errors import Text, WorkflowError
 from engine.guards import Guard, Situation, guard, guard_named
@@ -105,7 +112,7 @@ RETURN = Transition(
     "return", "fixed", "assigned", WORD, sign_off="verify", counts="returned",
     escalates=Escalation("returned", 3, ("boss",)),
 )  # fmt: skip
-APPROVE = Transition("approve", "checked", "closed", WORD, sign_off="approve", reports_period=True)
+APPROVE = Transition("approve", "checked", "closed", WORD, sign_off="approve", settles="reported")
 
 TINY: dict[str, Any] = {
     "key": "tiny",
@@ -173,6 +180,7 @@ class Broken:
 
 WAITING = State("waiting", WORD, counts_as="assigned", awaits=("boss",))
 UNREGISTERED = Guard("tiny.forgotten", lambda _: True, WORD, WORD)
+LOOKALIKE = Guard("tiny.always", lambda _: True, WORD, WORD)  # the name of a registered one, and another meaning
 
 BROKEN: dict[str, Broken] = {
     # names
@@ -185,6 +193,9 @@ BROKEN: dict[str, Broken] = {
     "one wrong source of several": Broken(with_step(FIX, source=("assigned", "paused")), ("'fix'", "'paused'")),
     "an unknown guard by name": Broken(with_step(ASSIGN, guards=("tiny.alwys",)), ("'assign'", "'tiny.alwys'")),
     "a guard nobody registered": Broken(with_step(ASSIGN, guards=(UNREGISTERED,)), ("'assign'", "'tiny.forgotten'")),
+    "a guard that only has the name of a registered one": Broken(
+        with_step(ASSIGN, guards=(LOOKALIKE,)), ("'assign'", "'tiny.always'", "nobody registered")
+    ),
     "an unknown guard of the opening": Broken({"opening_guards": ("tiny.nope",)}, ("opening", "'tiny.nope'")),
     "a dotted path instead of a guard": Broken(with_step(ASSIGN, guards=("os.system",)), ("'assign'", "'os.system'")),
     "an unknown form by name": Broken(with_step(FIX, form="ReportFx"), ("'fix'", "'ReportFx'")),
@@ -271,7 +282,13 @@ BROKEN: dict[str, Broken] = {
     # who
     "a state that waits for nobody": Broken(with_state(FIXED, awaits=()), ("'fixed'", "nobody")),
     "a step that nobody may take": Broken(with_step(FIX, by=()), ("'fix'", "`by` or `sign_off`")),
-    "a step with two rules of who": Broken(with_step(VERIFY, by=("boss",)), ("'verify'", "not both")),
+    "a step with two rules of who that lets pass": Broken(
+        with_step(VERIFY, by=("boss",)), ("'verify'", "`by` or `sign_off`", "sends back alone")
+    ),
+    "a step that excludes everyone it names": Broken(
+        with_step(FIX, by=("assignee", "fixer"), never=("fixer", "assignee")),
+        ("'fix'", "excludes everyone it names", "assignee, fixer"),
+    ),
     "an opening that nobody may take": Broken({"opens_by": ()}, ("opens_by", "nobody")),
     "no sign-off table at all": Broken(
         {"sign_off": None, **with_state(CHECKED, awaits_in={})}, ("'approve', 'verify'", "sign-off table")
@@ -306,7 +323,52 @@ BROKEN: dict[str, Broken] = {
     ),
     "a time without a number": Broken(with_state(FIXED, due=Within()), ("'fixed'", "exactly one")),
     "a time with two numbers": Broken(with_state(FIXED, due=Within(hours=1, days=1)), ("'fixed'", "exactly one")),
-    "a period reported without a cycle": Broken({"cycles": ()}, ("'approve'", "no cycle")),
+    "a time of nothing": Broken(with_state(FIXED, due=Within(hours=0)), ("'fixed'", "0 is no time")),
+    "a time of no working days": Broken(with_state(FIXED, due=Within(workdays=0)), ("'fixed'", "0 is no time")),
+    "a time before now": Broken(with_state(FIXED, due=Within(days=-1)), ("'fixed'", "-1 is no time")),
+    "a time by a policy that is no number": Broken(
+        with_state(FIXED, due=Within(workdays="remind_at")), ("'fixed'", "'07:40' is no time")
+    ),
+    "a time by a policy that is yes or no": Broken(
+        with_state(FIXED, due=Within(workdays="lenient")), ("'fixed'", "False is no time")
+    ),
+    "a receipt of no time": Broken(
+        with_state(ASSIGNED, acknowledge=Acknowledge(Within(hours=0), (("boss",),))), ("'assigned'", "0 is no time")
+    ),
+    "a receipt without a clock": Broken(
+        with_state(ASSIGNED, due=None, ladder=None), ("'assigned'", "receipt", "no clock")
+    ),
+    "a rung that is called like a receipt": Broken(
+        with_state(ASSIGNED, ladder=Ladder.of(Rung("receipt", 1, ("boss",), "digest"))),
+        ("'assigned'", "'receipt'", "choose another name"),
+    ),
+    "a rung that is called like a receipt's next": Broken(
+        with_state(ASSIGNED, ladder=Ladder.of(Rung("receipt-1", 1, ("boss",), "digest"))),
+        ("'assigned'", "'receipt-1'", "choose another name"),
+    ),
+    "a period settled without a cycle": Broken({"cycles": ()}, ("'approve'", "no cycle")),
+    "a period's deadline without a cycle": Broken(
+        {"cycles": (), **with_step(APPROVE, settles=None), **with_state(FIXED, due=FromPeriod())},
+        ("'fixed'", "due with a period", "no cycle"),
+    ),
+    # numbers, rebounds, cycles
+    "running numbers under the cases' own prefix": Broken(
+        with_step(ASSIGN, numbers=Series("notice", "XX")), ("'assign'", "'XX'", "the cases themselves")
+    ),
+    "a rebound by what is no attribute": Broken(
+        {"rebound": Rebound(("place", "colour"), "mend_days")}, ("rebound", "'colour'", "place")
+    ),
+    "a rebound within an unknown policy": Broken(
+        {"rebound": Rebound(("place",), "rebound_days")}, ("rebound", "'rebound_days'", "no number of days")
+    ),
+    "a rebound within a policy that is no number": Broken(
+        {"rebound": Rebound(("place",), "remind_at")}, ("rebound", "'remind_at'", "no number of days")
+    ),
+    "a cycle drawn twice": Broken({"cycles": (*TINY["cycles"], *TINY["cycles"])}, ("'tiny_month'", "twice")),
+    "a cycle of another workflow": Broken(
+        {"cycles": (replace(TINY["cycles"][0], cycle=replace(CYCLE, workflow="other")),)},
+        ("'tiny_month'", "'other'", "not of this one"),
+    ),
 }  # fmt: skip
 
 
@@ -326,6 +388,71 @@ def test_no_plural_hides_an_address_of_the_interface(plural: str) -> None:
         tiny(plural=plural)
 
 
+@pytest.mark.parametrize("trigger", sorted(RESERVED_TRIGGERS))
+def test_no_trigger_hides_an_address_under_a_case(trigger: str) -> None:
+    with pytest.raises(WorkflowError, match=f"'{trigger}' is reserved"):
+        tiny(**with_step(ASSIGN, trigger=trigger))
+
+
+ALONE: dict[str, tuple[tuple[str, ...], str | None]] = {
+    "the table's": ((), "verify"),
+    "the table's and more": (("boss",), "verify"),
+    "those it names": (("boss",), None),
+}
+
+
+@pytest.mark.parametrize("by, sign_off", ALONE.values(), ids=ALONE.keys())
+def test_a_step_that_sends_back_alone_may_be_taken_by(by: tuple[str, ...], sign_off: str | None) -> None:
+    redrawn = tiny(**with_step(RETURN, alone=True, by=by, sign_off=sign_off)).transition("return", "fixed")
+    assert redrawn is not None
+    assert (redrawn.by, redrawn.sign_off) == (by, sign_off)
+
+
+def test_zero_days_are_a_time_because_they_mean_the_same_day() -> None:
+    assert tiny(**with_state(FIXED, due=Within(days=0))).state("fixed").due == Within(days=0)
+
+
+class Dated(Form):
+    on: Day
+
+
+@pytest.mark.parametrize(
+    "day, known", [("1999-12-31", False), ("2000-01-01", True), ("2100-12-31", True), ("2101-01-01", False)]
+)
+def test_a_day_lies_where_calendars_can_be(day: str, known: bool) -> None:
+    if known:
+        assert Dated(on=date.fromisoformat(day)).on.isoformat() == day
+    else:
+        with pytest.raises(ValidationError):
+            Dated(on=date.fromisoformat(day))
+
+
+def test_a_validators_own_sentence_carries_no_full_stop() -> None:
+    error = said(Text("多了。", "Too many."))
+    assert error.context == {"zh": "多了", "en": "Too many"}
+
+
+# --- whom a case waits for ------------------------------------------------------------------------------------------------
+
+
+def asks_the_boss(case: Case) -> tuple[str, ...]:
+    return ("boss",) if case.facts.get("asked") else ()
+
+
+def test_a_request_within_a_state_makes_it_wait_for_its_decider_too() -> None:
+    workflow = tiny(**with_state(ASSIGNED, also_awaits=asks_the_boss))
+    case = Case(
+        organisation="school", number="XX-2020-0001", workflow="tiny", version=1, state="assigned",
+        counts_as="assigned", final=False, opened_at=datetime(2020, 1, 6, tzinfo=UTC),
+    )  # fmt: skip
+    assert workflow.awaited(case) == ("assignee",)
+    assert workflow.awaited(case.with_facts({"asked": {"what": "extension"}})) == ("assignee", "boss")
+    assert tiny().awaited(case.with_facts({"asked": {"what": "extension"}})) == ("assignee",)
+
+
+# --- names given once -----------------------------------------------------------------------------------------------------
+
+
 def test_a_guard_name_is_given_once() -> None:
     with pytest.raises(ValueError, match=r"'tiny.always' is registered already"):
         guard("tiny.always", obstacle=WORD, remedy=WORD)(lambda _: False)
@@ -338,10 +465,17 @@ def test_a_form_name_is_given_once_over_all_modules() -> None:
     assert Form.registered["TinyReport"] is TinyReport
 
 
+OF_THE_OTHER = (replace(TINY["cycles"][0], cycle=replace(CYCLE, workflow="other")),)
 CLASHES: dict[str, tuple[dict[str, Any], str]] = {
     "the same version twice": ({}, "version 1 is defined twice"),
-    "the plural of another": ({"key": "other", "prefix": "YY"}, "plural 'tinies' is taken by workflow 'tiny'"),
-    "the prefix of another": ({"key": "other", "plural": "others"}, "prefix 'XX' is taken by workflow 'tiny'"),
+    "the plural of another": (
+        {"key": "other", "prefix": "YY", "cycles": OF_THE_OTHER},
+        "plural 'tinies' is taken by workflow 'tiny'",
+    ),
+    "the prefix of another": (
+        {"key": "other", "plural": "others", "cycles": OF_THE_OTHER},
+        "prefix 'XX' is taken by workflow 'tiny'",
+    ),
 }
 
 
@@ -419,6 +553,13 @@ CHANGED: dict[str, dict[str, Any]] = {
     "what lifts an exclusion": with_row("verify", waived_by={}),
     "the relation a step gives": with_step(RETURN, acts_as="asker"),
     "when it escalates": with_step(RETURN, escalates=Escalation("returned", 2, ("boss",))),
+    "who may send back alone besides the table's": with_step(RETURN, alone=True, by=("boss",)),
+    "whether it needs one signature only": with_step(RETURN, alone=True),
+    "what stays in the event": with_step(FIX, quiet=True),
+    "what becomes of the period": with_step(APPROVE, settles="waived"),
+    "whether a number is drawn again": with_step(ASSIGN, numbers=Series("notice", "TZ", once=True)),
+    "whom a request waits for": with_state(ASSIGNED, also_awaits=asks_the_boss),
+    "when it is bound to an earlier one": {"rebound": Rebound(("place",), "mend_days")},
     "the version": {"version": 2},
 }  # fmt: skip
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from engine.actor import Actor, Grant
 from engine.authority import Permit
 from engine.calendar import Break, Calendar
-from engine.case import FIVE_STATES, Case, CaseClock, Link
+from engine.case import FIVE_STATES, Case, CaseClock, Link, instant_text
 from engine.commands import FireTrigger, OpenCase, Remind
 from engine.definition import Form, Series, State, Transition, Within, Workflow, asks, guards_of
 from engine.errors import GuardRefused, InvalidInput, NotPossibleNow, StaleCase, Text
@@ -78,6 +78,8 @@ GATES = Workflow(
         Transition("leave", "assigned", "reported", Text("出门", "Leave"), by=("anyone",)),
         Transition("knock", ("reported", "assigned"), None, Text("敲门", "Knock"), by=("anyone",)),
         Transition("finish", "assigned", "closed", Text("结束", "Finish"), by=("anyone",)),
+        Transition("whisper", "reported", None, Text("低语", "Whisper"), by=("anyone",), form=TinyAnswer, quiet=True),
+        Transition("say", "assigned", None, Text("说话", "Say"), by=("anyone",), form=TinyAnswer),
     ),
 )  # fmt: skip
 
@@ -231,6 +233,33 @@ def test_while_signatures_are_missing_the_case_does_not_move() -> None:
     assert (moved.type, moved.case.state, moved.case.signed) == ("stepped", "verified", {})
 
 
+def test_the_answers_of_a_quiet_step_stay_in_its_event() -> None:
+    decision = fire(a_case(facts={"words": "old"}), "whisper", words="new")
+    assert decision.data == {"words": "new"}
+    assert decision.case.facts == {"words": "old"}
+    assert fire(a_case(state="assigned", facts={"words": "old"}), "say", words="new").case.facts == {"words": "new"}
+
+
+def from_hazard(case: Case, trigger: str, now: datetime, **data: Any) -> Decision:
+    return decide(HAZARD, case, FireTrigger(case.number, trigger, data), data, now, setting(HAZARD))
+
+
+def receipts(decision: Decision) -> dict[str, datetime]:
+    return {timer.rung: timer.fire_at for timer in decision.timers if timer.rung.startswith("receipt")}
+
+
+def test_a_receipt_is_asked_for_from_the_notice_on_and_a_new_clock_asks_not_again() -> None:
+    notice = DUE - timedelta(days=9)
+    asked = {"what": "extension", "until": "2020-01-17", "interim": "断电"}
+    case = an_assigned_one(receipt_since=notice, facts={"limit": {"workdays": 7}, "asked": asked})
+    an_hour_later = from_hazard(case, "grant_extension", notice + timedelta(hours=1), opinion="同意")
+    assert receipts(an_hour_later)["receipt"] == notice + timedelta(hours=24)
+    assert an_hour_later.case.receipt_since == notice
+    assert receipts(from_hazard(case, "grant_extension", notice + timedelta(days=4), opinion="同意")) == {}
+    given = replace(case, acknowledged_at=notice)
+    assert receipts(from_hazard(given, "grant_extension", notice + timedelta(hours=1), opinion="同意")) == {}
+
+
 CLAIMS: dict[str, tuple[timedelta, bool]] = {
     "just now": (timedelta(0), False),
     "seven days ago": (timedelta(days=-7), False),
@@ -272,13 +301,19 @@ def test_a_periods_case_is_due_with_its_period() -> None:
     )
     assert (decision.case.period, decision.case.due_at) == ("dept_check_month/XB1/2020-01", DUE)
     assert decide_recompute(inspection, decision.case, setting(inspection), NOW) is None
+    assert decide_recompute(inspection, decision.case, setting(inspection, period=owed), NOW) is None
+    moved = replace(owed, due_at=DUE + timedelta(days=1))
+    recomputed = decide_recompute(inspection, decision.case, setting(inspection, period=moved), NOW)
+    assert recomputed is not None
+    assert recomputed.case.due_at == recomputed.case.first_due_at == moved.due_at
+    assert recomputed.case.facts["period_due_at"] == instant_text(moved.due_at)
 
 
 # --- reminding and recomputing --------------------------------------------------------------------------------------------
 
 
 def an_assigned_one(**attributes: Any) -> Case:
-    clock = CaseClock(NOW, {"workdays": 7}, DUE, provisional=False, calendar_version=1)
+    clock = CaseClock(NOW, {"workdays": 7}, DUE, provisional=False, calendar_version=1, first=True)
     given = {
         "level": "general",
         "mode": "general",
@@ -350,10 +385,40 @@ def test_a_recompute_moves_a_deadline_only_where_the_calendar_moved_it(days_off:
 
 def test_a_first_limit_that_was_extended_stays_when_the_extension_is_recomputed() -> None:
     first = DUE - timedelta(days=5)
-    case = an_assigned_one(first_due_at=first)
+    clock = CaseClock(NOW, {"workdays": 7}, DUE, provisional=False, calendar_version=1)
     newer = CALENDAR.revised(add_days_off=[date(2020, 1, 10)])
-    decision = decide_recompute(HAZARD, case, setting(HAZARD, calendar=newer), NOW)
+    decision = decide_recompute(
+        HAZARD, an_assigned_one(first_due_at=first, clock=clock), setting(HAZARD, calendar=newer), NOW
+    )
     assert decision is not None and decision.case.first_due_at == first
+
+
+def test_a_first_limit_does_not_move_with_a_later_clock_that_happens_to_end_with_it() -> None:
+    clock = CaseClock(NOW, {"workdays": 7}, DUE, provisional=False, calendar_version=1, first=False)
+    newer = CALENDAR.revised(add_days_off=[date(2020, 1, 10)])
+    decision = decide_recompute(
+        HAZARD, an_assigned_one(first_due_at=DUE, clock=clock), setting(HAZARD, calendar=newer), NOW
+    )
+    assert decision is not None and decision.case.clock is not None
+    assert (decision.case.first_due_at, decision.case.clock.first) == (DUE, False)
+    assert decision.case.due_at == datetime(2020, 1, 16, 15, 59, 59, tzinfo=UTC)
+
+
+def test_what_set_the_first_limit_sets_it_again_at_every_recompute() -> None:
+    once = decide_recompute(
+        HAZARD, an_assigned_one(), setting(HAZARD, calendar=CALENDAR.revised(add_days_off=[date(2020, 1, 10)])), NOW
+    )
+    assert once is not None and once.case.clock is not None and once.case.clock.first
+    again = CALENDAR.revised(add_days_off=[date(2020, 1, 10)]).revised(add_days_off=[date(2020, 1, 13)])
+    twice = decide_recompute(HAZARD, once.case, setting(HAZARD, calendar=again), NOW)
+    assert twice is not None and twice.case.first_due_at == twice.case.due_at
+
+
+def test_a_deadline_that_only_became_certain_is_recorded_and_told_nobody() -> None:
+    clock = CaseClock(NOW, {"workdays": 7}, DUE, provisional=True, calendar_version=1, first=True)
+    decision = decide_recompute(HAZARD, an_assigned_one(clock=clock), setting(HAZARD), NOW)
+    assert decision is not None and decision.case.clock is not None
+    assert (decision.case.due_at, decision.case.clock.provisional, decision.told) == (DUE, False, ())
 
 
 def test_a_case_without_a_clock_has_nothing_to_recompute() -> None:
@@ -442,12 +507,16 @@ def test_every_trigger_from_every_state_moves_as_drawn_or_refuses(workflow: Work
 
 
 ASKED = st.sampled_from(
-    [None, {"what": "extension", "until": "2020-01-20"}, {"what": "deferral", "until": "2020-02-10"}]
+    [
+        None,
+        {"what": "extension", "until": "2020-01-20", "interim": "断电"},
+        {"what": "deferral", "until": "2020-02-10", "interim": "断电"},
+    ]
 )
 FACTS = st.fixed_dictionaries(
     {},
     optional={
-        "asked": ASKED, "plan_approved": st.booleans(), "on_spot": st.booleans(), "due_date": st.just("2020-03-20"),
+        "asked": ASKED, "plan_approved": st.booleans(), "plan_waits": st.booleans(), "limit_by_plan": st.booleans(), "on_spot": st.booleans(), "due_date": st.just("2020-03-20"),
         "measures": st.just("更换"), "fund": st.just("8 万元"), "emergency_plan": st.just("停用"),
         "responsible_person": st.just("alice"),
     },
