@@ -154,7 +154,7 @@ ROUND = Workflow(
         State("closed", Text("已查", "Done"), final=True),
     ],
     transitions=[
-        Transition("run", "reported", "closed", Text("办理", "Run"), by=("anyone",), form=RunErrand, reports_period=True),
+        Transition("run", "reported", "closed", Text("办理", "Run"), by=("anyone",), form=RunErrand, settles="reported"),
     ],
 )  # fmt: skip
 

@@ -53,9 +53,16 @@ def end(day: str) -> datetime:
 @pytest.mark.parametrize(
     "budget, since, due, because",
     [
-        (Budget(hours=24), "2020-01-23 16:30", local("2020-01-24 16:30"), "hours run through a holiday"),
+        (Budget(hours=24), "2020-01-22 16:30", local("2020-01-23 16:30"), "hours run on through the night"),
+        (Budget(hours=24), "2020-01-23 16:30", local("2020-01-31 16:30"), "24 January is a day off: its time, later"),
+        (Budget(hours=7), "2020-01-23 17:00", local("2020-01-31 00:00"), "midnight begins the day off"),
+        (Budget(hours=200), "2020-01-23 16:30", local("2020-02-01 00:30"), "days off in between do count"),
+        (Budget(hours=24), "2020-01-17 10:00", local("2020-01-19 10:00"), "a make-up Sunday is a working day"),
         (Budget(days=0), "2020-01-23 16:30", end("2020-01-23"), "the end of the same local day"),
         (Budget(days=0), "2020-01-23 00:30", end("2020-01-23"), "of the local day, not of UTC's"),
+        (Budget(days=0), "2020-01-25 09:00", end("2020-01-31"), "the same day is a day off"),
+        (Budget(days=1), "2020-01-23 09:00", end("2020-01-31"), "24 January is a day off"),
+        (Budget(days=2), "2020-01-17 09:00", end("2020-01-19"), "a make-up Sunday is a working day"),
         (Budget(days=30), "2020-01-02 09:00", end("2020-02-01"), "natural days count every day"),
         (Budget(until=date(2020, 1, 25)), "2020-01-02 09:00", end("2020-01-25"), "a day set by a person stays"),
         (Budget(workdays=1), "2020-01-17 09:00", end("2020-01-19"), "a make-up Sunday is a working day"),
@@ -86,11 +93,12 @@ def test_a_lengthened_holiday_moves_a_working_day_deadline_only_when_it_is_count
         (Budget(workdays=7), 2, end("2020-01-10"), "five are left: 6, 7, 8, 9, 10 January"),
         (Budget(workdays=7), 7, end("2020-01-03"), "nothing is left on a working day"),
         (Budget(workdays=7), 9, end("2020-01-03"), "more than all is used up"),
-        (Budget(days=30), 28, end("2020-01-05"), "natural days"),
+        (Budget(days=30), 27, end("2020-01-06"), "natural days"),
+        (Budget(days=30), 28, end("2020-01-06"), "the two that are left end on a Sunday"),
         (Budget(days=30), 31, end("2020-01-03"), "no natural day is left"),
         (Budget(hours=24), timedelta(hours=20, minutes=30), local("2020-01-03 12:30"), "three and a half hours"),
         (Budget(hours=24), timedelta(hours=25), local("2020-01-03 09:00"), "no hour is left"),
-        (Budget(hours=24), 0, local("2020-01-04 09:00"), "nothing used needs no unit"),
+        (Budget(hours=4), 0, local("2020-01-03 13:00"), "nothing used needs no unit"),
     ],
 )
 def test_what_is_used_up_is_taken_off(budget: Budget, used: timedelta | int, due: datetime, because: str) -> None:
@@ -125,9 +133,12 @@ def test_used_up_time_must_fit_its_budget(budget: Budget, used: timedelta | int)
         (Budget(workdays=1), "2021-03-01 09:00", True, "all of it lies there"),
         (Budget(workdays=1), "2018-12-28 09:00", True, "it began before the calendar does"),
         (Budget(workdays=1), "2018-12-31 09:00", True, "the same, though it ends inside"),
-        (Budget(days=30), "2020-12-28 09:00", False, "natural days depend on no notice"),
-        (Budget(hours=300), "2020-12-28 09:00", False, "nor do hours"),
-        (Budget(until=date(2021, 10, 1)), "2020-12-28 09:00", False, "nor does a day set by a person"),
+        (Budget(days=3), "2020-12-28 09:00", False, "natural days depend on no notice but that of their end"),
+        (Budget(days=4), "2020-12-28 09:00", True, "whether their end is a day off is not known yet"),
+        (Budget(hours=87), "2020-12-28 09:00", True, "nor whether this midnight is"),
+        (Budget(hours=86), "2020-12-28 09:00", False, "an hour before it is known"),
+        (Budget(days=30), "2018-12-20 09:00", False, "days off in between move nothing"),
+        (Budget(until=date(2021, 10, 1)), "2020-12-28 09:00", False, "a day set by a person stays where he put it"),
     ],
 )
 def test_when_a_deadline_is_provisional(budget: Budget, since: str, provisional: bool, because: str) -> None:
@@ -140,6 +151,23 @@ def test_an_estimated_holiday_is_not_counted() -> None:
 
 DAYS = st.dates(date(2019, 11, 1), date(2021, 2, 1))
 INSTANTS = st.datetimes(datetime(2019, 11, 1), datetime(2021, 2, 1), timezones=st.just(UTC))  # noqa: DTZ001
+
+
+@given(
+    st.sampled_from([VERSION_1, VERSION_2]),
+    INSTANTS,
+    st.one_of(st.builds(Budget, hours=st.integers(1, 900)), st.builds(Budget, days=st.integers(0, 60))),
+)
+def test_hours_and_natural_days_never_end_on_a_day_off(calendar: Calendar, since: datetime, budget: Budget) -> None:
+    """Moved only off a day off, to the first working day after it, at the same time of day."""
+    plain = since + timedelta(hours=budget.hours) if budget.hours else None
+    last = calendar.local_date(plain or since) + timedelta(days=budget.days or 0)
+    ends = due_at(budget, since, calendar).due_at
+    assert calendar.local_date(ends) == calendar.next_workday(last)
+    clock = ends.astimezone(calendar.zone).time()
+    assert clock == (plain.astimezone(calendar.zone).time() if plain else time(23, 59, 59))
+    if plain and calendar.is_workday(last):
+        assert ends == plain
 
 
 @given(st.sampled_from([VERSION_1, VERSION_2]), INSTANTS, st.integers(1, 60), st.integers(0, 70))

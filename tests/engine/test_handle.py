@@ -338,6 +338,7 @@ def test_each_refusal_of_a_person_is_logged_with_its_code_and_reason(school: Sch
         ("erin", FireTrigger(number, "verify", {})),
         ("erin", FireTrigger(number, "no_such_step")),
         ("bob", OpenCase("inspection", {})),
+        ("bob", OpenCase("hazard", {})),
         ("bob", OpenCase("no_such_loop", {})),
     ]
     for who, command in asked:
@@ -350,6 +351,7 @@ def test_each_refusal_of_a_person_is_logged_with_its_code_and_reason(school: Sch
         ("person:erin", number, "verify", "stale_case", ""),
         ("person:erin", number, "verify", "invalid_input", ""),
         ("person:erin", number, "no_such_step", "invalid_input", ""),
+        ("person:bob", None, "open", "not_allowed", "role"),
         ("person:bob", None, "open", "invalid_input", ""),
         ("person:bob", None, "open", "invalid_input", ""),
     ]

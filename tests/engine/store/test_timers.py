@@ -1,10 +1,16 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import select
 
 from engine.store import timers
+from engine.store.database import table_of
+from engine.store.tables import TimerRow
 from tests.engine.fakes import HERE, THERE, School, local
 
 AT = local("2019-12-03 07:40")
 LATER = AT + timedelta(days=1)
+TABLE = table_of(TimerRow)
 
 
 def watch(school: School, number: str = "X-2019-0001", generation: int = 1, organisation: str = HERE) -> None:
@@ -71,6 +77,37 @@ def test_voiding_takes_all_rungs_or_those_named_or_those_of_one_generation(schoo
         assert [(g, rung) for g, rung, _ in timers.waiting(connection, HERE, "X-2019-0001")] == [(2, "due")]
         timers.cancel(connection, HERE, "X-2019-0001", AT)
         assert timers.waiting(connection, HERE, "X-2019-0001") == []
+
+
+def test_voiding_marks_what_had_fallen_due_as_skipped_and_the_rest_as_cancelled(school: School) -> None:
+    watch(school)
+    with school.engine.database.write() as connection:
+        timers.cancel(connection, HERE, "X-2019-0001", AT)
+        found = select(TABLE.c.rung, TABLE.c.status, TABLE.c.settled_at).order_by(TABLE.c.fire_at)
+        rows = [tuple(row) for row in connection.execute(found)]
+    assert rows == [("before-1", "skipped", AT), ("due", "cancelled", AT)]
+
+
+@pytest.mark.parametrize(
+    "now, expected",
+    [
+        (AT - timedelta(seconds=1), []),
+        (AT, [(1, ("before-1",)), (2, ("before-1",))]),
+        (LATER, [(1, ("before-1", "due")), (2, ("before-1", "due"))]),
+    ],
+    ids=["nothing yet", "at the very instant", "both, by time"],
+)
+def test_what_of_one_case_fell_due_and_was_not_told(
+    school: School, now: datetime, expected: list[tuple[int, tuple[str, ...]]]
+) -> None:
+    watch(school)
+    watch(school, generation=2)
+    watch(school, "X-2019-0002")
+    watch(school, organisation=THERE)
+    with school.engine.database.write() as connection:
+        assert timers.ripe(connection, HERE, "X-2019-0001", now) == expected
+        timers.cancel(connection, HERE, "X-2019-0001", now)
+        assert timers.ripe(connection, HERE, "X-2019-0001", now) == []
 
 
 def test_the_rungs_of_two_schools_never_meet(school: School) -> None:
