@@ -115,7 +115,7 @@ def closed_alike(connection: Connection, case: Case, same: tuple[str, ...], sinc
             _cases.c.closed_at.between(since, case.opened_at),
             *agree,
         )
-        .order_by(_cases.c.closed_at.desc())
+        .order_by(_cases.c.closed_at.desc(), _cases.c.number.desc())
     )
     return list(connection.execute(statement).scalars())
 
