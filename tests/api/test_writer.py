@@ -2,6 +2,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from api.writer import GROUP, Writer
 from engine.actor import Visibility
 from engine.commands import Asked, FireTrigger, OpenCase
 from engine.errors import Busy, Text
-from engine.handle import Done, Engine, Outcome, Refused
+from engine.handle import Done, Engine, Outcome, Refused, handle
 from engine.store import worklists
 from engine.store.worklists import Filter
 from tests.builders import START, School, a_school, an_engine
@@ -94,24 +95,34 @@ def test_a_commit_that_fails_is_told_to_the_whole_group_and_nothing_happened(
     writer.stop()
 
 
-def test_more_than_may_wait_are_refused_at_once(engine: Engine, school: School) -> None:
+def test_more_than_may_wait_are_refused_at_once(
+    engine: Engine, school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gathered, released = threading.Event(), threading.Event()
+
+    def held_up(*given: Any) -> list[Outcome]:
+        gathered.set()
+        released.wait()
+        return handle(*given)
+
+    monkeypatch.setattr("api.writer.handle", held_up)
     writer = Writer(engine, limit=2)
-    with held(engine):
-        threads = [
-            threading.Thread(target=asked_at_once, args=(writer, [a_report(school, f"waits {n}")])) for n in range(3)
-        ]
-        for thread in threads:
-            thread.start()
-        refused = 0
-        while not refused:  # until two wait behind the one whose group is held up
-            try:
-                writer.ask(a_report(school, "too many")) if writer._waiting.full() else None
-            except Busy:
-                refused += 1
+    threads = []
+    for n in range(3):  # the first is held up with its group, two wait behind it
+        asking = threading.Thread(target=asked_at_once, args=(writer, [a_report(school, f"waits {n}")]))
+        asking.start()
+        gathered.wait()
+        threads.append(asking)
+    while not writer._waiting.full():
+        threads[-1].join(0.001)
+    with pytest.raises(Busy):
+        writer.ask(a_report(school, "too many"))
+    released.set()
     for thread in threads:
         thread.join()
     writer.stop()
-    assert refused == 1
+    with engine.database.read() as connection:
+        assert worklists.count(connection, Visibility("school", everything=True), Filter(), START) == 3
 
 
 def test_stopping_carries_out_what_waits_and_takes_no_more(engine: Engine, school: School) -> None:

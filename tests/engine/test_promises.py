@@ -9,7 +9,7 @@ A run plays a few dozen short campaigns. BIHUAN_HYPOTHESIS_PROFILE=long plays hu
 
 import os
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
@@ -56,11 +56,12 @@ HAZARD = {
 }
 INSPECTION = {
     "submit": ("due", "submitted", 0),
+    "waive": ("due", "waived", 1),
     "sign": ("submitted", "closed", 0),
     "send_back": ("submitted", "due", 0),
 }
 TABLES = {"hazard": HAZARD, "inspection": INSPECTION}
-FINAL = {"closed", "rejected"}
+FINAL = {"closed", "rejected", "waived"}
 BUDGETS = {
     "reported": Budget(hours=24), "fixed": Budget(workdays=3), "verified": Budget(workdays=2),
     "submitted": Budget(workdays=3),
@@ -104,12 +105,18 @@ class Model:
     period: tuple[datetime, datetime] | None = None
     waiting: dict[str, datetime] = field(default_factory=dict)
     settled: dict[tuple[int, str], str] = field(default_factory=dict)
+    first: bool = False  # the clock that runs set the first limit
+    first_due: datetime | None = None
+    period_due: datetime | None = None  # in the ledger
+    notified_at: datetime | None = None
     acknowledged: bool = False
     asked: date | None = None
     extended: bool = False
     returned: int = 0
     marks: set[str] = field(default_factory=set)
-    opened_for: set[str] = field(default_factory=set)
+    findings: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))  # item → hazards
+    category: str = ""
+    repeats: bool = False  # bound to one closed before
     closed_at: datetime | None = None
 
     @property
@@ -131,23 +138,29 @@ class Model:
             assert self.department is not None
             if trigger == "submit":
                 return person == INSPECTORS[self.department]
+            if trigger == "waive":
+                return person in {"helen", "vera"}
             return person in {HEADS[self.department], "vera"} - self.submitters
         if trigger in {"assign", "reject"}:
             return person in {"sam", "helen"}
         if trigger in {"acknowledge", "fix", "ask_extension"}:
             return person == self.assignee
         if trigger == "grant_extension":
-            return person in {"vera"} - self.askers - busy
-        if trigger in {"verify", "return"}:
-            others = {inspector for code, inspector in INSPECTORS.items() if code != self.department}
+            return person in {"vera", "paul"} - self.askers - busy
+        others = {inspector for code, inspector in INSPECTORS.items() if code != self.department}
+        if trigger == "verify":
             return person in ({"sam"} | others) - busy
+        if trigger == "return":  # lets nothing pass, so nobody is kept from it
+            return person in {"sam", "helen"} | others
         approver = "vera" if self.extended else "helen"
+        if trigger == "send_back":
+            return person in {approver, "vera", "paul"}
         return person in {approver} - busy - self.verifiers
 
     # --- clocks ------------------------------------------------------------------------------------------------------
 
     def start(self, calendar: Calendar, now: datetime, *, opening: bool = False) -> None:
-        self.cancel()
+        self.cancel(now)
         if not self.open:
             self.due = None
             return
@@ -158,6 +171,9 @@ class Model:
             self.budget = self.limit if self.state == "assigned" else BUDGETS[self.state]
             assert self.budget is not None
             self.since, self.due = now, due_at(self.budget, now, calendar).due_at
+        self.first = self.first_due is None and self.state in {"assigned", "due"}
+        if self.first:
+            self.first_due = self.due
         self.counted_by = calendar.version
         self.plan(calendar, self.since if opening else now)
 
@@ -167,24 +183,37 @@ class Model:
         rungs = plan_rungs(LADDER, self.due, self.since, calendar, not_before, REMIND_AT)
         self.waiting = {rung.rung: rung.fire_at for rung in rungs}
         if self.state == "assigned" and not self.acknowledged:
-            first = self.since + timedelta(hours=24)
+            assert self.notified_at is not None
+            first = due_at(Budget(hours=24), self.notified_at, calendar).due_at
             second = calendar.at(calendar.add_workdays(calendar.local_date(first), 1), REMIND_AT)
             receipts = {"receipt": first, "receipt-1": second}
             self.waiting |= {rung: at for rung, at in receipts.items() if at > not_before}
 
-    def cancel(self, *rungs: str) -> None:
-        for rung in list(self.waiting):
+    def cancel(self, now: datetime, *rungs: str) -> None:
+        """Void; what had fallen due and was never told was missed."""
+        for rung, at in list(self.waiting.items()):
             if not rungs or rung in rungs:
-                self.settled[self.generation, rung] = "cancelled"
+                self.settled[self.generation, rung] = "skipped" if at <= now else "cancelled"
                 del self.waiting[rung]
 
     def recompute(self, calendar: Calendar, now: datetime) -> bool:
-        if not self.open or self.budget is None or self.since is None:
+        """What fell due by the old deadline is told first."""
+        if not self.open or self.since is None:
             return False
-        due = due_at(self.budget, self.since, calendar).due_at
+        self.remind(calendar, now)
+        if self.budget is not None:
+            due = due_at(self.budget, self.since, calendar).due_at
+        else:
+            due = end_of_month_check(calendar, self.since)
         if due == self.due:
             return False
-        self.cancel()
+        if self.budget is None:
+            self.period = (self.since, due)
+            if not self.submitters:
+                self.period_due = due
+        if self.first:
+            self.first_due = due
+        self.cancel(now)
         self.due, self.counted_by = due, calendar.version
         self.plan(calendar, now)
         self.happened(1)
@@ -220,6 +249,11 @@ class Model:
     def happened(self, notices: int, *, news: bool = True) -> None:
         self.notices.append(notices)
         self.revision += news
+
+
+def end_of_month_check(calendar: Calendar, opens_at: datetime) -> datetime:
+    """A department's monthly check is due on the 20th, or the working day after it."""
+    return calendar.end_of(calendar.next_workday(calendar.local_date(opens_at).replace(day=20)))
 
 
 def _repetition(rung: str) -> int:
@@ -271,8 +305,11 @@ class Promises(RuleBasedStateMachine):
 
     def reported(self, who: str, place: str) -> None:
         done = self.carried_out(who, OpenCase("hazard", {"title": "插座破损", "place": place, "category": "ELEC.use"}))
-        self.opened(done.case.number, "hazard", "reported", who, place)
-        self.bound(done.case, place)
+        model = self.opened(done.case.number, "hazard", "reported", who, place, category="ELEC.use")
+        alike = self.rebounds(model)
+        assert [link.number for link in done.case.links if link.kind == "rebound_of"] == [m.number for m in alike]
+        for other in alike:
+            other.happened(0, news=False)
 
     def opened(self, number: str, workflow: str, state: str, who: str, place: str, **more: Any) -> Model:
         model = Model(number, workflow, state, self.now, place, notices=[1], parties={who}, **more)
@@ -280,20 +317,18 @@ class Promises(RuleBasedStateMachine):
         self.models[number] = model
         return model
 
-    def bound(self, case: Case, place: str) -> None:
-        """A case closed at the same place within thirty days hears of it; the one closed last."""
+    def rebounds(self, model: Model) -> list[Model]:
+        """The case closed last at the same place within the thirty days before this one was opened hears of it, once."""
         alike = [
-            model
-            for model in self.models.values()
-            if model.state == "closed" and model.workflow == "hazard" and model.place == place
-            and model.closed_at is not None and model.closed_at >= self.now - timedelta(days=30)
+            other
+            for other in self.models.values()
+            if other.state == "closed" and other.workflow == "hazard" and other is not model and not model.repeats
+            and (other.place, other.category) == (model.place, model.category) and other.closed_at is not None
+            and model.opened_at - timedelta(days=30) <= other.closed_at <= model.opened_at
         ]  # fmt: skip
-        linked = [link.number for link in case.links if link.kind == "rebound_of"]
-        last = max((model.closed_at for model in alike if model.closed_at), default=None)
-        assert bool(linked) == bool(alike)
-        for number in linked:
-            assert self.models[number].closed_at == last
-            self.models[number].happened(0, news=False)
+        alike = sorted(alike, key=lambda other: (other.closed_at, other.number))[-1:]
+        model.repeats |= bool(alike)
+        return alike
 
     # --- stepping ----------------------------------------------------------------------------------------------------
 
@@ -313,7 +348,9 @@ class Promises(RuleBasedStateMachine):
                 (person, trigger)
                 for trigger, (source, _, _) in TABLES[model.workflow].items()
                 for person in sorted(PEOPLE)
-                if source == model.state and model.may(person, trigger) and (trigger != "reject" or how % 5 == 0)
+                if source == model.state
+                and model.may(person, trigger)
+                and (trigger not in {"reject", "waive"} or how % 5 == 0)
             ]
             if ways:
                 person, trigger = ways[how % len(ways)]
@@ -381,7 +418,7 @@ class Promises(RuleBasedStateMachine):
             answers_ = {code: {"result": "pass"} for code in items}
             if fails:
                 answers_[items[0]] = {"result": "fail", "note": "破损", "place": f"{model.number} 之一"}
-            return {"answers": answers_, "summary": "已查", "photos": {items[0]: PHOTO}}
+            return {"answers": answers_, "summary": "已查", "photos": {items[0]: PHOTO} if fails else {}}
         data = dict(STEPS[trigger])
         if trigger == "assign":
             return {**data, "time_limit": limit, "assignee": assignee, "department": PEOPLE[assignee][0]}
@@ -408,19 +445,21 @@ class Promises(RuleBasedStateMachine):
         if trigger == "ask_extension":
             assert model.due is not None
             latest = self.calendar.local_date(model.opened_at) + timedelta(days=365)
-            in_time = self.calendar.local_date(model.due) < date.fromisoformat(data["new_date"]) <= latest
+            asked = date.fromisoformat(data["new_date"])
+            in_time = self.calendar.local_date(model.due) < asked <= latest and self.calendar.is_workday(asked)
             return None if model.asked is None and self.now <= model.due and in_time else "guard_refused"
         if trigger == "grant_extension":
-            return None if model.asked else "guard_refused"
+            return None if model.asked and model.asked > self.calendar.local_date(self.now) else "guard_refused"
         return None
 
     def apply(self, model: Model, person: str, trigger: str, data: dict[str, Any], hazards: int) -> int:
         """What the step makes of the model; gives the next free hazard number."""
         _, target, told = TABLES[model.workflow][trigger]
         moves = target != model.state
+        rebounds: list[Model] = []
         model.state = target
         if moves:
-            model.acknowledged = False
+            model.acknowledged, model.notified_at = False, self.now
         match trigger:
             case "assign":
                 model.department, model.assignee = data["department"], data["assignee"]
@@ -444,7 +483,7 @@ class Promises(RuleBasedStateMachine):
                 model.limit, model.asked, model.extended = Budget(until=model.asked), None, True
             case "acknowledge":
                 model.acknowledged = True
-                model.cancel("receipt", "receipt-1")
+                model.cancel(self.now, "receipt", "receipt-1")
             case "submit":
                 model.submitters.add(person)
                 hazards = self.findings(model, person, data, hazards)
@@ -452,17 +491,35 @@ class Promises(RuleBasedStateMachine):
                 pass
         if model.state == "closed":
             model.closed_at = self.now
+        if trigger == "assign" and model.category != data["category"]:
+            model.category = data["category"]
+            rebounds = self.rebounds(model)
         if moves or trigger == "grant_extension":
             model.start(self.calendar, self.now)
         model.happened(told + (1 if moves and model.open else 0))
+        for other in rebounds:
+            other.happened(0, news=False)
         return hazards
 
     def findings(self, model: Model, person: str, data: dict[str, Any], hazards: int) -> int:
         for item, answer in data["answers"].items():
-            if answer["result"] == "fail" and item not in model.opened_for:
-                model.opened_for.add(item)
+            if answer["result"] == "fail" and not any(self.models[number].open for number in model.findings[item]):
                 number = f"YH-{self.calendar.local_date(self.now).year}-{hazards:04}"
-                self.opened(number, "hazard", "reported", person, answer["place"], department=model.department)
+                model.findings[item].append(number)
+                category = next(
+                    i.category for s in checklist_for(str(model.department)) for i in s.items if i.code == item
+                )
+                child = self.opened(
+                    number,
+                    "hazard",
+                    "reported",
+                    person,
+                    answer["place"],
+                    department=model.department,
+                    category=category,
+                )
+                for other in self.rebounds(child):
+                    other.happened(0, news=False)
                 hazards += 1
         return hazards
 
@@ -535,11 +592,11 @@ class Promises(RuleBasedStateMachine):
             for month in months:
                 if not first <= month <= min(today, last) or (scope, f"{month:%Y-%m}") in self.periods:
                     continue
-                due = self.calendar.end_of(self.calendar.next_workday(month.replace(day=20)))
+                due = end_of_month_check(self.calendar, self.calendar.start_of(month))
                 number = f"JC-{today.year}-{1 + sum(n.startswith(f'JC-{today.year}') for n in self.models):04}"
                 self.opened(
                     number, "inspection", "due", "system", scope, department=scope,
-                    period=(self.calendar.start_of(month), due),
+                    period=(self.calendar.start_of(month), due), period_due=due,
                 )  # fmt: skip
                 self.periods[scope, f"{month:%Y-%m}"] = number
                 opened += 1
@@ -582,7 +639,9 @@ class Promises(RuleBasedStateMachine):
             assert (case.state, case.revision, case.sequence) == (model.state, model.revision, len(model.notices)), (
                 number
             )
-            assert (case.generation, case.due_at) == (model.generation, model.due), number
+            assert (case.generation, case.due_at, case.first_due_at) == (
+                model.generation, model.due, model.first_due,
+            ), number  # fmt: skip
         waiting = {(row.number, row.generation, row.rung): row.fire_at for row in timers if row.status == "waiting"}
         assert waiting == {
             (m.number, m.generation, rung): at for m in self.models.values() for rung, at in m.waiting.items()
@@ -594,7 +653,14 @@ class Promises(RuleBasedStateMachine):
             (m.number, sequence): count for m in self.models.values() for sequence, count in enumerate(m.notices, 1) if count
         })  # fmt: skip
         assert {(row.scope, row.key): row.number for row in periods} == self.periods
-        handed_in = {row.number for row in periods if row.status != "open"}
+        assert {row.number: row.due_at for row in periods} == {
+            number: self.models[number].period_due for number in self.periods.values()
+        }
+        waived = {row.number for row in periods if row.status == "waived"}
+        assert waived == {number for number in self.periods.values() if self.models[number].state == "waived"} - {
+            number for number in self.periods.values() if self.models[number].submitters
+        }
+        handed_in = {row.number for row in periods if row.status in {"reported", "late"}}
         assert handed_in == {number for number in self.periods.values() if self.models[number].submitters}
 
     def teardown(self) -> None:

@@ -13,7 +13,7 @@ from engine.store.tables import OutboxRow
 from engine.tick import Ticked
 from tests.engine.fakes import STEPS, School, a_school, local
 from workflows.hazard import HAZARD
-from workflows.ladders import HOLDER_LADDER, OVERDUE_LADDER
+from workflows import CATALOG
 
 BACK = "2020-03-02 08:00"
 
@@ -65,7 +65,9 @@ def story(school: School) -> Story:
 
 def ladder_of(school: School, number: str) -> Ladder:
     case = school.case(number)
-    return OVERDUE_LADDER if case.workflow == HAZARD.key and case.state == "assigned" else HOLDER_LADDER
+    ladder = CATALOG.of(case).state(case.state).ladder
+    assert ladder is not None
+    return ladder
 
 
 def test_after_the_outage_each_open_case_gets_exactly_one_message(school: School, story: Story) -> None:
