@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from sqlmodel import SQLModel
 
 from engine.actor import WHOLE_ORGANISATION, Actor, Grant
+from engine.authority import visibility
 from engine.calendar import Break, Calendar
 from engine.case import Case
 from engine.clock import SimulatedClock
@@ -23,7 +24,7 @@ from engine.commands import Asked, FireTrigger, OpenCase, Recompute
 from engine.errors import Text
 from engine.events import Event, Notice
 from engine.handle import Done, Engine, Idle, handle_one
-from engine.store import calendars, cases, files, history, outbox, people, periods, policies, timers
+from engine.store import calendars, cases, files, history, outbox, people, periods, policies, timers, worklists
 from engine.store.database import Database
 from engine.store.tables import APPEND_ONLY_SQLITE
 from engine.tick import Ticked, tick
@@ -191,9 +192,16 @@ class School:
             "category": "FIRE.exit", "criteria": answers("FIRE.exit"), "department": "HQC", "corrected_by": "alice",
             "measure": "当场清走", "photos_after": [PHOTO],
         }  # fmt: skip
-        return self.step("teacher", self.hazard(), "correct_on_spot", **{**given, **data})
+        return self.step("head_of_xb1", self.hazard("head_of_xb1"), "correct_on_spot", **{**given, **data})
 
     # --- what is there afterwards ---------------------------------------------------------------------------------------
+
+    def waiting_for(self, who: str) -> list[str]:
+        """The numbers on this person's list of what waits for him."""
+        actor = self.actor(who)
+        with self.engine.database.read() as connection:
+            listed = worklists.waiting_for(connection, visibility(actor, CATALOG.overseers), actor)
+        return [case.number for case in listed]
 
     def case(self, number: str) -> Case:
         with self.engine.database.read() as connection:
