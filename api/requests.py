@@ -134,17 +134,34 @@ ExpectedRevision = Annotated[int | None, Depends(_expected_revision)]
 # --- cursors -------------------------------------------------------------------------------------------------------------
 
 
-def cursor_of(after: tuple[datetime, str]) -> str:
+def cursor_of(after: tuple[datetime | None, str]) -> str:
     """Where a page ended, as an opaque word."""
-    said = json.dumps([after[0].isoformat(), after[1]]).encode()
+    instant, number = after
+    said = json.dumps([instant and instant.isoformat(), number]).encode()
     return base64.urlsafe_b64encode(said).decode().rstrip("=")
 
 
 def after_cursor(cursor: str | None) -> tuple[datetime, str] | None:
+    """Where a page of cases by their opening ended."""
+    after = due_cursor(cursor)
+    if after is None:
+        return None
+    instant, number = after
+    if instant is None:
+        _no_cursor()
+    return instant, number
+
+
+def due_cursor(cursor: str | None) -> tuple[datetime | None, str] | None:
+    """Where a page of cases by their deadline ended; one may have none."""
     if cursor is None:
         return None
     try:
         instant, number = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        return utc(datetime.fromisoformat(instant)), str(number)
+        return None if instant is None else utc(datetime.fromisoformat(instant)), str(number)
     except (ValueError, TypeError, OverflowError):
-        unreadable(Text("不是本接口给出的游标", "is no cursor this service gave out"), "cursor")
+        _no_cursor()
+
+
+def _no_cursor() -> NoReturn:
+    unreadable(Text("不是本接口给出的游标", "is no cursor this service gave out"), "cursor")

@@ -1,5 +1,6 @@
 """What is answered, as pydantic models: cases, events, workflows and what surrounds them. Rendered from domain values."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
@@ -19,7 +20,7 @@ from engine.definition import (
     form_of,
     guards_of,
 )
-from engine.errors import Locale
+from engine.errors import Locale, Text
 from engine.events import Event
 from engine.store.files import FileRecord
 from engine.store.people import Department, Person
@@ -326,13 +327,23 @@ def case_answer(
     )
 
 
+#: events that are no step of a loop, whatever their trigger is called
+EVENT_TITLES: Mapping[str, Text] = {
+    "opened": Text("登记", "Opened"),
+    "reminded": Text("到期提醒", "Reminded"),
+    "linked": Text("关联", "Linked"),
+    "recomputed": Text("时限重算", "Deadline recomputed"),
+}
+
+
 def event_answer(workflow: Workflow, event: Event, locale: Locale) -> EventAnswer:
     drawn = workflow.triggers.get(event.trigger)
+    title = EVENT_TITLES.get(event.type) or (drawn[0].title if drawn else Text(event.trigger, event.trigger))
     return EventAnswer(
         sequence=event.sequence,
         type=event.type,
         trigger=event.trigger,
-        title=drawn[0].title.in_(locale) if drawn else event.trigger,
+        title=title.in_(locale),
         from_state=event.from_state,
         to_state=event.to_state,
         recorded_at=event.recorded_at,

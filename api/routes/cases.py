@@ -158,14 +158,18 @@ def _list_of(workflow: Workflow | None) -> Callable[..., Response]:
             page = worklists.page(connection, asker.seen, wanted, now, limit=limit, after=after)
             items = read_now(runtime, connection, asker, page.cases, now)
         answer = CasePage(items=items, next=cursor_of(page.next_after) if page.next_after else None)
-        headers = {}
-        if answer.next is not None:
-            kept = [(k, v) for k, v in request.query_params.multi_items() if k != "cursor"]
-            following = urlencode([*kept, ("cursor", answer.next)])
-            headers["Link"] = f'<{request.url.path}?{following}>; rel="next"'
-        return json_of(answer, headers=headers)
+        return json_of(answer, headers=link_to_next(request, answer))
 
     return list_cases
+
+
+def link_to_next(request: Request, answer: CasePage) -> dict[str, str]:
+    """The header that leads to the page that follows, if there is one."""
+    if answer.next is None:
+        return {}
+    kept = [(k, v) for k, v in request.query_params.multi_items() if k != "cursor"]
+    following = urlencode([*kept, ("cursor", answer.next)])
+    return {"Link": f'<{request.url.path}?{following}>; rel="next"'}
 
 
 def read_now(

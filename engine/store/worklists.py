@@ -82,8 +82,19 @@ def count(connection: Connection, seen: Visibility, wanted: Filter, now: datetim
     return int(connection.execute(statement).scalar_one())
 
 
-def waiting_for(connection: Connection, seen: Visibility, actor: Actor, limit: int = 200) -> list[Case]:
-    """Open cases that may wait for this person, worst deadline first. What roles mean exactly is judged by the caller."""
+def waiting_for(
+    connection: Connection,
+    seen: Visibility,
+    actor: Actor,
+    *,
+    limit: int = 200,
+    after: tuple[datetime | None, str] | None = None,
+) -> list[Case]:
+    """Up to `limit` open cases that may wait for this person, worst deadline first. What roles mean exactly is judged by the
+    caller.
+
+    after   (due_at, number) of the last case already looked at; cases without a deadline come last
+    """
     mine: list[ColumnElement[bool]] = [and_(_cases.c.assignee == actor.person, _awaits("assignee"))]
     mine += [and_(_cases.c.reporter == actor.person, or_(_awaits("reporter"), _awaits("inspector")))]
     for grant in actor.grants:
@@ -92,9 +103,17 @@ def waiting_for(connection: Connection, seen: Visibility, actor: Actor, limit: i
         else:
             mine.append(and_(_awaits(grant.role), _cases.c.department == grant.scope))
             mine.append(and_(_awaits(f"{grant.role}_of_another_department"), _cases.c.department != grant.scope))
+    conditions = [visible(seen), _cases.c.final.is_(False), or_(*mine)]
+    if after is not None:
+        due_at, number = after
+        same = and_(
+            _cases.c.due_at.is_(None) if due_at is None else _cases.c.due_at == due_at, _cases.c.number > number
+        )
+        later = [] if due_at is None else [_cases.c.due_at > due_at, _cases.c.due_at.is_(None)]
+        conditions.append(or_(same, *later))
     statement = (
         select(_cases.c.body, _cases.c.last_hash)
-        .where(visible(seen), _cases.c.final.is_(False), or_(*mine))
+        .where(*conditions)
         .order_by(_cases.c.due_at.is_(None), _cases.c.due_at, _cases.c.number)
         .limit(limit)
     )

@@ -1,7 +1,7 @@
 """A case's way over HTTP: opened, read, listed, acted upon; and what each answer carries."""
 
 import io
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import httpx
@@ -9,10 +9,17 @@ import pytest
 from PIL import Image
 
 from api.bootstrap import Runtime
+from api.schemas import event_answer
+from engine.actor import system
 from engine.clock import SimulatedClock
+from engine.commands import Asked, Recompute
+from engine.events import Event, EventType
+from engine.handle import Done, handle_one
+from engine.store import calendars
 from engine.store.refusals import count
 from engine.tick import tick
-from tests.builders import START, School, a_school
+from tests.builders import REPAIR as REPAIR_LOOP
+from tests.builders import START, School, a_calendar, a_school
 
 REPAIR = {"title": "插座松动", "place": "实训楼 A-101"}
 
@@ -173,6 +180,73 @@ def test_the_worklist_shows_whose_move_it_is(client: httpx.Client, school: Schoo
     assert waiting("safety_staff") == [] and waiting("repairer") == [number] and waiting("repairer2") == []
 
 
+def test_the_worklist_is_paged_and_keeps_nothing_back(
+    client: httpx.Client, school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.routes.worklist.AT_A_TIME", 2)  # also what is fetched piece by piece arrives whole
+    numbers = [opened(client, school, title=f"{n}")["number"] for n in range(5)]
+    assert client.get("/api/v1/worklist", headers=school.headers("safety_staff")).json()["next"] is None
+    address: str | None = "/api/v1/worklist?limit=2"
+    seen, pages = [], 0
+    while address is not None:
+        answer = client.get(address, headers=school.headers("safety_staff"))
+        seen += [case["number"] for case in answer.json()["items"]]
+        pages += 1
+        address = answer.links["next"]["url"] if "next" in answer.links else None
+        assert (address is None) == (answer.json()["next"] is None)
+    assert (seen, pages) == (numbers, 3), "worst deadline first, and of one deadline by number"
+
+
+@pytest.mark.parametrize("path", ["cases", "repairs", "worklist"])
+@pytest.mark.parametrize("cursor", ["nonsense", "W10", "WzEsIDJd", "ey", "é"])
+def test_a_cursor_nobody_gave_out_is_refused(client: httpx.Client, school: School, path: str, cursor: str) -> None:
+    answer = client.get(f"/api/v1/{path}", params={"cursor": cursor}, headers=school.headers("safety_staff"))
+    assert (answer.status_code, answer.json()["fields"][0]["field"]) == (422, "cursor")
+
+
+@pytest.mark.parametrize(
+    "language, titles",
+    [
+        ("zh", ["登记", "交办", "到期提醒", "时限重算", "整改"]),
+        ("en", ["Opened", "Assign", "Reminded", "Deadline recomputed", "Fix"]),
+    ],
+)
+def test_every_event_has_a_title_in_the_readers_language(
+    client: httpx.Client, runtime: Runtime, school: School, language: str, titles: list[str]
+) -> None:
+    number = opened(client, school)["number"]
+    stepped(client, school, number, "safety_staff", "assign", assignee="repairer")
+    assert isinstance(runtime.clock, SimulatedClock)
+    runtime.clock.advance(timedelta(days=2))
+    assert tick(runtime.engine).reminded == 1
+    with runtime.database.write() as connection:
+        calendars.add(connection, "school", a_calendar().revised(add_days_off=[date(2020, 3, 5)]), runtime.clock.now())
+    assert isinstance(handle_one(runtime.engine, Asked(system("school"), Recompute(number))), Done)
+    stepped(client, school, number, "repairer", "fix", done="换了")
+    headers = school.headers("teacher", Accept_Language=language)
+    events = client.get(f"/api/v1/repairs/{number}/events", headers=headers).json()["items"]
+    assert [event["title"] for event in events] == titles
+
+
+@pytest.mark.parametrize(
+    "kind, trigger, zh, en",
+    [
+        ("linked", "absorbed", "关联", "Linked"),
+        ("reminded", "fix", "到期提醒", "Reminded"),  # a rung called like a step
+        ("signed", "verify", "复查", "Verify"),
+        ("stepped", "gone", "gone", "gone"),
+    ],
+)
+def test_an_event_is_called_by_its_kind_and_a_step_by_its_own_title(
+    kind: EventType, trigger: str, zh: str, en: str
+) -> None:
+    event = Event(
+        organisation="school", case="WX-2020-0001", sequence=2, type=kind, trigger=trigger, from_state="fixed",
+        to_state="fixed", recorded_at=START, actor="system", on_behalf_of=None, found_at=None, policy_version=0, calendar_version=1,
+    )  # fmt: skip
+    assert (event_answer(REPAIR_LOOP, event, "zh").title, event_answer(REPAIR_LOOP, event, "en").title) == (zh, en)
+
+
 def test_a_reminder_lies_on_the_desk_of_whoever_it_waits_for(
     client: httpx.Client, runtime: Runtime, school: School
 ) -> None:
@@ -237,6 +311,26 @@ def test_a_picture_is_named_by_its_hash_and_used_by_a_step(client: httpx.Client,
     assert (fetched.status_code, fetched.content) == (200, _png())
     assert fetched.headers["x-content-type-options"] == "nosniff"
     assert client.get(sent.headers["location"], headers=school.headers("bwc_head")).status_code == 404
+
+
+def test_one_picture_in_two_cases_is_seen_by_who_sees_either_and_by_all_who_sent_it(
+    client: httpx.Client, school: School
+) -> None:
+    def sent(person: str) -> str:
+        headers = school.headers(person, Content_Type="image/png")
+        return str(client.post("/api/v1/files", content=_png(), headers=headers).headers["location"])
+
+    location = sent("teacher")
+    picture = location.rsplit("/", 1)[1]
+    assert sent("teacher2") == location
+    for person, department in (("teacher", "HQC"), ("teacher2", "BWC")):
+        opened(client, school, person, department=department, photos=[picture])
+    for person, status in [
+        ("teacher", 200), ("teacher2", 200),  # sent it
+        ("hqc_head", 200), ("bwc_head", 200),  # the first case only, the second only
+        ("principal", 200), ("xb1_safety", 404), ("driver", 404),
+    ]:  # fmt: skip
+        assert client.get(location, headers=school.headers(person)).status_code == status, person
 
 
 @pytest.mark.parametrize(

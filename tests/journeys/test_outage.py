@@ -12,8 +12,8 @@ from engine.deadlines import Ladder, audience_of
 from engine.store.tables import OutboxRow
 from engine.tick import Ticked
 from tests.engine.fakes import STEPS, School, a_school, local
-from workflows.hazard import HAZARD
 from workflows import CATALOG
+from workflows.hazard import HAZARD
 
 BACK = "2020-03-02 08:00"
 

@@ -125,6 +125,27 @@ def test_the_worst_deadline_comes_first(five: School) -> None:
     assert waiting(five, "sam") == ["YH-2019-0001", "YH-2019-0003", late]
 
 
+def test_what_waits_is_paged_by_deadline_and_misses_nothing(five: School) -> None:
+    for days in (3, 0, 0):  # two of one deadline
+        five.later(days=days).report()
+    with five.engine.database.write() as connection:  # and two without any
+        connection.exec_driver_sql(
+            "UPDATE case_record SET due_at = NULL WHERE number IN ('YH-2019-0001', 'YH-2019-0003')"
+        )
+    sam, everything = five.actor("sam"), waiting(five, "sam")
+    assert everything == [f"YH-2019-000{n}" for n in (5, 6, 7, 1, 3)]
+    shown: list[str] = []
+    after = None
+    for _ in everything:
+        with five.engine.database.read() as connection:
+            [case] = worklists.waiting_for(connection, visibility(sam, OVERSEERS), sam, limit=1, after=after)
+        shown.append(case.number)
+        after = (None if case.number in {"YH-2019-0001", "YH-2019-0003"} else case.due_at, case.number)
+    assert shown == everything
+    with five.engine.database.read() as connection:
+        assert worklists.waiting_for(connection, visibility(sam, OVERSEERS), sam, limit=1, after=after) == []
+
+
 def test_tenants_never_meet_in_a_list(five: School) -> None:
     mallory = five.actor("mallory", THERE)
     assert numbers(five, Filter(), visibility(mallory, OVERSEERS)) == []
