@@ -97,18 +97,72 @@ def test_a_record_that_cannot_be_true_is_refused(school: School, data: dict[str,
         held(school, **data)
 
 
-def test_a_drill_is_not_recorded_before_its_day(school: School) -> None:
+DAYS_HELD: dict[str, tuple[str, str, bool]] = {
+    "on its day": ("2020-01-10 00:00", "2020-01-10", True),
+    "recorded a week later": ("2020-01-17 09:00", "2020-01-10", True),
+    "on the day it was planned": ("2020-01-10 16:00", "2020-01-06", True),
+    "before it was planned": ("2020-01-10 16:00", "2020-01-05", False),
+    "a second before its day": ("2020-01-09 23:59:59", "2020-01-10", False),
+    "a year ahead": ("2020-01-10 16:00", "2021-01-10", False),
+}
+
+
+@pytest.mark.parametrize("now, held_on, recorded", DAYS_HELD.values(), ids=DAYS_HELD.keys())
+def test_a_drill_is_recorded_from_the_day_it_was_planned_to_today(
+    school: School, now: str, held_on: str, recorded: bool
+) -> None:
     case = announced(school)
+    school.at(now)
+    if recorded:
+        assert school.step("head_of_xb1", case, "hold", **{**HELD, "held_on": held_on}).state == "fixed"
+        return
     with pytest.raises(GuardRefused) as refused:
-        school.step("head_of_xb1", case, "hold", **HELD)
-    assert refused.value.guard == "drill.not_in_the_future"
-    school.at("2020-01-10 00:00")
-    assert school.step("head_of_xb1", case, "hold", **HELD).state == "fixed"
+        school.step("head_of_xb1", case, "hold", **{**HELD, "held_on": held_on})
+    assert refused.value.guard == "drill.held_since_planned"
+
+
+DAYS_PLANNED: dict[str, tuple[str, bool]] = {
+    "today": ("2020-01-06", True),
+    "on a day off": ("2020-01-11", True),
+    "a year ahead": ("2021-01-05", True),
+    "yesterday": ("2020-01-05", False),
+    "more than a year ahead": ("2021-01-06", False),
+}
+
+
+@pytest.mark.parametrize("day, ahead", DAYS_PLANNED.values(), ids=DAYS_PLANNED.keys())
+def test_a_drill_is_planned_within_the_coming_year(school: School, day: str, ahead: bool) -> None:
+    if ahead:
+        assert planned(school, planned_on=day).due_at == local(f"{day} 23:59:59")
+        return
+    with pytest.raises(GuardRefused) as refused:
+        planned(school, planned_on=day)
+    assert refused.value.guard == "drill.planned_ahead"
+
+
+@pytest.mark.parametrize("day, ahead", [("2020-01-10", True), ("2020-01-09", False), ("2021-01-10", False)])
+def test_a_drill_is_held_again_within_the_coming_year(school: School, day: str, ahead: bool) -> None:
+    case = held(school)
+    if ahead:
+        assert school.step("officer", case, "repeat", reason="用时超标", planned_on=day).state == "assigned"
+        return
+    with pytest.raises(GuardRefused) as refused:
+        school.step("officer", case, "repeat", reason="用时超标", planned_on=day)
+    assert refused.value.guard == "drill.planned_ahead"
+
+
+@pytest.mark.parametrize("day", ["1999-12-31", "2101-01-01", "0001-01-01", "9999-12-31"])
+def test_a_day_beyond_every_calendar_cannot_be_read(school: School, day: str) -> None:
+    with pytest.raises(InvalidInput):
+        planned(school, planned_on=day)
+    with pytest.raises(InvalidInput):
+        held(school, held_on=day)
 
 
 def test_every_condition_of_the_loop_is_shown_here() -> None:
     drawn = {guard.name for transition in DRILL.transitions for guard in guards_of(transition.guards)}
-    assert drawn == {"drill.not_in_the_future"}
+    drawn |= {guard.name for guard in guards_of(DRILL.opening_guards)}
+    assert drawn == {"drill.planned_ahead", "drill.held_since_planned"}
 
 
 def test_every_problem_becomes_a_hazard_that_names_its_drill(school: School) -> None:

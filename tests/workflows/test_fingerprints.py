@@ -22,9 +22,9 @@ from workflows.hazard import HAZARD, HazardPolicy, Photos, ReportFix
 from workflows.inspection import INSPECTION
 
 PUBLISHED = {
-    ("hazard", 1): "bbcb1842a95f00cdd1d0fd094442629b398ff9515d2e2f961fec6467ddfc371b",
-    ("drill", 1): "e7e23cfc7d926e108556e4b1e823240e3c30d49c775e5d4351464dc6b185292b",
-    ("inspection", 1): "1febd9698485bc21e9813159311ec6a74847d31a5b37416643f396c92bb9eac6",
+    ("hazard", 1): "205ea44ecb0b0dbad1da33206f4a24bf1f342e5ed6acd7d26d34de7f9d578eda",
+    ("drill", 1): "8f7d055a5b2661ca567ebcfa0a58a84184ee73afdc45faeea880d63776a4cf5f",
+    ("inspection", 1): "935ca35cd1d2942aa0da105a3e67dc9234681da1c96cc0bc7288eedda65c9c5b",
 }
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from engine.case import Case, Link
 from engine.definition import guards_of
-from engine.errors import GuardRefused, InvalidInput, NotAllowed, UnknownCase
+from engine.errors import GuardRefused, InvalidInput, NotAllowed, NotPossibleNow, UnknownCase
 from tests.workflows.school import CALENDAR_V1, OTHER_PHOTO, PHOTO, School, local
 from workflows.inspection import INSPECTION, items_of
 
@@ -60,6 +60,16 @@ REFUSED: dict[str, tuple[str, Change, dict[str, str]]] = {
     "failed with the photo of another item": (
         "inspection.failures_are_photographed", answering(NEEDS_PHOTO, "fail", note="通道堆物"), {NEEDS_NONE: PHOTO},
     ),
+    "a photo of an item that passed": (
+        "inspection.failures_are_photographed", nothing_else, {NEEDS_PHOTO: PHOTO},
+    ),
+    "its photo, and one of an item that passed": (
+        "inspection.failures_are_photographed", answering(NEEDS_PHOTO, "fail", note="通道堆物"),
+        {NEEDS_PHOTO: PHOTO, NEEDS_NONE: OTHER_PHOTO},
+    ),
+    "a photo of an item of another list": (
+        "inspection.failures_are_photographed", nothing_else, {"fire.01": PHOTO},
+    ),
 }  # fmt: skip
 
 PASSED: dict[str, tuple[str, Change, dict[str, str], int]] = {
@@ -69,6 +79,9 @@ PASSED: dict[str, tuple[str, Change, dict[str, str], int]] = {
     ),
     "failed where no photo is needed": (
         "inspection.failures_are_photographed", answering(NEEDS_NONE, "fail", note="压力不足"), {}, 1,
+    ),
+    "failed with a photo nobody needs": (
+        "inspection.failures_are_photographed", answering(NEEDS_NONE, "fail", note="压力不足"), {NEEDS_NONE: PHOTO}, 1,
     ),
     "failed with its photo": (
         "inspection.failures_are_photographed", answering(NEEDS_PHOTO, "fail", note="通道堆物"), {NEEDS_PHOTO: PHOTO}, 1,
@@ -159,7 +172,44 @@ def test_handing_in_again_after_a_correction_opens_no_hazard_twice(school: Schoo
     again = {**first, NEEDS_PHOTO: {"result": "fail", "note": "通道堆物"}}
     case = submit(school, case, again, photos={NEEDS_PHOTO: OTHER_PHOTO})
     assert [school.case(link.number).facts["checklist_item"] for link in case.links] == [NEEDS_NONE, NEEDS_PHOTO]
-    assert (case.facts["findings"], case.facts["opened_for"]) == (2, [NEEDS_PHOTO, NEEDS_NONE])
+    assert case.facts["findings"] == 2
+
+
+def handed_in_again(school: School, settle: Callable[[Case], Case]) -> tuple[Case, Case]:
+    """An inspection handed in twice with the same finding, and the finding's first hazard, settled in between."""
+    case = opened(school)
+    failing = all_pass(case, office_02={"result": "fail", "note": "压力不足"})
+    case = submit(school, case, failing)
+    first = settle(school.case(case.links[0].number))
+    case = school.step("head_of_xb1", case, "send_back", reason="补充")
+    return submit(school, case, failing), first
+
+
+def test_a_finding_whose_hazard_was_not_taken_up_opens_another(school: School) -> None:
+    case, first = handed_in_again(school, lambda h: school.step("officer", h, "reject", reason="误报"))
+    assert first.final
+    assert [link.kind for link in case.links] == ["child", "child"]
+    second = school.case(case.links[1].number)
+    assert (second.state, second.facts["checklist_item"]) == ("reported", NEEDS_NONE)
+
+
+def test_a_finding_that_is_back_after_it_was_closed_opens_another_bound_to_the_first(school: School) -> None:
+    def closed(hazard: Case) -> Case:
+        hazard = school.assign(hazard, category=hazard.category, department="XB1", assignee="head_of_xb1")
+        hazard = school.fix(hazard, who="head_of_xb1")
+        return school.approve(school.verify(hazard))
+
+    case, first = handed_in_again(school, closed)
+    assert first.state == "closed"
+    second = school.case(case.links[1].number)
+    assert Link("rebound_of", first.number) in second.links
+
+
+def test_a_finding_whose_hazard_is_being_fixed_opens_no_other(school: School) -> None:
+    case, first = handed_in_again(
+        school, lambda h: school.assign(h, category=h.category, department="XB1", assignee="head_of_xb1")
+    )
+    assert (first.state, len(case.links)) == ("assigned", 1)
 
 
 def test_a_finding_withdrawn_in_the_correction_keeps_its_hazard_and_counts_no_more(school: School) -> None:
@@ -217,6 +267,49 @@ def test_a_report_in_the_last_second_is_in_time_and_a_correction_after_it_makes_
     submit(school, case, all_pass(case))
     [period] = school.periods("2020-01")
     assert (period.status, period.reported_at) == ("reported", local("2020-01-20 23:59:59"))
+
+
+@pytest.mark.parametrize("who", ["head_of_office", "vice"])
+def test_a_period_in_which_nothing_is_owed_is_waived_and_neither_missing_nor_reported(school: School, who: str) -> None:
+    case = school.step(who, opened(school), "waive", reason="全系实习离校")
+    assert (case.state, case.counts_as, case.final, case.clock) == ("waived", "closed", True, None)
+    assert "findings" not in case.facts
+    [period] = school.periods("2020-01")
+    assert (period.status, period.reported_at) == ("waived", None)
+    assert not period.missing(local("2020-03-01 00:00"))
+    assert school.notices(case, "informed")[-1].audience == ("dept_safety", "dept_head")
+    school.at("2020-01-22 09:00").tick()
+    assert school.notices(case, "escalation") == []
+
+
+def test_one_that_is_overdue_may_still_be_waived(school: School) -> None:
+    case = opened(school)
+    school.at("2020-02-03 09:00")
+    school.step("vice", case, "waive", reason="疫情停课")
+    assert [period.status for period in school.periods("2020-01")] == ["waived"]
+
+
+@pytest.mark.parametrize("who", ["safety_of_xb1", "head_of_xb1", "officer", "principal"])
+def test_nobody_else_waives_it(school: School, who: str) -> None:
+    case = opened(school)
+    with pytest.raises(NotAllowed):
+        school.step(who, case, "waive", reason="忙")
+    assert [period.status for period in school.periods("2020-01")] == ["open"]
+
+
+def test_what_was_handed_in_is_not_waived_any_more(school: School) -> None:
+    case = opened(school)
+    case = submit(school, case, all_pass(case))
+    with pytest.raises(NotPossibleNow):
+        school.step("vice", case, "waive", reason="忙")
+    assert [period.status for period in school.periods("2020-01")] == ["reported"]
+
+
+def test_what_was_handed_in_and_sent_back_stays_reported_though_it_is_waived(school: School) -> None:
+    case = opened(school)
+    case = school.step("head_of_xb1", submit(school, case, all_pass(case)), "send_back", reason="补充")
+    school.step("vice", case, "waive", reason="全系实习离校")
+    assert [period.status for period in school.periods("2020-01")] == ["reported"]
 
 
 def test_a_report_that_never_came_stays_missing_and_is_not_zero(school: School) -> None:
