@@ -6,6 +6,7 @@ refusal or one defect undoes itself and nothing else. When it returns, everythin
 
 import hashlib
 import json
+import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -38,6 +39,9 @@ from engine.machine import (
 )
 from engine.store import answers, calendars, cases, files, history, outbox, people, periods, policies, refusals, timers
 from engine.store.database import Connection, Database
+
+CASE_NUMBER = re.compile(r"[A-Z]{1,8}-\d{4}-\d{4,12}", re.ASCII)
+TRIGGER = re.compile(r"[a-z_]{1,64}")
 
 #: how the case at the other end of a bond calls it
 OTHER_END = {"merged_into": "absorbed", "rebound_of": "rebounded_as"}
@@ -585,17 +589,24 @@ class _Turn:
 def refusal_record(asked: Asked, refusal: Refusal, now: datetime) -> refusals.RefusalRecord:
     """What the refusal log keeps: enough to answer who tried what, when and why not; nothing of what was typed."""
     command = asked.command
+    number, trigger = getattr(command, "case", None), getattr(command, "trigger", None) or "open"
+    # an address can be typed too, and this log is never erased
+    typed = not ((number is None or CASE_NUMBER.fullmatch(number)) and TRIGGER.fullmatch(trigger))
     return refusals.RefusalRecord(
         organisation=asked.actor.organisation,
         at=now,
         principal=asked.actor.principal,
         route=asked.route,
-        number=getattr(command, "case", None),
-        asked=getattr(command, "trigger", None) or "open",
+        number=None if typed else number,
+        asked="" if typed else trigger,
         code=refusal.code,
         reason=getattr(refusal, "guard", None) or getattr(refusal, "reason", None) or "",
-        # what is wrong with a field quotes what was typed into it, and this log is never erased
-        sentence=f"{refusal.asked.zh}：{refusal.title.zh}。" if refusal.fields else refusal.sentence("zh"),
+        # what is wrong with a field quotes what was typed into it
+        sentence=f"{refusal.title.zh}。"
+        if typed
+        else f"{refusal.asked.zh}：{refusal.title.zh}。"
+        if refusal.fields
+        else refusal.sentence("zh"),
     )
 
 
