@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from engine.actor import Actor, system
 from engine.case import Case, Link
 from engine.commands import FireTrigger, OpenCase, OpenPeriod, Recompute, Remind
+from engine.definition import Catalog, Within
 from engine.errors import (
     BihuanError,
     Busy,
@@ -25,11 +26,13 @@ from engine.errors import (
     UnknownCase,
 )
 from engine.handle import Done, Failed, Idle, Refused, handle, handle_one, recompute_preview, settled
-from engine.store import answers, files, history, refusals
+from engine.store import answers, calendars, files, history, refusals
 from engine.store.database import Database
 from engine.store.refusals import RefusalRecord
 from engine.store.tables import AnswerRow, CalendarRow, EventRow
 from tests.engine.fakes import (
+    CALENDAR,
+    ERRAND,
     HERE,
     MAJOR,
     PHOTO,
@@ -37,6 +40,7 @@ from tests.engine.fakes import (
     STEPS,
     THERE,
     WITH_ERRANDS,
+    ErrandPolicy,
     School,
     a_school,
     json_of,
@@ -44,7 +48,7 @@ from tests.engine.fakes import (
 )
 from workflows.inspection import items_of
 
-ERRAND = OpenCase("errand", {"title": "取快递", "department": "HQC"})
+ERRAND_ASKED = OpenCase("errand", {"title": "取快递", "department": "HQC"})
 
 
 def refusal_of(outcome: object) -> Refusal:
@@ -99,7 +103,7 @@ def test_when_the_commit_fails_none_of_the_group_happened(school: School, tmp_pa
     database = CannotCommit(f"sqlite:///{school.path.as_posix()}")
     engine = replace(school.engine, database=database)
     with pytest.raises(Busy) as busy:
-        handle(engine, [school.asked("bob", run(number), "k1"), school.asked("bob", ERRAND, "k2")])
+        handle(engine, [school.asked("bob", run(number), "k1"), school.asked("bob", ERRAND_ASKED, "k2")])
     database.close()
     assert busy.value.code == "busy"
     assert school.case(number) == before
@@ -125,7 +129,7 @@ def test_while_another_process_holds_the_file_the_group_is_answered_with_busy(
     monkeypatch.setattr("engine.store.database.BUSY_TIMEOUT_SECONDS", 0)
     other, ours = Database.in_file(school.path), Database.in_file(school.path)
     with other.write(), pytest.raises(Busy) as busy:
-        handle(replace(school.engine, database=ours), [school.asked("bob", ERRAND)])
+        handle(replace(school.engine, database=ours), [school.asked("bob", ERRAND_ASKED)])
     assert "Nothing changed" in busy.value.sentence("en")
     other.close()
     ours.close()
@@ -133,7 +137,7 @@ def test_while_another_process_holds_the_file_the_group_is_answered_with_busy(
 
 
 def test_one_command_alone_raises_what_stood_in_its_way(school: School) -> None:
-    done = handle_one(school.engine, school.asked("bob", ERRAND))
+    done = handle_one(school.engine, school.asked("bob", ERRAND_ASKED))
     assert isinstance(done, Done)
     with pytest.raises(UnknownCase):
         handle_one(school.engine, school.asked("bob", run("BG-2019-0099")))
@@ -155,14 +159,14 @@ def test_the_same_key_gets_the_first_answer_also_after_the_case_has_moved_on(sch
 
 
 def test_opening_under_the_same_key_opens_one_case(school: School) -> None:
-    first = school.do("bob", ERRAND, key="k")
-    again = school.do("bob", ERRAND, key="k")
+    first = school.do("bob", ERRAND_ASKED, key="k")
+    again = school.do("bob", ERRAND_ASKED, key="k")
     assert again == replace(first, replayed=True)
     assert not school.exists("BG-2019-0002")
 
 
 def test_a_key_repeated_within_one_group_is_carried_out_once(school: School) -> None:
-    outcomes = school.handle(school.asked("bob", ERRAND, "k"), school.asked("bob", ERRAND, "k"))
+    outcomes = school.handle(school.asked("bob", ERRAND_ASKED, "k"), school.asked("bob", ERRAND_ASKED, "k"))
     assert [isinstance(outcome, Done) and outcome.replayed for outcome in outcomes] == [False, True]
 
 
@@ -185,7 +189,7 @@ def test_the_revision_that_was_expected_is_no_part_of_the_request(school: School
     ids=["another answer", "an answer less", "another claim", "another workflow", "a step instead"],
 )
 def test_the_same_key_for_another_request_is_refused(school: School, other: Any) -> None:
-    school.do("bob", ERRAND, key="k")
+    school.do("bob", ERRAND_ASKED, key="k")
     refusal = refusal_of(school.outcome("bob", other, key="k"))
     assert isinstance(refusal, KeyReused)
     assert refusal.code == "key_reused"
@@ -194,21 +198,21 @@ def test_the_same_key_for_another_request_is_refused(school: School, other: Any)
 
 
 def test_another_persons_same_key_is_his_own(school: School) -> None:
-    first = school.do("bob", ERRAND, key="k")
-    his = school.do("dora", ERRAND, key="k")
+    first = school.do("bob", ERRAND_ASKED, key="k")
+    his = school.do("dora", ERRAND_ASKED, key="k")
     assert (his.replayed, his.case.number) == (False, "BG-2019-0002")
     assert his.case.number != first.case.number
 
 
 def test_the_same_key_on_another_route_is_another_key(school: School) -> None:
-    school.outcome("bob", ERRAND, key="k", route="POST /api/v1/errands")
-    elsewhere = school.outcome("bob", ERRAND, key="k", route="POST /api/v1/cases")
+    school.outcome("bob", ERRAND_ASKED, key="k", route="POST /api/v1/errands")
+    elsewhere = school.outcome("bob", ERRAND_ASKED, key="k", route="POST /api/v1/cases")
     assert isinstance(elsewhere, Done) and not elsewhere.replayed
 
 
 def test_the_same_key_in_another_organisation_is_another_key(school: School) -> None:
-    school.do("alice", ERRAND, key="k")
-    there = school.do(school.actor("alice", THERE), ERRAND, key="k")
+    school.do("alice", ERRAND_ASKED, key="k")
+    there = school.do(school.actor("alice", THERE), ERRAND_ASKED, key="k")
     assert not there.replayed
     assert there.case.organisation == THERE
 
@@ -217,7 +221,7 @@ def test_an_invisible_case_is_unknown_before_the_key_is_looked_at(school: School
     mine = school.assigned()
     other = school.do("bob", OpenCase("errand", {"title": "x", "department": "HQC"}), key="k").case.number
     charlie = school.actor("charlie")
-    school.do(charlie, ERRAND, key="k")
+    school.do(charlie, ERRAND_ASKED, key="k")
     hidden = refusal_of(school.outcome(charlie, run(other), key="k"))
     assert isinstance(hidden, UnknownCase), "not key_reused, which would say that there is something"
     missing = refusal_of(school.outcome(charlie, run("BG-2019-0099"), key="k"))
@@ -239,14 +243,14 @@ def test_a_refusal_is_not_kept_under_its_key(school: School) -> None:
 
 
 def test_a_key_lives_for_thirty_days_and_not_longer(school: School) -> None:
-    first = school.do("bob", ERRAND, key="k")
+    first = school.do("bob", ERRAND_ASKED, key="k")
     school.clock.advance(answers.KEPT - timedelta(seconds=1))
-    assert school.do("bob", ERRAND, key="k").replayed
+    assert school.do("bob", ERRAND_ASKED, key="k").replayed
     school.clock.advance(timedelta(seconds=1))
-    anew = school.do("bob", ERRAND, key="k")
+    anew = school.do("bob", ERRAND_ASKED, key="k")
     assert not anew.replayed
     assert anew.case.number != first.case.number
-    assert school.do("bob", ERRAND, key="k").event == anew.event, "from here on the key stands for the second one"
+    assert school.do("bob", ERRAND_ASKED, key="k").event == anew.event, "from here on the key stands for the second one"
 
 
 # --- what a form refers to -------------------------------------------------------------------------------------------
@@ -381,6 +385,8 @@ def test_a_guards_name_and_the_rule_of_separation_are_the_reason(school: School)
         FireTrigger("YH-2019-0001", "assign", {**STEPS["assign"], "time_limit": TYPED}),
         FireTrigger("YH-2019-0001", "assign", {**STEPS["assign"], "criteria": {TYPED: True}}),
         FireTrigger("YH-2019-0001", "reject", {"reason": TYPED}, expected_revision=9),
+        FireTrigger(f"YH-{TYPED}-1", "reject", {"reason": "r"}),
+        FireTrigger("YH-2019-0001", TYPED),
     ],
 )
 def test_nothing_that_was_typed_is_in_the_refusal_log(school: School, command: Any) -> None:
@@ -511,10 +517,10 @@ def test_late_stays_late_whatever_was_claimed(school: School) -> None:
 def test_numbers_have_no_gaps_where_commands_are_refused_or_fail(school: School) -> None:
     wrong = OpenCase("errand", {"title": "two", "department": "HQC"}, found_at=datetime(2019, 12, 1))  # noqa: DTZ001
     outcomes = school.handle(
-        school.asked("bob", ERRAND),
+        school.asked("bob", ERRAND_ASKED),
         school.asked("bob", OpenCase("errand", {"title": ""})),
         school.asked("bob", wrong),
-        school.asked("bob", ERRAND),
+        school.asked("bob", ERRAND_ASKED),
     )
     assert [type(outcome) for outcome in outcomes] == [Done, Refused, Failed, Done]
     numbers = [outcome.case.number for outcome in outcomes if isinstance(outcome, Done)]
@@ -532,6 +538,13 @@ def test_a_notice_number_is_drawn_when_the_notice_is_issued(school: School) -> N
     school.outcome("sam", FireTrigger(refused, "assign", {**STEPS["assign"], "interim": None}))
     numbers = [school.assigned(), school.assigned()]
     assert [school.case(number).facts["notice_number"] for number in numbers] == ["TZ-2019-0001", "TZ-2019-0002"]
+
+
+def test_a_returned_case_keeps_its_notice_number_and_draws_none(school: School) -> None:
+    number = school.assigned()
+    school.step("alice", number, "fix")
+    assert school.step("erin", number, "return").facts["notice_number"] == "TZ-2019-0001"
+    assert school.case(school.assigned()).facts["notice_number"] == "TZ-2019-0002"
 
 
 # --- cases that come out of cases ------------------------------------------------------------------------------------
@@ -626,6 +639,32 @@ def test_merging_ties_both_ends_and_stops_the_clock(school: School) -> None:
     assert set(school.rungs(number).values()) == {"cancelled"}
 
 
+def test_a_finding_opens_no_second_hazard_while_the_first_is_worked_on(school: School) -> None:
+    number = inspection_of(school)
+    code = min(answers_of(school.case(number)))
+    submit = {"answers": answers_of(school.case(number), code), "summary": "一处", "photos": {code: PHOTO}}
+
+    def handed_in_again() -> list[str]:
+        if school.case(number).state == "submitted":
+            school.step("bob", number, "send_back", reason="补签")
+        case = school.step("dora", number, "submit", **submit)
+        return [link.number for link in case.links if link.kind == "child"]
+
+    assert handed_in_again() == ["YH-2019-0001"]
+    assert handed_in_again() == ["YH-2019-0001"], "the case's own children are looked at"
+    school.step("sam", "YH-2019-0001", "reject")
+    assert handed_in_again() == ["YH-2019-0001", "YH-2019-0002"], "that one is closed, and it fails still"
+
+
+def test_only_a_case_closed_before_the_opening_can_come_back(school: School) -> None:
+    old = school.assigned()
+    new = school.later(hours=1).report()  # of which category it is, triage says
+    for who, trigger in (("alice", "fix"), ("erin", "verify"), ("helen", "approve")):
+        school.later(hours=1).step(who, old, trigger)
+    assert not school.step("sam", new, "assign").links
+    assert not school.case(old).links
+
+
 # --- policy and calendar ---------------------------------------------------------------------------------------------
 
 
@@ -653,9 +692,33 @@ def test_a_policy_moves_no_deadline_that_runs_already(school: School) -> None:
 
 def test_one_workflows_policy_and_one_schools_policy_concern_no_other(school: School) -> None:
     school.set_policy("hazard", verify_workdays=9)
-    errand = school.do("bob", ERRAND)
+    errand = school.do("bob", ERRAND_ASKED)
     there = school.do(school.actor("alice", THERE), OpenCase("hazard", {"title": "t", "place": "p"}))
     assert (errand.event.policy_version, there.event.policy_version) == (0, 0)
+
+
+class WalkPolicy(ErrandPolicy):
+    walk_workdays: int = 4
+
+
+WALKED = replace(
+    ERRAND, version=2, policy=WalkPolicy,
+    states=[replace(ERRAND.states[0], due=Within(workdays="walk_workdays")), *ERRAND.states[1:]],
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("old_first", [True, False])
+def test_two_versions_in_one_group_each_have_their_own_numbers(school: School, old_first: bool) -> None:
+    number = school.errand()
+    school.engine = replace(school.engine, catalog=Catalog([ERRAND, WALKED]))
+    school.set_policy("errand", run_workdays=9, walk_workdays=7)
+    school.revise(date(2019, 12, 3))
+    group = [school.asked("bob", ERRAND_ASKED), school.asked(system(HERE), Recompute(number))]
+    outcomes = school.handle(*(reversed(group) if old_first else group))
+    assert [type(outcome) for outcome in outcomes] == [Done, Done]
+    new, old = (school.case(name) for name in ("BG-2019-0002", number))
+    assert (old.version, old.due_at) == (1, local("2019-12-05 23:59:59")), "a running clock keeps its budget"
+    assert (new.version, new.due_at) == (2, local("2019-12-12 23:59:59"))
 
 
 def test_a_schools_rung_offsets_move_its_reminders(school: School) -> None:
@@ -698,6 +761,104 @@ def test_a_later_holiday_notice_moves_no_deadline_until_it_is_recomputed(school:
     school.assert_history_holds(number)
 
 
+@pytest.mark.parametrize(
+    "at, rung, skipped, effects",
+    [
+        ("2019-12-05 08:00", "due", ["receipt", "receipt-1", "before-1"], (False, None)),
+        (
+            "2019-12-27 08:00",
+            "after-15",
+            ["receipt", "receipt-1", "before-1", "due", "after-1", "after-3", "after-7"],
+            (True, True),
+        ),
+    ],
+)
+def test_what_fell_due_by_the_old_deadline_is_told_before_it_moves(
+    school: School, at: str, rung: str, skipped: list[str], effects: tuple[bool, bool | None]
+) -> None:
+    number = school.assigned()
+    old = school.case(number).generation
+    school.at(at).revise(date(2019, 12, 4))
+    done = school.do(system(HERE), Recompute(number))
+    reminded, recomputed = school.assert_history_holds(number)[-2:]
+    assert (reminded.type, recomputed.type) == ("reminded", "recomputed")
+    assert (reminded.data["rung"], reminded.data["skipped"]) == (rung, skipped)
+    assert (done.case.supervised, done.case.facts.get("meeting_list")) == effects
+    became = school.rungs(number, old)
+    assert {name for name, status in became.items() if status == "skipped"} == set(skipped)
+    assert [name for name, status in became.items() if status == "fired"] == [rung]
+    assert "waiting" not in became.values()
+    assert [notice.sequence for notice in school.notices(number)][-2:] == [reminded.sequence, recomputed.sequence]
+    assert min(school.waiting(number).values()) > school.clock.now()
+
+
+def test_a_deadline_that_stays_still_has_what_fell_due_told(school: School) -> None:
+    number = school.assigned()
+    school.at("2019-12-05 08:00").revise(date(2019, 12, 16))
+    assert isinstance(school.outcome(system(HERE), Recompute(number)), Idle)
+    assert [event.data["rung"] for event in school.reminders(number)] == ["due"]
+    assert school.tick().reminded == 0
+
+
+def test_the_first_limit_moves_only_with_the_clock_that_set_it(school: School) -> None:
+    number = school.assigned()
+    school.step("alice", number, "fix")
+    school.step("erin", number, "return", time_limit="days3")  # the same day as the first limit, by coincidence
+    before = school.case(number)
+    assert before.due_at == before.first_due_at == local("2019-12-05 23:59:59")
+    school.revise(date(2019, 12, 4))
+    after = school.do(system(HERE), Recompute(number)).case
+    assert (after.due_at, after.first_due_at) == (local("2019-12-06 23:59:59"), before.first_due_at)
+
+
+def test_a_period_moves_with_its_cycle_in_the_case_and_in_the_ledger(school: School) -> None:
+    number = inspection_of(school)
+    assert school.case(number).due_at == local("2019-12-20 23:59:59")
+    school.revise(date(2019, 12, 20))
+    moved = local("2019-12-23 23:59:59")
+    assert [then.due_at for _, then in recompute_preview(school.engine, HERE)] == [moved]
+    case = school.do(system(HERE), Recompute(number)).case
+    assert (case.due_at, case.first_due_at, school.periods()[0].due_at) == (moved, moved, moved)
+    assert isinstance(school.outcome(system(HERE), Recompute(number)), Idle)
+    school.at("2019-12-23 10:00")
+    school.step("dora", number, "submit", answers=answers_of(school.case(number)), summary="零报告")
+    assert school.periods()[0].status == "reported"
+    school.assert_history_holds(number)
+
+
+def test_a_period_that_was_handed_in_stays_in_the_ledger_as_it_was(school: School) -> None:
+    number = inspection_of(school)
+    school.step("dora", number, "submit", answers=answers_of(school.case(number)), summary="零报告")
+    school.step("bob", number, "send_back", reason="补签")
+    [before] = school.periods()
+    school.revise(date(2019, 12, 20))
+    case = school.do(system(HERE), Recompute(number)).case
+    assert case.due_at == local("2019-12-23 23:59:59")
+    assert school.periods() == [before]
+
+
+def test_a_waived_period_is_neither_reported_nor_missing(school: School) -> None:
+    number = inspection_of(school)
+    assert school.step("helen", number, "waive", reason="放假").final
+    [period] = school.at("2019-12-31 10:00").periods()
+    assert (period.status, period.reported_at) == ("waived", None)
+    assert not period.missing(school.clock.now())
+
+
+def test_nobody_is_told_when_only_the_estimate_became_certain(school: School) -> None:
+    number = school.at("2020-12-30 09:00").errand()
+    before = school.case(number)
+    assert before.clock is not None and before.clock.provisional
+    with school.engine.database.write() as connection:
+        grown = replace(CALENDAR, version=2, known_until=date(2021, 12, 31))
+        calendars.add(connection, HERE, grown, school.clock.now())
+    done = school.do(system(HERE), Recompute(number))
+    assert done.event.type == "recomputed"
+    assert done.case.clock is not None and not done.case.clock.provisional
+    assert done.case.due_at == before.due_at
+    assert school.notices(number, reasons=["recomputed"]) == []
+
+
 def test_recomputing_does_not_ask_again_for_a_receipt_that_was_asked_for(school: School) -> None:
     number = school.assigned(time_limit="days15")
     school.at("2019-12-05 08:00").tick()
@@ -722,7 +883,7 @@ def test_a_school_without_a_calendar_is_told_to_load_one(school: School) -> None
     with school.engine.database.write() as connection:
         connection.exec_driver_sql("DELETE FROM calendar")
     assert school.count(CalendarRow) == 0
-    outcome = school.outcome("bob", ERRAND)
+    outcome = school.outcome("bob", ERRAND_ASKED)
     assert isinstance(outcome, Failed)
     assert isinstance(outcome.error, BihuanError)
     assert "bihuan calendar load" in str(outcome.error)
@@ -741,6 +902,27 @@ def test_a_step_on_an_older_revision_is_refused_with_the_one_it_stands_at(school
 def test_who_may_not_is_told_so_before_what_is_wrong_with_his_form(school: School) -> None:
     refusal = refusal_of(school.outcome("bob", FireTrigger(school.assigned(), "fix", {"nonsense": 1})))
     assert isinstance(refusal, NotAllowed)
+
+
+@pytest.mark.parametrize(
+    "who, workflow, refusal",
+    [
+        ("bob", "inspection", NotAllowed),
+        ("charlie", "drill", NotAllowed),
+        ("bob", "hazard", InvalidInput),
+        ("bob", "drill", InvalidInput),
+    ],
+)
+def test_who_could_open_none_is_told_so_before_what_is_wrong_with_his_form(
+    school: School, who: str, workflow: str, refusal: type[Refusal]
+) -> None:
+    assert type(refusal_of(school.outcome(who, OpenCase(workflow, {"nonsense": 1})))) is refusal
+
+
+def test_a_step_marks_what_fell_due_untold_as_skipped_and_the_rest_as_cancelled(school: School) -> None:
+    number = school.errand()
+    school.at("2019-12-03 08:00").do("bob", run(number))
+    assert {"before-1": "skipped", "due": "cancelled", "repeat-1": "cancelled"}.items() <= school.rungs(number).items()
 
 
 def test_a_guard_is_named_when_it_refuses(school: School) -> None:

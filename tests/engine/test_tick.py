@@ -9,7 +9,7 @@ from engine import tick as ticking
 from engine.actor import system
 from engine.calendar import Calendar
 from engine.commands import Asked, FireTrigger, OpenCase, OpenPeriod, Recompute, Remind
-from engine.errors import Text
+from engine.errors import InvalidInput, Text
 from engine.handle import Idle
 from engine.store import calendars, people, periods, timers
 from engine.store.tables import EventRow, OutboxRow, PeriodRow, TimerRow
@@ -283,6 +283,24 @@ def test_a_recomputed_case_has_its_rungs_on_watch_and_tells_none_twice_in_a_gene
     assert school.tick().reminded == 0
 
 
+def test_what_was_not_owed_for_a_while_is_not_opened_afterwards(school: School) -> None:
+    school.owe("daily_round", "HQC", "2019-12-02", "2019-12-03")
+    school.at("2019-12-05 08:00").tick()
+    school.owe("daily_round", "HQC", "2019-12-09")
+    school.at("2019-12-10 08:00").tick()
+    assert keys(school) == ["2019-12-02", "2019-12-03", "2019-12-09", "2019-12-10"]
+
+
+def test_what_is_owed_from_an_earlier_day_on_is_opened_where_it_is_missing(school: School) -> None:
+    school.owe("daily_round", "HQC", "2019-12-04")
+    school.at("2019-12-05 08:00").tick()
+    assert keys(school) == ["2019-12-04", "2019-12-05"]
+    school.owe("daily_round", "HQC", "2019-12-02")
+    assert school.tick().opened == 2
+    assert keys(school) == ["2019-12-02", "2019-12-03", "2019-12-04", "2019-12-05"]
+    assert school.tick().opened == 0
+
+
 # --- what goes wrong -------------------------------------------------------------------------------------------------
 
 
@@ -315,7 +333,10 @@ def test_a_period_that_could_not_be_opened_is_not_passed_over(school: School) ->
     with school.engine.database.write() as connection:
         connection.exec_driver_sql("DELETE FROM department WHERE code = 'HQC' AND organisation = 'school'")
     school.owe("dept_check_month", "HQC", "2019-12-01")
-    school.tick()
+    for _ in range(2):
+        [(asked, error)] = school.tick().failed
+        assert getattr(asked.command, "scope", None) == "HQC"
+        assert isinstance(error, InvalidInput), "a refusal that nobody was there to read"
     school.at("2020-01-02 08:00")
     assert keys(school) == [], "nobody can inspect a department that is not there"
     with school.engine.database.write() as connection:
@@ -335,7 +356,7 @@ def test_a_period_that_failed_is_opened_although_a_later_one_was_opened_before(s
     assert sorted(keys(school)) == ["2019-12-02", "2019-12-03", "2019-12-04"]
 
 
-def test_a_period_that_is_refused_is_named_among_what_failed(school: School) -> None:
+def test_a_period_that_cannot_be_drawn_is_named_among_what_failed(school: School) -> None:
     school.owe("dept_check_month", "NOWHERE", "2019-12-01")
     ticked = school.tick()
     assert [getattr(asked.command, "scope", None) for asked, _ in ticked.failed] == ["NOWHERE"]
