@@ -590,23 +590,27 @@ def refusal_record(asked: Asked, refusal: Refusal, now: datetime) -> refusals.Re
     """What the refusal log keeps: enough to answer who tried what, when and why not; nothing of what was typed."""
     command = asked.command
     number, trigger = getattr(command, "case", None), getattr(command, "trigger", None) or "open"
+    route = asked.route
     # an address can be typed too, and this log is never erased
-    typed = not ((number is None or CASE_NUMBER.fullmatch(number)) and TRIGGER.fullmatch(trigger))
+    typed = [part for part, shape in ((number, CASE_NUMBER), (trigger, TRIGGER)) if part and not shape.fullmatch(part)]
+    for part in typed:
+        route = route.replace(part, "…")
+    if typed:
+        sentence = f"{refusal.title.zh}。"
+    elif refusal.fields:  # what is wrong with a field quotes what was typed into it
+        sentence = f"{refusal.asked.zh}：{refusal.title.zh}。"
+    else:
+        sentence = refusal.sentence("zh")
     return refusals.RefusalRecord(
         organisation=asked.actor.organisation,
         at=now,
         principal=asked.actor.principal,
-        route=asked.route,
-        number=None if typed else number,
-        asked="" if typed else trigger,
+        route=route,
+        number=None if number in typed else number,
+        asked="…" if trigger in typed else trigger,
         code=refusal.code,
         reason=getattr(refusal, "guard", None) or getattr(refusal, "reason", None) or "",
-        # what is wrong with a field quotes what was typed into it
-        sentence=f"{refusal.title.zh}。"
-        if typed
-        else f"{refusal.asked.zh}：{refusal.title.zh}。"
-        if refusal.fields
-        else refusal.sentence("zh"),
+        sentence=sentence,
     )
 
 
