@@ -12,7 +12,8 @@ Checked when the value is made, so while its module is imported: a workflow that
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from dataclasses import Field as DataclassField
 from datetime import date
 from difflib import get_close_matches
 from functools import cached_property
@@ -247,6 +248,7 @@ class Transition:
     effect         what it does besides moving (pure)
     acts_as        the relation the person acting takes on; separation reads it over the whole history
     restarts       a new generation of the clock even though the state stays (an extension)
+    hands_over     a new generation that keeps the clock as it runs: somebody else, the same limit
     acknowledges   stops the clock of the receipt
     tells          who else hears of it
     """
@@ -265,6 +267,7 @@ class Transition:
     acts_as: str | None = None
     counts: str | None = None
     restarts: bool = False
+    hands_over: bool = False
     acknowledges: bool = False
     numbers: Series | None = None
     quiet: bool = False
@@ -718,7 +721,8 @@ def _meant(name: str, known: set[str]) -> str:
 def _described(value: Any) -> Any:
     """A definition as plain JSON: functions by their names, forms and policies by their schema."""
     if isinstance(value, Workflow):
-        attributes = {n: _described(getattr(value, n)) for n in value.__dataclass_fields__}
+        said = {f.name: getattr(value, f.name) for f in fields(value) if getattr(value, f.name) != _default_of(f)}
+        attributes = {name: _described(item) for name, item in said.items()}
         return {**attributes, "opens_with": _form(value.opens_with), "policy": _form(value.policy)}
     if isinstance(value, type) and issubclass(value, BaseModel):
         return _form(value)
@@ -726,8 +730,11 @@ def _described(value: Any) -> Any:
         return value.name
     if isinstance(value, Text):
         return value.to_json()
-    if hasattr(value, "__dataclass_fields__"):  # with its class: Week() and Month() have no fields to tell them apart
-        return {"is": type(value).__name__} | {n: _described(getattr(value, n)) for n in value.__dataclass_fields__}
+    if is_dataclass(value) and not isinstance(value, type):
+        # with its class: Week() and Month() have no fields to tell them apart; without what was left at its default,
+        # so that a new ability of the engine changes no definition that does not use it
+        said = {f.name: getattr(value, f.name) for f in fields(value) if getattr(value, f.name) != _default_of(f)}
+        return {"is": type(value).__name__} | {name: _described(item) for name, item in said.items()}
     if isinstance(value, Mapping):
         return {"/".join(k) if isinstance(k, tuple) else str(k): _described(v) for k, v in value.items()}
     if isinstance(value, tuple | list):
@@ -737,6 +744,10 @@ def _described(value: Any) -> Any:
     if value is None or isinstance(value, str | int | bool):
         return value
     return str(value)
+
+
+def _default_of(attribute: DataclassField[Any]) -> Any:
+    return attribute.default_factory() if attribute.default_factory is not MISSING else attribute.default
 
 
 def _form(form: type[BaseModel]) -> dict[str, Any]:

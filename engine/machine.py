@@ -213,9 +213,12 @@ def decide(
     after = effect.case
     after = _with_mode(workflow, after)
     timers: tuple[Timer, ...] = ()
-    restarts = moves or transition.restarts
+    restarts = moves or transition.restarts or transition.hands_over
     if state.final:
         after = replace(after, clock=None, closed_at=now)
+    elif transition.hands_over and not moves and after.clock is not None:
+        after = replace(after, generation=after.generation + 1)
+        timers = _timers(state, after, setting, not_before=now)
     elif restarts:
         after, timers = _start_clock(state, after, situation, setting, not_before=now)
     return Decision(

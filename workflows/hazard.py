@@ -278,6 +278,15 @@ def nothing_absorbed(s: Situation) -> bool:
 
 
 @guard(
+    "hazard.never_assigned",
+    obstacle=Text("本项已交办过，正在重新分级", "it was assigned before and is being graded anew"),
+    remedy=Text("请重新分级交办", "Grade and assign it again"),
+)
+def never_assigned(s: Situation) -> bool:
+    return not s.case.counters.get("retriaged")
+
+
+@guard(
     "hazard.into_no_lesser_one",
     obstacle=Text(
         "不能并入等级更低或尚未交办的隐患",
@@ -287,8 +296,6 @@ def nothing_absorbed(s: Situation) -> bool:
 )
 def into_no_lesser_one(s: Situation) -> bool:
     target = s.related[s.data["into"]]
-    if s.case.state == "reported":
-        return True
     return target.state != "reported" and (is_major(target) or not is_major(s.case))
 
 
@@ -593,11 +600,8 @@ def limit_again(s: Situation, case: Case) -> Effect:
 
 
 def hand_over(s: Situation, case: Case) -> Effect:
-    """Somebody else fixes it, by the same day as before; he acknowledges the notice in his turn."""
-    assert case.clock is not None  # assigned and deferred have their limit
-    until = s.calendar.local_date(case.clock.due_at).isoformat()
-    case = replace(case, receipt_since=s.now, acknowledged_at=None)
-    return Effect(case.with_facts({"limit": {"until": until}, "asked": None}))
+    """Somebody else fixes it, by the same limit as before; he acknowledges the notice in his turn."""
+    return Effect(replace(case, receipt_since=s.now, acknowledged_at=None).with_facts({"asked": None}))
 
 
 def grade_anew(_: Situation, case: Case) -> Effect:
@@ -688,11 +692,11 @@ HAZARD = Workflow(
         ),
         Transition(
             "reject", "reported", "rejected", Text("不予受理", "Do not take up"), by=SAFETY_OFFICE, form=Reject,
-            guards=(nothing_absorbed,), tells=("reporter", "safety_head"),
+            guards=(never_assigned, nothing_absorbed), tells=("reporter", "safety_head"),
         ),
         Transition(
             "merge", "reported", "merged", Text("并入另一项", "Merge into another"), by=SAFETY_OFFICE, form=Merge,
-            guards=(into_another_open_one,), effect=merge_into, tells=("reporter",),
+            guards=(never_assigned, into_another_open_one), effect=merge_into, tells=("reporter",),
         ),
         Transition(
             "merge", ("assigned", "deferred"), "merged", Text("并入另一项", "Merge into another"),
@@ -705,7 +709,7 @@ HAZARD = Workflow(
         ),
         Transition(
             "reassign", ("assigned", "deferred"), None, Text("改派责任人", "Assign to somebody else"),
-            by=(*SAFETY_OFFICE, "dept_head", "vp_safety"), form=Reassign, effect=hand_over, restarts=True,
+            by=(*SAFETY_OFFICE, "dept_head", "vp_safety"), form=Reassign, effect=hand_over, hands_over=True,
             acts_as="assigner", tells=("assignee", "dept_head"),
         ),
         Transition(

@@ -22,9 +22,9 @@ from workflows.hazard import HAZARD, HazardPolicy, Photos, ReportFix
 from workflows.inspection import INSPECTION
 
 PUBLISHED = {
-    ("hazard", 1): "205ea44ecb0b0dbad1da33206f4a24bf1f342e5ed6acd7d26d34de7f9d578eda",
-    ("drill", 1): "8f7d055a5b2661ca567ebcfa0a58a84184ee73afdc45faeea880d63776a4cf5f",
-    ("inspection", 1): "935ca35cd1d2942aa0da105a3e67dc9234681da1c96cc0bc7288eedda65c9c5b",
+    ("hazard", 1): "3cad45943ce4d4a0f00bf0aeac25608adb6c5f415093fc776d300ea3b7d3501b",
+    ("drill", 1): "141cc598982f98bb7e78ad731289bbc6b8a2189f7f15b1a6235ef2fb693627aa",
+    ("inspection", 1): "b00e52ab0541230c2ee5127f418a415b1434051367ac76c2faaf6b03070a0f94",
 }
 
 

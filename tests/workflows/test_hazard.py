@@ -533,6 +533,17 @@ CLAUSES: dict[str, Clause] = {
             "a deferred one into one that was fixed": merging_assigned(deferred, School.fixed),
         },
     ),
+    "hazard.never_assigned": Clause(
+        refuses={
+            "rejected while graded anew": lambda s: Attempt(
+                "officer", retriage(s, s.assigned()), "reject", {"reason": "不属实"}
+            ),
+            "merged while graded anew": lambda s: Attempt(
+                "officer", retriage(s, s.assigned()), "merge", {"into": s.hazard(place="车间").number, "reason": "同一处"}
+            ),
+        },
+        passes={"at its first triage": lambda s: Attempt("officer", s.hazard(), "reject", {"reason": "不属实"})},
+    ),
     "hazard.nothing_absorbed": Clause(
         refuses={
             "another was merged into it": lambda s: Attempt("officer", an_absorbing_one(s), "reject", {"reason": "不属实"})
@@ -965,6 +976,16 @@ def test_whoever_it_was_taken_from_never_confirms_it(school: School) -> None:
         school.verify(case, who="officer")
     assert refused.value.reason == "separation"
     assert school.verify(case, who="safety_of_xb1").state == "verified"
+
+
+def test_a_corrected_calendar_moves_the_limit_that_was_handed_over(school: School) -> None:
+    school.at("2020-01-22 09:00")
+    case = reassign(school, school.assigned(time_limit="days3"))
+    assert local_day(case.due_at) == "2020-02-01"
+    school.at("2020-01-27 08:00").load_calendar(CALENDAR_V2)
+    school.recompute(case)
+    moved = school.case(case.number)
+    assert local_day(moved.due_at) == local_day(moved.first_due_at) == "2020-02-04"
 
 
 def test_it_may_go_to_another_department(school: School) -> None:
