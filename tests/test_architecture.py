@@ -83,7 +83,7 @@ def copied_sources(tmp_path: Path) -> Path:
         ("engine/store/planted.py", "from engine.authority import anything", "memory"),
         ("engine/store/planted.py", "def later() -> None:\n    from engine import definition", "memory"),
         ("engine/machine.py", "import engine.store.database", "mind"),
-        ("engine/definition.py", "from engine.store import database", "mind"),
+        ("engine/definition/workflow.py", "from engine.store import database", "mind"),
         # What notifications may see
         ("notifications/planted.py", "from engine.handle import handle", "notifications-see-events"),
         ("notifications/planted.py", "import engine.tick", "notifications-see-events"),
@@ -92,7 +92,7 @@ def copied_sources(tmp_path: Path) -> Path:
         ("notifications/channels/planted.py", "import engine.machine", "notifications-see-events"),
         # The doors
         ("workflows/planted.py", "from transitions import Machine", "transitions-door"),
-        ("engine/definition.py", "import transitions.core", "transitions-door"),
+        ("engine/definition/workflow.py", "import transitions.core", "transitions-door"),
         ("engine/tick.py", "import apscheduler", "apscheduler-door"),
         ("api/planted.py", "from apscheduler.schedulers.background import BackgroundScheduler", "apscheduler-door"),
         ("engine/handle.py", "import httpx", "httpx-doors"),

@@ -12,8 +12,6 @@ from engine.case import Case
 from engine.cycles import Cycle, Month, Week
 from engine.deadlines import Ladder, Rung
 from engine.definition import (
-    RESERVED_PLURALS,
-    RESERVED_TRIGGERS,
     Acknowledge,
     Catalog,
     CycleRule,
@@ -34,6 +32,7 @@ from engine.definition import (
     diagram,
     said,
 )
+from engine.definition.workflow import RESERVED_PLURALS, RESERVED_TRIGGERS
 from engine.errors import Text, WorkflowError
 from engine.guards import Guard, Situation, guard, guard_named
 

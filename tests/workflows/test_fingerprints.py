@@ -22,9 +22,9 @@ from workflows.hazard import HAZARD, HazardPolicy, Photos, ReportFix
 from workflows.inspection import INSPECTION
 
 PUBLISHED = {
-    ("hazard", 1): "3cad45943ce4d4a0f00bf0aeac25608adb6c5f415093fc776d300ea3b7d3501b",
-    ("drill", 1): "141cc598982f98bb7e78ad731289bbc6b8a2189f7f15b1a6235ef2fb693627aa",
-    ("inspection", 1): "b00e52ab0541230c2ee5127f418a415b1434051367ac76c2faaf6b03070a0f94",
+    ("hazard", 1): "39422642bd33c6131075fc1006b74e8bdd003ca7ab1a5e53b6bae469c2da268f",
+    ("drill", 1): "1e65bc986c9e7923abdf1554e73f6493a9c10c7262696d8e5824052d56f725ca",
+    ("inspection", 1): "4d11545258b2e4755386cb8f57c0251ec7769be19d61e968ebc39be4842831f4",
 }
 
 

@@ -1,344 +1,38 @@
-"""A workflow as data: its states, steps, forms, sign-off, clocks and numbers. Refuses to be built wrong.
+"""A workflow whole, checked when it is made; and the catalog of those a program carries."""
 
-    Workflow
-    ├── State            where a case can stand, whom it waits for, how long, who is told when it takes longer
-    ├── Transition       one step: from where to where, by whom, with which form, under which conditions
-    ├── SignOff          who confirms a step, how many, and who never, by the mode of the case
-    ├── CycleRule        what the workflow opens by itself, and for whom
-    └── policy           the numbers an organisation may change
-
-Checked when the value is made, so while its module is imported: a workflow that exists can be run.
-"""
-
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
-from dataclasses import Field as DataclassField
-from datetime import date
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Literal, cast, get_args, get_origin
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
-from pydantic_core import PydanticCustomError, PydanticUndefined
+from pydantic import ValidationError
 
 from engine.actor import ANOTHER_DEPARTMENT
-from engine.audit import canonical
-from engine.case import FIVE_STATES, Case, CountsAs, Link
-from engine.commands import OpenCase
-from engine.cycles import Cycle
-from engine.deadlines import Budget, Ladder
+from engine.case import FIVE_STATES, Case
+from engine.definition.forms import COLUMNS, Form
+from engine.definition.meaning import fingerprint_of
+from engine.definition.parts import (
+    RECEIPT,
+    RELATIONS,
+    CycleRule,
+    EffectFunction,
+    FromPeriod,
+    Policy,
+    Rebound,
+    SignOff,
+    State,
+    Transition,
+    Within,
+    adjusted,
+    form_of,
+)
 from engine.errors import Text, WorkflowError
-from engine.events import How
-from engine.guards import Guard, Situation, guard_named
-
-# --- forms -----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """Marks a form field that names something which must exist: handle looks it up before the step is decided."""
-
-    kind: Literal["person", "department", "case", "file"]
-
-
-PersonRef = Annotated[str, StringConstraints(min_length=1, max_length=64), Reference("person")]
-DepartmentRef = Annotated[str, StringConstraints(min_length=1, max_length=32), Reference("department")]
-CaseRef = Annotated[str, StringConstraints(pattern=r"^[A-Z]{1,8}-\d{4}-\d{4,}$"), Reference("case")]
-FileRef = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$"), Reference("file")]
-Day = Annotated[
-    date, Field(ge=date(2000, 1, 1), le=date(2100, 12, 31))
-]  # calendars end, and arithmetic on far days is slow
-Line = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Words = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
-
-
-class Form(BaseModel):
-    """What a step asks for. The web form, the API body and the CLI are drawn from it; its class name is its name."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, ser_json_temporal="iso8601")
-    registered: ClassVar[dict[str, type["Form"]]] = {}
-
-    @classmethod
-    def __pydantic_init_subclass__(cls, **_: Any) -> None:
-        known = Form.registered.get(cls.__name__)
-        if known is not None and known.__module__ != cls.__module__:
-            raise WorkflowError("?", f"form {cls.__name__!r} is registered already by {known.__module__}")
-        Form.registered[cls.__name__] = cls
-
-
-def asks(zh: str, en: str, *, default: Any = PydanticUndefined, **bounds: Any) -> Any:
-    """A form field with its label in both languages."""
-    return Field(default, title=zh, json_schema_extra={"zh": zh, "en": en}, **bounds)
-
-
-def said(text: Text) -> PydanticCustomError:
-    """A validator's own sentence, in both languages; it stands among others, so it carries no full stop."""
-    return PydanticCustomError("said", "{en}", {"zh": text.zh.rstrip("。"), "en": text.en.rstrip(".")})
-
-
-class Nothing(Form):
-    """A step that asks for nothing but the will to take it."""
-
-
-#: form fields that become attributes of the case instead of facts
-COLUMNS = ("title", "place", "category", "level", "department", "assignee")
-
-
-def references(form: type[BaseModel], data: Mapping[str, Any], path: str = "") -> list[tuple[str, str, str]]:
-    """(dotted field, kind, value) for everything the answers refer to, however deep it lies."""
-    found: list[tuple[str, str, str]] = []
-    for name, info in form.model_fields.items():
-        found += _referred(info.annotation, info.metadata, data.get(name), f"{path}{name}")
-    return found
-
-
-def _referred(annotation: Any, metadata: Sequence[Any], value: Any, path: str) -> list[tuple[str, str, str]]:
-    if value is None:
-        return []
-    if marks := [item.kind for item in metadata if isinstance(item, Reference)]:
-        return [(path, marks[0], value)]
-    origin, inner = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        return _referred(inner[0], inner[1:], value, path)
-    if origin is list:
-        return [r for n, item in enumerate(value) for r in _referred(inner[0], (), item, f"{path}.{n}")]
-    if origin is dict:
-        return [r for key, item in value.items() for r in _referred(inner[1], (), item, f"{path}.{key}")]
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return references(annotation, value, f"{path}.")
-    return [r for option in inner for r in _referred(option, (), value, path)]  # the options of a union
-
-
-# --- who -------------------------------------------------------------------------------------------------------------
-
-#: relations a person can have to a case; everything else a definition names is a role
-RELATIONS: Mapping[str, Text] = {
-    "anyone": Text("本单位任何已登录人员", "anyone signed in here"),
-    "reporter": Text("上报人", "the reporter"),
-    "submitter": Text("填报人", "whoever handed it in"),
-    "asker": Text("申请人", "whoever asked for it"),
-    "inspector": Text("检查人", "the inspector"),
-    "assignee": Text("整改责任人", "the assignee"),
-    "fixer": Text("整改人", "whoever fixed it"),
-    "verifier": Text("复查人", "whoever verified it"),
-    "holder": Text("当前应办人", "whoever it waits for"),
-    "system": Text("系统", "the system"),
-}
-
-
-# --- time ------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Within:
-    """A fixed allowance. A string names the policy that holds the number, so that an organisation can change it."""
-
-    hours: int | str | None = None
-    days: int | str | None = None
-    workdays: int | str | None = None
-
-    def budget(self, policy: Mapping[str, Any]) -> Budget:
-        unit, amount = self.given
-        number: int = policy[amount] if isinstance(amount, str) else amount
-        return Budget.from_json({unit: number})
-
-    @property
-    def given(self) -> tuple[str, int | str]:
-        [one] = [(u, a) for u in ("hours", "days", "workdays") if (a := getattr(self, u)) is not None]
-        return one
-
-
-@dataclass(frozen=True, slots=True)
-class FromFact:
-    """The allowance a step wrote down under this fact, as `Budget.to_json` spells it."""
-
-    fact: str
-
-
-@dataclass(frozen=True, slots=True)
-class FromPeriod:
-    """The deadline of the period the case was opened for."""
-
-
-Due = Within | FromFact | FromPeriod
-
-
-@dataclass(frozen=True, slots=True)
-class Acknowledge:
-    """Receipt has to be acknowledged within a time, else it climbs: at the limit to the first, a working day later on."""
-
-    within: Within
-    climbs_to: tuple[tuple[str, ...], ...]
-
-
-# --- states and steps ------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """Where a case can stand. `counts_as` one of the five, so that lists and figures of all workflows speak one language.
-
-    awaits       whose move it is: told on entry, reminded, listed under *waiting for me*
-    awaits_in    by mode of the case, where the sign-off table asks for others than `awaits`
-    also_awaits  whoever a request within the state waits for: listed under *waiting for me*, besides the others
-    """
-
-    name: str
-    title: Text
-    awaits: tuple[str, ...] = ()
-    awaits_in: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    also_awaits: Callable[[Case], tuple[str, ...]] | None = None
-    due: Due | None = None
-    ladder: Ladder | None = None
-    acknowledge: Acknowledge | None = None
-    counts_as: CountsAs | None = None
-    final: bool = False
-    tell: How = "digest"
-
-    @property
-    def counted(self) -> CountsAs:
-        return self.counts_as or cast(CountsAs, self.name)
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """What a step does besides moving: the case as it shall be, cases to open, bonds to tie."""
-
-    case: Case
-    opens: tuple[OpenCase, ...] = ()
-    links: tuple[Link, ...] = ()
-
-
-EffectFunction = Callable[[Situation, Case], Effect]
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """A running number of its own, by year: the fact it is kept under and its prefix (`TZ-2020-0007`).
-
-    once   draw none when the case has one already
-    """
-
-    fact: str
-    prefix: str
-    once: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Escalation:
-    """When a counter reaches a number (or each time past it), these are told at once."""
-
-    counter: str
-    at: int | str
-    to: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """One step. `target` None stays where it is. Either `by` says who may, or `sign_off` names a row of the table.
-    A step that sends back (`alone`) may name both: whoever the table names, and these.
-
-    never          relations that exclude a person from it, whatever role he holds (the table has its own)
-    alone          one signature is enough and nobody is excluded: to send back lets nothing pass, and must never be stuck
-    quiet          the answers stay in the event; what becomes of them is the effect's business
-    settles        what becomes of the period the case was opened for
-    form           what it asks for; one form per trigger
-    guards         conditions, in the order they are checked
-    effect         what it does besides moving (pure)
-    acts_as        the relation the person acting takes on; separation reads it over the whole history
-    restarts       a new generation of the clock even though the state stays (an extension)
-    hands_over     a new generation that keeps the clock as it runs: somebody else, the same limit
-    acknowledges   stops the clock of the receipt
-    tells          who else hears of it
-    """
-
-    trigger: str
-    source: str | tuple[str, ...]
-    target: str | None
-    title: Text
-    by: tuple[str, ...] = ()
-    never: tuple[str, ...] = ()
-    sign_off: str | None = None
-    alone: bool = False
-    form: type[Form] | str = Nothing
-    guards: tuple[Guard | str, ...] = ()
-    effect: EffectFunction | None = None
-    acts_as: str | None = None
-    counts: str | None = None
-    restarts: bool = False
-    hands_over: bool = False
-    acknowledges: bool = False
-    numbers: Series | None = None
-    quiet: bool = False
-    settles: Literal["reported", "waived"] | None = None
-    tells: tuple[str, ...] = ()
-    escalates: Escalation | None = None
-    reason: str = "waiting"
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        return (self.source,) if isinstance(self.source, str) else self.source
-
-
-@dataclass(frozen=True, slots=True)
-class Signing:
-    """One row of the sign-off table: who signs, how many distinct persons, and who never.
-
-    never          relations; persons, not roles, over the whole history, those represented included
-    waived_by      relation → the policy that, when true, lifts this one exclusion
-    not_all_from   "fixing_department": the signers may not all belong to the department that answers for the case
-    """
-
-    by: tuple[str, ...]
-    count: int = 1
-    never: tuple[str, ...] = ()
-    waived_by: Mapping[str, str] = field(default_factory=dict)
-    not_all_from: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SignOff:
-    """The sign-off table: (mode, step) → Signing. `mode_of` reads the mode from the case."""
-
-    rows: Mapping[tuple[str, str], Signing]
-    mode_of: Callable[[Case], str]
-
-    @property
-    def modes(self) -> frozenset[str]:
-        return frozenset(mode for mode, _ in self.rows)
-
-
-@dataclass(frozen=True, slots=True)
-class Rebound:
-    """A new case that agrees with one closed at most `within_days` ago in these attributes is bound to it."""
-
-    same: tuple[str, ...]
-    within_days: str
-
-
-@dataclass(frozen=True, slots=True)
-class CycleRule:
-    """A cycle and what its periods open: `data` gives the opening form's answers from the scope and the civil key."""
-
-    cycle: Cycle
-    title_of: Callable[[str, str], Text]
-    data: Callable[[str, str], Mapping[str, Any]]
-
-
-class Policy(BaseModel):
-    """The numbers an organisation may change. Defaults hold until it does; bounds are checked when it does."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    remind_at: Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "07:40"
-    rung_offsets: dict[str, int] = {}  # rung name → working days from the deadline, where they differ from the ladder's
+from engine.guards import Guard, guard_named
 
 
 def _nothing_goes_direct(_: Case) -> bool:
     return False
-
-
-# --- the workflow ----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)  # one value a definition: hashed by identity, so that its machine can be cached
@@ -428,22 +122,8 @@ class Workflow:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over everything that gives the definition its meaning; pinned by the tests for published versions."""
-        return hashlib.sha256(canonical(_described(self))).hexdigest()
-
-
-def adjusted(ladder: Ladder, offsets: Mapping[str, int]) -> Ladder:
-    """The ladder with an organisation's own offsets; those of other ladders' rungs do not concern it."""
-    here = {rung.name: offsets[rung.name] for rung in ladder.rungs if rung.name in offsets}
-    return ladder.with_offsets(here) if here else ladder
-
-
-def form_of(transition: Transition) -> type[Form]:
-    return Form.registered[transition.form] if isinstance(transition.form, str) else transition.form
-
-
-def guards_of(items: tuple[Guard | str, ...]) -> list[Guard]:
-    return [guard for item in items if (guard := guard_named(item) if isinstance(item, str) else item)]
+        """Pinned by the tests for published versions."""
+        return fingerprint_of(self)
 
 
 class Catalog:
@@ -491,8 +171,6 @@ class Catalog:
 
 #: triggers whose address under a case is taken
 RESERVED_TRIGGERS = frozenset({"events", "open"})
-
-RECEIPT = "receipt"  # the rungs of a receipt are called `receipt`, `receipt-1`, …
 
 #: plurals that would hide an address of the API
 RESERVED_PLURALS = frozenset(
@@ -713,65 +391,3 @@ def _closure(start: set[str], moves: set[tuple[str, str]]) -> set[str]:
 def _meant(name: str, known: set[str]) -> str:
     close = get_close_matches(name, known, n=1)
     return f"; did you mean {close[0]!r}?" if close else ""
-
-
-# --- what it looks like ----------------------------------------------------------------------------------------------
-
-
-def _described(value: Any) -> Any:
-    """A definition as plain JSON: functions by their names, forms and policies by their schema."""
-    if isinstance(value, Workflow):
-        said = {f.name: getattr(value, f.name) for f in fields(value) if getattr(value, f.name) != _default_of(f)}
-        attributes = {name: _described(item) for name, item in said.items()}
-        return {**attributes, "opens_with": _form(value.opens_with), "policy": _form(value.policy)}
-    if isinstance(value, type) and issubclass(value, BaseModel):
-        return _form(value)
-    if isinstance(value, Guard):
-        return value.name
-    if isinstance(value, Text):
-        return value.to_json()
-    if is_dataclass(value) and not isinstance(value, type):
-        # with its class: Week() and Month() have no fields to tell them apart; without what was left at its default,
-        # so that a new ability of the engine changes no definition that does not use it
-        said = {f.name: getattr(value, f.name) for f in fields(value) if getattr(value, f.name) != _default_of(f)}
-        return {"is": type(value).__name__} | {name: _described(item) for name, item in said.items()}
-    if isinstance(value, Mapping):
-        return {"/".join(k) if isinstance(k, tuple) else str(k): _described(v) for k, v in value.items()}
-    if isinstance(value, tuple | list):
-        return [_described(item) for item in value]
-    if callable(value):
-        return value.__name__
-    if value is None or isinstance(value, str | int | bool):
-        return value
-    return str(value)
-
-
-def _default_of(attribute: DataclassField[Any]) -> Any:
-    return attribute.default_factory() if attribute.default_factory is not MISSING else attribute.default
-
-
-def _form(form: type[BaseModel]) -> dict[str, Any]:
-    return {"name": form.__name__, "fields": _meaning(form.model_json_schema())}
-
-
-def _meaning(schema: Any) -> Any:
-    """A form's schema without its docstrings, which may be reworded, and without floats, which have no canonical form."""
-    if isinstance(schema, float):
-        return str(schema)
-    if isinstance(schema, dict):
-        told = {key for key, item in schema.items() if key == "description" and isinstance(item, str)}
-        return {key: _meaning(item) for key, item in schema.items() if key not in told}
-    return [_meaning(item) for item in schema] if isinstance(schema, list) else schema
-
-
-def diagram(workflow: Workflow, locale: Literal["zh", "en"] = "zh") -> str:
-    """The loop as Mermaid text, states and steps by their titles."""
-    lines = ["stateDiagram-v2"]
-    lines += [f'    state "{state.title.in_(locale)}" as {state.name}' for state in workflow.states]
-    lines.append(f"    [*] --> {workflow.initial.name}")
-    for transition in workflow.transitions:
-        for source in transition.sources:
-            target = transition.target or source
-            lines.append(f"    {source} --> {target}: {transition.title.in_(locale)}")
-    lines += [f"    {state.name} --> [*]" for state in workflow.states if state.final]
-    return "\n".join(lines)

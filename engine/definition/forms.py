@@ -1,0 +1,86 @@
+"""What a step asks for: pydantic models with labels in both languages, and what their answers refer to."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError, PydanticUndefined
+
+from engine.errors import Text, WorkflowError
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Marks a form field that names something which must exist: handle looks it up before the step is decided."""
+
+    kind: Literal["person", "department", "case", "file"]
+
+
+PersonRef = Annotated[str, StringConstraints(min_length=1, max_length=64), Reference("person")]
+DepartmentRef = Annotated[str, StringConstraints(min_length=1, max_length=32), Reference("department")]
+CaseRef = Annotated[str, StringConstraints(pattern=r"^[A-Z]{1,8}-\d{4}-\d{4,}$"), Reference("case")]
+FileRef = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$"), Reference("file")]
+Day = Annotated[
+    date, Field(ge=date(2000, 1, 1), le=date(2100, 12, 31))
+]  # calendars end, and arithmetic on far days is slow
+Line = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Words = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
+
+
+class Form(BaseModel):
+    """What a step asks for. The web form, the API body and the CLI are drawn from it; its class name is its name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, ser_json_temporal="iso8601")
+    registered: ClassVar[dict[str, type["Form"]]] = {}
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        known = Form.registered.get(cls.__name__)
+        if known is not None and known.__module__ != cls.__module__:
+            raise WorkflowError("?", f"form {cls.__name__!r} is registered already by {known.__module__}")
+        Form.registered[cls.__name__] = cls
+
+
+def asks(zh: str, en: str, *, default: Any = PydanticUndefined, **bounds: Any) -> Any:
+    """A form field with its label in both languages."""
+    return Field(default, title=zh, json_schema_extra={"zh": zh, "en": en}, **bounds)
+
+
+def said(text: Text) -> PydanticCustomError:
+    """A validator's own sentence, in both languages; it stands among others, so it carries no full stop."""
+    return PydanticCustomError("said", "{en}", {"zh": text.zh.rstrip("。"), "en": text.en.rstrip(".")})
+
+
+class Nothing(Form):
+    """A step that asks for nothing but the will to take it."""
+
+
+#: form fields that become attributes of the case instead of facts
+COLUMNS = ("title", "place", "category", "level", "department", "assignee")
+
+
+def references(form: type[BaseModel], data: Mapping[str, Any], path: str = "") -> list[tuple[str, str, str]]:
+    """(dotted field, kind, value) for everything the answers refer to, however deep it lies."""
+    found: list[tuple[str, str, str]] = []
+    for name, info in form.model_fields.items():
+        found += _referred(info.annotation, info.metadata, data.get(name), f"{path}{name}")
+    return found
+
+
+def _referred(annotation: Any, metadata: Sequence[Any], value: Any, path: str) -> list[tuple[str, str, str]]:
+    if value is None:
+        return []
+    if marks := [item.kind for item in metadata if isinstance(item, Reference)]:
+        return [(path, marks[0], value)]
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _referred(inner[0], inner[1:], value, path)
+    if origin is list:
+        return [r for n, item in enumerate(value) for r in _referred(inner[0], (), item, f"{path}.{n}")]
+    if origin is dict:
+        return [r for key, item in value.items() for r in _referred(inner[1], (), item, f"{path}.{key}")]
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return references(annotation, value, f"{path}.")
+    return [r for option in inner for r in _referred(option, (), value, path)]  # the options of a union
