@@ -208,7 +208,9 @@ def decide(
     moves = target != case.state
     after = replace(after, state=target, counts_as=state.counted, final=state.final)
     if moves:
-        after = replace(after, signed={}, acknowledged_at=None, receipt_since=now if state.acknowledge else None)
+        after = replace(after, signed={})
+        if state.acknowledge:  # a new notice; until then the old receipt stays on record
+            after = replace(after, acknowledged_at=None, receipt_since=now)
     effect = transition.effect(replace(situation, case=case), after) if transition.effect else Effect(after)
     after = effect.case
     after = _with_mode(workflow, after)

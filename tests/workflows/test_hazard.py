@@ -978,6 +978,11 @@ def test_whoever_it_was_taken_from_never_confirms_it(school: School) -> None:
     assert school.verify(case, who="safety_of_xb1").state == "verified"
 
 
+def test_the_receipt_stays_on_record_when_the_work_is_done(school: School) -> None:
+    case = school.step("alice", school.assigned(), "acknowledge")
+    assert school.fix(case).acknowledged_at == case.acknowledged_at is not None
+
+
 def test_a_corrected_calendar_moves_the_limit_that_was_handed_over(school: School) -> None:
     school.at("2020-01-22 09:00")
     case = reassign(school, school.assigned(time_limit="days3"))
