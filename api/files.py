@@ -13,13 +13,14 @@ from pathlib import Path
 
 from PIL import Image
 
-from engine.errors import FieldFault, InvalidInput, Text
+from engine.errors import Busy, FieldFault, InvalidInput, Text
 from engine.store import files
 from engine.store.database import Database
 from engine.store.files import FileRecord
 
 MEDIA_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 MAX_PIXELS = 60_000_000  # a good phone takes 50 million; a small file that unfolds into more is meant to hurt
+DRAFT_PIXELS = 256  # scale at which a JPEG is read to its end
 FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # what an organisation's key has to be to name a folder
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -46,6 +47,10 @@ def look_at(content: bytes) -> Picture:
             )
         kind = str(image.format)
         image.verify()
+        # `verify` looks at the frame only: an upload that broke off must not become evidence, so it is read to its end
+        whole = Image.open(io.BytesIO(content), formats=[kind])
+        whole.draft("L", (DRAFT_PIXELS, DRAFT_PIXELS))  # a JPEG is read at a small scale: all its bytes, little memory
+        whole.load()
     except InvalidInput:
         raise
     except Exception as error:  # a broken file can fail in any decoder, with any exception
@@ -75,7 +80,17 @@ class FileStore:
         target = self.path_of(organisation, picture.sha256)
         with self._lock:
             if not target.exists():
-                _write_whole(target, content)
+                try:
+                    _write_whole(target, content)
+                except OSError as error:
+                    raise Busy(
+                        asked=Text("上传图片", "Upload a picture"),
+                        obstacle=Text("磁盘写不进去", f"the disk did not take it: {error.strerror}"),
+                        remedy=Text(
+                            "没有保存任何内容，请稍后重试或联系管理员",
+                            "Nothing was kept; try again later, or tell the administrator",
+                        ),
+                    ) from error
             with database.write() as connection:
                 files.add(connection, record, by)
         return record

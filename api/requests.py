@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, NoReturn
 
@@ -13,6 +14,7 @@ from api.auth import SignedIn, runtime_of
 from api.problems import too_large, unsupported_type
 from engine.clock import utc
 from engine.errors import FieldFault, InvalidInput, Text
+from engine.handle import CASE_NUMBER
 
 MAX_BODY_BYTES = 1_000_000  # forms are text; pictures go to /files
 KEY = re.compile(r"[\x21-\x7e]{1,128}")
@@ -94,8 +96,8 @@ def take_found_at(answers: dict[str, Any]) -> tuple[dict[str, Any], datetime | N
     except (ValueError, OverflowError):
         unreadable(
             Text(
-                "应为带时区的时间，如 2026-03-14T08:00:00+08:00",
-                "has to be a time with its offset, as 2026-03-14T08:00:00+08:00",
+                f"{FOUND_AT} 应为带时区的时间，如 2026-03-14T08:00:00+08:00",
+                f"{FOUND_AT} has to be a time with its offset, as 2026-03-14T08:00:00+08:00",
             ),
             FOUND_AT,
         )
@@ -120,7 +122,8 @@ async def _expected_revision(request: Request, _asker: SignedIn) -> int | None:
     matched = REVISION.fullmatch(said.strip())
     if matched is None:
         unreadable(
-            Text('应为带引号的版本号，如 "7"，或 *', 'has to be a quoted revision such as "7", or *'), "If-Match"
+            Text('If-Match 应为带引号的版本号，如 "7"，或 *', 'If-Match has to be a quoted revision such as "7", or *'),
+            "If-Match",
         )
     return int(matched[1])
 
@@ -158,10 +161,43 @@ def due_cursor(cursor: str | None) -> tuple[datetime | None, str] | None:
         return None
     try:
         instant, number = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        return None if instant is None else utc(datetime.fromisoformat(instant)), str(number)
-    except (ValueError, TypeError, OverflowError):
+        if not isinstance(number, str) or not CASE_NUMBER.fullmatch(number):
+            raise ValueError(number)
+        return None if instant is None else utc(datetime.fromisoformat(instant)), number
+    except (ValueError, TypeError, OverflowError, RecursionError):
         _no_cursor()
 
 
+def instant_of(said: str | None, name: str) -> datetime | None:
+    """A query's instant, RFC 3339 with its offset and nothing looser. Raises InvalidInput."""
+    if said is None:
+        return None
+    try:
+        return utc(datetime.fromisoformat(said))
+    except (ValueError, OverflowError):
+        unreadable(
+            Text(
+                f"{name} 应为带时区的时间，如 2026-03-14T08:00:00+08:00（地址中的 + 写作 %2B）",
+                f"{name} has to be a time with its offset, as 2026-03-14T08:00:00+08:00 (write + as %2B in an address)",
+            ),
+            name,
+        )
+
+
+def known_parameters(request: Request, known: Iterable[str]) -> None:
+    """A misspelt filter must not show everything: refuses what the address does not know."""
+    names = sorted(known)
+    for name in request.query_params:
+        if name not in names:
+            shown = name[:40]
+            unreadable(
+                Text(
+                    f"没有 {shown!r} 这个筛选条件；可用：{'、'.join(names)}",
+                    f"there is no filter {shown!r}; there are {', '.join(names)}",
+                ),
+                "query",
+            )
+
+
 def _no_cursor() -> NoReturn:
-    unreadable(Text("不是本接口给出的游标", "is no cursor this service gave out"), "cursor")
+    unreadable(Text("cursor 不是本接口给出的游标", "cursor is not one this service gave out"), "cursor")

@@ -287,7 +287,9 @@ def _fault(error: Any, words: Mapping[str, Text]) -> FieldFault:
     text = words.get(error["type"])
     if text is None:
         return FieldFault(path, Text(error["msg"], error["msg"]))
-    return FieldFault(path, Text(text.zh.format(**context), text.en.format(**context)))
+    # pydantic lists choices in English: 'a', 'b' or 'c'
+    listed = {name: value.replace("', '", "'、'").replace("' or '", "'、'") for name, value in context.items()}
+    return FieldFault(path, Text(text.zh.format(**listed), text.en.format(**context)))
 
 
 # --- the engine's own commands ---------------------------------------------------------------------------------------

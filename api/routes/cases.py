@@ -1,7 +1,7 @@
 """Cases: open, list, read, act. The addresses of each loop are drawn from its definition, its forms typed in OpenAPI."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -9,21 +9,32 @@ from urllib.parse import urlencode
 import structlog
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
-from pydantic import AwareDatetime, BaseModel
+from pydantic import BaseModel
 from sqlalchemy import Connection
 
 from api.auth import Asker, SignedIn, TheRuntime
 from api.bootstrap import Runtime
 from api.problems import problem, unknown_address
-from api.requests import FOUND_AT, Answers, ExpectedRevision, Key, after_cursor, cursor_of, take_found_at
+from api.requests import (
+    FOUND_AT,
+    Answers,
+    ExpectedRevision,
+    Key,
+    after_cursor,
+    cursor_of,
+    instant_of,
+    known_parameters,
+    take_found_at,
+    unreadable,
+)
 from api.schemas import CaseAnswer, CasePage, EventList, case_answer, event_answer
 from engine.authority import may_see
 from engine.calendar import Calendar
-from engine.case import Case
+from engine.case import FIVE_STATES, Case
 from engine.commands import Asked, Command, FireTrigger, OpenCase
 from engine.deadlines import in_words
 from engine.definition import Catalog, Form, Workflow
-from engine.errors import Locale
+from engine.errors import Locale, Text
 from engine.handle import Failed, Idle, Refused, unknown_case
 from engine.store import calendars, cases, history, worklists
 from engine.store.worklists import Filter
@@ -42,6 +53,9 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 
 
 def filter_of(
+    request: Request,
+    runtime: TheRuntime,
+    _asker: SignedIn,
     workflow: str | None = None,
     state: str | None = None,
     counts_as: str | None = None,
@@ -50,13 +64,25 @@ def filter_of(
     department: str | None = None,
     assignee: str | None = None,
     overdue: bool | None = None,
-    due_before: AwareDatetime | None = None,
-    opened_after: AwareDatetime | None = None,
+    due_before: Annotated[str | None, Query(json_schema_extra={"format": "date-time"})] = None,
+    opened_after: Annotated[str | None, Query(json_schema_extra={"format": "date-time"})] = None,
     q: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Filter:
+    """What a list shows. A misspelt name or word is refused: believed, it would show everything, or nothing."""
+    known_parameters(request, (*(f.name for f in fields(Filter)), "limit", "cursor"))
+    loops = runtime.engine.catalog.newest()
+    _one_of("workflow", workflow, [loop.key for loop in loops])
+    _one_of("state", state, sorted({s.name for loop in loops for s in loop.states}))
+    _one_of("counts_as", counts_as, FIVE_STATES)
     return Filter(
-        workflow, state, counts_as, level, category, department, assignee, overdue, due_before, opened_after, q
-    )
+        workflow, state, counts_as, level, category, department, assignee, overdue,
+        instant_of(due_before, "due_before"), instant_of(opened_after, "opened_after"), q,
+    )  # fmt: skip
+
+
+def _one_of(name: str, said: str | None, known: Sequence[str]) -> None:
+    if said is not None and said not in known:
+        unreadable(Text(f"{name} 只能是 {'、'.join(known)} 之一", f"{name} has to be one of {', '.join(known)}"), name)
 
 
 Wanted = Annotated[Filter, Depends(filter_of)]

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
 from api.auth import SignedIn, TheRuntime
-from api.requests import Answers
+from api.requests import Answers, unreadable
 from api.routes.cases import BASE, json_of
 from api.schemas import (
     GrantAnswer,
@@ -17,6 +17,7 @@ from api.schemas import (
     inbox_answer,
     person_answer,
 )
+from engine.errors import Text
 from engine.store import people
 from notifications import deliveries
 
@@ -73,15 +74,21 @@ def inbox(
         )  # fmt: skip
     shown = found[:limit]
     following = shown[-1].id if len(found) > limit else None
-    headers = {"Link": f'<{BASE}/people/me/inbox?limit={limit}&cursor={following}>; rel="next"'} if following else {}
+    kept = f"limit={limit}&unread={str(unread).lower()}"
+    headers = {"Link": f'<{BASE}/people/me/inbox?{kept}&cursor={following}>; rel="next"'} if following else {}
     return json_of(InboxPage(items=[inbox_answer(m) for m in shown], next=following), headers=headers)
 
 
 @router.post("/people/me/inbox/read", response_model=MarkedRead, summary="标为已读 · Mark my messages read")
 def mark_read(runtime: TheRuntime, asker: SignedIn, answers: Answers) -> Response:
     """Body: `{"ids": [...]}`; everything on my desk without it. Saying it twice changes nothing."""
-    said = answers.get("ids")
-    ids = None if said is None else [str(item) for item in said] if isinstance(said, list) else []
+    ids = answers.get("ids")
+    listed = isinstance(ids, list) and all(isinstance(item, str) for item in ids)
+    if set(answers) - {"ids"} or not (ids is None or listed):
+        # believed, a misspelt `ids` would mark the whole desk as read
+        unreadable(
+            Text("正文只能含 ids：消息编号的列表", "the body may hold only ids, a list of the messages' ids"), "ids"
+        )
     with runtime.database.write() as connection:
         marked = deliveries.mark_read(
             connection, asker.actor.organisation, str(asker.actor.person), ids, runtime.clock.now()

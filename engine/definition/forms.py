@@ -1,11 +1,12 @@
 """What a step asks for: pydantic models with labels in both languages, and what their answers refer to."""
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError, PydanticUndefined
 
 from engine.errors import Text, WorkflowError
@@ -25,8 +26,22 @@ FileRef = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$"), Reference
 Day = Annotated[
     date, Field(ge=date(2000, 1, 1), le=date(2100, 12, 31))
 ]  # calendars end, and arithmetic on far days is slow
-Line = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Words = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
+
+
+def said(text: Text) -> PydanticCustomError:
+    """A validator's own sentence, in both languages; it stands among others, so it carries no full stop."""
+    return PydanticCustomError("said", "{en}", {"zh": text.zh.rstrip("。"), "en": text.en.rstrip(".")})
+
+
+def _readable(value: str) -> str:
+    """Refuses what a reader would not see, or what would turn his line around: control and direction characters."""
+    if any(unicodedata.category(c) in ("Cc", "Cf", "Co", "Cs") and c not in "\n\t\u200d" for c in value):
+        raise said(Text("含有看不见的控制字符", "holds characters that nobody can see"))
+    return value
+
+
+Line = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_readable)]
+Words = Annotated[str, StringConstraints(min_length=1, max_length=4000), AfterValidator(_readable)]
 
 
 class Form(BaseModel):
@@ -46,11 +61,6 @@ class Form(BaseModel):
 def asks(zh: str, en: str, *, default: Any = PydanticUndefined, **bounds: Any) -> Any:
     """A form field with its label in both languages."""
     return Field(default, title=zh, json_schema_extra={"zh": zh, "en": en}, **bounds)
-
-
-def said(text: Text) -> PydanticCustomError:
-    """A validator's own sentence, in both languages; it stands among others, so it carries no full stop."""
-    return PydanticCustomError("said", "{en}", {"zh": text.zh.rstrip("。"), "en": text.en.rstrip(".")})
 
 
 class Nothing(Form):

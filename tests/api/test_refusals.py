@@ -1,5 +1,6 @@
 """Wrong steps answer in the reader's language, leave the case as it was, and are in the refusal log."""
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -126,6 +127,13 @@ def test_who_fixed_it_may_not_verify_it(client: httpx.Client, runtime: Runtime, 
     assert (answer.status_code, answer.json()["reason"]) == (403, "separation")
 
 
+HALF_A_CHARACTER = b'["2020-01-01T00:00:00+00:00", "\\ud800"]'
+
+
+def cursor(said: bytes) -> str:
+    return base64.urlsafe_b64encode(said).decode()
+
+
 #: method, address, body, status, code: refused before any case is in play
 ELSEWHERE = [
     ("GET", "/api/v1/nothing", None, 404, "unknown_address"),
@@ -146,6 +154,19 @@ ELSEWHERE = [
     ("GET", "/api/v1/cases?due_before=2020-03-02T08:00:00", None, 422, "invalid_input"),
     ("GET", "/api/v1/cases?cursor=%00", None, 422, "invalid_input"),
     ("GET", "/api/v1/cases?cursor=abc", None, 422, "invalid_input"),
+    ("GET", "/api/v1/cases?due_before=0001-01-01T00:00:00%2B14:00", None, 422, "invalid_input"),
+    ("GET", "/api/v1/cases?opened_after=9999-12-31T23:59:59-14:00", None, 422, "invalid_input"),
+    ("GET", "/api/v1/cases?due_before=2020", None, 422, "invalid_input"),
+    ("GET", f"/api/v1/cases?cursor={cursor(b'[' * 20_000)}", None, 422, "invalid_input"),
+    ("GET", f"/api/v1/cases?cursor={cursor(HALF_A_CHARACTER)}", None, 422, "invalid_input"),
+    ("GET", "/api/v1/cases?overdu=true", None, 422, "invalid_input"),
+    ("GET", "/api/v1/cases?state=nowhere", None, 422, "invalid_input"),
+    ("GET", "/api/v1/cases?counts_as=open", None, 422, "invalid_input"),
+    ("GET", "/api/v1/cases?workflow=hazards", None, 422, "invalid_input"),
+    ("POST", "/api/v1/people/me/inbox/read", b'{"zz": 1}', 422, "invalid_input"),
+    ("POST", "/api/v1/people/me/inbox/read", b'{"ids": 5}', 422, "invalid_input"),
+    ("POST", "/api/v1/repairs", b'{"title": "A\\u202e", "place": "A"}', 422, "invalid_input"),
+    ("POST", "/api/v1/repairs", b'{"title": "\\u200b", "place": "A"}', 422, "invalid_input"),
 ]
 
 
