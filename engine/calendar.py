@@ -200,6 +200,34 @@ class Calendar:
             estimated_days_off=frozenset(day for day in self.estimated_days_off if day > until),
         )
 
+    def joined_with(self, notice: "Calendar") -> "Calendar":
+        """The next version: the notice holds for the days it knows, what was known of other days stays.
+
+        Raises    ValueError when days between the two would be known to neither
+        """
+        if notice.known_from > self.known_until + DAY or notice.known_until < self.known_from - DAY:
+            raise ValueError(
+                f"it speaks of {notice.known_from} to {notice.known_until} and leaves a gap to what is known, "
+                f"{self.known_from} to {self.known_until}"
+            )
+        until = max(self.known_until, notice.known_until)
+
+        def told(old: Iterable[date], new: Iterable[date]) -> frozenset[date]:
+            return frozenset({day for day in old if not notice.knows(day)} | set(new))
+
+        kept = [pause for pause in self.breaks if not notice.known_from <= pause.first <= notice.known_until]
+        estimated = {d for d in (*self.estimated_days_off, *notice.estimated_days_off) if d > until}
+        return replace(
+            self,
+            version=self.version + 1,
+            days_off=told(self.days_off, notice.days_off),
+            working_weekend_days=told(self.working_weekend_days, notice.working_weekend_days),
+            known_from=min(self.known_from, notice.known_from),
+            known_until=until,
+            breaks=tuple(sorted((*kept, *notice.breaks), key=lambda pause: pause.first)),
+            estimated_days_off=frozenset(estimated),
+        )
+
     def to_json(self) -> dict[str, Any]:
         return {
             "version": self.version,
@@ -222,7 +250,12 @@ class Calendar:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Calendar":
-        """Raises ValueError (or KeyError for a missing field) when the data makes no calendar."""
+        """Raises ValueError (or KeyError for a missing field) when the data makes no calendar, or names what it does not know:
+        believed, a misspelt `breaks` would be a calendar without breaks.
+        """
+        for given, known in [(data, _FIELDS), *((pause, _BREAK_FIELDS) for pause in data.get("breaks", ()))]:
+            if unknown := sorted(set(given) - known):
+                raise ValueError(f"unknown: {', '.join(map(repr, unknown))}; there are {', '.join(sorted(known))}")
         return cls(
             version=data["version"],
             time_zone=data["time_zone"],
@@ -241,6 +274,10 @@ class Calendar:
             ),
             estimated_days_off=_days(data.get("estimated_days_off", ())),
         )
+
+
+_FIELDS = frozenset(Calendar.__dataclass_fields__)
+_BREAK_FIELDS = frozenset(Break.__dataclass_fields__)
 
 
 def _check_breaks(breaks: tuple[Break, ...]) -> None:

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import click
+from sqlalchemy.exc import DBAPIError
 
 from api.cli import calendars, deliveries, exporting, loops, running, tokens
 from engine.errors import BihuanError, FolderError, Refusal
@@ -22,6 +23,13 @@ class _Command(click.Group):
             _say(error.text.zh, error.text.en)
         except BihuanError as error:
             _say(str(error))
+        except (OSError, DBAPIError) as error:
+            # the folder or the disk, not the program: what the system says, and no traceback
+            said = getattr(error, "orig", None) or error
+            _say(
+                f"数据目录或磁盘不可用：{said}。请检查路径、权限和剩余空间",
+                f"The data folder or the disk cannot be used: {said}. Check its path, its permissions and the space left",
+            )
         raise click.exceptions.Exit(1)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,17 @@ def show(data: Path | None, organisation: str | None, as_json: bool) -> None:
 @data_option
 @organisation_option
 def load(file: Path, data: Path | None, organisation: str | None) -> None:
-    """Add the calendar in FILE (.yaml or .json) as the next version. No deadline moves until `calendar recompute`."""
+    """Take a holiday notice in: FILE (.yaml or .json) holds for the days it knows, everything else stays as it was.
+
+    It becomes the next version; no deadline moves until `calendar recompute`. An example, the year 2027:
+
+    \b
+      known_from: 2027-01-01
+      known_until: 2027-12-31
+      days_off: [2027-01-01, 2027-02-05, 2027-02-06]
+      working_weekend_days: [2027-01-31]
+      breaks: [{name: 寒假, first: 2027-01-23, last: 2027-02-21}]
+    """
     from engine.calendar import Calendar
     from engine.store import calendars
 
@@ -72,13 +83,29 @@ def load(file: Path, data: Path | None, organisation: str | None) -> None:
                 said.setdefault("time_zone", newest.time_zone)
             try:
                 loaded = Calendar.from_json(said)
+                if newest is not None:
+                    loaded = newest.joined_with(loaded)
                 calendars.add(connection, here, loaded, runtime.clock.now())
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 why = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else error
                 raise FolderError(
-                    Text(f"日历文件 {file} 不能使用：{why}", f"The calendar file {file} cannot be used: {why}")
+                    Text(
+                        f"日历文件 {file} 不能使用（格式见 bihuan calendar load --help）：{why}",
+                        f"The calendar file {file} cannot be used (its form: bihuan calendar load --help): {why}",
+                    )
                 ) from error
     click.echo(f"calendar v{loaded.version}: {loaded.known_from} … {loaded.known_until}")
+    if newest is not None:
+        _say_what_differs(newest.days_off, loaded.days_off, "放假 · days off")
+        _say_what_differs(newest.working_weekend_days, loaded.working_weekend_days, "补班 · worked weekend days")
+        before, after = ({f"{p.name} {p.first}…{p.last}" for p in c.breaks} for c in (newest, loaded))
+        _say_what_differs(before, after, "学校假期 · breaks")
+
+
+def _say_what_differs(before: Collection[object], after: Collection[object], what: str) -> None:
+    for sign, items in (("+", set(after) - set(before)), ("−", set(before) - set(after))):
+        if items:
+            click.echo(f"  {sign} {what}: {', '.join(sorted(map(str, items)))}")
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -94,6 +121,13 @@ def _read(file: Path) -> dict[str, Any]:
     if not isinstance(said, dict):
         raise FolderError(Text(f"日历文件 {file} 不是键值对照。", f"The calendar file {file} is not a mapping."))
     return said
+
+
+def _move(line: dict[str, Any]) -> str:
+    if line["before"] != line["after"]:
+        return f"{line['before']:%Y-%m-%d %H:%M} → {line['after']:%Y-%m-%d %H:%M}"
+    firm = "暂定 · provisional" if line["provisional"] else "确定 · firm"
+    return f"{line['before']:%Y-%m-%d %H:%M} {firm}"
 
 
 @calendar.command()
@@ -129,6 +163,7 @@ def recompute(dry_run: bool, data: Path | None, organisation: str | None, as_jso
         {
             "case": before.number, "title": before.title, "before": before.due_at and before.due_at.astimezone(zone),
             "after": after.due_at and after.due_at.astimezone(zone),
+            "provisional": bool(after.clock and after.clock.provisional),
         }
         for before, after in moves
     ]  # fmt: skip
@@ -136,9 +171,7 @@ def recompute(dry_run: bool, data: Path | None, organisation: str | None, as_jso
         print_json({"dry_run": dry_run, "moved": moved, "failed": failed, "cases": lines})
     else:
         for line in lines:
-            click.echo(
-                f"{line['case']}  {line['before']:%Y-%m-%d %H:%M} → {line['after']:%Y-%m-%d %H:%M}  {line['title']}"
-            )
+            click.echo(f"{line['case']}  {_move(line)}  {line['title']}")
         if dry_run:
             click.echo(f"将调整 {len(lines)} 项 · {len(lines)} would move")
         else:

@@ -108,6 +108,30 @@ def test_a_corrected_calendar_moves_no_deadline_until_it_is_told_to(data: Path, 
     assert again["cases"] == []
 
 
+def test_the_calendar_of_a_new_year_keeps_what_was_known_and_says_what_it_brings(data: Path, school: School) -> None:
+    file = data.parent / "2022.yaml"
+    file.write_text(
+        "known_from: 2022-01-01\nknown_until: 2022-12-31\ndays_off: [2022-01-03]\nworking_weekend_days: [2022-01-29]\n"
+    )
+    loaded = bihuan("calendar", "load", file, "--data", data)
+    assert loaded.exit_code == 0, loaded.output
+    assert "+ 放假 · days off: 2022-01-03" in loaded.output
+    newest = json.loads(bihuan("calendar", "show", "--json", "--data", data).stdout)["newest"]
+    assert (newest["version"], newest["known_from"], newest["known_until"]) == (2, "2019-01-01", "2022-12-31")
+    file.write_text(file.read_text() + "brekas: []\n")
+    refused = bihuan("calendar", "load", file, "--data", data)
+    assert refused.exit_code == 1
+    assert "'brekas'" in refused.stderr
+
+
+def test_a_database_that_is_none_is_told_in_a_sentence(data: Path, school: School) -> None:
+    (data / "bihuan.db").write_bytes(b"not a database at all, but long enough to be looked at" * 100)
+    refused = bihuan("tick", "--data", data)
+    assert refused.exit_code == 1
+    assert "not a database" in refused.stderr and "数据目录或磁盘不可用" in refused.stderr
+    assert "Traceback" not in refused.output
+
+
 def assigned_hazard(runtime: Runtime, school: School) -> str:
     """Three working days from Monday 2 March."""
     report = OpenCase("hazard", {"title": "t", "place": "p", "source": "staff"})

@@ -304,3 +304,52 @@ def test_a_calendar_with_breaks_and_estimates_survives_json() -> None:
 def test_a_day_in_words(day: date, zh: str, en: str) -> None:
     assert VERSION_1.in_words(day, "zh") == zh
     assert VERSION_1.in_words(day, "en") == en
+
+
+# --- a notice for other days ---------------------------------------------------------------------------------------------
+
+
+def a_year(year: int, off: list[date], worked: list[date], *breaks: Break) -> Calendar:
+    return Calendar(
+        1, "Asia/Shanghai", frozenset(off), frozenset(worked), date(year, 1, 1), date(year, 12, 31), tuple(breaks)
+    )
+
+
+OLD = a_year(2020, [date(2020, 10, 1)], [date(2020, 9, 27)], Break("寒假", date(2020, 1, 18), date(2020, 2, 16)))
+NEW = a_year(2021, [date(2021, 1, 1)], [date(2021, 2, 7)], Break("寒假", date(2021, 1, 30), date(2021, 2, 21)))
+
+
+def test_the_notice_for_a_new_year_leaves_the_old_ones_as_they_were() -> None:
+    joined = OLD.joined_with(NEW)
+    assert (joined.version, joined.known_from, joined.known_until) == (2, date(2020, 1, 1), date(2021, 12, 31))
+    assert joined.days_off == {date(2020, 10, 1), date(2021, 1, 1)}
+    assert joined.working_weekend_days == {date(2020, 9, 27), date(2021, 2, 7)}
+    assert [pause.first for pause in joined.breaks] == [date(2020, 1, 18), date(2021, 1, 30)]
+
+
+def test_a_notice_holds_for_every_day_it_speaks_of() -> None:
+    corrected = a_year(2020, [date(2020, 10, 2)], [])
+    joined = OLD.joined_with(NEW).joined_with(corrected)
+    assert joined.days_off == {date(2020, 10, 2), date(2021, 1, 1)}
+    assert joined.working_weekend_days == {date(2021, 2, 7)}
+    assert [pause.first for pause in joined.breaks] == [date(2021, 1, 30)]
+    assert joined.known_until == date(2021, 12, 31)
+
+
+def test_estimates_give_way_to_the_notice_that_comes() -> None:
+    estimated = replace(OLD, estimated_days_off=frozenset({date(2021, 2, 12), date(2022, 2, 1)}))
+    assert estimated.joined_with(NEW).estimated_days_off == {date(2022, 2, 1)}
+
+
+@pytest.mark.parametrize("year", [2018, 2022])
+def test_a_notice_that_leaves_a_gap_is_refused(year: int) -> None:
+    with pytest.raises(ValueError, match="gap"):
+        OLD.joined_with(a_year(year, [], []))
+
+
+@pytest.mark.parametrize("where", ["calendar", "break"])
+def test_a_misspelt_field_is_refused_by_its_name(where: str) -> None:
+    said = OLD.to_json()
+    (said if where == "calendar" else said["breaks"][0])["brekas"] = []
+    with pytest.raises(ValueError, match="'brekas'"):
+        Calendar.from_json(said)
