@@ -147,6 +147,14 @@ def open_runtime(
     if clock is not None:
         folder.must_be(simulated=not isinstance(clock, SystemClock))
     simulated = folder.simulated
+    if not settings.database_url and not folder.database.is_file():
+        # making an empty one here would bury the loss
+        raise FolderError(
+            Text(
+                f"数据目录 {folder.path} 的数据库 {folder.database.name} 不见了。请从备份恢复该文件。",
+                f"The database {folder.database.name} of the data folder {folder.path} is gone. Restore it from a backup.",
+            )
+        )
     database = _database(folder, settings)
     try:
         migrations.must_be_newest(database)

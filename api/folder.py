@@ -38,13 +38,16 @@ class Folder:
 
     @property
     def simulated(self) -> bool:
-        return bool(self._marked().get("simulated", False))
+        return bool(self.made and self._marked()["simulated"])
 
     @property
     def last_instant(self) -> datetime | None:
         """The last instant of a simulated folder's clock that was saved."""
         text = self._marked().get("last_instant")
-        return None if text is None else utc(datetime.fromisoformat(text))
+        try:
+            return None if text is None else utc(datetime.fromisoformat(text))
+        except (TypeError, ValueError) as error:
+            raise self._unreadable() from error
 
     def make(self, *, simulated: bool = False, at: datetime | None = None) -> None:
         """Make the folder, or find it made the same way.
@@ -135,15 +138,21 @@ class Folder:
         if not self.made:
             return {}
         try:
-            marked: dict[str, Any] = json.loads(self.marker.read_text(encoding="utf-8"))
+            marked: object = json.loads(self.marker.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise FolderError(
-                Text(
-                    f"数据目录的标记 {self.marker} 无法读取。请从备份恢复该文件。",
-                    f"The data folder's marker {self.marker} cannot be read. Restore it from a backup.",
-                )
-            ) from error
+            raise self._unreadable() from error
+        # without its word a simulated folder would pass for a real one, and its messages would go out
+        if not isinstance(marked, dict) or not isinstance(marked.get("simulated"), bool):
+            raise self._unreadable()
         return marked
+
+    def _unreadable(self) -> FolderError:
+        return FolderError(
+            Text(
+                f"数据目录的标记 {self.marker} 无法读取。请从备份恢复该文件。",
+                f"The data folder's marker {self.marker} cannot be read. Restore it from a backup.",
+            )
+        )
 
     def _mark(self, values: dict[str, Any]) -> None:
         # replaced whole: a marker cut off by a power failure would lock its owner out of the folder

@@ -62,6 +62,11 @@ def serve(settings: Settings, *, console: TextIO | None = None, started: Callabl
             listening.close()
 
 
+def port_must_be_free(settings: Settings) -> None:
+    """Raises FolderError when the settings' address cannot be listened on."""
+    _listen(settings).close()
+
+
 def _stop_in_order() -> None:
     """Let SIGTERM unwind as Ctrl-C does: the web server raises it again when it has ended, and would end us before our turn."""
 

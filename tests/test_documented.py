@@ -96,7 +96,9 @@ def test_the_readmes_session_closes_a_loop_with_nothing_but_curl(demo: Demo, tmp
 
 
 def test_every_token_of_the_demo_opens_its_post(demo: Demo, tmp_path: Path) -> None:
-    posts = re.findall(r"^([A-Z_]+)=bihuan_", (demo.folder / "try.env").read_text(encoding="utf-8"), re.MULTILINE)
+    posts = re.findall(
+        r"^export ([A-Z_]+)=bihuan_", (demo.folder / "try.env").read_text(encoding="utf-8"), re.MULTILINE
+    )
     asked = [
         f'curl -sS -o /dev/null -w "%{{http_code}} " "$BIHUAN_API/worklist" -H "Authorization: Bearer ${p}"'
         for p in posts

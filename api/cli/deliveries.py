@@ -5,6 +5,9 @@ from pathlib import Path
 import click
 
 from api.cli.opening import data_option, json_option, opened, organisation_option, print_json, the_organisation
+from engine.errors import FolderError, Text
+
+MOST = 100_000  # dead letters looked through for the ids that are named
 
 
 @click.group()
@@ -54,6 +57,15 @@ def redrive(ids: tuple[str, ...], data: Path | None, organisation: str | None, a
 
     with opened(data) as runtime:
         here = the_organisation(runtime, organisation)
+        with runtime.database.read() as connection:
+            dead = {delivery.id for delivery in deliveries.list_deliveries(connection, here, dead=True, limit=MOST)}
+        if unknown := sorted(set(ids) - dead):
+            raise FolderError(
+                Text(
+                    f"这些不是本单位的死信：{'、'.join(unknown)}。可用 bihuan outbox list --dead 查看。",
+                    f"No dead letters of this organisation: {', '.join(unknown)}. See `bihuan outbox list --dead`.",
+                )
+            )
         with runtime.database.write() as connection:
             again = deliveries.redrive(connection, here, list(ids) or None, runtime.clock.now())
         sent = runtime.deliver()

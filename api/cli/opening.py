@@ -61,7 +61,15 @@ def the_organisation(runtime: "Runtime", wanted: str | None) -> str:
         return wanted
     if wanted is None and len(known) == 1:
         return known[0]
-    listed = ", ".join(known) or "—"
+    if not known:
+        raise FolderError(
+            Text(
+                "此数据目录中还没有学校。建立学校的命令将随以后的版本提供；bihuan demo 可先看一所示范学校。",
+                "There is no school in this data folder yet. The command that sets one up comes with a later version; "
+                "`bihuan demo` shows one.",
+            )
+        )
+    listed = ", ".join(known)
     raise FolderError(
         Text(
             f"请用 --organisation 指明单位；此数据目录中有：{listed}。",

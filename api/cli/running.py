@@ -34,6 +34,10 @@ def demo(data: Path | None, serve: bool, port: int | None, as_json: bool) -> Non
     settings = settings_of(data=place, port=port)
     if settings.log_level == "info":
         logs.configure("warning", settings.log_format)  # four months of ticks would bury the progress bar
+    if serve:
+        from api.server import port_must_be_free
+
+        port_must_be_free(settings)  # told now, not after the replay
     with click.progressbar(length=PERMILLE, label="重演 · Replaying", file=sys.stderr) as bar:
         report = play(settings, lambda part: bar.update(max(0, round(part * PERMILLE) - bar.pos)))
     logs.configure(settings.log_level, settings.log_format)

@@ -38,6 +38,7 @@ from engine.actor import Actor
 from engine.case import Case
 from engine.clock import SimulatedClock
 from engine.commands import Asked, FireTrigger
+from engine.errors import FolderError, Text
 from engine.handle import Failed, Idle, Refused, handle
 from engine.store import calendars, cases, people, periods
 from workflows.inspection import CYCLE
@@ -74,11 +75,20 @@ def play(
     silent     an outage: from the first of these days until the second, that one not included, nothing ticks or delivers
     Raises     FolderError when the folder is in use for something else
     """
+    folder = Folder(settings.data)
+    if folder.made:
+        raise FolderError(
+            Text(
+                f"目录 {folder.path} 已有数据。请换一个新目录重演，或用 bihuan serve --data 继续其中的模拟。",
+                f"The folder {folder.path} holds data already. Replay into a new one, "
+                "or go on with what is there: bihuan serve --data.",
+            )
+        )
     began = wall.perf_counter()
     told = campaign()
     calendar = first_calendar()
     starts = calendar.at(told.first, time(7, 0))
-    make_folder(Folder(settings.data), settings, simulated=True, at=starts)
+    make_folder(folder, settings, simulated=True, at=starts)
     clock = SimulatedClock(starts)
     runtime = open_runtime(settings, clock=clock)
     try:

@@ -21,8 +21,8 @@ POSTS: Mapping[str, str] = {
 
 def write(folder: Path, address: str, tokens: Mapping[str, str]) -> Path:
     """Write `try.env` into the data folder and give its path. The tokens open nothing but this demo."""
-    lines = [f"{API}={address}/api/v1"]
-    lines += [f"{variable}={tokens[person]}" for variable, person in POSTS.items()]
+    lines = [f"export {API}={address}/api/v1", f"export BIHUAN_DATA='{folder}'"]
+    lines += [f"export {variable}={tokens[person]}" for variable, person in POSTS.items()]
     path = folder / NAME
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path

@@ -1,6 +1,7 @@
 """The command line: one sentence in both languages when it refuses, JSON where a script wants it."""
 
 import json
+import socket
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -122,6 +123,33 @@ def test_the_calendar_of_a_new_year_keeps_what_was_known_and_says_what_it_brings
     refused = bihuan("calendar", "load", file, "--data", data)
     assert refused.exit_code == 1
     assert "'brekas'" in refused.stderr
+
+
+def test_a_dead_letter_that_is_none_is_named(data: Path, school: School) -> None:
+    refused = bihuan("outbox", "redrive", "nope", "--data", data)
+    assert refused.exit_code == 1
+    assert "nope" in refused.stderr
+
+
+def test_a_database_that_is_gone_is_not_made_anew(data: Path, school: School) -> None:
+    (data / "bihuan.db").unlink()
+    refused = bihuan("tick", "--data", data)
+    assert refused.exit_code == 1 and "不见了" in refused.stderr and "Restore it from a backup" in refused.stderr
+    assert not (data / "bihuan.db").exists()
+
+
+def test_a_replay_goes_into_a_new_folder_only(data: Path, school: School) -> None:
+    refused = bihuan("demo", "--no-serve", "--data", data)
+    assert refused.exit_code == 1 and "Replay into a new one" in refused.stderr
+
+
+def test_a_taken_port_is_told_before_the_replay(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        refused = bihuan("demo", "--data", tmp_path / "new", "--port", str(taken.getsockname()[1]))
+    assert refused.exit_code == 1
+    assert not (tmp_path / "new" / "folder.json").exists()
 
 
 def test_a_database_that_is_none_is_told_in_a_sentence(data: Path, school: School) -> None:

@@ -150,3 +150,25 @@ def test_a_webhook_s_secret_is_not_shown_when_it_is_wrong(tmp_path: Path) -> Non
     with pytest.raises(FolderError) as refused:
         a_runtime(tmp_path, webhook_url="https://example.org/hook", webhook_secret="tell-nobody")
     assert "tell-nobody" not in str(refused.value) + refused.value.text.zh
+
+
+@pytest.mark.parametrize(
+    "said", ["", "{", "[]", "null", "5", '"x"', "{}", '{"simulated": "yes"}', '{"simulated": null}'],
+)  # fmt: skip
+def test_a_marker_that_does_not_say_what_it_marks_is_refused_and_never_taken_for_real(
+    said: str, tmp_path: Path
+) -> None:
+    folder = Folder(tmp_path / "data")
+    folder.make(simulated=True)
+    folder.marker.write_text(said, encoding="utf-8")
+    with pytest.raises(FolderError, match="cannot be read"):
+        _ = folder.simulated
+
+
+@pytest.mark.parametrize("instant", ['"yesterday"', "5", '"2020-01-01T00:00:00"'])
+def test_a_marker_with_an_odd_instant_is_refused(instant: str, tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "data")
+    folder.make(simulated=True)
+    folder.marker.write_text(f'{{"simulated": true, "last_instant": {instant}}}', encoding="utf-8")
+    with pytest.raises(FolderError, match="cannot be read"):
+        _ = folder.last_instant
