@@ -8,12 +8,20 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from engine.clock import utc
-from engine.errors import Locale
+from engine.errors import Locale, Text
 
 DAY = timedelta(days=1)
 WARN_BEFORE_END = timedelta(days=60)  # next year's holiday notice comes out in November: this is when to ask for it
 SATURDAY = 5
 WEEKDAYS_ZH = "一二三四五六日"
+
+
+class CalendarFault(ValueError):
+    """What makes no calendar, in both languages: it is read by whoever typed a holiday notice."""
+
+    def __init__(self, zh: str, en: str) -> None:
+        self.text = Text(zh, en)
+        super().__init__(en)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +38,12 @@ class Break:
 
     def __post_init__(self) -> None:
         if not self.name:
-            raise ValueError("A break needs a name.")
+            raise CalendarFault("学校假期须有名称。", "A break needs a name.")
         if self.first > self.last:
-            raise ValueError(f"The break {self.name!r} ends on {self.last} before it begins on {self.first}.")
+            raise CalendarFault(
+                f"假期“{self.name}”的结束日 {self.last} 早于开始日 {self.first}。",
+                f"The break {self.name!r} ends on {self.last} before it begins on {self.first}.",
+            )
 
     def __contains__(self, day: date) -> bool:
         return self.first <= day <= self.last
@@ -59,24 +70,40 @@ class Calendar:
 
     def __post_init__(self) -> None:
         if self.version < 1:
-            raise ValueError(f"Calendar versions count from 1, not {self.version!r}.")
+            raise CalendarFault(
+                f"日历版本从 1 起编号，不能是 {self.version!r}。",
+                f"Calendar versions count from 1, not {self.version!r}.",
+            )
         try:
             ZoneInfo(self.time_zone)
         except (KeyError, ValueError, OSError) as error:  # OSError: a folder's name, such as "Asia"
-            raise ValueError(f"{self.time_zone!r} is no time zone. Use a name such as 'Asia/Shanghai'.") from error
+            raise CalendarFault(
+                f"“{self.time_zone}”不是时区名称。请用 Asia/Shanghai 这样的名称。",
+                f"{self.time_zone!r} is no time zone. Use a name such as 'Asia/Shanghai'.",
+            ) from error
         if self.known_from > self.known_until:
-            raise ValueError(f"The calendar ends on {self.known_until} before it begins on {self.known_from}.")
+            raise CalendarFault(
+                f"日历的截止日 {self.known_until} 早于起始日 {self.known_from}。",
+                f"The calendar ends on {self.known_until} before it begins on {self.known_from}.",
+            )
         if weekdays := [day for day in self.working_weekend_days if day.weekday() < SATURDAY]:
-            raise ValueError(f"A make-up workday is a Saturday or Sunday; these are not: {_listed(weekdays)}.")
+            raise CalendarFault(
+                f"补班只能在周六或周日，以下不是：{_listed(weekdays)}。",
+                f"A make-up workday is a Saturday or Sunday; these are not: {_listed(weekdays)}.",
+            )
         if both := self.days_off & self.working_weekend_days:
-            raise ValueError(f"A day cannot be both off and worked: {_listed(both)}.")
+            raise CalendarFault(
+                f"同一天不能既放假又补班：{_listed(both)}。", f"A day cannot be both off and worked: {_listed(both)}."
+            )
         if unknown := [day for day in self.days_off | self.working_weekend_days if not self.knows(day)]:
-            raise ValueError(
-                f"Days outside {self.known_from} to {self.known_until} cannot be known: {_listed(unknown)}."
+            raise CalendarFault(
+                f"{self.known_from} 至 {self.known_until} 以外的日期不能列入：{_listed(unknown)}。",
+                f"Days outside {self.known_from} to {self.known_until} cannot be known: {_listed(unknown)}.",
             )
         if early := [day for day in self.estimated_days_off if day <= self.known_until]:
-            raise ValueError(
-                f"Nothing is estimated up to {self.known_until}, where the notices speak: {_listed(early)}."
+            raise CalendarFault(
+                f"{self.known_until} 及以前以通知为准，不能推定：{_listed(early)}。",
+                f"Nothing is estimated up to {self.known_until}, where the notices speak: {_listed(early)}.",
             )
         _check_breaks(self.breaks)
 
@@ -203,12 +230,19 @@ class Calendar:
     def joined_with(self, notice: "Calendar") -> "Calendar":
         """The next version: the notice holds for the days it knows, what was known of other days stays.
 
-        Raises    ValueError when days between the two would be known to neither
+        Raises    CalendarFault when days between the two would be known to neither, or they hold for different time zones
         """
+        if notice.time_zone != self.time_zone:
+            raise CalendarFault(
+                f"时区 {notice.time_zone} 与现用的 {self.time_zone} 不同。",
+                f"The time zone {notice.time_zone!r} is not the one that holds, {self.time_zone!r}.",
+            )
         if notice.known_from > self.known_until + DAY or notice.known_until < self.known_from - DAY:
-            raise ValueError(
-                f"it speaks of {notice.known_from} to {notice.known_until} and leaves a gap to what is known, "
-                f"{self.known_from} to {self.known_until}"
+            raise CalendarFault(
+                f"{notice.known_from} 至 {notice.known_until} 与已知的 {self.known_from} 至 {self.known_until} 之间有空缺。"
+                "请先载入其间的安排。",
+                f"{notice.known_from} to {notice.known_until} leaves a gap to what is known, "
+                f"{self.known_from} to {self.known_until}. Load what lies between first.",
             )
         until = max(self.known_until, notice.known_until)
 
@@ -250,40 +284,57 @@ class Calendar:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Calendar":
-        """Raises ValueError (or KeyError for a missing field) when the data makes no calendar, or names what it does not know:
-        believed, a misspelt `breaks` would be a calendar without breaks.
+        """Raises CalendarFault when the data makes no calendar, or names what it does not know: believed, a misspelt
+        `breaks` would be a calendar without breaks.
         """
-        for given, known in [(data, _FIELDS), *((pause, _BREAK_FIELDS) for pause in data.get("breaks", ()))]:
-            if unknown := sorted(set(given) - known):
-                raise ValueError(f"unknown: {', '.join(map(repr, unknown))}; there are {', '.join(sorted(known))}")
-        return cls(
-            version=data["version"],
-            time_zone=data["time_zone"],
-            days_off=_days(data["days_off"]),
-            working_weekend_days=_days(data["working_weekend_days"]),
-            known_from=date.fromisoformat(data["known_from"]),
-            known_until=date.fromisoformat(data["known_until"]),
-            breaks=tuple(
-                Break(
-                    name=pause["name"],
-                    first=date.fromisoformat(pause["first"]),
-                    last=date.fromisoformat(pause["last"]),
-                    between_terms=pause.get("between_terms", True),
+        _check_names(data, _FIELDS, ("version", "time_zone", "days_off", "working_weekend_days", *_KNOWN))
+        version = data["version"]
+        if not isinstance(version, int) or isinstance(version, bool):
+            raise CalendarFault(f"version 应为整数，不是 {version!r}。", f"version is a whole number, not {version!r}.")
+        breaks = []
+        for pause in _listing(data, "breaks"):
+            _check_names(pause, _BREAK_FIELDS, ("name", "first", "last"))
+            between = pause.get("between_terms", True)
+            if not isinstance(between, bool):
+                raise CalendarFault(
+                    f"between_terms 应为 true 或 false，不是 {between!r}。",
+                    f"between_terms is true or false, not {between!r}.",
                 )
-                for pause in data.get("breaks", ())
-            ),
-            estimated_days_off=_days(data.get("estimated_days_off", ())),
+            breaks.append(Break(str(pause["name"] or ""), _day(pause["first"]), _day(pause["last"]), between))
+        return cls(
+            version=version,
+            time_zone=str(data["time_zone"]),
+            days_off=_days(data, "days_off"),
+            working_weekend_days=_days(data, "working_weekend_days"),
+            known_from=_day(data["known_from"]),
+            known_until=_day(data["known_until"]),
+            breaks=tuple(breaks),
+            estimated_days_off=_days(data, "estimated_days_off"),
         )
 
 
+_KNOWN = ("known_from", "known_until")
 _FIELDS = frozenset(Calendar.__dataclass_fields__)
 _BREAK_FIELDS = frozenset(Break.__dataclass_fields__)
+
+
+def _check_names(given: object, known: frozenset[str], needed: tuple[str, ...]) -> None:
+    if not isinstance(given, Mapping):
+        raise CalendarFault(f"{given!r} 不是键值对照。", f"{given!r} is not a mapping.")
+    listed = ", ".join(sorted(known))
+    if unknown := ", ".join(sorted(repr(name) for name in given if name not in known)):
+        raise CalendarFault(f"没有 {unknown} 这样的项目；有：{listed}。", f"unknown: {unknown}; there are {listed}.")
+    if missing := ", ".join(repr(name) for name in needed if name not in given):
+        raise CalendarFault(f"缺少 {missing}。", f"{missing} is missing.")
 
 
 def _check_breaks(breaks: tuple[Break, ...]) -> None:
     for earlier, later in pairwise(breaks):
         if later.first <= earlier.last:
-            raise ValueError(f"The breaks {earlier.name!r} and {later.name!r} are out of order or overlap.")
+            raise CalendarFault(
+                f"假期“{earlier.name}”与“{later.name}”重叠或先后颠倒。",
+                f"The breaks {earlier.name!r} and {later.name!r} are out of order or overlap.",
+            )
     # A term is named by the half year it begins in (cycles.Term); two with one name would lose the second one's periods.
     begun: dict[tuple[int, bool], Break] = {}
     for pause in breaks:
@@ -292,9 +343,11 @@ def _check_breaks(breaks: tuple[Break, ...]) -> None:
         begins = pause.last + DAY
         other = begun.setdefault((begins.year, begins.month > 6), pause)
         if other is not pause:
-            raise ValueError(
+            raise CalendarFault(
+                f"{begins.year} 年的同一个半年里，“{other.name}”和“{pause.name}”之后各开始一个学期。"
+                "不在学期之间的假期请注明 between_terms: false。",
                 f"Two terms would begin in one half of {begins.year}, after {other.name!r} and after {pause.name!r}. "
-                "Mark the break that ends no term with between_terms=False."
+                "Mark the break that ends no term with between_terms=False.",
             )
 
 
@@ -306,5 +359,21 @@ def _iso(days: Iterable[date]) -> list[str]:
     return [day.isoformat() for day in sorted(days)]
 
 
-def _days(values: Iterable[str]) -> frozenset[date]:
-    return frozenset(date.fromisoformat(value) for value in values)
+def _listing(data: Mapping[str, Any], name: str) -> Iterable[Any]:
+    said = data.get(name, ())
+    if not isinstance(said, (list, tuple)):
+        raise CalendarFault(f"{name} 应为列表，不是 {said!r}。", f"{name} is a list, not {said!r}.")
+    return said
+
+
+def _days(data: Mapping[str, Any], name: str) -> frozenset[date]:
+    return frozenset(_day(said) for said in _listing(data, name))
+
+
+def _day(said: object) -> date:
+    try:
+        return date.fromisoformat(said)  # type: ignore[arg-type]  # what is no text is refused with the rest
+    except (TypeError, ValueError) as error:
+        raise CalendarFault(
+            f"{said!r} 不是 2027-01-31 这样的日期。", f"{said!r} is no day such as 2027-01-31."
+        ) from error

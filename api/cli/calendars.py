@@ -3,6 +3,8 @@
 import json
 import sys
 from collections.abc import Collection
+from datetime import date
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -41,17 +43,26 @@ def show(data: Path | None, organisation: str | None, as_json: bool) -> None:
         )
         return
     for known, loaded_at in versions:
-        click.echo(f"v{known.version}  {loaded_at:%Y-%m-%d %H:%M}Z  {known.known_from} … {known.known_until}")
-    click.echo(f"days off: {', '.join(str(day) for day in sorted(newest.days_off))}")
-    click.echo(f"worked weekend days: {', '.join(str(day) for day in sorted(newest.working_weekend_days))}")
+        local = loaded_at.astimezone(newest.zone)
+        click.echo(f"v{known.version}  {local:%Y-%m-%d %H:%M}  {known.known_from} … {known.known_until}")
+    _by_month("放假 · Days off", newest.days_off)
+    _by_month("补班 · Worked weekend days", newest.working_weekend_days)
+    _by_month("推定放假 · Estimated days off", newest.estimated_days_off)
     for pause in newest.breaks:
-        click.echo(f"break: {pause.name} {pause.first} … {pause.last}")
+        click.echo(f"学校假期 · Break: {pause.name} {pause.first} … {pause.last}")
     if newest.warns_on(newest.local_date(today)):
         click.echo(
             f"日历只到 {newest.known_until}，此后的时限为暂定。请载入新一年的安排。 / "
             f"The calendar ends on {newest.known_until}; deadlines after it are provisional. Load the next year.",
             err=True,
         )
+
+
+def _by_month(what: str, days: Collection[date]) -> None:
+    if days:
+        click.echo(what)
+    for (year, month), inside in groupby(sorted(days), key=lambda day: (day.year, day.month)):
+        click.echo(f"  {year}-{month:02}: {', '.join(str(day.day) for day in inside)}")
 
 
 @calendar.command()
@@ -70,7 +81,7 @@ def load(file: Path, data: Path | None, organisation: str | None) -> None:
       working_weekend_days: [2027-01-31]
       breaks: [{name: 寒假, first: 2027-01-23, last: 2027-02-21}]
     """
-    from engine.calendar import Calendar
+    from engine.calendar import Calendar, CalendarFault
     from engine.store import calendars
 
     said = _read(file)
@@ -86,16 +97,19 @@ def load(file: Path, data: Path | None, organisation: str | None) -> None:
                 if newest is not None:
                     loaded = newest.joined_with(loaded)
                 calendars.add(connection, here, loaded, runtime.clock.now())
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                why = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else error
+            except CalendarFault as error:
                 raise FolderError(
                     Text(
-                        f"日历文件 {file} 不能使用（格式见 bihuan calendar load --help）：{why}",
-                        f"The calendar file {file} cannot be used (its form: bihuan calendar load --help): {why}",
+                        f"日历文件 {file} 不能使用（格式见 bihuan calendar load --help）：{error.text.zh}",
+                        f"The calendar file {file} cannot be used (its form: bihuan calendar load --help): {error.text.en}",
                     )
                 ) from error
     click.echo(f"calendar v{loaded.version}: {loaded.known_from} … {loaded.known_until}")
     if newest is not None:
+        if (newest.known_from, newest.known_until) != (loaded.known_from, loaded.known_until):
+            click.echo(
+                f"  已知范围 · known range: {newest.known_from} … {newest.known_until} → {loaded.known_from} … {loaded.known_until}"
+            )
         _say_what_differs(newest.days_off, loaded.days_off, "放假 · days off")
         _say_what_differs(newest.working_weekend_days, loaded.working_weekend_days, "补班 · worked weekend days")
         before, after = ({f"{p.name} {p.first}…{p.last}" for p in c.breaks} for c in (newest, loaded))
@@ -114,9 +128,16 @@ def _read(file: Path) -> dict[str, Any]:
 
     try:
         said = json.loads(json.dumps(yaml.safe_load(file.read_text(encoding="utf-8")), default=str))
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, TypeError, ValueError, RecursionError, yaml.YAMLError) as error:
+        # where in the file, as far as the reader knows; its own English words would tell a Chinese reader nothing
+        mark = getattr(error, "problem_mark", None)
+        zh, en = (f"第 {mark.line + 1} 行", f" in line {mark.line + 1}") if mark is not None else ("", "")
         raise FolderError(
-            Text(f"日历文件 {file} 无法读取：{error}", f"The calendar file {file} cannot be read: {error}")
+            Text(
+                f"日历文件 {file} {zh}无法读取。它应为 UTF-8 编码的 YAML 或 JSON，样例见 bihuan calendar load --help。",
+                f"The calendar file {file} cannot be read{en}. It has to be YAML or JSON in UTF-8; "
+                "an example: bihuan calendar load --help.",
+            )
         ) from error
     if not isinstance(said, dict):
         raise FolderError(Text(f"日历文件 {file} 不是键值对照。", f"The calendar file {file} is not a mapping."))
@@ -124,10 +145,10 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _move(line: dict[str, Any]) -> str:
-    if line["before"] != line["after"]:
-        return f"{line['before']:%Y-%m-%d %H:%M} → {line['after']:%Y-%m-%d %H:%M}"
-    firm = "暂定 · provisional" if line["provisional"] else "确定 · firm"
-    return f"{line['before']:%Y-%m-%d %H:%M} {firm}"
+    before, after = (f"{at:%Y-%m-%d %H:%M}" if at else "—" for at in (line["before"], line["after"]))
+    firmness = "  变为暂定 · becomes provisional" if line["provisional"] else "  变为确定 · becomes firm"
+    changed = firmness if line["provisional"] != line["was_provisional"] else ""
+    return f"{before} → {after}{changed}" if before != after else f"{before}{changed}"
 
 
 @calendar.command()
@@ -163,6 +184,7 @@ def recompute(dry_run: bool, data: Path | None, organisation: str | None, as_jso
         {
             "case": before.number, "title": before.title, "before": before.due_at and before.due_at.astimezone(zone),
             "after": after.due_at and after.due_at.astimezone(zone),
+            "was_provisional": bool(before.clock and before.clock.provisional),
             "provisional": bool(after.clock and after.clock.provisional),
         }
         for before, after in moves

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -79,4 +80,9 @@ def the_organisation(runtime: "Runtime", wanted: str | None) -> str:
 
 
 def print_json(value: object) -> None:
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    """As JSON, instants as RFC 3339 has them."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=_in_json))
+
+
+def _in_json(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from sqlalchemy import Connection, Text, bindparam, insert, select, type_coerce
 
-from engine.calendar import Calendar
+from engine.calendar import Calendar, CalendarFault
 from engine.store.database import table_of
 from engine.store.tables import CalendarRow
 
@@ -39,10 +39,13 @@ def versions(connection: Connection, organisation: str) -> list[tuple[Calendar, 
 
 
 def add(connection: Connection, organisation: str, calendar: Calendar, at: datetime) -> None:
-    """Add a version. Raises ValueError unless its number follows the newest one's."""
+    """Add a version. Raises CalendarFault unless its number follows the newest one's."""
     known = newest(connection, organisation)
     expected = known.version + 1 if known else 1
     if calendar.version != expected:
-        raise ValueError(f"the next calendar version is {expected}, not {calendar.version}")
+        raise CalendarFault(
+            f"下一个日历版本应为 {expected}，不是 {calendar.version}。",
+            f"the next calendar version is {expected}, not {calendar.version}.",
+        )
     values = {"organisation": organisation, "version": calendar.version, "body": calendar.to_json(), "loaded_at": at}
     connection.execute(insert(_calendars), values)

@@ -14,7 +14,7 @@ from api.folder import Folder
 from engine.clock import SimulatedClock
 from engine.commands import Asked, FireTrigger, OpenCase
 from engine.handle import Done, handle_one
-from engine.store import people, policies
+from engine.store import calendars, people, policies
 from tests.builders import START, School, a_calendar, a_database, a_school, the_settings
 from workflows.reference import criteria_for
 
@@ -123,6 +123,41 @@ def test_the_calendar_of_a_new_year_keeps_what_was_known_and_says_what_it_brings
     refused = bihuan("calendar", "load", file, "--data", data)
     assert refused.exit_code == 1
     assert "'brekas'" in refused.stderr
+
+
+def test_a_deadline_that_only_becomes_provisional_or_firm_says_so(data: Path, school: School) -> None:
+    runtime = open_runtime(the_settings(data), clock=SimulatedClock(START))
+    assigned_hazard(runtime, school)
+    with runtime.database.write() as connection:
+        shorter = a_calendar(version=2, known_until=date(2020, 3, 3))
+        calendars.add(connection, "school", shorter, START)
+    runtime.close()
+    said = bihuan("calendar", "recompute", "--data", data)
+    assert "变为暂定 · becomes provisional" in said.stdout, said.output
+    assert "→" not in said.stdout
+
+
+def test_the_calendar_is_shown_by_month_and_in_the_school_s_time(data: Path, school: School) -> None:
+    file = data.parent / "march.yaml"
+    file.write_text(
+        "known_from: 2020-03-01\nknown_until: 2020-03-31\ndays_off: [2020-03-03, 2020-03-04]\nworking_weekend_days: []\n"
+    )
+    assert bihuan("calendar", "load", file, "--data", data).exit_code == 0
+    shown = bihuan("calendar", "show", "--data", data).stdout
+    assert "2020-03: 3, 4" in shown and "放假 · Days off" in shown
+    assert "v2  2020-03-02 09:0" in shown
+    loaded_at = json.loads(bihuan("calendar", "show", "--json", "--data", data).stdout)["versions"][1]["loaded_at"]
+    assert datetime.fromisoformat(loaded_at).utcoffset() is not None and "T" in loaded_at
+
+
+@pytest.mark.parametrize("written", [b"a: [", b"\xff\xfe\x00", b"2020-01-01: 1\n? [1]\n: 2", b"[]"])
+def test_a_file_that_is_no_calendar_is_told_without_the_reader_s_own_words(
+    written: bytes, data: Path, school: School
+) -> None:
+    (data.parent / "odd.yaml").write_bytes(written)
+    refused = bihuan("calendar", "load", data.parent / "odd.yaml", "--data", data)
+    assert refused.exit_code == 1, refused.output
+    assert len(refused.stderr.strip().splitlines()) == 1 and "日历文件" in refused.stderr
 
 
 def test_a_dead_letter_that_is_none_is_named(data: Path, school: School) -> None:

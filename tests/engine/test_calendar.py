@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.calendar import DAY, Break, Calendar
+from engine.calendar import DAY, Break, Calendar, CalendarFault
 
 WINTER = Break("寒假", date(2020, 1, 18), date(2020, 2, 16))
 SUMMER = Break("暑假", date(2020, 7, 4), date(2020, 8, 30))
@@ -353,3 +353,28 @@ def test_a_misspelt_field_is_refused_by_its_name(where: str) -> None:
     (said if where == "calendar" else said["breaks"][0])["brekas"] = []
     with pytest.raises(ValueError, match="'brekas'"):
         Calendar.from_json(said)
+
+
+@pytest.mark.parametrize(
+    "change, zh, en",
+    [
+        ({"days_off": ["31.1.2020"]}, "不是 2027-01-31 这样的日期", "is no day such as"),
+        ({"days_off": "2020-01-01"}, "应为列表", "is a list"),
+        ({"days_off": [20200101]}, "这样的日期", "is no day"),
+        ({"known_until": None}, "这样的日期", "is no day"),
+        ({"breaks": ["寒假"]}, "不是键值对照", "is not a mapping"),
+        ({"breaks": [{"name": "寒假"}]}, "缺少 'first', 'last'", "'first', 'last' is missing"),
+        ({"breaks": [{"name": "a", "first": "2020-01-01", "last": "2020-01-02", "between_terms": "no"}]}, "或", "or"),
+        ({"version": "2"}, "应为整数", "whole number"),
+        ({"known_until": "2018-01-01"}, "早于起始日", "before it begins"),
+    ],
+)
+def test_what_makes_no_calendar_is_told_in_both_languages(change: dict[str, object], zh: str, en: str) -> None:
+    with pytest.raises(CalendarFault) as refused:
+        Calendar.from_json({**OLD.to_json(), **change})
+    assert zh in refused.value.text.zh and en in refused.value.text.en
+
+
+def test_a_notice_for_another_time_zone_is_refused() -> None:
+    with pytest.raises(CalendarFault, match="is not the one that holds"):
+        OLD.joined_with(replace(NEW, time_zone="Asia/Urumqi"))
