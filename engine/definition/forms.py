@@ -33,15 +33,33 @@ def said(text: Text) -> PydanticCustomError:
     return PydanticCustomError("said", "{en}", {"zh": text.zh.rstrip("。"), "en": text.en.rstrip(".")})
 
 
-def _readable(value: str) -> str:
-    """Refuses what a reader would not see, or what would turn his line around: control and direction characters."""
-    if any(unicodedata.category(c) in ("Cc", "Cf", "Co", "Cs") and c not in "\n\t\u200d" for c in value):
-        raise said(Text("含有看不见的控制字符", "holds characters that nobody can see"))
+TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # they show words in another order
+BLANKS = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # letters and signs by their category, and yet drawn as nothing
+
+
+def _one_line(value: str) -> str:
+    """Refuses what a reader would not see, what breaks the line, and what turns it around."""
+    if any(unicodedata.category(letter) in {"Cc", "Zl", "Zp"} or letter in TURNING for letter in value):
+        raise said(
+            Text(
+                "含有换行、控制字符或改变书写方向的字符",
+                "holds line breaks, control characters or such as turn the text around",
+            )
+        )
+    if not any(unicodedata.category(letter)[0] in "LNPS" and letter not in BLANKS for letter in value):
+        raise said(Text("没有可见的文字", "holds nothing that can be seen"))
     return value
 
 
-Line = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_readable)]
-Words = Annotated[str, StringConstraints(min_length=1, max_length=4000), AfterValidator(_readable)]
+def _lines(value: str) -> str:
+    """As a line, of as many lines and tabs as it takes."""
+    _one_line(value.replace("\r\n", " ").replace("\n", " ").replace("\t", " "))
+    return value
+
+
+# the checks are no part of the JSON schema, so they move no published version's fingerprint
+Line = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_one_line)]
+Words = Annotated[str, StringConstraints(min_length=1, max_length=4000), AfterValidator(_lines)]
 
 
 class Form(BaseModel):
