@@ -12,17 +12,24 @@ from datetime import datetime
 from pathlib import Path
 
 from PIL import Image
+from sqlalchemy.exc import OperationalError
 
-from engine.errors import Busy, FieldFault, InvalidInput, Text
+from api.problems import cannot_write
+from engine.errors import FieldFault, InvalidInput, Text
 from engine.store import files
 from engine.store.database import Database
 from engine.store.files import FileRecord
 
-MEDIA_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
+FORMATS = ("JPEG", "PNG", "WEBP")
+MEDIA_TYPES = {  # by what the decoder calls it: MPO is a JPEG that carries a second picture, as many phones make them
+    "JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp",
+}  # fmt: skip
 MAX_PIXELS = 60_000_000  # a good phone takes 50 million; a small file that unfolds into more is meant to hurt
 DRAFT_PIXELS = 256  # scale at which a JPEG is read to its end
 FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # what an organisation's key has to be to name a folder
 SHA256 = re.compile(r"[0-9a-f]{64}")
+
+_decoding = threading.Lock()  # a picture unfolds into 240 MB at worst: one after another, however many are uploaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +43,7 @@ def look_at(content: bytes) -> Picture:
     """What the bytes are, whatever they were called. Raises InvalidInput unless they are a picture we take."""
     try:
         with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
-            image = Image.open(io.BytesIO(content), formats=list(MEDIA_TYPES))
+            image = Image.open(io.BytesIO(content), formats=FORMATS)
         width, height = image.size
         if width * height > MAX_PIXELS:
             raise _no_picture(
@@ -45,19 +52,25 @@ def look_at(content: bytes) -> Picture:
                     f"it has {width}×{height} pixels, more than {MAX_PIXELS}",
                 )
             )
-        kind = str(image.format)
+        kind = MEDIA_TYPES[str(image.format)]
         image.verify()
         # `verify` looks at the frame only: an upload that broke off must not become evidence, so it is read to its end
-        whole = Image.open(io.BytesIO(content), formats=[kind])
-        whole.draft("L", (DRAFT_PIXELS, DRAFT_PIXELS))  # a JPEG is read at a small scale: all its bytes, little memory
-        whole.load()
+        with (
+            _decoding,
+            warnings.catch_warnings(action="ignore"),
+            Image.open(io.BytesIO(content), formats=FORMATS) as whole,
+        ):
+            whole.draft(
+                "L", (DRAFT_PIXELS, DRAFT_PIXELS)
+            )  # a JPEG is read at a small scale: all its bytes, little memory
+            whole.load()
     except InvalidInput:
         raise
     except Exception as error:  # a broken file can fail in any decoder, with any exception
         raise _no_picture(
             Text("不是完好的 JPEG、PNG 或 WebP 图片", "it is no sound JPEG, PNG or WebP picture")
         ) from error
-    return Picture(hashlib.sha256(content).hexdigest(), MEDIA_TYPES[kind], len(content))
+    return Picture(hashlib.sha256(content).hexdigest(), kind, len(content))
 
 
 class FileStore:
@@ -79,20 +92,18 @@ class FileStore:
         record = FileRecord(organisation, picture.sha256, picture.media_type, picture.size_bytes, now)
         target = self.path_of(organisation, picture.sha256)
         with self._lock:
-            if not target.exists():
-                try:
+            known = target.exists()
+            try:
+                if not known:
                     _write_whole(target, content)
-                except OSError as error:
-                    raise Busy(
-                        asked=Text("上传图片", "Upload a picture"),
-                        obstacle=Text("磁盘写不进去", f"the disk did not take it: {error.strerror}"),
-                        remedy=Text(
-                            "没有保存任何内容，请稍后重试或联系管理员",
-                            "Nothing was kept; try again later, or tell the administrator",
-                        ),
-                    ) from error
-            with database.write() as connection:
-                files.add(connection, record, by)
+                with database.write() as connection:
+                    files.add(connection, record, by)
+            except BaseException as error:
+                if not known:  # bytes without a row would never be swept
+                    target.unlink(missing_ok=True)
+                if isinstance(error, OSError | OperationalError):
+                    raise cannot_write(error) from error
+                raise
         return record
 
     def sweep(self, database: Database, now: datetime) -> int:

@@ -10,6 +10,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from api.bootstrap import Runtime
+from engine.errors import Busy
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +34,7 @@ class Scheduler:
             },
             timezone="UTC",
         )
+        self._in_place = runtime.writer.must_be_in_place
         self._every(timedelta(seconds=runtime.settings.tick_seconds), "tick", runtime.tick)
         self._every(timedelta(seconds=runtime.settings.deliver_seconds), "deliver", runtime.deliver)
         self._every(SWEEP_EVERY, "sweep", runtime.sweep)
@@ -48,15 +50,18 @@ class Scheduler:
         trigger = IntervalTrigger(
             seconds=int(interval.total_seconds()), jitter=interval.total_seconds() / JITTER_PART, timezone="UTC"
         )
-        self._jobs.add_job(_looked_after(name, job), trigger, id=name, name=name)
+        self._jobs.add_job(_looked_after(name, job, self._in_place), trigger, id=name, name=name)
 
 
-def _looked_after(name: str, job: Callable[[], object]) -> Callable[[], None]:
+def _looked_after(name: str, job: Callable[[], object], in_place: Callable[[], None]) -> Callable[[], None]:
     """The job, its failure logged in our words: the next run is the remedy."""
 
     def run() -> None:
         try:
+            in_place()
             job()
+        except Busy as busy:  # a full disk, a database held by another: nothing a traceback would explain
+            log.warning("job_put_off", job=name, why=busy.sentence("en"))
         except Exception:
             log.exception("job_failed", job=name)
 

@@ -3,9 +3,12 @@
 import queue
 import threading
 from concurrent.futures import Future
+from pathlib import Path
 
+from sqlalchemy import make_url
 from sqlalchemy.exc import OperationalError
 
+from api.problems import cannot_write
 from engine.commands import Asked
 from engine.errors import Busy, Text
 from engine.handle import Engine, Failed, Outcome, handle
@@ -25,6 +28,8 @@ class Writer:
 
     def __init__(self, engine: Engine, limit: int = 1000) -> None:
         self._engine = engine
+        self._path = make_url(engine.database.url).database or ""
+        self._opened = _identity(self._path)
         self._waiting: queue.Queue[_Waiting | None] = queue.Queue(maxsize=limit)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -66,6 +71,23 @@ class Writer:
         """Whether the writer would take a command now."""
         return not self._stopped and (self._thread is None or self._thread.is_alive())
 
+    def must_be_in_place(self) -> None:
+        """Raises Busy when the database's path no longer leads to the file that was opened.
+
+        An open file can be written to long after it was deleted: every answer would be a promise nobody can keep.
+        """
+        if self._opened is not None and _identity(self._path) != self._opened:
+            raise Busy(
+                asked=Text("写入数据", "Write it down"),
+                obstacle=Text(
+                    "数据目录在运行期间被移走、删除或替换", "the data folder was moved, deleted or replaced meanwhile"
+                ),
+                remedy=Text(
+                    "请联系管理员：放回数据目录，并重新启动服务",
+                    "Tell the administrator: put the data folder back and start the service again",
+                ),
+            )
+
     def _run(self) -> None:
         going_on = True
         while going_on:
@@ -89,16 +111,30 @@ class Writer:
 
     def _carry_out(self, group: list[_Waiting]) -> None:
         try:
+            self.must_be_in_place()
             outcomes = handle(self._engine, [asked for asked, _ in group])
+        except OperationalError as error:  # a full disk takes the whole transaction away, savepoints and all
+            for _, answer in group:
+                answer.set_exception(cannot_write(error))
+            return
         except Exception as error:  # noqa: BLE001  # nobody may be left waiting, and the writer has to outlive a bad group
             for _, answer in group:
                 answer.set_exception(error)
             return
         for (_, answer), outcome in zip(group, outcomes, strict=True):
             if isinstance(outcome, Failed) and isinstance(outcome.error, OperationalError):
-                answer.set_exception(_busy(Text("数据库暂不可用", "the database is not available")))
+                answer.set_exception(cannot_write(outcome.error))
             else:
                 answer.set_result(outcome)
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """Which file lies there; None for none, or where the system does not say."""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if found.st_ino else None
 
 
 def _busy(obstacle: Text) -> Busy:

@@ -1,7 +1,11 @@
+import logging
 import threading
 from pathlib import Path
 
-from api.scheduler import Scheduler
+import pytest
+
+from api.scheduler import Scheduler, _looked_after
+from engine.errors import Busy, Text
 from tests.builders import a_runtime
 
 
@@ -30,4 +34,39 @@ def test_a_job_that_fails_runs_again(tmp_path: Path) -> None:
     scheduler.start()
     assert ran.acquire(timeout=10) and ran.acquire(timeout=10)
     scheduler.stop()
+    runtime.close()
+
+
+WORDS = Text("磁盘已满", "the disk is full")
+
+
+@pytest.mark.parametrize(
+    "error, level, traceback",
+    [
+        (Busy(asked=WORDS, obstacle=WORDS, remedy=WORDS), logging.WARNING, False),
+        (RuntimeError("a defect"), logging.ERROR, True),
+    ],
+    ids=["what comes again", "a defect"],
+)
+def test_a_job_that_fails_is_told_once(
+    error: Exception, level: int, traceback: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken() -> None:
+        raise error
+
+    _looked_after("tick", broken, lambda: None)()
+    [told] = caplog.records
+    assert told.levelno == level
+    assert ("exc_info" in str(told.msg)) == traceback
+
+
+def test_nothing_ticks_in_a_folder_that_was_moved_away(tmp_path: Path) -> None:
+    runtime = a_runtime(tmp_path / "data")
+    (tmp_path / "data").rename(tmp_path / "elsewhere")
+    ran: list[str] = []
+    _looked_after("tick", lambda: ran.append("tick"), runtime.writer.must_be_in_place)()
+    assert ran == []
+    (tmp_path / "elsewhere").rename(tmp_path / "data")
+    _looked_after("tick", lambda: ran.append("tick"), runtime.writer.must_be_in_place)()
+    assert ran == ["tick"]
     runtime.close()
