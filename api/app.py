@@ -1,24 +1,28 @@
 """The web application: addresses, refusals as problems, one log line a request. Made from a runtime; keeps nothing of its own."""
 
+import re
 import time
 from typing import Any
 
 import structlog
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import iter_route_contexts
+from sqlalchemy.exc import DBAPIError
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.auth import Asker, locale_of, runtime_of, signed_in
 from api.bootstrap import Runtime
-from api.problems import defect, method_refused, problem, unknown_address
-from api.requests import unreadable
+from api.problems import cannot_write, defect, method_refused, problem, unknown_address
+from api.requests import fault_of, known_parameters, misread, unreadable
 from api.routes import cases, files, health, people, workflows, worklist
 from api.schemas import Problem
 from engine.case import instant_text
-from engine.errors import Busy, FieldFault, InvalidInput, NotSignedIn, Refusal, Text
+from engine.errors import Busy, InvalidInput, NotSignedIn, Refusal, Text
 from engine.store import refusals
 from engine.store.refusals import RefusalRecord
 
@@ -41,16 +45,32 @@ def create_app(runtime: Runtime) -> FastAPI:
     )
     app.state.runtime = runtime
     # the fixed addresses first: a loop's plural may not hide them, and the definition refuses one that would
-    for router in (health.router, worklist.router, workflows.router, files.router, people.router):
-        app.include_router(router)
-    app.include_router(cases.router(runtime.engine.catalog))
+    app.include_router(health.router)
+    refusals_everywhere: dict[int | str, dict[str, Any]] = {status: cases.PROBLEMS[status] for status in (401, 422)}
+    for router in (
+        worklist.router,
+        workflows.router,
+        files.router,
+        people.router,
+        cases.router(runtime.engine.catalog),
+    ):
+        app.include_router(router, dependencies=[Depends(known_parameters)], responses=refusals_everywhere)
+    app.state.addresses = _addresses(app)
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(HTTPException, _not_routed)
-    app.add_exception_handler(Exception, _broken)
     app.add_middleware(_Telling, runtime=runtime)
     app.openapi = lambda: _openapi(app, runtime)  # type: ignore[method-assign]  # FastAPI's own way to extend it
     return app
+
+
+def _addresses(app: FastAPI) -> list[tuple[re.Pattern[str], set[str]]]:
+    """Every address that is written down, and the methods it takes."""
+    return [
+        (compile_path(context.path)[0], set(context.methods or ()))
+        for context in iter_route_contexts(app.routes)
+        if context.path is not None and (context.include_in_schema or not context.path.startswith(f"{cases.BASE}/"))
+    ]
 
 
 def _openapi(app: FastAPI, runtime: Runtime) -> dict[str, Any]:
@@ -59,7 +79,7 @@ def _openapi(app: FastAPI, runtime: Runtime) -> dict[str, Any]:
         components = schema.setdefault("components", {})
         named = components.setdefault("schemas", {})
         named |= cases.form_components(runtime.engine.catalog)
-        named |= cases.component("Problem", Problem)
+        named |= cases.component("Problem", Problem) | cases.component("MarkRead", people.MarkRead)
         components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
         schema["security"] = [{"bearer": []}]
         app.openapi_schema = schema
@@ -78,21 +98,8 @@ def _unreadable(request: Request, error: Exception) -> Response:
     """What FastAPI could not read of the address: told field by field, in our words where there are any."""
     assert isinstance(error, RequestValidationError)
     words = runtime_of(request).engine.words
-    faults = []
-    for item in error.errors():
-        field = ".".join(str(part) for part in item["loc"][1:]) or "body"
-        context = {key: str(value) for key, value in item.get("ctx", {}).items()}
-        text = words.get(item["type"]) or Text(item["msg"], item["msg"])
-        faults.append(FieldFault(field, Text(text.zh.format_map(context), text.en.format_map(context))))
-    refusal = InvalidInput(
-        asked=Text("读取请求", "Read the request"),
-        obstacle=Text(
-            "；".join(f"{f.field} {f.what.zh}" for f in faults), "; ".join(f"{f.field} {f.what.en}" for f in faults)
-        ),
-        remedy=Text("请改正后重新提交", "Correct it and send it again"),
-        fields=faults,
-    )
-    return _answered(request, refusal)
+    faults = [fault_of(".".join(str(part) for part in item["loc"][1:]), item, words) for item in error.errors()]
+    return _answered(request, misread(faults))
 
 
 def _not_routed(request: Request, error: Exception) -> Response:
@@ -102,9 +109,10 @@ def _not_routed(request: Request, error: Exception) -> Response:
             signed_in(request)  # only to know in whose name the refusal is logged
         except NotSignedIn as refusal:
             return _answered(request, refusal)
-    if error.status_code == 405:
-        return _answered(request, method_refused(request.method), dict(error.headers or {}))
-    if error.status_code == 404:
+    taken = _methods_of(request)
+    if error.status_code == 405 and taken:
+        return _answered(request, method_refused(request.method), {"Allow": ", ".join(sorted(taken))})
+    if error.status_code in (404, 405):
         return _answered(request, unknown_address())
     try:
         unreadable(Text("请求无法读取", "the request cannot be read"))
@@ -112,14 +120,21 @@ def _not_routed(request: Request, error: Exception) -> Response:
         return _answered(request, refusal)
 
 
-def _broken(request: Request, error: Exception) -> Response:
-    log.error("defect", method=request.method, path=request.url.path, exc_info=error)
-    return problem(defect(), locale_of(request), request.url.path)
+def _methods_of(request: Request) -> set[str]:
+    """What this address takes, by whichever of its handlers; nothing where no handler is written down."""
+    if b"%2f" in request.scope.get("raw_path", b"").lower():  # a slash inside a name: no case is called so
+        return set()
+    found = {
+        method for path, methods in request.app.state.addresses if path.match(request.url.path) for method in methods
+    }
+    return found | {"HEAD"} if "GET" in found else found
 
 
 def _answered(request: Request, refusal: Refusal, headers: dict[str, str] | None = None) -> Response:
     """The problem; and when a signed-in person was refused before `handle` could log it, the log's line."""
     asker: Asker | None = getattr(request.state, "asker", None)
+    if isinstance(refusal, Busy) and isinstance(refusal.__cause__, DBAPIError):
+        refusal = cannot_write(refusal.__cause__)
     if asker is not None and not isinstance(refusal, Busy):
         _log(request, asker, refusal)
     return problem(refusal, locale_of(request), request.url.path, headers)
@@ -139,7 +154,8 @@ def _log(request: Request, asker: Asker, refusal: Refusal) -> None:
         asked=asked[: cases.LONGEST_NAME],
         code=refusal.code,
         reason=getattr(refusal, "reason", ""),
-        sentence=refusal.sentence("zh"),
+        # what is wrong with a field quotes what was typed, and this log is never erased
+        sentence=f"{refusal.asked.zh}：{refusal.title.zh}。" if refusal.fields else refusal.sentence("zh"),
     )
     try:
         with runtime.database.write() as connection:
@@ -152,7 +168,9 @@ def _log(request: Request, asker: Asker, refusal: Refusal) -> None:
 
 
 class _Telling:
-    """Adds the simulated instant to every answer and writes one log line a request: no query, no token, no body."""
+    """Around every request: HEAD is GET without its body, every answer carries the simulated instant, a defect becomes a
+    problem and one log entry, and each request one log line: no query, no token, no body.
+    """
 
     def __init__(self, app: ASGIApp, runtime: Runtime) -> None:
         self._app = app
@@ -165,8 +183,14 @@ class _Telling:
         began = time.monotonic()
         status = 500
 
+        head = scope["method"] == "HEAD"
+        told = False
+
         async def tell(message: Message) -> None:
-            nonlocal status
+            nonlocal status, told
+            told = True
+            if head and message["type"] == "http.response.body":
+                message = {**message, "body": b""}
             if message["type"] == "http.response.start":
                 status = message["status"]
                 if self._runtime.simulated:
@@ -174,7 +198,14 @@ class _Telling:
             await send(message)
 
         try:
-            await self._app(scope, receive, tell)
+            await self._app({**scope, "method": "GET"} if head else scope, receive, tell)
+        except Exception:
+            # caught here and not by a handler: after those, the server logs the same traceback once more
+            log.exception("defect", method=scope["method"], path=scope["path"])
+            if told:
+                raise  # half an answer has left; only a broken connection says that it is not whole
+            request = Request(scope, receive)
+            await problem(defect(), locale_of(request), request.url.path)(scope, receive, tell)
         finally:
             took = round((time.monotonic() - began) * 1000, 1)
             log.debug("request", method=scope["method"], path=scope["path"], status=status, milliseconds=took)

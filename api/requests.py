@@ -3,29 +3,37 @@
 import base64
 import json
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, TypeVar
 
 from fastapi import Depends, Request
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.params import Query
+from pydantic import BaseModel, BeforeValidator, ValidationError
 from starlette.requests import ClientDisconnect
 
 from api.auth import SignedIn, runtime_of
 from api.problems import too_large, unsupported_type
 from engine.clock import utc
+from engine.definition import Form, said
 from engine.errors import FieldFault, InvalidInput, Text
 from engine.handle import CASE_NUMBER
 
+Read = TypeVar("Read", bound=BaseModel)
+
 MAX_BODY_BYTES = 1_000_000  # forms are text; pictures go to /files
 KEY = re.compile(r"[\x21-\x7e]{1,128}")
+RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 REVISION = re.compile(r'(?:W/)?"(\d{1,9})"')
 FOUND_AT = "found_at"  # may stand in every body: when the asker says he found it, a claim
 
 
 async def read_bytes(request: Request, limit_bytes: int) -> bytes:
     """The body, read no further than the limit. Raises TooLarge."""
-    said = request.headers.get("content-length", "")
-    if said.isdecimal() and int(said) > limit_bytes:
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > limit_bytes:
         raise too_large(limit_bytes)
     content = bytearray()
     try:
@@ -59,7 +67,7 @@ async def _picture(request: Request, _asker: SignedIn) -> bytes:
 def parsed(content: bytes) -> dict[str, Any]:
     """A JSON object of nothing but text, whole and broken numbers, lists and objects. Raises InvalidInput."""
     try:
-        value = json.loads(content, parse_constant=_no_number)
+        value = json.loads(content, parse_constant=_no_number, object_pairs_hook=_said_once)
         json.dumps(value, ensure_ascii=False).encode()  # half a character (a lone surrogate) could not be written down
     except (ValueError, RecursionError):
         unreadable(Text("正文不是有效的 JSON", "the body is not valid JSON"))
@@ -72,6 +80,21 @@ def _no_number(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
 
 
+def _said_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose every name stands once: of two answers to one question nobody can say which was meant."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        counted = Counter(name for name, _ in pairs)
+        twice = [name[:40] for name, times in counted.items() if times > 1][:9]
+        unreadable(
+            Text(
+                f"正文中 {'、'.join(map(repr, twice))} 出现不止一次",
+                f"the body says {', '.join(map(repr, twice))} more than once",
+            )
+        )
+    return found
+
+
 def unreadable(obstacle: Text, field: str = "body") -> NoReturn:
     raise InvalidInput(
         asked=Text("读取请求", "Read the request"),
@@ -81,18 +104,74 @@ def unreadable(obstacle: Text, field: str = "body") -> NoReturn:
     )
 
 
+def read_as(model: type[Read], answers: Mapping[str, Any], words: Mapping[str, Text]) -> Read:
+    """A body that is no form. Raises InvalidInput naming each field."""
+    try:
+        return model.model_validate(answers)
+    except ValidationError as error:
+        raise misread(
+            [fault_of(".".join(str(part) for part in item["loc"]), item, words) for item in error.errors()]
+        ) from error
+
+
+def fault_of(field: str, item: Mapping[str, Any], words: Mapping[str, Text]) -> FieldFault:
+    """What pydantic found, in our words where there are any."""
+    context = {key: str(value) for key, value in item.get("ctx", {}).items()}
+    if item["type"] == "said":
+        return FieldFault(field or "body", Text(context["zh"], context["en"]))
+    text = words.get(item["type"]) or Text(item["msg"], item["msg"])
+    # pydantic lists choices in English: 'a', 'b' or 'c'
+    listed = {name: value.replace("', '", "'、'").replace("' or '", "'、'") for name, value in context.items()}
+    return FieldFault(field or "body", Text(text.zh.format(**listed), text.en.format(**context)))
+
+
+def misread(faults: Sequence[FieldFault]) -> InvalidInput:
+    return InvalidInput(
+        asked=Text("读取请求", "Read the request"),
+        obstacle=Text(
+            "；".join(f"{f.field} {f.what.zh}" for f in faults), "; ".join(f"{f.field} {f.what.en}" for f in faults)
+        ),
+        remedy=Text("请改正后重新提交", "Correct it and send it again"),
+        fields=faults,
+    )
+
+
+def in_its_words(refusal: InvalidInput, form: type[Form]) -> InvalidInput:
+    """The same refusal, each fault under its field's label: who fills in a form does not know the field's name."""
+    told = [(*_label(form, fault.field), fault.what) for fault in refusal.fields]
+    return InvalidInput(
+        asked=refusal.asked,
+        obstacle=Text(
+            "；".join(f"{zh}：{what.zh}" for zh, _, what in told), "; ".join(f"{en}: {what.en}" for _, en, what in told)
+        ),
+        remedy=refusal.remedy,
+        fields=refusal.fields,
+    )
+
+
+def _label(form: type[Form], path: str) -> tuple[str, str]:
+    """A field as people know it, and its name beside it: `隐患描述（title）`."""
+    info = form.model_fields.get(path.split(".", maxsplit=1)[0])
+    extra = info.json_schema_extra if info is not None else None
+    if path == "body":
+        return "正文", "the body"
+    if not isinstance(extra, dict) or "zh" not in extra:
+        return path, path
+    return f"{extra['zh']}（{path}）", f"{extra['en']} ({path})"
+
+
 def take_found_at(answers: dict[str, Any]) -> tuple[dict[str, Any], datetime | None]:
     """(the form's answers, the claimed instant) of a body that may carry both."""
     if FOUND_AT not in answers:
         return answers, None
     rest = {name: value for name, value in answers.items() if name != FOUND_AT}
-    said = answers[FOUND_AT]
-    if said is None:
+    claimed = answers[FOUND_AT]
+    if claimed is None:
         return rest, None
     try:
-        if not isinstance(said, str):
-            raise ValueError(said)
-        return rest, utc(datetime.fromisoformat(said))
+        if not isinstance(claimed, str):
+            raise ValueError(claimed)
+        return rest, utc(datetime.fromisoformat(claimed))
     except (ValueError, OverflowError):
         unreadable(
             Text(
@@ -109,17 +188,20 @@ async def _key(request: Request, _asker: SignedIn) -> str | None:
         return None
     if not KEY.fullmatch(key):
         unreadable(
-            Text("幂等键应为 1 至 128 个可见 ASCII 字符", "an idempotency key is 1 to 128 visible ASCII characters"),
+            Text(
+                "Idempotency-Key（幂等键）应为 1 至 128 个可见 ASCII 字符",
+                "Idempotency-Key has to be 1 to 128 visible ASCII characters",
+            ),
             "Idempotency-Key",
         )
     return key
 
 
 async def _expected_revision(request: Request, _asker: SignedIn) -> int | None:
-    said = request.headers.get("if-match")
-    if said is None or said.strip() == "*":
+    expected = request.headers.get("if-match")
+    if expected is None or expected.strip() == "*":
         return None
-    matched = REVISION.fullmatch(said.strip())
+    matched = REVISION.fullmatch(expected.strip())
     if matched is None:
         unreadable(
             Text('If-Match 应为带引号的版本号，如 "7"，或 *', 'If-Match has to be a quoted revision such as "7", or *'),
@@ -140,8 +222,8 @@ ExpectedRevision = Annotated[int | None, Depends(_expected_revision)]
 def cursor_of(after: tuple[datetime | None, str]) -> str:
     """Where a page ended, as an opaque word."""
     instant, number = after
-    said = json.dumps([instant and instant.isoformat(), number]).encode()
-    return base64.urlsafe_b64encode(said).decode().rstrip("=")
+    told = json.dumps([instant and instant.isoformat(), number]).encode()
+    return base64.urlsafe_b64encode(told).decode().rstrip("=")
 
 
 def after_cursor(cursor: str | None) -> tuple[datetime, str] | None:
@@ -151,7 +233,7 @@ def after_cursor(cursor: str | None) -> tuple[datetime, str] | None:
         return None
     instant, number = after
     if instant is None:
-        _no_cursor()
+        no_cursor()
     return instant, number
 
 
@@ -165,39 +247,50 @@ def due_cursor(cursor: str | None) -> tuple[datetime | None, str] | None:
             raise ValueError(number)
         return None if instant is None else utc(datetime.fromisoformat(instant)), number
     except (ValueError, TypeError, OverflowError, RecursionError):
-        _no_cursor()
+        no_cursor()
 
 
-def instant_of(said: str | None, name: str) -> datetime | None:
-    """A query's instant, RFC 3339 with its offset and nothing looser. Raises InvalidInput."""
-    if said is None:
-        return None
+def _instant(value: Any) -> datetime:
+    """A query's instant, RFC 3339 with its offset and nothing looser; also one that UTC cannot hold is refused."""
     try:
-        return utc(datetime.fromisoformat(said))
-    except (ValueError, OverflowError):
+        if not isinstance(value, str) or not RFC3339.fullmatch(value):
+            raise ValueError(value)
+        return utc(datetime.fromisoformat(value.upper()))
+    except (ValueError, OverflowError) as error:
+        raise said(
+            Text(
+                "应为带时区的时间，如 2026-03-14T08:00:00+08:00（地址中的 + 写作 %2B）",
+                "has to be a time with its offset, as 2026-03-14T08:00:00+08:00 (in an address, write + as %2B)",
+            )
+        ) from error
+
+
+Instant = Annotated[datetime, BeforeValidator(_instant)]
+
+
+async def known_parameters(request: Request, _asker: SignedIn) -> None:
+    """A misspelt filter, overlooked, would show everything: refuses what this address does not know."""
+    if request.method != "GET":  # an answer to HEAD is made by GET
+        return
+    known = sorted(field.alias for field in get_flat_params(request.scope["route"].dependant) if _is_query(field))
+    strange = sorted({name[:40] for name in request.query_params if name not in known})
+    if strange:
+        there_are = Text("可用：" + "、".join(known), "there are " + ", ".join(known)) if known else NO_PARAMETERS
         unreadable(
             Text(
-                f"{name} 应为带时区的时间，如 2026-03-14T08:00:00+08:00（地址中的 + 写作 %2B）",
-                f"{name} has to be a time with its offset, as 2026-03-14T08:00:00+08:00 (write + as %2B in an address)",
+                f"没有参数 {'、'.join(map(repr, strange))}；{there_are.zh}",
+                f"there is no parameter {', '.join(map(repr, strange))}; {there_are.en}",
             ),
-            name,
+            strange[0],
         )
 
 
-def known_parameters(request: Request, known: Iterable[str]) -> None:
-    """A misspelt filter must not show everything: refuses what the address does not know."""
-    names = sorted(known)
-    for name in request.query_params:
-        if name not in names:
-            shown = name[:40]
-            unreadable(
-                Text(
-                    f"没有 {shown!r} 这个筛选条件；可用：{'、'.join(names)}",
-                    f"there is no filter {shown!r}; there are {', '.join(names)}",
-                ),
-                "query",
-            )
+def _is_query(field: Any) -> bool:
+    return isinstance(field.field_info, Query)
 
 
-def _no_cursor() -> NoReturn:
+NO_PARAMETERS = Text("该地址不带参数", "this address takes none")
+
+
+def no_cursor() -> NoReturn:
     unreadable(Text("cursor 不是本接口给出的游标", "cursor is not one this service gave out"), "cursor")

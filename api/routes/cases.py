@@ -1,7 +1,7 @@
 """Cases: open, list, read, act. The addresses of each loop are drawn from its definition, its forms typed in OpenAPI."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -19,11 +19,11 @@ from api.requests import (
     FOUND_AT,
     Answers,
     ExpectedRevision,
+    Instant,
     Key,
     after_cursor,
     cursor_of,
-    instant_of,
-    known_parameters,
+    in_its_words,
     take_found_at,
     unreadable,
 )
@@ -34,10 +34,11 @@ from engine.case import FIVE_STATES, Case
 from engine.commands import Asked, Command, FireTrigger, OpenCase
 from engine.deadlines import in_words
 from engine.definition import Catalog, Form, Workflow
-from engine.errors import Locale, Text
+from engine.errors import InvalidInput, Locale, Refusal, Text
 from engine.handle import Failed, Idle, Refused, unknown_case
 from engine.store import calendars, cases, history, worklists
 from engine.store.worklists import Filter
+from workflows.reference import levels
 
 log = structlog.get_logger(__name__)
 
@@ -48,15 +49,13 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         "description": "RFC 9457 problem",
         "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
-    for status in (401, 403, 404, 409, 412, 422, 503)
+    for status in (401, 403, 404, 409, 412, 413, 415, 422, 503)
 }
 
 
-def filter_of(
-    request: Request,
+def filter_of(  # a list of one loop has no `workflow` to choose
     runtime: TheRuntime,
     _asker: SignedIn,
-    workflow: str | None = None,
     state: str | None = None,
     counts_as: str | None = None,
     level: str | None = None,
@@ -64,20 +63,25 @@ def filter_of(
     department: str | None = None,
     assignee: str | None = None,
     overdue: bool | None = None,
-    due_before: Annotated[str | None, Query(json_schema_extra={"format": "date-time"})] = None,
-    opened_after: Annotated[str | None, Query(json_schema_extra={"format": "date-time"})] = None,
+    due_before: Instant | None = None,
+    opened_after: Instant | None = None,
     q: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Filter:
-    """What a list shows. A misspelt name or word is refused: believed, it would show everything, or nothing."""
-    known_parameters(request, (*(f.name for f in fields(Filter)), "limit", "cursor"))
+    """What a list shows. A misspelt word is refused: believed, it would show nothing, and nothing looks like good news."""
     loops = runtime.engine.catalog.newest()
-    _one_of("workflow", workflow, [loop.key for loop in loops])
     _one_of("state", state, sorted({s.name for loop in loops for s in loop.states}))
     _one_of("counts_as", counts_as, FIVE_STATES)
-    return Filter(
-        workflow, state, counts_as, level, category, department, assignee, overdue,
-        instant_of(due_before, "due_before"), instant_of(opened_after, "opened_after"), q,
-    )  # fmt: skip
+    _one_of("level", level, list(levels()))
+    if q is not None and "\0" in q:
+        unreadable(Text("q 含有空字符", "q holds a NUL character"), "q")
+    return Filter(None, state, counts_as, level, category, department, assignee, overdue, due_before, opened_after, q)
+
+
+def filter_of_all(
+    runtime: TheRuntime, wanted: Annotated[Filter, Depends(filter_of)], workflow: str | None = None
+) -> Filter:
+    _one_of("workflow", workflow, [loop.key for loop in runtime.engine.catalog.newest()])
+    return replace(wanted, workflow=workflow)
 
 
 def _one_of(name: str, said: str | None, known: Sequence[str]) -> None:
@@ -85,7 +89,6 @@ def _one_of(name: str, said: str | None, known: Sequence[str]) -> None:
         unreadable(Text(f"{name} 只能是 {'、'.join(known)} 之一", f"{name} has to be one of {', '.join(known)}"), name)
 
 
-Wanted = Annotated[Filter, Depends(filter_of)]
 Limit = Annotated[int, Query(ge=1, le=200)]
 
 
@@ -168,11 +171,13 @@ def _header(name: str, meaning: str) -> dict[str, Any]:
 
 
 def _list_of(workflow: Workflow | None) -> Callable[..., Response]:
+    chosen_by = filter_of if workflow is not None else filter_of_all
+
     def list_cases(
         request: Request,
         runtime: TheRuntime,
         asker: SignedIn,
-        wanted: Wanted,
+        wanted: Annotated[Filter, Depends(chosen_by)],
         limit: Limit = 50,
         cursor: str | None = None,
     ) -> Response:
@@ -184,17 +189,17 @@ def _list_of(workflow: Workflow | None) -> Callable[..., Response]:
             page = worklists.page(connection, asker.seen, wanted, now, limit=limit, after=after)
             items = read_now(runtime, connection, asker, page.cases, now)
         answer = CasePage(items=items, next=cursor_of(page.next_after) if page.next_after else None)
-        return json_of(answer, headers=link_to_next(request, answer))
+        return json_of(answer, headers=link_to_next(request, answer.next))
 
     return list_cases
 
 
-def link_to_next(request: Request, answer: CasePage) -> dict[str, str]:
-    """The header that leads to the page that follows, if there is one."""
-    if answer.next is None:
+def link_to_next(request: Request, cursor: str | None) -> dict[str, str]:
+    """The header that leads to the page that follows, if there is one, with everything else that was asked."""
+    if cursor is None:
         return {}
     kept = [(k, v) for k, v in request.query_params.multi_items() if k != "cursor"]
-    following = urlencode([*kept, ("cursor", answer.next)])
+    following = urlencode([*kept, ("cursor", cursor)])
     return {"Link": f'<{request.url.path}?{following}>; rel="next"'}
 
 
@@ -309,7 +314,7 @@ def _act(
     outcome = runtime.writer.ask(asked)
     if isinstance(outcome, Refused):  # logged by handle, in the same transaction
         log.info("refused", **_about(asked.command), code=outcome.refusal.code, principal=asker.actor.principal)
-        return problem(outcome.refusal, asker.locale, request.url.path)
+        return problem(_in_words(runtime, asked.command, outcome.refusal), asker.locale, request.url.path)
     if isinstance(outcome, Failed):
         raise outcome.error
     assert not isinstance(outcome, Idle)  # people's commands are carried out or refused
@@ -325,6 +330,23 @@ def _act(
     if outcome.replayed:
         headers["Idempotency-Replayed"] = "true"
     return json_of(answer, status=201 if created else 200, headers=headers)
+
+
+def _in_words(runtime: Runtime, command: Command, refusal: Refusal) -> Refusal:
+    """A form's faults under its labels; everything else as it is."""
+    if not isinstance(refusal, InvalidInput) or not refusal.fields:
+        return refusal
+    if isinstance(command, OpenCase):
+        workflow = runtime.engine.catalog.get(command.workflow)
+        return refusal if workflow is None else in_its_words(refusal, workflow.opens_with)
+    assert isinstance(command, FireTrigger)  # nothing else is asked by people
+    forms = (
+        w.form_of(command.trigger)
+        for w in runtime.engine.catalog.newest()
+        if w.prefix == command.case.rsplit("-", 2)[0] and command.trigger in w.triggers
+    )
+    form = next(forms, None)
+    return refusal if form is None else in_its_words(refusal, form)
 
 
 def _about(command: Command) -> dict[str, str | None]:

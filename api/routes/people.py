@@ -2,12 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Connection, select
 
-from api.auth import SignedIn, TheRuntime
-from api.requests import Answers, unreadable
-from api.routes.cases import BASE, json_of
+from api.auth import Asker, SignedIn, TheRuntime
+from api.requests import Answers, no_cursor, read_as
+from api.routes.cases import BASE, json_of, link_to_next
 from api.schemas import (
     GrantAnswer,
     InboxPage,
@@ -17,15 +18,34 @@ from api.schemas import (
     inbox_answer,
     person_answer,
 )
-from engine.errors import Text
 from engine.store import people
+from engine.store.database import table_of
 from notifications import deliveries
+from notifications.tables import InboxMessageRow
 
 router = APIRouter(prefix=BASE, tags=["people"])
 
 
+_inbox = table_of(InboxMessageRow)
+
+
+class MarkRead(BaseModel):
+    """Which of my messages I have read; all of them where `ids` is left out."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    ids: list[Annotated[str, Field(max_length=64)]] | None = Field(default=None, max_length=200)
+
+
 class MarkedRead(BaseModel):
     marked: int
+
+
+BODY = {
+    "requestBody": {
+        "required": False,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/MarkRead"}}},
+    }
+}
 
 
 @router.get("/people", response_model=PeopleList, summary="人员与部门 · People and departments")
@@ -61,6 +81,7 @@ def me(runtime: TheRuntime, asker: SignedIn) -> Response:
 
 @router.get("/people/me/inbox", response_model=InboxPage, summary="消息 · My desk")
 def inbox(
+    request: Request,
     runtime: TheRuntime,
     asker: SignedIn,
     unread: bool = False,
@@ -68,27 +89,30 @@ def inbox(
     cursor: Annotated[str | None, Query(max_length=64)] = None,
 ) -> Response:
     with runtime.database.read() as connection:
+        if cursor is not None and not _on_my_desk(connection, asker, cursor):
+            no_cursor()
         found = deliveries.inbox_of(
             connection, asker.actor.organisation, str(asker.actor.person), unread_only=unread, limit=limit + 1,
             after=cursor,
         )  # fmt: skip
     shown = found[:limit]
     following = shown[-1].id if len(found) > limit else None
-    kept = f"limit={limit}&unread={str(unread).lower()}"
-    headers = {"Link": f'<{BASE}/people/me/inbox?{kept}&cursor={following}>; rel="next"'} if following else {}
-    return json_of(InboxPage(items=[inbox_answer(m) for m in shown], next=following), headers=headers)
+    answer = InboxPage(items=[inbox_answer(m) for m in shown], next=following)
+    return json_of(answer, headers=link_to_next(request, following))
 
 
-@router.post("/people/me/inbox/read", response_model=MarkedRead, summary="标为已读 · Mark my messages read")
+def _on_my_desk(connection: Connection, asker: Asker, message: str) -> bool:
+    mine = _inbox.c.organisation == asker.actor.organisation, _inbox.c.person == asker.actor.person
+    return connection.execute(select(_inbox.c.id).where(*mine, _inbox.c.id == message)).first() is not None
+
+
+@router.post(
+    "/people/me/inbox/read", response_model=MarkedRead, summary="标为已读 · Mark my messages read", openapi_extra=BODY
+)
 def mark_read(runtime: TheRuntime, asker: SignedIn, answers: Answers) -> Response:
     """Body: `{"ids": [...]}`; everything on my desk without it. Saying it twice changes nothing."""
-    ids = answers.get("ids")
-    listed = isinstance(ids, list) and all(isinstance(item, str) for item in ids)
-    if set(answers) - {"ids"} or not (ids is None or listed):
-        # believed, a misspelt `ids` would mark the whole desk as read
-        unreadable(
-            Text("正文只能含 ids：消息编号的列表", "the body may hold only ids, a list of the messages' ids"), "ids"
-        )
+    ids = read_as(MarkRead, answers, runtime.engine.words).ids  # a misspelt `ids`, overlooked, would mark everything
+    runtime.writer.must_be_in_place()
     with runtime.database.write() as connection:
         marked = deliveries.mark_read(
             connection, asker.actor.organisation, str(asker.actor.person), ids, runtime.clock.now()

@@ -33,7 +33,7 @@ def worklist(
         items = read_now(runtime, connection, asker, shown, now)
     more = len(mine) > limit
     answer = CasePage(items=items, next=cursor_of((shown[-1].due_at, shown[-1].number)) if more else None)
-    return json_of(answer, headers=link_to_next(request, answer))
+    return json_of(answer, headers=link_to_next(request, answer.next))
 
 
 def _mine(

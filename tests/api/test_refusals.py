@@ -127,6 +127,7 @@ def test_who_fixed_it_may_not_verify_it(client: httpx.Client, runtime: Runtime, 
     assert (answer.status_code, answer.json()["reason"]) == (403, "separation")
 
 
+NO_NUMBER = b'["2020-01-01T00:00:00+00:00", "x"]'
 HALF_A_CHARACTER = b'["2020-01-01T00:00:00+00:00", "\\ud800"]'
 
 
@@ -163,6 +164,19 @@ ELSEWHERE = [
     ("GET", "/api/v1/cases?state=nowhere", None, 422, "invalid_input"),
     ("GET", "/api/v1/cases?counts_as=open", None, 422, "invalid_input"),
     ("GET", "/api/v1/cases?workflow=hazards", None, 422, "invalid_input"),
+    ("GET", "/api/v1/repairs?workflow=repair", None, 422, "invalid_input"),
+    ("GET", "/api/v1/cases?level=huge", None, 422, "invalid_input"),
+    ("GET", "/api/v1/cases?due_before=1583107200", None, 422, "invalid_input"),
+    ("GET", "/api/v1/cases?due_before=2020-W10-1T08:00:00Z", None, 422, "invalid_input"),
+    ("GET", "/api/v1/cases?q=a%00b", None, 422, "invalid_input"),
+    ("GET", f"/api/v1/cases?cursor={cursor(NO_NUMBER)}", None, 422, "invalid_input"),
+    ("GET", "/api/v1/worklist?page=2", None, 422, "invalid_input"),
+    ("GET", "/api/v1/people/me/inbox?cursor=nothing", None, 422, "invalid_input"),
+    ("POST", "/api/v1/repairs", b'{"title": "x", "place": "A", "place": "B"}', 422, "invalid_input"),
+    ("GET", "/api/v1/repairs/a%2Fb", None, 404, "unknown_address"),
+    ("GET", "/api/v1/repairs/WX-2020-0001%2Ffix", None, 404, "unknown_address"),
+    ("GET", "/api/v1/repairs/WX-2020-0001/fix", None, 405, "method_not_allowed"),
+    ("POST", "/api/v1/people/me/inbox/read", b'{"ids": [5]}', 422, "invalid_input"),
     ("POST", "/api/v1/people/me/inbox/read", b'{"zz": 1}', 422, "invalid_input"),
     ("POST", "/api/v1/people/me/inbox/read", b'{"ids": 5}', 422, "invalid_input"),
     ("POST", "/api/v1/repairs", b'{"title": "A\\u202e", "place": "A"}', 422, "invalid_input"),
