@@ -5,11 +5,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from pathlib import Path
 from typing import TextIO
 from zoneinfo import ZoneInfo
 
 import structlog
-from sqlalchemy import Connection
+from sqlalchemy import Connection, make_url
 
 from api import migrations
 from api.files import FileStore
@@ -35,6 +36,10 @@ from workflows import CATALOG
 from workflows.wording import ERROR_WORDS
 
 log = structlog.get_logger(__name__)
+
+# The database's own word on what it holds, which no lost or edited marker can change: SQLite's application_id.
+SIMULATED_ID = 0x42485349  # "BHSI"
+REAL_ID = 0x42485245  # "BHRE"; 0 in a database that says nothing
 
 
 class Strangers:
@@ -119,10 +124,16 @@ def make_folder(folder: Folder, settings: Settings, *, simulated: bool = False, 
 
     Raises    FolderError
     """
+    new = not folder.made
+    if not new and not settings.database_url:
+        _must_be_there(folder, settings)
     folder.make(simulated=simulated, at=at)
     database = _database(folder, settings)
     try:
+        _must_be_of_its_kind(database, folder)
         migrations.upgrade(database)
+        with database.write() as connection:
+            connection.exec_driver_sql(f"PRAGMA application_id = {SIMULATED_ID if simulated else REAL_ID}")
     finally:
         database.close()
 
@@ -147,16 +158,10 @@ def open_runtime(
     if clock is not None:
         folder.must_be(simulated=not isinstance(clock, SystemClock))
     simulated = folder.simulated
-    if not settings.database_url and not folder.database.is_file():
-        # making an empty one here would bury the loss
-        raise FolderError(
-            Text(
-                f"数据目录 {folder.path} 的数据库 {folder.database.name} 不见了。请从备份恢复该文件。",
-                f"The database {folder.database.name} of the data folder {folder.path} is gone. Restore it from a backup.",
-            )
-        )
+    _must_be_there(folder, settings)
     database = _database(folder, settings)
     try:
+        _must_be_of_its_kind(database, folder)
         migrations.must_be_newest(database)
         _check_definitions(database, catalog)
         clock = clock or _clock_of(folder, database)
@@ -178,7 +183,49 @@ def open_runtime(
 
 
 def _database(folder: Folder, settings: Settings) -> Database:
-    return Database(settings.database_url) if settings.database_url else Database.in_file(folder.database)
+    if not settings.database_url:
+        return Database.in_file(folder.database)
+    inside = _database_file(folder, settings).parent
+    if not inside.is_dir():
+        raise FolderError(
+            Text(
+                f"BIHUAN_DATABASE_URL 所指的目录 {inside} 不存在。请先建立它，或改正设置。",
+                f"The folder {inside} that BIHUAN_DATABASE_URL names does not exist. Make it, or correct the setting.",
+            )
+        )
+    return Database(settings.database_url)
+
+
+def _database_file(folder: Folder, settings: Settings) -> Path:
+    return Path(make_url(settings.database_url).database or "") if settings.database_url else folder.database
+
+
+def _must_be_there(folder: Folder, settings: Settings) -> None:
+    """Raises FolderError when the database of a made folder is gone: making an empty one would bury the loss."""
+    file = _database_file(folder, settings)
+    if file.parent.is_dir() and not file.is_file():
+        raise FolderError(
+            Text(
+                f"数据目录 {folder.path} 的数据库 {file.name} 不见了。请从备份恢复该文件；从未存过数据的，可删去该目录重建。",
+                f"The database {file.name} of the data folder {folder.path} is gone. Restore it from a backup; "
+                "where nothing was ever kept, remove the folder and make it again.",
+            )
+        )
+
+
+def _must_be_of_its_kind(database: Database, folder: Folder) -> None:
+    """Raises FolderError when the database says the contrary of the marker: one of the two is not this folder's."""
+    with database.read() as connection:
+        said = connection.exec_driver_sql("PRAGMA application_id").scalar_one()
+    if said == (REAL_ID if folder.simulated else SIMULATED_ID):
+        zh, en = ("真实数据", "real data") if folder.simulated else ("模拟数据", "a simulation")
+        raise FolderError(
+            Text(
+                f"数据目录 {folder.path} 的数据库存放{zh}，与标记 {folder.marker.name} 不符。请从备份恢复该目录。",
+                f"The database of the data folder {folder.path} holds {en}, which its marker {folder.marker.name} denies. "
+                "Restore the folder from a backup.",
+            )
+        )
 
 
 def _clock_of(folder: Folder, database: Database) -> Clock:
@@ -204,6 +251,7 @@ def _check_definitions(database: Database, catalog: Catalog) -> None:
     gone = [f"{key} v{version}" for key, version in needed if catalog.get(key, version) is None]
     if gone:
         raise DefinitionGone(
+            f"未结事项所用的流程定义本程序没有：{'、'.join(sorted(gone))}。请安装带有这些定义的版本，或先用它办结。 / "
             f"open cases need workflow definitions this program does not carry: {', '.join(sorted(gone))}. "
             "Install the version of the program that carries them, or close those cases with it first."
         )
@@ -216,10 +264,24 @@ def _webhook(settings: Settings, clock: Clock) -> WebhookChannel | None:
     if not settings.webhook_url:
         return None
     secret = settings.webhook_secret.get_secret_value() if settings.webhook_secret else ""
+    if not secret:
+        raise FolderError(
+            Text(
+                "已设 BIHUAN_WEBHOOK_URL，未设 BIHUAN_WEBHOOK_SECRET：消息须签名。请设为 whsec_ 加 24 至 64 字节的 base64。",
+                "BIHUAN_WEBHOOK_URL is set and BIHUAN_WEBHOOK_SECRET is not: messages have to be signed. "
+                "Set it to `whsec_` and base64 of 24 to 64 bytes.",
+            )
+        )
     try:
         endpoint = Endpoint(settings.webhook_url, secret)
     except ValueError as error:
-        raise FolderError(Text(f"网络回调设置有误：{error}", f"The webhook cannot be used as set: {error}")) from error
+        raise FolderError(
+            Text(
+                "网络回调设置有误：BIHUAN_WEBHOOK_URL 应为完整地址（https://主机/路径），"
+                "BIHUAN_WEBHOOK_SECRET 应为 whsec_ 加 24 至 64 字节的 base64。",
+                f"BIHUAN_WEBHOOK_URL or BIHUAN_WEBHOOK_SECRET cannot be used: {error}",
+            )
+        ) from error
     return WebhookChannel(lambda _organisation: endpoint, clock)
 
 

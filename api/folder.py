@@ -10,6 +10,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from api.causes import cause_of
 from engine.clock import utc
 from engine.errors import FolderError, Text
 
@@ -70,10 +71,11 @@ class Folder:
             self.path.mkdir(parents=True, exist_ok=True)
             self.files.mkdir(exist_ok=True)
         except OSError as error:
+            why = cause_of(error)
             raise FolderError(
                 Text(
-                    f"无法建立数据目录 {self.path}：{error.strerror}。请检查权限或换一个目录。",
-                    f"Cannot make the data folder {self.path}: {error.strerror}. Check the permissions or choose another.",
+                    f"无法建立数据目录 {self.path}：{why.zh}。请检查权限或换一个目录。",
+                    f"Cannot make the data folder {self.path}: {why.en}. Check the permissions or choose another.",
                 )
             ) from error
         self._mark({"simulated": simulated, "last_instant": utc(at).isoformat() if at else None})
@@ -118,6 +120,7 @@ class Folder:
 
         Raises    FolderError while another process serves the folder
         """
+        self.must_be_made()
         lock = FileLock(self.path / "serve.lock", timeout=0, thread_local=False)
         try:
             lock.acquire()
@@ -129,6 +132,8 @@ class Folder:
                     "Stop that one first, or choose another folder.",
                 )
             ) from error
+        except OSError as error:
+            raise self._not_written(error) from error
         try:
             yield
         finally:
@@ -157,8 +162,22 @@ class Folder:
     def _mark(self, values: dict[str, Any]) -> None:
         # replaced whole: a marker cut off by a power failure would lock its owner out of the folder
         beside = self.marker.with_suffix(f".{os.getpid()}.part")
-        with beside.open("w", encoding="utf-8") as file:
-            json.dump(values, file)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self.marker)
+        try:
+            with beside.open("w", encoding="utf-8") as file:
+                json.dump(values, file)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(self.marker)
+        except OSError as error:
+            if beside.is_file():
+                beside.unlink()
+            raise self._not_written(error) from error
+
+    def _not_written(self, error: OSError) -> FolderError:
+        why = cause_of(error)
+        return FolderError(
+            Text(
+                f"无法写入数据目录 {self.path}：{why.zh}。请检查权限和剩余空间。",
+                f"Cannot write to the data folder {self.path}: {why.en}. Check its permissions and the space left.",
+            )
+        )

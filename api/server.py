@@ -1,5 +1,6 @@
 """Serving a data folder: lock, ticks, web server; and an orderly end, in which nothing acknowledged is lost."""
 
+import errno
 import signal
 import socket
 import threading
@@ -12,6 +13,7 @@ import uvicorn
 
 from api.app import create_app
 from api.bootstrap import Runtime, open_runtime
+from api.causes import cause_of
 from api.folder import Folder
 from api.scheduler import Scheduler
 from api.settings import Settings
@@ -100,13 +102,21 @@ def _listen(settings: Settings) -> socket.socket:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((settings.host, settings.port))
         listening.listen(BACKLOG)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         listening.close()
-        where, why = f"{settings.host}:{settings.port}", error.strerror
+        where, why = f"{settings.host}:{settings.port}", cause_of(error)
+        if isinstance(error, (socket.gaierror, UnicodeError)) or error.errno in {errno.EADDRNOTAVAIL, errno.EINVAL}:
+            raise FolderError(
+                Text(
+                    f"无法在 {where} 上监听：“{settings.host}”不是本机的地址。请改正 --host 或 BIHUAN_HOST。",
+                    f"Cannot listen on {where}: {settings.host!r} is no address of this machine. "
+                    "Correct --host or BIHUAN_HOST.",
+                )
+            ) from error
         raise FolderError(
             Text(
-                f"无法在 {where} 上监听：{why}。请用 --port 换一个端口。",
-                f"Cannot listen on {where}: {why}. Choose another port with --port.",
+                f"无法在 {where} 上监听：{why.zh}。请用 --port 换一个端口。",
+                f"Cannot listen on {where}: {why.en}. Choose another port with --port.",
             )
         ) from error
     return listening

@@ -1,14 +1,20 @@
 """What can be set from outside: `BIHUAN_*` in the environment or in `.env`. The README lists the same names; a test compares."""
 
+import os
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from api.causes import faults_in_words
+from engine.definition import said
 from engine.errors import FolderError, Locale, Text
 
 PREFIX = "BIHUAN_"
+FOR_THE_SHELL = "BIHUAN_API"  # the demo hands this one out, for curl
 
 
 class Settings(BaseSettings):
@@ -52,9 +58,37 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _sqlite_only(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith("sqlite:///"):
-            raise ValueError(
-                f"this version keeps its data in SQLite (sqlite:///path); {value.split(':', 1)[0]!r} is not supported yet"
+        if value is None:
+            return None
+        scheme, _, rest = value.partition(":")
+        if scheme != "sqlite":
+            raise said(
+                Text(
+                    f"本版本的数据存于 SQLite（sqlite:///路径），尚不支持“{scheme}”",
+                    f"this version keeps its data in SQLite (sqlite:///path); {scheme!r} is not supported yet",
+                )
+            )
+        path = rest.removeprefix("///").partition("?")[0]
+        if not rest.startswith("///") or path in {"", ":memory:"} or path.startswith("file:"):
+            raise said(Text("须指明一个文件：sqlite:///路径", "has to name a file: sqlite:///path"))
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _an_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            address = urlsplit(value)
+            whole = address.scheme in {"http", "https"} and bool(address.hostname)
+        except ValueError:
+            whole = False
+        if not whole:
+            raise said(
+                Text(
+                    "应为完整的网址，如 https://bihuan.example.org",
+                    "has to be a whole address such as https://bihuan.example.org",
+                )
             )
         return value
 
@@ -75,9 +109,22 @@ def read_settings(**given: object) -> Settings:
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
     except ValidationError as error:
-        # never the value: it may be the webhook's secret
-        wrong = "; ".join(f"{PREFIX}{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors(include_input=False))
-        raise FolderError(Text(f"设置有误：{wrong}", f"A setting cannot be used: {wrong}")) from None
+        wrong = faults_in_words(error, prefix=PREFIX)
+        raise FolderError(Text(f"设置有误：{wrong.zh}。", f"A setting cannot be used: {wrong.en}.")) from None
+    except (OSError, UnicodeError) as error:
+        raise FolderError(
+            Text(
+                "当前目录的 .env 无法读取。它应是 UTF-8 编码的文本文件，且本用户可读。",
+                "The file .env in this folder cannot be read. It has to be text in UTF-8 that you may read.",
+            )
+        ) from error
+
+
+def unknown_names() -> list[str]:
+    """The `BIHUAN_*` names in the environment and in `.env` that are no setting: most likely misspelt."""
+    known = {name for name, _, _ in documented()} | {FOR_THE_SHELL}
+    given = {*os.environ, *dotenv_values(".env", interpolate=False)}
+    return sorted(name for name in given if name.upper().startswith(PREFIX) and name.upper() not in known)
 
 
 def documented() -> list[tuple[str, str, str]]:

@@ -3,11 +3,12 @@
 0 done · 1 refused or failed, with the sentence · 2 called the wrong way
 """
 
+import sqlite3
 import sys
 from typing import Any
 
 import click
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from api.cli import calendars, deliveries, exporting, loops, running, tokens
 from engine.errors import BihuanError, FolderError, Refusal
@@ -23,12 +24,18 @@ class _Command(click.Group):
             _say(error.text.zh, error.text.en)
         except BihuanError as error:
             _say(str(error))
-        except (OSError, DBAPIError) as error:
+        except BrokenPipeError:
+            raise  # who read along has seen enough, as in `bihuan … | head`: click ends quietly
+        except (OSError, SQLAlchemyError, sqlite3.Error) as error:
             # the folder or the disk, not the program: what the system says, and no traceback
-            said = getattr(error, "orig", None) or error
+            from api.causes import cause_of
+
+            why = cause_of(error)
+            where = f" {error.filename}" if isinstance(error, OSError) and error.filename else ""
             _say(
-                f"数据目录或磁盘不可用：{said}。请检查路径、权限和剩余空间",
-                f"The data folder or the disk cannot be used: {said}. Check its path, its permissions and the space left",
+                f"数据目录或磁盘不可用{where}：{why.zh}。请检查路径、权限和剩余空间。",
+                f"The data folder or the disk cannot be used{where}: {why.en}. "
+                "Check its path, its permissions and the space left.",
             )
         raise click.exceptions.Exit(1)
 

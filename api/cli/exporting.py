@@ -2,6 +2,8 @@
 
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +27,7 @@ def export() -> None:
 @organisation_option
 def ledger(output: Path, data: Path | None, organisation: str | None) -> None:
     """The ledger of hazards (隐患排查整改台账) as an Excel workbook."""
+    from api.causes import cause_of
     from api.papers.ledger import write_ledger
 
     def progress(cases: "Sequence[Case]") -> "Iterator[Case]":
@@ -35,11 +38,16 @@ def ledger(output: Path, data: Path | None, organisation: str | None) -> None:
     with opened(data) as runtime:
         here = the_organisation(runtime, organisation)
         try:
-            with beside.open("wb") as file, runtime.database.read() as connection:
-                count = write_ledger(connection, runtime.engine.catalog, here, runtime.clock.now(), file, progress)
+            # put together beforehand: on a full disk the workbook's own file would try again while it is thrown away
+            book = BytesIO()
+            with beside.open("wb") as file:
+                with runtime.database.read() as connection:
+                    count = write_ledger(connection, runtime.engine.catalog, here, runtime.clock.now(), book, progress)
+                file.write(book.getbuffer())
             beside.replace(output)
         except OSError as error:
-            beside.unlink(missing_ok=True)
-            why = error.strerror
-            raise FolderError(Text(f"无法写入 {output}：{why}。", f"Cannot write {output}: {why}.")) from error
+            with suppress(OSError):
+                beside.unlink(missing_ok=True)
+            why = cause_of(error)
+            raise FolderError(Text(f"无法写入 {output}：{why.zh}。", f"Cannot write {output}: {why.en}.")) from error
     click.echo(f"{output}: {count}")

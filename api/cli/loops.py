@@ -91,8 +91,8 @@ def policy(key: str, changes: tuple[str, ...], data: Path | None, organisation: 
                 wrong = _faults(error)
                 raise FolderError(
                     Text(
-                        f"“{loop.title.zh}”的规则不能这样设置：{wrong}。",
-                        f"The policy of {loop.key!r} cannot be set so: {wrong}.",
+                        f"“{loop.title.zh}”的规则不能这样设置：{wrong.zh}。",
+                        f"The policy of {loop.key!r} cannot be set so: {wrong.en}.",
                     )
                 ) from error
             with runtime.database.write() as connection:
@@ -107,12 +107,16 @@ def policy(key: str, changes: tuple[str, ...], data: Path | None, organisation: 
         click.echo(f"  {name} = {json.dumps(value, ensure_ascii=False)}{'  (set here)' if name in overrides else ''}")
 
 
-def _faults(error: ValueError) -> str:
+def _faults(error: ValueError) -> Text:
     from pydantic import ValidationError
 
+    from api.causes import faults_in_words
+    from workflows.wording import ERROR_WORDS
+
     if not isinstance(error, ValidationError):
-        return str(error)
-    return "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        return Text("rung_offsets 中有本流程没有的提醒级别，或打乱了提醒的先后", str(error))
+    unknown = Text("不是这个流程可调的数值", "is no number of this loop")
+    return faults_in_words(error, words={**ERROR_WORDS, "extra_forbidden": unknown})
 
 
 def _change(said: str) -> tuple[str, Any]:

@@ -33,9 +33,11 @@ def json_option(command: F) -> F:
 
 def settings_of(**given: object) -> "Settings":
     from api import logs
-    from api.settings import read_settings
+    from api.settings import read_settings, unknown_names
 
     settings = read_settings(**given)
+    if unknown := ", ".join(unknown_names()):
+        click.echo(f"没有这样的设置，已忽略 · no such setting, ignored: {unknown}", err=True)
     logs.configure(settings.log_level, settings.log_format)
     return settings
 

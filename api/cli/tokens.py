@@ -10,7 +10,7 @@ from api.cli.opening import data_option, json_option, opened, organisation_optio
 from engine.errors import FolderError, Text
 
 TOKEN_BYTES = 32
-MARK = "bh_"  # so that a token found in a file is recognised for what it is
+MARK = "bihuan_"  # so that a token found in a file is recognised for what it is
 
 
 @click.group()

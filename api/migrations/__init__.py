@@ -7,7 +7,8 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, MetaData
+from alembic.util import CommandError
+from sqlalchemy import Connection, MetaData, inspect
 from sqlmodel import SQLModel
 
 import engine.store.tables
@@ -21,7 +22,15 @@ METADATA: MetaData = SQLModel.metadata
 
 
 def upgrade(database: Database) -> None:
-    """Bring the database to the newest revision; does nothing where it is there already."""
+    """Bring the database to the newest revision; does nothing where it is there already.
+
+    Raises    FolderError for a database of a newer program, or one that lost its revision
+    """
+    found = revision_of(database)
+    if found is not None and _is_newer(found):
+        raise _newer(found)
+    if found is None and _holds_tables(database):
+        raise _lost()
     with database.migration_engine().connect() as connection:
         command.upgrade(_config(connection), "head")
         connection.commit()
@@ -40,7 +49,10 @@ def newest_revision() -> str | None:
 def revision_of(database: Database) -> str | None:
     """The revision a database stands at; None for an empty one."""
     with database.read() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+        try:
+            return MigrationContext.configure(connection).get_current_revision()
+        except CommandError as error:  # two revisions at once
+            raise _lost() from error
 
 
 def must_be_newest(database: Database) -> None:
@@ -48,13 +60,10 @@ def must_be_newest(database: Database) -> None:
     found, wanted = revision_of(database), newest_revision()
     if found == wanted:
         return
-    if found is not None and wanted is not None and found > wanted:
-        raise FolderError(
-            Text(
-                f"数据库的版本是 {found}，比本程序（{wanted}）新。请升级程序。",
-                f"The database is at revision {found}, newer than this program ({wanted}). Upgrade the program.",
-            )
-        )
+    if found is not None and _is_newer(found):
+        raise _newer(found)
+    if found is None and _holds_tables(database):
+        raise _lost()
     raise FolderError(
         Text(
             f"数据库的版本是 {found or '空'}，本程序需要 {wanted}。请先备份，再运行 bihuan db upgrade。",
@@ -62,6 +71,35 @@ def must_be_newest(database: Database) -> None:
             "Make a backup, then run `bihuan db upgrade`.",
         )
     )
+
+
+def _is_newer(found: str) -> bool:
+    return found > (newest_revision() or "")
+
+
+def _newer(found: str) -> FolderError:
+    wanted = newest_revision()
+    return FolderError(
+        Text(
+            f"数据库的版本是 {found}，比本程序（{wanted}）新。请升级程序。",
+            f"The database is at revision {found}, newer than this program ({wanted}). Upgrade the program.",
+        )
+    )
+
+
+def _lost() -> FolderError:
+    return FolderError(
+        Text(
+            "数据库有内容，但没有唯一的版本记录，无法判断如何升级。请从备份恢复。",
+            "The database holds tables, but not the one revision it stands at, so nobody knows how to upgrade it. "
+            "Restore it from a backup.",
+        )
+    )
+
+
+def _holds_tables(database: Database) -> bool:
+    with database.read() as connection:
+        return bool(set(inspect(connection).get_table_names()) - {"alembic_version"})
 
 
 def _config(connection: Connection | None) -> Config:

@@ -1,7 +1,12 @@
 """The command line: one sentence in both languages when it refuses, JSON where a script wants it."""
 
+import contextlib
 import json
 import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -243,3 +248,89 @@ def test_the_outbox_is_listed_and_sent_again(data: Path, school: School) -> None
     assert {line["case"] for line in lines} == {"YH-2020-0001"}
     assert json.loads(bihuan("outbox", "list", "--dead", "--json", "--data", data).stdout) == []
     assert json.loads(bihuan("outbox", "redrive", "--json", "--data", data).stdout)["redriven"] == 0
+
+
+# --- a folder or a disk in a bad way --------------------------------------------------------------------------------------
+
+
+def _truncated(data: Path) -> None:
+    (data / "bihuan.db").write_bytes((data / "bihuan.db").read_bytes()[:5000])
+
+
+def _altered(statement: str) -> Callable[[Path], None]:
+    def alter(data: Path) -> None:
+        with contextlib.closing(sqlite3.connect(data / "bihuan.db")) as database, database:
+            database.execute(statement)
+
+    return alter
+
+
+#: what happened to the folder, what is asked of it, what is said
+BROKEN: list[tuple[Callable[[Path], object], list[str], str, str]] = [
+    (lambda data: (data / "bihuan.db").write_bytes(b"none" * 999), ["tick"], "该文件不是数据库", "not a database"),
+    (lambda data: (data / "bihuan.db").write_bytes(b"none" * 999), ["db", "upgrade"], "不是数据库", "not a database"),
+    (_truncated, ["calendar", "show"], "数据库已损坏", "damaged"),
+    (
+        _altered("UPDATE alembic_version SET version_num = '9999'"),
+        ["db", "upgrade"],
+        "请升级程序",
+        "Upgrade the program",
+    ),
+    (_altered("DELETE FROM alembic_version"), ["db", "upgrade"], "请从备份恢复", "from a backup"),
+    (_altered("DELETE FROM alembic_version"), ["tick"], "请从备份恢复", "from a backup"),
+    (_altered("INSERT INTO alembic_version VALUES ('0000')"), ["tick"], "请从备份恢复", "from a backup"),
+    (lambda data: (data.parent / ".env").write_bytes(b"\xff\xfe"), ["tick"], ".env 无法读取", ".env in this folder"),
+    (lambda data: (data / "folder.json").write_text("{}"), ["tick"], "标记", "marker"),
+]
+
+
+@pytest.mark.parametrize("happen, arguments, zh, en", BROKEN)
+def test_a_folder_in_a_bad_way_is_told_in_one_sentence(
+    happen: Callable[[Path], object], arguments: list[str], zh: str, en: str, data: Path, school: School
+) -> None:
+    happen(data)
+    refused = bihuan(*arguments, "--data", data)
+    assert refused.exit_code == 1, refused.output
+    assert isinstance(refused.exception, SystemExit)
+    assert zh in refused.stderr and en in refused.stderr
+    assert len(refused.stderr.strip().splitlines()) == 1
+
+
+def test_a_database_setting_that_names_no_folder_is_told(
+    data: Path, school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BIHUAN_DATABASE_URL", f"sqlite:///{data}/nowhere/x.db")
+    refused = bihuan("tick", "--data", data)
+    assert refused.exit_code == 1 and "BIHUAN_DATABASE_URL" in refused.stderr and "does not exist" in refused.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the device that is always full is Linux's")
+def test_a_ledger_that_finds_the_disk_full_leaves_the_old_one(data: Path, school: School) -> None:
+    old = data.parent / "ledger.xlsx"
+    old.write_bytes(b"old")
+    (data.parent / "ledger.xlsx.part").symlink_to("/dev/full")
+    command = [sys.executable, "-m", "api.cli", "export", "ledger", "-o", str(old), "--data", str(data)]
+    root = Path(__file__).parent.parent.parent
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, encoding="utf-8", check=False)
+    assert done.returncode == 1
+    assert "磁盘空间不足" in done.stderr and "no space left" in done.stderr
+    assert "Exception ignored" not in done.stderr and "Traceback" not in done.stderr
+    assert old.read_bytes() == b"old"
+
+
+def test_a_misspelt_setting_is_told_once_and_hinders_nothing(
+    data: Path, school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BIHUAN_PROT", "8001")
+    done = bihuan("tick", "--json", "--data", data)
+    assert done.exit_code == 0 and json.loads(done.stdout)
+    assert done.stderr.count("BIHUAN_PROT") == 1
+
+
+@pytest.mark.parametrize(
+    "change, zh",
+    [("nothing=1", "nothing 不是这个流程可调的数值"), ("verify_workdays=many", "verify_workdays 应为整数")],
+)
+def test_a_number_that_cannot_be_set_is_named_in_chinese_too(change: str, zh: str, data: Path, school: School) -> None:
+    refused = bihuan("workflow", "policy", "hazard", "--set", change, "--data", data)
+    assert refused.exit_code == 1 and zh in refused.stderr

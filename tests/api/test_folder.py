@@ -1,12 +1,18 @@
+import errno
+import json
+import os
+import re
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from api import migrations
 from api.bootstrap import make_folder, open_runtime
+from api.causes import cause_of
 from api.folder import Folder
-from api.settings import documented, read_settings
+from api.settings import documented, read_settings, unknown_names
 from engine.clock import RunningFrom, SimulatedClock, SystemClock
 from engine.commands import Asked, OpenCase
 from engine.definition import Catalog
@@ -119,6 +125,11 @@ def test_what_happened_cannot_be_changed(statement: str, tmp_path: Path) -> None
         ("BIHUAN_PORT", "many", "BIHUAN_PORT"),
         ("BIHUAN_DATABASE_URL", "postgresql://school", "not supported yet"),
         ("BIHUAN_LOCALE", "fr", "BIHUAN_LOCALE"),
+        ("BIHUAN_DATABASE_URL", "sqlite://", "has to name a file"),
+        ("BIHUAN_DATABASE_URL", "sqlite:///:memory:", "has to name a file"),
+        ("BIHUAN_PUBLIC_URL", "bihuan.example.org", "BIHUAN_PUBLIC_URL has to be a whole address"),
+        ("BIHUAN_PUBLIC_URL", "ftp://example.org", "whole address"),
+        ("BIHUAN_TICK_SECONDS", "0", "cannot be less than 1"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named(
@@ -126,8 +137,10 @@ def test_a_setting_that_cannot_be_used_is_named(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(name, value)
-    with pytest.raises(FolderError, match=said):
+    with pytest.raises(FolderError, match=said) as refused:
         read_settings()
+    assert name in refused.value.text.zh
+    assert re.search(r"[一-鿿]", refused.value.text.zh.split(name)[1])
 
 
 def test_settings_come_from_the_command_line_the_environment_and_a_file_in_this_order(
@@ -172,3 +185,66 @@ def test_a_marker_with_an_odd_instant_is_refused(instant: str, tmp_path: Path) -
     folder.marker.write_text(f'{{"simulated": true, "last_instant": {instant}}}', encoding="utf-8")
     with pytest.raises(FolderError, match="cannot be read"):
         _ = folder.last_instant
+
+
+# --- what the database says of itself ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("simulated", [True, False])
+def test_a_marker_that_says_the_contrary_of_its_database_is_refused(simulated: bool, tmp_path: Path) -> None:
+    folder, settings = Folder(tmp_path / "data"), the_settings(tmp_path / "data")
+    make_folder(folder, settings, simulated=simulated, at=START if simulated else None)
+    folder.marker.write_text(json.dumps({"simulated": not simulated, "last_instant": START.isoformat()}))
+    with pytest.raises(FolderError, match=r"folder\.json denies"):
+        open_runtime(settings)
+    with pytest.raises(FolderError, match=r"folder\.json denies"):
+        make_folder(folder, settings, simulated=not simulated, at=START)
+
+
+def test_a_folder_whose_database_is_gone_gets_no_empty_one(tmp_path: Path) -> None:
+    folder, settings = Folder(tmp_path / "data"), the_settings(tmp_path / "data")
+    make_folder(folder, settings)
+    folder.database.unlink()
+    with pytest.raises(FolderError, match="Restore it from a backup"):
+        make_folder(folder, settings)
+    assert not folder.database.exists()
+
+
+def test_a_folder_that_cannot_be_written_to_says_so(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "data")
+    folder.make(simulated=True)
+    folder.marker.with_suffix(f".{os.getpid()}.part").mkdir()
+    with pytest.raises(FolderError, match="Cannot write to the data folder") as refused:
+        folder.remember(START)
+    assert "无法写入数据目录" in refused.value.text.zh
+    (folder.path / "serve.lock").mkdir()
+    with pytest.raises(FolderError, match="Cannot write to the data folder"), folder.served():
+        pass
+
+
+def test_a_webhook_without_its_secret_is_told_by_the_setting_s_name(tmp_path: Path) -> None:
+    with pytest.raises(FolderError, match="BIHUAN_WEBHOOK_SECRET is not") as refused:
+        a_runtime(tmp_path, webhook_url="https://example.org/hook")
+    assert "未设 BIHUAN_WEBHOOK_SECRET" in refused.value.text.zh
+
+
+def test_a_misspelt_setting_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("BIHUAN_PROT=1001\nOTHER=1\n")
+    monkeypatch.setenv("BIHUAN_DATA_DIR", "x")
+    monkeypatch.setenv("BIHUAN_API", "http://127.0.0.1:8000/api/v1")
+    monkeypatch.setenv("BIHUAN_DATA", "x")
+    assert unknown_names() == ["BIHUAN_DATA_DIR", "BIHUAN_PROT"]
+
+
+@pytest.mark.parametrize(
+    "error, zh",
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "磁盘空间不足"),
+        (OSError(errno.EXDEV, "Invalid cross-device link"), "Invalid cross-device link"),
+        (DBAPIError("x", None, Exception("attempt to write a readonly database")), "数据库只读"),
+        (DBAPIError("x", None, Exception("something new")), "something new"),
+    ],
+)
+def test_a_common_cause_is_told_in_chinese_and_a_rare_one_in_the_system_s_words(error: Exception, zh: str) -> None:
+    assert cause_of(error).zh == zh
