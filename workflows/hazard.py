@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, StrictBool, model_validator
 
 from engine.case import Case, Link
 from engine.definition import (
@@ -88,7 +88,7 @@ class Graded(Form):
     """A form that decides the level: by answering every criterion that applies, never by free choice."""
 
     category: Category = asks("类别", "Category")
-    criteria: dict[str, bool] = asks("判定标准（逐项回答）", "Criteria, each answered yes or no")
+    criteria: dict[str, StrictBool] = asks("判定标准（逐项回答）", "Criteria, each answered yes or no")
 
     @model_validator(mode="after")
     def criteria_decide_the_level(self) -> Self:
