@@ -15,9 +15,11 @@ from typing import TextIO
 
 import click
 import pytest
+import yaml
 
 from api.cli import main
 from api.settings import documented
+from engine.calendar import Calendar
 from tests.conftest import Played
 
 ROOT = Path(__file__).parent.parent
@@ -116,7 +118,7 @@ def test_two_replays_agree_in_all_but_the_time_they_took(demo: Demo, campaign: P
 
 def test_the_demo_says_that_it_is_simulated_and_what_to_try(demo: Demo) -> None:
     said = "\n".join(demo.printed)
-    assert "SIMULATED" in said
+    assert "SIMULATED: it is 2020-03-31 18:0" in said  # the school's time, not UTC
     assert f". {demo.folder / 'try.env'}" in said
 
 
@@ -134,8 +136,21 @@ def test_the_readme_lists_every_setting_with_its_default_and_meaning() -> None:
 def test_the_readme_lists_every_command() -> None:
     said = {words.split()[0] for words in re.findall(r"`bihuan ([a-z ]+)", README)}
     assert isinstance(main, click.Group)
-    assert set(main.commands) - {"work"} <= said  # `work` has nothing to do on SQLite, and says so
-    assert said <= set(main.commands)
+    assert set(main.commands) == said
+
+
+def test_the_commands_of_the_readme_know_the_demo_s_folder_in_the_shell_that_read_its_file(
+    demo: Demo, tmp_path: Path
+) -> None:
+    listed = run(demo, [f"PYTHONPATH={ROOT} {sys.executable} -m api.cli token list"], tmp_path)
+    assert "safety.head" in listed
+
+
+def test_the_calendar_file_of_the_readme_is_one_that_can_be_loaded() -> None:
+    [written] = re.findall(r"^```yaml\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    said = json.loads(json.dumps(yaml.safe_load(written), default=str))
+    notice = Calendar.from_json({**said, "version": 1, "time_zone": "Asia/Shanghai"})
+    assert notice.known_until.year == notice.known_from.year and notice.breaks
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"(?:`|^    )make ([a-z-]+)", README, re.MULTILINE))))

@@ -29,20 +29,27 @@ def list_(
 ) -> None:
     """Deliveries, the latest first."""
     from api.schemas import delivery_line
+    from engine.store import cases
     from notifications import deliveries
 
     with opened(data) as runtime:
         here = the_organisation(runtime, organisation)
         with runtime.database.read() as connection:
+            if number is not None and cases.load(connection, here, number) is None:
+                raise FolderError(Text(f"没有编号为“{number}”的事项。", f"There is no case {number!r}."))
             found = deliveries.list_deliveries(connection, here, dead=dead, case=number, limit=limit)
     lines = [delivery_line(delivery) for delivery in found]
     if as_json:
         print_json(lines)
         return
+    if not lines:
+        click.echo("没有 · none")
+        return
+    click.echo("编号 id  状态 status  事项 case  事由 reason  渠道 channel → 收件人 to  次数 tries  答复 answer")
     for line in lines:
         click.echo(
             f"{line['id']}  {line['status']}  {line['case']}  {line['reason']}  {line['channel']} → {line['to']}"
-            f"  tries {line['attempts']}  {line['answer'] or ''}".rstrip()
+            f"  {line['attempts']}  {line['answer'] or ''}".rstrip()
         )
 
 

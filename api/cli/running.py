@@ -1,5 +1,6 @@
 """Running a process: demo, serve, work, tick; and bringing the database up to date."""
 
+import shlex
 import sys
 import tempfile
 from collections.abc import Callable
@@ -30,14 +31,15 @@ def demo(data: Path | None, serve: bool, port: int | None, as_json: bool) -> Non
     from api import logs
     from api.demo import play, trying
 
-    place = data if data is not None else Path(tempfile.mkdtemp(prefix="bihuan-demo-"))
-    settings = settings_of(data=place, port=port)
-    if settings.log_level == "info":
-        logs.configure("warning", settings.log_format)  # four months of ticks would bury the progress bar
+    settings = settings_of(port=port)
     if serve:
         from api.server import port_must_be_free
 
         port_must_be_free(settings)  # told now, not after the replay
+    place = (data if data is not None else Path(tempfile.mkdtemp(prefix="bihuan-demo-"))).expanduser().absolute()
+    settings = settings.model_copy(update={"data": place})
+    if settings.log_level == "info":
+        logs.configure("warning", settings.log_format)  # four months of ticks would bury the progress bar
     with click.progressbar(length=PERMILLE, label="重演 · Replaying", file=sys.stderr) as bar:
         report = play(settings, lambda part: bar.update(max(0, round(part * PERMILLE) - bar.pos)))
     logs.configure(settings.log_level, settings.log_format)
@@ -58,7 +60,16 @@ def demo(data: Path | None, serve: bool, port: int | None, as_json: bool) -> Non
         for variable, person in trying.POSTS.items():
             click.echo(f"  {variable:<17} {person:<13} {report.tokens[person]}")
 
-    _serve(settings, tell)
+    try:
+        _serve(settings, tell)
+    except FolderError as error:
+        go_on = f"bihuan serve --data {shlex.quote(str(place))} --port PORT"
+        raise FolderError(
+            Text(
+                f"{error.text.zh}重演已完成，数据已保存，可用 {go_on} 继续。",
+                f"{error.text.en} The replay is done and kept; go on with: {go_on}",
+            )
+        ) from error
 
 
 @click.command()
@@ -136,15 +147,27 @@ def _unserved(folder: "Folder") -> AbstractContextManager[None]:
     return folder.served() if folder.made else nullcontext()
 
 
+def _local_now(runtime: "Runtime") -> str:
+    """What the folder's clock shows at its first school; in UTC while there is none."""
+    from engine.store import people
+
+    now = runtime.clock.now()
+    with runtime.database.read() as connection:
+        schools = people.organisations(connection)
+        if schools:
+            now = now.astimezone(people.Directory().time_zone(connection, schools[0].organisation))
+    return f"{now:%Y-%m-%d %H:%M} {now.tzinfo}"
+
+
 def _serve(settings: "Settings", tell: Callable[[str], None] | None = None) -> None:
     from api.server import serve as serve_folder
 
     def started(runtime: "Runtime", address: str) -> None:
         if runtime.simulated:
-            now = runtime.clock.now()
+            now = _local_now(runtime)
             click.echo(
-                f"【模拟】此目录由模拟时钟生成，现为 {now:%Y-%m-%d %H:%M} UTC；不会向外发送任何消息。 / "
-                f"SIMULATED: it is {now:%Y-%m-%d %H:%M} UTC in this folder; nothing is sent outside."
+                f"【模拟】此目录由模拟时钟生成，现为 {now}；不会向外发送任何消息。 / "
+                f"SIMULATED: it is {now} in this folder; nothing is sent outside."
             )
         if tell is not None:
             tell(address)

@@ -1,5 +1,6 @@
 """A file for the shell with the demo's address and a token for a few posts, so that a newcomer can take their steps."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,7 +22,7 @@ POSTS: Mapping[str, str] = {
 
 def write(folder: Path, address: str, tokens: Mapping[str, str]) -> Path:
     """Write `try.env` into the data folder and give its path. The tokens open nothing but this demo."""
-    lines = [f"export {API}={address}/api/v1", f"export BIHUAN_DATA='{folder}'"]
+    lines = [f"export {API}={address}/api/v1", f"export BIHUAN_DATA={shlex.quote(str(folder.absolute()))}"]
     lines += [f"export {variable}={tokens[person]}" for variable, person in POSTS.items()]
     path = folder / NAME
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")

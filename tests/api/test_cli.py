@@ -183,6 +183,33 @@ def test_a_replay_goes_into_a_new_folder_only(data: Path, school: School) -> Non
     assert refused.exit_code == 1 and "Replay into a new one" in refused.stderr
 
 
+@pytest.mark.parametrize("host", ["192.0.2.1", "nowhere.invalid", "a..b"])
+def test_an_address_of_another_machine_is_told_as_such(host: str, data: Path, school: School) -> None:
+    refused = bihuan("serve", "--host", host, "--data", data)
+    assert refused.exit_code == 1, refused.output
+    assert "不是本机的地址" in refused.stderr and "no address of this machine" in refused.stderr
+    assert "--port" not in refused.stderr
+
+
+def test_the_outbox_has_headings_and_knows_its_cases(data: Path, school: School) -> None:
+    unknown = bihuan("outbox", "list", "--case", "NOPE", "--data", data)
+    assert unknown.exit_code == 1 and "没有编号为“NOPE”的事项" in unknown.stderr and "no case 'NOPE'" in unknown.stderr
+    assert "none" in bihuan("outbox", "list", "--data", data).stdout
+    runtime = open_runtime(the_settings(data), clock=SimulatedClock(START))
+    assigned_hazard(runtime, school)
+    runtime.close()
+    assert bihuan("tick", "--data", data).exit_code == 0
+    head, first = bihuan("outbox", "list", "--limit", "1", "--data", data).stdout.splitlines()
+    assert "状态 status" in head and "YH-2020-0001" in first
+
+
+def test_a_new_folder_of_a_real_school_says_that_there_is_none_yet(tmp_path: Path) -> None:
+    bihuan("db", "upgrade", "--data", tmp_path / "new")
+    refused = bihuan("token", "list", "--data", tmp_path / "new")
+    assert refused.exit_code == 1
+    assert "还没有学校" in refused.stderr and "comes with a later version" in refused.stderr
+
+
 def test_a_taken_port_is_told_before_the_replay(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
