@@ -10,7 +10,7 @@ from api.problems import not_signed_in
 from engine.actor import Actor, Visibility
 from engine.authority import visibility
 from engine.errors import Locale
-from engine.store import people
+from engine.store import accounts, people
 
 
 def runtime_of(request: Request) -> Runtime:
@@ -65,11 +65,11 @@ def signed_in(request: Request) -> Asker:
         raise not_signed_in(given=False)
     now = runtime.clock.now()
     with runtime.database.read() as connection:
-        known = people.signed_in(connection, token, now)
+        known = accounts.signed_in(connection, token, now)
         actor = None
         if known is not None:
             organisation, person = known
-            zone = people.Directory().time_zone(connection, organisation)
+            zone = people.time_zone(connection, organisation)
             actor = people.actor(connection, organisation, person, now.astimezone(zone).date())
     if actor is None:
         runtime.strangers.count("bad_token")

@@ -321,19 +321,18 @@ class DirectoryOfTheEngine:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._people = people.Directory()
 
     def recipients(
         self, connection: Connection, organisation: str, case: str, audience: tuple[str, ...]
     ) -> Sequence[Recipient]:
-        return self._people.recipients(connection, organisation, case, audience, self._clock.now())
+        return people.meant_to_tell(connection, organisation, case, audience, self._clock.now())
 
     def state_of(self, connection: Connection, organisation: str, case: str) -> str | None:
         found = cases.load(connection, organisation, case)
         return None if found is None else found.state
 
     def time_zone(self, connection: Connection, organisation: str) -> ZoneInfo:
-        return self._people.time_zone(connection, organisation)
+        return people.time_zone(connection, organisation)
 
     def is_workday(self, connection: Connection, organisation: str, day: date) -> bool:
-        return self._people.is_workday(connection, organisation, day)
+        return people.is_workday(connection, organisation, day)

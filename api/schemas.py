@@ -20,10 +20,10 @@ from engine.definition import (
     form_of,
     guards_of,
 )
+from engine.directory import Department, Person
 from engine.errors import Locale, Text
 from engine.events import Event
 from engine.store.files import FileRecord
-from engine.store.people import Department, Person
 from engine.store.periods import PeriodRecord
 from notifications.message import Delivery, InboxMessage
 

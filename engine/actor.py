@@ -1,9 +1,9 @@
 """Who acts: a person with roles in a scope, possibly on somebody's behalf; the system itself; a stranger at a place."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import Literal
+from typing import Literal, Self
 
 WHOLE_ORGANISATION = "*"
 ANOTHER_DEPARTMENT = (
@@ -38,7 +38,16 @@ class Visibility:
     organisation: str
     everything: bool = False
     departments: frozenset[str] = frozenset()
-    person: str | None = None
+    persons: frozenset[str] = frozenset()
+
+    def joined_with(self, other: Self) -> Self:
+        """What either may see: somebody who represents another sees with both pairs of eyes."""
+        return replace(
+            self,
+            everything=self.everything or other.everything,
+            departments=self.departments | other.departments,
+            persons=self.persons | other.persons,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +55,10 @@ class Actor:
     """The one a command comes from. Made from the sign-in, never from a request's body.
 
     person         the directory's key of who acts; None for the system and for strangers
-    on_behalf_of   the person represented, if any; separation covers both
+    on_behalf_of   the person represented, if any; separation covers both. The grants are then those he handed on
+    aliases        the other accounts of the same human beings: separation covers them too
+    home           the organisation he signed in at, where that is another one
+    in_relations   whether what the represented person stands in himself (assignee, …) was handed on as well
     """
 
     organisation: str
@@ -56,6 +68,9 @@ class Actor:
     grants: frozenset[Grant] = frozenset()
     on_behalf_of: str | None = None
     place: str | None = None
+    aliases: frozenset[str] = frozenset()
+    home: str | None = None
+    in_relations: bool = True
 
     @property
     def principal(self) -> str:
@@ -70,6 +85,18 @@ class Actor:
     def persons(self) -> tuple[str, ...]:
         """Everyone this act counts for: the person acting and the person represented."""
         return tuple(p for p in (self.person, self.on_behalf_of) if p is not None)
+
+    @property
+    def selves(self) -> frozenset[str]:
+        """Every account of every human being this act counts for: what separation and quorum look at."""
+        return frozenset(self.persons) | self.aliases
+
+    @property
+    def standing(self) -> str | None:
+        """Whose relations to a case count: one's own, or those of the person represented if they were handed on."""
+        if self.on_behalf_of is None:
+            return self.person
+        return self.on_behalf_of if self.in_relations else None
 
     def scopes_of(self, role: str) -> frozenset[str]:
         return frozenset(grant.scope for grant in self.grants if grant.role == role)

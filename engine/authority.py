@@ -45,11 +45,11 @@ def _relates(name: str, actor: Actor, case: Case, workflow: Workflow) -> bool:
     if actor.kind != "person":
         return False
     if name == "anyone":
-        return True
+        return actor.home is None  # of this organisation: a bureau's people look on unless they were granted more
     if name == "holder":
         awaited = [who for who in workflow.awaited(case) if who != "holder"]
         return any(stands_as(who, actor, case, workflow) for who in awaited)
-    return any(person in persons_in(name, case) for person in actor.persons)
+    return actor.standing is not None and actor.standing in persons_in(name, case)
 
 
 def persons_in(relation: str, case: Case) -> tuple[str, ...]:
@@ -65,7 +65,8 @@ def visibility(actor: Actor, overseers: Iterable[str]) -> Visibility:
     """Which cases the actor may see: all with an overseeing role, else those of his scopes and those he is part of."""
     scopes = {grant.scope for grant in actor.grants}
     everything = actor.kind == "system" or actor.holds_any(overseers)
-    return Visibility(actor.organisation, everything, frozenset(scopes - {WHOLE_ORGANISATION}), actor.person)
+    persons = frozenset(person for person in (actor.person, actor.standing) if person is not None)
+    return Visibility(actor.organisation, everything, frozenset(scopes - {WHOLE_ORGANISATION}), persons)
 
 
 def may_see(case: Case, seen: Visibility) -> bool:
@@ -74,7 +75,7 @@ def may_see(case: Case, seen: Visibility) -> bool:
         return False
     if seen.everything or (case.department is not None and case.department in seen.departments):
         return True
-    return seen.person is not None and seen.person in people_of(case)
+    return bool(seen.persons & people_of(case))
 
 
 def people_of(case: Case) -> frozenset[str]:
@@ -146,7 +147,7 @@ def _exclude(
 ) -> None:
     """Raises NotAllowed when the person acting, or the one represented, ever stood in one of these relations."""
     for relation in never:
-        if set(actor.persons) & _ever(relation, case):
+        if actor.selves & _ever(relation, case):
             who = workflow.called(relation)
             raise NotAllowed(
                 asked=asked,
@@ -166,7 +167,7 @@ def _count_signatures(step: str, row: Signing, case: Case, actor: Actor, asked: 
     if row.count == 1:
         return Permit()
     given = case.signed.get(step, ())
-    if {person for signature in given for person in _signers(signature)} & set(actor.persons):
+    if {person for signature in given for person in _signers(signature)} & actor.selves:
         raise NotAllowed(
             asked=asked,
             obstacle=Text("您已签字，需要另一位人员签字", "you have signed already, and distinct persons are needed"),

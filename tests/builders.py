@@ -42,12 +42,12 @@ from engine.definition import (
     asks,
     said,
 )
+from engine.directory import Department, Organisation, Person
 from engine.errors import Text
 from engine.guards import Situation, guard
 from engine.handle import Engine
-from engine.store import calendars, people
+from engine.store import accounts, calendars, people
 from engine.store.database import Database
-from engine.store.people import Department, Organisation, Person
 from tests.fakes import countable
 from workflows.wording import ERROR_WORDS
 
@@ -220,7 +220,7 @@ def a_school(
         for key, (post, department, grants) in POSTS.items():
             held = [Grant(role, scope) for role, scope in grants]
             people.add_person(connection, Person(organisation, key, post, department), held)
-            people.add_token(connection, organisation, key, school.token(key), "test", at)
+            accounts.add_token(connection, organisation, key, school.token(key), "test", at)
     return school
 
 

@@ -169,7 +169,7 @@ def recompute(dry_run: bool, data: Path | None, organisation: str | None, as_jso
             runtime.tick()  # what fell due under the old deadlines is told before they move
         moves = recompute_preview(runtime.engine, here)
         with runtime.database.read() as connection:
-            zone = people.Directory().time_zone(connection, here)
+            zone = people.time_zone(connection, here)
         moved = failed = 0
         if not dry_run:
             asked = [Asked(system(here), Recompute(before.number)) for before, _ in moves]

@@ -155,7 +155,7 @@ def _local_now(runtime: "Runtime") -> str:
     with runtime.database.read() as connection:
         schools = people.organisations(connection)
         if schools:
-            now = now.astimezone(people.Directory().time_zone(connection, schools[0].organisation))
+            now = now.astimezone(people.time_zone(connection, schools[0].organisation))
     return f"{now:%Y-%m-%d %H:%M} {now.tzinfo}"
 
 

@@ -29,7 +29,7 @@ def create(
     person: str, label: str, days: int | None, data: Path | None, organisation: str | None, as_json: bool
 ) -> None:
     """Make a token for PERSON and show it, this once."""
-    from engine.store import people
+    from engine.store import accounts, people
 
     with opened(data) as runtime:
         here = the_organisation(runtime, organisation)
@@ -42,7 +42,7 @@ def create(
                 raise FolderError(
                     Text(f"“{person}”不是 {here} 的在册人员。", f"{person!r} is nobody active in {here}.")
                 )
-            people.add_token(connection, here, person, made, label, now, expires_at)
+            accounts.add_token(connection, here, person, made, label, now, expires_at)
     if as_json:
         print_json({"token": made, "person": person, "organisation": here, "expires_at": expires_at})
     else:
@@ -55,12 +55,12 @@ def create(
 @json_option
 def list_(data: Path | None, organisation: str | None, as_json: bool) -> None:
     """Whose tokens there are, by their first characters."""
-    from engine.store import people
+    from engine.store import accounts
 
     with opened(data) as runtime:
         here = the_organisation(runtime, organisation)
         with runtime.database.read() as connection:
-            found = people.tokens(connection, here)
+            found = accounts.tokens(connection, here)
     if as_json:
         print_json(found)
         return
@@ -77,12 +77,12 @@ def list_(data: Path | None, organisation: str | None, as_json: bool) -> None:
 @organisation_option
 def revoke(prefix: str, data: Path | None, organisation: str | None) -> None:
     """Revoke the tokens whose first characters, as listed, are PREFIX."""
-    from engine.store import people
+    from engine.store import accounts
 
     with opened(data) as runtime:
         here = the_organisation(runtime, organisation)
         with runtime.database.write() as connection:
-            revoked = people.revoke_token(connection, here, prefix.rstrip("…"), runtime.clock.now())
+            revoked = accounts.revoke_token(connection, here, prefix.rstrip("…"), runtime.clock.now())
     if not revoked:
         raise FolderError(
             Text(f"没有以“{prefix}”开头的有效令牌。", f"There is no living token that begins with {prefix!r}.")

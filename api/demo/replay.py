@@ -40,7 +40,7 @@ from engine.clock import SimulatedClock
 from engine.commands import Asked, FireTrigger
 from engine.errors import FolderError, Text
 from engine.handle import Failed, Idle, Refused, handle
-from engine.store import calendars, cases, people, periods
+from engine.store import accounts, calendars, cases, people, periods
 from workflows.inspection import CYCLE
 
 TICKS = (time(7, 46), time(12, 0), time(17, 30))  # the first just after the reminders of the morning have gathered
@@ -164,7 +164,7 @@ class _Replay:
         made = {person: f"bihuan_{secrets.token_urlsafe(32)}" for person in POSTS.values()}
         with self.runtime.database.write() as connection:
             for person, token in made.items():
-                people.add_token(connection, ORGANISATION, person, token, "demo", self.clock.now())
+                accounts.add_token(connection, ORGANISATION, person, token, "demo", self.clock.now())
         return made
 
     # --- steps -----------------------------------------------------------------------------------------------------

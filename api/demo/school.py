@@ -8,8 +8,8 @@ from sqlalchemy import Connection
 
 from api.demo.campaign import ORGANISATION, ZONE, campaign, first_calendar
 from engine.actor import WHOLE_ORGANISATION, Grant
+from engine.directory import Department, Organisation, Person
 from engine.store import calendars, people, periods
-from engine.store.people import Department, Organisation, Person
 from workflows.inspection import CYCLE
 from workflows.reference import departments
 from workflows.roles import ACCEPTANCE_GROUP

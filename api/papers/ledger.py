@@ -115,7 +115,7 @@ def _told(
 ) -> Iterator[Told]:
     names = people.names(connection, organisation)
     departments = {d.code: d.name.zh for d in people.departments(connection, organisation)}
-    zone = people.Directory().time_zone(connection, organisation)
+    zone = people.time_zone(connection, organisation)
     for case in found:
         events = history.events_of(connection, organisation, case.number)
         yield Told(catalog.of(case), case, events, names, departments, zone, now)

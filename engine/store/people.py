@@ -1,57 +1,40 @@
-"""The directory: organisations, departments, people, roles in a scope, tokens; and who is meant by a role right now."""
+"""The directory: organisations, departments, people, roles in a scope, groups, absences; and who is meant right now."""
 
-import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+import secrets
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from engine.actor import ANOTHER_DEPARTMENT, WHOLE_ORGANISATION, Actor, Grant
 from engine.case import Case
+from engine.directory import AT, Absence, Department, Directory, Group, Organisation, Person, Seat
 from engine.errors import Text
 from engine.events import Recipient
 from engine.store import calendars, cases
 from engine.store.database import table_of
-from engine.store.tables import DepartmentRow, OrganisationRow, PersonRow, RoleGrantRow, TokenRow
+from engine.store.tables import (
+    AbsenceRow,
+    DepartmentRow,
+    DirectoryChangeRow,
+    GroupRow,
+    OrganisationRow,
+    PersonRow,
+    RoleGrantRow,
+    SeatRow,
+)
 
 _organisations = table_of(OrganisationRow)
 _departments = table_of(DepartmentRow)
 _people = table_of(PersonRow)
 _grants = table_of(RoleGrantRow)
-_tokens = table_of(TokenRow)
-
-
-@dataclass(frozen=True, slots=True)
-class Organisation:
-    organisation: str
-    name: Text
-    time_zone: str = "Asia/Shanghai"
-
-
-@dataclass(frozen=True, slots=True)
-class Department:
-    organisation: str
-    code: str
-    name: Text
-    external: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """A person by key. `name` is what screens show: in demo data always a post."""
-
-    organisation: str
-    person: str
-    name: str
-    department: str | None = None
-    locale: str = "zh"
-    addresses: Mapping[str, str] = field(default_factory=dict)
-    active: bool = True
-
+_groups = table_of(GroupRow)
+_seats = table_of(SeatRow)
+_absences = table_of(AbsenceRow)
+_changes = table_of(DirectoryChangeRow)
 
 # --- organisations and departments -----------------------------------------------------------------------------------
 
@@ -59,14 +42,14 @@ class Person:
 def add_organisation(connection: Connection, organisation: Organisation) -> None:
     values = {
         "organisation": organisation.organisation, "name_zh": organisation.name.zh, "name_en": organisation.name.en,
-        "time_zone": organisation.time_zone,
+        "time_zone": organisation.time_zone, "kind": organisation.kind, "parent": organisation.parent,
     }  # fmt: skip
     connection.execute(insert(_organisations), values)
 
 
 def organisations(connection: Connection) -> list[Organisation]:
     rows = connection.execute(select(_organisations).order_by(_organisations.c.organisation))
-    return [Organisation(r.organisation, Text(r.name_zh, r.name_en), r.time_zone) for r in rows]
+    return [Organisation(r.organisation, Text(r.name_zh, r.name_en), r.time_zone, r.kind, r.parent) for r in rows]
 
 
 def organisation(connection: Connection, key: str) -> Organisation | None:
@@ -101,7 +84,7 @@ def add_person(connection: Connection, person: Person, grants: Iterable[Grant] =
     values = {
         "organisation": person.organisation, "person": person.person, "name": person.name,
         "department": person.department, "locale": person.locale, "addresses": dict(person.addresses),
-        "active": person.active,
+        "active": person.active, "staff_number": person.staff_number, "post": person.post, "human": person.human,
     }  # fmt: skip
     connection.execute(insert(_people), values)
     for grant in grants:
@@ -137,22 +120,52 @@ def withdraw(connection: Connection, organisation: str, person: str, role: str, 
     )
 
 
+def update_person(connection: Connection, person: Person) -> None:
+    """Write everything down that the directory knows of him; his key and his organisation stay."""
+    values = {
+        "name": person.name, "department": person.department, "locale": person.locale,
+        "addresses": dict(person.addresses), "active": person.active, "staff_number": person.staff_number,
+        "post": person.post, "human": person.human,
+    }  # fmt: skip
+    here = (_people.c.organisation == person.organisation, _people.c.person == person.person)
+    connection.execute(update(_people).where(*here).values(values))
+
+
+def link(connection: Connection, accounts: Collection[tuple[str, str]]) -> str:
+    """Say that these accounts (organisation, person) are one human being's; those linked to any of them come along."""
+    rows = [connection.execute(select(_people).where(_is(*account))).one() for account in accounts]
+    known = {row.human for row in rows if row.human is not None}
+    human = min(known) if known else secrets.token_hex(16)
+    mine = [_is(*account) for account in accounts]
+    connection.execute(update(_people).where(or_(*mine, _people.c.human.in_(sorted(known)))).values(human=human))
+    return human
+
+
+def _is(organisation: str, key: str) -> Any:
+    return (_people.c.organisation == organisation) & (_people.c.person == key)
+
+
 def people(connection: Connection, organisation: str) -> list[Person]:
     statement = select(_people).where(_people.c.organisation == organisation).order_by(_people.c.person)
     return [_person(row) for row in connection.execute(statement)]
 
 
 def person(connection: Connection, organisation: str, key: str) -> Person | None:
-    row = connection.execute(
-        select(_people).where(_people.c.organisation == organisation, _people.c.person == key)
-    ).first()
+    """By the key this organisation's records use: `key@home` is somebody of another one."""
+    own, _, home = key.partition(AT)
+    row = connection.execute(select(_people).where(_is(home or organisation, own))).first()
     return None if row is None else _person(row)
 
 
 def names(connection: Connection, organisation: str) -> dict[str, str]:
     """Person key → the name screens and papers show."""
-    statement = select(_people.c.person, _people.c.name).where(_people.c.organisation == organisation)
-    return {row.person: row.name for row in connection.execute(statement)}
+    known = {found.person: found.name for found in people(connection, organisation)}
+    strangers = select(_grants.c.person).where(_grants.c.organisation == organisation, _grants.c.person.contains(AT))
+    for key in connection.execute(strangers.distinct()).scalars():
+        stranger = person(connection, organisation, key)
+        if stranger is not None:
+            known[key] = stranger.name
+    return known
 
 
 def grants_of(connection: Connection, organisation: str, key: str) -> list[Grant]:
@@ -161,72 +174,139 @@ def grants_of(connection: Connection, organisation: str, key: str) -> list[Grant
         .where(_grants.c.organisation == organisation, _grants.c.person == key)
         .order_by(_grants.c.role, _grants.c.scope)
     )
-    return [Grant(r.role, r.scope, r.valid_from, r.valid_until) for r in connection.execute(statement)]
+    return [_grant(row) for row in connection.execute(statement)]
+
+
+def _grant(row: Row[Any]) -> Grant:
+    return Grant(row.role, row.scope, row.valid_from, row.valid_until)
+
+
+def _person(row: Row[Any]) -> Person:
+    return Person(
+        row.organisation, row.person, row.name, row.department, row.locale, row.addresses, row.active, row.staff_number,
+        row.post, row.human,
+    )  # fmt: skip
+
+
+# --- groups and absences ---------------------------------------------------------------------------------------------
+
+
+def set_group(connection: Connection, organisation: str, group: Group) -> None:
+    """Write a group down as it shall be from now on, its seats included."""
+    for table in (_seats, _groups):
+        connection.execute(delete(table).where(table.c.organisation == organisation, table.c.code == group.code))
+    values = {
+        "organisation": organisation, "code": group.code, "name_zh": group.name.zh, "name_en": group.name.en,
+        "least": group.least,
+    }  # fmt: skip
+    connection.execute(insert(_groups), values)
+    for seat in group.seats:
+        values = {
+            "organisation": organisation, "code": group.code, "kind": seat.kind, "holder": seat.holder,
+            "rank": seat.rank, "valid_from": seat.valid_from, "valid_until": seat.valid_until,
+        }  # fmt: skip
+        connection.execute(insert(_seats), values)
+
+
+def groups(connection: Connection, organisation: str) -> list[Group]:
+    seats: dict[str, list[Seat]] = {}
+    statement = select(_seats).where(_seats.c.organisation == organisation).order_by(_seats.c.kind, _seats.c.holder)
+    for row in connection.execute(statement):
+        seat = Seat(row.kind, row.holder, row.rank, row.valid_from, row.valid_until)
+        seats.setdefault(row.code, []).append(seat)
+    rows = connection.execute(select(_groups).where(_groups.c.organisation == organisation).order_by(_groups.c.code))
+    return [Group(r.code, Text(r.name_zh, r.name_en), tuple(seats.get(r.code, ())), r.least) for r in rows]
+
+
+def add_absence(connection: Connection, organisation: str, absence: Absence) -> None:
+    values = {
+        "organisation": organisation, "id": absence.id, "person": absence.person, "delegate": absence.delegate,
+        "duties": sorted(absence.duties), "first_day": absence.first_day, "last_day": absence.last_day,
+    }  # fmt: skip
+    connection.execute(insert(_absences), values)
+
+
+def end_absence(connection: Connection, organisation: str, key: str, last_day: date) -> bool:
+    """He is back: the absence ends with this day. False when there is none of this name."""
+    here = (_absences.c.organisation == organisation, _absences.c.id == key)
+    return connection.execute(update(_absences).where(*here).values(last_day=last_day)).rowcount == 1
+
+
+def absences(connection: Connection, organisation: str) -> list[Absence]:
+    statement = (
+        select(_absences)
+        .where(_absences.c.organisation == organisation)
+        .order_by(_absences.c.first_day, _absences.c.id)
+    )
+    return [_absence(row) for row in connection.execute(statement)]
+
+
+def _absence(row: Row[Any]) -> Absence:
+    return Absence(row.id, row.person, row.first_day, row.last_day, row.delegate, frozenset(row.duties))
+
+
+def record_change(
+    connection: Connection, organisation: str, by: str, what: str, about: Mapping[str, Any], at: datetime
+) -> None:
+    """Keep what was changed in the directory, by whom: `what` is a short stable word, `about` plain JSON."""
+    last = select(func.coalesce(func.max(_changes.c.id), 0)).where(_changes.c.organisation == organisation)
+    number = int(connection.execute(last).scalar_one()) + 1
+    values = {"organisation": organisation, "id": number, "at": at, "by": by, "what": what, "about": dict(about)}
+    connection.execute(insert(_changes), values)
+
+
+def changes(connection: Connection, organisation: str) -> list[dict[str, Any]]:
+    """Every change of the directory, oldest first."""
+    statement = select(_changes).where(_changes.c.organisation == organisation).order_by(_changes.c.id)
+    return [dict(row._mapping) for row in connection.execute(statement)]
+
+
+# --- the directory as a value ----------------------------------------------------------------------------------------
+
+
+def directory(connection: Connection, organisation: str) -> Directory:
+    """All of it: for questions about the school as a whole."""
+    known = {found.person: found for found in people(connection, organisation)}
+    grants: dict[str, list[Grant]] = {}
+    statement = select(_grants).where(_grants.c.organisation == organisation).order_by(_grants.c.role, _grants.c.scope)
+    for row in connection.execute(statement):
+        grants.setdefault(row.person, []).append(_grant(row))
+    for key in grants:
+        if AT in key and (stranger := person(connection, organisation, key)) is not None:
+            known[key] = stranger
+    return Directory(
+        organisation,
+        known,
+        {key: tuple(held) for key, held in grants.items()},
+        tuple(groups(connection, organisation)),
+        tuple(absences(connection, organisation)),
+        tuple(departments(connection, organisation)),
+    )
+
+
+def directory_around(connection: Connection, organisation: str, key: str) -> Directory:
+    """As much of it as says what one person may be: himself, his other accounts, those he can stand in for."""
+    himself = person(connection, organisation, key)
+    if himself is None:
+        return Directory(organisation, {})
+    mine = (_absences.c.organisation == organisation, _absences.c.delegate == key)
+    handed_on = [_absence(row) for row in connection.execute(select(_absences).where(*mine))]
+    known = {key: himself}
+    for absence in handed_on:
+        if (represented := person(connection, organisation, absence.person)) is not None:
+            known[absence.person] = represented
+    grants = {found: tuple(grants_of(connection, organisation, found)) for found in known}
+    humans = sorted({found.human for found in known.values() if found.human is not None})
+    if humans:
+        alike = connection.execute(select(_people).where(_people.c.human.in_(humans)))
+        for other in (_person(row) for row in alike):
+            known.setdefault(other.key_in(organisation), other)
+    return Directory(organisation, known, grants, tuple(groups(connection, organisation)), tuple(handed_on))
 
 
 def actor(connection: Connection, organisation: str, key: str, today: date) -> Actor | None:
-    """The person as an actor, with the grants that hold today; None when he is unknown or no longer active."""
-    found = person(connection, organisation, key)
-    if found is None or not found.active:
-        return None
-    grants = frozenset(g for g in grants_of(connection, organisation, key) if g.holds_on(today))
-    return Actor(organisation, "person", person=key, department=found.department, grants=grants)
-
-
-def _person(row: Any) -> Person:
-    return Person(row.organisation, row.person, row.name, row.department, row.locale, row.addresses, row.active)
-
-
-# --- tokens ----------------------------------------------------------------------------------------------------------
-
-
-def token_hash(token: str) -> str:
-    """What is kept of a token. Its 256 random bits need no salt and no slow hash."""
-    return hashlib.sha256(token.encode()).hexdigest()
-
-
-def add_token(
-    connection: Connection,
-    organisation: str,
-    key: str,
-    token: str,
-    label: str,
-    at: datetime,
-    expires_at: datetime | None = None,
-) -> None:
-    values = {
-        "organisation": organisation, "token_hash": token_hash(token), "person": key, "label": label,
-        "prefix": token[:12], "created_at": at, "expires_at": expires_at, "revoked_at": None,
-    }  # fmt: skip
-    connection.execute(insert(_tokens), values)
-
-
-def signed_in(connection: Connection, token: str, now: datetime) -> tuple[str, str] | None:
-    """(organisation, person) whose living token this is. The one look-up that spans organisations: it finds which."""
-    row = connection.execute(select(_tokens).where(_tokens.c.token_hash == token_hash(token))).first()
-    if row is None or row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now):
-        return None
-    return row.organisation, row.person
-
-
-def revoke_token(connection: Connection, organisation: str, prefix: str, at: datetime) -> int:
-    """Revoke the living tokens that begin like this; gives how many."""
-    statement = (
-        update(_tokens)
-        .where(_tokens.c.organisation == organisation, _tokens.c.prefix == prefix, _tokens.c.revoked_at.is_(None))
-        .values(revoked_at=at)
-    )
-    return int(connection.execute(statement).rowcount)
-
-
-def tokens(connection: Connection, organisation: str) -> list[dict[str, Any]]:
-    """What may be shown of the tokens: prefix, person, label, dates."""
-    columns = (
-        _tokens.c.prefix, _tokens.c.person, _tokens.c.label, _tokens.c.created_at, _tokens.c.expires_at,
-        _tokens.c.revoked_at,
-    )  # fmt: skip
-    statement = select(*columns).where(_tokens.c.organisation == organisation).order_by(_tokens.c.created_at)
-    return [dict(row._mapping) for row in connection.execute(statement)]
+    """The person as an actor, with what he holds today; None when he is unknown or no longer active."""
+    return directory_around(connection, organisation, key).actor(key, today)
 
 
 # --- who is meant ----------------------------------------------------------------------------------------------------
@@ -235,18 +315,26 @@ def tokens(connection: Connection, organisation: str) -> list[dict[str, Any]]:
 def recipients(
     connection: Connection, organisation: str, number: str, audience: Iterable[str], today: date
 ) -> list[Recipient]:
-    """The people these roles and relations mean for this case on this day: current holders, each once, in order."""
+    """The people these roles and relations mean for this case on this day: current holders and who stands in for them,
+    each once, in order.
+    """
     case = cases.load(connection, organisation, number)
     if case is None:
         return []
+    away = [absence for absence in absences(connection, organisation) if absence.covers(today)]
     found: dict[str, None] = {}
     for name in audience:
-        found |= dict.fromkeys(_meant(connection, case, name, today))
-    everyone = {p.person: p for p in _of_keys(connection, organisation, list(found)) if p.active}
+        for key in _meant(connection, case, name, today):
+            found[key] = None
+            role = name.removesuffix(ANOTHER_DEPARTMENT)
+            found |= {
+                a.delegate: None for a in away if a.person == key and a.delegate and (not a.duties or role in a.duties)
+            }
+    everyone = _of_keys(connection, organisation, list(found))
     return [
-        Recipient(p.person, p.name, "en" if p.locale == "en" else "zh", p.addresses)
+        Recipient(key, p.name, "en" if p.locale == "en" else "zh", p.addresses)
         for key in found
-        if (p := everyone.get(key)) is not None
+        if (p := everyone.get(key)) is not None and p.active
     ]
 
 
@@ -258,10 +346,18 @@ _HOLDING = (
     .where(_grants.c.organisation == bindparam("organisation"), _grants.c.role == bindparam("role"))
     .order_by(_grants.c.person, _grants.c.scope)
 )
+_SEATED = (
+    select(_seats)
+    .where(_seats.c.organisation == bindparam("organisation"), _seats.c.code == bindparam("code"))
+    .order_by(_seats.c.kind, _seats.c.holder)
+)
 
 
-def _of_keys(connection: Connection, organisation: str, keys: list[str]) -> list[Person]:
-    return [_person(row) for row in connection.execute(_OF_KEYS, {"organisation": organisation, "keys": keys})]
+def _of_keys(connection: Connection, organisation: str, keys: list[str]) -> dict[str, Person]:
+    rows = connection.execute(_OF_KEYS, {"organisation": organisation, "keys": [k for k in keys if AT not in k]})
+    known = {row.person: _person(row) for row in rows}
+    strangers = {key: person(connection, organisation, key) for key in keys if AT in key}
+    return known | {key: found for key, found in strangers.items() if found is not None}
 
 
 def _meant(connection: Connection, case: Case, name: str, today: date) -> list[str]:
@@ -273,35 +369,44 @@ def _meant(connection: Connection, case: Case, name: str, today: date) -> list[s
     if name in case.acted:
         return list(case.acted[name])
     if name.endswith(ANOTHER_DEPARTMENT):
-        held = _holders(connection, case.organisation, name.removesuffix(ANOTHER_DEPARTMENT), today)
+        held = holders(connection, case.organisation, name.removesuffix(ANOTHER_DEPARTMENT), today)
         return [person for person, scope in held if scope not in (case.department, WHOLE_ORGANISATION)]
-    held = _holders(connection, case.organisation, name, today)
+    held = holders(connection, case.organisation, name, today)
     return [person for person, scope in held if scope in (case.department, WHOLE_ORGANISATION)]
 
 
-def _holders(connection: Connection, organisation: str, role: str, today: date) -> list[tuple[str, str]]:
-    return [
-        (row.person, row.scope)
-        for row in connection.execute(_HOLDING, {"organisation": organisation, "role": role})
-        if Grant(row.role, row.scope, row.valid_from, row.valid_until).holds_on(today)
-    ]
+def holders(connection: Connection, organisation: str, role: str, today: date) -> list[tuple[str, str]]:
+    """(person, scope) of whoever holds a role that day, by himself or in a group: as `Directory.holders` finds them, active
+    or not, without reading the whole directory.
+    """
+    rows = connection.execute(_HOLDING, {"organisation": organisation, "role": role})
+    found = {(row.person, row.scope): None for row in rows if _grant(row).holds_on(today)}
+    for row in connection.execute(_SEATED, {"organisation": organisation, "code": role}).all():
+        if not Seat(row.kind, row.holder, row.rank, row.valid_from, row.valid_until).holds_on(today):
+            continue
+        if row.kind == "person":
+            found[row.holder, WHOLE_ORGANISATION] = None
+        else:
+            by_role = connection.execute(_HOLDING, {"organisation": organisation, "role": row.holder})
+            found |= {(held.person, WHOLE_ORGANISATION): None for held in by_role if _grant(held).holds_on(today)}
+    return list(found)
 
 
-class Directory:
-    """Who is to be told, and when their day begins: what the delivery worker asks of the directory."""
+def meant_to_tell(
+    connection: Connection, organisation: str, case: str, audience: tuple[str, ...], now: datetime
+) -> list[Recipient]:
+    """Who is to be told as of this instant: what the delivery worker asks of the directory."""
+    today = now.astimezone(time_zone(connection, organisation)).date()
+    return recipients(connection, organisation, case, audience, today)
 
-    def recipients(
-        self, connection: Connection, organisation: str, case: str, audience: tuple[str, ...], now: datetime
-    ) -> list[Recipient]:
-        today = now.astimezone(self.time_zone(connection, organisation)).date()
-        return recipients(connection, organisation, case, audience, today)
 
-    def time_zone(self, connection: Connection, organisation: str) -> ZoneInfo:
-        zone = connection.execute(
-            select(_organisations.c.time_zone).where(_organisations.c.organisation == organisation)
-        ).scalar_one()
-        return ZoneInfo(zone)
+def time_zone(connection: Connection, organisation: str) -> ZoneInfo:
+    zone = connection.execute(
+        select(_organisations.c.time_zone).where(_organisations.c.organisation == organisation)
+    ).scalar_one()
+    return ZoneInfo(zone)
 
-    def is_workday(self, connection: Connection, organisation: str, day: date) -> bool:
-        calendar = calendars.newest(connection, organisation)
-        return calendar.is_workday(day) if calendar else day.weekday() < 5  # Saturday is 5
+
+def is_workday(connection: Connection, organisation: str, day: date) -> bool:
+    calendar = calendars.newest(connection, organisation)
+    return calendar.is_workday(day) if calendar else day.weekday() < 5  # Saturday is 5

@@ -30,11 +30,16 @@ def _key(length: int = 64) -> Any:
 
 
 class OrganisationRow(SQLModel, table=True):
+    """A node of the tree: a bureau, or a school under it. Departments are the leaves."""
+
     __tablename__ = "organisation"
+    __table_args__ = (CheckConstraint("kind IN ('bureau','school')", name="kind"),)
     organisation: str = _key()
     name_zh: str
     name_en: str
     time_zone: str = Field(max_length=64)
+    kind: str = Field(default="school", max_length=16)
+    parent: str | None = Field(default=None, max_length=64)
 
 
 class CalendarRow(SQLModel, table=True):
@@ -69,7 +74,13 @@ class ObligationRow(SQLModel, table=True):
 
 
 class PersonRow(SQLModel, table=True):
+    """An account. `human` is the same for every account of one human being; None for who has just this one."""
+
     __tablename__ = "person"
+    __table_args__ = (
+        Index("ix_person_staff_number", "organisation", "staff_number", unique=True),
+        Index("ix_person_human", "human"),
+    )
     organisation: str = _key()
     person: str = _key()
     name: str
@@ -77,9 +88,14 @@ class PersonRow(SQLModel, table=True):
     locale: str = Field(default="zh", max_length=2)
     addresses: dict[str, Any] = _json()
     active: bool = True
+    staff_number: str | None = Field(default=None, max_length=32)
+    post: str = Field(default="", max_length=100)
+    human: str | None = Field(default=None, max_length=64)
 
 
 class RoleGrantRow(SQLModel, table=True):
+    """A role held in a scope. `person` may be of another organisation: then it is written `key@organisation`."""
+
     __tablename__ = "role_grant"
     __table_args__ = (Index("ix_role_grant_role", "organisation", "role", "scope"),)
     organisation: str = _key()
@@ -90,16 +106,113 @@ class RoleGrantRow(SQLModel, table=True):
     valid_until: date | None = None
 
 
+class GroupRow(SQLModel, table=True):
+    """A working group; its members hold the role of its name everywhere in the organisation."""
+
+    __tablename__ = "working_group"
+    organisation: str = _key()
+    code: str = _key()
+    name_zh: str
+    name_en: str
+    least: int = 1
+
+
+class SeatRow(SQLModel, table=True):
+    """A seat in a group: a person's, or that of whoever holds a role."""
+
+    __tablename__ = "seat"
+    __table_args__ = (
+        CheckConstraint("rank IN ('chair','deputy','member')", name="rank"),
+        CheckConstraint("kind IN ('person','role')", name="kind"),
+    )
+    organisation: str = _key()
+    code: str = _key()
+    kind: str = _key(16)
+    holder: str = _key()
+    rank: str = Field(max_length=16)
+    valid_from: date | None = None
+    valid_until: date | None = None
+
+
+class AbsenceRow(SQLModel, table=True):
+    """Somebody is away for some days, with or without a delegate; `duties` are the roles handed on, empty for all."""
+
+    __tablename__ = "absence"
+    __table_args__ = (Index("ix_absence_delegate", "organisation", "delegate"),)
+    organisation: str = _key()
+    id: str = _key()
+    person: str = Field(max_length=64)
+    delegate: str | None = Field(default=None, max_length=64)
+    duties: list[str] = _json()
+    first_day: date
+    last_day: date
+
+
+class DirectoryChangeRow(SQLModel, table=True):
+    """What was changed in the directory, by whom and when: who held what on a day three years ago can be shown."""
+
+    __tablename__ = "directory_change"
+    organisation: str = _key()
+    id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    at: datetime = _instant()
+    by: str = Field(max_length=80)
+    what: str = Field(max_length=32)
+    about: dict[str, Any] = _json()
+
+
+class PasswordRow(SQLModel, table=True):
+    """What is kept of a password: its slow hash. `must_change` after an administrator set it."""
+
+    __tablename__ = "password"
+    organisation: str = _key()
+    person: str = _key()
+    hash: str = Field(max_length=200)
+    changed_at: datetime = _instant()
+    must_change: bool = False
+
+
+class SessionRow(SQLModel, table=True):
+    """Somebody signed in at a browser. Only the SHA-256 of the cookie's value is kept."""
+
+    __tablename__ = "session"
+    __table_args__ = (
+        Index("ix_session_hash", "session_hash", unique=True),
+        Index("ix_session_person", "organisation", "person"),
+    )
+    organisation: str = _key()
+    session_hash: str = _key()
+    person: str = Field(max_length=64)
+    agent: str = Field(default="", max_length=200)
+    created_at: datetime = _instant()
+    seen_at: datetime = _instant()
+    expires_at: datetime = _instant()
+    revoked_at: datetime | None = _instant(nullable=True)
+
+
+class SignInTryRow(SQLModel, table=True):
+    """Failed attempts under one name or from one place: `source` is a keyed hash of it, never the thing itself."""
+
+    __tablename__ = "sign_in_try"
+    organisation: str = _key()
+    source: str = _key()
+    failures: int = 0
+    last_at: datetime = _instant()
+
+
 class TokenRow(SQLModel, table=True):
     """An API token. Only its SHA-256 is kept; the prefix is there so that a person can tell his tokens apart."""
 
     __tablename__ = "token"
-    __table_args__ = (Index("ix_token_hash", "token_hash", unique=True),)
+    __table_args__ = (
+        CheckConstraint("allows IN ('read','act')", name="allows"),
+        Index("ix_token_hash", "token_hash", unique=True),
+    )
     organisation: str = _key()
     token_hash: str = _key()
     person: str = Field(max_length=64)
     label: str = Field(default="", max_length=100)
     prefix: str = Field(default="", max_length=16)
+    allows: str = Field(default="act", max_length=16)
     created_at: datetime = _instant()
     expires_at: datetime | None = _instant(nullable=True)
     revoked_at: datetime | None = _instant(nullable=True)

@@ -95,8 +95,8 @@ def waiting_for(
 
     after   (due_at, number) of the last case already looked at; cases without a deadline come last
     """
-    mine: list[ColumnElement[bool]] = [and_(_cases.c.assignee == actor.person, _awaits("assignee"))]
-    mine += [and_(_cases.c.reporter == actor.person, or_(_awaits("reporter"), _awaits("inspector")))]
+    mine: list[ColumnElement[bool]] = [and_(_cases.c.assignee == actor.standing, _awaits("assignee"))]
+    mine += [and_(_cases.c.reporter == actor.standing, or_(_awaits("reporter"), _awaits("inspector")))]
     for grant in actor.grants:
         if grant.scope == WHOLE_ORGANISATION:
             mine.append(_awaits(grant.role))
@@ -130,9 +130,9 @@ def visible(seen: Visibility) -> ColumnElement[bool]:
     if seen.everything:
         return here
     allowed: list[ColumnElement[bool]] = [_cases.c.department.in_(sorted(seen.departments))]
-    if seen.person is not None:
+    if seen.persons:
         part = select(_parties.c.number).where(
-            _parties.c.organisation == seen.organisation, _parties.c.person == seen.person
+            _parties.c.organisation == seen.organisation, _parties.c.person.in_(sorted(seen.persons))
         )
         allowed.append(_cases.c.number.in_(part))
     return and_(here, or_(*allowed))

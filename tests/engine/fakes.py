@@ -43,6 +43,7 @@ from engine.definition import (
     Workflow,
     asks,
 )
+from engine.directory import Department, Organisation, Person
 from engine.errors import Text
 from engine.events import Event, Notice
 from engine.guards import Situation
@@ -198,13 +199,13 @@ def _found(school: "School") -> None:
     at = school.clock.now()
     with school.engine.database.write() as connection:
         for organisation in (HERE, THERE):
-            people.add_organisation(connection, people.Organisation(organisation, Text("学校", "School")))
+            people.add_organisation(connection, Organisation(organisation, Text("学校", "School")))
             calendars.add(connection, organisation, CALENDAR, at)
             for code, name in DEPARTMENTS.items():
-                people.add_department(connection, people.Department(organisation, code, Text(name, name)))
+                people.add_department(connection, Department(organisation, code, Text(name, name)))
             everyone = PEOPLE if organisation == HERE else {"mallory": PEOPLE["sam"], "alice": PEOPLE["alice"]}
             for person, (department, grants) in everyone.items():
-                people.add_person(connection, people.Person(organisation, person, person.title(), department), grants)
+                people.add_person(connection, Person(organisation, person, person.title(), department), grants)
             files.add(connection, files.FileRecord(organisation, PHOTO, "image/jpeg", 1000, at), "person:alice")
 
 

@@ -583,4 +583,4 @@ def test_lists_show_exactly_the_cases_one_may_see(
 def test_everyone_who_was_ever_part_of_a_case_goes_on_seeing_it() -> None:
     handed_over = replace(a_case(), assignee="frank", department="XB1")
     assert people_of(handed_over) >= {"alice", "bob", "charlie", "dora", "frank"}
-    assert may_see(handed_over, Visibility("school", person="alice"))
+    assert may_see(handed_over, Visibility("school", persons=frozenset({"alice"})))

@@ -272,7 +272,7 @@ def test_what_a_form_refers_to_has_to_exist_here(school: School, trigger: str, f
     with school.engine.database.write() as connection:
         connection.execute(
             text(
-                "INSERT INTO person SELECT organisation, 'retired', name, department, locale, addresses, 0 FROM person WHERE person = 'alice' AND organisation = 'school'"
+                "INSERT INTO person SELECT organisation, 'retired', name, department, locale, addresses, 0, NULL, '', NULL FROM person WHERE person = 'alice' AND organisation = 'school'"
             )
         )
     number = school.report(who="sam")

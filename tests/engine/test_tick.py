@@ -9,6 +9,7 @@ from engine import tick as ticking
 from engine.actor import system
 from engine.calendar import Calendar
 from engine.commands import Asked, FireTrigger, OpenCase, OpenPeriod, Recompute, Remind
+from engine.directory import Department
 from engine.errors import InvalidInput, Text
 from engine.handle import Idle
 from engine.store import calendars, people, periods, timers
@@ -340,7 +341,7 @@ def test_a_period_that_could_not_be_opened_is_not_passed_over(school: School) ->
     school.at("2020-01-02 08:00")
     assert keys(school) == [], "nobody can inspect a department that is not there"
     with school.engine.database.write() as connection:
-        people.add_department(connection, people.Department(HERE, "HQC", Text("总务后勤处", "Logistics")))
+        people.add_department(connection, Department(HERE, "HQC", Text("总务后勤处", "Logistics")))
     assert school.tick().opened == 2
     assert keys(school) == ["2019-12", "2020-01"]
 

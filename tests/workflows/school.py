@@ -21,6 +21,7 @@ from engine.calendar import Break, Calendar
 from engine.case import Case
 from engine.clock import SimulatedClock
 from engine.commands import Asked, FireTrigger, OpenCase, Recompute
+from engine.directory import Department, Organisation, Person
 from engine.errors import Text
 from engine.events import Event, Notice
 from engine.handle import Done, Engine, Idle, handle_one
@@ -251,12 +252,12 @@ def make_template(path: Path) -> Path:
     with database.write() as connection:
         for statement in APPEND_ONLY_SQLITE:
             connection.exec_driver_sql(statement)
-        people.add_organisation(connection, people.Organisation(ORGANISATION, Text("某校", "A school")))
+        people.add_organisation(connection, Organisation(ORGANISATION, Text("某校", "A school")))
         calendars.add(connection, ORGANISATION, CALENDAR_V1, local("2019-12-01 08:00"))
         for code, name in DEPARTMENTS.items():
-            people.add_department(connection, people.Department(ORGANISATION, code, Text(name, code)))
+            people.add_department(connection, Department(ORGANISATION, code, Text(name, code)))
         for person, (department, role, scope) in PEOPLE.items():
-            known = people.Person(ORGANISATION, person, person, department)
+            known = Person(ORGANISATION, person, person, department)
             people.add_person(connection, known, [Grant(role, scope)])
         for name in (PHOTO, OTHER_PHOTO):
             record = files.FileRecord(ORGANISATION, name, "image/png", 1, local("2019-12-01 08:00"))

@@ -5,9 +5,9 @@ import pytest
 from sqlalchemy import text
 
 from engine.actor import Grant
+from engine.directory import Department, Person
 from engine.errors import Text
-from engine.store import people
-from engine.store.people import Person
+from engine.store import accounts, people
 from tests.engine.fakes import HERE, START, THERE, School, local
 
 NOW = local(START)
@@ -115,7 +115,7 @@ def test_an_actor_is_somebody_active_of_this_school(school: School) -> None:
 
 def test_the_directory_of_one_school_is_not_anothers(school: School) -> None:
     with school.engine.database.write() as connection:
-        people.add_department(connection, people.Department(THERE, "NEW", Text("新", "New")))
+        people.add_department(connection, Department(THERE, "NEW", Text("新", "New")))
         assert people.department_exists(connection, THERE, "NEW")
         assert not people.department_exists(connection, HERE, "NEW")
         assert set(people.names(connection, THERE)) == {"mallory", "alice"}
@@ -130,28 +130,28 @@ TOKEN = "bh_school_0123456789abcdef"
 
 def add(school: School, expires_at: datetime | None = None) -> None:
     with school.engine.database.write() as connection:
-        people.add_token(connection, HERE, "bob", TOKEN, "phone", NOW, expires_at)
+        accounts.add_token(connection, HERE, "bob", TOKEN, "phone", NOW, expires_at)
 
 
 def whose(school: School, token: str, now: datetime = NOW) -> tuple[str, str] | None:
     with school.engine.database.read() as connection:
-        return people.signed_in(connection, token, now)
+        return accounts.signed_in(connection, token, now)
 
 
 def test_a_living_token_says_whose_it_is(school: School) -> None:
     add(school)
     assert whose(school, TOKEN) == (HERE, "bob")
     assert whose(school, TOKEN + "x") is None
-    assert whose(school, people.token_hash(TOKEN)) is None, "its hash opens nothing"
+    assert whose(school, accounts.token_hash(TOKEN)) is None, "its hash opens nothing"
 
 
 def test_of_a_token_only_its_hash_and_its_beginning_are_kept(school: School) -> None:
     add(school)
     with school.engine.database.read() as connection:
         rows = connection.execute(text("SELECT * FROM token")).all()
-        [shown] = people.tokens(connection, HERE)
+        [shown] = accounts.tokens(connection, HERE)
     assert TOKEN not in repr(rows)
-    assert people.token_hash(TOKEN) in repr(rows)
+    assert accounts.token_hash(TOKEN) in repr(rows)
     assert (shown["prefix"], shown["person"], shown["label"]) == (TOKEN[:12], "bob", "phone")
     assert "token_hash" not in shown
 
@@ -165,7 +165,7 @@ def test_a_token_ends_at_its_instant(school: School) -> None:
 def test_a_revoked_token_signs_nobody_in(school: School) -> None:
     add(school)
     with school.engine.database.write() as connection:
-        assert people.revoke_token(connection, THERE, TOKEN[:12], NOW) == 0, "another school cannot revoke it"
-        assert people.revoke_token(connection, HERE, TOKEN[:12], NOW) == 1
-        assert people.revoke_token(connection, HERE, TOKEN[:12], NOW) == 0
+        assert accounts.revoke_token(connection, THERE, TOKEN[:12], NOW) == 0, "another school cannot revoke it"
+        assert accounts.revoke_token(connection, HERE, TOKEN[:12], NOW) == 1
+        assert accounts.revoke_token(connection, HERE, TOKEN[:12], NOW) == 0
     assert whose(school, TOKEN) is None
