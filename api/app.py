@@ -19,7 +19,7 @@ from api.auth import Asker, locale_of, runtime_of, signed_in
 from api.bootstrap import Runtime
 from api.problems import cannot_write, defect, method_refused, problem, unknown_address
 from api.requests import fault_of, known_parameters, misread, unreadable
-from api.routes import cases, files, health, people, workflows, worklist
+from api.routes import cases, directory, files, health, people, workflows, worklist
 from api.schemas import Problem
 from engine.case import instant_text
 from engine.errors import Busy, InvalidInput, NotSignedIn, Refusal, Text
@@ -52,6 +52,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         workflows.router,
         files.router,
         people.router,
+        directory.router,
         cases.router(runtime.engine.catalog),
     ):
         app.include_router(router, dependencies=[Depends(known_parameters)], responses=refusals_everywhere)
@@ -80,6 +81,8 @@ def _openapi(app: FastAPI, runtime: Runtime) -> dict[str, Any]:
         named = components.setdefault("schemas", {})
         named |= cases.form_components(runtime.engine.catalog)
         named |= cases.component("Problem", Problem) | cases.component("MarkRead", people.MarkRead)
+        for name, form in directory.FORMS.items():
+            named |= cases.component(name, form)
         components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
         schema["security"] = [{"bearer": []}]
         app.openapi_schema = schema

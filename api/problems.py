@@ -2,6 +2,7 @@
 
 Refusal
 ├── (engine.errors)      what the engine refuses
+├── (api.directory)      what a change of the directory is refused for
 ├── UnknownAddress       no such address
 ├── MethodRefused        the address is there, the method is not
 ├── TooLarge             more was sent than is taken
@@ -15,6 +16,7 @@ from typing import Any
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DBAPIError
 
+from api.directory import NotInDirectory, OpensDeadCorner
 from engine.errors import (
     Busy,
     GuardRefused,
@@ -63,9 +65,11 @@ STATUS: Mapping[type[Refusal], int] = {
     NotAllowed: 403,
     UnknownCase: 404,
     UnknownAddress: 404,
+    NotInDirectory: 404,
     MethodRefused: 405,
     NotPossibleNow: 409,
     GuardRefused: 409,
+    OpensDeadCorner: 409,
     StaleCase: 412,
     TooLarge: 413,
     UnsupportedType: 415,
@@ -153,6 +157,14 @@ def not_signed_in(*, given: bool) -> NotSignedIn:
             "请在请求头中写 Authorization: Bearer <令牌>",
             "Send the header `Authorization: Bearer <token>` with a valid one",
         ),
+    )
+
+
+def not_for_you(posts: Text) -> NotAllowed:
+    return NotAllowed(
+        asked=Text("访问该地址", "Reach this address"),
+        obstacle=Text(f"只对{posts.zh}开放", f"it is open to {posts.en} only"),
+        remedy=Text("请由上述岗位办理", "Leave it to one of these posts"),
     )
 
 

@@ -5,12 +5,18 @@ from collections.abc import Mapping
 from engine.errors import Text
 from workflows.reference import roles
 
-#: members of the acceptance group hold it as a role until groups have chairs and deputies of their own
 ACCEPTANCE_GROUP = "acceptance_group"
+LEADING_GROUP = "leading_group"
+
+#: working groups that definitions name: whoever sits in one holds the role of its code
+GROUPS: Mapping[str, Text] = {
+    ACCEPTANCE_GROUP: Text("验收组成员", "member of the acceptance group"),
+    LEADING_GROUP: Text("领导小组成员", "member of the leading group"),
+}
 
 ROLES: Mapping[str, Text] = {
     **{role.code: role.title for role in roles().values()},
-    ACCEPTANCE_GROUP: Text("验收组成员", "member of the acceptance group"),
+    **GROUPS,
 }
 
 #: heads and safety officers of departments sit in the leading group: it hears of every hazard of the school, and its
@@ -18,7 +24,7 @@ ROLES: Mapping[str, Text] = {
 OVERSEERS = frozenset(
     {
         "principal", "secretary", "vp_safety", "vp_other", "safety_head", "safety_staff", "dept_head", "dept_safety",
-        "auditor", ACCEPTANCE_GROUP,
+        "auditor", "bureau", ACCEPTANCE_GROUP,
     }
 )  # fmt: skip
 

@@ -1,0 +1,480 @@
+"""The one way in which an edge changes the directory: values are checked, one short transaction, and each change on record.
+
+Refusal
+├── NotInDirectory    no such person, grant, absence, group or organisation here: what is foreign looks the same
+└── OpensDeadCorner   after it some loop could not be closed, and nobody confirmed that this is meant
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any, NoReturn, Protocol, TypeVar
+
+from sqlalchemy import Connection
+
+from engine.actor import ANOTHER_DEPARTMENT, WHOLE_ORGANISATION, Grant
+from engine.definition import RELATIONS
+from engine.directory import AT, Absence, Group, Person, days_of_change
+from engine.errors import FieldFault, InvalidInput, Refusal, Text
+from engine.store import people
+from engine.store.database import Database
+from workflows.roles import GROUPS, ROLES
+
+T = TypeVar("T")
+
+GROUP_CODE = re.compile(r"[a-z][a-z0-9_]{1,39}", re.ASCII)
+CHANNEL = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
+LONGEST_NAME = 100
+LONGEST_ADDRESS = 200
+MOST_SEATS = 200
+LISTED = 5  # dead corners a refusal tells one by one; the rest are counted
+CLI = "cli"  # who changes the directory at the folder itself
+
+
+class NotInDirectory(Refusal):
+    code = "not_in_directory"
+    title = Text("查无此项", "Not found")
+
+
+class OpensDeadCorner(Refusal):
+    """`findings` are the sentences of what would be open."""
+
+    code = "opens_dead_corner"
+    title = Text("会留下死角", "It would open a dead corner")
+
+    def __init__(self, findings: Iterable[Text], *, asked: Text) -> None:
+        self.findings = tuple(findings)
+        told, more = self.findings[:LISTED], len(self.findings) - LISTED
+        super().__init__(
+            asked=asked,
+            obstacle=Text(
+                "；".join(f.zh.rstrip("。") for f in told) + (f"；另有 {more} 处" if more > 0 else ""),
+                "; ".join(f.en.rstrip(".") for f in told) + (f"; and {more} more" if more > 0 else ""),
+            ),
+            remedy=Text(
+                "没有任何内容被改动。请先安排接替人员；如确需如此，请加确认后再办",
+                "Nothing changed. Name somebody else first; if it is meant so, ask again and confirm it",
+            ),
+        )
+
+
+class Finding(Protocol):
+    """What is wrong with the directory as it stands. `key` is the same as long as it is the same thing."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def text(self) -> Text: ...
+
+
+Check = Callable[[Connection], Iterable[Finding]]
+
+
+@dataclass(frozen=True, slots=True)
+class Editor:
+    """Who changes which directory, and when.
+
+    by           the principal, or `cli`
+    at           aware UTC
+    represented  whose administrator's duties he exercises, if somebody else's
+    confirmed    whether he means it although it opens a dead corner
+    check        what finds dead corners; none looks for none
+    everywhere   whether people of every organisation may be named: at the folder itself. Otherwise those of the bureaus
+                 above, so that nobody learns who works at another school
+    """
+
+    database: Database
+    organisation: str
+    by: str
+    at: datetime
+    represented: str | None = None
+    confirmed: bool = False
+    check: Check | None = None
+    everywhere: bool = False
+
+    def today(self, connection: Connection) -> date:
+        return self.at.astimezone(people.time_zone(connection, self.organisation)).date()
+
+    def does(self, asked: Text, what: str, about: Mapping[str, Any], apply: Callable[[Connection], T]) -> T:
+        told = dict(about) if self.represented is None else {**about, "on_behalf_of": self.represented}
+        return change(
+            self.database, self.organisation, self.by, self.at, apply,
+            what=what, about=told, confirmed=self.confirmed, check=self.check, asked=asked,
+        )  # fmt: skip
+
+
+CHANGING = Text("更改人员名册", "Change the directory")
+
+
+def change(
+    database: Database,
+    organisation: str,
+    by: str,
+    at: datetime,
+    apply: Callable[[Connection], T],
+    *,
+    what: str,
+    about: Mapping[str, Any],
+    confirmed: bool,
+    check: Check | None = None,
+    asked: Text = CHANGING,
+) -> T:
+    """Apply and record one change, or nothing of it.
+
+    apply    checks against the directory as it stands, writes, and raises Refusal where it must not be
+    Raises   OpensDeadCorner for findings that were not there before, unless confirmed: then they are on record with it
+    """
+    with database.write() as connection:
+        before = {finding.key for finding in check(connection)} if check else set()
+        done = apply(connection)
+        opened = {f.key: f.text for f in check(connection) if f.key not in before} if check else {}
+        if opened and not confirmed:
+            raise OpensDeadCorner(opened.values(), asked=asked)
+        told = {**about, "opens_dead_corners": sorted(opened)} if opened else about
+        people.record_change(connection, organisation, by, what, told, at)
+    return done
+
+
+# --- roles ---------------------------------------------------------------------------------------------------------------
+
+GRANTING = Text("授予角色", "Grant a role")
+WITHDRAWING = Text("收回角色", "Withdraw a role")
+
+
+def grant(editor: Editor, person: str, given: Grant) -> Grant:
+    """Grant a role in a scope; granting it again sets its dates anew."""
+
+    def apply(connection: Connection) -> Grant:
+        found = _person(connection, editor, person, GRANTING)
+        if not found.active:
+            _refuse(GRANTING, "person", _not_active(person))
+        groups = [group.code for group in people.groups(connection, editor.organisation)]
+        if given.role not in ROLES and given.role not in groups:
+            known = sorted({*ROLES, *groups})
+            _refuse(GRANTING, "role", _none_of(given.role, "角色", "role", known))
+        if given.role in {*GROUPS, *groups} and given.scope != WHOLE_ORGANISATION:
+            _refuse(
+                GRANTING, "scope",
+                Text("工作组的职责及于全单位，范围只能是 *", "a group's duty covers the whole organisation: its scope is *"),
+            )  # fmt: skip
+        if given.scope != WHOLE_ORGANISATION and not people.department_exists(
+            connection, editor.organisation, given.scope
+        ):
+            _refuse(GRANTING, "scope", _no_department(given.scope))
+        _in_order(GRANTING, "valid_until", given.valid_from, given.valid_until)
+        people.give(connection, editor.organisation, person, given)
+        return given
+
+    return editor.does(GRANTING, "granted", {"person": person, **_told(given)}, apply)
+
+
+def withdraw(editor: Editor, person: str, role: str, scope: str, last_day: date | None = None) -> Grant:
+    """End a grant.
+
+    last_day   the last day it holds; yesterday where it is left out, so that it ends at once. Nothing is back-dated further
+    Returns    the grant as it stands now; it stays on record
+    """
+    about: dict[str, Any] = {"person": person, "role": role, "scope": scope}
+
+    def apply(connection: Connection) -> Grant:
+        last = _last_day(connection, editor, WITHDRAWING, last_day)
+        held = [
+            g for g in people.grants_of(connection, editor.organisation, person) if (g.role, g.scope) == (role, scope)
+        ]
+        if not held or _over(held[0].valid_until, editor.today(connection)):
+            raise _not_here(WITHDRAWING, Text(f"{person!r} 没有这项角色", f"{person!r} holds no such role"))
+        if held[0].valid_until is not None and held[0].valid_until < last:
+            _refuse(WITHDRAWING, "last_day", _no_longer(held[0].valid_until))
+        people.withdraw(connection, editor.organisation, person, role, scope, last)
+        about["last_day"] = last.isoformat()
+        return replace(held[0], valid_until=last)
+
+    return editor.does(WITHDRAWING, "withdrawn", about, apply)
+
+
+def _told(grant: Grant) -> dict[str, Any]:
+    return {
+        "role": grant.role, "scope": grant.scope, "valid_from": grant.valid_from and grant.valid_from.isoformat(),
+        "valid_until": grant.valid_until and grant.valid_until.isoformat(),
+    }  # fmt: skip
+
+
+# --- groups --------------------------------------------------------------------------------------------------------------
+
+SETTING = Text("设置工作组", "Set a group")
+
+
+def set_group(editor: Editor, group: Group) -> Group:
+    """Write a group down as it shall be from now on. Its code becomes a role, so it may be called like no other role."""
+
+    def apply(connection: Connection) -> Group:
+        taken = group.code in ROLES and group.code not in GROUPS
+        if not GROUP_CODE.fullmatch(group.code) or group.code in RELATIONS or group.code.endswith(ANOTHER_DEPARTMENT):
+            _refuse(
+                SETTING, "code",
+                Text("代号应为 2 至 40 个小写字母、数字或下划线，且不是关系名", "a code has 2 to 40 of a-z, 0-9 and _, and names no relation"),
+            )  # fmt: skip
+        if taken:
+            _refuse(SETTING, "code", Text(f"{group.code!r} 已是角色的代号", f"{group.code!r} is a role already"))
+        for field, name in (("name.zh", group.name.zh), ("name.en", group.name.en)):
+            _name(SETTING, field, name)
+        _seats(connection, editor, group)
+        people.set_group(connection, editor.organisation, group)
+        return group
+
+    seats = [
+        {"kind": s.kind, "holder": s.holder, "rank": s.rank, "valid_from": s.valid_from and s.valid_from.isoformat(),
+         "valid_until": s.valid_until and s.valid_until.isoformat()}
+        for s in group.seats
+    ]  # fmt: skip
+    about = {"group": group.code, "name": group.name.to_json(), "least": group.least, "seats": seats}
+    return editor.does(SETTING, "group_set", about, apply)
+
+
+def _seats(connection: Connection, editor: Editor, group: Group) -> None:
+    if not 1 <= len(group.seats) <= MOST_SEATS:
+        _refuse(SETTING, "seats", Text(f"应有 1 至 {MOST_SEATS} 个席位", f"a group has 1 to {MOST_SEATS} seats"))
+    if group.least < 1:
+        _refuse(SETTING, "least", Text("至少为 1 人", "it needs at least 1"))
+    taken: set[tuple[str, str]] = set()
+    for number, seat in enumerate(group.seats):
+        field = f"seats.{number}"
+        if (seat.kind, seat.holder) in taken:
+            _refuse(SETTING, field, Text(f"{seat.holder!r} 列了两次", f"{seat.holder!r} is listed twice"))
+        taken.add((seat.kind, seat.holder))
+        if seat.kind == "role":
+            if seat.holder not in ROLES or seat.holder in GROUPS:
+                _refuse(SETTING, field, _none_of(seat.holder, "角色", "role", sorted(set(ROLES) - set(GROUPS))))
+        else:
+            found = _known(connection, editor, seat.holder)
+            if found is None:
+                _refuse(SETTING, field, _nobody(seat.holder))
+            if not found.active:
+                _refuse(SETTING, field, _not_active(seat.holder))
+        _in_order(SETTING, field, seat.valid_from, seat.valid_until)
+    by_person = [seat for seat in group.seats if seat.kind == "person"]
+    if len(by_person) == len(group.seats) < group.least:
+        _refuse(
+            SETTING, "least",
+            Text(f"只有 {len(by_person)} 个席位，不足 {group.least} 人", f"it needs {group.least} and has {len(by_person)} seats"),
+        )  # fmt: skip
+
+
+# --- absences ------------------------------------------------------------------------------------------------------------
+
+LEAVING = Text("登记外出", "Write an absence down")
+RETURNING = Text("提前返岗", "End an absence")
+
+
+def leave(editor: Editor, absence: Absence) -> Absence:
+    """Somebody is away, with or without a delegate. Who may say so is asked by the edge: himself, or an administrator."""
+
+    def apply(connection: Connection) -> Absence:
+        away = _person(connection, editor, absence.person, LEAVING)
+        if not away.active:
+            _refuse(LEAVING, "person", _not_active(absence.person))
+        _in_order(LEAVING, "last_day", absence.first_day, absence.last_day)
+        if absence.last_day < editor.today(connection):
+            _refuse(LEAVING, "last_day", Text("这段日子已经过去", "these days are over"))
+        if absence.delegate is not None:
+            _delegate(connection, editor, away, absence, absence.delegate)
+        elif absence.duties:
+            _refuse(LEAVING, "duties", Text("没有代理人，无从移交职责", "without a delegate nothing is handed on"))
+        people.add_absence(connection, editor.organisation, absence)
+        return absence
+
+    about = {
+        "person": absence.person, "absence": absence.id, "first_day": absence.first_day.isoformat(),
+        "last_day": absence.last_day.isoformat(), "delegate": absence.delegate, "duties": sorted(absence.duties),
+    }  # fmt: skip
+    return editor.does(LEAVING, "away", about, apply)
+
+
+def _delegate(connection: Connection, editor: Editor, away: Person, absence: Absence, delegate: str) -> None:
+    found = _known(connection, editor, delegate)
+    # a stranger who holds nothing here would get his first duty of this school by a colleague's holiday
+    if found is None or (AT in delegate and not people.grants_of(connection, editor.organisation, delegate)):
+        _refuse(LEAVING, "delegate", _nobody(delegate))
+    if not found.active:
+        _refuse(LEAVING, "delegate", _not_active(delegate))
+    if delegate == absence.person or (found.human is not None and found.human == away.human):
+        _refuse(LEAVING, "delegate", Text("不能由本人代理本人", "nobody stands in for himself"))
+    around = people.directory_around(connection, editor.organisation, absence.person)
+    days = days_of_change(around, absence.first_day, absence.last_day)
+    held = {grant.role for day in days for grant in around.grants_on(absence.person, day)}
+    strange = sorted(absence.duties - held)
+    if strange:
+        _refuse(
+            LEAVING, "duties",
+            Text(f"届时不担任 {'、'.join(strange)}，不能移交", f"{', '.join(strange)} cannot be handed on: not held then"),
+        )  # fmt: skip
+
+
+def come_back(editor: Editor, person: str, absence: str, last_day: date | None = None) -> Absence:
+    """End somebody's absence early. `last_day` is as for `withdraw`; one that never began then never does."""
+    about: dict[str, Any] = {"person": person, "absence": absence}
+
+    def apply(connection: Connection) -> Absence:
+        found = next((a for a in people.absences(connection, editor.organisation) if a.id == absence), None)
+        if found is None or found.person != person or _over(found.last_day, editor.today(connection)):
+            raise _not_here(RETURNING, Text("没有这次外出", "there is no such absence"))
+        last = _last_day(connection, editor, RETURNING, last_day)
+        if found.last_day < last:
+            _refuse(RETURNING, "last_day", _no_longer(found.last_day))
+        people.end_absence(connection, editor.organisation, absence, last)
+        about["last_day"] = last.isoformat()
+        return replace(found, last_day=last)
+
+    return editor.does(RETURNING, "back", about, apply)
+
+
+# --- people --------------------------------------------------------------------------------------------------------------
+
+LINKING = Text("关联账号", "Link accounts")
+UPDATING = Text("更改人员信息", "Change a person's entry")
+
+
+def link(editor: Editor, *accounts: tuple[str, str]) -> None:
+    """Say that these accounts (organisation, person) are one human being's: separation looks at all of them together."""
+
+    def apply(connection: Connection) -> None:
+        if len(set(accounts)) < 2:
+            _refuse(LINKING, "accounts", Text("至少要有两个不同的账号", "it takes two accounts"))
+        for organisation, person in accounts:
+            found = people.person(connection, organisation, person)
+            reachable = organisation == editor.organisation or editor.everywhere
+            if found is None or (found.organisation, found.person) != (organisation, person) or not reachable:
+                raise _not_here(LINKING, _nobody(f"{organisation}/{person}"))
+        people.link(connection, accounts)
+
+    about = {"accounts": [f"{organisation}/{person}" for organisation, person in accounts]}
+    return editor.does(LINKING, "linked", about, apply)
+
+
+UPDATABLE = ("name", "post", "department", "addresses", "active")
+
+
+def update(editor: Editor, person: str, changed: Mapping[str, Any]) -> Person:
+    """Change what the directory knows of somebody of this organisation: any of `UPDATABLE`."""
+
+    def apply(connection: Connection) -> Person:
+        found = None if AT in person else people.person(connection, editor.organisation, person)
+        if found is None:
+            raise _not_here(UPDATING, _nobody(person))
+        if strange := sorted(set(changed) - set(UPDATABLE)):
+            _refuse(UPDATING, strange[0], _none_of(strange[0], "项目", "entry", UPDATABLE))
+        if "name" in changed:
+            _name(UPDATING, "name", changed["name"])
+        if changed.get("post"):
+            _name(UPDATING, "post", changed["post"])
+        department = changed.get("department")
+        if department is not None and not people.department_exists(connection, editor.organisation, department):
+            _refuse(UPDATING, "department", _no_department(department))
+        for channel, address in changed.get("addresses", {}).items():
+            if not CHANNEL.fullmatch(channel) or not 0 < len(address) <= LONGEST_ADDRESS or not address.isprintable():
+                _refuse(UPDATING, f"addresses.{channel[:32]}", Text("不是可用的地址", "this is no address"))
+        updated = replace(found, **changed)
+        people.update_person(connection, updated)
+        return updated
+
+    # an address is personal, and the record of changes is never erased: it says that it changed, not to what
+    about = {name: value for name, value in changed.items() if name != "addresses"}
+    if "addresses" in changed:
+        about["addresses"] = sorted(changed["addresses"])
+    return editor.does(UPDATING, "person_changed", {"person": person, **about}, apply)
+
+
+# --- what is asked of every value ----------------------------------------------------------------------------------------
+
+
+def _person(connection: Connection, editor: Editor, key: str, asked: Text) -> Person:
+    found = _known(connection, editor, key)
+    if found is None:
+        raise _not_here(asked, _nobody(key))
+    return found
+
+
+def _known(connection: Connection, editor: Editor, key: str) -> Person | None:
+    """Whom this key means, if he may be named here. Of two spellings for one account only one is taken: under a second one
+    he would be somebody else to separation.
+    """
+    found = people.person(connection, editor.organisation, key) if key.isprintable() else None
+    if found is None or found.key_in(editor.organisation) != key:
+        return None
+    near = editor.everywhere or found.organisation in bureaus_above(connection, editor.organisation)
+    return found if near or found.organisation == editor.organisation else None
+
+
+def bureaus_above(connection: Connection, organisation: str) -> list[str]:
+    """The bureau above this organisation, the one above that, and so on."""
+    parents = {o.organisation: o.parent for o in people.organisations(connection)}
+    above: list[str] = []
+    following = parents.get(organisation)
+    while following is not None and following not in above:
+        above.append(following)
+        following = parents.get(following)
+    return above
+
+
+def _last_day(connection: Connection, editor: Editor, asked: Text, last_day: date | None) -> date:
+    yesterday = editor.today(connection) - timedelta(days=1)
+    if last_day is not None and last_day < yesterday:
+        _refuse(
+            asked,
+            "last_day",
+            Text("最早只能截止到昨天，不能倒签", "it ends yesterday at the earliest: nothing is back-dated"),
+        )
+    return yesterday if last_day is None else last_day
+
+
+def _over(last_day: date | None, today: date) -> bool:
+    return last_day is not None and last_day < today
+
+
+def _in_order(asked: Text, field: str, first: date | None, last: date | None) -> None:
+    if first is not None and last is not None and last < first:
+        _refuse(asked, field, Text("结束日期早于开始日期", "it ends before it begins"))
+
+
+def _name(asked: Text, field: str, name: str) -> None:
+    if not 0 < len(name.strip()) <= LONGEST_NAME or not name.isprintable():
+        _refuse(
+            asked,
+            field,
+            Text(f"应为 1 至 {LONGEST_NAME} 个可见字符", f"has to be 1 to {LONGEST_NAME} visible characters"),
+        )
+
+
+def _refuse(asked: Text, field: str, obstacle: Text) -> NoReturn:
+    remedy = Text("请改正后重新提交", "Correct it and send it again")
+    raise InvalidInput(asked=asked, obstacle=obstacle, remedy=remedy, fields=(FieldFault(field, obstacle),))
+
+
+def _not_here(asked: Text, obstacle: Text) -> NotInDirectory:
+    remedy = Text("请核对名册", "Look it up in the directory")
+    return NotInDirectory(asked=asked, obstacle=obstacle, remedy=remedy)
+
+
+def _nobody(key: str) -> Text:
+    return Text(f"名册中没有 {key[:130]!r}", f"there is nobody called {key[:130]!r} in the directory")
+
+
+def _not_active(key: str) -> Text:
+    return Text(f"{key!r} 已停用", f"{key!r} is no longer active")
+
+
+def _no_department(code: str) -> Text:
+    return Text(f"{code[:40]!r} 不是本单位的部门", f"{code[:40]!r} is no department here")
+
+
+def _no_longer(until: date) -> Text:
+    return Text(f"原定 {until} 结束，不能借此延长", f"it ends on {until} as it is; this only shortens it")
+
+
+def _none_of(said: str, zh: str, en: str, known: Iterable[str]) -> Text:
+    return Text(
+        f"没有{zh} {said[:40]!r}；可用：{'、'.join(known)}",
+        f"there is no {en} {said[:40]!r}; there are {', '.join(known)}",
+    )

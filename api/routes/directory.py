@@ -1,0 +1,420 @@
+"""Administration of the directory: grants, absences, groups, what is known of a person; and what was changed, by whom."""
+
+import hashlib
+import re
+import secrets
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Response
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+
+from api import directory
+from api.auth import Asker, SignedIn, TheRuntime
+from api.bootstrap import Runtime
+from api.directory import Editor, NotInDirectory
+from api.requests import Answers, Key, no_cursor, read_as
+from api.routes.cases import BASE, PROBLEMS, json_of
+from api.schemas import GrantAnswer, PersonAnswer, person_answer
+from engine.actor import WHOLE_ORGANISATION, Grant
+from engine.definition import said
+from engine.directory import Absence, Group, Seat
+from engine.errors import KeyReused, NotAllowed, Text
+from engine.store import people
+
+router = APIRouter(prefix=f"{BASE}/people", tags=["directory"])
+
+ADMINISTRATOR = "administrator"
+AUDITOR = "auditor"
+ME = "me"
+ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+
+
+def _day(value: Any) -> date:
+    """A local day as 2026-03-14 and nothing looser."""
+    try:
+        if not isinstance(value, str) or not ISO_DAY.fullmatch(value):
+            raise ValueError(value)
+        return date.fromisoformat(value)
+    except ValueError as error:
+        raise said(Text("应为日期，如 2026-03-14", "has to be a day, as 2026-03-14")) from error
+
+
+Day = Annotated[date, BeforeValidator(_day)]
+Name = Annotated[str, Field(max_length=130)]
+Confirmed = Annotated[
+    bool, Field(default=False, strict=True, title="确认", description="Meant, although it opens a dead corner")
+]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class GiveRole(_Body):
+    """A role in a scope: a department's code, or `*`. Days are inclusive."""
+
+    role: Name
+    scope: Name = WHOLE_ORGANISATION
+    valid_from: Day | None = None
+    valid_until: Day | None = None
+    confirmed: Confirmed
+
+
+class Leave(_Body):
+    """Away from the first day to the last. `duties` are the roles handed on; all of them where it is left out."""
+
+    first_day: Day
+    last_day: Day
+    delegate: Name | None = None
+    duties: list[Name] = Field(default=[], max_length=50)
+    confirmed: Confirmed
+
+
+class ChangePerson(_Body):
+    """Only what is named changes; `department` null takes him out of his."""
+
+    name: Name | None = None
+    post: Name | None = None
+    department: Name | None = None
+    addresses: dict[Name, Annotated[str, Field(max_length=200)]] | None = None
+    active: Annotated[bool, Field(strict=True)] | None = None
+    confirmed: Confirmed
+
+
+class InBothLanguages(_Body):
+    zh: Name
+    en: Name
+
+
+class SeatForm(_Body):
+    """A person's seat, or that of whoever holds a role."""
+
+    kind: Literal["person", "role"]
+    holder: Name
+    rank: Literal["chair", "deputy", "member"] = "member"
+    valid_from: Day | None = None
+    valid_until: Day | None = None
+
+
+class SetGroup(_Body):
+    """A group as it shall be from now on. `least` is how many it needs to do its work."""
+
+    name: InBothLanguages
+    seats: list[SeatForm] = Field(max_length=directory.MOST_SEATS)
+    least: Annotated[int, Field(ge=1, le=directory.MOST_SEATS, strict=True)] = 1
+    confirmed: Confirmed
+
+
+#: the bodies of these addresses, as components of the OpenAPI document
+FORMS: dict[str, type[BaseModel]] = {form.__name__: form for form in (GiveRole, Leave, ChangePerson, SetGroup)}
+
+
+class GrantList(BaseModel):
+    items: list[GrantAnswer]
+
+
+class AbsenceAnswer(BaseModel):
+    id: str
+    person: str
+    first_day: date
+    last_day: date
+    delegate: str | None
+    duties: list[str]
+
+
+class AbsenceList(BaseModel):
+    items: list[AbsenceAnswer]
+
+
+class SeatAnswer(BaseModel):
+    kind: Literal["person", "role"]
+    holder: str
+    rank: Literal["chair", "deputy", "member"]
+    valid_from: date | None
+    valid_until: date | None
+
+
+class GroupAnswer(BaseModel):
+    """`sitting`: who holds a seat today."""
+
+    code: str
+    name: str
+    least: int
+    seats: list[SeatAnswer]
+    sitting: list[str]
+
+
+class GroupList(BaseModel):
+    items: list[GroupAnswer]
+
+
+class ChangeAnswer(BaseModel):
+    """`by` is a principal, or `cli` for who works at the data folder itself."""
+
+    id: int
+    at: AwareDatetime
+    by: str
+    what: str
+    about: dict[str, Any]
+
+
+class ChangeList(BaseModel):
+    """Newest first. `next` is the cursor of the page that follows, null on the last one."""
+
+    items: list[ChangeAnswer]
+    next: int | None
+
+
+def _body_of(form: type[BaseModel]) -> dict[str, Any]:
+    schema = {"$ref": f"#/components/schemas/{form.__name__}"}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def _only(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    return {status: PROBLEMS[status] for status in statuses}
+
+
+# --- who may -------------------------------------------------------------------------------------------------------------
+
+
+def _for_administrators(asker: Asker, asked: Text, *others: str) -> None:
+    """Raises NotAllowed, before anything is looked up: who may not ask learns of nobody whether he exists."""
+    if not asker.actor.holds_any({ADMINISTRATOR, *others}):
+        raise NotAllowed(
+            asked=asked,
+            obstacle=Text("此事由系统管理员办理", "this belongs to the administrator"),
+            remedy=Text("请联系本单位的系统管理员", "Ask the administrator of your organisation"),
+        )
+
+
+def _oneself_or_administrator(asker: Asker, person: str, asked: Text, *others: str) -> str:
+    """The key that is meant; `me` is the asker himself."""
+    himself = str(asker.actor.person)
+    if person in (ME, himself):
+        return himself
+    _for_administrators(asker, asked, *others)
+    return person
+
+
+def _editor(runtime: Runtime, asker: Asker, *, confirmed: bool) -> Editor:
+    runtime.writer.must_be_in_place()
+    actor = asker.actor
+    return Editor(
+        runtime.database, actor.organisation, actor.principal, runtime.clock.now(),
+        represented=actor.on_behalf_of, confirmed=confirmed,
+    )  # fmt: skip
+
+
+# --- grants --------------------------------------------------------------------------------------------------------------
+
+
+@router.get("/{person}/grants", response_model=GrantList, summary="角色 · Somebody's roles", responses=_only(403, 404))
+def list_grants(runtime: TheRuntime, asker: SignedIn, person: str) -> Response:
+    asked = Text("查看角色", "See somebody's roles")
+    key = _oneself_or_administrator(asker, person, asked, AUDITOR)
+    with runtime.database.read() as connection:
+        found = people.grants_of(connection, asker.actor.organisation, key)
+        if not found:
+            _known(connection, asker, key, asked)
+    return json_of(GrantList(items=[_grant_answer(grant) for grant in found]))
+
+
+@router.post(
+    "/{person}/grants", status_code=201, response_model=GrantAnswer, summary="授予角色 · Grant a role",
+    openapi_extra=_body_of(GiveRole), responses=_only(403, 404, 409, 503),
+)  # fmt: skip
+def grant(runtime: TheRuntime, asker: SignedIn, person: str, answers: Answers) -> Response:
+    """Granting it again sets its dates anew. `person` may be `key@organisation`: somebody of the bureau above."""
+    _for_administrators(asker, directory.GRANTING)
+    form = read_as(GiveRole, answers, runtime.engine.words)
+    given = Grant(form.role, form.scope, form.valid_from, form.valid_until)
+    done = directory.grant(_editor(runtime, asker, confirmed=form.confirmed), person, given)
+    return json_of(_grant_answer(done), status=201)
+
+
+@router.delete(
+    "/{person}/grants", response_model=GrantAnswer, summary="收回角色 · Withdraw a role",
+    responses=_only(403, 404, 409, 503),
+)  # fmt: skip
+def withdraw(
+    runtime: TheRuntime,
+    asker: SignedIn,
+    person: str,
+    role: str,
+    scope: str = WHOLE_ORGANISATION,
+    last_day: Day | None = None,
+    confirmed: bool = False,
+) -> Response:
+    """It ends with `last_day`, yesterday where that is left out, and stays on record."""
+    _for_administrators(asker, directory.WITHDRAWING)
+    done = directory.withdraw(_editor(runtime, asker, confirmed=confirmed), person, role, scope, last_day)
+    return json_of(_grant_answer(done))
+
+
+def _grant_answer(grant: Grant) -> GrantAnswer:
+    return GrantAnswer(role=grant.role, scope=grant.scope, valid_from=grant.valid_from, valid_until=grant.valid_until)
+
+
+def _known(connection: Any, asker: Asker, key: str, asked: Text) -> None:
+    """Raises NotInDirectory. Somebody of another organisation who holds nothing here is as unknown as nobody."""
+    found = people.person(connection, asker.actor.organisation, key)
+    if found is None or found.organisation != asker.actor.organisation or found.person != key:
+        raise _unknown(
+            asked, Text(f"名册中没有 {key[:130]!r}", f"there is nobody called {key[:130]!r} in the directory")
+        )
+
+
+def _unknown(asked: Text, obstacle: Text) -> NotInDirectory:
+    return NotInDirectory(asked=asked, obstacle=obstacle, remedy=Text("请核对名册", "Look it up in the directory"))
+
+
+# --- absences ------------------------------------------------------------------------------------------------------------
+
+
+@router.get("/{person}/absences", response_model=AbsenceList, summary="外出 · Absences", responses=_only(403, 404))
+def list_absences(runtime: TheRuntime, asker: SignedIn, person: str) -> Response:
+    asked = Text("查看外出", "See somebody's absences")
+    key = _oneself_or_administrator(asker, person, asked, AUDITOR)
+    with runtime.database.read() as connection:
+        found = [a for a in people.absences(connection, asker.actor.organisation) if a.person == key]
+        if not found and key != asker.actor.person:
+            _known(connection, asker, key, asked)
+    return json_of(AbsenceList(items=[_absence_answer(absence) for absence in found]))
+
+
+@router.post(
+    "/{person}/absences", status_code=201, response_model=AbsenceAnswer, summary="登记外出 · Be away",
+    openapi_extra=_body_of(Leave), responses=_only(403, 404, 409, 503),
+)  # fmt: skip
+def leave(runtime: TheRuntime, asker: SignedIn, person: str, answers: Answers, key: Key) -> Response:
+    """For oneself (`me`), or by an administrator for anybody. The same Idempotency-Key writes it down once."""
+    away = _oneself_or_administrator(asker, person, directory.LEAVING)
+    form = read_as(Leave, answers, runtime.engine.words)
+    named = f"{asker.actor.principal} {key}" if key else secrets.token_hex(16)
+    absence = Absence(
+        hashlib.sha256(named.encode()).hexdigest()[:32], away, form.first_day, form.last_day, form.delegate,
+        frozenset(form.duties),
+    )  # fmt: skip
+    with runtime.database.read() as connection:
+        written = [a for a in people.absences(connection, asker.actor.organisation) if key and a.id == absence.id]
+    if written and written != [absence]:
+        raise KeyReused(
+            asked=directory.LEAVING,
+            obstacle=Text("该幂等键已用于另一次外出", "this idempotency key stands for another absence"),
+            remedy=Text("请换一个幂等键", "Take a new key"),
+        )
+    if not written:
+        directory.leave(_editor(runtime, asker, confirmed=form.confirmed), absence)
+    return json_of(_absence_answer(absence), status=201)
+
+
+@router.delete(
+    "/{person}/absences/{absence}", response_model=AbsenceAnswer, summary="提前返岗 · Be back early",
+    responses=_only(403, 404, 409, 503),
+)  # fmt: skip
+def come_back(
+    runtime: TheRuntime,
+    asker: SignedIn,
+    person: str,
+    absence: str,
+    last_day: Day | None = None,
+    confirmed: bool = False,
+) -> Response:
+    """It ends with `last_day`, yesterday where that is left out, and stays on record."""
+    back = _oneself_or_administrator(asker, person, directory.RETURNING)
+    done = directory.come_back(_editor(runtime, asker, confirmed=confirmed), back, absence, last_day)
+    return json_of(_absence_answer(done))
+
+
+def _absence_answer(absence: Absence) -> AbsenceAnswer:
+    return AbsenceAnswer(
+        id=absence.id, person=absence.person, first_day=absence.first_day, last_day=absence.last_day,
+        delegate=absence.delegate, duties=sorted(absence.duties),
+    )  # fmt: skip
+
+
+# --- groups --------------------------------------------------------------------------------------------------------------
+
+
+@router.get("/groups", response_model=GroupList, summary="工作组 · Working groups")
+def list_groups(runtime: TheRuntime, asker: SignedIn) -> Response:
+    with runtime.database.read() as connection:
+        found = people.groups(connection, asker.actor.organisation)
+        answers = [_group_answer(connection, runtime, asker, group) for group in found]
+    return json_of(GroupList(items=answers))
+
+
+@router.get("/groups/{code}", response_model=GroupAnswer, summary="工作组 · A working group", responses=_only(404))
+def read_group(runtime: TheRuntime, asker: SignedIn, code: str) -> Response:
+    with runtime.database.read() as connection:
+        for group in people.groups(connection, asker.actor.organisation):
+            if group.code == code:
+                return json_of(_group_answer(connection, runtime, asker, group))
+    raise _unknown(
+        Text("查看工作组", "See a working group"),
+        Text(f"没有工作组 {code[:40]!r}", f"there is no group {code[:40]!r}"),
+    )
+
+
+@router.put(
+    "/groups/{code}", response_model=GroupAnswer, summary="设置工作组 · Set a working group",
+    openapi_extra=_body_of(SetGroup), responses=_only(403, 409, 503),
+)  # fmt: skip
+def set_group(runtime: TheRuntime, asker: SignedIn, code: str, answers: Answers) -> Response:
+    """Who sits in it holds the role called like its code, everywhere in the organisation."""
+    _for_administrators(asker, directory.SETTING)
+    form = read_as(SetGroup, answers, runtime.engine.words)
+    seats = tuple(Seat(s.kind, s.holder, s.rank, s.valid_from, s.valid_until) for s in form.seats)
+    group = Group(code, Text(form.name.zh, form.name.en), seats, form.least)
+    directory.set_group(_editor(runtime, asker, confirmed=form.confirmed), group)
+    with runtime.database.read() as connection:
+        return json_of(_group_answer(connection, runtime, asker, group))
+
+
+def _group_answer(connection: Any, runtime: Runtime, asker: Asker, group: Group) -> GroupAnswer:
+    organisation = asker.actor.organisation
+    today = runtime.clock.now().astimezone(people.time_zone(connection, organisation)).date()
+    return GroupAnswer(
+        code=group.code,
+        name=group.name.in_(asker.locale),
+        least=group.least,
+        seats=[
+            SeatAnswer(kind=s.kind, holder=s.holder, rank=s.rank, valid_from=s.valid_from, valid_until=s.valid_until)
+            for s in group.seats
+        ],
+        sitting=sorted({person for person, _ in people.holders(connection, organisation, group.code, today)}),
+    )
+
+
+# --- people --------------------------------------------------------------------------------------------------------------
+
+
+@router.patch(
+    "/{person}", response_model=PersonAnswer, summary="更改人员信息 · Change a person's entry",
+    openapi_extra=_body_of(ChangePerson), responses=_only(403, 404, 409, 503),
+)  # fmt: skip
+def change_person(runtime: TheRuntime, asker: SignedIn, person: str, answers: Answers) -> Response:
+    _for_administrators(asker, directory.UPDATING)
+    form = read_as(ChangePerson, answers, runtime.engine.words)
+    named = form.model_dump(exclude_unset=True, exclude={"confirmed"})
+    changed = {name: value for name, value in named.items() if value is not None or name == "department"}
+    done = directory.update(_editor(runtime, asker, confirmed=form.confirmed), person, changed)
+    return json_of(person_answer(done))
+
+
+@router.get("/changes", response_model=ChangeList, summary="名册更改记录 · What was changed", responses=_only(403))
+def changes(
+    runtime: TheRuntime,
+    asker: SignedIn,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(max_length=20)] = None,
+) -> Response:
+    _for_administrators(asker, Text("查看名册更改记录", "See what was changed"), AUDITOR)
+    if cursor is not None and not re.fullmatch(r"\d{1,18}", cursor, re.ASCII):
+        no_cursor()
+    with runtime.database.read() as connection:
+        found = people.changes(connection, asker.actor.organisation)
+    newest = [c for c in reversed(found) if cursor is None or c["id"] < int(cursor)]
+    shown = [ChangeAnswer(id=c["id"], at=c["at"], by=c["by"], what=c["what"], about=c["about"]) for c in newest[:limit]]
+    return json_of(ChangeList(items=shown, next=shown[-1].id if len(newest) > limit else None))
