@@ -1,6 +1,6 @@
 """The demo's school: 22 departments, the posts of its leaders, heads and safety officers. Posts, never names."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -8,11 +8,11 @@ from sqlalchemy import Connection
 
 from api.demo.campaign import ORGANISATION, ZONE, campaign, first_calendar
 from engine.actor import WHOLE_ORGANISATION, Grant
-from engine.directory import Department, Organisation, Person
+from engine.directory import Department, Group, Organisation, Person, Rank, Seat
 from engine.store import calendars, people, periods
 from workflows.inspection import CYCLE
-from workflows.reference import departments
-from workflows.roles import ACCEPTANCE_GROUP
+from workflows.reference import departments, groups
+from workflows.roles import ACCEPTANCE_GROUP, LEADING_GROUP
 
 SAFETY_OFFICE = "DZB"
 LOGISTICS = "HQC"
@@ -24,16 +24,19 @@ LEADERS = {
     "vp.safety": ("分管安全副校长", "vp_safety"),
     "vp.teaching": ("分管教学副校长", "vp_other"),
 }
-ACCEPTANCE_MEMBERS = ("vp.teaching", "sxc.head", "xxzx.head")
+SAFETY_HEADS = ("bwc.head",)  # the role is that of the safety office's head and of the head of security
+#: so many that two can always sign who belong to no one department, also where a department of theirs did the fixing
+ACCEPTANCE_MEMBERS = ("vp.teaching", "sxc.head", "xxzx.head", "jwc.head", "xgc.head")
 REPAIRERS = ("hqc.repair1", "hqc.repair2", "hqc.repair3")
 
 
 @dataclass(frozen=True)
 class Post:
-    """A person of the demo: his key, what his post is called, his department, what he may."""
+    """A person of the demo: his key, what he is called, his duty without his department, his department, what he may."""
 
     person: str
     name: str
+    post: str
     department: str | None
     grants: tuple[Grant, ...]
 
@@ -41,25 +44,38 @@ class Post:
 def posts() -> Iterator[Post]:
     """Everyone of the demo, leaders first."""
     for person, (name, role) in LEADERS.items():
-        extra = (Grant(ACCEPTANCE_GROUP),) if person in ACCEPTANCE_MEMBERS else ()
-        yield Post(person, name, None, (Grant(role), *extra))
-    yield Post("safety.head", "安稳办主任", SAFETY_OFFICE, (Grant("safety_head"),))
-    yield Post("safety.staff", "安稳办专职", SAFETY_OFFICE, (Grant("safety_staff"),))
+        yield Post(person, name, name, None, (Grant(role),))
+    yield Post("safety.head", "安稳办主任", "安稳办主任", SAFETY_OFFICE, (Grant("safety_head"),))
+    yield Post("safety.staff", "安稳办专职", "安稳办专职", SAFETY_OFFICE, (Grant("safety_staff"),))
     for department in departments().values():
         yield from _department_posts(department.code, department.title.zh, external=department.external)
     for number, person in enumerate(REPAIRERS, start=1):
-        yield Post(person, f"维修人员{number}", LOGISTICS, (Grant("repairer", LOGISTICS), Grant("teacher")))
+        yield Post(person, f"维修人员{number}", "维修人员", LOGISTICS, (Grant("repairer", LOGISTICS), Grant("teacher")))
 
 
 def _department_posts(code: str, name: str, *, external: bool) -> Iterator[Post]:
     key = code.lower()
     if external:
-        yield Post(f"{key}.lead", f"{name}负责人", code, (Grant("property_lead", code), Grant("dept_head", code)))
+        lead = (Grant("property_lead", code), Grant("dept_head", code))
+        yield Post(f"{key}.lead", f"{name}负责人", "外包单位负责人", code, lead)
         return
-    head = (Grant("dept_head", code), *((Grant(ACCEPTANCE_GROUP),) if f"{key}.head" in ACCEPTANCE_MEMBERS else ()))
-    yield Post(f"{key}.head", f"{name}负责人", code, head)
-    yield Post(f"{key}.safety", f"{name}安全员", code, (Grant("dept_safety", code),))
-    yield Post(f"{key}.staff", f"{name}教职工", code, (Grant("teacher", WHOLE_ORGANISATION),))
+    head = (Grant("dept_head", code), *((Grant("safety_head"),) if f"{key}.head" in SAFETY_HEADS else ()))
+    yield Post(f"{key}.head", f"{name}负责人", "部门负责人", code, head)
+    yield Post(f"{key}.safety", f"{name}安全员", "部门安全员", code, (Grant("dept_safety", code),))
+    yield Post(f"{key}.staff", f"{name}教职工", "教职工", code, (Grant("teacher", WHOLE_ORGANISATION),))
+
+
+def working_groups() -> Iterator[Group]:
+    """The leading group, which is whoever holds its posts, and the acceptance group, which was named person by person."""
+    leading, acceptance = groups()["LDXZ"], groups()["YSZ"]
+    ranks: Mapping[Rank, tuple[str, ...]] = {
+        "chair": leading.chair, "deputy": leading.deputy, "member": leading.members
+    }  # fmt: skip
+    seats = [Seat("role", role, rank) for rank, roles in ranks.items() for role in roles]
+    yield Group(LEADING_GROUP, leading.title, tuple(seats))
+    chair, *members = ACCEPTANCE_MEMBERS
+    seats = [Seat("person", chair, "chair"), *(Seat("person", member) for member in members)]
+    yield Group(ACCEPTANCE_GROUP, acceptance.title, tuple(seats), acceptance.min_size or 1)
 
 
 def build(connection: Connection, now: datetime) -> None:
@@ -71,8 +87,10 @@ def build(connection: Connection, now: datetime) -> None:
         row = Department(ORGANISATION, department.code, department.title, department.external)
         people.add_department(connection, row)
     for post in posts():
-        person = Person(ORGANISATION, post.person, post.name, post.department)
+        person = Person(ORGANISATION, post.person, post.name, post.department, post=post.post)
         people.add_person(connection, person, post.grants)
+    for group in working_groups():
+        people.set_group(connection, ORGANISATION, group)
     first_month = date.fromisoformat(f"{told.months[0]}-01")
     for department in departments().values():
         if department.owes_monthly:
