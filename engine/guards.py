@@ -24,6 +24,7 @@ class Situation:
     today     the local day of `now`
     calendar  the organisation's newest
     policy    the workflow's numbers as they hold for this organisation
+    people    person → department of everybody the form names
     related   by number: the cases the form refers to, as far as the actor may see them, and the case's own children
     """
 
@@ -35,28 +36,35 @@ class Situation:
     calendar: Calendar
     policy: Mapping[str, Any] = field(default_factory=dict)
     related: Mapping[str, Case] = field(default_factory=dict)
+    people: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """A condition with its words: what stands in the way when it does not hold, and what to do next."""
+    """A condition with its words: what stands in the way when it does not hold, and what to do next.
+
+    of_people   it looks only at who acts and whom the form names, so `engine.proof` asks it too; the others look at facts
+    """
 
     name: str
     holds: Callable[[Situation], bool]
     obstacle: Text
     remedy: Text
+    of_people: bool = False
 
 
 _REGISTERED: dict[str, Guard] = {}
 
 
-def guard(name: str, *, obstacle: Text, remedy: Text) -> Callable[[Callable[[Situation], bool]], Guard]:
+def guard(
+    name: str, *, obstacle: Text, remedy: Text, of_people: bool = False
+) -> Callable[[Callable[[Situation], bool]], Guard]:
     """Register the decorated condition as `name`. Raises ValueError when the name is taken."""
 
     def register(holds: Callable[[Situation], bool]) -> Guard:
         if name in _REGISTERED:
             raise ValueError(f"guard {name!r} is registered already; a changed meaning needs a new name")
-        _REGISTERED[name] = Guard(name, holds, obstacle, remedy)
+        _REGISTERED[name] = Guard(name, holds, obstacle, remedy, of_people)
         return _REGISTERED[name]
 
     return register

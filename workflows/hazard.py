@@ -4,6 +4,7 @@ Source: rules.md §1.2 a-n in the project's reference (order 16, order 61, Safet
 the limits and the ladder are those of `reference/scheme.yaml`.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal, Self
@@ -22,6 +23,7 @@ from engine.definition import (
     Form,
     FromFact,
     Line,
+    OutcomesFunction,
     PersonRef,
     Policy,
     Rebound,
@@ -263,6 +265,7 @@ def interim_kept(s: Situation) -> bool:
         "当场改正只能由有检查职责的人员登记", "only somebody whose post inspects may record a correction on the spot"
     ),
     remedy=Text("请保留上报，由安稳办受理", "Leave it reported; the safety office takes it up"),
+    of_people=True,
 )
 def inspects(s: Situation) -> bool:
     return s.actor.holds_any(INSPECTING)
@@ -346,9 +349,27 @@ def general_on_spot(s: Situation) -> bool:
         "如系本人整改，请由安稳办按一般流程受理",
         "If you fixed it yourself, let the safety office take it the ordinary way",
     ),
+    of_people=True,
 )
 def corrected_by_another(s: Situation) -> bool:
     return s.data["corrected_by"] not in s.actor.persons
+
+
+@guard(
+    "hazard.assignee_of_department",
+    obstacle=Text(
+        "整改责任人不是责任部门的人员", "whoever is to fix it does not belong to the department that answers"
+    ),
+    remedy=Text(
+        "请从责任部门中指定，或将责任部门改为其所在部门",
+        "Name somebody of that department, or let his own department answer for it",
+    ),
+    of_people=True,
+)
+def assignee_of_department(s: Situation) -> bool:
+    """Who fixes is a person in a department that answers for the hazard (the reference's relations)."""
+    named = str(s.data.get("assignee") or s.data.get("corrected_by"))
+    return s.people.get(named) == str(s.data["department"])
 
 
 @guard(
@@ -637,7 +658,7 @@ DECIDERS = ("vp_safety", *LEADERS)
 
 # --- the loop --------------------------------------------------------------------------------------------------------
 
-HAZARD = Workflow(
+HAZARD_1 = Workflow(
     key="hazard",
     plural="hazards",
     version=1,
@@ -792,3 +813,60 @@ HAZARD = Workflow(
         ),
     ],
 )  # fmt: skip
+
+# --- version 2 -------------------------------------------------------------------------------------------------------
+
+
+def either_level(case: Case, _: Mapping[str, Any]) -> tuple[Case, ...]:
+    """The criteria decide, and nobody else."""
+    return tuple(replace(case, level=level.value) for level in Level)
+
+
+def as_corrected_on_spot(case: Case, data: Mapping[str, Any]) -> tuple[Case, ...]:
+    fixer = data["corrected_by"]
+    case = replace(case, level=Level.GENERAL.value, assignee=fixer).with_facts({"on_spot": True})
+    return (case.with_acted("fixer", fixer).with_acted("assignee", fixer),)
+
+
+def the_ordinary_way(case: Case, _: Mapping[str, Any]) -> tuple[Case, ...]:
+    return (case.with_facts({"on_spot": False}),)
+
+
+def without_level(case: Case, _: Mapping[str, Any]) -> tuple[Case, ...]:
+    return (replace(case, level="", assignee=None),)
+
+
+def answered_for_by(case: Case, data: Mapping[str, Any]) -> tuple[Case, ...]:
+    return (case.with_acted("fixer", data["responsible_person"]),)
+
+
+OUTCOMES: Mapping[str, OutcomesFunction] = {
+    "assign": either_level,
+    "correct_on_spot": as_corrected_on_spot,
+    "return": the_ordinary_way,
+    "send_back": the_ordinary_way,
+    "retriage": without_level,
+    "file_plan": answered_for_by,
+}
+NAMING = frozenset({"assign", "reassign", "correct_on_spot"})  # steps that put somebody in charge
+MODES: Mapping[str, Text] = {
+    "on_spot": Text("当场改正", "corrected on the spot"),
+    "general": Text("一般隐患", "general"),
+    "general_extended": Text("延期或暂缓的一般隐患", "general, extended or deferred"),
+    "major": Text("重大隐患", "major"),
+}
+
+
+def _second(transition: Transition) -> Transition:
+    guards = (*transition.guards, assignee_of_department) if transition.trigger in NAMING else transition.guards
+    return replace(transition, guards=guards, outcomes=OUTCOMES.get(transition.trigger))
+
+
+#: since version 2 whoever is put in charge belongs to the department that answers; the loop tells `engine.proof` what its
+#: effects mean for who signs. Everything else is as in version 1
+HAZARD = replace(
+    HAZARD_1,
+    version=2,
+    transitions=[_second(transition) for transition in HAZARD_1.transitions],
+    sign_off=SignOff(signing_rows(), mode_of, MODES),
+)

@@ -116,6 +116,8 @@ class Effect:
 
 
 EffectFunction = Callable[[Situation, Case], Effect]
+#: (the case as the step leaves it, whom the form names by field) → what facts can make of it
+OutcomesFunction = Callable[[Case, Mapping[str, Any]], tuple[Case, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,7 @@ class Transition:
     hands_over     a new generation that keeps the clock as it runs: somebody else, the same limit
     acknowledges   stops the clock of the receipt
     tells          who else hears of it
+    outcomes       what its effect can mean for who signs, told to `engine.proof`: one case for each way facts may go
     """
 
     trigger: str
@@ -180,6 +183,7 @@ class Transition:
     tells: tuple[str, ...] = ()
     escalates: Escalation | None = None
     reason: str = "waiting"
+    outcomes: OutcomesFunction | None = None
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -204,10 +208,11 @@ class Signing:
 
 @dataclass(frozen=True, slots=True)
 class SignOff:
-    """The sign-off table: (mode, step) → Signing. `mode_of` reads the mode from the case."""
+    """The sign-off table: (mode, step) → Signing. `mode_of` reads the mode from the case; `titles` says it in words."""
 
     rows: Mapping[tuple[str, str], Signing]
     mode_of: Callable[[Case], str]
+    titles: Mapping[str, Text] = field(default_factory=dict)
 
     @property
     def modes(self) -> frozenset[str]:

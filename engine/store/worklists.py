@@ -77,6 +77,16 @@ def all_cases(connection: Connection, seen: Visibility, wanted: Filter, now: dat
     return [Case.from_json(row.body, last_hash=row.last_hash) for row in connection.execute(statement)]
 
 
+def all_open(connection: Connection, seen: Visibility, wanted: Filter, now: datetime) -> list[Case]:
+    """As `all_cases`, but for those that are finished."""
+    statement = (
+        select(_cases.c.body, _cases.c.last_hash)
+        .where(visible(seen), _cases.c.final.is_(False), *_conditions(wanted, now))
+        .order_by(_cases.c.number)
+    )
+    return [Case.from_json(row.body, last_hash=row.last_hash) for row in connection.execute(statement)]
+
+
 def count(connection: Connection, seen: Visibility, wanted: Filter, now: datetime) -> int:
     statement = select(func.count()).select_from(_cases).where(visible(seen), *_conditions(wanted, now))
     return int(connection.execute(statement).scalar_one())

@@ -1,0 +1,49 @@
+"""`bihuan check`: can every loop be closed by the people there are?"""
+
+from pathlib import Path
+
+import click
+
+from api.cli.opening import data_option, json_option, opened, organisation_option, print_json, the_organisation
+
+STUCK = 1  # exit code while any case could get stuck
+
+
+@click.command()
+@data_option
+@organisation_option
+@click.option("--org", "organisation", hidden=True, help="The same as --organisation.")
+@json_option
+def check(data: Path | None, organisation: str | None, as_json: bool) -> None:
+    """Explore every loop against the real directory: could a case come to stand where nobody can close it?
+
+    Looks at every day of the next 90 on which a grant or an absence begins or ends. Exit code 1 if a case could get
+    stuck; warnings alone leave it at 0.
+    """
+    from api import checking
+    from api.routes.check import answer_of
+
+    with opened(data) as runtime:
+        here = the_organisation(runtime, organisation)
+        with runtime.database.read() as connection:
+            found = checking.findings(connection, runtime.engine.catalog, here, runtime.clock.now())
+    if as_json:
+        chinese, english = answer_of(found, "zh"), answer_of(found, "en")
+        lines = [
+            {**zh.model_dump(), "text": {"zh": zh.text, "en": en.text}, "remedy": {"zh": zh.remedy, "en": en.remedy}}
+            for zh, en in zip(chinese.findings, english.findings, strict=True)
+        ]
+        print_json({**chinese.model_dump(), "organisation": here, "findings": lines})
+    else:
+        for finding in found:
+            mark = "✗" if finding.stuck else "!"
+            click.echo(f"{mark} {finding.text.zh}\n  {finding.text.en}\n  → {finding.remedy.zh} / {finding.remedy.en}")
+        stuck = sum(finding.stuck for finding in found)
+        if stuck:
+            click.echo(
+                f"{stuck} 处死角，{len(found) - stuck} 条提醒 · {stuck} dead corners, {len(found) - stuck} warnings"
+            )
+        else:
+            click.echo(f"没有死角，{len(found)} 条提醒 · no dead corner, {len(found)} warnings")
+    if any(finding.stuck for finding in found):
+        raise click.exceptions.Exit(STUCK)
