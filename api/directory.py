@@ -348,6 +348,8 @@ def link(editor: Editor, *accounts: tuple[str, str]) -> None:
             if found is None or (found.organisation, found.person) != (organisation, person) or not reachable:
                 raise _not_here(LINKING, _nobody(f"{organisation}/{person}"))
         people.link(connection, accounts)
+        for other in sorted({organisation for organisation, _ in accounts} - {editor.organisation}):
+            people.record_change(connection, other, editor.by, "linked", about, editor.at)
 
     about = {"accounts": [f"{organisation}/{person}" for organisation, person in accounts]}
     return editor.does(LINKING, "linked", about, apply)
