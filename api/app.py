@@ -19,7 +19,7 @@ from api.auth import Asker, locale_of, runtime_of, signed_in
 from api.bootstrap import Runtime
 from api.problems import cannot_write, defect, method_refused, problem, unknown_address
 from api.requests import fault_of, known_parameters, misread, unreadable
-from api.routes import cases, directory, files, health, people, workflows, worklist
+from api.routes import cases, check, directory, files, health, organisations, people, workflows, worklist
 from api.schemas import Problem
 from engine.case import instant_text
 from engine.errors import Busy, InvalidInput, NotSignedIn, Refusal, Text
@@ -52,7 +52,9 @@ def create_app(runtime: Runtime) -> FastAPI:
         workflows.router,
         files.router,
         people.router,
+        check.router,
         directory.router,
+        organisations.router,
         cases.router(runtime.engine.catalog),
     ):
         app.include_router(router, dependencies=[Depends(known_parameters)], responses=refusals_everywhere)

@@ -12,6 +12,7 @@ from engine.errors import Text
 from engine.proof import Finding, Question, check
 from engine.store import calendars, people, periods, policies, worklists
 from engine.store.worklists import Filter
+from workflows.roles import ROLES
 
 #: what every department of one's own ought to have somebody for
 POSTS: Mapping[str, Text] = {"dept_head": Text("负责人", "head"), "dept_safety": Text("安全员", "safety officer")}
@@ -43,6 +44,7 @@ def question(connection: Connection, catalog: Catalog, organisation: str, now: d
         policy_of=policy_of,
         calendar=calendars.newest(connection, organisation),
         owed={key: frozenset(scopes) for key, scopes in owed.items()},
+        roles=frozenset(ROLES),
         posts=POSTS,
         open_=worklists.all_open(connection, everything, Filter(), now),
     )

@@ -167,7 +167,7 @@ def _count_signatures(step: str, row: Signing, case: Case, actor: Actor, asked: 
     if row.count == 1:
         return Permit()
     given = case.signed.get(step, ())
-    if {person for signature in given for person in _signers(signature)} & actor.selves:
+    if {person for signature in given for person in signers_of(signature)} & actor.selves:
         raise NotAllowed(
             asked=asked,
             obstacle=Text("您已签字，需要另一位人员签字", "you have signed already, and distinct persons are needed"),
@@ -188,7 +188,7 @@ def _count_signatures(step: str, row: Signing, case: Case, actor: Actor, asked: 
     return Permit(signature=signature)
 
 
-def _signers(signature: str) -> list[str]:
+def signers_of(signature: str) -> list[str]:
     """The person who signed and the person represented: neither counts a second time."""
     return signature.rsplit("@", 1)[0].split(_FOR)
 

@@ -194,9 +194,10 @@ class _Turn:
         data = self._read(workflow.opens_with, command.data, asked)
         allow_opening(workflow, actor, blank_case(workflow, actor, data, self.now), asked)
         self._look_up(actor, workflow.opens_with, data, asked)
+        named = self._named(actor.organisation, workflow.opens_with, data)
         year = self.calendar(actor.organisation).local_date(self.now).year
         number = cases.draw_number(self.connection, actor.organisation, workflow.prefix, year)
-        setting = self.setting(actor, workflow, period=owed)
+        setting = replace(self.setting(actor, workflow, period=owed), people=named)
         decision = decide_opening(workflow, number, command, data, self.now, setting)
         done = self._write(workflow, None, self._bound(workflow, None, decision, setting), actor, setting)
         self._use_files(workflow.opens_with, data, actor.organisation, number)
@@ -273,7 +274,8 @@ class _Turn:
             related = self._look_up(actor, form, data, asked_text)
             children = [link.number for link in case.links if link.kind == "child"]
             related |= cases.load_many(self.connection, actor.organisation, children)
-        setting = replace(setting, permit=permit, related=related)
+        named = self._named(actor.organisation, form, data)
+        setting = replace(setting, permit=permit, related=related, people=named)
         decision = decide(workflow, case, command, data, self.now, setting)
         decision = self._bound(workflow, case, decision, setting)
         done = self._write(workflow, case, decision, actor, setting)
@@ -499,6 +501,12 @@ class _Turn:
                 fields=faults,
             )
         return related
+
+    def _named(self, organisation: str, form: type[Form], data: Mapping[str, Any]) -> dict[str, str | None]:
+        """person → department of everybody the answers name; they exist, since they were looked up."""
+        keys = [value for _, kind, value in references(form, data) if kind == "person"]
+        found = {key: people.person(self.connection, organisation, key) for key in keys}
+        return {key: person.department for key, person in found.items() if person is not None}
 
     def _exists(self, organisation: str, kind: str, value: str) -> bool:
         if kind == "person":

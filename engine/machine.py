@@ -59,6 +59,7 @@ class Setting:
 
     policy           the workflow's numbers as they hold for this organisation
     related          cases the form refers to
+    people           person → department of everybody the form names
     period           the period the case is opened for, if it is
     """
 
@@ -67,6 +68,7 @@ class Setting:
     calendar: Calendar
     permit: Permit = Permit()
     related: Mapping[str, Case] = field(default_factory=dict)
+    people: Mapping[str, str | None] = field(default_factory=dict)
     period: PeriodOwed | None = None
 
 
@@ -461,6 +463,7 @@ def _situation(case: Case, data: Mapping[str, Any], now: datetime, setting: Sett
         calendar=setting.calendar,
         policy=setting.policy,
         related=setting.related,
+        people=setting.people,
     )
 
 

@@ -1,5 +1,6 @@
 """Drills 应急演练: planned, announced, held and timed, reviewed, filed. Every problem found becomes a hazard."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Annotated, Literal, Self
 
@@ -31,7 +32,7 @@ from engine.errors import Text
 from engine.guards import Situation, guard
 from workflows.hazard import Category
 from workflows.ladders import OFFICE_LADDER, OVERDUE_LADDER
-from workflows.roles import LEADERS, ROLES, SAFETY_OFFICE
+from workflows.roles import LEADERS, LOOP_ROLES, SAFETY_OFFICE
 
 SECONDARY_TARGET_SECONDS = 120  # secondary schools evacuate in 2 minutes, primary ones in 3 (drill guideline)
 
@@ -57,6 +58,11 @@ class PlanDrill(Form):
 class AnnounceDrill(Form):
     assignee: PersonRef = asks("总指挥", "Commander")
     arrangement: Words = asks("演练布置", "Arrangement")
+
+
+class ReplaceCommander(Form):
+    assignee: PersonRef = asks("新的总指挥", "New commander")
+    reason: Words = asks("更换理由", "Why")
 
 
 class HoldDrill(Form):
@@ -151,7 +157,7 @@ def one_table(_: Case) -> str:
 
 REVIEWERS = (*SAFETY_OFFICE, "vp_safety")
 
-DRILL = Workflow(
+DRILL_1 = Workflow(
     key="drill",
     plural="drills",
     version=1,
@@ -161,7 +167,7 @@ DRILL = Workflow(
     opens_by=(*SAFETY_OFFICE, "dept_head", "dept_safety"),
     opening=plan,
     opening_guards=(planned_ahead,),
-    roles=ROLES,
+    roles=LOOP_ROLES,
     policy=DrillPolicy,
     sign_off=SignOff(
         {
@@ -210,6 +216,19 @@ DRILL = Workflow(
         Transition(
             "cancel", ("reported", "assigned"), "cancelled", Text("取消演练", "Cancel"), by=("vp_safety", *LEADERS),
             form=Opinion, tells=("assignee", "safety_head"),
+        ),
+    ],
+)  # fmt: skip
+
+#: since version 2 an announced drill whose commander has left can be given to another: until then it could only be cancelled
+DRILL = replace(
+    DRILL_1,
+    version=2,
+    transitions=[
+        *DRILL_1.transitions,
+        Transition(
+            "reassign", "assigned", None, Text("更换总指挥", "Replace the commander"), by=(*SAFETY_OFFICE, "vp_safety"),
+            form=ReplaceCommander, hands_over=True, acts_as="assigner", tells=("assignee", "dept_head"),
         ),
     ],
 )  # fmt: skip

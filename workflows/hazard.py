@@ -42,7 +42,7 @@ from engine.guards import Situation, guard
 from workflows.ladders import OFFICE_LADDER, OVERDUE_LADDER, is_major, signing_rows
 from workflows.reference import Level, LevelUndecided, decide_level, limits, taxonomy
 from workflows.reference.reading import NotInReference
-from workflows.roles import LEADERS, ROLES, SAFETY_OFFICE
+from workflows.roles import LEADERS, LOOP_ROLES, SAFETY_OFFICE
 
 LONGEST_LIMIT_DAYS = 365  # of an extension, counted from the opening: published supervision rules allow at most a year
 
@@ -666,7 +666,7 @@ HAZARD_1 = Workflow(
     title=Text("隐患整改", "Hazard rectification"),
     opens_with=ReportHazard,
     opens_by=("anyone",),
-    roles=ROLES,
+    roles=LOOP_ROLES,
     policy=HazardPolicy,
     sign_off=SignOff(signing_rows(), mode_of),
     rebound=Rebound(same=("place", "category"), within_days="rebound_days"),
@@ -868,5 +868,5 @@ HAZARD = replace(
     HAZARD_1,
     version=2,
     transitions=[_second(transition) for transition in HAZARD_1.transitions],
-    sign_off=SignOff(signing_rows(), mode_of, MODES),
+    sign_off=SignOff(signing_rows(), mode_of, MODES, reads=("extended", "deferred")),
 )

@@ -34,7 +34,7 @@ from engine.guards import Situation, guard
 from workflows.ladders import HOLDER_LADDER
 from workflows.reference import ChecklistItem, checklist_for, checklists, departments
 from workflows.reference.reading import NotInReference
-from workflows.roles import ROLES
+from workflows.roles import LOOP_ROLES
 
 DUE_ON = 20  # day of the month the report is due; a day off moves it on. Practice of the school, not a rule
 CYCLE = "dept_check_month"
@@ -193,7 +193,7 @@ INSPECTION = Workflow(
     title=Text("部门安全检查", "Inspection"),
     opens_with=OpenInspection,
     opens_by=("system",),
-    roles=ROLES,
+    roles=LOOP_ROLES,
     policy=InspectionPolicy,
     sign_off=SignOff(
         {("inspection", "sign"): Signing(by=("dept_head", "vp_safety"), never=("submitter",))},

@@ -14,10 +14,16 @@ GROUPS: Mapping[str, Text] = {
     LEADING_GROUP: Text("领导小组成员", "member of the leading group"),
 }
 
-ROLES: Mapping[str, Text] = {
+#: roles the loops name; part of what a published definition means, so nothing is added here
+LOOP_ROLES: Mapping[str, Text] = {
     **{role.code: role.title for role in roles().values()},
-    **GROUPS,
+    ACCEPTANCE_GROUP: GROUPS[ACCEPTANCE_GROUP],
 }
+
+ADMINISTRATOR = "administrator"  # keeps the directory and the accounts; sees no case by that
+
+#: everything that can be granted
+ROLES: Mapping[str, Text] = {**LOOP_ROLES, **GROUPS, ADMINISTRATOR: Text("系统管理员", "administrator")}
 
 #: heads and safety officers of departments sit in the leading group: it hears of every hazard of the school, and its
 #: safety officers verify what other departments fixed

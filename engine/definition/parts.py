@@ -208,11 +208,16 @@ class Signing:
 
 @dataclass(frozen=True, slots=True)
 class SignOff:
-    """The sign-off table: (mode, step) → Signing. `mode_of` reads the mode from the case; `titles` says it in words."""
+    """The sign-off table: (mode, step) → Signing. `mode_of` reads the mode from the case.
+
+    titles   the modes in words
+    reads    the counters that `mode_of` looks at; `engine.proof` need not tell the others apart
+    """
 
     rows: Mapping[tuple[str, str], Signing]
     mode_of: Callable[[Case], str]
     titles: Mapping[str, Text] = field(default_factory=dict)
+    reads: tuple[str, ...] = ()
 
     @property
     def modes(self) -> frozenset[str]:

@@ -42,6 +42,7 @@ class Question:
     """What is asked: the loops with the numbers that hold here, the people, from which day on.
 
     owed    workflow → the departments a cycle opens its cases for; where a loop has no cycle, every department
+    roles   everything that can be granted here; empty for what the loops name
     posts   roles that every department of one's own ought to have somebody for
     open_   cases that are open now, each with its own history
     """
@@ -52,6 +53,7 @@ class Question:
     policy_of: Callable[[Workflow], Mapping[str, Any]]
     calendar: Calendar | None = None
     owed: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    roles: frozenset[str] = frozenset()
     posts: Mapping[str, Text] = field(default_factory=dict)
     open_: Sequence[Case] = ()
     days: int = DAYS_AHEAD
@@ -339,7 +341,7 @@ def _of_a_delegate(directory: Directory, absence: Absence, day: date) -> Iterato
 def _of_the_directory(question: Question) -> Iterator[Finding]:
     """What is wrong whatever the day: grants that open nothing, a calendar that ends, nobody to administer."""
     directory, first = question.directory, question.first
-    named = {name.removesuffix(ANOTHER_DEPARTMENT) for w in question.workflows for name in w.roles}
+    named = question.roles or {name.removesuffix(ANOTHER_DEPARTMENT) for w in question.workflows for name in w.roles}
     codes = {department.code for department in directory.departments} | {WHOLE_ORGANISATION}
     for key, held in directory.grants.items():
         person = directory.people.get(key)

@@ -21,7 +21,7 @@ from functools import cached_property
 from typing import Any
 
 from engine.actor import ANOTHER_DEPARTMENT, Actor
-from engine.authority import Permit, judge, stands_as
+from engine.authority import Permit, judge, signers_of, stands_as
 from engine.calendar import Calendar
 from engine.case import Case
 from engine.definition import RELATIONS, Reference, Transition, Workflow, form_of, guards_of
@@ -30,6 +30,7 @@ from engine.guards import Situation
 
 LEFT = "·left"  # whoever reported a case or was put in charge of it and has gone since; no key of a person
 ENOUGH = 4  # people of one standing: more of them make no difference to two signatures and one exclusion
+REPORTING = frozenset({"reporter", "inspector"})
 _NO_DAY = datetime(2000, 1, 1, tzinfo=UTC)  # nothing here depends on time
 _ASKED = Text("", "")
 _NO_CALENDAR = Calendar(
@@ -88,8 +89,7 @@ class Cast:
         return frozenset((key, min(len(members), ENOUGH)) for key, members in self.classes.items())
 
     def _standing(self, actor: Actor) -> Any:
-        blank = _blank(self.workflow, self.department)
-        roles = frozenset(name for name in self.names if stands_as(name, actor, blank, self.workflow))
+        roles = self._held[id(actor)]
         alone = (actor.person, actor.on_behalf_of) if actor.aliases or actor.on_behalf_of else None
         held = frozenset(grant.role for grant in actor.grants)
         return roles, held, actor.department == self.department, actor.home is None, alone
@@ -104,6 +104,24 @@ class Cast:
                 elif fresh == 0:
                     fresh = 1
                     yield actor
+
+    def could(self, transition: Transition, case: Case, actor: Actor) -> bool:
+        """Whether any name of the step fits him; `judge` decides, but refuses in words, which takes its time."""
+        by = transition.by
+        if transition.sign_off and self.workflow.sign_off:
+            by = (*by, *self.workflow.sign_off.rows[case.mode, transition.sign_off].by)
+        held = self._held.get(id(actor), frozenset())
+        return any(
+            name in held if name not in RELATIONS else stands_as(name, actor, case, self.workflow) for name in by
+        )
+
+    @cached_property
+    def _held(self) -> dict[int, frozenset[str]]:
+        blank = _blank(self.workflow, self.department)
+        return {
+            id(actor): frozenset(name for name in self.names if stands_as(name, actor, blank, self.workflow))
+            for actor in self.actors
+        }
 
     @cached_property
     def present(self) -> frozenset[str]:
@@ -155,6 +173,8 @@ def _outcomes(
 ) -> tuple[Case, ...]:
     """What the step makes of the case; nothing when this actor may not take it. Several where only facts decide."""
     workflow = cast.workflow
+    if not cast.could(transition, case, actor):
+        return ()
     try:
         permit = judge(workflow, transition, case, actor, policy, _ASKED)
     except NotAllowed:
@@ -180,12 +200,11 @@ def _moved(
         return (replace(after, signed={**after.signed, step: (*after.signed.get(step, ()), str(permit.signature))}),)
     if "assignee" in data and not transition.quiet:
         after = replace(after, assignee=data["assignee"]).with_acted("assignee", data["assignee"])
-    if transition.counts:
-        after = replace(after, counters={**after.counters, transition.counts: 1})  # how often makes no difference
+    if workflow.sign_off and transition.counts in workflow.sign_off.reads:
+        after = replace(after, counters={**after.counters, str(transition.counts): 1})  # how often makes no difference
     target = workflow.state(transition.target or case.state)
     if target.name != case.state:
-        after = replace(after, signed={})
-    after = replace(after, state=target.name, counts_as=target.counted, final=target.final)
+        after = replace(after, signed={}, state=target.name, counts_as=target.counted, final=target.final)
     made = transition.outcomes(after, data) if transition.outcomes else (after,)
     return tuple(_with_mode(workflow, one) for one in made)
 
@@ -229,6 +248,20 @@ class Play:
 
     # --- what others may have done ---
 
+    @cached_property
+    def _telling(self) -> tuple[Transition, ...]:
+        """The steps that change anything about who may sign: the others lead a case nowhere."""
+        reads = self.workflow.sign_off.reads if self.workflow.sign_off else ()
+        return tuple(
+            t
+            for t in self.workflow.transitions
+            if t.target is not None
+            or t.acts_as in self._matters
+            or t.counts in reads
+            or t.outcomes
+            or _names_somebody(t)
+        )
+
     def _reached(self) -> dict[Key, Case]:
         start = _blank(self.workflow, self.cast.department)
         reached = {self._key(start): start}
@@ -243,24 +276,25 @@ class Play:
         return reached
 
     def _done_by_anyone(self, case: Case) -> Iterator[Case]:
-        involved = _involved(case)
-        for transition in self.workflow.transitions:
+        involved = self._involved(case)
+        for transition in self._telling:
             if case.state not in transition.sources:
                 continue
+            reports = bool(REPORTING & set(transition.by))
             named = self._whom_fate_names(case) if _names_somebody(transition) else (None,)
             for actor in (*self.cast.candidates(involved), _gone(case)):
                 # as if he were the reporter: he reported it, took this step, and left
-                as_reporter = replace(case, reporter=actor.person)
+                as_reporter = replace(case, reporter=actor.person) if reports else case
                 for person in named:
                     for after in _outcomes(self.cast, self.policy, transition, as_reporter, actor, person):
-                        yield replace(after, reporter=LEFT)
+                        yield replace(after, reporter=LEFT) if reports else after
 
     def _whom_fate_names(self, case: Case) -> tuple[str, ...]:
         """One person answers for a case: whoever it is already, or anybody, or somebody who left since."""
         already = _in_charge(case)
         if already:
             return tuple(already)
-        people = [actor.person for actor in self.cast.candidates(_involved(case)) if actor.on_behalf_of is None]
+        people = [actor.person for actor in self.cast.candidates(self._involved(case)) if actor.on_behalf_of is None]
         return (*(person for person in people if person is not None), LEFT)
 
     # --- the way out ---
@@ -293,25 +327,19 @@ class Play:
     def _possible(self, case: Case, *, cross: bool) -> Iterator[tuple[Case, ...]]:
         """What those present can make of the case: each step as the outcomes that facts decide between."""
         cast = self.cast if case.department == self.cast.department else self.elsewhere(case.department)
-        involved = _involved(case)
+        involved = self._involved(case)
         seen: set[Any] = set()
-        for transition in self.workflow.transitions:
+        for transition in self._telling:
             if case.state not in transition.sources:
                 continue
-            fields = _names_somebody(transition)
             for actor in cast.candidates(involved):
-                if not fields:
-                    made = _outcomes(cast, self.policy, transition, case, actor, None)
-                    if made and (tag := tuple(map(self._key, made))) not in seen:
-                        seen.add(tag)
-                        yield made
+                if not cast.could(transition, case, actor):
                     continue
                 for person, department in self._whom_we_name(cast, transition, involved, cross=cross):
-                    there = replace(case, department=department)
-                    at = cast if department == cast.department else self.elsewhere(department)
-                    if not self._may(cast, transition, case, actor):
-                        break
-                    made = _outcomes(at, self.policy, transition, there, actor, person) or ()
+                    there = case if department == case.department else replace(case, department=department)
+                    if there is not case and not self._may(cast, transition, case, actor):
+                        continue  # he has to be allowed where the case stands now
+                    made = _outcomes(cast, self.policy, transition, there, actor, person)
                     if made and (tag := tuple(map(self._key, made))) not in seen:
                         seen.add(tag)
                         yield made
@@ -325,13 +353,25 @@ class Play:
 
     def _whom_we_name(
         self, cast: Cast, transition: Transition, involved: frozenset[str], *, cross: bool
-    ) -> Iterator[tuple[str, str | None]]:
-        for actor in cast.candidates(involved):
-            if actor.on_behalf_of is None and actor.person is not None:
-                yield actor.person, cast.department
+    ) -> Iterator[tuple[str | None, str | None]]:
+        """Somebody whom no step could miss, where the department has one: to name anybody else is never the better choice.
+
+        Two of them, since the first may be the very person who names.
+        """
+        if not _names_somebody(transition):
+            yield None, cast.department
+            return
+        here = [a for a in cast.candidates(involved) if a.on_behalf_of is None and a.person is not None]
+        plain = [a for a in cast.actors if a.person in self._ordinary and a.on_behalf_of is None]
+        at_home = [a for a in plain if a.department == cast.department][:2]
+        for actor in at_home or here:
+            yield actor.person, cast.department
         if cross and "department" in form_of(transition).model_fields:
-            for actor in cast.candidates(involved):  # of every class one: its department may take the case over
-                if actor.on_behalf_of is None and actor.person is not None and actor.department != cast.department:
+            looks: set[Any] = set()
+            for actor in (*plain, *here):
+                look = self.elsewhere(actor.department).signature
+                if actor.department not in (None, cast.department) and look not in looks:
+                    looks.add(look)
                     yield actor.person, actor.department
 
     # --- what is missing ---
@@ -376,7 +416,7 @@ class Play:
         able: dict[str, set[str]] = {}
         for never, by in _bars(self.workflow):
             roles = {name.removesuffix(ANOTHER_DEPARTMENT) for name in by if name not in RELATIONS}
-            related = any(name in RELATIONS for name in by)
+            related = any(name in RELATIONS for name in set(by) - REPORTING)  # whoever reported it has left
             persons: set[str] = set()
             for actor in self.cast.actors:
                 if related or actor.holds_any(roles):
@@ -389,13 +429,20 @@ class Play:
         acted = tuple(
             (relation, frozenset(case.who_acted(relation)) & persons) for relation, persons in self._matters.items()
         )
-        facts = tuple(sorted((name, str(value)) for name, value in case.facts.items()))
+        facts = frozenset(name for name, value in case.facts.items() if value)
         signed = tuple(sorted(case.signed.items()))
         answers = self._assignee_told_apart(case.assignee)
         return (
             case.state, case.mode, case.level, case.department, answers, case.reporter, acted, facts,
             frozenset(case.counters), signed,
         )  # fmt: skip
+
+    def _involved(self, case: Case) -> frozenset[str]:
+        """Who must be told apart from others of his class: whom his part in the case could bar, and who signed."""
+        signers = {name for given in case.signed.values() for text in given for name in signers_of(text)}
+        barred = {p for relation, persons in self._matters.items() for p in case.who_acted(relation) if p in persons}
+        current = {case.assignee} if case.assignee is not None else set()
+        return frozenset(barred | signers | current) - {LEFT}
 
     def _assignee_told_apart(self, assignee: str | None) -> str | None:
         """One ordinary assignee who is present is like another."""
@@ -443,14 +490,6 @@ def _distances(workflow: Workflow) -> dict[str, int]:
                     found[source] = found[here] + 1
                     queue.append(source)
     return found
-
-
-def _involved(case: Case) -> frozenset[str]:
-    signers = {
-        name for given in case.signed.values() for text in given for name in text.rsplit("@", 1)[0].split(" for ")
-    }
-    current = {person for person in (case.assignee,) if person is not None}
-    return frozenset(current.union(signers, *case.acted.values()) - {LEFT})
 
 
 def _in_charge(case: Case) -> list[str]:

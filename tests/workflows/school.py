@@ -63,6 +63,7 @@ PEOPLE: dict[str, tuple[str, str, str]] = {
     "head_of_hqc": ("HQC", "dept_head", "HQC"),
     "head_of_xb1": ("XB1", "dept_head", "XB1"),
     "safety_of_xb1": ("XB1", "dept_safety", "XB1"),
+    "head_of_dzb": ("DZB", "dept_head", "DZB"),
     "officer": ("DZB", "safety_staff", WHOLE_ORGANISATION),
     "head_of_office": ("DZB", "safety_head", WHOLE_ORGANISATION),
     "vice": ("DZB", "vp_safety", WHOLE_ORGANISATION),

@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field
 
 from engine.cycles import DueOn, Quarter
 from engine.deadlines import Ladder
-from engine.definition import FileRef, SignOff, State, Transition, Within, Workflow, asks
+from engine.definition import FileRef, State, Transition, Within, Workflow, asks
 from engine.errors import Text
 from engine.guards import Situation, guard
 from workflows import CATALOG
@@ -23,7 +23,9 @@ from workflows.inspection import INSPECTION
 
 PUBLISHED = {
     ("hazard", 1): "39422642bd33c6131075fc1006b74e8bdd003ca7ab1a5e53b6bae469c2da268f",
+    ("hazard", 2): "47eaaa32957c7b56cd1a19363a032765b8718da6e4111205736751eafc3b6300",
     ("drill", 1): "1e65bc986c9e7923abdf1554e73f6493a9c10c7262696d8e5824052d56f725ca",
+    ("drill", 2): "8d319db59ebddea16d19fa2eb6f4c2bf76362b3782a734e04b30b232648d721f",
     ("inspection", 1): "4d11545258b2e4755386cb8f57c0251ec7769be19d61e968ebc39be4842831f4",
 }
 
@@ -111,7 +113,7 @@ def with_cycle(workflow: Workflow, **attributes: Any) -> Workflow:
 def with_row(workflow: Workflow, mode: str, step: str, **attributes: Any) -> Workflow:
     assert workflow.sign_off is not None
     rows = {**workflow.sign_off.rows, (mode, step): replace(workflow.sign_off.rows[mode, step], **attributes)}
-    return changed(workflow, sign_off=SignOff(rows, workflow.sign_off.mode_of))
+    return changed(workflow, sign_off=replace(workflow.sign_off, rows=rows))
 
 
 FIX_GUARDS = next(t.guards for t in HAZARD.transitions if t.trigger == "fix")

@@ -317,6 +317,21 @@ CLAUSES: dict[str, Clause] = {
             "no photo of a missing signature": on_spot(category="MGMT.duty", photos_after=[]),
         },
     ),
+    "hazard.assignee_of_department": Clause(
+        refuses={
+            "assigned to somebody of another department": assigning(assignee="charlie"),
+            "handed to somebody of another department": lambda s: Attempt(
+                "officer", s.assigned(), "reassign", {"department": "XB2", "assignee": "bob", "reason": "人员调动"}
+            ),
+            "corrected by somebody of another department": on_spot(corrected_by="charlie"),
+        },
+        passes={
+            "assigned inside": assigning(assignee="bob"),
+            "handed on with the department": lambda s: Attempt(
+                "officer", s.assigned(), "reassign", {"department": "XB2", "assignee": "charlie", "reason": "人员调动"}
+            ),
+        },
+    ),
     "hazard.receipt_open": Clause(
         refuses={"a second time": acknowledging(2)},
         passes={"the first time": acknowledging(1)},
@@ -769,7 +784,7 @@ def test_nobody_but_the_first_responsible_persons_approves_a_plan(school: School
 
 
 def test_whoever_filed_the_plan_does_not_approve_it_even_through_another(school: School) -> None:
-    case = school.assign(school.hazard(), "elec.burning", time_limit="plan", assignee="principal")
+    case = school.assign(school.hazard(), "elec.burning", time_limit="plan", department="DZB", assignee="principal")
     case = school.file_plan(case, who="principal")
     with pytest.raises(NotAllowed) as refused:
         school.step("secretary", case, "approve_plan", on_behalf_of="principal", opinion="同意")
@@ -827,8 +842,8 @@ def test_whoever_answers_for_the_plan_does_not_accept_its_result(school: School)
 def test_a_principal_who_has_to_fix_it_decides_on_no_plan_even_one_that_another_filed(
     school: School, trigger: str
 ) -> None:
-    case = school.assign(school.hazard(), "elec.burning", time_limit="plan", assignee="principal")
-    case = school.file_plan(case, who="head_of_hqc")
+    case = school.assign(school.hazard(), "elec.burning", time_limit="plan", department="DZB", assignee="principal")
+    case = school.file_plan(case, who="head_of_dzb")
     with pytest.raises(NotAllowed) as refused:
         school.step("principal", case, trigger, opinion="已阅")
     assert refused.value.reason == "separation"
@@ -894,7 +909,7 @@ def test_a_plan_is_on_the_leaders_lists_until_it_is_decided(school: School, trig
 
 
 def test_a_leader_decides_where_the_vice_principal_asked_himself(school: School) -> None:
-    case = school.assigned(assignee="vice")
+    case = school.assigned(department="DZB", assignee="vice")
     case = school.step("vice", case, "ask_extension", new_date="2020-01-17", reason="等配件", interim="断电")
     assert school.step("principal", case, "grant_extension", opinion="同意").counters == {"extended": 1}
 
@@ -923,7 +938,7 @@ def test_what_was_asked_before_a_return_does_not_move_the_limit_after_it(school:
 
 
 def test_whoever_asked_does_not_grant_it(school: School) -> None:
-    case = school.assigned(assignee="vice")
+    case = school.assigned(department="DZB", assignee="vice")
     case = school.step("vice", case, "ask_extension", new_date="2020-01-17", reason="等配件", interim="断电")
     with pytest.raises(NotAllowed) as refused:
         school.step("vice", case, "grant_extension", opinion="同意")
@@ -969,7 +984,7 @@ def test_another_assignee_has_the_same_limit_and_acknowledges_in_his_turn(school
 
 
 def test_whoever_it_was_taken_from_never_confirms_it(school: School) -> None:
-    case = reassign(school, school.assigned(assignee="officer"), who="head_of_office")
+    case = reassign(school, school.assigned(department="DZB", assignee="officer"), who="head_of_office")
     assert case.who_acted("assignee") == ("officer", "bob")
     case = school.fix(case, who="bob")
     with pytest.raises(NotAllowed) as refused:
@@ -1071,7 +1086,7 @@ def test_what_was_asked_before_it_was_graded_anew_is_void(school: School) -> Non
 
 def test_a_case_whose_only_closer_fixed_it_is_sent_back_given_to_another_and_closed(school: School) -> None:
     """There is one head of the safety office, and he fixed it: he stays excluded, so an extended one goes to the vice."""
-    case = school.verify(school.fix(school.assigned(assignee="head_of_office"), who="head_of_office"))
+    case = school.verify(school.fix(school.assigned(department="DZB", assignee="head_of_office"), who="head_of_office"))
     with pytest.raises(NotAllowed) as refused:
         school.approve(case, who="head_of_office")
     assert refused.value.reason == "separation"
@@ -1089,7 +1104,7 @@ def test_a_case_whose_only_closer_fixed_it_is_sent_back_given_to_another_and_clo
 
 
 def test_a_case_whose_only_verifier_fixed_it_is_returned_by_himself(school: School) -> None:
-    case = school.fix(school.assigned(assignee="officer"), who="officer")
+    case = school.fix(school.assigned(department="DZB", assignee="officer"), who="officer")
     with pytest.raises(NotAllowed):
         school.verify(case, who="officer")
     case = school.step("officer", case, "return", reason="本人整改，改派后重办")
@@ -1167,7 +1182,7 @@ def test_what_was_assigned_is_merged_by_the_head_of_the_office_and_its_assignee_
 
 
 def test_nobody_merges_away_what_he_has_to_fix_or_fixed(school: School) -> None:
-    kept, his = school.assigned(), school.assigned(assignee="head_of_office")
+    kept, his = school.assigned(), school.assigned(department="DZB", assignee="head_of_office")
     for case in (his, school.step("officer", school.fix(his, who="head_of_office"), "return", reason="仍松动")):
         with pytest.raises(NotAllowed) as refused:
             school.step("head_of_office", case, "merge", into=kept.number, reason="同一处")
