@@ -103,6 +103,7 @@ def _no_opening(workflow: Workflow, asked: Text) -> NotAllowed:
         asked=asked,
         obstacle=_only(workflow, workflow.opens_by),
         remedy=Text("请联系上述岗位代为登记", "Ask one of these posts to open it"),
+        who=workflow.opens_by,
     )
 
 
@@ -116,6 +117,8 @@ def judge(
                 asked=asked,
                 obstacle=_only(workflow, transition.by),
                 remedy=Text("请由上述岗位办理", "Leave the step to one of these posts"),
+                who=transition.by,
+                excluded=_barred(transition.never, case),
             )
         _exclude(workflow, transition.never, transition.by, case, actor, asked)
         return Permit()
@@ -129,17 +132,19 @@ def _judge_signature(
     assert workflow.sign_off is not None and transition.sign_off is not None  # the definition was checked
     row = workflow.sign_off.rows[workflow.sign_off.mode_of(case), transition.sign_off]
     by = tuple(dict.fromkeys((*row.by, *transition.by)))
+    never = tuple(name for name in row.never if not policy.get(row.waived_by.get(name, ""), False))
     if not any(stands_as(name, actor, case, workflow) for name in by):
         raise NotAllowed(
             asked=asked,
             obstacle=_only(workflow, by),
             remedy=Text("请由上述岗位办理", "Leave the step to one of these posts"),
+            who=by,
+            excluded=() if transition.alone else _barred(never, case),
         )
     if transition.alone:
         return Permit()  # to send back lets nothing pass, so nobody has to be kept from it, and no case gets stuck here
-    never = tuple(name for name in row.never if not policy.get(row.waived_by.get(name, ""), False))
     _exclude(workflow, never, row.by, case, actor, asked)
-    return _count_signatures(transition.sign_off, row, case, actor, asked)
+    return _count_signatures(transition.sign_off, row, case, actor, asked, _barred(never, case))
 
 
 def _exclude(
@@ -160,19 +165,24 @@ def _exclude(
                     f"Leave the step to another {_listed(workflow, by).en}",
                 ),
                 reason="separation",
+                who=by,
+                excluded=_barred(never, case) | actor.selves,
             )
 
 
-def _count_signatures(step: str, row: Signing, case: Case, actor: Actor, asked: Text) -> Permit:
+def _count_signatures(step: str, row: Signing, case: Case, actor: Actor, asked: Text, barred: frozenset[str]) -> Permit:
     if row.count == 1:
         return Permit()
     given = case.signed.get(step, ())
-    if {person for signature in given for person in signers_of(signature)} & actor.selves:
+    gave = frozenset(person for signature in given for person in signers_of(signature))
+    if gave & actor.selves:
         raise NotAllowed(
             asked=asked,
             obstacle=Text("您已签字，需要另一位人员签字", "you have signed already, and distinct persons are needed"),
             remedy=Text(f"共需 {row.count} 人签字，请等待其他人员", f"Wait for the others: {row.count} have to sign"),
             reason="quorum",
+            who=row.by,
+            excluded=barred | gave | actor.selves,
         )
     signature = f"{_FOR.join(actor.persons)}@{actor.department or ''}"
     signers = (*given, signature)
@@ -184,6 +194,8 @@ def _count_signatures(step: str, row: Signing, case: Case, actor: Actor, asked: 
             obstacle=Text("验收人员全部来自整改部门", "all who signed belong to the department that fixed it"),
             remedy=Text("请至少一位其他部门的人员签字", "At least one signature has to come from another department"),
             reason="quorum",
+            who=row.by,
+            excluded=barred | gave | actor.selves,
         )
     return Permit(signature=signature)
 
@@ -191,6 +203,11 @@ def _count_signatures(step: str, row: Signing, case: Case, actor: Actor, asked: 
 def signers_of(signature: str) -> list[str]:
     """The person who signed and the person represented: neither counts a second time."""
     return signature.rsplit("@", 1)[0].split(_FOR)
+
+
+def _barred(never: Iterable[str], case: Case) -> frozenset[str]:
+    """Whom these exclusions keep away."""
+    return frozenset().union(*(_ever(relation, case) for relation in never))
 
 
 def _ever(relation: str, case: Case) -> set[str]:

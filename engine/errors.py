@@ -16,7 +16,7 @@ BihuanError
 └── FolderError             the data folder cannot be used the way it was asked for
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -50,6 +50,16 @@ class FieldFault:
     what: Text
 
 
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Somebody who could take a step: by his post, and by name for readers who may see names."""
+
+    person: str
+    name: str
+    post: Text
+    department: str | None
+
+
 class Refusal(BihuanError):
     """A command that was understood and not carried out.
 
@@ -80,14 +90,32 @@ class NotSignedIn(Refusal):
 
 
 class NotAllowed(Refusal):
-    """`reason` says which rule denied it: role, separation, quorum, …; stable, for the refusal log and the figures."""
+    """This person may not.
+
+    reason      which rule denied it: role, separation, quorum, …; stable, for the refusal log and the figures
+    who         the roles and relations that could, as the loop names them
+    excluded    persons whom separation or an earlier signature keeps from it, whatever they hold
+    could       who could today, once the directory was asked; None before
+    """
 
     code = "not_allowed"
     title = Text("无权办理", "Not allowed")
 
-    def __init__(self, *, asked: Text, obstacle: Text, remedy: Text, reason: str = "role") -> None:
+    def __init__(
+        self,
+        *,
+        asked: Text,
+        obstacle: Text,
+        remedy: Text,
+        reason: str = "role",
+        who: Sequence[str] = (),
+        excluded: Iterable[str] = (),
+    ) -> None:
         super().__init__(asked=asked, obstacle=obstacle, remedy=remedy)
         self.reason = reason
+        self.who = tuple(who)
+        self.excluded = frozenset(excluded)
+        self.could: tuple[Holder, ...] | None = None
 
 
 class UnknownCase(Refusal):

@@ -43,6 +43,7 @@ class Situation:
 class Guard:
     """A condition with its words: what stands in the way when it does not hold, and what to do next.
 
+    reads_form  it looks at the form's answers, so nobody can say before they are given whether it will hold
     of_people   it looks only at who acts and whom the form names, so `engine.proof` asks it too; the others look at facts
     """
 
@@ -50,6 +51,7 @@ class Guard:
     holds: Callable[[Situation], bool]
     obstacle: Text
     remedy: Text
+    reads_form: bool = False
     of_people: bool = False
 
 
@@ -57,14 +59,14 @@ _REGISTERED: dict[str, Guard] = {}
 
 
 def guard(
-    name: str, *, obstacle: Text, remedy: Text, of_people: bool = False
+    name: str, *, obstacle: Text, remedy: Text, reads_form: bool = False, of_people: bool = False
 ) -> Callable[[Callable[[Situation], bool]], Guard]:
     """Register the decorated condition as `name`. Raises ValueError when the name is taken."""
 
     def register(holds: Callable[[Situation], bool]) -> Guard:
         if name in _REGISTERED:
             raise ValueError(f"guard {name!r} is registered already; a changed meaning needs a new name")
-        _REGISTERED[name] = Guard(name, holds, obstacle, remedy, of_people)
+        _REGISTERED[name] = Guard(name, holds, obstacle, remedy, reads_form, of_people)
         return _REGISTERED[name]
 
     return register

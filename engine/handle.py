@@ -20,8 +20,18 @@ from engine.case import Case, Link, changes_between
 from engine.clock import Clock
 from engine.commands import Asked, Command, FireTrigger, OpenCase, OpenPeriod, Recompute, Remind
 from engine.cycles import Cycle, Night, OnEvent, TimesADay, periods_between
-from engine.definition import Catalog, Form, Workflow, references
-from engine.errors import BihuanError, FieldFault, InvalidInput, KeyReused, Refusal, Text, UnknownCase
+from engine.definition import Catalog, Form, Transition, Workflow, references
+from engine.errors import (
+    BihuanError,
+    FieldFault,
+    Holder,
+    InvalidInput,
+    KeyReused,
+    NotAllowed,
+    Refusal,
+    Text,
+    UnknownCase,
+)
 from engine.events import Event, Notice
 from engine.machine import (
     Decision,
@@ -36,6 +46,7 @@ from engine.machine import (
     decide_recompute,
     decide_reminder,
     read_form,
+    why_not,
 )
 from engine.store import answers, calendars, cases, files, history, outbox, people, periods, policies, refusals, timers
 from engine.store.database import Connection, Database
@@ -125,6 +136,23 @@ def settled(outcome: Outcome) -> Done | Idle:
     return outcome
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A step of the case's state, as it looks to those who ask: `actor` may take it, or `why_not` says what is missing."""
+
+    transition: Transition
+    actor: Actor
+    why_not: Refusal | None
+
+
+def offers(engine: Engine, connection: Connection, actors: Sequence[Actor], case: Case) -> list[Offer]:
+    """Every step of the case's state for somebody who can act as any of these; himself first. Writes nothing."""
+    turn = _Turn(engine, connection, engine.clock.now())
+    workflow = engine.catalog.of(case)
+    steps = [transition for transition in workflow.transitions if case.state in transition.sources]
+    return [turn.offer(workflow, transition, case, actors) for transition in steps]
+
+
 def recompute_preview(engine: Engine, organisation: str) -> list[tuple[Case, Case]]:
     """What `Recompute` would move: (case now, case under the newest calendar), nothing written."""
     with engine.database.read() as connection:
@@ -157,6 +185,8 @@ class _Turn:
             outcome = self._carry_out(asked)
         except Refusal as refusal:
             savepoint.rollback()
+            if isinstance(refusal, NotAllowed):
+                self.name_who_could(asked.actor, getattr(asked.command, "case", None), refusal)
             self._log(asked, refusal)
             return Refused(refusal)
         except Exception as error:  # noqa: BLE001  # a defect in one command must not undo its neighbours
@@ -291,6 +321,51 @@ class _Turn:
         if case is None or not may_see(case, visibility(actor, self.engine.catalog.overseers)):
             raise unknown_case(number)
         return case
+
+    def offer(self, workflow: Workflow, transition: Transition, case: Case, actors: Sequence[Actor]) -> Offer:
+        """The step as the first of these may take it; else what keeps the first of them, himself, from it."""
+        refused: list[Offer] = []
+        for actor in actors:
+            why = why_not(workflow, transition, case, self.now, self.setting(actor, workflow))
+            if why is None:
+                return Offer(transition, actor, None)
+            refused.append(Offer(transition, actor, why))
+        why = refused[0].why_not
+        if isinstance(why, NotAllowed):
+            self.name_who_could(actors[0], case.number, why, case)
+        return refused[0]
+
+    def name_who_could(self, actor: Actor, number: str | None, refusal: NotAllowed, case: Case | None = None) -> None:
+        """Put into the refusal who holds today what it takes, and into its remedy their posts."""
+        if not refusal.who:
+            return
+        case = case or (cases.load(self.connection, actor.organisation, number) if number else None)
+        if case is None:
+            return
+        workflow = self.engine.catalog.of(case)
+        today = self.calendar(actor.organisation).local_date(self.now)
+        who = [name for name in refusal.who if name not in ("anyone", "system")]
+        called = people.called_upon(self.connection, case, who, today)
+        barred = {person.human for key, person, _ in called if key in refusal.excluded} - {None}
+        refusal.could = tuple(
+            Holder(
+                key,
+                person.name,
+                Text(person.post, person.post) if person.post else workflow.called(name),
+                person.department,
+            )
+            for key, person, name in called
+            if key not in refusal.excluded and person.human not in barred
+        )
+        if refusal.could:
+            posts = list(dict.fromkeys(holder.post for holder in refusal.could))[:3]
+            zh, en = "、".join(p.zh for p in posts), " or ".join(p.en for p in posts)
+            refusal.remedy = Text(f"请由{zh}办理", f"Leave the step to {en}")
+        elif who:
+            refusal.remedy = Text(
+                "目前无人可以办理，请告知系统管理员补足岗位（bihuan check 会指出空缺）",
+                "Nobody can at present: tell the administrator, whom `bihuan check` shows which post is vacant",
+            )
 
     # --- the engine's own ------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from transitions import EventData, Machine, MachineError
 
 from engine.actor import Actor
-from engine.authority import Permit
+from engine.authority import Permit, judge
 from engine.calendar import Calendar
 from engine.case import Case, CaseClock, Link, instant_text
 from engine.commands import FireTrigger, OpenCase, Remind
@@ -36,7 +36,7 @@ from engine.definition import (
     adjusted,
     guards_of,
 )
-from engine.errors import FieldFault, GuardRefused, InvalidInput, NotPossibleNow, StaleCase, Text
+from engine.errors import FieldFault, GuardRefused, InvalidInput, NotPossibleNow, Refusal, StaleCase, Text
 from engine.events import EventType, How
 from engine.guards import Guard, Situation
 
@@ -242,6 +242,20 @@ def decide(
         found_at=command.found_at,
         found_at_flagged=_flagged(command.found_at, now),
     )
+
+
+def why_not(workflow: Workflow, transition: Transition, case: Case, now: datetime, setting: Setting) -> Refusal | None:
+    """What keeps this actor from this step, as far as it can be known before its form is filled in; None for nothing."""
+    asked = asked_for(workflow, case, transition.trigger)
+    try:
+        judge(workflow, transition, case, setting.actor, setting.policy, asked)
+        situation = _situation(case, {}, now, setting)
+        for guard in guards_of(transition.guards):
+            if not guard.reads_form:
+                _require(guard, situation, asked)
+    except Refusal as refusal:
+        return refusal
+    return None
 
 
 def check_revision(workflow: Workflow, case: Case, command: FireTrigger) -> None:

@@ -116,6 +116,7 @@ class DrillPolicy(Policy):
     "drill.planned_ahead",
     obstacle=Text("计划日期须在今天之后的一年之内", "the day planned has to lie ahead, within a year"),
     remedy=Text("请改填计划日期", "Choose another day"),
+    reads_form=True,
 )
 def planned_ahead(s: Situation) -> bool:
     return s.today <= date.fromisoformat(s.data["planned_on"]) <= s.today + timedelta(days=LONGEST_PLAN_DAYS)
@@ -127,6 +128,7 @@ def planned_ahead(s: Situation) -> bool:
         "演练日期还没到，或早于计划登记之日", "the day has not come yet, or lies before the drill was planned"
     ),
     remedy=Text("请在演练之后如实填报", "Report it when it has been held, with its day"),
+    reads_form=True,
 )
 def held_since_planned(s: Situation) -> bool:
     return s.calendar.local_date(s.case.opened_at) <= date.fromisoformat(s.data["held_on"]) <= s.today

@@ -230,6 +230,7 @@ def _allowance(code: str, policy: Any) -> dict[str, int]:
         "重大隐患必须按治理方案整改，一般隐患不用治理方案", "a major hazard goes by a plan, a general one does not"
     ),
     remedy=Text("请按判定结果选择整改时限", "Choose the limit that fits the level the criteria gave"),
+    reads_form=True,
 )
 def limit_fits_level(s: Situation) -> bool:
     by_plan: bool = s.data["time_limit"] == "plan"
@@ -242,6 +243,7 @@ def limit_fits_level(s: Situation) -> bool:
         "整改时限超过当日，须填写防范措施", "the limit is longer than the same day, so a protective measure is needed"
     ),
     remedy=Text("请填写防范措施；确不需要的，写明“不需要，因为……”", "Name one, or write: none needed, because …"),
+    reads_form=True,
 )
 def interim_given(s: Situation) -> bool:
     return bool(s.data["interim"]) or not limits()[s.data["time_limit"]].needs_interim
@@ -254,6 +256,7 @@ def interim_given(s: Situation) -> bool:
         "the new limit is longer than the same day, and no protective measure stands",
     ),
     remedy=Text("请填写防范措施；确不需要的，写明“不需要，因为……”", "Name one, or write: none needed, because …"),
+    reads_form=True,
 )
 def interim_kept(s: Situation) -> bool:
     return interim_given.holds(s) or bool(s.case.facts.get("interim"))
@@ -296,6 +299,7 @@ def never_assigned(s: Situation) -> bool:
         "it cannot be merged into one of a lower level, or one that nobody was assigned to yet",
     ),
     remedy=Text("请先交办对方，或并入同级隐患", "Assign the other one first, or merge into one of the same level"),
+    reads_form=True,
 )
 def into_no_lesser_one(s: Situation) -> bool:
     target = s.related[s.data["into"]]
@@ -337,6 +341,7 @@ def plan_still_ahead(s: Situation) -> bool:
         "判定为重大隐患，不能当场改正了结", "the criteria make it a major hazard, which is not settled on the spot"
     ),
     remedy=Text("请登记后由安稳办下达整改通知", "Leave it reported; the safety office issues a notice"),
+    reads_form=True,
 )
 def general_on_spot(s: Situation) -> bool:
     return decide_level(s.data["category"], s.data["criteria"]) is Level.GENERAL
@@ -350,6 +355,7 @@ def general_on_spot(s: Situation) -> bool:
         "If you fixed it yourself, let the safety office take it the ordinary way",
     ),
     of_people=True,
+    reads_form=True,
 )
 def corrected_by_another(s: Situation) -> bool:
     return s.data["corrected_by"] not in s.actor.persons
@@ -365,6 +371,7 @@ def corrected_by_another(s: Situation) -> bool:
         "Name somebody of that department, or let his own department answer for it",
     ),
     of_people=True,
+    reads_form=True,
 )
 def assignee_of_department(s: Situation) -> bool:
     """Who fixes is a person in a department that answers for the hazard (the reference's relations)."""
@@ -397,6 +404,7 @@ def major_only(s: Situation) -> bool:
         "the plan's date has to be a working day ahead, within a year of the opening",
     ),
     remedy=Text("请改填完成日期", "Choose another date"),
+    reads_form=True,
 )
 def plan_date_ahead(s: Situation) -> bool:
     by = date.fromisoformat(s.data["due_date"])
@@ -447,6 +455,7 @@ def plan_approved(s: Situation) -> bool:
     "hazard.evidence_given",
     obstacle=Text("缺少整改后照片", "the photo after is missing"),
     remedy=Text("请上传至少一张整改后照片", "Upload at least one photo of the result"),
+    reads_form=True,
 )
 def evidence_given(s: Situation) -> bool:
     return bool(s.data["photos_after"]) or s.case.category.startswith(WRITTEN_EVIDENCE)
@@ -456,6 +465,7 @@ def evidence_given(s: Situation) -> bool:
     "hazard.on_spot_evidence_given",
     obstacle=Text("缺少整改后照片", "the photo after is missing"),
     remedy=Text("请当场拍一张整改后照片", "Take one of the result on the spot"),
+    reads_form=True,
 )
 def on_spot_evidence_given(s: Situation) -> bool:
     return bool(s.data["photos_after"]) or s.data["category"].startswith(WRITTEN_EVIDENCE)
@@ -486,6 +496,7 @@ def nothing_asked(s: Situation) -> bool:
         "the new date has to be a working day later than the limit, within a year of the opening",
     ),
     remedy=Text("请改填日期", "Choose another date"),
+    reads_form=True,
 )
 def new_date_later(s: Situation) -> bool:
     if s.case.clock is None:
@@ -502,6 +513,7 @@ def new_date_later(s: Situation) -> bool:
         "the date has to be a working day of a school break, later than the limit",
     ),
     remedy=Text("请填写寒暑假内的工作日", "Choose a working day of the coming break"),
+    reads_form=True,
 )
 def within_a_break(s: Situation) -> bool:
     asked = date.fromisoformat(s.data["until"])
@@ -531,6 +543,7 @@ def deferral_asked(s: Situation) -> bool:
     "hazard.into_another_open_one",
     obstacle=Text("只能并入另一项尚未销号的隐患", "it can only be merged into another hazard that is still open"),
     remedy=Text("请核对编号", "Check the number"),
+    reads_form=True,
 )
 def into_another_open_one(s: Situation) -> bool:
     target = s.related[s.data["into"]]

@@ -96,6 +96,7 @@ def items_of(case: Case) -> dict[str, ChecklistItem]:
         "检查表还有未填或多出的项目，空白不等于合格", "items are unanswered or unknown, and blank is not pass"
     ),
     remedy=Text("请逐项填写：合格、不合格或不适用", "Answer every item of the checklist: pass, fail or na"),
+    reads_form=True,
 )
 def every_item_answered(s: Situation) -> bool:
     return set(s.data["answers"]) == set(items_of(s.case))
@@ -105,6 +106,7 @@ def every_item_answered(s: Situation) -> bool:
     "inspection.na_has_a_reason",
     obstacle=Text("有“不适用”或“不合格”的项目没有写明情况", "an item is not applicable or failed without a word why"),
     remedy=Text("请写明理由或问题", "Write the reason, or what is wrong"),
+    reads_form=True,
 )
 def na_has_a_reason(s: Situation) -> bool:
     return all(answer["result"] == "pass" or answer["note"] for answer in s.data["answers"].values())
@@ -117,6 +119,7 @@ def na_has_a_reason(s: Situation) -> bool:
         "an item that needs a photo when it fails has none, or a photo belongs to no failed item",
     ),
     remedy=Text("请按不合格项目上传照片", "Upload a photo for each failed item that needs one"),
+    reads_form=True,
 )
 def failures_are_photographed(s: Situation) -> bool:
     items = items_of(s.case)

@@ -321,20 +321,30 @@ def recipients(
     case = cases.load(connection, organisation, number)
     if case is None:
         return []
-    away = [absence for absence in absences(connection, organisation) if absence.covers(today)]
-    found: dict[str, None] = {}
-    for name in audience:
-        for key in _meant(connection, case, name, today):
-            found[key] = None
-            role = name.removesuffix(ANOTHER_DEPARTMENT)
-            found |= {
-                a.delegate: None for a in away if a.person == key and a.delegate and (not a.duties or role in a.duties)
-            }
-    everyone = _of_keys(connection, organisation, list(found))
     return [
         Recipient(key, p.name, "en" if p.locale == "en" else "zh", p.addresses)
-        for key in found
-        if (p := everyone.get(key)) is not None and p.active
+        for key, p, _ in called_upon(connection, case, audience, today)
+    ]
+
+
+def called_upon(
+    connection: Connection, case: Case, audience: Iterable[str], today: date
+) -> list[tuple[str, Person, str]]:
+    """(key, person, the role or relation he is meant by) of everyone active, and who stands in for him, each once."""
+    away = [absence for absence in absences(connection, case.organisation) if absence.covers(today)]
+    found: dict[str, str] = {}
+    for name in audience:
+        for key in _meant(connection, case, name, today):
+            found.setdefault(key, name)
+            role = name.removesuffix(ANOTHER_DEPARTMENT)
+            for absence in away:
+                if absence.person == key and absence.delegate and (not absence.duties or role in absence.duties):
+                    found.setdefault(absence.delegate, name)
+    everyone = _of_keys(connection, case.organisation, list(found))
+    return [
+        (key, person, name)
+        for key, name in found.items()
+        if (person := everyone.get(key)) is not None and person.active
     ]
 
 
