@@ -1,0 +1,94 @@
+"""The organisations an asker knows of: his own; for a bureau's overseers the schools below it too, in figures and no more."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Literal
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel
+
+from api.auth import SignedIn, TheRuntime
+from api.routes.cases import BASE, json_of
+from engine.directory import Organisation
+from engine.store import figures, people
+from engine.store.figures import Figures
+
+router = APIRouter(prefix=BASE, tags=["organisations"])
+
+
+class Counts(BaseModel):
+    """What is overdue is open too."""
+
+    open: int
+    overdue: int
+    closed: int
+
+
+class OrganisationAnswer(Counts):
+    """One's own is counted as far as one may see its cases. `parent` is the bureau above, where the asker sees it."""
+
+    organisation: str
+    name: str
+    kind: Literal["bureau", "school"]
+    parent: str | None
+    by_workflow: dict[str, Counts]
+
+
+class OrganisationList(BaseModel):
+    """The asker's own first, then those below it, each after its parent."""
+
+    items: list[OrganisationAnswer]
+
+
+@router.get("/organisations", response_model=OrganisationList, summary="单位 · Organisations, in figures")
+def list_organisations(runtime: TheRuntime, asker: SignedIn) -> Response:
+    now = runtime.clock.now()
+    with runtime.database.read() as connection:
+        known = people.organisations(connection)
+        own = next(o for o in known if o.organisation == asker.actor.organisation)
+        looks_down = own.kind == "bureau" and asker.seen.everything
+        below = _below(own, known) if looks_down else []
+        counted = figures.of_what_is_seen(connection, asker.seen, now)
+        if below:
+            counted += figures.of_organisations(connection, [o.organisation for o in below], now)
+    by_organisation: dict[str, list[Figures]] = defaultdict(list)
+    for line in counted:
+        by_organisation[line.organisation].append(line)
+    shown = {own.organisation, *(o.organisation for o in below)}
+    items = [
+        OrganisationAnswer(
+            organisation=o.organisation,
+            name=o.name.in_(asker.locale),
+            kind=o.kind,
+            parent=o.parent if o.parent in shown else None,
+            by_workflow={line.workflow: _counts([line]) for line in by_organisation[o.organisation]},
+            **_counts(by_organisation[o.organisation]).model_dump(),
+        )
+        for o in (own, *below)
+    ]
+    return json_of(OrganisationList(items=items))
+
+
+def _below(top: Organisation, known: Iterable[Organisation]) -> list[Organisation]:
+    """Everything under it, each after its parent, brothers by key. A ring of parents is walked once."""
+    children: dict[str | None, list[Organisation]] = defaultdict(list)
+    for organisation in known:
+        children[organisation.parent].append(organisation)
+    found: dict[str, Organisation] = {}
+    waiting = list(reversed(children[top.organisation]))
+    while waiting:
+        following = waiting.pop()
+        if following.organisation in found or following.organisation == top.organisation:
+            continue
+        found[following.organisation] = following
+        waiting += reversed(children[following.organisation])
+    return list(found.values())
+
+
+def _counts(lines: Iterable[Figures]) -> Counts:
+    lines = list(lines)
+    return Counts(
+        open=sum(line.open for line in lines),
+        overdue=sum(line.overdue for line in lines),
+        closed=sum(line.closed for line in lines),
+    )
