@@ -82,7 +82,11 @@ def _openapi(app: FastAPI, runtime: Runtime) -> dict[str, Any]:
         components = schema.setdefault("components", {})
         named = components.setdefault("schemas", {})
         named |= cases.form_components(runtime.engine.catalog)
-        named |= cases.component("Problem", Problem) | cases.component("MarkRead", people.MarkRead)
+        named |= (
+            cases.component("Problem", Problem)
+            | cases.component("Bulk", cases.Bulk)
+            | cases.component("MarkRead", people.MarkRead)
+        )
         for name, form in directory.FORMS.items():
             named |= cases.component(name, form)
         components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
@@ -142,18 +146,21 @@ def _answered(request: Request, refusal: Refusal, headers: dict[str, str] | None
         refusal = cannot_write(refusal.__cause__)
     if asker is not None and not isinstance(refusal, Busy):
         _log(request, asker, refusal)
-    return problem(refusal, locale_of(request), request.url.path, headers)
+    names = asker is not None and asker.seen.everything
+    return problem(refusal, locale_of(request), request.url.path, headers, names=names)
 
 
 def _log(request: Request, asker: Asker, refusal: Refusal) -> None:
     runtime = runtime_of(request)
     number = request.path_params.get("number")
     last = request.url.path.rsplit("/", 1)[-1]
-    asked = "read" if request.method in ("GET", "HEAD") else last if number else "open"
+    step = number or request.url.path.endswith(f"/bulk/{last}")
+    asked = "read" if request.method in ("GET", "HEAD") else last if step else "open"
     record = RefusalRecord(
         organisation=asker.actor.organisation,
         at=runtime.clock.now(),
         principal=asker.actor.principal,
+        on_behalf_of=asker.actor.on_behalf_of,
         route=f"{request.method} {request.url.path}"[:160],
         number=number[: cases.LONGEST_NAME] if number else None,
         asked=asked[: cases.LONGEST_NAME],

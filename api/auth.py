@@ -1,6 +1,7 @@
 """Who asks: a bearer token becomes an actor. Nothing in a body can say who somebody is."""
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -47,12 +48,15 @@ def locale_of(request: Request) -> Locale:
 class Asker:
     """A signed-in person as this request found him.
 
-    seen    which cases he may see
+    actor    as whom he asks now
+    seen     which cases he may see, with his own eyes and with those of whom he represents
+    actors   everything he can act as today: himself first
     """
 
     actor: Actor
     locale: Locale
     seen: Visibility
+    actors: tuple[Actor, ...]
 
 
 def signed_in(request: Request) -> Asker:
@@ -66,15 +70,16 @@ def signed_in(request: Request) -> Asker:
     now = runtime.clock.now()
     with runtime.database.read() as connection:
         known = accounts.signed_in(connection, token, now)
-        actor = None
+        actors: tuple[Actor, ...] = ()
         if known is not None:
             organisation, person = known
             zone = people.time_zone(connection, organisation)
-            actor = people.actor(connection, organisation, person, now.astimezone(zone).date())
-    if actor is None:
+            actors = people.actors(connection, organisation, person, now.astimezone(zone).date())
+    if not actors:
         runtime.strangers.count("bad_token")
         raise not_signed_in(given=True)
-    asker = Asker(actor, locale_of(request), visibility(actor, runtime.engine.catalog.overseers))
+    eyes = [visibility(actor, runtime.engine.catalog.overseers) for actor in actors]
+    asker = Asker(actors[0], locale_of(request), reduce(Visibility.joined_with, eyes), actors)
     request.state.asker = asker  # so that a refusal on the way can be logged under his name
     return asker
 

@@ -10,7 +10,7 @@ Refusal
 └── Defect               something broke; the answer says so and nothing else
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fastapi.responses import JSONResponse
@@ -20,6 +20,7 @@ from api.directory import NotInDirectory, OpensDeadCorner
 from engine.errors import (
     Busy,
     GuardRefused,
+    Holder,
     InvalidInput,
     KeyReused,
     Locale,
@@ -85,13 +86,30 @@ HEADERS: Mapping[type[Refusal], dict[str, str]] = {
 }
 
 
-def problem(refusal: Refusal, locale: Locale, instance: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """The refusal as the reader's problem: what was asked, what stands in the way, what to do."""
+def problem(
+    refusal: Refusal,
+    locale: Locale,
+    instance: str,
+    headers: Mapping[str, str] | None = None,
+    *,
+    names: bool = False,
+) -> JSONResponse:
+    """The refusal as the reader's problem: what was asked, what stands in the way, what to do.
+
+    names    whether the reader may see who it is that could do it, and not only their posts
+    """
     kind = type(refusal)
+    content = problem_content(refusal, locale, instance, names=names)
+    said = {"Content-Language": locale, "Vary": "Accept-Language", **HEADERS.get(kind, {}), **(headers or {})}
+    return JSONResponse(content, status_code=STATUS[kind], media_type=MEDIA_TYPE, headers=said)
+
+
+def problem_content(refusal: Refusal, locale: Locale, instance: str, *, names: bool) -> dict[str, Any]:
+    """The members of a problem, as `problem` answers them."""
     content: dict[str, Any] = {
         "type": f"urn:bihuan:problem:{refusal.code}",
         "title": refusal.title.in_(locale),
-        "status": STATUS[kind],
+        "status": STATUS[type(refusal)],
         "detail": refusal.sentence(locale),
         "instance": instance,
         "code": refusal.code,
@@ -104,8 +122,19 @@ def problem(refusal: Refusal, locale: Locale, instance: str, headers: Mapping[st
     for name in ("reason", "guard", "revision"):
         if (value := getattr(refusal, name, None)) is not None:
             content[name] = value
-    said = {"Content-Language": locale, "Vary": "Accept-Language", **HEADERS.get(kind, {}), **(headers or {})}
-    return JSONResponse(content, status_code=STATUS[kind], media_type=MEDIA_TYPE, headers=said)
+    if isinstance(refusal, NotAllowed) and refusal.could is not None:
+        content["could"] = holders(refusal.could, locale, names=names)
+    return content
+
+
+def holders(could: Sequence[Holder], locale: Locale, *, names: bool) -> list[dict[str, str | None]]:
+    """Who could take the step: by name for who may see names, by post and each post once for everybody else."""
+    told = [
+        {"post": holder.post.in_(locale), "department": holder.department}
+        | ({"person": holder.person, "name": holder.name} if names else {})
+        for holder in could
+    ]
+    return [holder for at, holder in enumerate(told) if holder not in told[:at]]
 
 
 # --- refusals of the edge ----------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """What is answered, as pydantic models: cases, events, workflows and what surrounds them. Rendered from domain values."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -33,6 +33,38 @@ class Step(BaseModel):
     title: str
 
 
+class HolderAnswer(BaseModel):
+    """Who could take a step. `person` and `name` are told only to who may see every case."""
+
+    post: str
+    department: str | None
+    person: str | None = None
+    name: str | None = None
+
+
+class WhyNot(BaseModel):
+    """What keeps the asking person from a step; `could` who could take it today, where that is the question."""
+
+    code: str
+    sentence: str
+    reason: str | None = None
+    guard: str | None = None
+    could: list[HolderAnswer] = []
+
+
+class OfferedStep(Step):
+    """A step as it looks to the asking person before its form is filled in.
+
+    on_behalf_of   whom he would represent: the step is his only in that one's name
+    form           what the step asks for, a component of `/openapi.json`; `/workflows/{key}` has it with its labels
+    """
+
+    possible: bool
+    on_behalf_of: str | None
+    form: str
+    why_not: WhyNot | None
+
+
 class LinkAnswer(BaseModel):
     kind: str
     number: str
@@ -58,7 +90,7 @@ class EventAnswer(BaseModel):
 
 
 class CaseAnswer(BaseModel):
-    """A case. `steps` are those its state knows, not yet those you may take. `due_in_words` is left to readings of now."""
+    """A case. `steps` are those its state knows. `due_in_words` is left to readings of now."""
 
     number: str
     workflow: str
@@ -92,14 +124,47 @@ class CaseAnswer(BaseModel):
     facts: dict[str, Any]
     counters: dict[str, int]
     links: list[LinkAnswer]
-    steps: list[Step]
+    steps: Sequence[Step]
     event: EventAnswer | None = None
+
+
+class CaseReading(CaseAnswer):
+    """A case read by itself: each step says whether the asking person may take it, and why not."""
+
+    steps: Sequence[OfferedStep]
+
+
+class BulkItem(BaseModel):
+    """One of the cases of a bulk: the case as its step left it, or the problem that step alone would have had."""
+
+    number: str
+    case: CaseAnswer | None = None
+    problem: "Problem | None" = None
+
+
+class BulkAnswer(BaseModel):
+    """Each case was judged singly: some may have been carried out and others refused."""
+
+    carried_out: int
+    refused: int
+    items: list[BulkItem]
 
 
 class CasePage(BaseModel):
     """`next` is the cursor of the page that follows, null on the last one."""
 
     items: list[CaseAnswer]
+    next: str | None
+
+
+class WorkItem(CaseAnswer):
+    """A case that waits for the asking person; `on_behalf_of` when it waits for him as somebody's delegate."""
+
+    on_behalf_of: str | None
+
+
+class WorkPage(BaseModel):
+    items: list[WorkItem]
     next: str | None
 
 
@@ -262,6 +327,7 @@ class Problem(BaseModel):
     reason: str | None = None
     guard: str | None = None
     revision: int | None = None
+    could: list[HolderAnswer] = []
 
 
 class Health(BaseModel):

@@ -2,6 +2,7 @@
 
 import queue
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -40,6 +41,30 @@ class Writer:
 
         Raises    Busy when too many are waiting, when the group could not be committed, or when the process is stopping
         """
+        return _outcome_of(self._put(asked))
+
+    def ask_all(self, many: Sequence[Asked]) -> list[Outcome | Busy]:
+        """The outcomes of commands that do not depend on each other, in their order, each durable when this returns.
+
+        What could not be written is told in its place: its neighbours may well have been.
+        """
+        waiting: list[Future[Outcome] | Busy] = []
+        for asked in many:
+            try:
+                waiting.append(self._put(asked))
+            except Busy as refusal:
+                waiting.append(refusal)
+        outcomes: list[Outcome | Busy] = []
+        for answer in waiting:
+            try:
+                outcomes.append(answer if isinstance(answer, Busy) else _outcome_of(answer))
+            except Busy as refusal:
+                outcomes.append(refusal)
+            except Exception as error:  # noqa: BLE001  # a defect in one group: other groups of the same many were committed
+                outcomes.append(Failed(error))
+        return outcomes
+
+    def _put(self, asked: Asked) -> "Future[Outcome]":
         answer: Future[Outcome] = Future()
         with self._lock:
             if self._stopped:
@@ -51,11 +76,7 @@ class Writer:
                 self._waiting.put_nowait((asked, answer))
             except queue.Full:
                 raise _busy(Text("等待写入的请求过多", "too many requests are waiting to be written")) from None
-        try:
-            return answer.result(timeout=ANSWER_SECONDS)
-        except TimeoutError:
-            # it may still be carried out: the key makes asking again harmless
-            raise _busy(Text("写入超时，结果未知", "it took too long, and what became of it is not known")) from None
+        return answer
 
     def stop(self) -> None:
         """Take no more commands, carry out those that wait, and end."""
@@ -126,6 +147,14 @@ class Writer:
                 answer.set_exception(cannot_write(outcome.error))
             else:
                 answer.set_result(outcome)
+
+
+def _outcome_of(answer: "Future[Outcome]") -> Outcome:
+    try:
+        return answer.result(timeout=ANSWER_SECONDS)
+    except TimeoutError:
+        # it may still be carried out: the key makes asking again harmless
+        raise _busy(Text("写入超时，结果未知", "it took too long, and what became of it is not known")) from None
 
 
 def _identity(path: str) -> tuple[int, int] | None:

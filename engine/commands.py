@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from engine.actor import Actor
+from engine.actor import Actor, Visibility
 from engine.errors import DEFAULT_LOCALE, Locale
 
 
@@ -71,6 +71,7 @@ class Asked:
 
     route   what idempotency keys are scoped to, besides the organisation and the principal
     key     the idempotency key, if the asker gave one
+    seen    what the asker may see where that is more than the actor may: what he sees, he is refused in words
     """
 
     actor: Actor
@@ -78,3 +79,4 @@ class Asked:
     route: str = ""
     key: str | None = None
     locale: Locale = DEFAULT_LOCALE
+    seen: Visibility | None = None

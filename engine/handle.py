@@ -18,7 +18,7 @@ from engine.authority import allow_opening, judge, may_open_any, may_see, visibi
 from engine.calendar import Calendar
 from engine.case import Case, Link, changes_between
 from engine.clock import Clock
-from engine.commands import Asked, Command, FireTrigger, OpenCase, OpenPeriod, Recompute, Remind
+from engine.commands import Asked, FireTrigger, OpenCase, OpenPeriod, Recompute, Remind
 from engine.cycles import Cycle, Night, OnEvent, TimesADay, periods_between
 from engine.definition import Catalog, Form, Transition, Workflow, references
 from engine.errors import (
@@ -284,7 +284,7 @@ class _Turn:
     def _step(self, asked: Asked, command: FireTrigger) -> Outcome:
         """1. may he see it  2. was it done before  3. may he  4. is it still so  5. what he wrote  6. decide  7. write."""
         actor = asked.actor
-        case = self._seen(actor, command.case)
+        case = self._seen(asked, command.case)
         if (again := self._answered(asked)) is not None:
             return again
         workflow = self.engine.catalog.of(case)
@@ -315,10 +315,10 @@ class _Turn:
         self._keep_answer(asked, done)
         return done
 
-    def _seen(self, actor: Actor, number: str) -> Case:
-        """The case, if the actor may see it; one he may not see looks like one that does not exist."""
-        case = cases.load(self.connection, actor.organisation, number)
-        if case is None or not may_see(case, visibility(actor, self.engine.catalog.overseers)):
+    def _seen(self, asked: Asked, number: str) -> Case:
+        """The case, if the asker may see it; one he may not see looks like one that does not exist."""
+        case = cases.load(self.connection, asked.actor.organisation, number)
+        if case is None or not may_see(case, asked.seen or visibility(asked.actor, self.engine.catalog.overseers)):
             raise unknown_case(number)
         return case
 
@@ -606,7 +606,7 @@ class _Turn:
         known = answers.find(self.connection, actor.organisation, actor.principal, asked.route, asked.key, self.now)
         if known is None:
             return None
-        if known.request_hash != _request_hash(asked.command):
+        if known.request_hash != _request_hash(asked):
             raise KeyReused(
                 asked=Text("以同一幂等键提交另一请求", "Use an idempotency key again"),
                 obstacle=Text(
@@ -622,7 +622,7 @@ class _Turn:
         """Only what was carried out is kept: a refusal may well succeed later under the same key."""
         if asked.key is None:
             return
-        answer = answers.Answer(_request_hash(asked.command), done.case.number, done.event.sequence)
+        answer = answers.Answer(_request_hash(asked), done.case.number, done.event.sequence)
         actor = asked.actor
         answers.keep(self.connection, actor.organisation, actor.principal, asked.route, asked.key, answer, self.now)
 
@@ -688,6 +688,7 @@ def refusal_record(asked: Asked, refusal: Refusal, now: datetime) -> refusals.Re
         organisation=asked.actor.organisation,
         at=now,
         principal=asked.actor.principal,
+        on_behalf_of=asked.actor.on_behalf_of,
         route=route,
         number=None if number in typed else number,
         asked="…" if trigger in typed else trigger,
@@ -715,14 +716,17 @@ def _no_such_step(workflow: Workflow, asked: Text) -> Refusal:
     )
 
 
-def _request_hash(command: Command) -> str:
-    """What makes two requests under one key the same one: what they ask for. Not the revision they expect."""
-    asked = {
+def _request_hash(asked: Asked) -> str:
+    """What makes two requests under one key the same one: what they ask for, in whose name. Not the revision they expect."""
+    command = asked.command
+    told = {
         "what": [getattr(command, name, None) for name in ("workflow", "case", "trigger")],
         "data": getattr(command, "data", None),
         "found_at": str(getattr(command, "found_at", None)),
     }
-    return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
+    if asked.actor.on_behalf_of is not None:
+        told["on_behalf_of"] = asked.actor.on_behalf_of
+    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
 
 
 _MISSING = {

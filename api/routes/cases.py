@@ -9,12 +9,12 @@ from urllib.parse import urlencode
 import structlog
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
 from api.auth import Asker, SignedIn, TheRuntime
 from api.bootstrap import Runtime
-from api.problems import problem, unknown_address
+from api.problems import defect, holders, problem, problem_content, unknown_address
 from api.requests import (
     FOUND_AT,
     Answers,
@@ -24,18 +24,32 @@ from api.requests import (
     after_cursor,
     cursor_of,
     in_its_words,
+    read_as,
     take_found_at,
     unreadable,
 )
-from api.schemas import CaseAnswer, CasePage, EventList, case_answer, event_answer
+from api.schemas import (
+    BulkAnswer,
+    BulkItem,
+    CaseAnswer,
+    CasePage,
+    CaseReading,
+    EventList,
+    HolderAnswer,
+    OfferedStep,
+    Problem,
+    WhyNot,
+    case_answer,
+    event_answer,
+)
 from engine.authority import may_see
 from engine.calendar import Calendar
 from engine.case import FIVE_STATES, Case
 from engine.commands import Asked, Command, FireTrigger, OpenCase
 from engine.deadlines import in_words
 from engine.definition import Catalog, Form, Workflow
-from engine.errors import InvalidInput, Locale, Refusal, Text
-from engine.handle import Failed, Idle, Refused, unknown_case
+from engine.errors import Busy, InvalidInput, Locale, NotAllowed, Refusal, Text
+from engine.handle import Done, Failed, Idle, Offer, Outcome, Refused, offers, unknown_case
 from engine.store import calendars, cases, history, worklists
 from engine.store.worklists import Filter
 from workflows.reference import levels
@@ -44,6 +58,7 @@ log = structlog.get_logger(__name__)
 
 BASE = "/api/v1"
 LONGEST_NAME = 64  # of a trigger or a number; longer ones name nothing, and would not fit the logs
+MOST_AT_ONCE = 200  # cases of one bulk: the longest page of a list
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {
         "description": "RFC 9457 problem",
@@ -51,6 +66,22 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     }
     for status in (401, 403, 404, 409, 412, 413, 415, 422, 503)
 }
+
+
+class BulkCase(BaseModel):
+    """One case of a bulk, and the revision the asker looked at; without it whatever it has come to is taken."""
+
+    model_config = ConfigDict(extra="forbid")
+    number: Annotated[str, Field(max_length=LONGEST_NAME)]
+    revision: Annotated[int, Field(ge=1, strict=True)] | None = None
+
+
+class Bulk(BaseModel):
+    """The same step for many cases, with the same answers to its form. Each is judged by itself."""
+
+    model_config = ConfigDict(extra="forbid")
+    items: list[BulkCase] = Field(min_length=1, max_length=MOST_AT_ONCE)
+    data: dict[str, Any] = {}
 
 
 def filter_of(  # a list of one loop has no `workflow` to choose
@@ -126,7 +157,7 @@ def _add(routes: APIRouter, workflow: Workflow) -> None:
         summary=f"列表 · List: {title}", operation_id=f"list_{workflow.key}", responses=_only(401, 422),
     )  # fmt: skip
     routes.add_api_route(
-        f"{plural}/{{number}}", _read(workflow), methods=["GET"], response_model=CaseAnswer, tags=list(tags),
+        f"{plural}/{{number}}", _read(workflow), methods=["GET"], response_model=CaseReading, tags=list(tags),
         summary=f"查看 · Read: {title}", operation_id=f"read_{workflow.key}", responses=_only(401, 404),
     )  # fmt: skip
     routes.add_api_route(
@@ -134,6 +165,13 @@ def _add(routes: APIRouter, workflow: Workflow) -> None:
         summary=f"经过 · History: {title}", operation_id=f"events_of_{workflow.key}", responses=_only(401, 404),
     )  # fmt: skip
     for trigger, transitions in workflow.triggers.items():
+        # before the step itself, which would take `bulk` for a number
+        routes.add_api_route(
+            f"{plural}/bulk/{trigger}", _bulk(workflow, trigger), methods=["POST"], response_model=BulkAnswer,
+            tags=list(tags), summary=f"批量{transitions[0].title.zh} · {transitions[0].title.en}, many at once",
+            operation_id=f"bulk_{trigger}_{workflow.key}", responses=_only(401, 413, 415, 422, 503),
+            openapi_extra=_body_of("Bulk", [KEY_HEADER], needed=True),
+        )  # fmt: skip
         routes.add_api_route(
             f"{plural}/{{number}}/{trigger}", _step(workflow, trigger), methods=["POST"], response_model=CaseAnswer,
             tags=list(tags), summary=f"{transitions[0].title.zh} · {transitions[0].title.en}",
@@ -151,20 +189,25 @@ def _only(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: PROBLEMS[status] for status in statuses}
 
 
+def _header(name: str, meaning: str) -> dict[str, Any]:
+    return {"name": name, "in": "header", "required": False, "description": meaning, "schema": {"type": "string"}}
+
+
+KEY_HEADER = _header("Idempotency-Key", "The same key gets the same answer again; 1 to 128 visible characters")
+REVISION_HEADER = _header("If-Match", 'The revision you looked at, as "7"; 412 when the case has moved on')
+
+
 def _body(form: type[Form], *, revisions: bool) -> dict[str, Any]:
-    headers = [_header("Idempotency-Key", "The same key gets the same answer again; 1 to 128 visible characters")]
-    if revisions:
-        headers.append(_header("If-Match", 'The revision you looked at, as "7"; 412 when the case has moved on'))
     needed = any(info.is_required() for info in form.model_fields.values())
-    schema = {"$ref": f"#/components/schemas/{form.__name__}"}
+    return _body_of(form.__name__, [KEY_HEADER, REVISION_HEADER] if revisions else [KEY_HEADER], needed=needed)
+
+
+def _body_of(component: str, headers: list[dict[str, Any]], *, needed: bool) -> dict[str, Any]:
+    schema = {"$ref": f"#/components/schemas/{component}"}
     return {
         "parameters": headers,
         "requestBody": {"required": needed, "content": {"application/json": {"schema": schema}}},
     }
-
-
-def _header(name: str, meaning: str) -> dict[str, Any]:
-    return {"name": name, "in": "header", "required": False, "description": meaning, "schema": {"type": "string"}}
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------------
@@ -229,9 +272,37 @@ def _read(workflow: Workflow) -> Callable[..., Response]:
         with runtime.database.read() as connection:
             case = _visible(connection, asker, workflow, number)
             [answer] = read_now(runtime, connection, asker, [case], now)
-        return json_of(answer, headers={"ETag": f'"{case.revision}"'})
+            offered = offers(runtime.engine, connection, asker.actors, case)
+        steps = [offered_step(runtime.engine.catalog.of(case), offer, asker) for offer in offered]
+        return json_of(CaseReading(**{**dict(answer), "steps": steps}), headers={"ETag": f'"{case.revision}"'})
 
     return read_case
+
+
+def offered_step(workflow: Workflow, offer: Offer, asker: Asker) -> OfferedStep:
+    """A step as it looks to the asker: his to take, or what keeps him from it and who could take it instead."""
+    transition, refusal, locale = offer.transition, offer.why_not, asker.locale
+    why_not = None
+    if refusal is not None:
+        could = refusal.could if isinstance(refusal, NotAllowed) else None
+        why_not = WhyNot(
+            code=refusal.code,
+            sentence=refusal.sentence(locale),
+            reason=getattr(refusal, "reason", None),
+            guard=getattr(refusal, "guard", None),
+            could=[
+                HolderAnswer.model_validate(holder)
+                for holder in holders(could or (), locale, names=asker.seen.everything)
+            ],
+        )
+    return OfferedStep(
+        trigger=transition.trigger,
+        title=transition.title.in_(locale),
+        possible=refusal is None,
+        on_behalf_of=offer.actor.on_behalf_of if refusal is None else None,
+        form=workflow.form_of(transition.trigger).__name__,
+        why_not=why_not,
+    )
 
 
 def _events(workflow: Workflow) -> Callable[..., Response]:
@@ -263,7 +334,7 @@ def _open(workflow: Workflow) -> Callable[..., Response]:
     def open_case(request: Request, runtime: TheRuntime, asker: SignedIn, answers: Answers, key: Key) -> Response:
         data, found_at = take_found_at(answers)
         command = OpenCase(workflow.key, data, found_at=found_at)
-        return _act(request, runtime, asker, Asked(asker.actor, command, route, key, asker.locale), created=workflow)
+        return _act(request, runtime, asker, _asked(asker, command, route, key), created=workflow)
 
     return open_case
 
@@ -278,15 +349,26 @@ def _step(workflow: Workflow, trigger: str) -> Callable[..., Response]:
         key: Key,
         expected_revision: ExpectedRevision,
     ) -> Response:
-        # the series of a number names its loop, so a wrong plural is found without asking the database
-        if len(number) > LONGEST_NAME or number.rsplit("-", 2)[0] != workflow.prefix:
+        if not _in_series(workflow, number):
             raise unknown_case(number[:LONGEST_NAME])
         data, found_at = take_found_at(answers)
         command = FireTrigger(number, trigger, data, expected_revision, found_at)
-        route = f"POST {BASE}/{workflow.plural}/{number}/{trigger}"
-        return _act(request, runtime, asker, Asked(asker.actor, command, route, key, asker.locale))
+        return _act(request, runtime, asker, _asked(asker, command, _route(workflow, number, trigger), key))
 
     return take_step
+
+
+def _in_series(workflow: Workflow, number: str) -> bool:
+    """The series of a number names its loop, so a wrong plural is found without asking the database."""
+    return len(number) <= LONGEST_NAME and number.rsplit("-", 2)[0] == workflow.prefix
+
+
+def _route(workflow: Workflow, number: str, trigger: str) -> str:
+    return f"POST {BASE}/{workflow.plural}/{number}/{trigger}"
+
+
+def _asked(asker: Asker, command: Command, route: str, key: str | None) -> Asked:
+    return Asked(asker.actor, command, route, key, asker.locale, asker.seen)
 
 
 def _any_step(workflow: Workflow) -> Callable[..., Response]:
@@ -307,29 +389,94 @@ def _any_step(workflow: Workflow) -> Callable[..., Response]:
     return take_any_step
 
 
+def _bulk(workflow: Workflow, trigger: str) -> Callable[..., Response]:
+    def take_steps(request: Request, runtime: TheRuntime, asker: SignedIn, answers: Answers, key: Key) -> Response:
+        bulk = read_as(Bulk, answers, runtime.engine.words)
+        numbers = [item.number for item in bulk.items]
+        twice = sorted({number for number in numbers if numbers.count(number) > 1})
+        if twice:
+            unreadable(Text(f"{'、'.join(twice)} 列了两次", f"{', '.join(twice)} is listed twice"), "items")
+        data, found_at = take_found_at(bulk.data)
+        asked = {
+            item.number: _asked(
+                asker,
+                FireTrigger(item.number, trigger, data, item.revision, found_at),
+                _route(workflow, item.number, trigger),  # as asked singly, so that a key answers for either way
+                key,
+            )
+            for item in bulk.items
+            if _in_series(workflow, item.number)
+        }
+        outcomes = dict(zip(asked, runtime.writer.ask_all(list(asked.values())), strict=True))
+        items = [
+            _judged(request, runtime, asker, number, asked.get(number), outcomes.get(number)) for number in numbers
+        ]
+        done = sum(item.case is not None for item in items)
+        return json_of(BulkAnswer(carried_out=done, refused=len(items) - done, items=items))
+
+    return take_steps
+
+
+def _judged(
+    request: Request, runtime: Runtime, asker: Asker, number: str, asked: Asked | None, outcome: Outcome | Busy | None
+) -> BulkItem:
+    """What became of one case of a bulk, told as if it had been asked by itself."""
+    refusal: Refusal
+    if asked is None or outcome is None:
+        refusal = unknown_case(number)
+    elif isinstance(outcome, Done):
+        _tell_done(asker, outcome)
+        return BulkItem(number=number, case=_answer_of(runtime, asker, outcome))
+    elif isinstance(outcome, Busy):
+        refusal = outcome
+    elif isinstance(outcome, Refused):
+        refusal = _told_refusal(runtime, asker, asked, outcome)
+    else:
+        assert isinstance(outcome, Failed)  # people's commands are carried out or refused
+        log.error("defect", case=number, exc_info=outcome.error)
+        refusal = defect()
+    instance = request.url.path.replace("/bulk/", f"/{number}/")
+    told = problem_content(refusal, asker.locale, instance, names=asker.seen.everything)
+    return BulkItem(number=number, problem=Problem(**told))
+
+
 def _act(
     request: Request, runtime: Runtime, asker: Asker, asked: Asked, *, created: Workflow | None = None
 ) -> Response:
     """Carry a command out and answer with the case as its event left it: the same bytes each time the key comes back."""
     outcome = runtime.writer.ask(asked)
-    if isinstance(outcome, Refused):  # logged by handle, in the same transaction
-        log.info("refused", **_about(asked.command), code=outcome.refusal.code, principal=asker.actor.principal)
-        return problem(_in_words(runtime, asked.command, outcome.refusal), asker.locale, request.url.path)
+    if isinstance(outcome, Refused):
+        refusal = _told_refusal(runtime, asker, asked, outcome)
+        return problem(refusal, asker.locale, request.url.path, names=asker.seen.everything)
     if isinstance(outcome, Failed):
         raise outcome.error
     assert not isinstance(outcome, Idle)  # people's commands are carried out or refused
-    case, event = outcome.case, outcome.event
-    log.info(
-        "carried_out", case=case.number, _event=event.sequence, trigger=event.trigger, state=case.state,
-        principal=asker.actor.principal, replayed=outcome.replayed,
-    )  # fmt: skip
-    answer = case_answer(runtime.engine.catalog.of(case), case, asker.locale, event.recorded_at, event=event)
-    headers = {"ETag": f'"{case.revision}"', "Content-Language": asker.locale}
+    _tell_done(asker, outcome)
+    headers = {"ETag": f'"{outcome.case.revision}"', "Content-Language": asker.locale}
     if created is not None:
-        headers["Location"] = f"{BASE}/{created.plural}/{case.number}"
+        headers["Location"] = f"{BASE}/{created.plural}/{outcome.case.number}"
     if outcome.replayed:
         headers["Idempotency-Replayed"] = "true"
-    return json_of(answer, status=201 if created else 200, headers=headers)
+    return json_of(_answer_of(runtime, asker, outcome), status=201 if created else 200, headers=headers)
+
+
+def _answer_of(runtime: Runtime, asker: Asker, done: Done) -> CaseAnswer:
+    case, event = done.case, done.event
+    return case_answer(runtime.engine.catalog.of(case), case, asker.locale, event.recorded_at, event=event)
+
+
+def _tell_done(asker: Asker, done: Done) -> None:
+    case, event = done.case, done.event
+    log.info(
+        "carried_out", case=case.number, _event=event.sequence, trigger=event.trigger, state=case.state,
+        principal=asker.actor.principal, replayed=done.replayed,
+    )  # fmt: skip
+
+
+def _told_refusal(runtime: Runtime, asker: Asker, asked: Asked, outcome: Refused) -> Refusal:
+    """The refusal in the form's own words. The refusal log has it already: `handle` wrote it in the same transaction."""
+    log.info("refused", **_about(asked.command), code=outcome.refusal.code, principal=asker.actor.principal)
+    return _in_words(runtime, asked.command, outcome.refusal)
 
 
 def _in_words(runtime: Runtime, command: Command, refusal: Refusal) -> Refusal:

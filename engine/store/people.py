@@ -309,6 +309,11 @@ def actor(connection: Connection, organisation: str, key: str, today: date) -> A
     return directory_around(connection, organisation, key).actor(key, today)
 
 
+def actors(connection: Connection, organisation: str, key: str, today: date) -> tuple[Actor, ...]:
+    """Everything the person can act as today: himself first, then each he represents; nothing when he is not active."""
+    return tuple(directory_around(connection, organisation, key).actors(key, today))
+
+
 # --- who is meant ----------------------------------------------------------------------------------------------------
 
 

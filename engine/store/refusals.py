@@ -24,6 +24,7 @@ class RefusalRecord:
     code: str
     reason: str
     sentence: str
+    on_behalf_of: str | None = None
 
 
 def log(connection: Connection, record: RefusalRecord) -> None:

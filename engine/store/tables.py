@@ -412,6 +412,7 @@ class RefusalRow(SQLModel, table=True):
     id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     at: datetime = _instant()
     principal: str = Field(max_length=80)
+    on_behalf_of: str | None = Field(default=None, max_length=80)
     route: str = Field(default="", max_length=160)
     number: str | None = Field(default=None, max_length=64)
     asked: str = Field(max_length=64)

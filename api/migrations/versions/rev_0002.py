@@ -23,6 +23,8 @@ def upgrade() -> None:
         table.add_column(sa.Column("human", sa.String(length=64), nullable=True))
     op.create_index("ix_person_staff_number", "person", ["organisation", "staff_number"], unique=True)
     op.create_index("ix_person_human", "person", ["human"], unique=False)
+    with op.batch_alter_table("refusal") as table:
+        table.add_column(sa.Column("on_behalf_of", sa.String(length=80), nullable=True))
     with op.batch_alter_table("token") as table:
         table.add_column(sa.Column("allows", sa.String(length=16), nullable=False, server_default="act"))
         table.create_check_constraint("allows", "allows IN ('read','act')")
