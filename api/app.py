@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.auth import Asker, locale_of, runtime_of, signed_in
+from api.auth import ON_BEHALF_OF, ORGANISATION, Asker, locale_of, runtime_of, signed_in
 from api.bootstrap import Runtime
 from api.problems import cannot_write, defect, method_refused, problem, unknown_address
 from api.requests import fault_of, known_parameters, misread, unreadable
@@ -46,7 +46,9 @@ def create_app(runtime: Runtime) -> FastAPI:
     app.state.runtime = runtime
     # the fixed addresses first: a loop's plural may not hide them, and the definition refuses one that would
     app.include_router(health.router)
-    refusals_everywhere: dict[int | str, dict[str, Any]] = {status: cases.PROBLEMS[status] for status in (401, 422)}
+    refusals_everywhere: dict[int | str, dict[str, Any]] = {
+        status: cases.PROBLEMS[status] for status in (401, 403, 404, 422)
+    }
     for router in (
         worklist.router,
         workflows.router,
@@ -91,8 +93,25 @@ def _openapi(app: FastAPI, runtime: Runtime) -> dict[str, Any]:
             named |= cases.component(name, form)
         components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
         schema["security"] = [{"bearer": []}]
+        components["parameters"] = _ASKING
+        for path, operations in schema["paths"].items():
+            if path.startswith(f"{cases.BASE}/"):
+                for operation in operations.values():
+                    named_here = [{"$ref": f"#/components/parameters/{name}"} for name in _ASKING]
+                    operation["parameters"] = [*operation.get("parameters", []), *named_here]
         app.openapi_schema = schema
     return app.openapi_schema
+
+
+#: headers that every address under /api/v1 takes
+_ASKING = {
+    "organisation": cases.header(
+        ORGANISATION, "Where you ask, if not in the organisation you signed in at: by its key"
+    ),
+    "on_behalf_of": cases.header(
+        ON_BEHALF_OF, "In whose name you ask, by that one's key: somebody you stand in for today"
+    ),
+}
 
 
 # --- refusals ------------------------------------------------------------------------------------------------------------

@@ -1,21 +1,106 @@
-"""Asks `engine.proof` about a real organisation: its directory, its numbers, its calendar, its open cases."""
+"""Asks `engine.proof` about a real organisation: its directory, its numbers, its calendar, its open cases; and, before
+somebody changes these, what the change would open.
+"""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection
 
 from engine.actor import Visibility
 from engine.definition import Catalog, Workflow
-from engine.errors import Text
+from engine.errors import Refusal, Text
 from engine.proof import Finding, Question, check
 from engine.store import calendars, people, periods, policies, worklists
+from engine.store.database import Database
 from engine.store.worklists import Filter
 from workflows.roles import ROLES
 
 #: what every department of one's own ought to have somebody for
 POSTS: Mapping[str, Text] = {"dept_head": Text("负责人", "head"), "dept_safety": Text("安全员", "safety officer")}
+LISTED = 5  # dead corners a refusal tells one by one; the rest are counted
+
+
+class OpensDeadCorner(Refusal):
+    """After the change some loop could not be closed, and nobody confirmed that this is meant.
+
+    findings    what would be open, a sentence each
+    """
+
+    code = "opens_dead_corner"
+    title = Text("会留下死角", "It would open a dead corner")
+
+    def __init__(self, findings: Iterable[Text], *, asked: Text) -> None:
+        self.findings = tuple(findings)
+        told, more = self.findings[:LISTED], len(self.findings) - LISTED
+        super().__init__(
+            asked=asked,
+            obstacle=Text(
+                "；".join(f.zh.rstrip("。") for f in told) + (f"；另有 {more} 处" if more > 0 else ""),
+                "; ".join(f.en.rstrip(".") for f in told) + (f"; and {more} more" if more > 0 else ""),
+            ),
+            remedy=Text(
+                "没有任何内容被改动。请先安排接替人员；如确需如此，请加确认后再办",
+                "Nothing changed. Name somebody else first; if it is meant so, ask again and confirm it",
+            ),
+        )
+
+
+class Found(Protocol):
+    """What is wrong as things stand. `key` is the same as long as it is the same thing."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def text(self) -> Text: ...
+
+
+class Check(Protocol):
+    """Finds dead corners in two moves, so that the long one locks nothing: `look` reads, `find` thinks."""
+
+    def look(self, connection: Connection) -> Any: ...
+
+    def find(self, seen: Any) -> Iterable[Found]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class DeadCorners:
+    """The check there is: what `bihuan check` calls a dead corner. Warnings stop nobody."""
+
+    catalog: Catalog
+    organisation: str
+    now: datetime
+
+    def look(self, connection: Connection) -> Question:
+        return question(connection, self.catalog, self.organisation, self.now)
+
+    def find(self, seen: Question) -> list[Finding]:
+        return [finding for finding in check(seen, remedies=False) if finding.stuck]
+
+
+class _Undone(Exception):
+    """Ends the rehearsal of a change."""
+
+
+def opened_by(database: Database, check: Check, apply: Callable[[Connection], object]) -> dict[str, Text]:
+    """The dead corners this change would open, by their keys: it is rehearsed, looked at and undone.
+
+    Raises    whatever `apply` refuses
+    """
+    with database.read() as connection:
+        before = after = check.look(connection)
+    try:
+        with database.write() as connection:
+            apply(connection)
+            after = check.look(connection)
+            raise _Undone
+    except _Undone:
+        pass
+    known = {found.key for found in check.find(before)}
+    return {found.key: found.text for found in check.find(after) if found.key not in known}
 
 
 def findings(connection: Connection, catalog: Catalog, organisation: str, now: datetime) -> list[Finding]:

@@ -1,22 +1,21 @@
 """The one way in which an edge changes the directory: values are checked, one short transaction, and each change on record.
 
-Refusal
-├── NotInDirectory    no such person, grant, absence, group or organisation here: what is foreign looks the same
-└── OpensDeadCorner   after it some loop could not be closed, and nobody confirmed that this is meant
+NotInDirectory is no such person, grant, absence, group or organisation here: what is foreign looks the same.
 """
 
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from sqlalchemy import Connection
 
+from api.checking import Check, OpensDeadCorner, opened_by
 from engine.actor import ANOTHER_DEPARTMENT, WHOLE_ORGANISATION, Grant
 from engine.definition import RELATIONS
 from engine.directory import AT, Absence, Group, Person, days_of_change
-from engine.errors import FieldFault, InvalidInput, Refusal, Text
+from engine.errors import Busy, FieldFault, InvalidInput, Refusal, Text
 from engine.store import people
 from engine.store.database import Database
 from workflows.roles import GROUPS, ROLES
@@ -28,48 +27,13 @@ CHANNEL = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
 LONGEST_NAME = 100
 LONGEST_ADDRESS = 200
 MOST_SEATS = 200
-LISTED = 5  # dead corners a refusal tells one by one; the rest are counted
+TRIES = 5  # a change that others keep overtaking is told to come again
 CLI = "cli"  # who changes the directory at the folder itself
 
 
 class NotInDirectory(Refusal):
     code = "not_in_directory"
     title = Text("查无此项", "Not found")
-
-
-class OpensDeadCorner(Refusal):
-    """`findings` are the sentences of what would be open."""
-
-    code = "opens_dead_corner"
-    title = Text("会留下死角", "It would open a dead corner")
-
-    def __init__(self, findings: Iterable[Text], *, asked: Text) -> None:
-        self.findings = tuple(findings)
-        told, more = self.findings[:LISTED], len(self.findings) - LISTED
-        super().__init__(
-            asked=asked,
-            obstacle=Text(
-                "；".join(f.zh.rstrip("。") for f in told) + (f"；另有 {more} 处" if more > 0 else ""),
-                "; ".join(f.en.rstrip(".") for f in told) + (f"; and {more} more" if more > 0 else ""),
-            ),
-            remedy=Text(
-                "没有任何内容被改动。请先安排接替人员；如确需如此，请加确认后再办",
-                "Nothing changed. Name somebody else first; if it is meant so, ask again and confirm it",
-            ),
-        )
-
-
-class Finding(Protocol):
-    """What is wrong with the directory as it stands. `key` is the same as long as it is the same thing."""
-
-    @property
-    def key(self) -> str: ...
-
-    @property
-    def text(self) -> Text: ...
-
-
-Check = Callable[[Connection], Iterable[Finding]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,18 +87,28 @@ def change(
 ) -> T:
     """Apply and record one change, or nothing of it.
 
-    apply    checks against the directory as it stands, writes, and raises Refusal where it must not be
-    Raises   OpensDeadCorner for findings that were not there before, unless confirmed: then they are on record with it
+    apply    checks against the directory as it stands, writes, and raises Refusal where it must not be; it may be asked
+             more than once, and only the last time counts
+    Raises   OpensDeadCorner for what was not open before, unless confirmed: then it is on record with the change
     """
-    with database.write() as connection:
-        before = {finding.key for finding in check(connection)} if check else set()
-        done = apply(connection)
-        opened = {f.key: f.text for f in check(connection) if f.key not in before} if check else {}
+    for _ in range(TRIES):
+        with database.read() as connection:
+            seen = people.last_change(connection, organisation)
+        opened = opened_by(database, check, apply) if check else {}
         if opened and not confirmed:
             raise OpensDeadCorner(opened.values(), asked=asked)
-        told = {**about, "opens_dead_corners": sorted(opened)} if opened else about
-        people.record_change(connection, organisation, by, what, told, at)
-    return done
+        with database.write() as connection:
+            if check and people.last_change(connection, organisation) != seen:
+                continue  # what was thought about is not what there is any more
+            done = apply(connection)
+            told = {**about, "opens_dead_corners": sorted(opened)} if opened else about
+            people.record_change(connection, organisation, by, what, told, at)
+        return done
+    raise Busy(
+        asked=asked,
+        obstacle=Text("名册正被他人不断更改", "others keep changing the directory"),
+        remedy=Text("请稍后重试", "Try again in a moment"),
+    )
 
 
 # --- roles ---------------------------------------------------------------------------------------------------------------

@@ -2,8 +2,10 @@
 
 Refusal
 ├── (engine.errors)      what the engine refuses
-├── (api.directory)      what a change of the directory is refused for
+├── (api.directory)      NotInDirectory: whom or what a change names is not there
+├── (api.checking)       OpensDeadCorner: after the change some loop could not be closed
 ├── UnknownAddress       no such address
+├── UnknownOrganisation  no such organisation, or none that granted the asker anything
 ├── MethodRefused        the address is there, the method is not
 ├── TooLarge             more was sent than is taken
 ├── UnsupportedType      the body is of a kind that is not taken here
@@ -16,7 +18,8 @@ from typing import Any
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DBAPIError
 
-from api.directory import NotInDirectory, OpensDeadCorner
+from api.checking import OpensDeadCorner
+from api.directory import NotInDirectory
 from engine.errors import (
     Busy,
     GuardRefused,
@@ -39,6 +42,11 @@ MEDIA_TYPE = "application/problem+json"
 class UnknownAddress(Refusal):
     code = "unknown_address"
     title = Text("地址不存在", "No such address")
+
+
+class UnknownOrganisation(Refusal):
+    code = "unknown_organisation"
+    title = Text("单位不存在", "No such organisation")
 
 
 class MethodRefused(Refusal):
@@ -66,6 +74,7 @@ STATUS: Mapping[type[Refusal], int] = {
     NotAllowed: 403,
     UnknownCase: 404,
     UnknownAddress: 404,
+    UnknownOrganisation: 404,
     NotInDirectory: 404,
     MethodRefused: 405,
     NotPossibleNow: 409,
@@ -186,6 +195,34 @@ def not_signed_in(*, given: bool) -> NotSignedIn:
             "请在请求头中写 Authorization: Bearer <令牌>",
             "Send the header `Authorization: Bearer <token>` with a valid one",
         ),
+    )
+
+
+def unknown_organisation(key: str) -> UnknownOrganisation:
+    said = key[:64]
+    return UnknownOrganisation(
+        asked=Text(f"在单位 {said!r} 办理", f"Ask in the organisation {said!r}"),
+        obstacle=Text("没有这个单位，或它未授予您任何职责", "there is no such organisation, or it granted you nothing"),
+        remedy=Text(
+            "请核对 Bihuan-Organisation 请求头，或请该单位的系统管理员授权",
+            "Check the header Bihuan-Organisation, or ask its administrator for a role",
+        ),
+    )
+
+
+def not_standing_in(represented: str, others: Sequence[str]) -> NotAllowed:
+    said = represented[:130]
+    listed = Text("、".join(others), ", ".join(others))
+    return NotAllowed(
+        asked=Text(f"代 {said!r} 办理", f"Act on behalf of {said!r}"),
+        obstacle=Text("您今天不是此人的代办人", "you do not stand in for this person today"),
+        remedy=Text(f"您今天可代：{listed.zh}", f"Today you stand in for {listed.en}")
+        if others
+        else Text(
+            "请去掉 Bihuan-On-Behalf-Of 请求头，以本人名义办理",
+            "Leave the header Bihuan-On-Behalf-Of out and act as yourself",
+        ),
+        reason="delegation",
     )
 
 

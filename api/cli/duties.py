@@ -25,11 +25,13 @@ yes_option = click.option("--yes", is_flag=True, help="Meant, although it opens 
 
 @contextmanager
 def _editing(data: Path | None, organisation: str | None, *, confirmed: bool) -> "Iterator[Editor]":
+    from api.checking import DeadCorners
     from api.directory import CLI, Editor
 
     with opened(data) as runtime:
-        here = the_organisation(runtime, organisation)
-        yield Editor(runtime.database, here, CLI, runtime.clock.now(), confirmed=confirmed, everywhere=True)
+        here, now = the_organisation(runtime, organisation), runtime.clock.now()
+        check = DeadCorners(runtime.engine.catalog, here, now)
+        yield Editor(runtime.database, here, CLI, now, confirmed=confirmed, check=check, everywhere=True)
 
 
 def _day(said: datetime | None) -> date | None:
@@ -239,5 +241,10 @@ def _in_lines(group: "Group") -> str:
     return "\n".join([f"{group.code}  {group.name.zh}  at least {group.least}", *seats])
 
 
-#: what this module adds to `bihuan user`
-COMMANDS = (grant, withdraw, away, back, link, group)
+@click.group()
+def user() -> None:
+    """Who is here, who holds what, who is away and who acts for him."""
+
+
+for command in (grant, withdraw, away, back, link, group):
+    user.add_command(command)

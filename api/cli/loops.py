@@ -10,6 +10,8 @@ from api.cli.opening import data_option, json_option, opened, organisation_optio
 from engine.errors import FolderError, Text
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from engine.definition import Workflow
 
 
@@ -71,11 +73,15 @@ def diagram(key: str, locale: Any) -> None:
 @workflow.command()
 @click.argument("key")
 @click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="Set a number; may be given several times.")
+@click.option("--yes", is_flag=True, help="Meant, although it opens a dead corner.")
 @data_option
 @organisation_option
 @json_option
-def policy(key: str, changes: tuple[str, ...], data: Path | None, organisation: str | None, as_json: bool) -> None:
+def policy(
+    key: str, changes: tuple[str, ...], yes: bool, data: Path | None, organisation: str | None, as_json: bool
+) -> None:
     """The numbers of the loop KEY as they hold for an organisation; with --set, change them for steps from now on."""
+    from api.checking import DeadCorners, OpensDeadCorner, opened_by
     from engine.store import policies
 
     loop = _loop(key)
@@ -95,8 +101,17 @@ def policy(key: str, changes: tuple[str, ...], data: Path | None, organisation: 
                         f"The policy of {loop.key!r} cannot be set so: {wrong.en}.",
                     )
                 ) from error
+            now = runtime.clock.now()
+
+            def apply(connection: "Connection") -> int:
+                return policies.set_(connection, here, loop.key, checked, "cli", now)
+
+            opened_corners = opened_by(runtime.database, DeadCorners(runtime.engine.catalog, here, now), apply)
+            if opened_corners and not yes:
+                setting = Text(f"设置“{loop.title.zh}”的规则", f"Set the policy of {loop.key!r}")
+                raise OpensDeadCorner(opened_corners.values(), asked=setting)
             with runtime.database.write() as connection:
-                version = policies.set_(connection, here, loop.key, checked, "cli", runtime.clock.now())
+                version = apply(connection)
             overrides = checked
     holds = {**loop.defaults(), **overrides}
     if as_json:

@@ -189,12 +189,12 @@ def _only(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: PROBLEMS[status] for status in statuses}
 
 
-def _header(name: str, meaning: str) -> dict[str, Any]:
+def header(name: str, meaning: str) -> dict[str, Any]:
     return {"name": name, "in": "header", "required": False, "description": meaning, "schema": {"type": "string"}}
 
 
-KEY_HEADER = _header("Idempotency-Key", "The same key gets the same answer again; 1 to 128 visible characters")
-REVISION_HEADER = _header("If-Match", 'The revision you looked at, as "7"; 412 when the case has moved on')
+KEY_HEADER = header("Idempotency-Key", "The same key gets the same answer again; 1 to 128 visible characters")
+REVISION_HEADER = header("If-Match", 'The revision you looked at, as "7"; 412 when the case has moved on')
 
 
 def _body(form: type[Form], *, revisions: bool) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 from api import directory
 from api.auth import Asker, SignedIn, TheRuntime
 from api.bootstrap import Runtime
+from api.checking import DeadCorners
 from api.directory import Editor, NotInDirectory
 from api.requests import Answers, Key, no_cursor, read_as
 from api.routes.cases import BASE, PROBLEMS, json_of
@@ -199,10 +200,10 @@ def _oneself_or_administrator(asker: Asker, person: str, asked: Text, *others: s
 
 def _editor(runtime: Runtime, asker: Asker, *, confirmed: bool) -> Editor:
     runtime.writer.must_be_in_place()
-    actor = asker.actor
+    actor, now = asker.actor, runtime.clock.now()
     return Editor(
-        runtime.database, actor.organisation, actor.principal, runtime.clock.now(),
-        represented=actor.on_behalf_of, confirmed=confirmed,
+        runtime.database, actor.organisation, actor.principal, now, represented=actor.on_behalf_of,
+        confirmed=confirmed, check=DeadCorners(runtime.engine.catalog, actor.organisation, now),
     )  # fmt: skip
 
 

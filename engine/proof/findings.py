@@ -59,14 +59,17 @@ class Question:
     days: int = DAYS_AHEAD
 
 
-def check(question: Question) -> list[Finding]:
-    """Every finding, those that leave a case stuck first, each with the first day it holds."""
+def check(question: Question, *, remedies: bool = True) -> list[Finding]:
+    """Every finding, those that leave a case stuck first, each with the first day it holds.
+
+    remedies   whether to try out the smallest change that removes each impasse: it takes as long as many plays
+    """
     found: dict[str, Finding] = {}
     played: dict[Any, bool] = {}
     last = question.first + timedelta(days=question.days)
     for day in days_of_change(question.directory, question.first, last):
         present = _present(question.directory, day)
-        for finding in (*_impasses(question, present, day, played), *_of_the_day(question, day)):
+        for finding in (*_impasses(question, present, day, played, remedies=remedies), *_of_the_day(question, day)):
             found.setdefault(finding.key, finding)
     for finding in (*_stuck_now(question), *_of_the_directory(question)):
         found.setdefault(finding.key, finding)
@@ -100,7 +103,9 @@ class _Casts:
         return self._made[department]
 
 
-def _impasses(question: Question, present: tuple[Actor, ...], day: date, played: dict[Any, bool]) -> Iterator[Finding]:
+def _impasses(
+    question: Question, present: tuple[Actor, ...], day: date, played: dict[Any, bool], *, remedies: bool
+) -> Iterator[Finding]:
     """played   what was clean before: a day on which everybody stands as on another plays as that one did"""
     for workflow in question.workflows:
         casts = _Casts(workflow, question.directory, present)
@@ -119,7 +124,7 @@ def _impasses(question: Question, present: tuple[Actor, ...], day: date, played:
                 kind = (impasse.transition.trigger, impasse.state, impasse.mode, posts)
                 groups.setdefault(kind, []).append((department, impasse))
         for kind, members in groups.items():
-            yield _finding_of(question, workflow, kind, members, day)
+            yield _finding_of(question, workflow, kind, members, day, remedies=remedies)
 
 
 def _departments(question: Question, workflow: Workflow) -> list[str]:
@@ -131,7 +136,13 @@ def _departments(question: Question, workflow: Workflow) -> list[str]:
 
 
 def _finding_of(
-    question: Question, workflow: Workflow, kind: Any, members: list[tuple[str, Impasse]], day: date
+    question: Question,
+    workflow: Workflow,
+    kind: Any,
+    members: list[tuple[str, Impasse]],
+    day: date,
+    *,
+    remedies: bool,
 ) -> Finding:
     _, impasse = members[0]
     names = _names_of(question.directory, [code for code, _ in members])
@@ -160,11 +171,14 @@ def _finding_of(
     key = "|".join(
         ["impasse", workflow.key, impasse.transition.trigger, impasse.state, impasse.mode, names.en, *kind[3]]
     )
-    remedy = _smallest_change(question, workflow, impasse, day)
+    remedy = _smallest_change(question, workflow, impasse, day) if remedies else _FILL_IT
     return Finding(
         key, "impasse", True, text, remedy, day, workflow.key, impasse.transition.trigger,
         tuple(code for code, _ in members),
     )  # fmt: skip
+
+
+_FILL_IT = Text("请补足能办理该步骤的岗位", "Fill a post that may take this step")
 
 
 def _smallest_change(question: Question, workflow: Workflow, impasse: Impasse, day: date) -> Text:

@@ -1,15 +1,48 @@
 """Accounts: what people sign in with. Nothing that opens a door is kept, only hashes of it."""
 
 import hashlib
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
 
 from engine.store.database import table_of
-from engine.store.tables import TokenRow
+from engine.store.tables import PasswordRow, TokenRow
 
+_passwords = table_of(PasswordRow)
 _tokens = table_of(TokenRow)
+
+
+@dataclass(frozen=True, slots=True)
+class Password:
+    """What is kept of a password: its slow hash. `must_change` after somebody else set it."""
+
+    hash: str
+    changed_at: datetime
+    must_change: bool
+
+
+# --- passwords -------------------------------------------------------------------------------------------------------
+
+
+def set_password(
+    connection: Connection, organisation: str, key: str, hashed: str, at: datetime, *, must_change: bool
+) -> None:
+    """Keep the hash as the only one this person signs in with."""
+    values = {"hash": hashed, "changed_at": at, "must_change": must_change}
+    here = {"organisation": organisation, "person": key}
+    statement = upsert(_passwords).values({**here, **values})
+    connection.execute(statement.on_conflict_do_update(index_elements=list(here), set_=values))
+
+
+def password(connection: Connection, organisation: str, key: str) -> Password | None:
+    """None for who cannot sign in with one."""
+    mine = (_passwords.c.organisation == organisation, _passwords.c.person == key)
+    row = connection.execute(select(_passwords).where(*mine)).first()
+    return None if row is None else Password(row.hash, row.changed_at, row.must_change)
+
 
 # --- tokens ----------------------------------------------------------------------------------------------------------
 

@@ -249,10 +249,15 @@ def record_change(
     connection: Connection, organisation: str, by: str, what: str, about: Mapping[str, Any], at: datetime
 ) -> None:
     """Keep what was changed in the directory, by whom: `what` is a short stable word, `about` plain JSON."""
-    last = select(func.coalesce(func.max(_changes.c.id), 0)).where(_changes.c.organisation == organisation)
-    number = int(connection.execute(last).scalar_one()) + 1
+    number = last_change(connection, organisation) + 1
     values = {"organisation": organisation, "id": number, "at": at, "by": by, "what": what, "about": dict(about)}
     connection.execute(insert(_changes), values)
+
+
+def last_change(connection: Connection, organisation: str) -> int:
+    """The number of the last change on record, 0 before the first."""
+    last = select(func.coalesce(func.max(_changes.c.id), 0)).where(_changes.c.organisation == organisation)
+    return int(connection.execute(last).scalar_one())
 
 
 def changes(connection: Connection, organisation: str) -> list[dict[str, Any]]:
@@ -271,15 +276,20 @@ def directory(connection: Connection, organisation: str) -> Directory:
     statement = select(_grants).where(_grants.c.organisation == organisation).order_by(_grants.c.role, _grants.c.scope)
     for row in connection.execute(statement):
         grants.setdefault(row.person, []).append(_grant(row))
-    for key in grants:
+    sitting, away = groups(connection, organisation), absences(connection, organisation)
+    named = {*grants, *(seat.holder for group in sitting for seat in group.seats)}
+    named |= {key for absence in away for key in (absence.person, absence.delegate) if key is not None}
+    for key in sorted(named - set(known)):
         if AT in key and (stranger := person(connection, organisation, key)) is not None:
             known[key] = stranger
+    for other in _alike(connection, known.values()):
+        known.setdefault(other.key_in(organisation), other)
     return Directory(
         organisation,
         known,
         {key: tuple(held) for key, held in grants.items()},
-        tuple(groups(connection, organisation)),
-        tuple(absences(connection, organisation)),
+        tuple(sitting),
+        tuple(away),
         tuple(departments(connection, organisation)),
     )
 
@@ -296,12 +306,17 @@ def directory_around(connection: Connection, organisation: str, key: str) -> Dir
         if (represented := person(connection, organisation, absence.person)) is not None:
             known[absence.person] = represented
     grants = {found: tuple(grants_of(connection, organisation, found)) for found in known}
-    humans = sorted({found.human for found in known.values() if found.human is not None})
-    if humans:
-        alike = connection.execute(select(_people).where(_people.c.human.in_(humans)))
-        for other in (_person(row) for row in alike):
-            known.setdefault(other.key_in(organisation), other)
+    for other in _alike(connection, known.values()):
+        known.setdefault(other.key_in(organisation), other)
     return Directory(organisation, known, grants, tuple(groups(connection, organisation)), tuple(handed_on))
+
+
+def _alike(connection: Connection, known: Iterable[Person]) -> list[Person]:
+    """Every account, in whichever organisation, of those of whom more than one is known to be."""
+    humans = sorted({found.human for found in known if found.human is not None})
+    if not humans:
+        return []
+    return [_person(row) for row in connection.execute(select(_people).where(_people.c.human.in_(humans)))]
 
 
 def actor(connection: Connection, organisation: str, key: str, today: date) -> Actor | None:

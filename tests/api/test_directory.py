@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 
 from api import directory
 from api.bootstrap import Runtime
-from api.directory import Editor, OpensDeadCorner
+from api.checking import OpensDeadCorner
+from api.directory import Editor
 from engine.actor import Grant
 from engine.directory import Absence, Organisation, Person
 from engine.errors import InvalidInput, Text
@@ -307,15 +308,22 @@ class Open:
     text: Text
 
 
-def no_head_of_safety(connection: Connection) -> Iterator[Open]:
+class NoHeadOfSafety:
     """A check of one question; another corner was dead before and is no reason to refuse anything."""
-    yield Open("old", Text("旧问题", "an old one"))
-    if not people.holders(connection, "school", "safety_head", START.date()):
-        yield Open("safety_head", Text("没有安稳办主任，隐患无人销号", "without a head of safety no hazard is closed"))
+
+    def look(self, connection: Connection) -> bool:
+        return bool(people.holders(connection, "school", "safety_head", START.date()))
+
+    def find(self, seen: bool) -> Iterator[Open]:
+        yield Open("old", Text("旧问题", "an old one"))
+        if not seen:
+            yield Open(
+                "safety_head", Text("没有安稳办主任，隐患无人销号", "without a head of safety no hazard is closed")
+            )
 
 
 def test_a_change_that_opens_a_dead_corner_is_refused_with_what_it_opens(runtime: Runtime, school: School) -> None:
-    editor = Editor(runtime.database, "school", "cli", START, check=no_head_of_safety)
+    editor = Editor(runtime.database, "school", "cli", START, check=NoHeadOfSafety())
     with pytest.raises(OpensDeadCorner) as refused:
         directory.withdraw(editor, "safety_head", "safety_head", "*")
     assert refused.value.findings == (
@@ -328,7 +336,7 @@ def test_a_change_that_opens_a_dead_corner_is_refused_with_what_it_opens(runtime
 
 
 def test_what_is_confirmed_is_done_and_what_it_opened_is_on_record(runtime: Runtime, school: School) -> None:
-    editor = Editor(runtime.database, "school", "cli", START, confirmed=True, check=no_head_of_safety)
+    editor = Editor(runtime.database, "school", "cli", START, confirmed=True, check=NoHeadOfSafety())
     directory.withdraw(editor, "safety_head", "safety_head", "*")
     with runtime.database.read() as connection:
         [change] = people.changes(connection, "school")

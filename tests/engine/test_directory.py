@@ -233,9 +233,6 @@ def test_holders_are_found_in_sql_as_the_directory_finds_them(database: Database
                 assert active == set(directory.holders(role, today))
 
 
-@pytest.mark.xfail(
-    strict=True, reason="reading the whole directory overlooks strangers who only sit, stand in or are linked"
-)
 @unhurried
 @any_directory
 def test_a_directory_read_back_says_the_same_of_everybody(database: Database, directory: Directory) -> None:

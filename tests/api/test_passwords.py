@@ -1,0 +1,40 @@
+import pytest
+
+from api import passwords
+
+
+def test_only_the_password_itself_fits_its_hash() -> None:
+    kept = passwords.hashed("风雨操场 east-gate")
+    assert passwords.fits("风雨操场 east-gate", kept)
+    assert not passwords.fits("风雨操场 east-gate ", kept)
+    assert not passwords.fits("anything", "no hash at all")
+    assert passwords.hashed("风雨操场 east-gate") != kept, "each has a salt of its own"
+    assert kept.startswith("$argon2id$") and "east" not in kept
+    assert not passwords.outdated(kept)
+
+
+@pytest.mark.parametrize(
+    "password, accepted",
+    [
+        ("short", False),
+        ("九个汉字不够长啊呀", False),
+        ("十个汉字的密码已经够长了", True),
+        ("aaaaaaaaaaaa", False),
+        ("password123", False),
+        ("Password123", False),
+        ("xx-t20190012-yy", False),
+        ("the-T20190012", False),
+        ("correct horse battery", True),
+        ("x" * 100 + "yzabc", True),
+        ("xyza" * 51, False),
+    ],
+)
+def test_what_may_be_a_password(password: str, accepted: bool) -> None:
+    fault = passwords.fault_of(password, "T20190012", "教师")
+    assert (fault is None) is accepted, fault
+
+
+def test_a_drawn_password_is_one_and_never_the_same() -> None:
+    drawn = {passwords.drawn() for _ in range(50)}
+    assert len(drawn) == 50
+    assert all(passwords.fault_of(one) is None for one in drawn)
