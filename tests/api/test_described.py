@@ -1,0 +1,97 @@
+"""Whatever the OpenAPI document describes is asked, signed in as three roles: nothing breaks, nothing answers what it does
+not describe. The short form; `BIHUAN_EXAMPLES=200 make test ARGS="-k described"` asks for longer.
+"""
+
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from api.app import create_app
+from api.auth import ON_BEHALF_OF, ORGANISATION
+from tests.builders import School, a_runtime, a_school
+from tests.fakes import calling
+from workflows import CATALOG
+
+EXAMPLES = int(os.environ.get("BIHUAN_EXAMPLES", "4"))  # requests to each address in each role
+ROLES = ("safety_head", "hqc_head", "teacher")  # an overseer, a head in his department, somebody without a duty
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+
+#: what stands for itself in an address: without these nearly every request would end at *no such case*
+KNOWN = {
+    "number": ["YH-2020-0001", "YH-2020-0002", "YL-2020-0001"],
+    "person": ["me", "teacher", "hqc_head", "nobody"],
+    "key": ["hazard", "drill"],
+    "code": ["leading_group", "HQC"],
+}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx.Client, School, Any]]:
+    """A school with a few cases, and the document that describes it."""
+    folder: Path = tmp_path_factory.mktemp("described")
+    runtime = a_runtime(folder / "data", catalog=CATALOG)
+    school = a_school(runtime.database)
+    with calling(create_app(runtime)) as client:
+        for title in ("插座松动", "灯不亮"):
+            report = {"title": title, "place": "A-101", "department": "HQC"}
+            client.post("/api/v1/hazards", json=report, headers=school.headers("teacher")).raise_for_status()
+        document = client.get("/api/v1/openapi.json", headers=school.headers("teacher")).json()
+        yield client, school, schemathesis.openapi.from_dict(document)
+    runtime.close()
+
+
+def test_every_address_answers_as_described(place: tuple[httpx.Client, School, Any], subtests: pytest.Subtests) -> None:
+    client, school, described = place
+    for found in described.get_all_operations():
+        operation = found.ok()
+        for person in ROLES:
+            with subtests.test(operation=operation.label, person=person):
+                _ask(client, school, operation, person)
+
+
+def _described_or_not(operation: Any) -> st.SearchStrategy[Any]:
+    """Requests as the document has them, and some that differ from it in one place."""
+    modes = [GenerationMode.POSITIVE, GenerationMode.POSITIVE, GenerationMode.NEGATIVE]
+    return st.sampled_from(modes).flatmap(lambda mode: operation.as_strategy(generation_mode=mode))
+
+
+def _ask(client: httpx.Client, school: School, operation: Any, person: str) -> None:
+    @settings(
+        max_examples=EXAMPLES, derandomize=True, database=None, deadline=None, phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(case=_described_or_not(operation), data=st.data())
+    def ask(case: Any, data: st.DataObject) -> None:
+        for name in set(case.path_parameters or {}) & set(KNOWN):
+            case.path_parameters[name] = data.draw(st.sampled_from([*KNOWN[name], case.path_parameters[name]]))
+        if data.draw(
+            st.integers(0, 3)
+        ):  # where and in whose name: nearly always nowhere, and nothing else would be asked
+            for name in (ORGANISATION, ON_BEHALF_OF):
+                case.headers.pop(name, None)
+        asked = case.as_transport_kwargs(base_url="http://test", headers=school.headers(person))
+        sent = {
+            name: asked[name] for name in ("method", "url", "headers", "params", "json", "content") if name in asked
+        }
+        if "data" in asked:
+            sent["content"] = asked["data"]
+        answer = client.request(**sent)
+        answer.elapsed = timedelta()  # nothing was measured in one process, and it is asked for
+        case.validate_response(answer, checks=CHECKS)
+
+    ask()
