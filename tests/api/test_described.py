@@ -84,10 +84,10 @@ def _ask(client: httpx.Client, school: School, operation: Any, person: str) -> N
         ):  # where and in whose name: nearly always nowhere, and nothing else would be asked
             for name in (ORGANISATION, ON_BEHALF_OF):
                 case.headers.pop(name, None)
-        asked = case.as_transport_kwargs(base_url="http://test", headers=school.headers(person))
-        sent = {
-            name: asked[name] for name in ("method", "url", "headers", "params", "json", "content") if name in asked
-        }
+        asked = case.as_transport_kwargs(base_url="http://test")
+        said = {**asked["headers"], **school.headers(person)}  # the document names a bearer, and one was made up
+        sent = {name: asked[name] for name in ("method", "url", "params", "json", "content") if name in asked}
+        sent["headers"] = {name: str(value).encode() for name, value in said.items()}
         if "data" in asked:
             sent["content"] = asked["data"]
         answer = client.request(**sent)
