@@ -170,12 +170,32 @@ def test_printers_colours_become_a_screen_s() -> None:
     assert (kept.mode, _name(kept.getpixel((20, 20))), _name(kept.getpixel((20, 100)))) == ("RGB", "red", "blue")
 
 
-def test_the_colours_of_another_screen_become_srgb_and_its_profile_goes() -> None:
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("XYZ")).tobytes()
-    for given in (profile, ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(), b"broken" * 30):
-        kept = opened(draw_anew(encoded(a_sight(), "JPEG", icc_profile=given)).content)
-        assert "icc_profile" not in kept.info
-        assert _name(kept.getpixel((20, 20))) == "red"
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def _of_a_screen_that_swaps_red_and_green() -> bytes:
+    """sRGB's own profile, its first two colours exchanged and its name no longer sRGB's."""
+    swapped = SRGB.replace(b"rXYZ", b"....").replace(b"gXYZ", b"rXYZ").replace(b"....", b"gXYZ")
+    named = "sRGB".encode("utf-16-be")
+    assert named in swapped and swapped != SRGB
+    return swapped.replace(named, "xRGB".encode("utf-16-be"))
+
+
+@pytest.mark.parametrize(
+    "profile, shown",
+    [(_of_a_screen_that_swaps_red_and_green(), "lime"), (SRGB, "red"), (b"broken" * 30, "red"), (SRGB[:200], "red")],
+    ids=["another screen's", "sRGB", "broken", "broken off"],
+)
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("mode", ["RGB", "P", "RGBA"])
+def test_the_colours_of_another_screen_become_srgb_and_its_profile_goes(
+    profile: bytes, shown: str, kind: str, mode: str
+) -> None:
+    if (kind, mode) in {("JPEG", "P"), ("JPEG", "RGBA"), ("WEBP", "P")}:
+        mode = "RGB"  # these hold no other
+    kept = opened(draw_anew(encoded(a_sight().convert(mode), kind, icc_profile=profile)).content)
+    assert "icc_profile" not in kept.info
+    assert _name(kept.getpixel((20, 20))) == shown
 
 
 def test_a_webp_becomes_a_jpeg_on_white() -> None:
