@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import Connection, make_url
 
 from api import migrations
-from api.files import FileStore
+from api.evidence.store import FileStore
 from api.folder import Folder
 from api.settings import Settings
 from api.writer import Writer

@@ -7,6 +7,7 @@ Refusal
 ├── UnknownAddress       no such address
 ├── UnknownOrganisation  no such organisation, or none that granted the asker anything
 ├── MethodRefused        the address is there, the method is not
+├── FileGone             an uploaded file's bytes are no longer there
 ├── TooLarge             more was sent than is taken
 ├── UnsupportedType      the body is of a kind that is not taken here
 └── Defect               something broke; the answer says so and nothing else
@@ -54,6 +55,11 @@ class MethodRefused(Refusal):
     title = Text("不支持该方法", "Method not allowed")
 
 
+class FileGone(Refusal):
+    code = "file_gone"
+    title = Text("文件内容缺失", "The file's bytes are missing")
+
+
 class TooLarge(Refusal):
     code = "too_large"
     title = Text("内容过大", "Too large")
@@ -80,6 +86,7 @@ STATUS: Mapping[type[Refusal], int] = {
     NotPossibleNow: 409,
     GuardRefused: 409,
     OpensDeadCorner: 409,
+    FileGone: 410,
     StaleCase: 412,
     TooLarge: 413,
     UnsupportedType: 415,
@@ -254,7 +261,7 @@ def too_large(limit_bytes: int) -> TooLarge:
     return TooLarge(
         asked=Text("提交内容", "Send a body"),
         obstacle=Text(f"超过上限 {limit_bytes} 字节", f"it has more than {limit_bytes} bytes"),
-        remedy=Text("请压缩或拆分后再提交", "Send less, or a smaller picture"),
+        remedy=Text("请压缩或拆分后再提交", "Send less, or a smaller file"),
     )
 
 

@@ -5,6 +5,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -15,6 +16,9 @@ from pydantic import BaseModel, BeforeValidator, ValidationError
 from starlette.requests import ClientDisconnect
 
 from api.auth import SignedIn, runtime_of
+from api.evidence.documents import EXTENSIONS
+from api.evidence.names import name_said
+from api.evidence.store import Kind
 from api.problems import too_large, unsupported_type
 from engine.clock import utc
 from engine.definition import Form, said
@@ -23,10 +27,11 @@ from engine.handle import CASE_NUMBER
 
 Read = TypeVar("Read", bound=BaseModel)
 
-MAX_BODY_BYTES = 1_000_000  # forms are text; pictures go to /files
+MAX_BODY_BYTES = 1_000_000  # forms are text; pictures and documents go to /files
 KEY = re.compile(r"[\x21-\x7e]{1,128}")
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 REVISION = re.compile(r'(?:W/)?"(\d{1,9})"')
+UPLOADED = ("image/jpeg", "image/png", "image/webp", *EXTENSIONS)
 FOUND_AT = "found_at"  # may stand in every body: when the asker says he found it, a claim
 
 
@@ -57,11 +62,27 @@ async def _answers(request: Request, _asker: SignedIn) -> dict[str, Any]:
     return parsed(content)
 
 
-async def _picture(request: Request, _asker: SignedIn) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file as it was sent. `name`: what its sender calls it, made harmless; "" if he does not say."""
+
+    content: bytes
+    kind: Kind
+    name: str
+
+
+async def _upload(request: Request, _asker: SignedIn) -> Upload:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if not media_type.startswith("image/"):
-        raise unsupported_type("image/jpeg, image/png, image/webp")
-    return await read_bytes(request, runtime_of(request).settings.max_upload_bytes)
+    settings = runtime_of(request).settings
+    kind: Kind
+    if media_type.startswith("image/"):
+        kind, limit_bytes = "picture", settings.max_upload_bytes
+    elif media_type in EXTENSIONS:
+        kind, limit_bytes = "document", settings.max_document_bytes
+    else:
+        raise unsupported_type(", ".join(UPLOADED))
+    content = await read_bytes(request, limit_bytes)
+    return Upload(content, kind, name_said(request.headers.get("content-disposition", "")))
 
 
 def parsed(content: bytes) -> dict[str, Any]:
@@ -211,7 +232,7 @@ async def _expected_revision(request: Request, _asker: SignedIn) -> int | None:
 
 
 Answers = Annotated[dict[str, Any], Depends(_answers)]
-PictureBytes = Annotated[bytes, Depends(_picture)]
+Uploaded = Annotated[Upload, Depends(_upload)]
 Key = Annotated[str | None, Depends(_key)]
 ExpectedRevision = Annotated[int | None, Depends(_expected_revision)]
 

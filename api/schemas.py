@@ -23,7 +23,7 @@ from engine.definition import (
 from engine.directory import Department, Person
 from engine.errors import Locale, Text
 from engine.events import Event
-from engine.store.files import FileRecord
+from engine.store.files import FileRecord, Sent
 from engine.store.periods import PeriodRecord
 from notifications.message import Delivery, InboxMessage
 
@@ -253,10 +253,16 @@ class PeriodList(BaseModel):
 
 
 class FileAnswer(BaseModel):
+    """An uploaded file. `sha256` names what is kept, `sent_sha256` what was sent; `taken_at` is the camera's claim."""
+
     sha256: str
     media_type: str
     size_bytes: int
     uploaded_at: AwareDatetime
+    sent_sha256: str | None
+    name: str
+    taken_at: str | None
+    thumbnail: str | None
 
 
 class GrantAnswer(BaseModel):
@@ -527,12 +533,16 @@ def period_answer(record: PeriodRecord, now: datetime) -> PeriodAnswer:
     )
 
 
-def file_answer(record: FileRecord) -> FileAnswer:
+def file_answer(record: FileRecord, sent: Sent) -> FileAnswer:
     return FileAnswer(
         sha256=record.sha256,
         media_type=record.media_type,
         size_bytes=record.size_bytes,
         uploaded_at=record.uploaded_at,
+        sent_sha256=sent.sha256,
+        name=sent.name,
+        taken_at=sent.taken_at,
+        thumbnail=f"/api/v1/files/{record.sha256}/thumbnail" if record.is_picture else None,
     )
 
 

@@ -51,6 +51,7 @@ class Settings(BaseSettings):
     tick_seconds: int = Field(30, ge=1, le=3600, description="How often `serve` looks for due deadlines and periods")
     deliver_seconds: int = Field(10, ge=1, le=3600, description="How often `serve` sends what waits to be sent")
     max_upload_bytes: int = Field(10 * 1024 * 1024, ge=1024, description="Largest picture that is taken")
+    max_document_bytes: int = Field(20 * 1024 * 1024, ge=1024, description="Largest document that is taken")
     queue_limit: int = Field(
         1000, ge=1, description="Commands that may wait for the writer; beyond it the answer is 503"
     )

@@ -565,9 +565,12 @@ class _Turn:
                 if case is not None and may_see(case, visibility(actor, self.engine.catalog.overseers)):
                     related[value] = case
                     continue
-            elif self._exists(actor.organisation, kind, value):
-                continue
-            faults.append(FieldFault(name, Text(f"{value!r} {_MISSING[kind].zh}", f"{value!r} {_MISSING[kind].en}")))
+                missing: str | None = kind
+            else:
+                missing = self._missing(actor.organisation, kind, value)
+            if missing is not None:
+                what = _MISSING[missing]
+                faults.append(FieldFault(name, Text(f"{value!r} {what.zh}", f"{value!r} {what.en}")))
         if faults:
             raise InvalidInput(
                 asked=asked,
@@ -583,17 +586,23 @@ class _Turn:
         found = {key: people.person(self.connection, organisation, key) for key in keys}
         return {key: person.department for key, person in found.items() if person is not None}
 
-    def _exists(self, organisation: str, kind: str, value: str) -> bool:
+    def _missing(self, organisation: str, kind: str, value: str) -> str | None:
+        """What there is to say of a name that leads to nothing of this kind; None where it does."""
         if kind == "person":
             found = people.person(self.connection, organisation, value)
-            return found is not None and found.active
+            return None if found is not None and found.active else kind
         if kind == "department":
-            return people.department_exists(self.connection, organisation, value)
-        return files.find(self.connection, organisation, value) is not None
+            return None if people.department_exists(self.connection, organisation, value) else kind
+        file = files.find(self.connection, organisation, value)
+        if file is None:
+            return "file"
+        if file.is_picture != (kind == "file"):
+            return "picture" if kind == "file" else "document"
+        return None
 
     def _use_files(self, form: type[Form], data: Mapping[str, Any], organisation: str, number: str) -> None:
         for _, kind, value in references(form, data):
-            if kind == "file":
+            if kind in {"file", "document"}:
                 files.use(self.connection, organisation, value, number)
 
     # --- keys ------------------------------------------------------------------------------------------------------
@@ -733,5 +742,7 @@ _MISSING = {
     "person": Text("不是本单位在册人员", "is nobody active in this organisation"),
     "department": Text("不是本单位的部门", "is no department of this organisation"),
     "file": Text("尚未上传", "has not been uploaded"),
+    "picture": Text("是文件，此处应为照片", "is a document, and a picture is asked for"),
+    "document": Text("是照片，此处应为文件（PDF、Word、Excel）", "is a picture, and a document is asked for"),
     "case": Text("查无此项", "is no case you may see"),
 }

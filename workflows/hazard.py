@@ -17,6 +17,7 @@ from engine.definition import (
     CaseRef,
     Day,
     DepartmentRef,
+    DocumentRef,
     Effect,
     Escalation,
     FileRef,
@@ -829,6 +830,23 @@ HAZARD_1 = Workflow(
 
 # --- version 2 -------------------------------------------------------------------------------------------------------
 
+Attachments = Annotated[list[DocumentRef], Field(max_length=5)]
+
+
+class ReportFixWithPapers(ReportFix):
+    attachments: Attachments = asks(
+        "附件（检测报告、验收单等）", "Papers (test reports and the like)", default_factory=list
+    )
+
+
+class FilePlanWithPapers(FilePlan):
+    attachments: Attachments = asks(
+        "附件（治理方案原件等）", "Papers (the plan itself and the like)", default_factory=list
+    )
+
+
+WITH_PAPERS: Mapping[str, type[Form]] = {"fix": ReportFixWithPapers, "file_plan": FilePlanWithPapers}
+
 
 def either_level(case: Case, _: Mapping[str, Any]) -> tuple[Case, ...]:
     """The criteria decide, and nobody else."""
@@ -872,10 +890,12 @@ MODES: Mapping[str, Text] = {
 
 def _second(transition: Transition) -> Transition:
     guards = (*transition.guards, assignee_of_department) if transition.trigger in NAMING else transition.guards
-    return replace(transition, guards=guards, outcomes=OUTCOMES.get(transition.trigger))
+    form = WITH_PAPERS.get(transition.trigger, transition.form)
+    return replace(transition, guards=guards, form=form, outcomes=OUTCOMES.get(transition.trigger))
 
 
-#: since version 2 whoever is put in charge belongs to the department that answers; the loop tells `engine.proof` what its
+#: since version 2 papers can be sent with a fix and a plan, and whoever is put in charge belongs to the department that
+#: answers; the loop tells `engine.proof` what its
 #: effects mean for who signs. Everything else is as in version 1
 HAZARD = replace(
     HAZARD_1,

@@ -255,8 +255,8 @@ class _Replay:
         for number in range(1, 5):
             content = _drawn(kind, number)
             by = "person:safety.staff"
-            record = self.runtime.files.put(self.runtime.database, ORGANISATION, content, by, self.clock.now())
-            hashes.append(record.sha256)
+            kept = self.runtime.files.put(self.runtime.database, ORGANISATION, content, by, self.clock.now())
+            hashes.append(kept.record.sha256)
         return tuple(hashes)
 
 

@@ -64,7 +64,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         "description": "RFC 9457 problem",
         "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
-    for status in (401, 403, 404, 409, 412, 413, 415, 422, 503)
+    for status in (401, 403, 404, 409, 410, 412, 413, 415, 422, 503)
 }
 
 

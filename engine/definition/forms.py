@@ -16,13 +16,19 @@ from engine.errors import Text, WorkflowError
 class Reference:
     """Marks a form field that names something which must exist: handle looks it up before the step is decided."""
 
-    kind: Literal["person", "department", "case", "file"]
+    kind: Literal["person", "department", "case", "file", "document"]
 
 
 PersonRef = Annotated[str, StringConstraints(min_length=1, max_length=64), Reference("person")]
 DepartmentRef = Annotated[str, StringConstraints(min_length=1, max_length=32), Reference("department")]
 CaseRef = Annotated[str, StringConstraints(pattern=r"^[A-Z]{1,8}-\d{4}-\d{4,}$"), Reference("case")]
-FileRef = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$"), Reference("file")]
+FileRef = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$"), Reference("file")]  # a picture
+DocumentRef = Annotated[
+    str,
+    StringConstraints(pattern=r"^[0-9a-f]{64}$"),
+    Field(json_schema_extra={"reference": "document"}),  # else the schema could not tell it from a picture
+    Reference("document"),
+]
 Day = Annotated[
     date, Field(ge=date(2000, 1, 1), le=date(2100, 12, 31))
 ]  # calendars end, and arithmetic on far days is slow

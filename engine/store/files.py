@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy import Connection, bindparam, delete, func, or_, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from engine.store.database import table_of
@@ -14,7 +14,13 @@ _holders = table_of(FileHolderRow)
 
 UNUSED_FOR = timedelta(days=7)  # an upload whose step never came
 
-_HOLD = upsert(_holders).on_conflict_do_nothing()
+_holding = upsert(_holders)
+_HOLD = _holding.on_conflict_do_update(
+    index_elements=["organisation", "sha256", "kind", "holder"],
+    set_={  # what somebody sent first stays on record, whatever he sends later that becomes the same file
+        name: func.coalesce(_holders.c[name], _holding.excluded[name]) for name in ("sent_sha256", "name", "taken_at")
+    },
+)
 _FIND = select(_files).where(_files.c.organisation == bindparam("organisation"), _files.c.sha256 == bindparam("sha256"))
 
 
@@ -28,11 +34,30 @@ class FileRecord:
     size_bytes: int
     uploaded_at: datetime
 
+    @property
+    def is_picture(self) -> bool:
+        return self.media_type.startswith("image/")
 
-def add(connection: Connection, record: FileRecord, by: str) -> None:
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What one sender sent.
+
+    sha256     of the bytes as they came: a picture's are drawn anew before they are kept; None for what came before that
+    name       what he calls it, for people to read
+    taken_at   when the camera says it was taken, in its own time: a claim
+    """
+
+    sha256: str | None
+    name: str = ""
+    taken_at: str | None = None
+
+
+def add(connection: Connection, record: FileRecord, by: str, sent: Sent | None = None) -> None:
     """Write an upload down; the same content uploaded again is the same file, and its week starts again.
 
-    by   the principal who sent it, who may fetch it from now on
+    by     the principal who sent it, who may fetch it from now on
+    sent   what it was before it was kept
     """
     values = {name: getattr(record, name) for name in FileRecord.__slots__}
     statement = upsert(_files).values(values)
@@ -41,7 +66,7 @@ def add(connection: Connection, record: FileRecord, by: str) -> None:
             index_elements=["organisation", "sha256"], set_={"uploaded_at": record.uploaded_at}
         )
     )
-    _hold(connection, record.organisation, record.sha256, "uploader", by)
+    _hold(connection, record.organisation, record.sha256, "uploader", by, sent)
 
 
 def find(connection: Connection, organisation: str, sha256: str) -> FileRecord | None:
@@ -49,14 +74,47 @@ def find(connection: Connection, organisation: str, sha256: str) -> FileRecord |
     return None if row is None else FileRecord(**row._mapping)
 
 
-def uploaders(connection: Connection, organisation: str, sha256: str) -> list[str]:
-    """The principals who sent it."""
-    return _holding(connection, organisation, sha256, "uploader")
+def made_of(connection: Connection, organisation: str, sha256: str) -> FileRecord | None:
+    """The file that the bytes of this hash became when they were sent; or are, if they were made here of others."""
+    statement = (
+        select(_files)
+        .join(
+            _holders,
+            (_holders.c.organisation == _files.c.organisation)
+            & (_holders.c.sha256 == _files.c.sha256)
+            & (_holders.c.kind == "uploader"),
+        )
+        .where(
+            _holders.c.organisation == organisation,
+            _holders.c.sent_sha256.is_not(None),
+            or_(_holders.c.sent_sha256 == sha256, _holders.c.sha256 == sha256),
+        )
+        .order_by(_files.c.sha256)
+        .limit(1)
+    )
+    row = connection.execute(statement).first()
+    return None if row is None else FileRecord(**row._mapping)
+
+
+def senders(connection: Connection, organisation: str, sha256: str) -> dict[str, Sent]:
+    """principal → what he sent, of everybody who sent it."""
+    statement = (
+        select(_holders)
+        .where(_holders.c.organisation == organisation, _holders.c.sha256 == sha256, _holders.c.kind == "uploader")
+        .order_by(_holders.c.holder)
+    )
+    rows = connection.execute(statement)
+    return {row.holder: Sent(row.sent_sha256, row.name or "", row.taken_at) for row in rows}
 
 
 def cases_using(connection: Connection, organisation: str, sha256: str) -> list[str]:
     """The numbers of the cases it is evidence in."""
-    return _holding(connection, organisation, sha256, "case")
+    statement = (
+        select(_holders.c.holder)
+        .where(_holders.c.organisation == organisation, _holders.c.sha256 == sha256, _holders.c.kind == "case")
+        .order_by(_holders.c.holder)
+    )
+    return list(connection.execute(statement).scalars())
 
 
 def use(connection: Connection, organisation: str, sha256: str, number: str) -> None:
@@ -79,14 +137,11 @@ def sweep(connection: Connection, now: datetime) -> list[tuple[str, str]]:
     return swept
 
 
-def _hold(connection: Connection, organisation: str, sha256: str, kind: str, holder: str) -> None:
-    connection.execute(_HOLD, {"organisation": organisation, "sha256": sha256, "kind": kind, "holder": holder})
-
-
-def _holding(connection: Connection, organisation: str, sha256: str, kind: str) -> list[str]:
-    statement = (
-        select(_holders.c.holder)
-        .where(_holders.c.organisation == organisation, _holders.c.sha256 == sha256, _holders.c.kind == kind)
-        .order_by(_holders.c.holder)
-    )
-    return list(connection.execute(statement).scalars())
+def _hold(
+    connection: Connection, organisation: str, sha256: str, kind: str, holder: str, sent: Sent | None = None
+) -> None:
+    told: dict[str, str | None] = {"sent_sha256": None, "name": None, "taken_at": None}
+    if sent is not None:
+        told = {"sent_sha256": sent.sha256, "name": sent.name or None, "taken_at": sent.taken_at}
+    values = {"organisation": organisation, "sha256": sha256, "kind": kind, "holder": holder}
+    connection.execute(_HOLD, {**values, **told})

@@ -444,14 +444,23 @@ class FileRow(SQLModel, table=True):
 
 
 class FileHolderRow(SQLModel, table=True):
-    """Who may fetch a file: each who uploaded it, and whoever may see a case that uses it. One without a case is swept."""
+    """Who may fetch a file: each who uploaded it, and whoever may see a case that uses it. One without a case is swept.
+
+    Of an uploader also what he sent: the hash before it was drawn anew, what he called it, when the camera says it was.
+    """
 
     __tablename__ = "file_holder"
-    __table_args__ = (CheckConstraint("kind IN ('uploader','case')", name="kind"),)
+    __table_args__ = (
+        CheckConstraint("kind IN ('uploader','case')", name="kind"),
+        Index("ix_file_holder_sent", "organisation", "sent_sha256"),
+    )
     organisation: str = _key()
     sha256: str = _key()
     kind: str = _key(16)
     holder: str = _key(80)
+    sent_sha256: str | None = Field(default=None, max_length=64)
+    name: str | None = Field(default=None, max_length=200)
+    taken_at: str | None = Field(default=None, max_length=25)
 
 
 #: refuses to change what has been recorded, on SQLite; run once after the tables are made

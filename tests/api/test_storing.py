@@ -56,7 +56,7 @@ def test_a_full_disk_is_a_503_and_leaves_nothing_half_written(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("api.files.os.fsync" if where == "the bytes" else "api.files.files.add", full)
+    monkeypatch.setattr("api.evidence.store.os.fsync" if where == "the bytes" else "api.evidence.store.files.add", full)
     answer = client.post(
         "/api/v1/files", content=a_picture("PNG"), headers=school.headers("teacher", Content_Type="image/png")
     )

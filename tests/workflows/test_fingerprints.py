@@ -18,12 +18,12 @@ from engine.errors import Text
 from engine.guards import Situation, guard
 from workflows import CATALOG
 from workflows.drill import DRILL
-from workflows.hazard import HAZARD, HazardPolicy, Photos, ReportFix
+from workflows.hazard import HAZARD, HazardPolicy, Photos, ReportFixWithPapers
 from workflows.inspection import INSPECTION
 
 PUBLISHED = {
     ("hazard", 1): "39422642bd33c6131075fc1006b74e8bdd003ca7ab1a5e53b6bae469c2da268f",
-    ("hazard", 2): "47eaaa32957c7b56cd1a19363a032765b8718da6e4111205736751eafc3b6300",
+    ("hazard", 2): "8a6415244851f2477af77bbf5f8b77d5c181551455556c63d4cc58bedec451a4",
     ("drill", 1): "1e65bc986c9e7923abdf1554e73f6493a9c10c7262696d8e5824052d56f725ca",
     ("drill", 2): "8d319db59ebddea16d19fa2eb6f4c2bf76362b3782a734e04b30b232648d721f",
     ("inspection", 1): "4d11545258b2e4755386cb8f57c0251ec7769be19d61e968ebc39be4842831f4",
@@ -49,20 +49,20 @@ def another(_: Situation) -> bool:
     return True
 
 
-class ReportFixOfFewerPhotos(ReportFix):
-    model_config = ConfigDict(title="ReportFix")
+class ReportFixOfFewerPhotos(ReportFixWithPapers):
+    model_config = ConfigDict(title="ReportFixWithPapers")
     photos_after: Annotated[list[FileRef], Field(max_length=3)] = asks(
         "整改后照片", "Photos after", default_factory=list
     )
 
 
-class ReportFixOfAsManyPhotos(ReportFix):
-    model_config = ConfigDict(title="ReportFix")
+class ReportFixOfAsManyPhotos(ReportFixWithPapers):
+    model_config = ConfigDict(title="ReportFixWithPapers")
     photos_after: Photos = asks("整改后照片", "Photos after", default_factory=list)
 
 
 # under the name of the one they stand in for: only what they ask for may tell them apart
-ReportFixOfFewerPhotos.__name__ = ReportFixOfAsManyPhotos.__name__ = ReportFix.__name__
+ReportFixOfFewerPhotos.__name__ = ReportFixOfAsManyPhotos.__name__ = ReportFixWithPapers.__name__
 
 
 class HazardPolicyOfTwoReturns(HazardPolicy):

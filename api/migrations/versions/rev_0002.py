@@ -25,6 +25,11 @@ def upgrade() -> None:
     op.create_index("ix_person_human", "person", ["human"], unique=False)
     with op.batch_alter_table("refusal") as table:
         table.add_column(sa.Column("on_behalf_of", sa.String(length=80), nullable=True))
+    with op.batch_alter_table("file_holder") as table:
+        table.add_column(sa.Column("sent_sha256", sa.String(length=64), nullable=True))
+        table.add_column(sa.Column("name", sa.String(length=200), nullable=True))
+        table.add_column(sa.Column("taken_at", sa.String(length=25), nullable=True))
+    op.create_index("ix_file_holder_sent", "file_holder", ["organisation", "sent_sha256"], unique=False)
     with op.batch_alter_table("token") as table:
         table.add_column(sa.Column("allows", sa.String(length=16), nullable=False, server_default="act"))
         table.create_check_constraint("allows", "allows IN ('read','act')")

@@ -36,8 +36,8 @@ def test_a_file_is_evidence_in_every_case_that_uses_it(school: School) -> None:
         for number in ("X-2019-0002", "X-2019-0001", "X-2019-0002"):
             files.use(connection, HERE, SHA, number)
         assert files.cases_using(connection, HERE, SHA) == ["X-2019-0001", "X-2019-0002"]
-        assert files.uploaders(connection, HERE, SHA) == [ALICE, BOB]
-        assert files.uploaders(connection, THERE, SHA) == []
+        assert list(files.senders(connection, HERE, SHA)) == [ALICE, BOB]
+        assert files.senders(connection, THERE, SHA) == {}
 
 
 def test_the_same_content_uploaded_again_begins_its_week_anew(school: School) -> None:
