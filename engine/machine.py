@@ -200,6 +200,8 @@ def decide(
     after = case if transition.quiet else _filled_in(case, data)
     if transition.acts_as:
         after = after.with_acted(transition.acts_as, *setting.actor.persons)
+    if transition.takes_over:
+        after = replace(after, assignee=setting.actor.person).with_acted("assignee", *setting.actor.persons)
     if not setting.permit.completes:
         return _one_signature(workflow, transition, case, after, data, setting)
     if transition.counts:
