@@ -528,7 +528,10 @@ class _Turn:
         today = calendar.local_date(self.now)
         due: datetime | None = case.due_at
         step = workflow.triggers[event.trigger][0].title if event.trigger in workflow.triggers else None
-        by = people.person(self.connection, case.organisation, actor.person) if actor.person else None
+        by, represented = (
+            people.person(self.connection, case.organisation, key) if key else None
+            for key in (actor.person, actor.on_behalf_of)
+        )
         return {
             "number": case.number,
             "workflow": workflow.key,
@@ -547,6 +550,7 @@ class _Turn:
             "skipped": list(told.skipped),
             "awaits": [workflow.called(name).to_json() for name in workflow.awaited(case)],
             "actor_post": by.name if by else None,
+            "represented_post": represented.name if represented else None,
             "path": f"/api/v1/{workflow.plural}/{case.number}",
         }
 

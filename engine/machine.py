@@ -170,7 +170,8 @@ def blank_case(workflow: Workflow, actor: Actor, data: Mapping[str, Any], now: d
         counts_as=initial.counted,
         final=initial.final,
         opened_at=now,
-        reporter=actor.person,
+        # whoever is represented reported it: his delegate goes on with it while he stands in, and he himself afterwards
+        reporter=actor.standing or actor.person,
     )
     case = _filled_in(case, data)
     if workflow.opened_as:

@@ -287,7 +287,7 @@ class Play:
             named = self._whom_fate_names(case) if _names_somebody(transition) else (None,)
             for actor in (*self.cast.candidates(involved), _gone(case)):
                 # as if he were the reporter: he reported it, took this step, and left
-                as_reporter = replace(case, reporter=actor.person) if reports else case
+                as_reporter = replace(case, reporter=actor.standing) if reports else case
                 for person in named:
                     for after in _outcomes(self.cast, self.policy, transition, as_reporter, actor, person):
                         yield replace(after, reporter=LEFT) if reports else after
