@@ -36,7 +36,7 @@ from engine.definition import (
     adjusted,
     guards_of,
 )
-from engine.errors import FieldFault, GuardRefused, InvalidInput, NotPossibleNow, Refusal, StaleCase, Text
+from engine.errors import FieldFault, GuardRefused, InvalidInput, NotAllowed, NotPossibleNow, Refusal, StaleCase, Text
 from engine.events import EventType, How
 from engine.guards import Guard, Situation
 
@@ -259,6 +259,16 @@ def why_not(workflow: Workflow, transition: Transition, case: Case, now: datetim
     except Refusal as refusal:
         return refusal
     return None
+
+
+def is_his_to_take(workflow: Workflow, transition: Transition, case: Case, now: datetime, setting: Setting) -> bool:
+    """Whether the step is this actor's as far as it depends on who he is; whether it can be taken now is another matter."""
+    try:
+        judge(workflow, transition, case, setting.actor, setting.policy, Text("", ""))
+    except NotAllowed:
+        return False
+    situation = _situation(case, {}, now, setting)
+    return all(g.holds(situation) for g in guards_of(transition.guards) if g.of_people and not g.reads_form)
 
 
 def check_revision(workflow: Workflow, case: Case, command: FireTrigger) -> None:

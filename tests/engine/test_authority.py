@@ -431,6 +431,8 @@ def test_a_case_is_opened_by_those_the_loop_names(workflow: Workflow, actor: Act
 #: who could open no case of the loop, whatever he wrote: he is told so before his form is read
 OPENS_NONE: dict[str, tuple[Workflow, Actor, bool]] = {
     "anyone signed in opens a hazard": (HAZARD, a_person("erin"), False),
+    "a stranger opens none": (HAZARD, anonymous("school", "东门"), True),
+    "nor does somebody of the bureau": (HAZARD, replace(a_person("erin", "bureau"), home="bureau"), True),
     "a safety officer plans drills, if only of his department": (DRILL, a_person("erin", "dept_safety@XB1"), False),
     "a teacher plans none": (DRILL, a_person("erin", "teacher@HQC"), True),
     "a stranger plans none": (DRILL, anonymous("school", "东门"), True),
