@@ -186,7 +186,9 @@ def _count_signatures(step: str, row: Signing, case: Case, actor: Actor, asked: 
             reason="quorum",
             who=row.by,
         )
-    signature = f"{_FOR.join(actor.persons)}@{actor.department or ''}"
+    # of the fixing department is also whoever goes to look for somebody of another one
+    department = case.department if actor.own_department == case.department else actor.department
+    signature = f"{_FOR.join(actor.persons)}@{department or ''}"
     signers = (*given, signature)
     if len(signers) < row.count:
         return Permit(completes=False, signature=signature)
