@@ -751,11 +751,13 @@ def unknown_case(number: str) -> UnknownCase:
 
 
 def _no_such_step(workflow: Workflow, asked: Text) -> Refusal:
+    titles = {name: drawn[0].title for name, drawn in workflow.triggers.items()}
     return InvalidInput(
         asked=asked,
         obstacle=Text(f"“{workflow.title.zh}”没有这个步骤", f"{workflow.title.en} has no such step"),
         remedy=Text(
-            f"可用的步骤：{'、'.join(workflow.triggers)}", f"The steps there are: {', '.join(workflow.triggers)}"
+            "可用的步骤：" + "、".join(f"{title.zh}（{name}）" for name, title in titles.items()),
+            "The steps there are: " + ", ".join(f"{title.en} ({name})" for name, title in titles.items()),
         ),
     )
 
