@@ -71,7 +71,10 @@ class LinkAnswer(BaseModel):
 
 
 class EventAnswer(BaseModel):
-    """`actor` is the principal: `person:…`, `system` or `anonymous:…`. `found_at` is a claim, `recorded_at` is a fact."""
+    """`actor` is the principal: `person:…`, `system` or `anonymous:…`. `found_at` is a claim, `recorded_at` is a fact.
+
+    by   who did it in words, by name or, for who may not see names, by post: `安稳办主任 代 分管安全副校长`
+    """
 
     sequence: int
     type: str
@@ -83,6 +86,7 @@ class EventAnswer(BaseModel):
     found_at: AwareDatetime | None
     actor: str
     on_behalf_of: str | None
+    by: str
     policy_version: int
     calendar_version: int
     data: dict[str, Any]
@@ -351,12 +355,14 @@ def case_answer(
     now: datetime,
     *,
     event: Event | None = None,
+    by: Text | None = None,
     due_in_words: str | None = None,
 ) -> CaseAnswer:
     """A case in one language.
 
     now    what *overdue* is measured against. After a write it is the event's own instant, so that the answer given
            again under the same key is the same to the byte
+    by     who took the step that `event` is, as the reader may be told
     """
     clock = case.clock
     return CaseAnswer(
@@ -395,7 +401,7 @@ def case_answer(
         steps=[
             Step(trigger=t.trigger, title=t.title.in_(locale)) for t in workflow.transitions if case.state in t.sources
         ],
-        event=None if event is None else event_answer(workflow, event, locale),
+        event=None if event is None else event_answer(workflow, event, locale, by or Text(event.actor, event.actor)),
     )
 
 
@@ -408,7 +414,8 @@ EVENT_TITLES: Mapping[str, Text] = {
 }
 
 
-def event_answer(workflow: Workflow, event: Event, locale: Locale) -> EventAnswer:
+def event_answer(workflow: Workflow, event: Event, locale: Locale, by: Text) -> EventAnswer:
+    """An event in one language. `by`: who did it, as the reader may be told."""
     drawn = workflow.triggers.get(event.trigger)
     title = EVENT_TITLES.get(event.type) or (drawn[0].title if drawn else Text(event.trigger, event.trigger))
     return EventAnswer(
@@ -422,6 +429,7 @@ def event_answer(workflow: Workflow, event: Event, locale: Locale) -> EventAnswe
         found_at=event.found_at,
         actor=event.actor,
         on_behalf_of=event.on_behalf_of,
+        by=by.in_(locale),
         policy_version=event.policy_version,
         calendar_version=event.calendar_version,
         data=dict(event.data),

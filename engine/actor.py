@@ -58,6 +58,7 @@ class Actor:
     on_behalf_of   the person represented, if any; separation covers both. The grants are then those he handed on
     aliases        the other accounts of the same human beings: separation covers them too
     home           the organisation he signed in at, where that is another one
+    department     where he belongs, or where whom he represents does; `own_department` is then where he belongs himself
     in_relations   whether what the represented person stands in himself (assignee, …) was handed on as well
     """
 
@@ -71,6 +72,7 @@ class Actor:
     aliases: frozenset[str] = frozenset()
     home: str | None = None
     in_relations: bool = True
+    own_department: str | None = None
 
     @property
     def principal(self) -> str:

@@ -87,9 +87,15 @@ def people_of(case: Case) -> frozenset[str]:
 def may_open_any(workflow: Workflow, actor: Actor, asked: Text) -> None:
     """Raises NotAllowed for who could open no case of this workflow, whatever he wrote: he is not asked to correct it."""
     roles = {name.removesuffix(ANOTHER_DEPARTMENT) for name in workflow.opens_by if name not in RELATIONS}
-    related = any(name in RELATIONS and (name != "system" or actor.kind == "system") for name in workflow.opens_by)
+    related = any(_might_relate(name, actor) for name in workflow.opens_by if name in RELATIONS)
     if not related and not actor.holds_any(roles):
         raise _no_opening(workflow, asked)
+
+
+def _might_relate(name: str, actor: Actor) -> bool:
+    if name == "system":
+        return actor.kind == "system"
+    return actor.kind == "person" and (name != "anyone" or actor.home is None)
 
 
 def allow_opening(workflow: Workflow, actor: Actor, blank: Case, asked: Text) -> None:
@@ -118,7 +124,6 @@ def judge(
                 obstacle=_only(workflow, transition.by),
                 remedy=Text("请由上述岗位办理", "Leave the step to one of these posts"),
                 who=transition.by,
-                excluded=_barred(transition.never, case),
             )
         _exclude(workflow, transition.never, transition.by, case, actor, asked)
         return Permit()
@@ -139,12 +144,11 @@ def _judge_signature(
             obstacle=_only(workflow, by),
             remedy=Text("请由上述岗位办理", "Leave the step to one of these posts"),
             who=by,
-            excluded=() if transition.alone else _barred(never, case),
         )
     if transition.alone:
         return Permit()  # to send back lets nothing pass, so nobody has to be kept from it, and no case gets stuck here
     _exclude(workflow, never, row.by, case, actor, asked)
-    return _count_signatures(transition.sign_off, row, case, actor, asked, _barred(never, case))
+    return _count_signatures(transition.sign_off, row, case, actor, asked)
 
 
 def _exclude(
@@ -166,11 +170,10 @@ def _exclude(
                 ),
                 reason="separation",
                 who=by,
-                excluded=_barred(never, case) | actor.selves,
             )
 
 
-def _count_signatures(step: str, row: Signing, case: Case, actor: Actor, asked: Text, barred: frozenset[str]) -> Permit:
+def _count_signatures(step: str, row: Signing, case: Case, actor: Actor, asked: Text) -> Permit:
     if row.count == 1:
         return Permit()
     given = case.signed.get(step, ())
@@ -182,9 +185,10 @@ def _count_signatures(step: str, row: Signing, case: Case, actor: Actor, asked: 
             remedy=Text(f"共需 {row.count} 人签字，请等待其他人员", f"Wait for the others: {row.count} have to sign"),
             reason="quorum",
             who=row.by,
-            excluded=barred | gave | actor.selves,
         )
-    signature = f"{_FOR.join(actor.persons)}@{actor.department or ''}"
+    # of the fixing department is also whoever goes to look for somebody of another one
+    department = case.department if actor.own_department == case.department else actor.department
+    signature = f"{_FOR.join(actor.persons)}@{department or ''}"
     signers = (*given, signature)
     if len(signers) < row.count:
         return Permit(completes=False, signature=signature)
@@ -195,7 +199,6 @@ def _count_signatures(step: str, row: Signing, case: Case, actor: Actor, asked: 
             remedy=Text("请至少一位其他部门的人员签字", "At least one signature has to come from another department"),
             reason="quorum",
             who=row.by,
-            excluded=barred | gave | actor.selves,
         )
     return Permit(signature=signature)
 
@@ -203,11 +206,6 @@ def _count_signatures(step: str, row: Signing, case: Case, actor: Actor, asked: 
 def signers_of(signature: str) -> list[str]:
     """The person who signed and the person represented: neither counts a second time."""
     return signature.rsplit("@", 1)[0].split(_FOR)
-
-
-def _barred(never: Iterable[str], case: Case) -> frozenset[str]:
-    """Whom these exclusions keep away."""
-    return frozenset().union(*(_ever(relation, case) for relation in never))
 
 
 def _ever(relation: str, case: Case) -> set[str]:

@@ -185,6 +185,7 @@ class Directory:
             aliases=self._others(self.people[person]) | self._others(away),
             home=None if self.people[person].organisation == self.organisation else self.people[person].organisation,
             in_relations=everything,
+            own_department=self.people[person].department,
         )
 
     def actors(self, person: str, day: date) -> Iterator[Actor]:

@@ -16,7 +16,7 @@ BihuanError
 └── FolderError             the data folder cannot be used the way it was asked for
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -94,7 +94,6 @@ class NotAllowed(Refusal):
 
     reason      which rule denied it: role, separation, quorum, …; stable, for the refusal log and the figures
     who         the roles and relations that could, as the loop names them
-    excluded    persons whom separation or an earlier signature keeps from it, whatever they hold
     could       who could today, once the directory was asked; None before
     """
 
@@ -109,12 +108,10 @@ class NotAllowed(Refusal):
         remedy: Text,
         reason: str = "role",
         who: Sequence[str] = (),
-        excluded: Iterable[str] = (),
     ) -> None:
         super().__init__(asked=asked, obstacle=obstacle, remedy=remedy)
         self.reason = reason
         self.who = tuple(who)
-        self.excluded = frozenset(excluded)
         self.could: tuple[Holder, ...] | None = None
 
 

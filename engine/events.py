@@ -24,6 +24,13 @@ EventType = Literal["opened", "stepped", "signed", "reminded", "linked", "recomp
 How = Literal["digest", "direct"]
 
 
+def in_the_name_of(acting: Text, represented: Text | None) -> Text:
+    """Who acted, as it is shown everywhere: `A 代 B`, *A on behalf of B*; A alone who acted for himself."""
+    if represented is None:
+        return acting
+    return Text(f"{acting.zh} 代 {represented.zh}", f"{acting.en} on behalf of {represented.en}")
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """One event of one case. `sequence` starts at 1 and has no gaps; `recorded_at` is the server's time."""

@@ -21,6 +21,7 @@ from engine.clock import Clock
 from engine.commands import Asked, FireTrigger, OpenCase, OpenPeriod, Recompute, Remind
 from engine.cycles import Cycle, Night, OnEvent, TimesADay, periods_between
 from engine.definition import Catalog, Form, Transition, Workflow, references
+from engine.directory import Directory, Person
 from engine.errors import (
     BihuanError,
     FieldFault,
@@ -32,7 +33,7 @@ from engine.errors import (
     Text,
     UnknownCase,
 )
-from engine.events import Event, Notice
+from engine.events import Event, Notice, in_the_name_of
 from engine.machine import (
     Decision,
     PeriodOwed,
@@ -45,6 +46,7 @@ from engine.machine import (
     decide_opening,
     decide_recompute,
     decide_reminder,
+    is_his_to_take,
     read_form,
     why_not,
 )
@@ -176,6 +178,7 @@ class _Turn:
         self.connection = connection
         self.now = now
         self._calendars: dict[str, Calendar] = {}
+        self._directories: dict[str, Directory] = {}
         self._policies: dict[tuple[str, str, int], tuple[int, dict[str, Any]]] = {}
 
     def take(self, asked: Asked) -> Outcome:
@@ -186,7 +189,7 @@ class _Turn:
         except Refusal as refusal:
             savepoint.rollback()
             if isinstance(refusal, NotAllowed):
-                self.name_who_could(asked.actor, getattr(asked.command, "case", None), refusal)
+                self._name_who_could(asked, refusal)
             self._log(asked, refusal)
             return Refused(refusal)
         except Exception as error:  # noqa: BLE001  # a defect in one command must not undo its neighbours
@@ -332,40 +335,77 @@ class _Turn:
             refused.append(Offer(transition, actor, why))
         why = refused[0].why_not
         if isinstance(why, NotAllowed):
-            self.name_who_could(actors[0], case.number, why, case)
+            self.name_who_could(workflow, transition, case, why)
         return refused[0]
 
-    def name_who_could(self, actor: Actor, number: str | None, refusal: NotAllowed, case: Case | None = None) -> None:
-        """Put into the refusal who holds today what it takes, and into its remedy their posts."""
-        if not refusal.who:
-            return
-        case = case or (cases.load(self.connection, actor.organisation, number) if number else None)
-        if case is None:
-            return
-        workflow = self.engine.catalog.of(case)
-        today = self.calendar(actor.organisation).local_date(self.now)
+    def _name_who_could(self, asked: Asked, refusal: NotAllowed) -> None:
+        """The same for a command: a step of a case, or the opening of one."""
+        command, organisation = asked.command, asked.actor.organisation
+        if isinstance(command, FireTrigger):
+            case = cases.load(self.connection, organisation, command.case)
+            if case is None:
+                return
+            workflow = self.engine.catalog.of(case)
+            drawn = workflow.triggers.get(command.trigger, ())
+            transition = workflow.transition(command.trigger, case.state) or next(iter(drawn), None)
+            if transition is not None:
+                self.name_who_could(workflow, transition, case, refusal)
+        elif isinstance(command, OpenCase):
+            workflow = self._workflow(command.workflow)
+            department = command.data.get("department")
+            told = {"department": department} if isinstance(department, str) else {}
+            self.name_who_could(workflow, None, blank_case(workflow, asked.actor, told, self.now), refusal)
+
+    def name_who_could(
+        self, workflow: Workflow, transition: Transition | None, case: Case, refusal: NotAllowed
+    ) -> None:
+        """Put into the refusal who could take the step today, each judged as if he asked, and into its remedy their posts.
+
+        transition   None where a case was to be opened
+        """
         who = [name for name in refusal.who if name not in ("anyone", "system")]
-        called = people.called_upon(self.connection, case, who, today)
-        barred = {person.human for key, person, _ in called if key in refusal.excluded} - {None}
-        refusal.could = tuple(
-            Holder(
-                key,
-                person.name,
-                Text(person.post, person.post) if person.post else workflow.called(name),
-                person.department,
-            )
-            for key, person, name in called
-            if key not in refusal.excluded and person.human not in barred
-        )
+        if not who:
+            return
+        today = self.calendar(case.organisation).local_date(self.now)
+        could: dict[tuple[str, str | None], Holder] = {}
+        for key, person, name in people.called_upon(self.connection, case, who, today):
+            for actor in self._directory(case.organisation).actors(key, today):
+                if (key, actor.on_behalf_of) not in could and self._could(workflow, transition, case, actor):
+                    could[key, actor.on_behalf_of] = self._holder(workflow, key, person, name, actor)
+                    break
+        refusal.could = tuple(could.values())
         if refusal.could:
             posts = list(dict.fromkeys(holder.post for holder in refusal.could))[:3]
             zh, en = "、".join(p.zh for p in posts), " or ".join(p.en for p in posts)
             refusal.remedy = Text(f"请由{zh}办理", f"Leave the step to {en}")
-        elif who:
+        else:
             refusal.remedy = Text(
                 "目前无人可以办理，请告知系统管理员补足岗位（bihuan check 会指出空缺）",
                 "Nobody can at present: tell the administrator, whom `bihuan check` shows which post is vacant",
             )
+
+    def _could(self, workflow: Workflow, transition: Transition | None, case: Case, actor: Actor) -> bool:
+        if transition is not None:
+            return is_his_to_take(workflow, transition, case, self.now, self.setting(actor, workflow))
+        try:
+            allow_opening(workflow, actor, case, Text("", ""))
+        except NotAllowed:
+            return False
+        return True
+
+    def _holder(self, workflow: Workflow, key: str, person: Person, name: str, actor: Actor) -> Holder:
+        """Who could, by his post; one who stands in for somebody, as *A on behalf of B*."""
+        post = Text(person.post, person.post) if person.post else workflow.called(name)
+        if actor.on_behalf_of is not None:
+            away = self._directory(actor.organisation).people[actor.on_behalf_of]
+            represented = Text(away.post, away.post) if away.post else workflow.called(name)
+            post = in_the_name_of(Text(person.post, person.post) if person.post else _DELEGATE, represented)
+        return Holder(key, person.name, post, person.department)
+
+    def _directory(self, organisation: str) -> Directory:
+        if organisation not in self._directories:
+            self._directories[organisation] = people.directory(self.connection, organisation)
+        return self._directories[organisation]
 
     # --- the engine's own ------------------------------------------------------------------------------------------
 
@@ -528,7 +568,10 @@ class _Turn:
         today = calendar.local_date(self.now)
         due: datetime | None = case.due_at
         step = workflow.triggers[event.trigger][0].title if event.trigger in workflow.triggers else None
-        by = people.person(self.connection, case.organisation, actor.person) if actor.person else None
+        by, represented = (
+            people.person(self.connection, case.organisation, key) if key else None
+            for key in (actor.person, actor.on_behalf_of)
+        )
         return {
             "number": case.number,
             "workflow": workflow.key,
@@ -547,6 +590,7 @@ class _Turn:
             "skipped": list(told.skipped),
             "awaits": [workflow.called(name).to_json() for name in workflow.awaited(case)],
             "actor_post": by.name if by else None,
+            "represented_post": represented.name if represented else None,
             "path": f"/api/v1/{workflow.plural}/{case.number}",
         }
 
@@ -716,11 +760,13 @@ def unknown_case(number: str) -> UnknownCase:
 
 
 def _no_such_step(workflow: Workflow, asked: Text) -> Refusal:
+    titles = {name: drawn[0].title for name, drawn in workflow.triggers.items()}
     return InvalidInput(
         asked=asked,
         obstacle=Text(f"“{workflow.title.zh}”没有这个步骤", f"{workflow.title.en} has no such step"),
         remedy=Text(
-            f"可用的步骤：{'、'.join(workflow.triggers)}", f"The steps there are: {', '.join(workflow.triggers)}"
+            "可用的步骤：" + "、".join(f"{title.zh}（{name}）" for name, title in titles.items()),
+            "The steps there are: " + ", ".join(f"{title.en} ({name})" for name, title in titles.items()),
         ),
     )
 
@@ -738,6 +784,7 @@ def _request_hash(asked: Asked) -> str:
     return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
 
 
+_DELEGATE = Text("代办人", "a delegate")  # of whom the directory knows no post
 _MISSING = {
     "person": Text("不是本单位在册人员", "is nobody active in this organisation"),
     "department": Text("不是本单位的部门", "is no department of this organisation"),

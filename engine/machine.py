@@ -36,7 +36,7 @@ from engine.definition import (
     adjusted,
     guards_of,
 )
-from engine.errors import FieldFault, GuardRefused, InvalidInput, NotPossibleNow, Refusal, StaleCase, Text
+from engine.errors import FieldFault, GuardRefused, InvalidInput, NotAllowed, NotPossibleNow, Refusal, StaleCase, Text
 from engine.events import EventType, How
 from engine.guards import Guard, Situation
 
@@ -170,7 +170,8 @@ def blank_case(workflow: Workflow, actor: Actor, data: Mapping[str, Any], now: d
         counts_as=initial.counted,
         final=initial.final,
         opened_at=now,
-        reporter=actor.person,
+        # whoever is represented reported it: his delegate goes on with it while he stands in, and he himself afterwards
+        reporter=actor.standing or actor.person,
     )
     case = _filled_in(case, data)
     if workflow.opened_as:
@@ -200,6 +201,8 @@ def decide(
     after = case if transition.quiet else _filled_in(case, data)
     if transition.acts_as:
         after = after.with_acted(transition.acts_as, *setting.actor.persons)
+    if transition.takes_over:
+        after = replace(after, assignee=setting.actor.person).with_acted("assignee", *setting.actor.persons)
     if not setting.permit.completes:
         return _one_signature(workflow, transition, case, after, data, setting)
     if transition.counts:
@@ -256,6 +259,16 @@ def why_not(workflow: Workflow, transition: Transition, case: Case, now: datetim
     except Refusal as refusal:
         return refusal
     return None
+
+
+def is_his_to_take(workflow: Workflow, transition: Transition, case: Case, now: datetime, setting: Setting) -> bool:
+    """Whether the step is this actor's as far as it depends on who he is; whether it can be taken now is another matter."""
+    try:
+        judge(workflow, transition, case, setting.actor, setting.policy, Text("", ""))
+    except NotAllowed:
+        return False
+    situation = _situation(case, {}, now, setting)
+    return all(g.holds(situation) for g in guards_of(transition.guards) if g.of_people and not g.reads_form)
 
 
 def check_revision(workflow: Workflow, case: Case, command: FireTrigger) -> None:

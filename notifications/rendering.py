@@ -15,7 +15,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from engine.errors import Locale, Text
-from engine.events import REASONS, Notice
+from engine.events import REASONS, Notice, in_the_name_of
 from notifications.message import Addressee, Claimed, Outgoing, Words
 from notifications.routing import SchoolSettings
 
@@ -224,7 +224,7 @@ def _facts(notice: Notice, reader: Addressee, zone: ZoneInfo, school: SchoolSett
         "major": LEVELS["major"].in_(locale) if level == "major" else None,
         "state": _words(about.get("state_title"), locale) or about.get("state"),
         "step": _words(about.get("trigger_title"), locale),
-        "actor": about.get("actor_post"),
+        "actor": _actor(about, locale),
         "awaits": separator.join(filter(None, (_words(whom, locale) for whom in about.get("awaits") or ()))),
         "skipped": str(len(skipped)) if (skipped := about.get("skipped")) else None,
         "kind": _kind(notice).in_(locale),
@@ -241,6 +241,14 @@ def _facts(notice: Notice, reader: Addressee, zone: ZoneInfo, school: SchoolSett
 
 
 PROVISIONAL = Text("暂定，放假安排公布后可能调整", "provisional until the holidays are published")
+
+
+def _actor(about: Mapping[str, Any], locale: Locale) -> str | None:
+    """Who took the last step, and in whose name."""
+    by, represented = about.get("actor_post"), about.get("represented_post")
+    if not by:
+        return None
+    return in_the_name_of(Text(by, by), Text(represented, represented) if represented else None).in_(locale)
 
 
 def _words(value: Any, locale: Locale) -> str | None:

@@ -183,6 +183,15 @@ class Reassign(Form):
     reason: Words = asks("改派理由", "Why")
 
 
+class HandOn(Form):
+    assignee: PersonRef = asks("接手的同事", "Colleague who goes on with it")
+    reason: Words = asks("转交理由", "Why")
+
+
+class TakeOver(Form):
+    reason: Words = asks("接手理由", "Why")
+
+
 class Retriage(Form):
     reason: Words = asks("重新分级交办的理由", "Why it is graded and assigned anew")
 
@@ -378,6 +387,76 @@ def assignee_of_department(s: Situation) -> bool:
     """Who fixes is a person in a department that answers for the hazard (the reference's relations)."""
     named = str(s.data.get("assignee") or s.data.get("corrected_by"))
     return s.people.get(named) == str(s.data["department"])
+
+
+@guard(
+    "hazard.corrected_by_somebody_else",
+    obstacle=corrected_by_another.obstacle,
+    remedy=corrected_by_another.remedy,
+    of_people=True,
+    reads_form=True,
+)
+def corrected_by_somebody_else(s: Situation) -> bool:
+    """As `corrected_by_another`, under whichever of his accounts the inspector names himself."""
+    return s.data["corrected_by"] not in s.actor.selves
+
+
+@guard(
+    "hazard.to_a_colleague",
+    obstacle=Text(
+        "接手的不是责任部门的人员", "whoever is to go on with it does not belong to the department that answers"
+    ),
+    remedy=Text(
+        "请转交本部门的同事；应由其他部门整改的，请安稳办改派",
+        "Hand it on within the department, or ask the safety office to assign it to another one",
+    ),
+    of_people=True,
+    reads_form=True,
+)
+def to_a_colleague(s: Situation) -> bool:
+    return s.people.get(s.data["assignee"]) == s.case.department
+
+
+@guard(
+    "hazard.to_another",
+    obstacle=Text("本项已由此人负责整改", "it is in this person's hands already"),
+    remedy=Text("请另选一位同事，或无需转交", "Name somebody else, or leave it as it is"),
+    reads_form=True,
+)
+def to_another(s: Situation) -> bool:
+    return bool(s.data["assignee"] != s.case.assignee)
+
+
+@guard(
+    "hazard.in_his_own_name",
+    obstacle=Text("接手整改须以本人名义", "whoever takes it over does so in his own name"),
+    remedy=Text("请以本人名义办理，或将其转交给同事", "Act as yourself, or hand it on to a colleague"),
+    of_people=True,
+)
+def in_his_own_name(s: Situation) -> bool:
+    return s.actor.on_behalf_of is None
+
+
+@guard(
+    "hazard.of_the_department",
+    obstacle=Text("您不是责任部门的人员", "you do not belong to the department that answers"),
+    remedy=Text(
+        "请由责任部门的人员接手；应由其他部门整改的，请安稳办改派",
+        "Leave it to that department, or ask the safety office to assign it to another one",
+    ),
+    of_people=True,
+)
+def of_the_department(s: Situation) -> bool:
+    return s.actor.department is not None and s.actor.department == s.case.department
+
+
+@guard(
+    "hazard.not_his_already",
+    obstacle=Text("本项已由您负责整改", "it is in your hands already"),
+    remedy=Text("请直接整改并上报", "Fix it and report"),
+)
+def not_his_already(s: Situation) -> bool:
+    return s.case.assignee not in s.actor.selves
 
 
 @guard(
@@ -879,7 +958,6 @@ OUTCOMES: Mapping[str, OutcomesFunction] = {
     "retriage": without_level,
     "file_plan": answered_for_by,
 }
-NAMING = frozenset({"assign", "reassign", "correct_on_spot"})  # steps that put somebody in charge
 MODES: Mapping[str, Text] = {
     "on_spot": Text("当场改正", "corrected on the spot"),
     "general": Text("一般隐患", "general"),
@@ -889,17 +967,37 @@ MODES: Mapping[str, Text] = {
 
 
 def _second(transition: Transition) -> Transition:
-    guards = (*transition.guards, assignee_of_department) if transition.trigger in NAMING else transition.guards
     form = WITH_PAPERS.get(transition.trigger, transition.form)
-    return replace(transition, guards=guards, form=form, outcomes=OUTCOMES.get(transition.trigger))
+    transition = replace(transition, form=form, outcomes=OUTCOMES.get(transition.trigger))
+    if transition.trigger == "correct_on_spot":
+        kept = tuple(corrected_by_somebody_else if g is corrected_by_another else g for g in transition.guards)
+        return replace(transition, guards=(*kept, assignee_of_department))
+    if transition.trigger == "assign":
+        return replace(transition, guards=(*transition.guards, assignee_of_department))
+    if transition.trigger == "reassign":
+        return replace(transition, by=(*SAFETY_OFFICE, "vp_safety"), guards=(assignee_of_department,))
+    return transition
 
 
-#: since version 2 papers can be sent with a fix and a plan, and whoever is put in charge belongs to the department that
-#: answers; the loop tells `engine.proof` what its
-#: effects mean for who signs. Everything else is as in version 1
+#: since version 2 whoever is put in charge belongs to the department that answers, which only the safety office or the
+#: vice-principal can change (the reference lets a head reassign within his department); an assignee or his head hands
+#: a case on to a colleague, and who answers for safety there can take it over. Papers can be sent with a fix and a
+#: plan. The loop tells `engine.proof` what its effects mean for who signs. Everything else is as in version 1
 HAZARD = replace(
     HAZARD_1,
     version=2,
-    transitions=[_second(transition) for transition in HAZARD_1.transitions],
+    transitions=[
+        *(_second(transition) for transition in HAZARD_1.transitions),
+        Transition(
+            "hand_on", ("assigned", "deferred"), None, Text("转交本部门同事", "Hand on to a colleague"),
+            by=("assignee", "dept_head"), form=HandOn, guards=(to_a_colleague, to_another), effect=hand_over,
+            hands_over=True, acts_as="assigner", tells=("assignee", "dept_head"),
+        ),
+        Transition(
+            "take_over", ("assigned", "deferred"), None, Text("接手整改", "Take over"), by=("dept_head", "dept_safety"),
+            form=TakeOver, guards=(in_his_own_name, of_the_department, not_his_already), effect=hand_over,
+            hands_over=True, takes_over=True, acts_as="assigner", tells=("dept_head", "safety_head"),
+        ),
+    ],
     sign_off=SignOff(signing_rows(), mode_of, MODES, reads=("extended", "deferred")),
-)
+)  # fmt: skip

@@ -14,7 +14,8 @@ from engine.actor import system
 from engine.authority import visibility
 from engine.case import Case
 from engine.definition import Catalog, Workflow
-from engine.events import Event
+from engine.errors import Text
+from engine.events import Event, in_the_name_of
 from engine.store import history, people, worklists
 from engine.store.worklists import Filter
 from workflows.reference import form_columns, levels, taxonomy
@@ -54,7 +55,15 @@ class Told:
         return "" if instant is None else f"{instant.astimezone(self.zone):%Y-%m-%d}"
 
     def by(self, event: Event | None) -> str:
-        return "" if event is None else self.name(event.actor.removeprefix("person:"))
+        """Whoever did it, with whom he represented."""
+        if event is None:
+            return ""
+        represented = None if event.on_behalf_of is None else self._called(event.on_behalf_of)
+        return in_the_name_of(self._called(event.actor), represented).zh
+
+    def _called(self, principal: str) -> Text:
+        name = self.name(principal.removeprefix("person:"))
+        return Text(name, name)
 
     def name(self, person: str | None) -> str:
         return "" if person is None else self.names.get(person, person)
@@ -144,7 +153,7 @@ def row_of(told: Told) -> dict[str, str]:
         "编号": case.number,
         "来源": SOURCES.get(str(facts.get("source", "")), str(facts.get("source", ""))),
         "检查日期": told.day(opened.found_at or case.opened_at),
-        "检查人签名": told.name(case.reporter),
+        "检查人签名": told.by(opened) if case.reporter else "",
         "部位": case.place,
         "隐患描述": description,
         "类别": taxonomy().title(case.category) if case.category in taxonomy().all else case.category,

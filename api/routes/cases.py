@@ -49,8 +49,9 @@ from engine.commands import Asked, Command, FireTrigger, OpenCase
 from engine.deadlines import in_words
 from engine.definition import Catalog, Form, Workflow
 from engine.errors import Busy, InvalidInput, Locale, NotAllowed, Refusal, Text
+from engine.events import Event, in_the_name_of
 from engine.handle import Done, Failed, Idle, Offer, Outcome, Refused, offers, unknown_case
-from engine.store import calendars, cases, history, worklists
+from engine.store import calendars, cases, history, people, worklists
 from engine.store.worklists import Filter
 from workflows.reference import levels
 
@@ -310,11 +311,35 @@ def _events(workflow: Workflow) -> Callable[..., Response]:
         with runtime.database.read() as connection:
             case = _visible(connection, asker, workflow, number)
             found = history.events_of(connection, case.organisation, number)
+            told = who_did(connection, asker, found)
         pinned = runtime.engine.catalog.of(case)
-        answer = EventList(items=[event_answer(pinned, event, asker.locale) for event in found])
+        items = [event_answer(pinned, event, asker.locale, by) for event, by in zip(found, told, strict=True)]
+        answer = EventList(items=items)
         return json_of(answer, headers={"ETag": f'"{case.sequence}"'})
 
     return read_events
+
+
+SYSTEM = Text("系统", "the system")
+SOMEBODY = Text("本校人员", "somebody of the school")  # whom the directory knows no post of
+
+
+def who_did(connection: Connection, asker: Asker, events: Sequence[Event]) -> list[Text]:
+    """Who took each of these steps and in whose name: by name for who may see names, by post for everybody else."""
+    organisation, names = asker.actor.organisation, asker.seen.everything
+    keys = dict.fromkeys(key for event in events for key in (event.actor, event.on_behalf_of) if key is not None)
+    told: dict[str | None, Text | None] = {None: None}
+    for key in keys:
+        kind, _, who = key.partition(":")
+        if kind == "system":
+            told[key] = SYSTEM
+        elif kind == "anonymous":
+            told[key] = Text(f"{who}的访客", f"a visitor at {who}")
+        else:
+            person = people.person(connection, organisation, who)
+            said = person and (person.name if names else person.post)
+            told[key] = Text(said, said) if said else SOMEBODY
+    return [in_the_name_of(told[event.actor] or SOMEBODY, told[event.on_behalf_of]) for event in events]
 
 
 def _visible(connection: Connection, asker: Asker, workflow: Workflow, number: str) -> Case:
@@ -443,7 +468,9 @@ def _judged(
 def _act(
     request: Request, runtime: Runtime, asker: Asker, asked: Asked, *, created: Workflow | None = None
 ) -> Response:
-    """Carry a command out and answer with the case as its event left it: the same bytes each time the key comes back."""
+    """Carry a command out and answer with the case as its event left it: the same bytes each time the key comes back, as
+    long as whoever acted is called the same.
+    """
     outcome = runtime.writer.ask(asked)
     if isinstance(outcome, Refused):
         refusal = _told_refusal(runtime, asker, asked, outcome)
@@ -462,7 +489,9 @@ def _act(
 
 def _answer_of(runtime: Runtime, asker: Asker, done: Done) -> CaseAnswer:
     case, event = done.case, done.event
-    return case_answer(runtime.engine.catalog.of(case), case, asker.locale, event.recorded_at, event=event)
+    with runtime.database.read() as connection:
+        [by] = who_did(connection, asker, [event])
+    return case_answer(runtime.engine.catalog.of(case), case, asker.locale, event.recorded_at, event=event, by=by)
 
 
 def _tell_done(asker: Asker, done: Done) -> None:

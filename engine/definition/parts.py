@@ -156,6 +156,7 @@ class Transition:
     acts_as        the relation the person acting takes on; separation reads it over the whole history
     restarts       a new generation of the clock even though the state stays (an extension)
     hands_over     a new generation that keeps the clock as it runs: somebody else, the same limit
+    takes_over     whoever takes the step is the assignee from then on
     acknowledges   stops the clock of the receipt
     tells          who else hears of it
     outcomes       what its effect can mean for who signs, told to `engine.proof`: one case for each way facts may go
@@ -176,6 +177,7 @@ class Transition:
     counts: str | None = None
     restarts: bool = False
     hands_over: bool = False
+    takes_over: bool = False
     acknowledges: bool = False
     numbers: Series | None = None
     quiet: bool = False

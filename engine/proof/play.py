@@ -200,6 +200,8 @@ def _moved(
         return (replace(after, signed={**after.signed, step: (*after.signed.get(step, ()), str(permit.signature))}),)
     if "assignee" in data and not transition.quiet:
         after = replace(after, assignee=data["assignee"]).with_acted("assignee", data["assignee"])
+    if transition.takes_over:
+        after = replace(after, assignee=actor.person).with_acted("assignee", *actor.persons)
     if workflow.sign_off and transition.counts in workflow.sign_off.reads:
         after = replace(after, counters={**after.counters, str(transition.counts): 1})  # how often makes no difference
     target = workflow.state(transition.target or case.state)
@@ -259,6 +261,7 @@ class Play:
             or t.acts_as in self._matters
             or t.counts in reads
             or t.outcomes
+            or t.takes_over
             or _names_somebody(t)
         )
 
@@ -278,16 +281,23 @@ class Play:
     def _done_by_anyone(self, case: Case) -> Iterator[Case]:
         involved = self._involved(case)
         for transition in self._telling:
-            if case.state not in transition.sources:
+            if case.state not in transition.sources or self._hands_it_round(transition, case):
                 continue
             reports = bool(REPORTING & set(transition.by))
             named = self._whom_fate_names(case) if _names_somebody(transition) else (None,)
             for actor in (*self.cast.candidates(involved), _gone(case)):
                 # as if he were the reporter: he reported it, took this step, and left
-                as_reporter = replace(case, reporter=actor.person) if reports else case
+                as_reporter = replace(case, reporter=actor.standing) if reports else case
                 for person in named:
                     for after in _outcomes(self.cast, self.policy, transition, as_reporter, actor, person):
                         yield replace(after, reporter=LEFT) if reports else after
+
+    def _hands_it_round(self, transition: Transition, case: Case) -> bool:
+        """It would only put in charge who is so already: one person is, and this case has him."""
+        if transition.takes_over:
+            return bool(_in_charge(case))
+        only_names = transition.target is None and "assignee" in _names_somebody(transition) and not transition.outcomes
+        return only_names and transition.acts_as not in self._matters and _in_charge(case) == [case.assignee]
 
     def _whom_fate_names(self, case: Case) -> tuple[str, ...]:
         """One person answers for a case: whoever it is already, or anybody, or somebody who left since."""
@@ -332,6 +342,8 @@ class Play:
         for transition in self._telling:
             if case.state not in transition.sources:
                 continue
+            if transition.takes_over and any(stands_as("assignee", a, case, self.workflow) for a in cast.actors):
+                continue  # to have had it bars people and frees nobody: it helps only where the assignee is not there
             for actor in cast.candidates(involved):
                 if not cast.could(transition, case, actor):
                     continue

@@ -1,5 +1,6 @@
 """Where and in whose name somebody asks: said in a header, judged by the directory, on record with every step."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ from api.bootstrap import Runtime
 from engine.actor import Grant
 from engine.directory import Absence, Organisation, Person
 from engine.errors import Text
-from engine.store import accounts, people
+from engine.store import accounts, people, refusals
 from engine.store.database import Connection
 from tests.builders import START, School, a_school
 
@@ -49,6 +50,66 @@ def test_a_delegate_acts_for_whom_he_stands_in_and_both_are_on_record(
     assert done.status_code == 200, done.text
     [_, event] = ask(client, school, "safety_head", f"{repair}/events").json()["items"]
     assert (event["actor"], event["on_behalf_of"]) == ("person:teacher2", "person:safety_staff")
+    assert event["by"] == "教师二 on behalf of 安稳办专职"
+
+
+def test_both_are_told_by_their_posts_to_who_may_not_see_names(
+    runtime: Runtime, client: httpx.Client, school: School, repair: str
+) -> None:
+    with runtime.database.write() as connection:
+        away(connection, "safety_staff", "teacher2")
+        for key, post in (("teacher2", "教职工"), ("safety_staff", "安稳办专职")):
+            person = people.person(connection, "school", key)
+            assert person is not None
+            people.update_person(connection, replace(person, name=f"姓名{key}", post=post))
+    body = {"assignee": "repairer"}
+    done = ask(client, school, "teacher2", f"{repair}/assign", body, On_Behalf_Of="safety_staff")
+    assert done.json()["event"]["by"] == "姓名teacher2 on behalf of 姓名safety_staff", "he sees with the eyes of both"
+    told = client.get(f"/api/v1{repair}/events", headers=school.headers("teacher", Accept_Language="zh"))
+    assert [event["by"] for event in told.json()["items"]] == ["本校人员", "教职工 代 安稳办专职"]
+    assert "姓名" not in told.text
+
+
+def test_what_a_delegate_reports_is_reported_by_whom_he_represents(
+    runtime: Runtime, client: httpx.Client, school: School
+) -> None:
+    with runtime.database.write() as connection:
+        away(connection, "safety_staff", "driver")
+    done = ask(client, school, "driver", "/repairs", {"title": "漏水", "place": "B-1"}, On_Behalf_Of="safety_staff")
+    assert done.status_code == 201, done.text
+    assert (done.json()["reporter"], done.json()["event"]["actor"]) == ("safety_staff", "person:driver")
+    number = done.json()["number"]
+    for person in ("safety_staff", "driver"):
+        assert ask(client, school, person, f"/repairs/{number}").status_code == 200
+
+
+def test_a_key_stands_for_a_request_in_somebody_s_name(
+    runtime: Runtime, client: httpx.Client, school: School, repair: str
+) -> None:
+    with runtime.database.write() as connection:
+        away(connection, "safety_staff", "teacher2")
+        people.give(connection, "school", "teacher2", Grant("safety_staff"))
+    body, path = {"assignee": "repairer"}, f"/api/v1{repair}/assign"
+    headers = school.headers("teacher2", Idempotency_Key="k1", Bihuan_On_Behalf_Of="safety_staff")
+    first = client.post(path, json=body, headers=headers)
+    assert first.status_code == 200, first.text
+    again = client.post(path, json=body, headers=headers)
+    assert (again.content, again.headers["Idempotency-Replayed"]) == (first.content, "true")
+    himself = client.post(path, json=body, headers=school.headers("teacher2", Idempotency_Key="k1"))
+    assert (himself.status_code, himself.json()["code"]) == (422, "key_reused")
+
+
+def test_what_is_refused_in_somebody_s_name_is_logged_with_it(
+    runtime: Runtime, client: httpx.Client, school: School, repair: str
+) -> None:
+    with runtime.database.write() as connection:
+        away(connection, "safety_staff", "teacher2")
+    for path, status in ((f"{repair}/close", 403), (f"{repair}/fix", 403), ("/repairs/x%2Fy", 404)):
+        refused = ask(client, school, "teacher2", path, {}, On_Behalf_Of="safety_staff")
+        assert refused.status_code == status, refused.text
+    with runtime.database.read() as connection:
+        logged = refusals.latest(connection, "school")
+    assert [(r.principal, r.on_behalf_of) for r in logged] == [("person:teacher2", "safety_staff")] * 3
 
 
 @pytest.mark.parametrize("represented", ["principal", "nobody", "safety_head", "", "teacher2"])

@@ -13,6 +13,7 @@ from api.schemas import event_answer
 from engine.actor import system
 from engine.clock import SimulatedClock
 from engine.commands import Asked, Recompute
+from engine.errors import Text
 from engine.events import Event, EventType
 from engine.handle import Done, handle_one
 from engine.store import calendars
@@ -244,7 +245,9 @@ def test_an_event_is_called_by_its_kind_and_a_step_by_its_own_title(
         organisation="school", case="WX-2020-0001", sequence=2, type=kind, trigger=trigger, from_state="fixed",
         to_state="fixed", recorded_at=START, actor="system", on_behalf_of=None, found_at=None, policy_version=0, calendar_version=1,
     )  # fmt: skip
-    assert (event_answer(REPAIR_LOOP, event, "zh").title, event_answer(REPAIR_LOOP, event, "en").title) == (zh, en)
+    by = Text("系统", "the system")
+    answers = event_answer(REPAIR_LOOP, event, "zh", by), event_answer(REPAIR_LOOP, event, "en", by)
+    assert [(answer.title, answer.by) for answer in answers] == [(zh, by.zh), (en, by.en)]
 
 
 def test_a_reminder_lies_on_the_desk_of_whoever_it_waits_for(

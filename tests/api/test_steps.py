@@ -187,3 +187,35 @@ def test_a_delegate_who_forgets_in_whose_name_is_told_who_could(
     away(runtime, "safety_head", "driver")
     answer = client.post(f"{path}/close", headers=school.headers("driver"))
     assert (answer.status_code, answer.json()["code"]) == (403, "not_allowed")
+
+
+def test_a_delegate_is_told_as_one_who_could_with_whom_he_represents(
+    client: httpx.Client, runtime: Runtime, school: School
+) -> None:
+    path = opened(client, school, "verified")
+    away(runtime, "safety_head", "driver")
+    could = client.post(f"{path}/close", headers=school.headers("principal")).json()["could"]
+    assert [(holder["person"], holder["post"]) for holder in could] == [
+        ("safety_head", "安稳办主任"),
+        ("driver", "代办人 代 安稳办主任"),
+    ]
+
+
+def test_who_represents_the_fixer_is_not_told_as_one_who_could(
+    client: httpx.Client, runtime: Runtime, school: School
+) -> None:
+    with runtime.database.write() as connection:
+        people.give(connection, "school", "repairer", Grant("safety_staff"))
+    path = opened(client, school, "fixed")
+    away(runtime, "repairer", "driver")
+    could = client.post(f"{path}/verify", headers=school.headers("principal")).json()["could"]
+    assert [holder["person"] for holder in could] == ["safety_staff", "hqc_safety"]
+
+
+def test_nor_is_one_who_represents_somebody_and_fixed_it_himself(
+    client: httpx.Client, runtime: Runtime, school: School
+) -> None:
+    path = opened(client, school, "fixed")
+    away(runtime, "safety_staff", "repairer")
+    could = client.post(f"{path}/verify", headers=school.headers("principal")).json()["could"]
+    assert [holder["person"] for holder in could] == ["safety_staff", "hqc_safety"]

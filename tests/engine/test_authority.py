@@ -366,14 +366,24 @@ STEPS: dict[str, tuple[str, str, Actor, bool]] = {
     "never for the assignee": ("approve_plan", "assigned", a_person("erin", "principal", for_="alice"), False),
     "nor does he refuse it": ("refuse_plan", "assigned", a_person("alice", "principal"), False),
     "the safety office assigns to somebody else": ("reassign", "assigned", a_person("erin", "safety_staff"), True),
-    "the head of the department does": ("reassign", "deferred", a_person("erin", "dept_head@HQC"), True),
-    "another department's head reassigns nothing here": (
-        "reassign",
+    "the head of the department does not": ("reassign", "deferred", a_person("erin", "dept_head@HQC"), False),
+    "he hands it on within his department": ("hand_on", "deferred", a_person("erin", "dept_head@HQC"), True),
+    "another department's head hands nothing on here": (
+        "hand_on",
         "assigned",
         a_person("erin", "dept_head@XB1"),
         False,
     ),
-    "nor does the assignee hand it on": ("reassign", "assigned", a_person("alice", "repairer@HQC"), False),
+    "the assignee hands it on": ("hand_on", "assigned", a_person("alice", "repairer@HQC"), True),
+    "nobody else of the department does": ("hand_on", "assigned", a_person("erin", "repairer@HQC"), False),
+    "nor does he assign it anew": ("reassign", "assigned", a_person("alice", "repairer@HQC"), False),
+    "the department's safety officer takes it over": (
+        "take_over",
+        "assigned",
+        a_person("erin", "dept_safety@HQC"),
+        True,
+    ),
+    "another department's does not": ("take_over", "assigned", a_person("erin", "dept_safety@XB1"), False),
     "the safety head has it graded anew": ("retriage", "assigned", a_person("erin", "safety_head"), True),
     "his staff does not": ("retriage", "assigned", a_person("erin", "safety_staff"), False),
     "the safety office merges what was only reported": ("merge", "reported", a_person("erin", "safety_staff"), True),
@@ -421,6 +431,8 @@ def test_a_case_is_opened_by_those_the_loop_names(workflow: Workflow, actor: Act
 #: who could open no case of the loop, whatever he wrote: he is told so before his form is read
 OPENS_NONE: dict[str, tuple[Workflow, Actor, bool]] = {
     "anyone signed in opens a hazard": (HAZARD, a_person("erin"), False),
+    "a stranger opens none": (HAZARD, anonymous("school", "东门"), True),
+    "nor does somebody of the bureau": (HAZARD, replace(a_person("erin", "bureau"), home="bureau"), True),
     "a safety officer plans drills, if only of his department": (DRILL, a_person("erin", "dept_safety@XB1"), False),
     "a teacher plans none": (DRILL, a_person("erin", "teacher@HQC"), True),
     "a stranger plans none": (DRILL, anonymous("school", "东门"), True),

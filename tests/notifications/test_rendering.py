@@ -35,6 +35,13 @@ def test_a_message_says_who_what_where_until_when_what_to_do_and_gives_one_link(
     assert words.link == "https://safety.school.example/api/v1/hazards/YH-2020-0012"
 
 
+def test_a_delegate_s_step_is_told_with_whom_he_represented() -> None:
+    notice = a_notice(actor_post="安稳办主任", represented_post="分管安全副校长")
+    assert "上一步由安稳办主任 代 分管安全副校长办结。" in direct(notice, ZHANG, SHANGHAI, SCHOOL, NOW).body
+    told = direct(notice, ALICE, SHANGHAI, SCHOOL, NOW).body
+    assert "the last step was taken by 安稳办主任 on behalf of 分管安全副校长." in told
+
+
 def test_the_same_in_english() -> None:
     words = direct(a_notice(reason="reminder", skipped=["-3", "-1"]), ALICE, SHANGHAI, SCHOOL, NOW)
     assert words.subject == "Reminder: YH-2020-0012 插座面板破损, 3 days left"

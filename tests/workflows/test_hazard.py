@@ -1,7 +1,7 @@
 """The hazard loop, rule by rule: each condition with rows that pass and rows that do not, then its stories."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -11,6 +11,7 @@ from engine.case import Case, Link
 from engine.definition import guards_of
 from engine.errors import GuardRefused, InvalidInput, NotAllowed, NotPossibleNow
 from engine.handle import recompute_preview
+from engine.store import people
 from tests.workflows.school import (
     CALENDAR_V2,
     FIVE_ITEMS,
@@ -36,12 +37,45 @@ class Attempt:
     case: Case
     trigger: str
     data: dict[str, Any] = field(default_factory=dict)
+    on_behalf_of: str | None = None
 
     def take(self, school: School) -> Case:
-        return school.step(self.who, self.case, self.trigger, **self.data)
+        return school.step(self.who, self.case, self.trigger, on_behalf_of=self.on_behalf_of, **self.data)
 
 
 Story = Callable[[School], Attempt]
+
+
+def linked(school: School, one: str, other: str) -> "Then":
+    """The two accounts are one human being's."""
+    with school.engine.database.write() as connection:
+        people.link(connection, [(ORGANISATION, one), (ORGANISATION, other)])
+    return Then(school)
+
+
+def moved(school: School, who: str, department: str) -> "Then":
+    """He belongs to another department now; his roles are as they were."""
+    with school.engine.database.write() as connection:
+        person = people.person(connection, ORGANISATION, who)
+        assert person is not None
+        people.update_person(connection, replace(person, department=department))
+    return Then(school)
+
+
+@dataclass(frozen=True)
+class Then:
+    school: School
+
+    def then(self, story: Story) -> Attempt:
+        return story(self.school)
+
+
+def handing_on(to: str, who: str = "alice") -> Story:
+    return lambda school: Attempt(who, school.assigned(), "hand_on", {"assignee": to, "reason": "本人出差"})
+
+
+def taking_over(who: str, on_behalf_of: str | None = None, **data: Any) -> Story:
+    return lambda school: Attempt(who, school.assigned(**data), "take_over", {"reason": "责任人请假"}, on_behalf_of)
 
 
 def assigning(*yes: str, category: str = "ELEC.wire", **data: Any) -> Story:
@@ -306,8 +340,13 @@ CLAUSES: dict[str, Clause] = {
         refuses={"a major one": on_spot("fire.exits")},
         passes={"a general one": on_spot()},
     ),
-    "hazard.corrected_by_another": Clause(
-        refuses={"by the inspector himself": on_spot(corrected_by="head_of_xb1")},
+    "hazard.corrected_by_somebody_else": Clause(
+        refuses={
+            "by the inspector himself": on_spot(corrected_by="head_of_xb1"),
+            "by the inspector under another account of his": lambda s: linked(s, "head_of_xb1", "bob").then(
+                on_spot(corrected_by="bob")
+            ),
+        },
         passes={"by another": on_spot(corrected_by="bob")},
     ),
     "hazard.on_spot_evidence_given": Clause(
@@ -331,6 +370,26 @@ CLAUSES: dict[str, Clause] = {
                 "officer", s.assigned(), "reassign", {"department": "XB2", "assignee": "charlie", "reason": "人员调动"}
             ),
         },
+    ),
+    "hazard.to_a_colleague": Clause(
+        refuses={"to somebody of another department": handing_on("charlie")},
+        passes={"to one of his own": handing_on("bob"), "by his head": handing_on("bob", who="head_of_hqc")},
+    ),
+    "hazard.to_another": Clause(
+        refuses={"to himself": handing_on("alice"), "by his head": handing_on("alice", who="head_of_hqc")},
+        passes={"to another": handing_on("head_of_hqc")},
+    ),
+    "hazard.in_his_own_name": Clause(
+        refuses={"for the head of the department": taking_over("bob", on_behalf_of="head_of_hqc")},
+        passes={"by himself": taking_over("bob")},
+    ),
+    "hazard.of_the_department": Clause(
+        refuses={"by the safety officer of another one": lambda s: moved(s, "bob", "XB1").then(taking_over("bob"))},
+        passes={"by its head": taking_over("head_of_hqc")},
+    ),
+    "hazard.not_his_already": Clause(
+        refuses={"from himself": taking_over("bob", assignee="bob")},
+        passes={"from another": taking_over("bob")},
     ),
     "hazard.receipt_open": Clause(
         refuses={"a second time": acknowledging(2)},
@@ -1009,9 +1068,48 @@ def test_a_corrected_calendar_moves_the_limit_that_was_handed_over(school: Schoo
 
 
 def test_it_may_go_to_another_department(school: School) -> None:
-    case = reassign(school, school.assigned(), who="head_of_hqc", department="XB1", assignee="head_of_xb1")
+    case = reassign(school, school.assigned(), department="XB1", assignee="head_of_xb1")
     assert (case.department, case.assignee) == ("XB1", "head_of_xb1")
     assert school.fix(case, who="head_of_xb1").state == "fixed"
+
+
+def test_a_head_hands_it_on_within_his_department_and_the_safety_office_beyond_it(school: School) -> None:
+    """The reference: a head of department may reassign within it."""
+    with pytest.raises(NotAllowed):
+        reassign(school, school.assigned(), who="head_of_hqc", department="XB1", assignee="head_of_xb1")
+
+
+@pytest.mark.parametrize(
+    "trigger, who, data",
+    [
+        ("hand_on", "alice", {"assignee": "bob"}),
+        ("hand_on", "head_of_hqc", {"assignee": "bob"}),
+        ("take_over", "bob", {}),
+    ],
+)
+def test_it_is_handed_on_or_taken_over_with_its_limit_and_its_history(
+    trigger: str, who: str, data: dict[str, Any], school: School
+) -> None:
+    case = school.step("alice", school.assigned(), "acknowledge")
+    school.at("2020-01-08 09:00")
+    after = school.step(who, case, trigger, reason="本人出差", **data)
+    assert (after.state, after.department, after.assignee, after.acknowledged_at) == ("assigned", "HQC", "bob", None)
+    assert after.due_at == after.first_due_at == case.due_at
+    assert after.generation == case.generation + 1
+    assert after.who_acted("assignee") == ("alice", "bob")
+    assert {rung: at for _, rung, at in school.timers(after)}["receipt"] == local("2020-01-09 09:00")
+    assert school.waiting_for("alice") == [] and school.waiting_for("bob") == [after.number]
+    [*_, event] = school.events(after)
+    assert (event.trigger, event.actor, event.data["reason"]) == (trigger, f"person:{who}", "本人出差")
+    with pytest.raises(NotAllowed):
+        school.fix(after, who="alice")
+    fixed = school.fix(after, who="bob")
+    assert fixed.who_acted("fixer") == ("bob",)
+
+
+def test_a_deferred_one_is_taken_over_and_stays_deferred(school: School) -> None:
+    case = school.step("head_of_hqc", deferred(school), "take_over", reason="责任人调离")
+    assert (case.state, case.assignee, local_day(case.due_at)) == ("deferred", "head_of_hqc", "2020-02-10")
 
 
 def test_what_the_old_assignee_asked_for_goes_with_him(school: School) -> None:

@@ -1,0 +1,404 @@
+"""Who may do what, written by hand: step × role × relation × scope. Whatever stands in no row here is denied.
+
+The table says again, independently of the definitions, what the reference and the rules say; the product of everything
+there is (steps, states, modes, roles, scopes, relations, ways of acting) is then judged against it. Words of the scheme
+and of the rules stand beside each row as its clause.
+
+How a row names people: `safety_head` is the role held in the whole school or in the case's own department,
+`dept_safety elsewhere` the role held in another department, `the assignee` a relation to the case.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from functools import cache
+from typing import Any
+
+import pytest
+
+from engine.actor import WHOLE_ORGANISATION, Actor, Grant, anonymous, system
+from engine.authority import allow_opening, judge
+from engine.calendar import Calendar
+from engine.case import Case
+from engine.definition import Workflow, guards_of
+from engine.errors import NotAllowed, Text
+from engine.guards import Situation
+from engine.machine import blank_case
+from workflows import CATALOG
+from workflows.roles import ROLES
+
+NOW = datetime(2020, 1, 6, 1, 0, tzinfo=UTC)
+ASKED = Text("办理", "Take the step")
+HERE, ELSEWHERE, OFFICE = "HQC", "XB1", "DZB"  # the department that answers, another, and where the leaders sit
+
+# --- the table -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Row:
+    """Who may take these steps from these states, and the clause that says so.
+
+    never      relations, present or past, that keep a person from it whatever he holds
+    modes      rows of the sign-off table this is one of; empty for every mode
+    holding    and besides he has to hold one of these roles, in whatever scope
+    himself    only in his own name, and as one of the department that answers
+    """
+
+    loop: str
+    steps: tuple[str, ...]
+    states: tuple[str, ...]
+    who: tuple[str, ...]
+    clause: str
+    never: tuple[str, ...] = ()
+    modes: tuple[str, ...] = ()
+    holding: frozenset[str] = frozenset()
+    himself: bool = False
+
+
+OPEN = ("assigned", "deferred")
+FIXED_IT = ("the assignee", "the fixer")
+CHECKED_IT = (*FIXED_IT, "the verifier")
+ASKED_FOR_IT = ("the asker", "the assignee")
+INSPECTS = frozenset(
+    {
+        "dept_safety", "safety_staff", "safety_head", "dept_head", "guard_captain", "duty_leader", "duty_staff",
+        "infosec", "doctor", "food_officer", "food_director", "vp_safety", "vp_other", "principal", "secretary",
+    }
+)  # fmt: skip
+
+TABLE = [
+    # --- hazards ---
+    Row("hazard", ("assign", "reject", "merge"), ("reported",), ("safety_staff", "safety_head"),
+        "roles: safety_staff and safety_head may triage and issue the notice"),
+    Row("hazard", ("correct_on_spot",), ("reported",), ("the inspector",),
+        "1.2 f: corrected on the spot and still recorded, by whoever found it at an inspection", holding=INSPECTS),
+    Row("hazard", ("merge",), OPEN, ("safety_head", "vp_safety"),
+        "1.2 g: a notice is closed by a higher role, and never by whoever fixes it", never=FIXED_IT),
+    Row("hazard", ("acknowledge", "ask_extension", "ask_deferral"), ("assigned",), ("the assignee",),
+        "states: receipt must be acknowledged; side: extended, deferred are asked for by who has to fix it"),
+    Row("hazard", ("fix",), OPEN, ("the assignee",), "states: fixer says done and gives evidence"),
+    Row("hazard", ("reassign",), OPEN, ("safety_staff", "safety_head", "vp_safety"),
+        "roles: whoever issues the notice may issue it to another; vp_safety may assign supervision"),
+    Row("hazard", ("hand_on",), OPEN, ("the assignee", "dept_head"),
+        "roles: dept_head may reassign_within_department; relations: who fixes is a person in that department"),
+    Row("hazard", ("take_over",), OPEN, ("dept_head", "dept_safety"),
+        "relations: who fixes is a person in a department that answers for the hazard", himself=True),
+    Row("hazard", ("retriage",), OPEN, ("safety_head", "vp_safety"), "1.2 a: level is a required decision at triage"),
+    Row("hazard", ("file_plan",), ("assigned",), ("the assignee", "dept_head"),
+        "1.2 c: the plan with its five items, by who has it to carry out"),
+    Row("hazard", ("approve_plan", "refuse_plan"), ("assigned",), ("principal", "secretary"),
+        "time_limit_modes: plan needs_approval principal; roles: principal and secretary may approve_plan",
+        never=ASKED_FOR_IT),
+    Row("hazard", ("grant_extension", "grant_deferral"), ("assigned",), ("vp_safety", "principal", "secretary"),
+        "roles: vp_safety may approve_extension, approve_deferral; the leaders above, where it is the vice-principal's own",
+        never=ASKED_FOR_IT),
+    Row("hazard", ("refuse_extension", "refuse_deferral"), ("assigned",), ("vp_safety", "principal", "secretary"),
+        "the same; to refuse lets nothing pass"),
+    Row("hazard", ("supervise",), OPEN, ("vp_safety", "principal", "secretary"),
+        "1.2 e: supervised by name; roles: vp_safety may assign_supervision"),
+    Row("hazard", ("verify",), ("fixed",), ("the inspector",),
+        "sign_off on_spot verify: by inspector, never assignee, fixer", never=FIXED_IT, modes=("on_spot",)),
+    Row("hazard", ("verify",), ("fixed",), ("dept_safety elsewhere", "safety_staff"),
+        "sign_off general verify: by dept_safety_of_another_department, safety_staff, never assignee, fixer",
+        never=FIXED_IT, modes=("general",)),
+    Row("hazard", ("verify",), ("fixed",), ("dept_safety elsewhere", "safety_staff"),
+        "sign_off general_extended verify: any general case whose limit was extended or deferred, the same",
+        never=FIXED_IT, modes=("extended", "deferred")),
+    Row("hazard", ("verify",), ("fixed",), ("acceptance_group",),
+        "sign_off major verify: by acceptance_group, never assignee, fixer", never=FIXED_IT, modes=("major",)),
+    Row("hazard", ("return",), ("fixed",), ("the inspector", "safety_staff", "safety_head"),
+        "1.2 g: if still failing, go round again; the safety office looks on site", modes=("on_spot",)),
+    Row("hazard", ("return",), ("fixed",), ("dept_safety elsewhere", "safety_staff", "safety_head"),
+        "1.2 g, general", modes=("general", "extended", "deferred")),
+    Row("hazard", ("return",), ("fixed",), ("acceptance_group", "safety_staff", "safety_head"),
+        "1.2 g, major", modes=("major",)),
+    Row("hazard", ("approve",), ("verified",), ("the inspector",),
+        "sign_off on_spot approve: by inspector, never assignee, fixer; the verifier himself is allowed",
+        never=FIXED_IT, modes=("on_spot",)),
+    Row("hazard", ("approve",), ("verified",), ("safety_head",),
+        "sign_off general approve: by safety_head, never assignee, fixer, verifier", never=CHECKED_IT,
+        modes=("general",)),
+    Row("hazard", ("approve",), ("verified",), ("vp_safety",),
+        "sign_off general_extended approve: by vp_safety, never assignee, fixer, verifier", never=CHECKED_IT,
+        modes=("extended", "deferred")),
+    Row("hazard", ("approve",), ("verified",), ("principal", "secretary"),
+        "sign_off major approve: by principal, secretary, never assignee, fixer, verifier", never=CHECKED_IT,
+        modes=("major",)),
+    Row("hazard", ("send_back",), ("verified",), ("the inspector", "vp_safety", "principal", "secretary"),
+        "1.2 g: who may not close it sends it back, and so may those above", modes=("on_spot",)),
+    Row("hazard", ("send_back",), ("verified",), ("safety_head", "vp_safety", "principal", "secretary"),
+        "1.2 g, general", modes=("general",)),
+    Row("hazard", ("send_back",), ("verified",), ("vp_safety", "principal", "secretary"),
+        "1.2 g, extended and major", modes=("extended", "deferred", "major")),
+    # --- drills ---
+    Row("drill", ("announce",), ("reported",), ("safety_staff", "safety_head"), "3.2, 20: planned, then notified"),
+    Row("drill", ("reassign",), ("assigned",), ("safety_staff", "safety_head", "vp_safety"),
+        "3.2, 20: notified; another commander where the first is gone"),
+    Row("drill", ("hold",), ("assigned",), ("the assignee",), "3.2, 20: run and timed, by its commander"),
+    Row("drill", ("review",), ("fixed",), ("safety_staff", "safety_head", "vp_safety"),
+        "3.2, 20: reviewed, and not by who held it", never=FIXED_IT),
+    Row("drill", ("repeat",), ("fixed",), ("safety_staff", "safety_head", "vp_safety"),
+        "the same: a drill held again has not passed", never=FIXED_IT),
+    Row("drill", ("archive",), ("verified",), ("vp_safety", "principal", "secretary"),
+        "1.2 g: signs to confirm, then it is filed", never=CHECKED_IT),
+    Row("drill", ("cancel",), ("reported", "assigned"), ("vp_safety", "principal", "secretary"),
+        "3.2, 20: month without a drill is overdue, so who answers for that calls it off"),
+    # --- inspections ---
+    Row("inspection", ("submit",), ("due",), ("dept_safety",), "roles: dept_safety may inspect, fill_monthly_report"),
+    Row("inspection", ("waive",), ("due",), ("safety_head", "vp_safety"), "3.2, 6: missing departments are named"),
+    Row("inspection", ("sign", "send_back"), ("submitted",), ("dept_head", "vp_safety"),
+        "1.2 h: signed by the person and the supervisor; roles: dept_head may approve_monthly_report",
+        never=("the submitter",)),
+]  # fmt: skip
+
+#: loop → who opens a case of it
+OPENS: dict[str, tuple[tuple[str, ...], str]] = {
+    "hazard": (("anyone",), "roles: everybody may report; 1.2 j: hidden or missing reporting is forbidden"),
+    "drill": (("safety_staff", "safety_head", "dept_head", "dept_safety"), "3.2, 20: the yearly plan, by department"),
+    "inspection": (("system",), "3.2, 6: monthly instance per department, opened by the cycle"),
+}
+
+MODES: dict[str, dict[str, Any]] = {
+    "on_spot": {"level": "general", "facts": {"on_spot": True}},
+    "general": {"level": "general"},
+    "extended": {"level": "general", "counters": {"extended": 1}},
+    "deferred": {"level": "general", "counters": {"deferred": 1}},
+    "major": {"level": "major"},
+}
+
+# --- the product -----------------------------------------------------------------------------------------------------
+
+#: relation → who stands in it; a former assignee and a fixer of an earlier round count as those of now
+PEOPLE: dict[str, tuple[str, ...]] = {
+    "nothing": ("erin",),
+    "the inspector": ("rita",),  # and the reporter
+    "the assignee": ("alice", "anna"),  # Anna held it before Alice did
+    "the fixer": ("felix",),
+    "the verifier": ("vera",),
+    "the asker": ("art",),
+    "the submitter": ("sue",),
+    "the assigner": ("ann",),
+    "the approver": ("abe",),
+}
+
+
+def a_case(loop: Workflow, state: str, **attributes: Any) -> Case:
+    """Answered for by logistics; each relation has a person of its own."""
+    drawn = loop.state(state)
+    names = {"reporter": "the inspector", "assignee": "the assignee", "fixer": "the fixer", "verifier": "the verifier"}
+    names |= {
+        "asker": "the asker",
+        "submitter": "the submitter",
+        "assigner": "the assigner",
+        "approver": "the approver",
+    }
+    case = Case(
+        organisation="school", number=f"{loop.prefix}-2020-0001", workflow=loop.key, version=loop.version, state=state,
+        counts_as=drawn.counted, final=drawn.final, opened_at=NOW, department=HERE, reporter="rita", assignee="alice",
+        acted={relation: PEOPLE[name] for relation, name in names.items()},
+    )  # fmt: skip
+    case = replace(case, **attributes)
+    return replace(case, mode=loop.sign_off.mode_of(case)) if loop.sign_off else case
+
+
+@dataclass(frozen=True)
+class Comes:
+    """Somebody who comes to take the step.
+
+    stands    the relation his person stands in, or stood in before
+    counts    whether that relation speaks for him now; it speaks against him in any case
+    own_name  he represents nobody
+    """
+
+    actor: Actor
+    role: str | None
+    scope: str
+    stands: str
+    counts: bool
+    own_name: bool
+    of_the_department: bool
+    stranger: bool
+
+    def __str__(self) -> str:
+        return f"{self.actor.person} for {self.actor.on_behalf_of}: {self.role}@{self.scope}, {self.stands}"
+
+
+@cache
+def everybody() -> tuple[Comes, ...]:
+    return tuple(_everybody())
+
+
+def _everybody() -> Iterator[Comes]:
+    held: list[tuple[str | None, str]] = [(None, "nothing")]
+    held += [(role, scope) for role in ROLES for scope in (HERE, ELSEWHERE, WHOLE_ORGANISATION)]
+    for role, scope in held:
+        grants = frozenset({Grant(role, scope)}) if role else frozenset()
+        department = scope if scope in (HERE, ELSEWHERE) else OFFICE
+        for stands, persons in PEOPLE.items():
+            for person in persons:
+                now = person in ("rita", "alice")  # the others stood in it once, or have to be roles to act
+
+                def comes(
+                    actor: Actor, *, counts: bool, role: str | None = role, scope: str = scope, stands: str = stands,
+                ) -> Comes:  # fmt: skip
+                    return Comes(
+                        actor, role, scope, stands, counts, actor.on_behalf_of is None,
+                        actor.department == HERE, actor.home is not None,
+                    )  # fmt: skip
+
+                yield comes(Actor("school", "person", person, department, grants), counts=now)
+                delegate = Actor("school", "person", "delegate", department, grants, on_behalf_of=person)
+                yield comes(delegate, counts=now)
+                yield comes(replace(delegate, in_relations=False), counts=False)
+                yield comes(
+                    Actor("school", "person", person, department, grants, on_behalf_of="somebody away"), counts=False
+                )
+                yield comes(
+                    Actor("school", "person", "second", department, grants, aliases=frozenset({person})), counts=False
+                )
+                yield comes(
+                    Actor("school", "person", "clerk@bureau", None, grants, aliases=frozenset({person}), home="bureau"),
+                    counts=False,
+                )
+    for actor in (system("school"), anonymous("school", "东门")):
+        yield Comes(actor, None, "nothing", "nothing", False, True, False, False)
+
+
+def allowed(row: Row, who: Comes) -> bool:
+    """What the row says of him."""
+    return _named(row.who, who) and who.stands not in row.never and _besides(row, who)
+
+
+def _named(names: tuple[str, ...], who: Comes) -> bool:
+    if who.counts and who.stands in names:
+        return True
+    if who.role is None:
+        return False
+    return f"{who.role} elsewhere" in names if who.scope == ELSEWHERE else who.role in names
+
+
+def _besides(row: Row, who: Comes) -> bool:
+    if row.holding and who.role not in row.holding:
+        return False
+    return not row.himself or (who.own_name and who.of_the_department)
+
+
+def taken(loop: Workflow, trigger: str, case: Case, actor: Actor, calendar: Calendar) -> bool:
+    """Whether the engine lets him, as far as it looks at people before the form is filled in."""
+    transition = loop.transition(trigger, case.state)
+    assert transition is not None
+    try:
+        judge(loop, transition, case, actor, loop.defaults(), ASKED)
+    except NotAllowed:
+        return False
+    situation = Situation(case, actor, {}, NOW, date(2020, 1, 6), calendar)
+    conditions = (g for g in guards_of(transition.guards) if g.of_people and not g.reads_form)
+    return all(condition.holds(situation) for condition in conditions)
+
+
+LOOPS = {loop.key: loop for loop in CATALOG.newest()}
+STEPS = [
+    (loop.key, trigger, state, mode)
+    for loop in LOOPS.values()
+    for trigger, drawn in loop.triggers.items()
+    for transition in drawn
+    for state in transition.sources
+    for mode in (MODES if loop.key == "hazard" else ("general",))
+]
+CALENDAR = Calendar(
+    version=1, time_zone="Asia/Shanghai", days_off=frozenset(), working_weekend_days=frozenset(),
+    known_from=date(2020, 1, 1), known_until=date(2020, 12, 31),
+)  # fmt: skip
+
+
+def row_of(loop: str, trigger: str, state: str, mode: str) -> Row:
+    """The one row that speaks of it."""
+    [row] = [
+        row
+        for row in TABLE
+        if row.loop == loop and trigger in row.steps and state in row.states and (not row.modes or mode in row.modes)
+    ]
+    return row
+
+
+def test_every_row_speaks_of_a_step_there_is_and_every_step_has_its_row() -> None:
+    drawn = {(loop, trigger, state) for loop, trigger, state, _ in STEPS}
+    written = {(row.loop, trigger, state) for row in TABLE for trigger in row.steps for state in row.states}
+    assert written == drawn
+    for step in STEPS:
+        assert row_of(*step).clause
+
+
+def test_the_product_is_everything_there_is() -> None:
+    """Every role that can be granted, in every scope, by everybody, in every way of acting."""
+    came = everybody()
+    assert {who.role for who in came} == {None, *ROLES}
+    assert {who.scope for who in came} == {"nothing", HERE, ELSEWHERE, WHOLE_ORGANISATION}
+    assert {who.stands for who in came} == set(PEOPLE)
+    assert {who.actor.kind for who in came} == {"person", "system", "anonymous"}
+    assert len(came) == (1 + 3 * len(ROLES)) * sum(map(len, PEOPLE.values())) * 6 + 2
+
+
+@pytest.mark.parametrize("loop, trigger", sorted({(loop, trigger) for loop, trigger, _, _ in STEPS}))
+def test_whoever_stands_in_no_row_is_denied(loop: str, trigger: str) -> None:
+    workflow = LOOPS[loop]
+    wrong: list[str] = []
+    for state, mode in [(state, mode) for key, step, state, mode in STEPS if (key, step) == (loop, trigger)]:
+        row, case = row_of(loop, trigger, state, mode), a_case(workflow, state, **MODES[mode])
+        wrong += [
+            f"{state}, {mode}: {who}; {row.clause}"
+            for who in everybody()
+            if taken(workflow, trigger, case, who.actor, CALENDAR) is not allowed(row, who)
+        ]
+    assert not wrong, f"{len(wrong)} differ, the first: " + "\n".join(wrong[:5])
+
+
+@pytest.mark.parametrize("loop", OPENS)
+def test_a_case_is_opened_by_those_named_and_by_nobody_else(loop: str) -> None:
+    workflow, (names, clause) = LOOPS[loop], OPENS[loop]
+    wrong = []
+    for who in everybody():
+        blank = blank_case(workflow, who.actor, {"department": HERE}, NOW)
+        if names == ("anyone",):
+            expected = who.actor.kind == "person" and not who.stranger
+        elif names == ("system",):
+            expected = who.actor.kind == "system"
+        else:
+            expected = _named(names, replace(who, counts=False))
+        try:
+            allow_opening(workflow, who.actor, blank, ASKED)
+        except NotAllowed:
+            opened = False
+        else:
+            opened = True
+        wrong += [f"{who}; {clause}"] if opened is not expected else []
+    assert not wrong, "\n".join(wrong[:5])
+
+
+def test_every_loop_says_who_opens_it() -> None:
+    assert set(OPENS) == set(LOOPS)
+
+
+KEPT_AWAY = [row for row in TABLE if row.never and row.who != ("the inspector",)]
+
+
+@pytest.mark.parametrize("row", KEPT_AWAY, ids=lambda row: f"{row.loop} {row.steps[0]} {'/'.join(row.modes)}")
+def test_the_product_holds_everybody_a_row_keeps_away(row: Row) -> None:
+    """Somebody who has what it takes, and is kept from it by what he did: otherwise the rows prove nothing."""
+    kept = [who for who in everybody() if _named(row.who, who) and who.stands in row.never]
+    assert {who.stands for who in kept} == set(row.never)
+    assert {who.own_name for who in kept} == {True, False}
+
+
+@pytest.mark.parametrize("reporter, may", [("felix", False), ("alice", False), ("anna", False), ("vera", True)])
+@pytest.mark.parametrize("trigger, state", [("verify", "fixed"), ("approve", "verified")])
+def test_the_inspector_confirms_what_was_corrected_before_him_unless_he_corrected_it(
+    trigger: str, state: str, reporter: str, may: bool
+) -> None:
+    case = a_case(LOOPS["hazard"], state, **MODES["on_spot"], reporter=reporter)
+    let = {
+        (who.actor.person, who.actor.on_behalf_of)
+        for who in everybody()
+        if taken(LOOPS["hazard"], trigger, case, who.actor, CALENDAR)
+    }
+    assert let == ({(reporter, None), ("delegate", reporter)} if may else set())
