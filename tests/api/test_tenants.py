@@ -201,9 +201,11 @@ def test_the_marks_are_there_to_be_found(tenants: Tenants) -> None:
     """Else the tests above would say that nothing was seen where there was nothing to see."""
     headers = tenants.south.headers("principal")
     for path in ("cases", "hazards/YH-2020-0002", "people", "people/me", "people/groups", "people/changes", "organisations",
-                 "people/me/inbox", "people/teacher/absences"):  # fmt: skip
+                 "people/teacher/absences"):  # fmt: skip
         answer = tenants.client.get(f"/api/v1/{path}", headers=headers)
         assert answer.status_code == 200 and MARK in answer.text, path
+    desk = tenants.client.get("/api/v1/people/me/inbox", headers=tenants.south.headers("safety_staff"))
+    assert MARK in desk.text
     assert tenants.client.get("/api/v1/periods", headers=headers).json()["items"]
     assert tenants.client.get(f"/api/v1/files/{tenants.theirs['sha256'][0]}", headers=headers).status_code == 200
 
