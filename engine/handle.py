@@ -10,7 +10,7 @@ import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from engine.actor import Actor, system
@@ -179,6 +179,7 @@ class _Turn:
         self.now = now
         self._calendars: dict[str, Calendar] = {}
         self._directories: dict[str, Directory] = {}
+        self._called: dict[Any, list[tuple[str, Person, str]]] = {}
         self._policies: dict[tuple[str, str, int], tuple[int, dict[str, Any]]] = {}
 
     def take(self, asked: Asked) -> Outcome:
@@ -368,7 +369,7 @@ class _Turn:
             return
         today = self.calendar(case.organisation).local_date(self.now)
         could: dict[tuple[str, str | None], Holder] = {}
-        for key, person, name in people.called_upon(self.connection, case, who, today):
+        for key, person, name in self._called_upon(case, tuple(who), today):
             for actor in self._directory(case.organisation).actors(key, today):
                 if (key, actor.on_behalf_of) not in could and self._could(workflow, transition, case, actor):
                     could[key, actor.on_behalf_of] = self._holder(workflow, key, person, name, actor)
@@ -383,6 +384,13 @@ class _Turn:
                 "目前无人可以办理，请告知系统管理员补足岗位（bihuan check 会指出空缺）",
                 "Nobody can at present: tell the administrator, whom `bihuan check` shows which post is vacant",
             )
+
+    def _called_upon(self, case: Case, who: tuple[str, ...], today: date) -> list[tuple[str, Person, str]]:
+        """Asked once for the many steps that belong to the same posts."""
+        asked = case.organisation, case.number, case.sequence, case.department, who
+        if asked not in self._called:
+            self._called[asked] = people.called_upon(self.connection, case, who, today)
+        return self._called[asked]
 
     def _could(self, workflow: Workflow, transition: Transition | None, case: Case, actor: Actor) -> bool:
         if transition is not None:
