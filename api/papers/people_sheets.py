@@ -15,6 +15,8 @@ SHEET, HELP, CHOICES = "人员", "填写说明", "选项"
 #: characters; a Chinese one takes two
 WIDTHS = {"name": 14, "staff_number": 14, "department": 28, "post": 24, "phone": 16, "email": 28, "account": 16}
 TO_FILL_IN = ("name", "staff_number", "department", "post", "phone", "email")
+WIDEST = 44
+ASCII = 127
 ROWS_PREPARED = 2_000  # rows with drop-downs and text format; further ones can be filled in as well
 A4 = 9  # XlsxWriter's number of the paper
 
@@ -86,7 +88,8 @@ def _list(book: Any, columns: Sequence[str], rows: Sequence[Mapping[str, str]]) 
     text = book.add_format({"num_format": "@", "valign": "vcenter"})  # as text: 0012 stays 0012
     sheet.set_row(0, 24)
     for at, name in enumerate(columns):
-        sheet.set_column(at, at, WIDTHS[name], text)
+        widest = max((_width(row.get(name, "")) for row in rows), default=0)
+        sheet.set_column(at, at, min(max(WIDTHS[name], widest + 2), WIDEST), text)
         sheet.write_string(0, at, TITLES[name].zh, must if name == "name" else head)
     for number, row in enumerate(rows, start=1):
         for at, name in enumerate(columns):
@@ -99,7 +102,12 @@ def _list(book: Any, columns: Sequence[str], rows: Sequence[Mapping[str, str]]) 
     sheet.set_landscape()
     sheet.fit_to_pages(1, 0)
     sheet.repeat_rows(0)
+    sheet.hide_gridlines(0)  # not on paper either: a list is read along its lines
     return sheet
+
+
+def _width(text: str) -> int:
+    return sum(2 if ord(char) > ASCII else 1 for char in text)
 
 
 def _choices(book: Any, sheet: Any, columns: Sequence[str], departments: Sequence[str]) -> None:
@@ -137,7 +145,7 @@ def _explain(book: Any) -> None:
         sheet.write_string(2, at, word, head)
     row = 3
     for name, (zh, en, example) in EXPLAINED.items():
-        sheet.set_row(row, 48 if len(zh) > 30 else 18)
+        sheet.set_row(row, 50 if len(zh) > 30 else 20)
         sheet.write_string(row, 0, f"{TITLES[name].zh} · {TITLES[name].en}", cell)
         sheet.write_string(row, 1, zh, cell)
         sheet.write_string(row, 2, en, cell)
@@ -145,7 +153,7 @@ def _explain(book: Any) -> None:
         row += 1
     row += 1
     for zh, en in NOTES:
-        sheet.set_row(row, 32)
+        sheet.set_row(row, 20)
         sheet.merge_range(row, 0, row, 1, zh, cell)
         sheet.merge_range(row, 2, row, 3, en, cell)
         row += 1
@@ -169,11 +177,12 @@ def write_first_passwords(file: BinaryIO, lines: Sequence[tuple[str, str, str, s
         sheet = book.add_worksheet("首次密码")
         warn = book.add_format({"bold": True, "font_color": "#C00000", "text_wrap": True, "valign": "vcenter"})
         head = book.add_format({"bold": True, "bg_color": "#E7EEF7", "border": 1, "valign": "vcenter"})
-        cell = book.add_format({"border": 4, "num_format": "@", "valign": "vcenter"})  # dashed: where to cut
+        # dashed: where to cut
+        cell = book.add_format({"border": 4, "num_format": "@", "valign": "vcenter", "shrink": True})
         mono = book.add_format(
             {"border": 4, "num_format": "@", "valign": "vcenter", "font_name": "Consolas", "font_size": 12}
         )
-        for at, width in enumerate((16, 30, 14, 18, 22)):
+        for at, width in enumerate((24, 30, 14, 18, 20)):
             sheet.set_column(at, at, width)
         for row, words in enumerate(WARNING):
             sheet.merge_range(row, 0, row, len(HANDED_OUT) - 1, words, warn)

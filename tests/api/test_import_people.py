@@ -3,10 +3,13 @@
 import json
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
+import httpx
 import openpyxl
 import pytest
 import xlsxwriter
@@ -17,7 +20,7 @@ from api import directory, passwords
 from api.cli import main
 from api.directory import Editor
 from api.folder import Folder
-from api.importing import ListFaulty, Plan, carry_out, plan
+from api.importing import ListFaulty, Overtaken, Plan, carry_out, plan
 from api.papers import people_list
 from api.papers.people_list import PeopleList, read_people
 from engine.actor import Grant
@@ -25,7 +28,8 @@ from engine.directory import Person
 from engine.errors import FolderError
 from engine.store import accounts, people, periods
 from engine.store.database import Database
-from tests.builders import START, a_database, a_school
+from tests.builders import START, School, a_database, a_school
+from tests.journeys.serving import Served
 
 HEADINGS = ("姓名", "工号", "部门", "岗位", "手机", "邮箱")
 TODAY = date(2020, 3, 2)
@@ -493,3 +497,46 @@ def test_only_the_first_sheet_that_is_a_list_is_read_and_the_others_are_named(tm
     found: PeopleList = read_people(path)
     assert (found.sheet, len(found.rows)) == ("Sheet", 5)
     assert "未读取 退休" in found.notices[0].zh
+
+
+# --- many people, and others at work meanwhile ---------------------------------------------------------------------------
+
+
+def a_staff_of(how_many: int) -> list[Cells]:
+    return [(f"教师{n}", f"{n:05}", "XB1", "教师", f"139{n:08}", f"t{n}@example.cn") for n in range(1, how_many + 1)]
+
+
+@pytest.mark.slow
+def test_five_thousand_people_come_in_at_once(database: Database, tmp_path: Path) -> None:
+    path = workbook(tmp_path / "many.xlsx", a_staff_of(5_000))
+    began = monotonic()
+    done = taken_in(database, path)
+    assert len(done.added) == 5_000
+    assert taken_in(database, path).unchanged == 5_000
+    assert monotonic() - began < 120, "seconds; some eight where nothing else runs"
+
+
+def test_a_school_that_is_being_served_goes_on_while_a_list_comes_in(data: Path, tmp_path: Path) -> None:
+    path = workbook(tmp_path / "staff.xlsx", a_staff_of(300))
+    headers = School("school").headers("teacher")
+    with Served(data) as served, ThreadPoolExecutor() as pool:
+
+        def report(n: int) -> int:
+            body = {"title": f"插座松动 {n}", "place": "A101", "category": "FIRE.exit"}
+            return httpx.post(f"{served.url}/api/v1/hazards", json=body, headers=headers, timeout=30).status_code
+
+        reported = [pool.submit(report, n) for n in range(20)]
+        done = imported(path, "--json")
+        assert [one.result() for one in reported] == [201] * 20
+        assert done.exit_code == 0, done.output
+        listed = httpx.get(f"{served.url}/api/v1/people", headers=headers, timeout=30).json()["items"]
+    assert sum(person["name"].startswith("教师") for person in listed) == 300 + 2, "the school had two of its own"
+
+
+def test_a_list_that_somebody_overtakes_is_looked_at_again(database: Database, tmp_path: Path) -> None:
+    listed = read_people(workbook(tmp_path / "good.xlsx", GOOD))
+    editor = Editor(database, "school", "cli", START)
+    before = everything(database)
+    with pytest.raises(Overtaken):  # passwords were made for others than are new by now
+        carry_out(editor, listed, new_departments=False, passwords={"0001": "hash"})
+    assert everything(database) == before
