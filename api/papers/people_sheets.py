@@ -15,6 +15,7 @@ SHEET, HELP, CHOICES = "人员", "填写说明", "选项"
 #: characters; a Chinese one takes two
 WIDTHS = {"name": 14, "staff_number": 14, "department": 28, "post": 24, "phone": 16, "email": 28, "account": 16}
 TO_FILL_IN = ("name", "staff_number", "department", "post", "phone", "email")
+TEXT = 49  # the number of the format "@" in every spreadsheet program
 WIDEST = 44
 ASCII = 127
 ROWS_PREPARED = 2_000  # rows with drop-downs and text format; further ones can be filled in as well
@@ -85,7 +86,7 @@ def _list(book: Any, columns: Sequence[str], rows: Sequence[Mapping[str, str]]) 
     sheet = book.add_worksheet(SHEET)
     head = book.add_format({"bold": True, "bg_color": "#E7EEF7", "border": 1, "valign": "vcenter"})
     must = book.add_format({"bold": True, "bg_color": "#FBE5D6", "border": 1, "valign": "vcenter"})
-    text = book.add_format({"num_format": "@", "valign": "vcenter"})  # as text: 0012 stays 0012
+    text = book.add_format({"num_format": TEXT, "valign": "vcenter"})  # as text: 0012 stays 0012
     sheet.set_row(0, 24)
     for at, name in enumerate(columns):
         widest = max((_width(row.get(name, "")) for row in rows), default=0)
@@ -133,9 +134,9 @@ def _explain(book: Any) -> None:
     sheet = book.add_worksheet(HELP)
     title = book.add_format({"bold": True, "font_size": 14})
     head = book.add_format({"bold": True, "bg_color": "#E7EEF7", "border": 1, "valign": "vcenter"})
-    cell = book.add_format({"text_wrap": True, "valign": "top", "border": 1, "num_format": "@"})
+    cell = book.add_format({"text_wrap": True, "valign": "top", "border": 1, "num_format": TEXT})
     grey = book.add_format(
-        {"text_wrap": True, "valign": "top", "border": 1, "num_format": "@", "font_color": "#7F7F7F"}
+        {"text_wrap": True, "valign": "top", "border": 1, "num_format": TEXT, "font_color": "#7F7F7F"}
     )
     for at, width in enumerate((16, 46, 46, 26)):
         sheet.set_column(at, at, width)
@@ -178,9 +179,9 @@ def write_first_passwords(file: BinaryIO, lines: Sequence[tuple[str, str, str, s
         warn = book.add_format({"bold": True, "font_color": "#C00000", "text_wrap": True, "valign": "vcenter"})
         head = book.add_format({"bold": True, "bg_color": "#E7EEF7", "border": 1, "valign": "vcenter"})
         # dashed: where to cut
-        cell = book.add_format({"border": 4, "num_format": "@", "valign": "vcenter", "shrink": True})
+        cell = book.add_format({"border": 4, "num_format": TEXT, "valign": "vcenter", "shrink": True})
         mono = book.add_format(
-            {"border": 4, "num_format": "@", "valign": "vcenter", "font_name": "Consolas", "font_size": 12}
+            {"border": 4, "num_format": TEXT, "valign": "vcenter", "font_name": "Consolas", "font_size": 12}
         )
         for at, width in enumerate((24, 30, 14, 18, 20)):
             sheet.set_column(at, at, width)

@@ -1,6 +1,7 @@
 """A list of people becomes the directory: whole or not at all, every mistake told in its row, the same list twice the same."""
 
 import json
+import re
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,11 +29,13 @@ from engine.directory import Person
 from engine.errors import FolderError
 from engine.store import accounts, people, periods
 from engine.store.database import Database
-from tests.builders import START, School, a_database, a_school
+from tests.builders import DEPARTMENTS, START, School, a_database, a_school
 from tests.journeys.serving import Served
+from workflows.reference import departments
 
 HEADINGS = ("姓名", "工号", "部门", "岗位", "手机", "邮箱")
 TODAY = date(2020, 3, 2)
+TEXT_FORMAT = "49"  # the number Excel gives to "@"
 Cells = Sequence[Any]
 
 
@@ -316,6 +319,59 @@ def test_the_directory_goes_out_and_comes_in_again_unchanged(database: Database,
     second = everything(database)
     assert first[0] == second[0] and first[2] == second[2]
     assert json.loads(imported(tmp_path / "out.xlsx", "--json").stdout)["changed"] == []
+
+
+def test_the_template_proposes_this_school_s_departments_and_keeps_leading_zeros(data: Path, tmp_path: Path) -> None:
+    path = tmp_path / "template.xlsx"
+    assert bihuan("export", "people-template", "-o", path).exit_code == 0
+    book = openpyxl.load_workbook(path)
+    assert [sheet.title for sheet in book.worksheets] == ["人员", "填写说明", "选项"]
+    sheet = book["人员"]
+    assert [cell.value for cell in sheet[1]] == list(HEADINGS)
+    inside = zipfile.ZipFile(path)
+    formats = re.findall(r'<xf numFmtId="(\d+)"', inside.read("xl/styles.xml").decode().partition("<cellXfs")[2])
+    columns = re.findall(
+        r'<col min="\d+" max="(\d+)".*? style="(\d+)"', inside.read("xl/worksheets/sheet1.xml").decode()
+    )
+    assert {formats[int(style)] for _, style in columns} == {TEXT_FORMAT} and int(columns[-1][0]) == len(HEADINGS)
+    proposed = {str(v.sqref): (v.formula1, v.showErrorMessage) for v in sheet.data_validations.dataValidation}
+    assert proposed["C2:C2001"] == ("选项!$A$2:$A$5", False)
+    choices = {cell.value for cell in book["选项"]["A"]}
+    assert {name.zh for name in DEPARTMENTS.values()} < choices
+    with pytest.raises(FolderError, match="nobody below the heading"):
+        read_people(path)
+    sheet["A2"], sheet["B2"], sheet["C2"] = "张三", "0012", "机电工程系"
+    book.save(path)
+    assert dict(read_people(path).rows[0].said) == {"name": "张三", "staff_number": "0012", "department": "机电工程系"}
+
+
+def test_the_sample_names_only_posts_we_know_and_brings_its_departments(tmp_path: Path, data: Path) -> None:
+    setup = [
+        "setup",
+        "--organisation",
+        "no1",
+        "--name",
+        "新校",
+        "--administrator",
+        "admin",
+        "--administrator-name",
+        "信息员",
+    ]
+    assert bihuan(*setup).exit_code == 0
+    sample: list[str | Path] = [
+        "export",
+        "people-template",
+        "--sample",
+        "-o",
+        tmp_path / "sample.xlsx",
+        "--organisation",
+        "no1",
+    ]
+    assert bihuan(*sample).exit_code == 0
+    tried = imported(tmp_path / "sample.xlsx", "--new-departments", "--dry-run", "--json", "--organisation", "no1")
+    told = json.loads(tried.stdout)
+    assert (len(told["added"]), told["notices"], told["not_listed"]) == (71, [], ["admin"])
+    assert {made["code"] for made in told["departments"]} == set(departments())
 
 
 # --- first passwords -----------------------------------------------------------------------------------------------------
