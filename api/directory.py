@@ -14,15 +14,21 @@ from sqlalchemy import Connection
 from api.checking import Check, OpensDeadCorner, opened_by
 from engine.actor import ANOTHER_DEPARTMENT, WHOLE_ORGANISATION, Grant
 from engine.definition import RELATIONS
-from engine.directory import AT, Absence, Group, Person, days_of_change
+from engine.directory import AT, Absence, Department, Group, Person, days_of_change
 from engine.errors import Busy, FieldFault, InvalidInput, Refusal, Text
-from engine.store import people
+from engine.store import people, periods
 from engine.store.database import Database
+from workflows.inspection import CYCLE, DUE_ON
 from workflows.roles import GROUPS, ROLES
 
 T = TypeVar("T")
 
 GROUP_CODE = re.compile(r"[a-z][a-z0-9_]{1,39}", re.ASCII)
+PERSON_KEY = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
+#: what follows /people/ in an address and means no person
+RESERVED = frozenset({"me", "groups", "changes", "departments", "import", "export"})
+DEPARTMENT_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}", re.ASCII)
+STAFF_NUMBER = re.compile(r"[\w.\-/]{1,32}")
 CHANNEL = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
 LONGEST_NAME = 100
 LONGEST_ADDRESS = 200
@@ -306,8 +312,29 @@ def come_back(editor: Editor, person: str, absence: str, last_day: date | None =
 
 # --- people --------------------------------------------------------------------------------------------------------------
 
+ADDING = Text("登记人员", "Add a person")
 LINKING = Text("关联账号", "Link accounts")
 UPDATING = Text("更改人员信息", "Change a person's entry")
+
+
+def add(editor: Editor, person: Person) -> Person:
+    """Write somebody down under a new key. He holds nothing yet, and has no password to sign in with."""
+
+    def apply(connection: Connection) -> Person:
+        key = person.person
+        if not PERSON_KEY.fullmatch(key) or key in RESERVED:
+            _refuse(ADDING, "person", no_key(key))
+        if people.person(connection, editor.organisation, key) is not None:
+            _refuse(ADDING, "person", Text(f"账号 {key!r} 已有人使用", f"the key {key!r} is somebody's already"))
+        _entry(connection, editor, ADDING, person)
+        people.add_person(connection, person)
+        return person
+
+    about = {
+        "person": person.person, "name": person.name, "department": person.department, "post": person.post,
+        "staff_number": person.staff_number, "addresses": sorted(person.addresses),
+    }  # fmt: skip
+    return editor.does(ADDING, "person_added", about, apply)
 
 
 def link(editor: Editor, *accounts: tuple[str, str]) -> None:
@@ -329,7 +356,7 @@ def link(editor: Editor, *accounts: tuple[str, str]) -> None:
     return editor.does(LINKING, "linked", about, apply)
 
 
-UPDATABLE = ("name", "post", "department", "addresses", "active")
+UPDATABLE = ("name", "post", "department", "staff_number", "addresses", "active")
 
 
 def update(editor: Editor, person: str, changed: Mapping[str, Any]) -> Person:
@@ -341,17 +368,8 @@ def update(editor: Editor, person: str, changed: Mapping[str, Any]) -> Person:
             raise _not_here(UPDATING, _nobody(person))
         if strange := sorted(set(changed) - set(UPDATABLE)):
             _refuse(UPDATING, strange[0], _none_of(strange[0], "项目", "entry", UPDATABLE))
-        if "name" in changed:
-            _name(UPDATING, "name", changed["name"])
-        if changed.get("post"):
-            _name(UPDATING, "post", changed["post"])
-        department = changed.get("department")
-        if department is not None and not people.department_exists(connection, editor.organisation, department):
-            _refuse(UPDATING, "department", _no_department(department))
-        for channel, address in changed.get("addresses", {}).items():
-            if not CHANNEL.fullmatch(channel) or not 0 < len(address) <= LONGEST_ADDRESS or not address.isprintable():
-                _refuse(UPDATING, f"addresses.{channel[:32]}", Text("不是可用的地址", "this is no address"))
         updated = replace(found, **changed)
+        _entry(connection, editor, UPDATING, updated, changed)
         people.update_person(connection, updated)
         return updated
 
@@ -360,6 +378,105 @@ def update(editor: Editor, person: str, changed: Mapping[str, Any]) -> Person:
     if "addresses" in changed:
         about["addresses"] = sorted(changed["addresses"])
     return editor.does(UPDATING, "person_changed", {"person": person, **about}, apply)
+
+
+def _entry(connection: Connection, editor: Editor, asked: Text, entry: Person, only: Iterable[str] = UPDATABLE) -> None:
+    """Raises InvalidInput for what may not be written of a person.
+
+    only   what is new of it: what stands there already is not asked about again
+    """
+    fields = set(only)
+    if "name" in fields:
+        _name(asked, "name", entry.name)
+    if "post" in fields and entry.post:
+        _name(asked, "post", entry.post)
+    if (
+        "department" in fields
+        and entry.department is not None
+        and not people.department_exists(connection, editor.organisation, entry.department)
+    ):
+        _refuse(asked, "department", _no_department(entry.department))
+    if "staff_number" in fields and entry.staff_number is not None:
+        if not STAFF_NUMBER.fullmatch(entry.staff_number):
+            _refuse(asked, "staff_number", no_staff_number(entry.staff_number))
+        has = people.with_staff_number(connection, editor.organisation, entry.staff_number)
+        if has is not None and has.person != entry.person:
+            _refuse(
+                asked, "staff_number",
+                Text(f"工号 {entry.staff_number!r} 已属于 {has.person!r}", f"{entry.staff_number!r} is {has.person!r}'s"),
+            )  # fmt: skip
+    if "addresses" in fields:
+        for channel, address in entry.addresses.items():
+            if not CHANNEL.fullmatch(channel) or not 0 < len(address) <= LONGEST_ADDRESS or not address.isprintable():
+                _refuse(asked, f"addresses.{channel[:32]}", Text("不是可用的地址", "this is no address"))
+
+
+# --- departments ---------------------------------------------------------------------------------------------------------
+
+ARRANGING = Text("设置部门", "Set a department")
+
+
+def set_department(editor: Editor, department: Department, *, owes_monthly: bool | None = None) -> Department:
+    """Write a department down as it shall be from now on; it is never deleted.
+
+    owes_monthly   whether a monthly inspection is due from it. None leaves that as it is; a new one owes if it is the
+                   school's own
+    """
+
+    def apply(connection: Connection) -> Department:
+        if not DEPARTMENT_CODE.fullmatch(department.code):
+            _refuse(
+                ARRANGING, "code",
+                Text("代号应以字母开头，由 1 至 32 个字母、数字或下划线组成", "a code begins with a letter and has 1 to 32 of A-Z, 0-9 and _"),
+            )  # fmt: skip
+        for field, name in (("name.zh", department.name.zh), ("name.en", department.name.en)):
+            _name(ARRANGING, field, name)
+        others = [d for d in people.departments(connection, editor.organisation) if d.code != department.code]
+        for other in others:
+            if other.code.casefold() == department.code.casefold():
+                _refuse(ARRANGING, "code", Text(f"已有部门 {other.code!r}", f"there is a department {other.code!r}"))
+            if other.name.zh == department.name.zh:
+                _refuse(
+                    ARRANGING, "name.zh",
+                    Text(f"部门 {other.code!r} 也叫这个名称", f"the department {other.code!r} is called so too"),
+                )  # fmt: skip
+        write_department(connection, department, editor.today(connection), owes_monthly=owes_monthly)
+        return department
+
+    about = {
+        "department": department.code, "name": department.name.to_json(), "external": department.external,
+        "owes_monthly": owes_monthly,
+    }  # fmt: skip
+    return editor.does(ARRANGING, "department_set", about, apply)
+
+
+def write_department(
+    connection: Connection, department: Department, today: date, *, owes_monthly: bool | None = None
+) -> None:
+    """Add or rename a department, with what is due from it from now on: `owes_monthly` as for `set_department`."""
+    here = (department.organisation, CYCLE, department.code)
+    if people.department_exists(connection, department.organisation, department.code):
+        people.update_department(connection, department)
+        owes = owes_monthly
+    else:
+        people.add_department(connection, department)
+        kind = people.organisation(connection, department.organisation)
+        schools_own = kind is not None and kind.kind == "school" and not department.external
+        owes = schools_own if owes_monthly is None else owes_monthly
+    owed = periods.obligation(connection, *here)
+    running = owed is not None and (owed.last_day is None or owed.last_day >= today)
+    if owes and not running:
+        periods.owe(connection, periods.Obligation(*here, first_month_owed(today)))
+    elif owes is False and owed is not None and running:
+        periods.owe(connection, replace(owed, last_day=today - timedelta(days=1)))
+
+
+def first_month_owed(today: date) -> date:
+    """The first day of the month from which on a department new today owes its inspection: this one while its report is
+    not yet due, else the next. Nobody begins with a report that is missing.
+    """
+    first = today.replace(day=1)
+    return first if today.day <= DUE_ON else (first + timedelta(days=31)).replace(day=1)
 
 
 # --- what is asked of every value ----------------------------------------------------------------------------------------
@@ -431,6 +548,20 @@ def _refuse(asked: Text, field: str, obstacle: Text) -> NoReturn:
 def _not_here(asked: Text, obstacle: Text) -> NotInDirectory:
     remedy = Text("请核对名册", "Look it up in the directory")
     return NotInDirectory(asked=asked, obstacle=obstacle, remedy=remedy)
+
+
+def no_key(key: str) -> Text:
+    return Text(
+        f"账号 {key[:70]!r} 应为 1 至 64 个小写字母、数字、点、横线或下划线，且不是 {'、'.join(sorted(RESERVED))}",
+        f"the key {key[:70]!r} has to be 1 to 64 of a-z, 0-9, '.', '-' and '_', and none of {', '.join(sorted(RESERVED))}",
+    )
+
+
+def no_staff_number(number: str) -> Text:
+    return Text(
+        f"工号 {number[:40]!r} 应为 1 至 32 个字母、数字、点或横线",
+        f"the staff number {number[:40]!r} has to be 1 to 32 letters, digits, dots or dashes",
+    )
 
 
 def _nobody(key: str) -> Text:

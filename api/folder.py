@@ -85,8 +85,8 @@ class Folder:
         if not self.made:
             raise FolderError(
                 Text(
-                    f"数据目录 {self.path} 尚未建立。请先运行 bihuan demo 或 bihuan db upgrade。",
-                    f"The data folder {self.path} has not been made. Run `bihuan demo` or `bihuan db upgrade` first.",
+                    f"数据目录 {self.path} 尚未建立。请先运行 bihuan setup 建立单位，或用 bihuan demo 看示范。",
+                    f"The data folder {self.path} has not been made. Set a school up with `bihuan setup`, or see one with `bihuan demo`.",
                 )
             )
 

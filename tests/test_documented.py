@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import TextIO
 
 import click
+import httpx
 import pytest
 import yaml
 
 from api.cli import main
 from api.settings import documented
 from engine.calendar import Calendar
+from engine.store import accounts, people
+from engine.store.database import Database
 from tests.conftest import Played
 
 ROOT = Path(__file__).parent.parent
@@ -71,8 +74,10 @@ def _read_into(lines: queue.Queue[str], said: TextIO) -> None:
         lines.put(line)
 
 
-def shell_blocks() -> list[str]:
-    return re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+def shell_blocks(section: str) -> list[str]:
+    """The shell's part of one section of the README."""
+    [text] = re.findall(rf"^## {section}\n(.*?)^## ", README, re.MULTILINE | re.DOTALL)
+    return re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
 def run(demo: Demo, blocks: list[str], where: Path) -> str:
@@ -88,13 +93,59 @@ def run(demo: Demo, blocks: list[str], where: Path) -> str:
 
 
 def test_the_readmes_session_closes_a_loop_with_nothing_but_curl(demo: Demo, tmp_path: Path) -> None:
-    said = run(demo, shell_blocks(), tmp_path)
+    said = run(demo, shell_blocks("See it work"), tmp_path)
     number = re.search(r"YH-2020-\d{4}", said)
     assert number is not None
     states = re.findall(r'"to_state": ?"(\w+)"', said)
     walked = [state for n, state in enumerate(states) if n == 0 or states[n - 1] != state]
     assert walked[:4] == ["assigned", "fixed", "verified", "closed"]
     assert '"code":"not_allowed"' in said.replace(" ", "")  # he cannot confirm his own work
+
+
+SETUP_WITHIN = 200  # seconds; most of it is hashing first passwords, on purpose slowly
+
+
+def test_six_commands_make_a_working_school_of_an_empty_folder(tmp_path: Path) -> None:
+    """The README's session from `setup` to `serve`, as it stands; `bihuan` is this checkout, the port a free one."""
+    [session] = shell_blocks("Set up a school")
+    commands = session.replace("\\\n", "").strip().splitlines()
+    assert len(commands) <= 6 and all(command.startswith("bihuan ") for command in commands)
+    bash = shutil.which("bash")
+    assert bash is not None, "the README's session is written for a POSIX shell"
+    # the last command serves until it is stopped: as the shell's own last act, so that stopping reaches it
+    ours = f'bihuan() {{ "{sys.executable}" -m api.cli "$@"; }}\nset -euo pipefail\n'
+    script = (
+        ours + "\n".join(commands[:-1]) + f'\nexec "{sys.executable}" -m api.cli {commands[-1].removeprefix("bihuan ")}'
+    )
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("BIHUAN_")},
+        "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1", "BIHUAN_PORT": "0",
+    }  # fmt: skip
+    process = subprocess.Popen(
+        [bash, "-c", script], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        encoding="utf-8",
+    )  # fmt: skip
+    lines: queue.Queue[str] = queue.Queue()
+    assert process.stdout is not None
+    reading = threading.Thread(target=_read_into, args=(lines, process.stdout))
+    reading.start()
+    try:
+        said: list[str] = []
+        while not said or "Serving" not in said[-1]:
+            said.append(lines.get(timeout=SETUP_WITHIN).rstrip("\n"))
+        assert httpx.get(f"{said[-1].split()[-1]}/readyz").status_code == 200
+    finally:
+        process.terminate()
+        process.wait(timeout=STARTS_WITHIN)
+        reading.join()
+        process.stdout.close()
+    assert "新增 71 人" in "\n".join(said)
+    assert sum("没有死角" in line for line in said) == 2, "after the import, and asked again by `check`"
+    database = Database.in_file(tmp_path / "bihuan-data" / "bihuan.db")
+    with database.read() as connection:
+        assert len(people.people(connection, "no1")) == 72
+        assert accounts.password(connection, "no1", "0001") is not None
+    database.close()
 
 
 def test_every_token_of_the_demo_opens_its_post(demo: Demo, tmp_path: Path) -> None:

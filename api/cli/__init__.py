@@ -10,7 +10,7 @@ from typing import Any
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.cli import calendars, checking, deliveries, duties, exporting, loops, running, tokens
+from api.cli import calendars, checking, deliveries, duties, exporting, founding, importing, loops, running, tokens
 from engine.errors import BihuanError, FolderError, Refusal
 
 
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 for command in (
-    running.demo, running.serve, running.work, running.tick, running.db,
-    checking.check, duties.user, tokens.token, exporting.export, calendars.calendar, loops.workflow, deliveries.outbox,
+    running.demo, founding.setup, running.serve, running.work, running.tick, running.db,
+    checking.check, duties.user, tokens.token, importing.import_, exporting.export, calendars.calendar, loops.workflow, deliveries.outbox,
 ):  # fmt: skip
     main.add_command(command)

@@ -241,10 +241,109 @@ def _in_lines(group: "Group") -> str:
     return "\n".join([f"{group.code}  {group.name.zh}  at least {group.least}", *seats])
 
 
+@click.command()
+@click.argument("person", metavar="KEY")
+@click.option("--name", required=True, help="What colleagues call the person.")
+@click.option("--department", help="A department's code.")
+@click.option("--post", default="", help="What the person is called by duty; brings no role by itself.")
+@click.option("--staff-number", help="One person's alone.")
+@yes_option
+@data_option
+@organisation_option
+@json_option
+def add(
+    person: str, name: str, department: str | None, post: str, staff_number: str | None, yes: bool,
+    data: Path | None, organisation: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Write somebody new down under KEY, which stays for good. Grant roles afterwards."""
+    from api import directory
+    from engine.directory import Person
+
+    with _editing(data, organisation, confirmed=yes) as editor:
+        entry = Person(editor.organisation, person, name, department, staff_number=staff_number, post=post)
+        directory.add(editor, entry)
+    told = {"person": person, "name": name, "department": department, "post": post, "staff_number": staff_number}
+    _say(f"added {person}  {name}", told, as_json=as_json)
+
+
+@click.command()
+@click.argument("person")
+@yes_option
+@data_option
+@organisation_option
+@json_option
+def deactivate(person: str, yes: bool, data: Path | None, organisation: str | None, as_json: bool) -> None:
+    """PERSON left: signs in no more and is asked nothing more. Nobody is ever deleted."""
+    _set_active(person, data, organisation, active=False, confirmed=yes, as_json=as_json)
+
+
+@click.command()
+@click.argument("person")
+@yes_option
+@data_option
+@organisation_option
+@json_option
+def activate(person: str, yes: bool, data: Path | None, organisation: str | None, as_json: bool) -> None:
+    """PERSON is here again, with what the directory still holds of roles."""
+    _set_active(person, data, organisation, active=True, confirmed=yes, as_json=as_json)
+
+
+def _set_active(
+    person: str, data: Path | None, organisation: str | None, *, active: bool, confirmed: bool, as_json: bool
+) -> None:
+    from api import directory
+
+    with _editing(data, organisation, confirmed=confirmed) as editor:
+        directory.update(editor, person, {"active": active})
+    sentence = f"{person} is active" if active else f"{person} is no longer active"
+    _say(sentence, {"person": person, "active": active}, as_json=as_json)
+
+
+@click.command()
+@click.argument("code", required=False)
+@click.option("--name", "name_zh", help="What it is called, in Chinese.")
+@click.option("--name-en", help="What it is called, in English.")
+@click.option("--external/--own", default=None, help="A contractor, or the school's own.")
+@click.option("--owes-monthly/--owes-nothing", default=None, help="Whether a monthly inspection is due from it.")
+@yes_option
+@data_option
+@organisation_option
+@json_option
+def department(
+    code: str | None, name_zh: str | None, name_en: str | None, external: bool | None, owes_monthly: bool | None,
+    yes: bool, data: Path | None, organisation: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """List the departments, or show the department CODE, make it or call it otherwise."""
+    from api import directory
+    from engine.directory import Department
+    from engine.store import people
+
+    with _editing(data, organisation, confirmed=yes) as editor:
+        with editor.database.read() as connection:
+            found = people.departments(connection, editor.organisation)
+        if code is not None:
+            known = next((d for d in found if d.code == code), None)
+            if name_zh or name_en or external is not None or owes_monthly is not None:
+                zh = name_zh or (known.name.zh if known else "")
+                en = name_en or (known.name.en if known else zh)
+                outside = external if external is not None else known is not None and known.external
+                told = Department(editor.organisation, code, Text(zh, en), outside)
+                known = directory.set_department(editor, told, owes_monthly=owes_monthly)
+            if known is None:
+                raise FolderError(Text(f"没有部门“{code}”。", f"There is no department {code!r}."))
+            found = [known]
+    lines = [f"{d.code}  {d.name.zh}{'  external' if d.external else ''}" for d in found]
+    rows = [{"code": d.code, "name": d.name.to_json(), "external": d.external} for d in found]
+    if code is not None:
+        _say(lines[0], rows[0], as_json=as_json)
+    else:
+        _say("\n".join(lines), {"departments": rows}, as_json=as_json)
+
+
 @click.group()
 def user() -> None:
     """Who is here, who holds what, who is away and who acts for him."""
 
 
-for command in (grant, withdraw, away, back, link, group):
+for command in (grant, withdraw, away, back, link, group, add, deactivate, activate, department):
     user.add_command(command)

@@ -1,11 +1,11 @@
 """Sheets for the drawer: what inspectors ask to see, as files."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
@@ -13,7 +13,12 @@ from api.cli.opening import data_option, opened, organisation_option, the_organi
 from engine.errors import FolderError, Text
 
 if TYPE_CHECKING:
+    from api.bootstrap import Runtime
     from engine.case import Case
+
+output_option = click.option(
+    "-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="FILE.xlsx"
+)
 
 
 @click.group()
@@ -22,27 +27,74 @@ def export() -> None:
 
 
 @export.command()
-@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="FILE.xlsx")
+@output_option
 @data_option
 @organisation_option
 def ledger(output: Path, data: Path | None, organisation: str | None) -> None:
     """The ledger of hazards (隐患排查整改台账) as an Excel workbook."""
-    from api.causes import cause_of
     from api.papers.ledger import write_ledger
 
     def progress(cases: "Sequence[Case]") -> "Iterator[Case]":
         with click.progressbar(cases, label="导出台账 · Ledger", file=sys.stderr) as bar:
             yield from bar
 
-    beside = output.with_name(f"{output.name}.part")  # a ledger cut off half-way may not take the old one's place
+    def fill(runtime: "Runtime", here: str, book: BinaryIO) -> int:
+        with runtime.database.read() as connection:
+            return write_ledger(connection, runtime.engine.catalog, here, runtime.clock.now(), book, progress)
+
+    _written(output, data, organisation, fill)
+
+
+@export.command("people-template")
+@output_option
+@click.option("--sample", is_flag=True, help="Filled in with posts in place of people: a school without a dead corner.")
+@data_option
+@organisation_option
+def people_template(output: Path, sample: bool, data: Path | None, organisation: str | None) -> None:
+    """A list of people to fill in (人员表模板), with this school's departments to choose from."""
+    from api.demo.school import as_listed
+    from api.papers.people_sheets import write_template
+    from engine.store import people as directory
+
+    rows = list(as_listed()) if sample else []
+
+    def fill(runtime: "Runtime", here: str, book: BinaryIO) -> int:
+        with runtime.database.read() as connection:
+            write_template(book, directory.departments(connection, here), rows)
+        return len(rows)
+
+    _written(output, data, organisation, fill)
+
+
+@export.command()
+@output_option
+@data_option
+@organisation_option
+def people(output: Path, data: Path | None, organisation: str | None) -> None:
+    """The directory as it is, as a list that `bihuan import people` takes again."""
+    from api.papers.people_sheets import write_people
+
+    def fill(runtime: "Runtime", here: str, book: BinaryIO) -> int:
+        with runtime.database.read() as connection:
+            return write_people(connection, here, book)
+
+    _written(output, data, organisation, fill)
+
+
+def _written(
+    output: Path, data: Path | None, organisation: str | None, fill: "Callable[[Runtime, str, BinaryIO], int]"
+) -> None:
+    """Write the workbook that `fill` fills, and say how many rows it has."""
+    from api.causes import cause_of
+
+    beside = output.with_name(f"{output.name}.part")  # a sheet cut off half-way may not take the old one's place
     with opened(data) as runtime:
         here = the_organisation(runtime, organisation)
         try:
             # put together beforehand: on a full disk the workbook's own file would try again while it is thrown away
             book = BytesIO()
             with beside.open("wb") as file:
-                with runtime.database.read() as connection:
-                    count = write_ledger(connection, runtime.engine.catalog, here, runtime.clock.now(), book, progress)
+                count = fill(runtime, here, book)
                 file.write(book.getbuffer())
             beside.replace(output)
         except OSError as error:

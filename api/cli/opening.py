@@ -67,9 +67,8 @@ def the_organisation(runtime: "Runtime", wanted: str | None) -> str:
     if not known:
         raise FolderError(
             Text(
-                "此数据目录中还没有学校。建立学校的命令将随以后的版本提供；bihuan demo 可先看一所示范学校。",
-                "There is no school in this data folder yet. The command that sets one up comes with a later version; "
-                "`bihuan demo` shows one.",
+                "此数据目录中还没有学校。请用 bihuan setup 建立；bihuan demo 可先看一所示范学校。",
+                "There is no school in this data folder yet. Set one up with `bihuan setup`; `bihuan demo` shows one.",
             )
         )
     listed = ", ".join(known)

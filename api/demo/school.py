@@ -78,6 +78,17 @@ def working_groups() -> Iterator[Group]:
     yield Group(ACCEPTANCE_GROUP, acceptance.title, tuple(seats), acceptance.min_size or 1)
 
 
+def as_listed() -> Iterator[dict[str, str]]:
+    """Everyone of the demo as a school's own list would have him, posts in place of names, for trying an import out."""
+    titles = {department.code: department.title.zh for department in departments().values()}
+    for number, post in enumerate(posts(), start=1):
+        title = "保卫处长" if post.person in SAFETY_HEADS else post.post
+        yield {
+            "name": post.name, "staff_number": f"{number:04}", "department": titles.get(post.department or "", ""),
+            "post": title,
+        }  # fmt: skip
+
+
 def build(connection: Connection, now: datetime) -> None:
     """Write the school down, with calendar version 1 and what its departments owe from December on."""
     told = campaign()

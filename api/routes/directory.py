@@ -16,10 +16,10 @@ from api.checking import DeadCorners
 from api.directory import Editor, NotInDirectory
 from api.requests import Answers, Key, no_cursor, read_as
 from api.routes.cases import BASE, PROBLEMS, json_of
-from api.schemas import GrantAnswer, PersonAnswer, person_answer
+from api.schemas import DepartmentAnswer, GrantAnswer, PersonAnswer, department_answer, person_answer
 from engine.actor import WHOLE_ORGANISATION, Grant
 from engine.definition import said
-from engine.directory import Absence, Group, Seat
+from engine.directory import Absence, Department, Group, Person, Seat
 from engine.errors import KeyReused, NotAllowed, Text
 from engine.store import people
 
@@ -72,12 +72,25 @@ class Leave(_Body):
     confirmed: Confirmed
 
 
+class AddPerson(_Body):
+    """Somebody new under a key of his own. He holds nothing yet: roles are granted afterwards."""
+
+    person: Name
+    name: Name
+    department: Name | None = None
+    post: Name = ""
+    staff_number: Name | None = None
+    addresses: dict[Name, Annotated[str, Field(max_length=200)]] = {}
+    confirmed: Confirmed
+
+
 class ChangePerson(_Body):
-    """Only what is named changes; `department` null takes him out of his."""
+    """Only what is named changes; `department` null takes him out of his, `staff_number` null takes it from him."""
 
     name: Name | None = None
     post: Name | None = None
     department: Name | None = None
+    staff_number: Name | None = None
     addresses: dict[Name, Annotated[str, Field(max_length=200)]] | None = None
     active: Annotated[bool, Field(strict=True)] | None = None
     confirmed: Confirmed
@@ -107,8 +120,19 @@ class SetGroup(_Body):
     confirmed: Confirmed
 
 
+class SetDepartment(_Body):
+    """A department as it shall be called from now on. `external`: a contractor, which owes no report of its own."""
+
+    name: InBothLanguages
+    external: Annotated[bool, Field(strict=True)] = False
+    owes_monthly: Annotated[bool, Field(strict=True)] | None = None
+    confirmed: Confirmed
+
+
 #: the bodies of these addresses, as components of the OpenAPI document
-FORMS: dict[str, type[BaseModel]] = {form.__name__: form for form in (GiveRole, Leave, ChangePerson, SetGroup)}
+FORMS: dict[str, type[BaseModel]] = {
+    form.__name__: form for form in (GiveRole, Leave, AddPerson, ChangePerson, SetDepartment, SetGroup)
+}
 
 
 class GrantList(BaseModel):
@@ -388,7 +412,53 @@ def _group_answer(connection: Any, runtime: Runtime, asker: Asker, group: Group)
     )
 
 
+# --- departments ---------------------------------------------------------------------------------------------------------
+
+
+class DepartmentList(BaseModel):
+    items: list[DepartmentAnswer]
+
+
+@router.get("/departments", response_model=DepartmentList, summary="部门 · Departments")
+def list_departments(runtime: TheRuntime, asker: SignedIn) -> Response:
+    with runtime.database.read() as connection:
+        found = people.departments(connection, asker.actor.organisation)
+    return json_of(DepartmentList(items=[department_answer(d, asker.locale) for d in found]))
+
+
+@router.put(
+    "/departments/{code}", response_model=DepartmentAnswer, summary="设置部门 · Set a department",
+    openapi_extra=_body_of(SetDepartment), responses=_only(403, 409, 503),
+)  # fmt: skip
+def set_department(runtime: TheRuntime, asker: SignedIn, code: str, answers: Answers) -> Response:
+    """A new one, or another name. `owes_monthly` says whether a monthly inspection is due from it; left out, a new one
+    owes if it is the school's own, and the others stay as they are.
+    """
+    _for_administrators(asker, directory.ARRANGING)
+    form = read_as(SetDepartment, answers, runtime.engine.words)
+    name = Text(form.name.zh, form.name.en)
+    department = Department(asker.actor.organisation, code, name, form.external)
+    editor = _editor(runtime, asker, confirmed=form.confirmed)
+    done = directory.set_department(editor, department, owes_monthly=form.owes_monthly)
+    return json_of(department_answer(done, asker.locale))
+
+
 # --- people --------------------------------------------------------------------------------------------------------------
+
+
+@router.post(
+    "", status_code=201, response_model=PersonAnswer, summary="登记人员 · Add a person",
+    openapi_extra=_body_of(AddPerson), responses=_only(403, 409, 503),
+)  # fmt: skip
+def add_person(runtime: TheRuntime, asker: SignedIn, answers: Answers) -> Response:
+    """The key stays for good; a staff number is one person's. Nobody is ever deleted: who leaves is made inactive."""
+    _for_administrators(asker, directory.ADDING)
+    form = read_as(AddPerson, answers, runtime.engine.words)
+    person = Person(
+        asker.actor.organisation, form.person, form.name, form.department, staff_number=form.staff_number,
+        post=form.post, addresses=form.addresses,
+    )  # fmt: skip
+    return json_of(person_answer(directory.add(_editor(runtime, asker, confirmed=form.confirmed), person)), status=201)
 
 
 @router.patch(
@@ -399,7 +469,9 @@ def change_person(runtime: TheRuntime, asker: SignedIn, person: str, answers: An
     _for_administrators(asker, directory.UPDATING)
     form = read_as(ChangePerson, answers, runtime.engine.words)
     named = form.model_dump(exclude_unset=True, exclude={"confirmed"})
-    changed = {name: value for name, value in named.items() if value is not None or name == "department"}
+    changed = {
+        name: value for name, value in named.items() if value is not None or name in ("department", "staff_number")
+    }
     done = directory.update(_editor(runtime, asker, confirmed=form.confirmed), person, changed)
     return json_of(person_answer(done))
 

@@ -56,12 +56,25 @@ def organisation(connection: Connection, key: str) -> Organisation | None:
     return next((o for o in organisations(connection) if o.organisation == key), None)
 
 
+def place_under(connection: Connection, organisation: str, parent: str) -> None:
+    """Say which bureau is above an organisation."""
+    mine = _organisations.c.organisation == organisation
+    connection.execute(update(_organisations).where(mine).values(parent=parent))
+
+
 def add_department(connection: Connection, department: Department) -> None:
     values = {
         "organisation": department.organisation, "code": department.code, "name_zh": department.name.zh,
         "name_en": department.name.en, "external": department.external,
     }  # fmt: skip
     connection.execute(insert(_departments), values)
+
+
+def update_department(connection: Connection, department: Department) -> None:
+    """Call a department otherwise; its code stays."""
+    here = (_departments.c.organisation == department.organisation, _departments.c.code == department.code)
+    values = {"name_zh": department.name.zh, "name_en": department.name.en, "external": department.external}
+    connection.execute(update(_departments).where(*here).values(values))
 
 
 def departments(connection: Connection, organisation: str) -> list[Department]:
@@ -148,6 +161,13 @@ def _is(organisation: str, key: str) -> Any:
 def people(connection: Connection, organisation: str) -> list[Person]:
     statement = select(_people).where(_people.c.organisation == organisation).order_by(_people.c.person)
     return [_person(row) for row in connection.execute(statement)]
+
+
+def with_staff_number(connection: Connection, organisation: str, number: str) -> Person | None:
+    """Whose staff number this is, active or not."""
+    mine = (_people.c.organisation == organisation, _people.c.staff_number == number)
+    row = connection.execute(select(_people).where(*mine)).first()
+    return None if row is None else _person(row)
 
 
 def person(connection: Connection, organisation: str, key: str) -> Person | None:
@@ -249,9 +269,20 @@ def record_change(
     connection: Connection, organisation: str, by: str, what: str, about: Mapping[str, Any], at: datetime
 ) -> None:
     """Keep what was changed in the directory, by whom: `what` is a short stable word, `about` plain JSON."""
-    number = last_change(connection, organisation) + 1
-    values = {"organisation": organisation, "id": number, "at": at, "by": by, "what": what, "about": dict(about)}
-    connection.execute(insert(_changes), values)
+    record_changes(connection, organisation, by, [(what, about)], at)
+
+
+def record_changes(
+    connection: Connection, organisation: str, by: str, done: Iterable[tuple[str, Mapping[str, Any]]], at: datetime
+) -> None:
+    """As `record_change`, for what one command changed in many entries."""
+    first = last_change(connection, organisation) + 1
+    values = [
+        {"organisation": organisation, "id": number, "at": at, "by": by, "what": what, "about": dict(about)}
+        for number, (what, about) in enumerate(done, start=first)
+    ]
+    if values:
+        connection.execute(insert(_changes), values)
 
 
 def last_change(connection: Connection, organisation: str) -> int:

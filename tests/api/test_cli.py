@@ -207,7 +207,7 @@ def test_a_new_folder_of_a_real_school_says_that_there_is_none_yet(tmp_path: Pat
     bihuan("db", "upgrade", "--data", tmp_path / "new")
     refused = bihuan("token", "list", "--data", tmp_path / "new")
     assert refused.exit_code == 1
-    assert "还没有学校" in refused.stderr and "comes with a later version" in refused.stderr
+    assert "还没有学校" in refused.stderr and "Set one up with `bihuan setup`" in refused.stderr
 
 
 def test_a_taken_port_is_told_before_the_replay(tmp_path: Path) -> None:

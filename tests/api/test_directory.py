@@ -40,9 +40,8 @@ def school(runtime: Runtime) -> School:
 def asked(
     client: httpx.Client, school: School, person: str, method: str, path: str, body: dict[str, Any] | None = None
 ) -> httpx.Response:
-    return client.request(
-        method, f"/api/v1/people/{path}", json=body, headers=school.headers(person, Accept_Language="en")
-    )
+    address = f"/api/v1/people/{path}".rstrip("/")
+    return client.request(method, address, json=body, headers=school.headers(person, Accept_Language="en"))
 
 
 def changes(client: httpx.Client, school: School) -> list[dict[str, Any]]:
@@ -59,6 +58,8 @@ WAYS = [
     ("POST", "teacher/absences", AWAY),
     ("PATCH", "teacher", {"post": "实训教师"}),
     ("PUT", "groups/patrol", GROUP),
+    ("POST", "", {"person": "teacher3", "name": "教师三", "department": "XB1"}),
+    ("PUT", "departments/XB2", {"name": {"zh": "信息系 teacher", "en": "IT"}, "confirmed": True}),
 ]
 
 
@@ -85,7 +86,7 @@ def test_every_change_is_on_record_with_who_made_it(
     assert "teacher" in str(change["about"])
 
 
-@pytest.mark.parametrize("method, path, body", [way for way in WAYS if "groups" not in way[1]])
+@pytest.mark.parametrize("method, path, body", [way for way in WAYS if way[1].startswith("teacher")])
 def test_nobody_is_a_404(
     method: str, path: str, body: dict[str, Any] | None, client: httpx.Client, school: School
 ) -> None:
@@ -344,3 +345,55 @@ def test_what_is_confirmed_is_done_and_what_it_opened_is_on_record(runtime: Runt
     directory.withdraw(editor, "vp_safety", "vp_safety", "*")
     with runtime.database.read() as connection:
         assert "opens_dead_corners" not in people.changes(connection, "school")[1]["about"]
+
+
+# --- people and departments ----------------------------------------------------------------------------------------------
+
+NEW = {"person": "0017", "name": "新教师", "department": "XB1", "post": "教师", "staff_number": "0017"}
+
+
+def test_somebody_new_holds_nothing_and_is_never_added_twice(client: httpx.Client, school: School) -> None:
+    made = asked(client, school, "principal", "POST", "", {**NEW, "addresses": {"phone": "13900000001"}})
+    assert (made.status_code, made.json()["person"]) == (201, "0017")
+    assert asked(client, school, "principal", "GET", "0017/grants").json() == {"items": []}
+    [change] = changes(client, school)
+    assert change["what"] == "person_added" and change["about"]["addresses"] == ["phone"]
+    again = asked(client, school, "principal", "POST", "", NEW)
+    assert (again.status_code, again.json()["fields"][0]["field"]) == (422, "person")
+    namesake = asked(client, school, "principal", "POST", "", {**NEW, "person": "0018"})
+    assert (namesake.status_code, namesake.json()["fields"][0]["field"]) == (422, "staff_number")
+    assert "'0017' is '0017''s" in namesake.json()["detail"]
+    taken = asked(client, school, "principal", "PATCH", "teacher", {"staff_number": "0017"})
+    assert taken.status_code == 422
+    given_up = asked(client, school, "principal", "PATCH", "0017", {"staff_number": None})
+    assert given_up.status_code == 200
+    assert asked(client, school, "principal", "PATCH", "teacher", {"staff_number": "0017"}).status_code == 200
+
+
+def test_the_same_staff_number_may_be_somebody_else_s_at_another_school(client: httpx.Client, school: School) -> None:
+    with_number = asked(client, school, "principal", "POST", "", NEW)
+    assert with_number.status_code == 201
+    beside = School("beside")
+    refused = client.post("/api/v1/people", json=NEW, headers=beside.headers("principal"))
+    assert refused.status_code == 403, "he is no administrator there"
+
+
+@pytest.mark.parametrize(
+    "key", ["me", "groups", "changes", "departments", "A", "a b", "a/b", "a@b", "", "x" * 65, ".."]
+)
+def test_a_key_that_could_be_mistaken_is_refused(key: str, client: httpx.Client, school: School) -> None:
+    refused = asked(client, school, "principal", "POST", "", {**NEW, "person": key})
+    assert (refused.status_code, refused.json()["fields"][0]["field"]) == (422, "person")
+
+
+def test_a_department_is_made_renamed_and_listed(client: httpx.Client, school: School) -> None:
+    named = {"name": {"zh": "汽车工程系", "en": "Automotive"}, "confirmed": True}  # nobody is there yet who could act
+    assert asked(client, school, "principal", "PUT", "departments/XB5", named).json() == {
+        "code": "XB5", "name": "Automotive", "external": False,
+    }  # fmt: skip
+    renamed = {"confirmed": True, "name": {"zh": "汽修系", "en": "Cars"}, "external": True, "owes_monthly": False}
+    assert asked(client, school, "principal", "PUT", "departments/XB5", renamed).status_code == 200
+    listed = asked(client, school, "teacher", "GET", "departments").json()["items"]
+    assert {"code": "XB5", "name": "Cars", "external": True} in listed and len(listed) == 5
+    refused = asked(client, school, "principal", "PUT", "departments/XB6", renamed)
+    assert (refused.status_code, refused.json()["fields"][0]["field"]) == (422, "name.zh")

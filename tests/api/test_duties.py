@@ -55,6 +55,11 @@ SESSION = [
         "safety_staff is away from 2020-03-02 to 2020-03-06, safety_head acts",
     ),
     (["back", "safety_staff"], "safety_staff was away until 2020-03-01"),
+    (["add", "0017", "--name", "新教师", "--department", "XB1", "--staff-number", "0017"], "added 0017  新教师"),
+    (["deactivate", "0017"], "0017 is no longer active"),
+    (["activate", "0017"], "0017 is active"),
+    (["department", "XB5", "--name", "汽车工程系", "--name-en", "Automotive"], "XB5  汽车工程系"),
+    (["department", "XB5", "--external"], "XB5  汽车工程系  external"),
     (
         ["group", "acceptance_group", "--chair", "principal", "--member", "role:dept_head", "--least", "2"],
         "acceptance_group  验收组成员  at least 2\n  chair  principal\n  member  role:dept_head",
@@ -69,14 +74,19 @@ def test_a_session_says_what_it_did_and_all_of_it_is_on_record(data: Path) -> No
         assert result.exit_code == 0, result.output
         assert told in result.output
     assert [change["what"] for change in changes(data)] == [
-        "granted", "granted", "withdrawn", "away", "back", "group_set", "group_set",
+        "granted", "granted", "withdrawn", "away", "back", "person_added", "person_changed", "person_changed",
+        "department_set", "department_set", "group_set", "group_set",
     ]  # fmt: skip
     assert {change["by"] for change in changes(data)} == {"cli"}
     user("group", "acceptance_group")
-    assert len(changes(data)) == len(SESSION), "to look at a group changes nothing"
+    assert "XB5  汽车工程系  external" in user("department").output
+    assert user("department", "XB5").output == "XB5  汽车工程系  external\n"
+    assert len(changes(data)) == len(SESSION), "to look at a group or a department changes nothing"
 
 
-@pytest.mark.parametrize("arguments", [row[0] for row in SESSION[:2]] + [SESSION[3][0], SESSION[5][0]])
+@pytest.mark.parametrize(
+    "arguments", [row[0] for row in SESSION[:2]] + [SESSION[3][0], SESSION[5][0], SESSION[8][0], ["department"]]
+)
 def test_a_script_gets_json(arguments: list[str], data: Path) -> None:
     result = user(*arguments, "--json")
     assert result.exit_code == 0, result.output
@@ -99,6 +109,16 @@ REFUSED = [
     (["away", "teacher", "--until", "2020-03-01"], 1, "结束日期早于开始日期", "ends before it begins"),
     (["back", "teacher"], 1, "没有未结束的外出", "has no absence that is not over"),
     (["back", "teacher", "nothing"], 1, "没有这次外出", "there is no such absence"),
+    (["add", "teacher", "--name", "x"], 1, "已有人使用", "is somebody's already"),
+    (["add", "Teacher 3", "--name", "x"], 1, "小写字母", "has to be 1 to 64"),
+    (["add", "me", "--name", "x"], 1, "且不是", "none of"),
+    (["add", "new", "--name", "x", "--department", "XX"], 1, "不是本单位的部门", "is no department here"),
+    (["add", "other", "--name", "x", "--staff-number", "1 2"], 1, "工号", "the staff number"),
+    (["deactivate", "nobody"], 1, "名册中没有", "there is nobody called"),
+    (["department", "XX"], 1, "没有部门", "There is no department"),
+    (["department", "XX", "--external"], 1, "可见字符", "visible characters"),
+    (["department", "9", "--name", "x"], 1, "以字母开头", "begins with a letter"),
+    (["department", "XX", "--name", "机电工程系"], 1, "也叫这个名称", "is called so too"),
     (["group", "nothing"], 1, "没有工作组", "There is no group"),
     (["group", "nothing", "--least", "1"], 1, "应有 1 至 200 个席位", "a group has 1 to 200 seats"),
 ]

@@ -141,7 +141,7 @@ SENT: dict[str, tuple[str, dict[str, Any]]] = {
     "PATCH /api/v1/people/{person}": ("", {"post": "x"}),
 }
 #: writes under a name of one's own choosing: there is nothing to find
-MAKES = {"PUT /api/v1/people/groups/{code}"}
+MAKES = {"PUT /api/v1/people/groups/{code}", "PUT /api/v1/people/departments/{code}"}
 
 
 def asked(tenants: Tenants, person: str, method: str, path: str, filled: dict[str, str]) -> httpx.Response:

@@ -32,6 +32,7 @@ from workflows.reference import (
     levels,
     limits,
     on_spot_kinds,
+    posts,
     read_reference,
     reference,
     relations,
@@ -363,6 +364,9 @@ BROKEN = {
     "a key nobody knows": ("taxonomy.yaml", ", en: Lifts", ", en: Lifts, colour: red", r"SPEQ\.lift.*colour"),
     "a key twice": ("taxonomy.yaml", ", en: Lifts", ", en: Lifts, en: Elevators", "'en' is there twice"),
     "a version from the future": ("forms.yaml", "version: 1", "version: 2", "2 cannot be read.*version 1"),
+    "a post with a role nobody has": (
+        "posts.yaml", "everywhere: [principal]", "everywhere: [king]", r"posts 'principal': role 'king' does not exist"),
+    "a word for two posts": ("posts.yaml", "also: [司机,", "also: [校 医,", "'校医' names 'driver' already"),
     "a section nobody reads": ("forms.yaml", "version: 1", "version: 1\nextra: []", "'extra'.*nothing reads it"),
     "a section missing": ("org.yaml", "groups:", "# groups:", "'groups': it is missing"),
     "not YAML": ("forms.yaml", "forms:", "forms: [", r"forms\.yaml.*not YAML"),
@@ -467,3 +471,26 @@ def test_a_missing_file_is_named(copy: Path) -> None:
     (copy / "criteria.yaml").unlink()
     with pytest.raises(ReferenceBroken, match=r"criteria\.yaml, the file: it is missing"):
         read_reference(copy)
+
+
+# ----------------------------------------------------------------------------------------------------------- posts
+
+
+@pytest.mark.parametrize(
+    "said, department, known, unknown",
+    [
+        ("校长", "", ["principal"], []), ("党委副书记、校长", "", ["principal"], []), ("Head of Department", "", ["dept_head"], []),
+        ("安稳办主任兼保卫处长", "", ["safety_head", "security_head"], []), ("安全员，班主任;教师", "", ["dept_safety", "head_teacher", "teacher"], []),
+        ("机电工程系 主任", "机电工程系", ["dept_head"], []), ("机电工程系主任", "信息工程系", [], ["机电工程系主任"]),
+        ("机电工程系", "机电工程系", [], ["机电工程系"]), ("副主任", "", ["dept_deputy"], []), ("副校长（分管安全）", "", ["vp_safety"], []),
+        ("教研员／教师", "", ["teacher"], ["教研员"]), ("", "", [], []), ("兼", "", [], []), ("、", "", [], []),
+    ],
+)  # fmt: skip
+def test_a_cell_names_the_posts_it_names(said: str, department: str, known: list[str], unknown: list[str]) -> None:
+    posts_, words = posts().named_in(said, department)
+    assert ([post.code for post in posts_], words) == (known, unknown)
+
+
+def test_no_list_makes_an_administrator() -> None:
+    given = {role for post in posts().by_code.values() for role in (*post.everywhere, *post.department)}
+    assert given <= set(roles()) and "administrator" not in given and "bureau" not in given

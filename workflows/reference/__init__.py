@@ -9,6 +9,7 @@
     hazards.yaml      examples.py        samples()
     forms.yaml        printed.py         forms() form_columns()
     cycles.yaml       obligations.py     cycles() check_events() report_clocks() retention()
+    posts.yaml        posts.py           posts()
 
 Everything with a code is a read-only mapping from that code to a frozen value, in file order. Nothing is read before
 the first call; then all files are read and checked against each other, and a mismatch is a ReferenceBroken.
@@ -31,6 +32,7 @@ from workflows.reference.grading import (
 from workflows.reference.library import Reference, read_reference, reference
 from workflows.reference.obligations import Obligation, ReportClock, Retention, TriggeringEvent
 from workflows.reference.organisation import Department, Group, Relation, Role
+from workflows.reference.posts import Post, Posts
 from workflows.reference.printed import PrintedForm
 from workflows.reference.reading import NotInReference, ReferenceBroken, look_up
 from workflows.reference.scheme import (
@@ -63,6 +65,8 @@ __all__ = [
     "NotInReference",
     "Obligation",
     "OnSpotKind",
+    "Post",
+    "Posts",
     "PrintedForm",
     "Reference",
     "ReferenceBroken",
@@ -95,6 +99,7 @@ __all__ = [
     "levels",
     "limits",
     "on_spot_kinds",
+    "posts",
     "read_reference",
     "reference",
     "relations",
@@ -236,3 +241,8 @@ def report_clocks() -> Mapping[str, ReportClock]:
 def retention() -> Mapping[str, Retention]:
     """How long records are kept; where a rule gives a minimum, it is that."""
     return reference().obligations.retention
+
+
+def posts() -> Posts:
+    """What a list of staff calls posts, and which roles they bring."""
+    return reference().posts

@@ -11,6 +11,7 @@ from workflows.reference.examples import Sample, read_samples
 from workflows.reference.grading import Criteria, read_criteria
 from workflows.reference.obligations import Obligations, read_obligations
 from workflows.reference.organisation import Organisation, read_organisation
+from workflows.reference.posts import Posts, read_posts
 from workflows.reference.printed import PrintedForm, read_forms
 from workflows.reference.scheme import Scheme, read_scheme
 from workflows.reference.sheets import Checklists, read_checklists
@@ -26,10 +27,11 @@ class Reference:
     samples: Mapping[str, Sample]
     forms: Mapping[str, PrintedForm]
     obligations: Obligations
+    posts: Posts
 
 
 def read_reference(folder: Traversable) -> Reference:
-    """Reads the eight files of `folder`; raises ReferenceBroken at the first contradiction."""
+    """Reads the nine files of `folder`; raises ReferenceBroken at the first contradiction."""
     taxonomy = read_taxonomy(folder)
     organisation = read_organisation(folder, taxonomy)
     scheme = read_scheme(folder, taxonomy, organisation)
@@ -43,6 +45,7 @@ def read_reference(folder: Traversable) -> Reference:
         samples=read_samples(folder, taxonomy, organisation, scheme, criteria),
         forms=read_forms(folder),
         obligations=read_obligations(folder, organisation),
+        posts=read_posts(folder, organisation),
     )
 
 

@@ -1,0 +1,262 @@
+"""`bihuan import people FILE.xlsx`: the list a school has becomes its directory, whole or not at all."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from api.cli.opening import data_option, json_option, opened, organisation_option, print_json, the_organisation
+from engine.errors import FolderError, Text
+
+if TYPE_CHECKING:
+    from api.bootstrap import Runtime
+    from api.importing import ListFaulty, Plan, Turn
+    from api.papers.people_list import PeopleList
+    from engine.proof import Finding
+
+TRIES = 5  # a list that others keep overtaking is told to come again
+ONLY_MINE = 0o600  # who else reads it has everybody's first password
+DEAD_CORNERS_LISTED = 5
+
+
+@click.group("import")
+def import_() -> None:
+    """Take lists in."""
+
+
+@import_.command("people")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Only say what it would do.")
+@click.option(
+    "--new-departments", is_flag=True, help="Make departments that nobody knows, instead of refusing their rows."
+)
+@click.option(
+    "--first-passwords", type=click.Path(dir_okay=False, path_type=Path), metavar="OUT.xlsx",
+    help="Draw a first password for everyone new and write them to this new file, to hand out and delete.",
+)  # fmt: skip
+@click.option("--check/--no-check", default=True, help="Look for dead corners afterwards.")
+@data_option
+@organisation_option
+@json_option
+def people(
+    file: Path, dry_run: bool, new_departments: bool, first_passwords: Path | None, check: bool, data: Path | None,
+    organisation: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Take a list of people in: name 姓名, staff number 工号, department 部门, post 岗位, phone 手机, e-mail 邮箱.
+
+    If any row is wrong all mistakes are told, row by row, and nothing is written. Run it again with a newer list: people
+    are known again by staff number, an empty cell changes nothing, and nobody missing from the list is deactivated.
+    """
+    from api.importing import ListFaulty, plan
+    from api.papers.people_list import read_people
+
+    with opened(data) as runtime:
+        here = the_organisation(runtime, organisation)
+        listed = read_people(file)
+        try:
+            if dry_run:
+                today = _today(runtime, here)
+                with runtime.database.read() as connection:
+                    done = plan(connection, here, listed, today, new_departments=new_departments)
+            else:
+                done = _imported(runtime, here, listed, new_departments=new_departments, out=first_passwords)
+        except ListFaulty as faulty:
+            _tell_faults(file, faulty, as_json=as_json)
+            raise click.exceptions.Exit(1) from faulty
+        open_ = _dead_corners(runtime, here) if check and not dry_run else None
+    if as_json:
+        print_json(_in_json(done, open_, dry_run=dry_run, first_passwords=first_passwords))
+    else:
+        _tell(done, dry_run=dry_run)
+        if first_passwords is not None and not dry_run and done.added:
+            click.echo(
+                f"首次密码 · First passwords: {first_passwords}。请逐一交给本人，交完即删除 · hand them out, then delete it"
+            )
+        if open_ is not None:
+            _tell_dead_corners(open_)
+
+
+def _today(runtime: "Runtime", here: str) -> Any:
+    from engine.store import people as directory
+
+    with runtime.database.read() as connection:
+        return runtime.clock.now().astimezone(directory.time_zone(connection, here)).date()
+
+
+def _imported(
+    runtime: "Runtime", here: str, listed: "PeopleList", *, new_departments: bool, out: Path | None
+) -> "Plan":
+    """Does it. Passwords are drawn and hashed before, since hashing three hundred takes longer than a write may."""
+    from api.directory import CLI, Editor
+    from api.importing import IMPORTING, Overtaken, carry_out, plan
+    from engine.errors import Busy
+
+    for _ in range(TRIES):
+        editor = Editor(runtime.database, here, CLI, runtime.clock.now(), everywhere=True)
+        if out is None:
+            return carry_out(editor, listed, new_departments=new_departments)
+        with runtime.database.read() as connection:
+            planned = plan(connection, here, listed, editor.today(connection), new_departments=new_departments)
+            names = _department_names(connection, here, planned)
+        with suppress(Overtaken), _passwords_for(planned, names, out) as hashes:
+            return carry_out(editor, listed, new_departments=new_departments, passwords=hashes)
+    raise Busy(
+        asked=IMPORTING,
+        obstacle=Text("名册正被他人不断更改", "others keep changing the directory"),
+        remedy=Text("请稍后重试", "Try again in a moment"),
+    )
+
+
+def _department_names(connection: Any, here: str, planned: "Plan") -> dict[str, str]:
+    from engine.store import people as directory
+
+    known = (*directory.departments(connection, here), *planned.departments)
+    return {department.code: department.name.zh for department in known}
+
+
+@contextmanager
+def _passwords_for(planned: "Plan", names: Mapping[str, str], out: Path) -> "Iterator[dict[str, str]]":
+    """First passwords for everyone new, on paper, as hashes by key. The paper comes first, for a password that nobody can
+    read opens nothing; it goes again when the import does not happen.
+    """
+    from api import passwords
+    from api.causes import cause_of
+    from api.papers.people_sheets import write_first_passwords
+
+    if not planned.added:
+        yield {}
+        return
+    try:
+        handle = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, ONLY_MINE)
+    except FileExistsError as error:
+        raise FolderError(
+            Text(
+                f"文件 {out} 已存在，不会覆盖。没有写入任何内容；请换一个文件名。",
+                f"The file {out} exists and is not overwritten. Nothing was written; choose another name.",
+            )
+        ) from error
+    except OSError as error:
+        why = cause_of(error)
+        raise FolderError(
+            Text(f"无法写入 {out}：{why.zh}。没有写入任何内容。", f"Cannot write {out}: {why.en}. Nothing was written.")
+        ) from error
+    try:
+        lines, hashes = [], {}
+        with os.fdopen(handle, "wb") as file:
+            with click.progressbar(planned.added, label="首次密码 · First passwords", file=sys.stderr) as bar:
+                for turn in bar:
+                    drawn, who = passwords.drawn(), turn.after
+                    hashes[who.person] = passwords.hashed(drawn)
+                    department = names.get(who.department or "", "")
+                    lines.append((who.name, department, who.staff_number or "", who.person, drawn))
+            write_first_passwords(file, lines)
+            file.flush()
+            os.fsync(file.fileno())
+        yield hashes
+    except BaseException:
+        out.unlink(missing_ok=True)
+        raise
+
+
+# --- telling -------------------------------------------------------------------------------------------------------------
+
+
+def _tell_faults(file: Path, faulty: "ListFaulty", *, as_json: bool) -> None:
+    faults = faulty.faults
+    if as_json:
+        lines = [{"row": f.row, "column": f.field, "zh": f.text.zh, "en": f.text.en} for f in faults]
+        print_json({"file": file, "written": False, "errors": lines})
+        return
+    for fault in faults:
+        click.echo(fault.text.zh, err=True)
+    click.echo(
+        f"人员表 {file} 有 {len(faults)} 处错误，没有写入任何内容。请改正后重新导入。 / "
+        f"The list {file} has {len(faults)} mistakes (--json tells them in English); nothing was written.",
+        err=True,
+    )
+
+
+def _tell(done: "Plan", *, dry_run: bool) -> None:
+    for made in done.departments:
+        click.echo(f"+ 部门 · department {made.code}  {made.name.zh}")
+    if dry_run:
+        for turn in done.turns:
+            if line := _line(turn):
+                click.echo(line)
+        for person in done.not_listed:
+            click.echo(f"? {person.person}  {person.name}  名单中没有，不作改动 · not in the list, left as he is")
+    for notice in done.notices:
+        click.echo(f"! {notice.zh} · {notice.en}")
+    counts = (len(done.added), len(done.changed), done.unchanged, len(done.not_listed))
+    zh = (
+        "将新增 {} 人，更改 {} 人，不变 {} 人；名册中另有 {} 人不在名单"
+        if dry_run
+        else "新增 {} 人，更改 {} 人，不变 {} 人；名册中另有 {} 人不在名单"
+    )
+    en = "would add {}, change {}, leave {}" if dry_run else "added {}, changed {}, left {}"
+    click.echo(f"{zh.format(*counts)} · {en.format(*counts[:3])}; {counts[3]} not in the list")
+    if dry_run:
+        click.echo("没有写入任何内容 · Nothing was written")
+
+
+def _line(turn: "Turn") -> str:
+    after = turn.after
+    roles = "  ".join(
+        [*(f"+{g.role} {g.scope}" for g in sorted(turn.given, key=str)), *(f"−{g.role} {g.scope}" for g in sorted(turn.ended, key=str))]
+    )  # fmt: skip
+    if turn.before is None:
+        return f"+ {after.person}  {after.name}  {after.department or '—'}  {after.post}  {roles}".rstrip()
+    if not turn.changes:
+        return ""
+    return f"~ {after.person}  {after.name}  {'、'.join(turn.fields)}  {roles}".rstrip()
+
+
+def _in_json(
+    done: "Plan", open_: "list[Finding] | None", *, dry_run: bool, first_passwords: Path | None
+) -> dict[str, Any]:
+    def told(turn: "Turn") -> dict[str, Any]:
+        return {
+            "row": turn.row, "person": turn.after.person, "fields": turn.fields,
+            "given": sorted([g.role, g.scope] for g in turn.given),
+            "ended": sorted([g.role, g.scope] for g in turn.ended),
+        }  # fmt: skip
+
+    return {
+        "dry_run": dry_run,
+        "written": not dry_run,
+        "departments": [{"code": d.code, "name": d.name.to_json()} for d in done.departments],
+        "added": [told(turn) for turn in done.added],
+        "changed": [told(turn) for turn in done.changed],
+        "unchanged": done.unchanged,
+        "not_listed": [person.person for person in done.not_listed],
+        "notices": [notice.to_json() for notice in done.notices],
+        "errors": [],
+        "first_passwords": str(first_passwords) if first_passwords and not dry_run and done.added else None,
+        "dead_corners": None if open_ is None else [f.text.to_json() for f in open_],
+    }
+
+
+def _dead_corners(runtime: "Runtime", here: str) -> "list[Finding]":
+    """What leaves a case stuck as things stand: a school that is being filled has some, and they stop no import."""
+    from api.checking import DeadCorners
+
+    with runtime.database.read() as connection:
+        check = DeadCorners(runtime.engine.catalog, here, runtime.clock.now())
+        seen = check.look(connection)
+    return check.find(seen)
+
+
+def _tell_dead_corners(found: "list[Finding]") -> None:
+    for finding in found[:DEAD_CORNERS_LISTED]:
+        click.echo(f"✗ {finding.text.zh} · {finding.text.en}")
+    if found:
+        click.echo(
+            f"还有 {len(found)} 处死角：补上缺少的人员或角色后，用 bihuan check 逐条查看和消除 · "
+            f"{len(found)} dead corners as it stands: `bihuan check` says of each how to remove it"
+        )
+    else:
+        click.echo("没有死角 · no dead corner")

@@ -1,0 +1,574 @@
+"""Takes a list of people into the directory: what it would do is planned against the directory as it stands, all its mistakes
+are told at once, and it is done in one transaction or not at all.
+
+The list is matched by staff number, else by account, else by name and department. An empty cell changes nothing, and
+nobody who is missing from a list is deactivated by that.
+
+What a post brings is given when somebody is listed with it and ended when he is listed with another one. A role given or
+withdrawn by hand is left alone: the record of changes knows whose word on it was the last.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from typing import Any, Literal
+
+from sqlalchemy import Connection
+
+from api.directory import LONGEST_ADDRESS, LONGEST_NAME, PERSON_KEY, RESERVED, STAFF_NUMBER, Editor, write_department
+from api.papers.people_list import Fault, PeopleList, Row
+from engine.actor import Grant
+from engine.directory import Department, Person
+from engine.errors import BihuanError, Text
+from engine.store import accounts, people
+from workflows import reference
+from workflows.reference.posts import alike
+
+IMPORTING = Text("导入人员", "Import people")
+BASIC = "teacher"  # the post of whoever a list names without one we know: staff may report a hazard, and nothing else
+LISTED = "person_listed"  # what the record of changes calls one person's turn of an import
+MOST_NAMED = 10  # rows named in a notice before the rest are counted
+
+EMAIL = re.compile(r"[^@\s,;，；、]+@[^@\s.,;，；、]+(\.[^@\s.,;，；、]+)+")
+PHONE = re.compile(r"\+?\d[\d-]{4,19}", re.ASCII)
+MOBILE = re.compile(r"1\d{8,}", re.ASCII)  # meant as a mobile number, which has eleven digits
+MOBILE_DIGITS = 11
+_BRACKETED = re.compile(r"[(（][^()（）]*[)）]\s*$")
+
+
+class ListFaulty(BihuanError):
+    """Rows of the list cannot be taken; nothing was written."""
+
+    def __init__(self, faults: Collection[Fault]) -> None:
+        self.faults = sorted(faults, key=lambda fault: fault.row)
+        super().__init__("\n".join(fault.text.en for fault in self.faults))
+
+
+class Overtaken(BihuanError):
+    """Since the list was looked at, somebody changed who is new in it: it has to be looked at again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What the list means for one person.
+
+    before    as the directory knows him; None for who is new
+    given     roles his post brings and he does not hold
+    ended     roles an earlier list gave him and this one does not
+    """
+
+    row: int
+    before: Person | None
+    after: Person
+    given: frozenset[Grant] = frozenset()
+    ended: frozenset[Grant] = frozenset()
+
+    @property
+    def fields(self) -> list[str]:
+        """What of his entry changes, by name."""
+        names = ("name", "staff_number", "department", "post", "addresses")
+        return [n for n in names if self.before is None or getattr(self.before, n) != getattr(self.after, n)]
+
+    @property
+    def changes(self) -> bool:
+        return bool(self.fields or self.given or self.ended)
+
+
+@dataclass
+class Plan:
+    """What an import would do.
+
+    not_listed   who is active in the directory and not in the list; left alone
+    """
+
+    turns: list[Turn] = field(default_factory=list)
+    departments: list[Department] = field(default_factory=list)
+    not_listed: list[Person] = field(default_factory=list)
+    notices: list[Text] = field(default_factory=list)
+
+    @property
+    def added(self) -> list[Turn]:
+        return [turn for turn in self.turns if turn.before is None]
+
+    @property
+    def changed(self) -> list[Turn]:
+        return [turn for turn in self.turns if turn.before is not None and turn.changes]
+
+    @property
+    def unchanged(self) -> int:
+        return sum(not turn.changes for turn in self.turns)
+
+    @property
+    def newcomers(self) -> list[tuple[int, str]]:
+        """Who gets an account: row and key."""
+        return [(turn.row, turn.after.person) for turn in self.added]
+
+
+def plan(connection: Connection, organisation: str, listed: PeopleList, today: date, *, new_departments: bool) -> Plan:
+    """What the list means for the directory as it stands.
+
+    new_departments   whether a department nobody knows is made, or a mistake
+    Raises            ListFaulty with everything that is wrong, row by row
+    """
+    return _Planning(connection, organisation, today, new_departments=new_departments).of(listed)
+
+
+def carry_out(
+    editor: Editor, listed: PeopleList, *, new_departments: bool, passwords: Mapping[str, str] | None = None
+) -> Plan:
+    """Plan and do it in one transaction.
+
+    passwords   hashes by key for everyone who is new, if they get a first password
+    Raises      ListFaulty; Overtaken when somebody is new whom `passwords` does not know
+    """
+    about: dict[str, Any] = {}
+
+    def apply(connection: Connection) -> Plan:
+        today = editor.today(connection)
+        planned = plan(connection, editor.organisation, listed, today, new_departments=new_departments)
+        if passwords is not None and {key for _, key in planned.newcomers} != set(passwords):
+            raise Overtaken
+        for department in planned.departments:
+            write_department(connection, department, today)
+        for turn in planned.turns:
+            _write(connection, turn, today - timedelta(days=1))
+            if turn.before is None and passwords is not None:
+                hashed, key = passwords[turn.after.person], turn.after.person
+                accounts.set_password(connection, editor.organisation, key, hashed, editor.at, must_change=True)
+        people.record_changes(connection, editor.organisation, editor.by, _told(planned), editor.at)
+        about.update(
+            added=len(planned.added), changed=len(planned.changed), unchanged=planned.unchanged,
+            departments=len(planned.departments), first_passwords=passwords is not None,
+        )  # fmt: skip
+        return planned
+
+    return editor.does(IMPORTING, "people_imported", about, apply)
+
+
+def _write(connection: Connection, turn: Turn, last_day: date) -> None:
+    after = turn.after
+    if turn.before is None:
+        people.add_person(connection, after)
+    elif turn.fields:
+        people.update_person(connection, after)
+    for grant in turn.given:
+        people.give(connection, after.organisation, after.person, grant)
+    for grant in turn.ended:
+        people.withdraw(connection, after.organisation, after.person, grant.role, grant.scope, last_day)
+
+
+def _told(planned: Plan) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """What goes on record. An address is personal, and the record is never erased: it says that it changed, not to what."""
+    for made in planned.departments:
+        yield "department_set", {"department": made.code, "name": made.name.to_json(), "external": made.external}
+    for turn in planned.turns:
+        if turn.before is None or turn.changes:
+            values = {name: getattr(turn.after, name) for name in turn.fields if name != "addresses"}
+            if "addresses" in turn.fields:
+                values["addresses"] = sorted(turn.after.addresses)
+            yield (
+                LISTED,
+                {
+                    "person": turn.after.person, "added": turn.before is None, **values,
+                    "given": sorted([g.role, g.scope] for g in turn.given),
+                    "ended": sorted([g.role, g.scope] for g in turn.ended),
+                },
+            )  # fmt: skip
+
+
+# --- the plan ------------------------------------------------------------------------------------------------------------
+
+
+class _Planning:
+    """One list against one directory. `faults` and `notices` fill up on the way."""
+
+    def __init__(self, connection: Connection, organisation: str, today: date, *, new_departments: bool) -> None:
+        self._organisation = organisation
+        self._today = today
+        self._new_departments = new_departments
+        whole = people.directory(connection, organisation)
+        self._people = {key: p for key, p in whole.people.items() if p.organisation == organisation}
+        self._grants = whole.grants
+        self._last_word = _last_words(people.changes(connection, organisation))
+        self._departments = _Departments(organisation, whole.departments)
+        self._by_number = {p.staff_number.casefold(): p for p in self._people.values() if p.staff_number is not None}
+        self._by_name: dict[tuple[str, str | None], list[Person]] = defaultdict(list)
+        for person in self._people.values():
+            if person.staff_number is None:
+                self._by_name[person.name, person.department].append(person)
+        self._taken = {*self._people, *RESERVED}
+        self._faults: list[Fault] = []
+        self._plan = Plan()
+        self._unknown_posts: dict[str, list[int]] = defaultdict(list)
+        self._without_post: list[int] = []
+        self._matched: dict[str, int] = {}
+
+    def of(self, listed: PeopleList) -> Plan:
+        self._faults += listed.faults
+        unread = {(fault.row, fault.field) for fault in listed.faults}
+        self._plan.notices += listed.notices
+        if listed.ignored:
+            named = "、".join(f"“{heading}”" for heading in listed.ignored)
+            self._notice(f"未使用的列：{named}", f"columns not used: {', '.join(map(repr, listed.ignored))}")
+        sound = [row for row in listed.rows if self._is_sound(row, unread)]
+        first_in: dict[tuple[str, str], int] = {}
+        for row in sound:
+            for identity in self._identities(row):
+                first_in.setdefault(identity, row.number)
+        sound = [row for row in sound if not self._is_doubled(row, first_in)]
+        new: list[tuple[Row, str | None]] = []
+        for row in sound:
+            department = self._department(row)
+            before = self._match(row, department)
+            if before is not None:
+                self._turn(row, before, department)
+            elif not self._is_faulty(row):
+                new.append((row, department))
+        # keys are drawn when everyone who says one has it: nobody gets the key that somebody further down asks for
+        for row, department in sorted(new, key=lambda n: (not n[0].get("account"), not n[0].get("staff_number"))):
+            self._turn(row, None, department, self._new_key(row, department))
+        if self._faults:
+            raise ListFaulty(self._faults)
+        self._plan.turns.sort(key=lambda turn: turn.row)
+        self._plan.departments = self._departments.made
+        self._plan.not_listed = [p for p in self._people.values() if p.active and p.person not in self._matched]
+        self._tell_of_posts()
+        return self._plan
+
+    def _fault(self, row: Row, name: str | None, zh: str, en: str) -> None:
+        self._faults.append(Fault(row.number, name, Text(zh, en)))
+
+    def _notice(self, zh: str, en: str) -> None:
+        self._plan.notices.append(Text(zh, en))
+
+    def _is_faulty(self, row: Row) -> bool:
+        return any(fault.row == row.number for fault in self._faults)
+
+    # what one row says, by itself
+
+    def _is_sound(self, row: Row, unread: Collection[tuple[int, str | None]]) -> bool:
+        before = len(self._faults)
+        name = row.get("name")
+        if not name and (row.number, "name") not in unread:
+            self._fault(row, "name", "没有填写", "it is empty")
+        elif len(name) > LONGEST_NAME or not name.isprintable():
+            self._fault(
+                row,
+                "name",
+                f"应为 1 至 {LONGEST_NAME} 个可见字符",
+                f"it has to be 1 to {LONGEST_NAME} visible characters",
+            )
+        elif name and not any(char.isalpha() for char in name):
+            self._fault(row, "name", f"“{name}”不像姓名", f"{name!r} is no name")
+        number = row.get("staff_number")
+        if number and not STAFF_NUMBER.fullmatch(number):
+            self._fault(
+                row, "staff_number", f"“{number}”应为 1 至 32 个字母、数字、点或横线",
+                f"{number!r} has to be 1 to 32 letters, digits, dots or dashes",
+            )  # fmt: skip
+        key = row.get("account")
+        if key and (not PERSON_KEY.fullmatch(key) or key in RESERVED):
+            self._fault(
+                row, "account", f"“{key}”应为 1 至 64 个小写字母、数字、点、横线或下划线",
+                f"{key!r} has to be 1 to 64 of a-z, 0-9, '.', '-' and '_'",
+            )  # fmt: skip
+        if len(row.get("post")) > LONGEST_NAME or not row.get("post").isprintable():
+            self._fault(
+                row, "post", f"应不超过 {LONGEST_NAME} 个可见字符", f"it has at most {LONGEST_NAME} visible characters"
+            )
+        self._addresses_are_sound(row)
+        return len(self._faults) == before and not any(where == row.number for where, _ in unread)
+
+    def _addresses_are_sound(self, row: Row) -> None:
+        phone, email = row.get("phone"), row.get("email")
+        digits = phone.removeprefix("+86").replace("-", "")
+        if phone and not PHONE.fullmatch(phone):
+            self._fault(row, "phone", f"“{phone}”不是一个电话号码", f"{phone!r} is not one telephone number")
+        elif MOBILE.fullmatch(digits) and len(digits) != MOBILE_DIGITS:
+            self._fault(
+                row, "phone", f"“{phone}”有 {len(digits)} 位，手机号应为 {MOBILE_DIGITS} 位",
+                f"{phone!r} has {len(digits)} digits; a mobile number has {MOBILE_DIGITS}",
+            )  # fmt: skip
+        if email and (not EMAIL.fullmatch(email) or len(email) > LONGEST_ADDRESS):
+            self._fault(row, "email", f"“{email}”不是一个邮箱地址", f"{email!r} is not one e-mail address")
+
+    # what rows say of each other
+
+    def _is_doubled(self, row: Row, first_in: Mapping[tuple[str, str], int]) -> bool:
+        doubled = False
+        for name, value in self._identities(row):
+            first = first_in[name, value]
+            if first == row.number:
+                continue
+            doubled = True
+            if name == "name":
+                self._fault(
+                    row, "name", f"与第 {first} 行同名同部门，且没有工号可以区分",
+                    f"row {first} has the same name and department, and no staff number tells them apart",
+                )  # fmt: skip
+            else:
+                self._fault(row, name, f"与第 {first} 行重复", f"the same as in row {first}")
+        return doubled
+
+    def _identities(self, row: Row) -> Iterator[tuple[str, str]]:
+        number, key = row.get("staff_number"), row.get("account")
+        if number:
+            yield "staff_number", number.casefold()
+        if key:
+            yield "account", key
+        if not number and not key:
+            yield "name", f"{row.get('name')} {alike(row.get('department'))}"
+
+    # what the directory says
+
+    def _department(self, row: Row) -> str | None:
+        said = row.get("department")
+        if not said or alike(said) in reference.posts().no_department:
+            return None
+        codes = self._departments.named(said)
+        if len(codes) == 1:
+            return codes[0]
+        if len(codes) > 1:
+            self._fault(
+                row, "department", f"“{said}”可能是 {'、'.join(codes)} 中的任一个，请写代号或全称",
+                f"{said!r} may be any of {', '.join(codes)}; write the code or the full name",
+            )  # fmt: skip
+        elif len(said) > LONGEST_NAME or not said.isprintable():
+            self._fault(
+                row,
+                "department",
+                f"应不超过 {LONGEST_NAME} 个可见字符",
+                f"it has at most {LONGEST_NAME} visible characters",
+            )
+        elif self._new_departments:
+            return self._departments.make(said)
+        else:
+            self._fault(
+                row, "department", f"没有部门“{said}”；若要新建，请加 --new-departments",
+                f"there is no department {said!r}; to make it, add --new-departments",
+            )  # fmt: skip
+        return None
+
+    def _match(self, row: Row, department: str | None) -> Person | None:
+        """Who he is in the directory; None for nobody, or for a row that has a fault by now."""
+        number, key = row.get("staff_number"), row.get("account")
+        found = self._people.get(key) if key else None
+        by_number = self._by_number.get(number.casefold()) if number else None
+        if found is not None and by_number is not None and found != by_number:
+            self._fault(
+                row, "staff_number", f"“{number}”在名册中属于 {by_number.person}，不是 {key}",
+                f"{number!r} is {by_number.person}'s in the directory, not {key}'s",
+            )  # fmt: skip
+            return None
+        if key and found is None and by_number is not None:
+            self._fault(
+                row, "account", f"工号“{number}”在名册中的账号是 {by_number.person}，账号不能更改",
+                f"the account of staff number {number!r} is {by_number.person}; an account keeps its key",
+            )  # fmt: skip
+            return None
+        found = found or by_number or (None if key else self._by_other_signs(row, number, department))
+        if found is None:
+            return None
+        if not found.active:
+            self._fault(
+                row, None, f"{found.name}（{found.person}）已停用；如确已返校，请先运行 bihuan user activate {found.person}",
+                f"{found.person} was deactivated; if he is back, run `bihuan user activate {found.person}` first",
+            )  # fmt: skip
+            return None
+        if (first := self._matched.setdefault(found.person, row.number)) != row.number:
+            self._fault(
+                row,
+                None,
+                f"与第 {first} 行是同一人（{found.person}）",
+                f"the same person as in row {first}: {found.person}",
+            )
+            return None
+        return found
+
+    def _by_other_signs(self, row: Row, number: str, department: str | None) -> Person | None:
+        name = row.get("name")
+        if number:
+            shorter = number.casefold().lstrip("0")
+            lost = [str(p.staff_number) for n, p in self._by_number.items() if n.lstrip("0") == shorter]
+            if lost:
+                self._fault(
+                    row, "staff_number", f"“{number}”与名册中的“{lost[0]}”只差开头的 0；请将该列设为“文本”后重新填写",
+                    f"{number!r} differs from {lost[0]!r} in the directory by zeros at its beginning; "
+                    "format the column as text and type it again",
+                )  # fmt: skip
+                return None
+            same = self._people.get(number.lower())
+            if same is not None and same.staff_number is None and same.name != name:
+                self._fault(
+                    row, "staff_number", f"账号 {same.person} 在名册中是“{same.name}”；若是另一人，请在“账号”列另写一个",
+                    f"the account {same.person} is {same.name!r} in the directory; for somebody else write another one in "
+                    "a column 账号 (account)",
+                )  # fmt: skip
+                return None
+            if same is not None and same.staff_number is None:
+                return same
+        alike_ = [p for p in self._by_name.get((name, department), []) if p.active]
+        if len(alike_) > 1:
+            self._fault(
+                row, "name", f"名册中有 {len(alike_)} 位同名同部门，且没有工号；请填写账号",
+                f"the directory has {len(alike_)} of this name in this department without a staff number; write the account",
+            )  # fmt: skip
+            return None
+        if alike_ and number:
+            self._notice(
+                f"第 {row.number} 行：按姓名和部门认作 {alike_[0].person}，补记工号",
+                f"row {row.number}: taken for {alike_[0].person} by name and department, who gets the staff number",
+            )
+        return alike_[0] if alike_ else None
+
+    def _new_key(self, row: Row, department: str | None) -> str:
+        wanted = row.get("account") or row.get("staff_number").lower()
+        if wanted and PERSON_KEY.fullmatch(wanted) and wanted not in self._taken:
+            self._taken.add(wanted)
+            return wanted
+        stem = department.lower() if department else "p"
+        key = next(k for n in range(1, len(self._taken) + 2) if (k := f"{stem}.{n}") not in self._taken)
+        self._taken.add(key)
+        return key
+
+    # what comes of it
+
+    def _turn(self, row: Row, before: Person | None, department: str | None, key: str = "") -> None:
+        said = row.said
+        old = before or Person(self._organisation, key, said["name"])
+        if "department" not in said:
+            department = old.department
+        elif any(fault.row == row.number and fault.field == "department" for fault in self._faults):
+            return
+        addresses = {name: said[name] for name in ("phone", "email") if name in said}
+        after = replace(
+            old, name=said["name"], department=department, post=said.get("post", old.post),
+            staff_number=said.get("staff_number", old.staff_number), addresses={**old.addresses, **addresses},
+        )  # fmt: skip
+        given: frozenset[Grant] = frozenset()
+        ended: frozenset[Grant] = frozenset()
+        if before is None or "post" in said or department != old.department:
+            wanted = self._wanted(row, after)
+            moved = before is None or (after.post, after.department) != (old.post, old.department)
+            given, ended = self._difference(row, after.person, wanted, moved=moved)
+        self._plan.turns.append(Turn(row.number, before, after, given, ended))
+
+    def _wanted(self, row: Row, after: Person) -> frozenset[Grant]:
+        """What his post brings."""
+        posts, unknown = reference.posts().named_in(after.post, self._departments.title(after.department))
+        for word in unknown:
+            self._unknown_posts[word].append(row.number)
+        if not after.post:
+            self._without_post.append(row.number)
+        if not after.post or (unknown and not posts):
+            posts = [reference.posts().by_code[BASIC]]
+        for post in posts:
+            if post.department and after.department is None:
+                self._fault(
+                    row,
+                    "department",
+                    f"岗位“{post.title.zh}”须写明部门",
+                    f"the post {post.title.en!r} needs a department",
+                )
+                break
+        return frozenset().union(*(post.grants_in(after.department) for post in posts))
+
+    def _difference(
+        self, row: Row, key: str, wanted: frozenset[Grant], *, moved: bool
+    ) -> tuple[frozenset[Grant], frozenset[Grant]]:
+        known = {(g.role, g.scope): g for g in self._grants.get(key, ())}
+        held = {at for at, g in known.items() if g.valid_until is None or g.valid_until >= self._today}
+        given = set()
+        for grant in wanted:
+            at = (grant.role, grant.scope)
+            if at in held:
+                continue
+            if at in known and not moved and self._last_word.get((key, *at)) != "list":
+                self._notice(
+                    f"第 {row.number} 行：{key} 的角色 {at[0]} {at[1]} 已由管理员收回，未再授予",
+                    f"row {row.number}: {at[0]} {at[1]} of {key} was withdrawn by hand and is not given again",
+                )
+                continue
+            given.add(grant)
+        ours = {at for at in held if self._last_word.get((key, *at)) == "list"}
+        gone = ours - {(g.role, g.scope) for g in wanted}
+        return frozenset(given), frozenset(known[at] for at in gone)
+
+    def _tell_of_posts(self) -> None:
+        for word, rows in self._unknown_posts.items():
+            self._notice(
+                f"岗位“{word}”不在岗位表中，按原文保存，不带来角色；没有其他岗位的按教职工登记（第 {_in_row(rows)} 行）",
+                f"the post {word!r} is none we know: it is kept as it is and brings no role; who has no other one is staff "
+                f"(row {_in_row(rows, ', ')})",
+            )
+        if self._without_post:
+            rows = self._without_post
+            self._notice(
+                f"没有填写岗位，按教职工登记（第 {_in_row(rows)} 行）",
+                f"no post is given: listed as staff (row {_in_row(rows, ', ')})",
+            )
+
+
+def _in_row(rows: Iterable[int], comma: str = "、") -> str:
+    listed = sorted(set(rows))
+    more = f"…（{len(listed)}）" if len(listed) > MOST_NAMED else ""
+    return comma.join(map(str, listed[:MOST_NAMED])) + more
+
+
+def _last_words(changes: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str, str], Literal["hand", "list"]]:
+    """Who said last that somebody holds a role in a scope, or does not: a list, or somebody by hand."""
+    last: dict[tuple[str, str, str], Literal["hand", "list"]] = {}
+    for change in changes:
+        about = change["about"]
+        if change["what"] in ("granted", "withdrawn"):
+            last[about["person"], about["role"], about["scope"]] = "hand"
+        elif change["what"] == LISTED:
+            for role, scope in (*about["given"], *about["ended"]):
+                last[about["person"], role, scope] = "list"
+    return last
+
+
+class _Departments:
+    """Departments by whatever a list may call them; those made on the way are known from then on."""
+
+    def __init__(self, organisation: str, known: Iterable[Department]) -> None:
+        self._organisation = organisation
+        self.made: list[Department] = []
+        self._titles: dict[str, str] = {}
+        self._exact: dict[str, set[str]] = defaultdict(set)
+        self._short: dict[str, set[str]] = defaultdict(set)
+        for department in known:
+            self._learn(department)
+
+    def _learn(self, department: Department) -> None:
+        self._titles[department.code] = department.name.zh
+        for word in (department.code, department.name.zh, department.name.en):
+            self._exact[alike(word)].add(department.code)
+        for name in (department.name.zh, department.name.en):
+            self._short[alike(_BRACKETED.sub("", name))].add(department.code)
+
+    def named(self, said: str) -> list[str]:
+        """The codes it may mean: of a code or a full name, else of a name without what it has in brackets."""
+        return sorted(self._exact.get(alike(said)) or self._short.get(alike(said)) or ())
+
+    def title(self, code: str | None) -> str:
+        return self._titles.get(code or "", "")
+
+    def make(self, said: str) -> str:
+        """A department of this name, under the reference's code if it has one of this name."""
+        known = _Departments(
+            self._organisation,
+            [Department(self._organisation, d.code, d.title, d.external) for d in reference.departments().values()],
+        )
+        codes = [code for code in known.named(said) if code not in self._titles]
+        if len(codes) == 1:
+            entry = reference.departments()[codes[0]]
+            made = Department(self._organisation, entry.code, Text(said, entry.title.en), entry.external)
+        else:
+            code = next(c for n in range(1, len(self._titles) + 2) if (c := f"D{n:02}") not in self._titles)
+            made = Department(self._organisation, code, Text(said, said))
+        self.made.append(made)
+        self._learn(made)
+        return made.code
