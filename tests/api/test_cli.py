@@ -20,6 +20,7 @@ from engine.clock import SimulatedClock
 from engine.commands import Asked, FireTrigger, OpenCase
 from engine.handle import Done, handle_one
 from engine.store import accounts, calendars, policies
+from engine.store.accounts import TokenOf
 from tests.builders import START, School, a_calendar, a_database, a_school, the_settings
 from workflows.reference import criteria_for
 
@@ -83,7 +84,9 @@ def test_a_token_is_shown_once_and_signs_its_person_in_until_it_is_revoked(data:
     made = json.loads(bihuan("token", "create", "teacher", "--days", "7", "--json", "--data", data).stdout)
     runtime = open_runtime(the_settings(data))
     with runtime.database.read() as connection:
-        assert accounts.signed_in(connection, made["token"], START + timedelta(days=6)) == ("school", "teacher")
+        assert accounts.signed_in(connection, made["token"], START + timedelta(days=6)) == TokenOf(
+            "school", "teacher", "act"
+        )
         assert accounts.signed_in(connection, made["token"], START + timedelta(days=8)) is None
     listed = bihuan("token", "list", "--data", data).stdout
     assert made["token"] not in listed and made["token"][:12] in listed
