@@ -6,6 +6,7 @@ from typing import Any
 
 import structlog
 from fastapi import Depends, FastAPI, Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import iter_route_contexts
@@ -67,6 +68,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         app.include_router(
             router, dependencies=[Depends(signed_in), Depends(known_parameters)], responses=refusals_everywhere
         )
+    must_be_closed(app)
     app.state.addresses = _addresses(app)
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(RequestValidationError, _unreadable)
@@ -74,6 +76,23 @@ def create_app(runtime: Runtime) -> FastAPI:
     app.add_middleware(_Telling, runtime=runtime)
     app.openapi = lambda: _openapi(app, runtime)  # type: ignore[method-assign]  # FastAPI's own way to extend it
     return app
+
+
+#: what anybody may ask, signed in or not; whatever else is added is closed or does not start
+OPEN = frozenset({"/healthz", "/readyz", "/api/v1/openapi.json", "/api/v1/sign-in", "/", "/sign-in", "/static/{name}"})
+
+
+def must_be_closed(app: FastAPI) -> None:
+    """Raises RuntimeError for an address that neither asks who is there nor is open on purpose."""
+    for context in iter_route_contexts(app.routes):
+        if context.path not in OPEN and not _asks_who(getattr(context, "dependant", None)):
+            raise RuntimeError(f"{context.path} is open to everybody: give it Depends(signed_in), or list it in OPEN")
+
+
+def _asks_who(dependant: Dependant | None) -> bool:
+    return dependant is not None and (
+        dependant.call is signed_in or any(_asks_who(inner) for inner in dependant.dependencies)
+    )
 
 
 def _addresses(app: FastAPI) -> list[tuple[re.Pattern[str], set[str]]]:

@@ -16,7 +16,7 @@ from engine.actor import ANOTHER_DEPARTMENT, WHOLE_ORGANISATION, Grant
 from engine.definition import RELATIONS
 from engine.directory import AT, Absence, Group, Person, days_of_change
 from engine.errors import Busy, FieldFault, InvalidInput, Refusal, Text
-from engine.store import people
+from engine.store import accounts, people
 from engine.store.database import Database
 from workflows.roles import GROUPS, ROLES
 
@@ -353,6 +353,8 @@ def update(editor: Editor, person: str, changed: Mapping[str, Any]) -> Person:
                 _refuse(UPDATING, f"addresses.{channel[:32]}", Text("不是可用的地址", "this is no address"))
         updated = replace(found, **changed)
         people.update_person(connection, updated)
+        if found.active and not updated.active:  # should he come back, he signs in anew
+            accounts.end_sessions(connection, editor.organisation, person, editor.at)
         return updated
 
     # an address is personal, and the record of changes is never erased: it says that it changed, not to what

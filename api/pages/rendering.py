@@ -134,10 +134,10 @@ def is_page(request: Request) -> bool:
     path = request.url.path
     if path.startswith(("/api/", "/static/")) or path in {"/healthz", "/readyz"}:
         return False
-    return path in PAGES or "text/html" in request.headers.get("accept", "")
+    return path in PAGES or path.startswith(f"{HOME}/") or "text/html" in request.headers.get("accept", "")
 
 
-#: the pages there are; whatever else is asked for by a browser is refused on a page too
+#: the pages there are, beside what stands under one's account; what a browser asks for besides is refused on a page too
 PAGES = frozenset({"/", SIGN_IN, "/sign-out", HOME})
 
 

@@ -63,7 +63,7 @@ class Tenants:
 
 #: for each path parameter of any address something that nobody has: every new parameter has to be added here
 NOBODYS = {
-    "number": "YH-2020-0999", "sha256": "0" * 64, "person": "nobody", "code": "nothing", "absence": "f" * 32,
+    "number": "YH-2020-0999", "sha256": "0" * 64, "person": "unheard.of", "code": "nothing", "absence": "f" * 32,
     "key": "nothing", "session": "0" * 16, "token": "bihuan_00000",
 }  # fmt: skip
 
