@@ -47,7 +47,7 @@ class Represented:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A session or a token as the page lists it. `over` says why it is not valid any more."""
+    """A session or a token as the page lists it. `until` is empty for good; `over` says why it is not valid any more."""
 
     name: str
     title: str
@@ -209,7 +209,7 @@ def _token_line(token: dict[str, Any], now: datetime, zone: ZoneInfo, locale: Lo
         over = WORDS["revoked"].in_(locale)
     elif expires_at is not None and expires_at <= now:
         over = WORDS["expired"].in_(locale)
-    until = WORDS["for_good"].in_(locale) if expires_at is None else local(expires_at, zone)
+    until = "" if expires_at is None else local(expires_at, zone)
     return Line(
         token["prefix"], token["label"], WORDS[token["allows"]].in_(locale), local(token["created_at"], zone), "",
         until, False, over,

@@ -8,7 +8,7 @@ WORDS: Mapping[str, Text] = {
     "product": Text("闭环", "Bihuan"),
     "tagline": Text("形成安全工作闭环，不留死角", "Close the loop, leave no dead corner"),
     "skip": Text("跳到正文", "Skip to the content"),
-    "simulated": Text("模拟数据，时间停在或走在", "Simulated data; here it is"),
+    "simulated": Text("模拟数据，此处现为", "Simulated data; here it is"),
     # signing in
     "sign_in": Text("登录", "Sign in"),
     "sign_out": Text("退出", "Sign out"),
