@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from api.auth import cookies
 from api.auth.forms import csrf_shown
@@ -166,13 +167,9 @@ def who(request: Request) -> Asker:
 
 def _account(request: Request, runtime: Runtime, connection: Connection, now: datetime) -> Account:
     """By the token, where one is shown, whatever cookie the browser adds; else by the session's cookie."""
-    said = request.headers.get("authorization")
-    if said is not None:
-        scheme, _, token = said.partition(" ")
-        token = token.strip()
-        if scheme.lower() != "bearer" or not token:
-            runtime.strangers.count("no_token")
-            raise not_signed_in(given=False)
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    token = token.strip()
+    if scheme.lower() == "bearer" and token:  # another scheme is the business of a proxy in front of us
         known = accounts.signed_in(connection, token, now)
         if known is None:
             runtime.strangers.count("bad_token")
@@ -197,7 +194,7 @@ def _saw(runtime: Runtime, account: Account, now: datetime) -> None:
     try:
         with runtime.database.write() as connection:
             accounts.saw(connection, account.session, now)
-    except Busy:
+    except (Busy, DBAPIError):
         return  # the next request says it again; reading goes on where nothing can be written
 
 
