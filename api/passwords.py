@@ -16,7 +16,7 @@ LONGEST = 200  # characters; a longer one only costs time
 READABLE = "abcdefghijkmnpqrstuvwxyz23456789"
 FIRST_LENGTH = 12  # of a password we draw: 60 bits, and throttled guessing
 AT_ONCE = 4  # hashes under way in a serving process, each of 64 MiB: a flood of sign-ins may not take all the memory
-IN_LINE = 8  # who wait for their turn; each holds a thread of the forty there are
+IN_LINE = 16  # who wait for their turn, each holding a thread: with those at work half of the forty
 WAIT_SECONDS = 5.0  # for a turn; a hash takes a tenth of a second
 
 #: RFC 9106's second recommended choice: 64 MiB, for machines that have to answer others meanwhile
