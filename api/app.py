@@ -6,6 +6,7 @@ from typing import Any
 
 import structlog
 from fastapi import Depends, FastAPI, Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import iter_route_contexts
@@ -15,19 +16,21 @@ from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.auth import ON_BEHALF_OF, ORGANISATION, Asker, locale_of, runtime_of, signed_in
+from api import pages
+from api.auth import ON_BEHALF_OF, ORGANISATION, Asker, cookies, locale_of, runtime_of, signed_in, who
 from api.bootstrap import Runtime
 from api.problems import cannot_write, defect, method_refused, problem, unknown_address
 from api.requests import fault_of, known_parameters, misread, unreadable
-from api.routes import cases, check, directory, files, health, organisations, people, workflows, worklist
+from api.routes import accounts, cases, check, directory, files, health, organisations, people, workflows, worklist
 from api.schemas import Problem
 from engine.case import instant_text
-from engine.errors import Busy, InvalidInput, NotSignedIn, Refusal, Text
+from engine.errors import Busy, InvalidInput, Refusal, Text
 from engine.store import refusals
 from engine.store.refusals import RefusalRecord
 
 log = structlog.get_logger(__name__)
 
+HSTS_SECONDS = 365 * 24 * 3600  # browsers ask by https only from then on
 SIMULATED = "Bihuan-Simulated"  # the simulated instant, on every answer of a simulated folder
 
 
@@ -44,8 +47,10 @@ def create_app(runtime: Runtime) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.runtime = runtime
+    for open_to_all in (health.router, accounts.strangers, pages.strangers):
+        app.include_router(open_to_all)
+    app.include_router(pages.router, dependencies=[Depends(signed_in)])
     # the fixed addresses first: a loop's plural may not hide them, and the definition refuses one that would
-    app.include_router(health.router)
     refusals_everywhere: dict[int | str, dict[str, Any]] = {
         status: cases.PROBLEMS[status] for status in (401, 403, 404, 422)
     }
@@ -53,13 +58,17 @@ def create_app(runtime: Runtime) -> FastAPI:
         worklist.router,
         workflows.router,
         files.router,
+        accounts.router,
         people.router,
         check.router,
         directory.router,
         organisations.router,
         cases.router(runtime.engine.catalog),
     ):
-        app.include_router(router, dependencies=[Depends(known_parameters)], responses=refusals_everywhere)
+        app.include_router(
+            router, dependencies=[Depends(signed_in), Depends(known_parameters)], responses=refusals_everywhere
+        )
+    must_be_closed(app)
     app.state.addresses = _addresses(app)
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(RequestValidationError, _unreadable)
@@ -67,6 +76,23 @@ def create_app(runtime: Runtime) -> FastAPI:
     app.add_middleware(_Telling, runtime=runtime)
     app.openapi = lambda: _openapi(app, runtime)  # type: ignore[method-assign]  # FastAPI's own way to extend it
     return app
+
+
+#: what anybody may ask, signed in or not; whatever else is added is closed or does not start
+OPEN = frozenset({"/healthz", "/readyz", "/api/v1/openapi.json", "/api/v1/sign-in", "/", "/sign-in", "/static/{name}"})
+
+
+def must_be_closed(app: FastAPI) -> None:
+    """Raises RuntimeError for an address that neither asks who is there nor is open on purpose."""
+    for context in iter_route_contexts(app.routes):
+        if context.path not in OPEN and not _asks_who(getattr(context, "dependant", None)):
+            raise RuntimeError(f"{context.path} is open to everybody: give it Depends(signed_in), or list it in OPEN")
+
+
+def _asks_who(dependant: Dependant | None) -> bool:
+    return dependant is not None and (
+        dependant.call is signed_in or any(_asks_who(inner) for inner in dependant.dependencies)
+    )
 
 
 def _addresses(app: FastAPI) -> list[tuple[re.Pattern[str], set[str]]]:
@@ -89,10 +115,14 @@ def _openapi(app: FastAPI, runtime: Runtime) -> dict[str, Any]:
             | cases.component("Bulk", cases.Bulk)
             | cases.component("MarkRead", people.MarkRead)
         )
-        for name, form in directory.FORMS.items():
+        for name, form in {**directory.FORMS, **accounts.FORMS}.items():
             named |= cases.component(name, form)
-        components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
-        schema["security"] = [{"bearer": []}]
+        cookie = cookies.named(cookies.SESSION, runtime.settings)
+        components["securitySchemes"] = {
+            "bearer": {"type": "http", "scheme": "bearer"},
+            "session": {"type": "apiKey", "in": "cookie", "name": cookie, "description": _BY_COOKIE},
+        }
+        schema["security"] = [{"bearer": []}, {"session": []}]
         components["parameters"] = _ASKING
         for path, operations in schema["paths"].items():
             if path.startswith(f"{cases.BASE}/"):
@@ -102,6 +132,8 @@ def _openapi(app: FastAPI, runtime: Runtime) -> dict[str, Any]:
         app.openapi_schema = schema
     return app.openapi_schema
 
+
+_BY_COOKIE = f"What changes something carries the session's token in the header {cookies.CSRF_HEADER} as well"
 
 #: headers that every address under /api/v1 takes
 _ASKING = {
@@ -132,10 +164,11 @@ def _unreadable(request: Request, error: Exception) -> Response:
 
 def _not_routed(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    if not hasattr(request.state, "asker") and "authorization" in request.headers:
+    shown = cookies.shown(request, cookies.SESSION, runtime_of(request).settings)
+    if not hasattr(request.state, "asker") and (shown is not None or "authorization" in request.headers):
         try:
-            signed_in(request)  # only to know in whose name the refusal is logged
-        except NotSignedIn as refusal:
+            who(request)  # only to know in whose name the refusal is logged
+        except Refusal as refusal:
             return _answered(request, refusal)
     taken = _methods_of(request)
     if error.status_code == 405 and taken:
@@ -166,6 +199,8 @@ def _answered(request: Request, refusal: Refusal, headers: dict[str, str] | None
     if asker is not None and not isinstance(refusal, Busy):
         _log(request, asker, refusal)
     names = asker is not None and asker.seen.everything
+    if pages.is_page(request):
+        return pages.refused(request, refusal, headers)
     return problem(refusal, locale_of(request), request.url.path, headers, names=names)
 
 
@@ -224,8 +259,14 @@ class _Telling:
                 message = {**message, "body": b""}
             if message["type"] == "http.response.start":
                 status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers.setdefault("X-Content-Type-Options", "nosniff")
+                if self._runtime.settings.secure:
+                    headers.setdefault("Strict-Transport-Security", f"max-age={HSTS_SECONDS}")
+                if any(name == b"cookie" for name, _ in scope["headers"]):
+                    headers.setdefault("Cache-Control", "private, no-store")  # what one person was shown
                 if self._runtime.simulated:
-                    MutableHeaders(scope=message)[SIMULATED] = instant_text(self._runtime.clock.now())
+                    headers[SIMULATED] = instant_text(self._runtime.clock.now())
             await send(message)
 
         try:
@@ -236,7 +277,10 @@ class _Telling:
             if told:
                 raise  # half an answer has left; only a broken connection says that it is not whole
             request = Request(scope, receive)
-            await problem(defect(), locale_of(request), request.url.path)(scope, receive, tell)
+            if pages.is_page(request):
+                await pages.refused(request, defect())(scope, receive, tell)
+            else:
+                await problem(defect(), locale_of(request), request.url.path)(scope, receive, tell)
         finally:
             took = round((time.monotonic() - began) * 1000, 1)
             log.debug("request", method=scope["method"], path=scope["path"], status=status, milliseconds=took)

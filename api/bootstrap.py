@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TextIO
 from zoneinfo import ZoneInfo
@@ -12,9 +13,10 @@ from zoneinfo import ZoneInfo
 import structlog
 from sqlalchemy import Connection, make_url
 
-from api import migrations
+from api import migrations, throttle
 from api.evidence.store import FileStore
 from api.folder import Folder
+from api.passwords import Hashing
 from api.settings import Settings
 from api.writer import Writer
 from engine.clock import Clock, RunningFrom, SystemClock
@@ -22,7 +24,7 @@ from engine.definition import Catalog
 from engine.errors import DefinitionGone, FolderError, Text
 from engine.events import Recipient
 from engine.handle import Engine
-from engine.store import answers, cases, history, outbox, people
+from engine.store import accounts, answers, cases, history, outbox, people
 from engine.store.database import Database
 from engine.tick import Ticked, tick
 from notifications.channels import Channel
@@ -70,6 +72,7 @@ class Runtime:
     files: FileStore
     simulated: bool
     strangers: Strangers = field(default_factory=Strangers)
+    hashing: Hashing = field(default_factory=Hashing)
     _webhook: WebhookChannel | None = None
 
     @property
@@ -79,6 +82,11 @@ class Runtime:
     @property
     def clock(self) -> Clock:
         return self.engine.clock
+
+    @cached_property
+    def sign_in_key(self) -> bytes:
+        """What hashes of names and addresses are keyed with, and known devices recognised by."""
+        return self.folder.key("sign-in")
 
     def tick(self) -> Ticked:
         """Everything that fell due becomes commands. What a defect stopped is logged and tried again next time."""
@@ -98,12 +106,13 @@ class Runtime:
         return result
 
     def sweep(self) -> tuple[int, int]:
-        """Forget uploads nobody used and keys whose time is over; gives how many of each."""
+        """Forget uploads nobody used and keys whose time is over, and gives how many of each; and sessions long over."""
         now = self.clock.now()
         swept = self.files.sweep(self.database, now)
         with self.database.write() as connection:
             forgotten = answers.sweep(connection, now)
-        log.info("swept", files=swept, keys=forgotten)
+            over = accounts.sweep(connection, now, now - throttle.FORGOTTEN_AFTER)
+        log.info("swept", files=swept, keys=forgotten, sessions_and_tries=over)
         return swept, forgotten
 
     def remember(self) -> None:
@@ -145,11 +154,13 @@ def open_runtime(
     console: TextIO | None = None,
     catalog: Catalog = CATALOG,
     words: Mapping[str, Text] = ERROR_WORDS,
+    hashing: Hashing | None = None,
 ) -> Runtime:
     """The engine and what belongs to it on the settings' data folder.
 
     clock     by default the folder decides: the system's, or on from a simulated folder's last instant
     console   where messages are printed; nowhere if None
+    hashing   what hashes passwords; as slow as it should be if None
     Raises    FolderError for a folder that is not made, simulated where real is wanted or the other way round, or of
               another revision; DefinitionGone while an open case needs a definition this program does not carry
     """
@@ -178,6 +189,7 @@ def open_runtime(
         worker=_worker(settings, engine, simulated=simulated, console=console, webhook=webhook),
         files=FileStore(folder.files),
         simulated=simulated,
+        hashing=hashing or Hashing(),
         _webhook=webhook,
     )
 

@@ -16,7 +16,7 @@ from engine.actor import ANOTHER_DEPARTMENT, WHOLE_ORGANISATION, Grant
 from engine.definition import RELATIONS
 from engine.directory import AT, Absence, Department, Group, Person, days_of_change
 from engine.errors import Busy, FieldFault, InvalidInput, Refusal, Text
-from engine.store import people, periods
+from engine.store import accounts, people, periods
 from engine.store.database import Database
 from workflows.inspection import CYCLE, DUE_ON
 from workflows.roles import GROUPS, ROLES
@@ -371,6 +371,8 @@ def update(editor: Editor, person: str, changed: Mapping[str, Any]) -> Person:
         updated = replace(found, **changed)
         _entry(connection, editor, UPDATING, updated, changed)
         people.update_person(connection, updated)
+        if found.active and not updated.active:  # should he come back, he signs in anew
+            accounts.end_sessions(connection, editor.organisation, person, editor.at)
         return updated
 
     # an address is personal, and the record of changes is never erased: it says that it changed, not to what

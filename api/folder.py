@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -32,6 +33,17 @@ class Folder:
     @property
     def marker(self) -> Path:
         return self.path / "folder.json"
+
+    def key(self, name: str) -> bytes:
+        """A secret of this folder's own, 32 random bytes, drawn when it is first asked for and kept for its user only."""
+        kept = self.path / "keys" / name
+        if not kept.is_file():
+            kept.parent.mkdir(mode=0o700, exist_ok=True)
+            drawn = kept.with_name(f"{name}.{secrets.token_hex(4)}")
+            with os.fdopen(os.open(drawn, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(secrets.token_bytes(32))
+            drawn.replace(kept)  # whole or not at all
+        return kept.read_bytes()
 
     @property
     def made(self) -> bool:

@@ -1,17 +1,23 @@
 """Passwords: a slow hash of each is kept (Argon2id), and what may be one is asked in words before it is."""
 
 import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from engine.errors import Text
+from engine.errors import Busy, Text
 
 SHORTEST = 10  # characters; NIST SP 800-63B asks for length and for no mixture of kinds
 LONGEST = 200  # characters; a longer one only costs time
 # no 0 O 1 l I, which a printed list confuses
 READABLE = "abcdefghijkmnpqrstuvwxyz23456789"
 FIRST_LENGTH = 12  # of a password we draw: 60 bits, and throttled guessing
+AT_ONCE = 4  # hashes under way in a serving process, each of 64 MiB: a flood of sign-ins may not take all the memory
+IN_LINE = 16  # who wait for their turn, each holding a thread: with those at work half of the forty
+WAIT_SECONDS = 5.0  # for a turn; a hash takes a tenth of a second
 
 #: RFC 9106's second recommended choice: 64 MiB, for machines that have to answer others meanwhile
 _hasher = PasswordHasher(time_cost=3, memory_cost=64 * 1024, parallelism=4)
@@ -39,6 +45,70 @@ def drawn() -> str:
     """A first password to hand out: four at a time, so that it can be read from paper and typed."""
     letters = [secrets.choice(READABLE) for _ in range(FIRST_LENGTH)]
     return "-".join("".join(letters[at : at + 4]) for at in range(0, FIRST_LENGTH, 4))
+
+
+class Hasher:
+    """What is done with a password during one's turn."""
+
+    def __init__(self, numbers: PasswordHasher) -> None:
+        self._numbers = numbers
+        #: a hash nobody's password fits: checking it takes as long as checking somebody's
+        self.nobodys = numbers.hash(secrets.token_urlsafe())
+
+    def hashed(self, password: str) -> str:
+        return self._numbers.hash(password)
+
+    def fits(self, password: str, kept: str) -> bool:
+        try:
+            return self._numbers.verify(kept, password)
+        except (VerificationError, InvalidHashError):
+            return False
+
+    def outdated(self, kept: str) -> bool:
+        return self._numbers.check_needs_rehash(kept)
+
+
+class Hashing:
+    """Hashes of a serving process: a few at a time, a short line behind them, and whoever comes then is told to come again.
+
+    hasher   what hashes; by default with today's numbers
+    """
+
+    def __init__(self, hasher: Hasher | None = None, *, at_once: int = AT_ONCE, in_line: int = IN_LINE) -> None:
+        self._hasher = hasher
+        self._making = threading.Lock()
+        self._room = threading.BoundedSemaphore(at_once + in_line)
+        self._turns = threading.BoundedSemaphore(at_once)
+
+    @contextmanager
+    def turn(self) -> Iterator[Hasher]:
+        """One's turn to hash. Raises Busy where too many wait already; never to be asked for inside a transaction."""
+        if not self._room.acquire(blocking=False):
+            raise _too_many_at_once()
+        try:
+            if not self._turns.acquire(timeout=WAIT_SECONDS):
+                raise _too_many_at_once()
+            try:
+                yield self._made()
+            finally:
+                self._turns.release()
+        finally:
+            self._room.release()
+
+    def _made(self) -> Hasher:
+        """Made when it is first needed: `nobodys` costs a hash, and most commands hash nothing."""
+        with self._making:
+            if self._hasher is None:
+                self._hasher = Hasher(_hasher)
+            return self._hasher
+
+
+def _too_many_at_once() -> Busy:
+    return Busy(
+        asked=Text("核对密码", "Check a password"),
+        obstacle=Text("此刻登录的人太多", "too many people are signing in at this moment"),
+        remedy=Text("请过几秒再试", "Try again in a few seconds"),
+    )
 
 
 def fault_of(password: str, *known: str) -> Text | None:

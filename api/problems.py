@@ -10,6 +10,8 @@ Refusal
 ├── FileGone             an uploaded file's bytes are no longer there
 ├── TooLarge             more was sent than is taken
 ├── UnsupportedType      the body is of a kind that is not taken here
+├── SignInFailed         name and password do not belong together, or nobody is called so: the two look alike on purpose
+├── TooManyTries         it went wrong too often; says when the next try is taken
 └── Defect               something broke; the answer says so and nothing else
 """
 
@@ -70,6 +72,22 @@ class UnsupportedType(Refusal):
     title = Text("不支持的内容类型", "Unsupported media type")
 
 
+class SignInFailed(Refusal):
+    code = "sign_in_failed"
+    title = Text("登录未成功", "Not signed in")
+
+
+class TooManyTries(Refusal):
+    """`retry_after_seconds`: until the next try is taken."""
+
+    code = "too_many_tries"
+    title = Text("尝试过于频繁", "Too many tries")
+
+    def __init__(self, retry_after_seconds: int, *, asked: Text, obstacle: Text, remedy: Text) -> None:
+        super().__init__(asked=asked, obstacle=obstacle, remedy=remedy)
+        self.retry_after_seconds = retry_after_seconds
+
+
 class Defect(Refusal):
     code = "unexpected"
     title = Text("程序出错", "Something broke")
@@ -77,6 +95,7 @@ class Defect(Refusal):
 
 STATUS: Mapping[type[Refusal], int] = {
     NotSignedIn: 401,
+    SignInFailed: 401,
     NotAllowed: 403,
     UnknownCase: 404,
     UnknownAddress: 404,
@@ -92,12 +111,14 @@ STATUS: Mapping[type[Refusal], int] = {
     UnsupportedType: 415,
     InvalidInput: 422,
     KeyReused: 422,
+    TooManyTries: 429,
     Defect: 500,
     Busy: 503,
 }
 RETRY_AFTER_SECONDS = 1  # a group commits in milliseconds; a second is polite
 HEADERS: Mapping[type[Refusal], dict[str, str]] = {
     NotSignedIn: {"WWW-Authenticate": 'Bearer realm="bihuan"'},
+    SignInFailed: {"WWW-Authenticate": 'Bearer realm="bihuan"'},
     Busy: {"Retry-After": str(RETRY_AFTER_SECONDS)},
 }
 
@@ -114,10 +135,16 @@ def problem(
 
     names    whether the reader may see who it is that could do it, and not only their posts
     """
-    kind = type(refusal)
     content = problem_content(refusal, locale, instance, names=names)
-    said = {"Content-Language": locale, "Vary": "Accept-Language", **HEADERS.get(kind, {}), **(headers or {})}
-    return JSONResponse(content, status_code=STATUS[kind], media_type=MEDIA_TYPE, headers=said)
+    said = {"Content-Language": locale, "Vary": "Accept-Language", **headers_of(refusal), **(headers or {})}
+    return JSONResponse(content, status_code=STATUS[type(refusal)], media_type=MEDIA_TYPE, headers=said)
+
+
+def headers_of(refusal: Refusal) -> dict[str, str]:
+    """What the answer's headers say of it."""
+    if isinstance(refusal, TooManyTries):
+        return {"Retry-After": str(refusal.retry_after_seconds)}
+    return HEADERS.get(type(refusal), {})
 
 
 def problem_content(refusal: Refusal, locale: Locale, instance: str, *, names: bool) -> dict[str, Any]:
@@ -199,9 +226,90 @@ def not_signed_in(*, given: bool) -> NotSignedIn:
         if given
         else Text("没有出示令牌", "no token was shown"),
         remedy=Text(
-            "请在请求头中写 Authorization: Bearer <令牌>",
-            "Send the header `Authorization: Bearer <token>` with a valid one",
+            "请在请求头中写 Authorization: Bearer <令牌>，或在 /sign-in 登录",
+            "Send the header `Authorization: Bearer <token>` with a valid one, or sign in at /sign-in",
         ),
+    )
+
+
+def session_over() -> NotSignedIn:
+    return NotSignedIn(
+        asked=Text("访问本系统", "Use this service"),
+        obstacle=Text(
+            "登录已失效：超时、已退出或被注销", "you are no longer signed in: too long idle, signed out or revoked"
+        ),
+        remedy=Text("请在 /sign-in 重新登录", "Sign in again at /sign-in"),
+    )
+
+
+def sign_in_failed() -> SignInFailed:
+    """The same for whatever was wrong, so that nobody learns who works here."""
+    return SignInFailed(
+        asked=Text("登录", "Sign in"),
+        obstacle=Text("账号或密码不对", "account and password do not belong together"),
+        remedy=Text(
+            "请核对账号（或工号）、密码和单位；忘记密码请找本单位系统管理员重置",
+            "Check the account or staff number, the password and the organisation; the administrator can reset a password",
+        ),
+    )
+
+
+def too_many_tries(seconds: int) -> TooManyTries:
+    minutes = -(-seconds // 60)
+    return TooManyTries(
+        seconds,
+        asked=Text("登录", "Sign in"),
+        obstacle=Text(
+            "连续多次未成功，须稍等片刻", "it went wrong several times in a row, and has to rest for a while"
+        ),
+        remedy=Text(f"请 {seconds} 秒后再试", f"Try again in {seconds} seconds")
+        if seconds <= 90
+        else Text(f"请 {minutes} 分钟后再试", f"Try again in {minutes} minutes"),
+    )
+
+
+def token_only_reads() -> NotAllowed:
+    return NotAllowed(
+        asked=Text("改动数据", "Change something"),
+        obstacle=Text("该令牌只能读取", "this token may only read"),
+        remedy=Text("请使用可办理（act）的令牌", "Use a token that may act"),
+        reason="token",
+    )
+
+
+def not_from_a_token(asked: Text) -> NotAllowed:
+    return NotAllowed(
+        asked=asked,
+        obstacle=Text("令牌不能办理此事", "a token may not do this"),
+        remedy=Text("请用密码登录后办理", "Sign in with your password and do it there"),
+        reason="token",
+    )
+
+
+def password_first() -> NotAllowed:
+    return NotAllowed(
+        asked=Text("使用本系统", "Use this service"),
+        obstacle=Text(
+            "密码由他人设定，须先改为自己的密码", "somebody else set your password: you have to choose your own first"
+        ),
+        remedy=Text(
+            "请在 /account 或用 POST /api/v1/people/me/password 更改密码",
+            "Change it at /account or by POST /api/v1/people/me/password",
+        ),
+        reason="must_change",
+    )
+
+
+def not_from_here(obstacle: Text) -> NotAllowed:
+    """A request that another site may have made somebody's browser send."""
+    return NotAllowed(
+        asked=Text("提交内容", "Send a form"),
+        obstacle=obstacle,
+        remedy=Text(
+            "没有任何内容被改动。请回到本系统的页面，刷新后重新提交",
+            "Nothing changed. Go back to a page of this service, reload it and send it again",
+        ),
+        reason="csrf",
     )
 
 

@@ -28,6 +28,7 @@ from engine.handle import CASE_NUMBER
 Read = TypeVar("Read", bound=BaseModel)
 
 MAX_BODY_BYTES = 1_000_000  # forms are text; pictures and documents go to /files
+MAX_STRANGERS_BYTES = 20_000  # who is not signed in sends a name and a password
 KEY = re.compile(r"[\x21-\x7e]{1,128}")
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 REVISION = re.compile(r'(?:W/)?"(\d{1,9})"')
@@ -53,7 +54,15 @@ async def read_bytes(request: Request, limit_bytes: int) -> bytes:
 
 async def _answers(request: Request, _asker: SignedIn) -> dict[str, Any]:
     # signed in first: a stranger's body is not even read
-    content = await read_bytes(request, MAX_BODY_BYTES)
+    return await _read_answers(request, MAX_BODY_BYTES)
+
+
+async def _strangers_answers(request: Request) -> dict[str, Any]:
+    return await _read_answers(request, MAX_STRANGERS_BYTES)
+
+
+async def _read_answers(request: Request, limit_bytes: int) -> dict[str, Any]:
+    content = await read_bytes(request, limit_bytes)
     if not content.strip():
         return {}
     media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
@@ -233,6 +242,7 @@ async def _expected_revision(request: Request, _asker: SignedIn) -> int | None:
 
 Answers = Annotated[dict[str, Any], Depends(_answers)]
 Uploaded = Annotated[Upload, Depends(_upload)]
+StrangersAnswers = Annotated[dict[str, Any], Depends(_strangers_answers)]
 Key = Annotated[str | None, Depends(_key)]
 ExpectedRevision = Annotated[int | None, Depends(_expected_revision)]
 

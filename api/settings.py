@@ -1,6 +1,7 @@
 """What can be set from outside: `BIHUAN_*` in the environment or in `.env`. The README lists the same names; a test compares."""
 
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -55,6 +56,10 @@ class Settings(BaseSettings):
     queue_limit: int = Field(
         1000, ge=1, description="Commands that may wait for the writer; beyond it the answer is 503"
     )
+    session_idle_minutes: int = Field(
+        720, ge=5, le=10080, description="Who uses the pages no more is signed out after so long"
+    )
+    session_hours: int = Field(168, ge=1, le=2160, description="Signing in holds no longer than this")
 
     @field_validator("database_url")
     @classmethod
@@ -92,6 +97,15 @@ class Settings(BaseSettings):
                 )
             )
         return value
+
+    @property
+    def secure(self) -> bool:
+        """Whether people reach this server over https: cookies are for nothing else then."""
+        return self.reached_at.startswith("https:")
+
+    @property
+    def session_idle(self) -> timedelta:
+        return timedelta(minutes=self.session_idle_minutes)
 
     @property
     def reached_at(self) -> str:

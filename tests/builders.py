@@ -16,11 +16,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TextIO
 
+from argon2 import PasswordHasher
 from pydantic import field_validator
 
 from api import migrations
 from api.bootstrap import Runtime, open_runtime
 from api.folder import Folder
+from api.passwords import Hasher, Hashing
 from api.settings import Settings
 from engine.actor import Actor, Grant
 from engine.calendar import Calendar
@@ -265,10 +267,12 @@ def a_runtime(
     catalog: Catalog = REPAIRS,
     console: TextIO | None = None,
     simulated: bool = True,
+    hashing: Hashing | None = None,
     **settings: Any,
 ) -> Runtime:
     """A process's runtime on a data folder of its own. `close` it, or use `closing`.
 
+    hashing    of passwords; by default with numbers that take no time
     clock      by default a SimulatedClock at START where the folder is simulated, else the system's
     settings   as for Settings
     """
@@ -276,7 +280,34 @@ def a_runtime(
     a_database(path).close()
     if clock is None and simulated:
         clock = SimulatedClock(START)
-    return open_runtime(the_settings(path, **settings), clock=clock, catalog=catalog, console=console)
+    return open_runtime(
+        the_settings(path, **settings),
+        clock=clock,
+        catalog=catalog,
+        console=console,
+        hashing=hashing or quick_hashing(),
+    )
+
+
+def quick_hashing() -> Hashing:
+    """Argon2 as in a real process, with the smallest numbers there are."""
+    return Hashing(Hasher(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)))
+
+
+PASSWORD = "晴空万里 2020 flagpole"
+
+
+def a_password(
+    runtime: Runtime, school: School, person: str, password: str = PASSWORD, *, must_change: bool = False
+) -> str:
+    """Let this person sign in with a password."""
+    with runtime.hashing.turn() as hasher:
+        hashed = hasher.hashed(password)
+    with runtime.database.write() as connection:
+        accounts.set_password(
+            connection, school.organisation, person, hashed, runtime.clock.now(), must_change=must_change
+        )
+    return password
 
 
 def the_settings(path: Path, **settings: Any) -> Settings:

@@ -11,8 +11,8 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 class InProcess(httpx.BaseTransport):
     """Calls an ASGI application without a network. What the application raises is answered as a server would: 500."""
 
-    def __init__(self, app: Any, portal: BlockingPortal) -> None:
-        self._asgi = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    def __init__(self, app: Any, portal: BlockingPortal, address: str = "127.0.0.1") -> None:
+        self._asgi = httpx.ASGITransport(app=app, raise_app_exceptions=False, client=(address, 50000))
         self._portal = portal
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -25,11 +25,11 @@ class InProcess(httpx.BaseTransport):
 
 
 @contextmanager
-def calling(app: Any) -> Iterator[httpx.Client]:
-    """A client of an application in this process; several threads may use it at once."""
+def calling(app: Any, *, address: str = "127.0.0.1") -> Iterator[httpx.Client]:
+    """A client of an application in this process, calling from an address; several threads may use it at once."""
     with (
         start_blocking_portal() as portal,
-        httpx.Client(transport=InProcess(app, portal), base_url="http://test") as client,
+        httpx.Client(transport=InProcess(app, portal, address), base_url="http://test") as client,
     ):
         yield client
 

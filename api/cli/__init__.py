@@ -10,7 +10,19 @@ from typing import Any
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.cli import calendars, checking, deliveries, duties, exporting, founding, importing, loops, running, tokens
+from api.cli import (
+    calendars,
+    checking,
+    deliveries,
+    duties,
+    exporting,
+    founding,
+    importing,
+    loops,
+    passwords,
+    running,
+    tokens,
+)
 from engine.errors import BihuanError, FolderError, Refusal
 
 
@@ -59,3 +71,4 @@ for command in (
     checking.check, duties.user, tokens.token, importing.import_, exporting.export, calendars.calendar, loops.workflow, deliveries.outbox,
 ):  # fmt: skip
     main.add_command(command)
+duties.user.add_command(passwords.password)

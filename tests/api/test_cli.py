@@ -13,13 +13,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from api import passwords
 from api.bootstrap import Runtime, open_runtime
 from api.cli import main
 from api.folder import Folder
 from engine.clock import SimulatedClock
 from engine.commands import Asked, FireTrigger, OpenCase
 from engine.handle import Done, handle_one
-from engine.store import accounts, calendars, policies
+from engine.store import accounts, calendars, people, policies
+from engine.store.accounts import TokenOf
 from tests.builders import START, School, a_calendar, a_database, a_school, the_settings
 from workflows.reference import criteria_for
 
@@ -83,7 +85,9 @@ def test_a_token_is_shown_once_and_signs_its_person_in_until_it_is_revoked(data:
     made = json.loads(bihuan("token", "create", "teacher", "--days", "7", "--json", "--data", data).stdout)
     runtime = open_runtime(the_settings(data))
     with runtime.database.read() as connection:
-        assert accounts.signed_in(connection, made["token"], START + timedelta(days=6)) == ("school", "teacher")
+        assert accounts.signed_in(connection, made["token"], START + timedelta(days=6)) == TokenOf(
+            "school", "teacher", "act"
+        )
         assert accounts.signed_in(connection, made["token"], START + timedelta(days=8)) is None
     listed = bihuan("token", "list", "--data", data).stdout
     assert made["token"] not in listed and made["token"][:12] in listed
@@ -361,3 +365,38 @@ def test_a_misspelt_setting_is_told_once_and_hinders_nothing(
 def test_a_number_that_cannot_be_set_is_named_in_chinese_too(change: str, zh: str, data: Path, school: School) -> None:
     refused = bihuan("workflow", "policy", "hazard", "--set", change, "--data", data)
     assert refused.exit_code == 1 and zh in refused.stderr
+
+
+# --- accounts ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_token_made_to_read_says_so_in_the_list(data: Path, school: School) -> None:
+    made = json.loads(bihuan("token", "create", "teacher", "--allows", "read", "--json", "--data", data).stdout)
+    assert made["allows"] == "read"
+    assert f"{made['token'][:12]}…  teacher  read" in bihuan("token", "list", "--data", data).stdout
+    runtime = open_runtime(the_settings(data))
+    with runtime.database.read() as connection:
+        assert accounts.signed_in(connection, made["token"], START) == TokenOf("school", "teacher", "read")
+    runtime.close()
+    assert bihuan("token", "revoke", "bihuan_zzzzz", "--data", data).exit_code == 1
+
+
+def test_a_drawn_password_is_printed_once_and_has_to_be_changed(data: Path, school: School) -> None:
+    drawn = bihuan("user", "password", "teacher", "--generate", "--data", data).stdout.strip()
+    runtime = open_runtime(the_settings(data))
+    with runtime.database.read() as connection:
+        kept = accounts.password(connection, "school", "teacher")
+        [change] = people.changes(connection, "school")
+    runtime.close()
+    assert kept is not None and kept.must_change and passwords.fits(drawn, kept.hash)
+    assert (change["by"], change["what"], change["about"]) == ("cli", "password_reset", {"person": "teacher"})
+
+
+def test_a_password_is_asked_for_twice_and_never_shown(data: Path, school: School) -> None:
+    arguments = ["user", "password", "teacher", "--data", str(data)]
+    done = CliRunner().invoke(main, arguments, input="a phrase of hers\na phrase of hers\n")
+    assert done.exit_code == 0, done.output
+    assert "a phrase of hers" not in done.output
+    weak = CliRunner().invoke(main, arguments, input="teacher-2020\nteacher-2020\n")
+    assert weak.exit_code == 2 and "账号" in weak.output
+    assert bihuan("user", "password", "nobody", "--generate", "--data", data).exit_code == 1

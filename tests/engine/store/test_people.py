@@ -135,7 +135,8 @@ def add(school: School, expires_at: datetime | None = None) -> None:
 
 def whose(school: School, token: str, now: datetime = NOW) -> tuple[str, str] | None:
     with school.engine.database.read() as connection:
-        return accounts.signed_in(connection, token, now)
+        found = accounts.signed_in(connection, token, now)
+        return None if found is None else (found.organisation, found.person)
 
 
 def test_a_living_token_says_whose_it_is(school: School) -> None:

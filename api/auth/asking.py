@@ -1,0 +1,215 @@
+"""Who asks, where and in whose name: a token or a cookie becomes an actor. Nothing in a body can say who somebody is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import reduce
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Depends, Request
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from api.auth import cookies
+from api.auth.forms import csrf_shown
+from api.bootstrap import Runtime
+from api.problems import (
+    not_signed_in,
+    not_standing_in,
+    password_first,
+    session_over,
+    token_only_reads,
+    unknown_organisation,
+)
+from engine.actor import Actor, Visibility
+from engine.authority import visibility
+from engine.directory import AT
+from engine.errors import Busy, Locale
+from engine.store import accounts, people
+from engine.store.accounts import Session
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+ORGANISATION = "Bihuan-Organisation"  # where he asks, if that is not the organisation he signed in at
+ON_BEHALF_OF = "Bihuan-On-Behalf-Of"  # in whose name, by that one's key
+SEEN_EVERY = timedelta(minutes=1)  # a session's last use is written down no more often: reading stays reading
+
+
+def runtime_of(request: Request) -> Runtime:
+    runtime: Runtime = request.app.state.runtime
+    return runtime
+
+
+async def _runtime(request: Request) -> Runtime:  # async, so that it costs no thread
+    return runtime_of(request)
+
+
+def locale_of(request: Request) -> Locale:
+    """The better liked of our two languages, by `Accept-Language`; the setting's where neither is named."""
+    liked: dict[Locale, float] = {}
+    for part in request.headers.get("accept-language", "").split(","):
+        tag, _, rest = part.strip().partition(";")
+        quality = rest.strip().removeprefix("q=").strip() if rest else "1"
+        try:
+            q = float(quality)
+        except ValueError:
+            continue
+        primary = tag.strip().lower().split("-")[0]
+        if primary == "zh":
+            liked["zh"] = max(q, liked.get("zh", 0.0))
+        elif primary == "en":
+            liked["en"] = max(q, liked.get("en", 0.0))
+    wanted = {locale: q for locale, q in liked.items() if q > 0}
+    if not wanted:
+        return runtime_of(request).settings.locale
+    return "zh" if wanted.get("zh", 0.0) >= wanted.get("en", 0.0) else "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What he signed in with: his own key at home, whatever organisation he asks in, and how.
+
+    session       where he did at a browser; None for a token
+    secret        what that session's cookie holds
+    must_change   whether somebody else set his password
+    """
+
+    organisation: str
+    person: str
+    session: Session | None = None
+    secret: str = ""
+    must_change: bool = False
+    reads_only: bool = False
+
+    @property
+    def csrf(self) -> str:
+        return cookies.csrf_of(self.secret)
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """A signed-in person as this request found him.
+
+    actor    as whom he asks now
+    seen     which cases he may see, with his own eyes and with those of whom he represents
+    actors   everything he can act as today: himself first
+    """
+
+    actor: Actor
+    locale: Locale
+    seen: Visibility
+    actors: tuple[Actor, ...]
+    account: Account
+
+
+def signed_in(request: Request, csrf: Annotated[str | None, Depends(csrf_shown)]) -> Asker:
+    """Who this request comes from, where and in whose name he asks, when it may ask what it asks.
+
+    Raises    as `who`; NotAllowed for a token that only reads, for a request another site may have made his browser send,
+              and for whoever has to choose a password of his own first
+    """
+    asker = who(request)
+    account, changes = asker.account, request.method not in cookies.SAFE
+    if account.session is None:
+        if changes and account.reads_only:
+            raise token_only_reads()
+        return asker
+    if changes:
+        cookies.must_be_from_here(request, runtime_of(request).settings)
+        cookies.must_carry(csrf, account.secret)
+    if account.must_change and not getattr(request.scope.get("endpoint"), _EVEN_SO, False):
+        raise password_first()
+    return asker
+
+
+_EVEN_SO = "before_password_change"
+
+
+def before_password_change(endpoint: Endpoint) -> Endpoint:
+    """Marks what is open also to who has to change his password before anything else."""
+    setattr(endpoint, _EVEN_SO, True)
+    return endpoint
+
+
+def who(request: Request) -> Asker:
+    """Who this request comes from, where and in whose name he asks.
+
+    Raises    NotSignedIn: strangers' failures are counted, not stored; UnknownOrganisation for one that granted him nothing;
+              NotAllowed for somebody he does not stand in for today
+    """
+    runtime = runtime_of(request)
+    now = runtime.clock.now()
+    with runtime.database.read() as connection:
+        account = _account(request, runtime, connection, now)
+        actors = _actors(connection, account.organisation, account.person, now)
+        if not actors:
+            runtime.strangers.count("not_active")
+            raise not_signed_in(given=True) if account.session is None else session_over()
+        asker = request.state.asker = _asker(request, runtime, actors, account)  # a refusal is logged under his name
+        there = request.headers.get(ORGANISATION, account.organisation)
+        if there != account.organisation:
+            # one that gave him nothing looks like one that is not there
+            foreign = _actors(connection, there, f"{account.person}{AT}{account.organisation}", now)
+            actors = tuple(actor for actor in foreign if actor.grants)
+            if not actors:
+                raise unknown_organisation(there)
+            asker = request.state.asker = _asker(request, runtime, actors, account)
+        represented = request.headers.get(ON_BEHALF_OF)
+        if represented is not None:
+            as_whom = [actor for actor in asker.actors if actor.on_behalf_of == represented]
+            if not as_whom:
+                others = [actor.on_behalf_of for actor in asker.actors if actor.on_behalf_of is not None]
+                raise not_standing_in(represented, others)
+            asker = request.state.asker = replace(asker, actor=as_whom[0])
+    _saw(runtime, account, now)
+    return asker
+
+
+def _account(request: Request, runtime: Runtime, connection: Connection, now: datetime) -> Account:
+    """By the token, where one is shown, whatever cookie the browser adds; else by the session's cookie."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    token = token.strip()
+    if scheme.lower() == "bearer" and token:  # another scheme is the business of a proxy in front of us
+        known = accounts.signed_in(connection, token, now)
+        if known is None:
+            runtime.strangers.count("bad_token")
+            raise not_signed_in(given=True)
+        return Account(known.organisation, known.person, reads_only=known.allows == "read")
+    secret = cookies.shown(request, cookies.SESSION, runtime.settings)
+    if secret is None:
+        runtime.strangers.count("no_token")
+        raise not_signed_in(given=False)
+    session = accounts.session(connection, secret, now, runtime.settings.session_idle)
+    if session is None:
+        runtime.strangers.count("no_session")
+        raise session_over()
+    password = accounts.password(connection, session.organisation, session.person)
+    must_change = password is not None and password.must_change
+    return Account(session.organisation, session.person, session, secret, must_change)
+
+
+def _saw(runtime: Runtime, account: Account, now: datetime) -> None:
+    if account.session is None or now - account.session.seen_at < SEEN_EVERY:
+        return
+    try:
+        with runtime.database.write() as connection:
+            accounts.saw(connection, account.session, now)
+    except (Busy, DBAPIError):
+        return  # the next request says it again; reading goes on where nothing can be written
+
+
+def _actors(connection: Connection, organisation: str, key: str, now: datetime) -> tuple[Actor, ...]:
+    """Everything he can act as there today; nothing where he is nobody, or the organisation is none."""
+    if people.organisation(connection, organisation) is None:
+        return ()
+    today = now.astimezone(people.time_zone(connection, organisation)).date()
+    return people.actors(connection, organisation, key, today)
+
+
+def _asker(request: Request, runtime: Runtime, actors: tuple[Actor, ...], account: Account) -> Asker:
+    eyes = [visibility(actor, runtime.engine.catalog.overseers) for actor in actors]
+    return Asker(actors[0], locale_of(request), reduce(Visibility.joined_with, eyes), actors, account)
+
+
+SignedIn = Annotated[Asker, Depends(signed_in)]
+TheRuntime = Annotated[Runtime, Depends(_runtime)]

@@ -1,0 +1,157 @@
+"""How a page is made: a template, the reader's language, and headers that let nothing foreign in."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from api.auth import Asker, cookies, locale_of, runtime_of
+from api.pages.words import WORDS
+from api.problems import STATUS, headers_of
+from engine.errors import Locale, NotSignedIn, Refusal, Text
+
+TEMPLATES = Path(__file__).parents[1] / "templates"
+STATIC = Path(__file__).parents[1] / "static"
+MEDIA_TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
+
+SIGN_IN = "/sign-in"
+HOME = "/account"
+
+POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    # not `no-referrer`: browsers then say `Origin: null` of our own forms, as of a stranger's
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+    "Vary": "Accept-Language, Cookie",
+}
+
+#: an address of ours to go on to: relative, and nothing a browser would read as another host
+_OWN_ADDRESS = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]{0,500}", re.ASCII)
+
+
+# --- static files ------------------------------------------------------------------------------------------------------
+
+
+@cache
+def static_files() -> Mapping[str, tuple[bytes, str]]:
+    """File name → content and media type. Read once: what is not here when a process starts is never served."""
+    return {
+        path.name: (path.read_bytes(), MEDIA_TYPES[path.suffix])
+        for path in sorted(STATIC.iterdir())
+        if path.suffix in MEDIA_TYPES
+    }
+
+
+def _address_of(name: str) -> str:
+    """Where a static file is: another address for other content, so that browsers may keep it."""
+    return f"/static/{name}?v={hashlib.sha256(static_files()[name][0]).hexdigest()[:12]}"
+
+
+# --- templates ---------------------------------------------------------------------------------------------------------
+
+
+@cache
+def _templates() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    made.globals["static"] = _address_of
+    return made
+
+
+class Wording:
+    """The words of a page in the reader's language: `t.sign_in`, and `both(t.sign_in)` with the other beside it."""
+
+    def __init__(self, locale: Locale) -> None:
+        self._locale = locale
+
+    def __getattr__(self, name: str) -> Text:
+        try:
+            return WORDS[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def one(self, text: Text) -> str:
+        return text.in_(self._locale)
+
+    def both(self, text: Text) -> Markup:
+        first, other = (text.zh, text.en) if self._locale == "zh" else (text.en, text.zh)
+        if first == other:
+            return escape(first)
+        lang = "en" if self._locale == "zh" else "zh-CN"
+        return Markup('{} <span class="beside" lang="{}">{}</span>').format(first, lang, other)
+
+
+def page(
+    request: Request, template: str, *, status: int = 200, headers: Mapping[str, str] | None = None, **values: object
+) -> HTMLResponse:
+    """A page from its template. Every template knows the words, whose page it is, and whether time is simulated."""
+    runtime, locale = runtime_of(request), locale_of(request)
+    asker: Asker | None = values.pop("asker", None)  # type: ignore[assignment]  # the one value the layout knows
+    words = Wording(locale)
+    html = _templates().get_template(template).render(
+        t=words, one=words.one, both=words.both, lang="zh-CN" if locale == "zh" else "en", asker=asker,
+        csrf=asker.account.csrf if asker is not None and asker.account.session is not None else None,
+        simulated=runtime.clock.now() if runtime.simulated else None, **values,
+    )  # fmt: skip
+    said = {**HEADERS, "Content-Language": locale, **(headers or {})}
+    return HTMLResponse(html, status, said)
+
+
+def local(instant: datetime, zone: ZoneInfo) -> str:
+    return f"{instant.astimezone(zone):%Y-%m-%d %H:%M}"
+
+
+def go_to(address: str) -> RedirectResponse:
+    """On to another of our pages, by GET."""
+    return RedirectResponse(address, 303, {**HEADERS})
+
+
+def own_address(said: str | None) -> str | None:
+    """Where to go on to, if it is a page of ours: what another site would like instead is nowhere."""
+    return said if said and _OWN_ADDRESS.fullmatch(said) else None
+
+
+# --- refusals ----------------------------------------------------------------------------------------------------------
+
+
+def is_page(request: Request) -> bool:
+    """Whether people read the answer, and not a program."""
+    path = request.url.path
+    if path.startswith(("/api/", "/static/")) or path in {"/healthz", "/readyz"}:
+        return False
+    return path in PAGES or path.startswith(f"{HOME}/") or "text/html" in request.headers.get("accept", "")
+
+
+#: the pages there are, beside what stands under one's account; what a browser asks for besides is refused on a page too
+PAGES = frozenset({"/", SIGN_IN, "/sign-out", HOME})
+
+
+def refused(request: Request, refusal: Refusal, headers: Mapping[str, str] | None = None) -> Response:
+    """The refusal as a page in words; whoever is not signed in is led to where he can."""
+    if isinstance(refusal, NotSignedIn):
+        wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        back = own_address(wanted) if request.method in cookies.SAFE and wanted not in {"/", HOME} else None
+        answer = go_to(f"{SIGN_IN}?next={quote(back, safe='')}" if back else SIGN_IN)
+        runtime = runtime_of(request)
+        if cookies.shown(request, cookies.SESSION, runtime.settings) is not None:
+            cookies.take_away(answer, cookies.SESSION, runtime.settings)
+        return answer
+    said = {**headers_of(refusal), **(headers or {})}
+    asker: Asker | None = getattr(request.state, "asker", None)
+    back = HOME if asker is not None else SIGN_IN
+    return page(request, "refusal.html", status=STATUS[type(refusal)], headers=said, refusal=refusal, back=back)

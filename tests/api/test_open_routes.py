@@ -1,0 +1,89 @@
+"""Every address is closed unless it stands in the list below, which is written by hand."""
+
+import re
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
+
+from api.app import create_app, must_be_closed
+from api.bootstrap import Runtime
+from tests.builders import School
+from tests.fakes import calling
+
+#: what anybody may ask, and why
+OPEN = {
+    "GET /healthz": "whoever watches the process has no account",
+    "GET /readyz": "the same",
+    "GET /api/v1/openapi.json": "says what there is to ask, and nothing of anybody",
+    "POST /api/v1/sign-in": "nobody is signed in yet",
+    "GET /": "leads to where one signs in, or to one's account",
+    "GET /sign-in": "nobody is signed in yet",
+    "POST /sign-in": "the same",
+    "GET /static/{name}": "how pages look",
+}
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+def walked(app: FastAPI) -> dict[str, set[str]]:
+    """Path → methods, of all routes there are, also those no document names."""
+    found: dict[str, set[str]] = {}
+    for context in iter_route_contexts(app.routes):
+        assert context.path is not None
+        found.setdefault(context.path, set()).update(context.methods or ())
+    return found
+
+
+def test_every_address_is_closed_but_those_of_the_list(runtime: Runtime, school: School) -> None:
+    app = create_app(runtime)
+    routes = walked(app)
+    opened: set[str] = set()
+    with calling(app) as client:
+        for path, methods in routes.items():
+            for method in METHODS:
+                answer = client.request(method, re.sub(r"{\w+}", "x", path), headers={"Accept": "*/*"})
+                where = f"{method} {path}"
+                assert answer.status_code < 500, where
+                if method not in methods and (method, "GET" in methods) != ("HEAD", True):
+                    # one path may be written down twice, and another of its handlers may take the method
+                    assert answer.status_code in (401, 404, 405) or answer.headers.get("location") == "/sign-in", where
+                elif not _is_closed(answer, path):
+                    opened.add(where.replace("HEAD", "GET"))
+    assert opened == set(OPEN)
+    assert len(routes) > 30
+
+
+def _is_closed(answer: httpx.Response, path: str) -> bool:
+    if path.startswith("/api/"):
+        return (
+            answer.status_code == 401
+            and answer.headers["www-authenticate"].startswith("Bearer")
+            and not _says_wrong(answer)
+        )
+    return answer.status_code == 303 and answer.headers["location"].partition("?")[0] == "/sign-in" and path != "/"
+
+
+def _says_wrong(answer: httpx.Response) -> bool:
+    """A sign-in that failed is answered 401 too, and yet it is open."""
+    return answer.request.method != "HEAD" and answer.json()["code"] == "sign_in_failed"
+
+
+@pytest.mark.parametrize(
+    "path", ["/docs", "/redoc", "/docs/oauth2-redirect", "/openapi.json", "/static/../app.py", "/static/"]
+)
+def test_nothing_else_is_served(path: str, client: httpx.Client) -> None:
+    assert client.get(path).status_code == 404
+
+
+def test_an_address_without_a_sign_in_does_not_start(runtime: Runtime) -> None:
+    """Whoever adds one and forgets what closes it is told before anybody can ask it."""
+    app = create_app(runtime)
+
+    @app.get("/api/v1/forgotten")
+    def forgotten() -> dict[str, Any]:
+        return {}
+
+    with pytest.raises(RuntimeError, match="/api/v1/forgotten"):
+        must_be_closed(app)
