@@ -7,6 +7,7 @@ from sqlalchemy import text
 from engine.commands import OpenCase
 from engine.store import cases
 from tests.engine.fakes import HERE, THERE, School
+from workflows.hazard import HAZARD
 
 
 def test_a_case_comes_back_whole(school: School) -> None:
@@ -78,7 +79,7 @@ def test_the_definitions_of_open_cases_are_named_once(school: School) -> None:
     school.closed()
     errand = school.errand()
     with school.engine.database.read() as connection:
-        assert sorted(cases.definitions_in_use(connection)) == [("errand", 1), ("hazard", 1)]
+        assert sorted(cases.definitions_in_use(connection)) == [("errand", 1), ("hazard", HAZARD.version)]
     school.step("bob", errand, "run", note="")
     with school.engine.database.read() as connection:
-        assert cases.definitions_in_use(connection) == [("hazard", 1)]
+        assert cases.definitions_in_use(connection) == [("hazard", HAZARD.version)]
