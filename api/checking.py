@@ -3,7 +3,7 @@ somebody changes these, what the change would open.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from engine.actor import Visibility
 from engine.definition import Catalog, Workflow
 from engine.errors import Refusal, Text
-from engine.proof import Finding, Question, check
+from engine.proof import Finding, Known, Question, check
 from engine.store import calendars, people, periods, policies, worklists
 from engine.store.database import Database
 from engine.store.worklists import Filter
@@ -49,13 +49,16 @@ class OpensDeadCorner(Refusal):
 
 
 class Found(Protocol):
-    """What is wrong as things stand. `key` is the same as long as it is the same thing."""
+    """What is wrong as things stand. `places` says where and when: a change opens what is not among those of before."""
 
     @property
     def key(self) -> str: ...
 
     @property
     def text(self) -> Text: ...
+
+    @property
+    def places(self) -> frozenset[Any]: ...
 
 
 class Check(Protocol):
@@ -73,12 +76,13 @@ class DeadCorners:
     catalog: Catalog
     organisation: str
     now: datetime
+    known: Known = field(default_factory=Known)
 
     def look(self, connection: Connection) -> Question:
         return question(connection, self.catalog, self.organisation, self.now)
 
     def find(self, seen: Question) -> list[Finding]:
-        return [finding for finding in check(seen, remedies=False) if finding.stuck]
+        return [finding for finding in check(seen, remedies=False, known=self.known) if finding.stuck]
 
 
 class _Undone(Exception):
@@ -86,7 +90,8 @@ class _Undone(Exception):
 
 
 def opened_by(database: Database, check: Check, apply: Callable[[Connection], object]) -> dict[str, Text]:
-    """The dead corners this change would open, by their keys: it is rehearsed, looked at and undone.
+    """The dead corners this change would open, or open earlier or in more departments, by their keys: it is rehearsed,
+    looked at and undone.
 
     Raises    whatever `apply` refuses
     """
@@ -99,8 +104,9 @@ def opened_by(database: Database, check: Check, apply: Callable[[Connection], ob
             raise _Undone
     except _Undone:
         pass
-    known = {found.key for found in check.find(before)}
-    return {found.key: found.text for found in check.find(after) if found.key not in known}
+    then = list(check.find(after))
+    known = frozenset[Any]().union(*(found.places for found in check.find(before))) if then else frozenset()
+    return {found.key: found.text for found in then if not found.places <= known}
 
 
 def findings(connection: Connection, catalog: Catalog, organisation: str, now: datetime) -> list[Finding]:
@@ -122,6 +128,7 @@ def question(connection: Connection, catalog: Catalog, organisation: str, now: d
         if obligation.organisation == organisation and obligation.cycle in cycles and not over:
             owed.setdefault(cycles[obligation.cycle], set()).add(obligation.scope)
     everything = Visibility(organisation, everything=True)
+    open_ = worklists.all_open(connection, everything, Filter(), now)
     return Question(
         workflows=catalog.newest(),
         directory=people.directory(connection, organisation),
@@ -129,7 +136,8 @@ def question(connection: Connection, catalog: Catalog, organisation: str, now: d
         policy_of=policy_of,
         calendar=calendars.newest(connection, organisation),
         owed={key: frozenset(scopes) for key, scopes in owed.items()},
-        roles=frozenset(ROLES),
+        roles=ROLES,
         posts=POSTS,
-        open_=worklists.all_open(connection, everything, Filter(), now),
+        open_=open_,
+        older=list(dict.fromkeys(catalog.of(case) for case in open_)),
     )

@@ -1,10 +1,12 @@
 """Shows that every loop can close: no dead end, no step that nobody may take.
 
-the play of one loop in one department on one day    play.py
-what it finds, in words, with the smallest change     findings.py
+who there is on a day, as one loop's rules see them       stage.py
+what of a case decides by which rules it goes             aspects.py
+the play of one loop on one day                           play.py
+what it finds, in words, with the smallest change         findings.py
 """
 
-from engine.proof.findings import DAYS_AHEAD, Finding, Question, check
-from engine.proof.play import Cast, Impasse, Play
+from engine.proof.findings import DAYS_AHEAD, Finding, Known, Question, check
+from engine.proof.play import Impasse, Play
 
-__all__ = ["DAYS_AHEAD", "Cast", "Finding", "Impasse", "Play", "Question", "check"]
+__all__ = ["DAYS_AHEAD", "Finding", "Impasse", "Known", "Play", "Question", "check"]

@@ -6,36 +6,43 @@ is. Then, from every case this leaves behind, those who are present must find a 
 
 What is assumed, and is the promise's limit:
 
-- A guard over facts (dates, evidence, answers) may go either way, so it never stands in the way; one over people is
-  asked. Where facts alone decide between several outcomes of a step, all of them have to have a way on.
-- One person at a time is put in charge of a case; he may have left since, and so may whoever reported it.
-- Somebody away is not there; his delegate is, in his name. People with equal standing are one class.
+- A guard over facts (dates, evidence, answers) never stands in the way; one over people is asked. Where facts alone
+  decide between several outcomes of a step, all of them have to have a way on.
+- One person at a time is put in charge of a case before help comes: were everybody put in charge in turn, nobody would
+  be left to sign in any school. A case stays with its department until then; to hand it on is a way out.
+- Whoever reported a case, and whoever was put in charge of it, may have left since, whatever they were. Nobody else has:
+  roles are taken as they hold on the day, and what somebody did under a role he no longer holds is looked at in the
+  open cases, which are judged with all that happened to them.
+- Somebody away is not there; his delegate is, in his name; what he did before he went may have been done.
 - *Closed* is the end: merged, rejected, waived are ways out, not the loop closing.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any
+from heapq import heappop, heappush
+from itertools import count
+from typing import Any, NamedTuple
 
-from engine.actor import ANOTHER_DEPARTMENT, Actor
+from engine.actor import Actor, Grant
 from engine.authority import Permit, judge, signers_of, stands_as
 from engine.calendar import Calendar
-from engine.case import Case
-from engine.definition import RELATIONS, Reference, Transition, Workflow, form_of, guards_of
+from engine.case import FIVE_STATES, Case
+from engine.definition import State, Transition, Workflow, form_of, guards_of
 from engine.errors import NotAllowed, Text
-from engine.guards import Situation
+from engine.guards import Guard, Situation
+from engine.proof.aspects import Aspect, aspects_of
+from engine.proof.stage import NO_DAY, REPORTING, Player, Seen, Stage, blank_case, case_of, naming_fields
 
-LEFT = "·left"  # whoever reported a case or was put in charge of it and has gone since; no key of a person
-ENOUGH = 4  # people of one standing: more of them make no difference to two signatures and one exclusion
-REPORTING = frozenset({"reporter", "inspector"})
-_NO_DAY = datetime(2000, 1, 1, tzinfo=UTC)  # nothing here depends on time
+LEFT = "·left"  # whoever was put in charge of a case and has gone since; no key of a person
+GONE = "·gone"  # whoever reported it and has gone since
+SOMEBODY = "·somebody"  # whoever reported it, as long as nothing depends on who it was
+_NOBODY: frozenset[str] = frozenset()
 _ASKED = Text("", "")
 _NO_CALENDAR = Calendar(
-    version=1, time_zone="UTC", days_off=frozenset(), working_weekend_days=frozenset(), known_from=_NO_DAY.date(),
-    known_until=_NO_DAY.date(),
+    version=1, time_zone="UTC", days_off=frozenset(), working_weekend_days=frozenset(), known_from=NO_DAY.date(),
+    known_until=NO_DAY.date(),
 )  # fmt: skip
 
 
@@ -44,6 +51,7 @@ class Impasse:
     """Cases that nobody present can bring to an end: where they stand, which step is missing, and why.
 
     able       who would be called upon for the step, were it not for what they did before
+    barred     those of them who may not, each with the relations that bar him
     needed     how many distinct persons it takes
     """
 
@@ -54,440 +62,696 @@ class Impasse:
     transition: Transition
     by: tuple[str, ...]
     able: tuple[str, ...]
-    barred: tuple[str, ...]
+    barred: tuple[tuple[str, tuple[str, ...]], ...]
     needed: int
-    handed: bool
 
 
-@dataclass(frozen=True)
-class Cast:
-    """Who is present on a day, seen from one department's cases: actors in classes of equal standing.
+class Stand(NamedTuple):
+    """As much of a case as decides who may do what with it; everything else is left out, so that equal ones are one.
 
-    people   every active person by key, present or not: whom a form may name
+    signed           step → signatures, as in the case
+    acted            for each relation of `Stage.matters`, those who matter of the persons who stood in it
+    charged          who was put in charge of it before help came; once it has come, that makes no difference
     """
 
-    workflow: Workflow
+    state: str
     department: str | None
-    actors: tuple[Actor, ...]
-    departments_of: Mapping[str, str | None]
-
-    @cached_property
-    def names(self) -> tuple[str, ...]:
-        """Every role the loop names, as its rules write it."""
-        return _roles_named(self.workflow)
-
-    @cached_property
-    def classes(self) -> dict[Any, list[Actor]]:
-        found: dict[Any, list[Actor]] = {}
-        for actor in self.actors:
-            found.setdefault(self._standing(actor), []).append(actor)
-        return found
-
-    @cached_property
-    def signature(self) -> Any:
-        """Two casts of equal signature play the same."""
-        return frozenset((key, min(len(members), ENOUGH)) for key, members in self.classes.items())
-
-    def _standing(self, actor: Actor) -> Any:
-        roles = self._held[id(actor)]
-        alone = (actor.person, actor.on_behalf_of) if actor.aliases or actor.on_behalf_of else None
-        held = frozenset(grant.role for grant in actor.grants)
-        return roles, held, actor.department == self.department, actor.home is None, alone
-
-    def candidates(self, involved: frozenset[str]) -> Iterator[Actor]:
-        """One fresh person of each class, and everybody who has a part in the case already."""
-        for members in self.classes.values():
-            fresh = 0
-            for actor in members:
-                if actor.selves & involved:
-                    yield actor
-                elif fresh == 0:
-                    fresh = 1
-                    yield actor
-
-    def could(self, transition: Transition, case: Case, actor: Actor) -> bool:
-        """Whether any name of the step fits him; `judge` decides, but refuses in words, which takes its time."""
-        by = transition.by
-        if transition.sign_off and self.workflow.sign_off:
-            by = (*by, *self.workflow.sign_off.rows[case.mode, transition.sign_off].by)
-        held = self._held.get(id(actor), frozenset())
-        return any(
-            name in held if name not in RELATIONS else stands_as(name, actor, case, self.workflow) for name in by
-        )
-
-    @cached_property
-    def _held(self) -> dict[int, frozenset[str]]:
-        blank = _blank(self.workflow, self.department)
-        return {
-            id(actor): frozenset(name for name in self.names if stands_as(name, actor, blank, self.workflow))
-            for actor in self.actors
-        }
-
-    @cached_property
-    def present(self) -> frozenset[str]:
-        return frozenset(actor.person for actor in self.actors if actor.person and actor.on_behalf_of is None)
+    reporter: str | None
+    assignee: str | None
+    aspect: Aspect
+    signed: tuple[tuple[str, tuple[str, ...]], ...]
+    acted: tuple[frozenset[str], ...]
+    charged: str | None = None
 
 
-def _roles_named(workflow: Workflow) -> tuple[str, ...]:
-    named = {name for t in workflow.transitions for name in t.by} | set(workflow.opens_by)
-    if workflow.sign_off:
-        named |= {name for row in workflow.sign_off.rows.values() for name in row.by}
-    return tuple(sorted(name for name in named if name not in RELATIONS))
+@dataclass(frozen=True, eq=False, slots=True)
+class Step:
+    """A step as the play takes it.
+
+    fields      the fields of its form that put somebody in charge
+    moves       whether its form may name another department with him
+    asks        its conditions on people
+    tells       the relation it makes whoever takes it stand in, where that is remembered of anybody
+    """
+
+    transition: Transition
+    fields: tuple[str, ...]
+    moves: bool
+    asks: tuple[Guard, ...]
+    tells: str | None
 
 
-def _blank(workflow: Workflow, department: str | None) -> Case:
-    initial = workflow.initial
-    case = Case("", "", workflow.key, workflow.version, initial.name, initial.counted, initial.final, _NO_DAY)
-    return _with_mode(workflow, replace(case, department=department, reporter=LEFT))
-
-
-def _with_mode(workflow: Workflow, case: Case) -> Case:
-    return replace(case, mode=workflow.sign_off.mode_of(case)) if workflow.sign_off else case
-
-
-# --- one step --------------------------------------------------------------------------------------------------------
-
-
-def _ended(workflow: Workflow, case: Case) -> bool:
-    """Closed, and not merely out of the way."""
-    return case.final and case.state in _ends(workflow)
-
-
-def _ends(workflow: Workflow) -> frozenset[str]:
-    finals = [state for state in workflow.states if state.final]
-    own = [state.name for state in finals if state.counts_as is None]
-    return frozenset(own or [state.name for state in finals])
-
-
-def _names_somebody(transition: Transition) -> tuple[str, ...]:
-    """The fields of its form that name a person who answers for the case from then on."""
-    return tuple(
-        name
-        for name, info in form_of(transition).model_fields.items()
-        if any(isinstance(mark, Reference) and mark.kind == "person" for mark in info.metadata)
-    )
-
-
-def _outcomes(
-    cast: Cast, policy: Mapping[str, Any], transition: Transition, case: Case, actor: Actor, named: str | None
-) -> tuple[Case, ...]:
-    """What the step makes of the case; nothing when this actor may not take it. Several where only facts decide."""
-    workflow = cast.workflow
-    if not cast.could(transition, case, actor):
-        return ()
-    try:
-        permit = judge(workflow, transition, case, actor, policy, _ASKED)
-    except NotAllowed:
-        return ()
-    fields = _names_somebody(transition)
-    data: dict[str, Any] = dict.fromkeys(fields, named)
-    data["department"] = case.department
-    people = {named: case.department if named == LEFT else cast.departments_of.get(named)} if named else {}
-    situation = Situation(case, actor, data, _NO_DAY, _NO_DAY.date(), _NO_CALENDAR, policy, people=people)
-    if not all(guard.holds(situation) for guard in guards_of(transition.guards) if guard.of_people):
-        return ()
-    return _moved(workflow, transition, case, actor, permit, data)
-
-
-def _moved(
-    workflow: Workflow, transition: Transition, case: Case, actor: Actor, permit: Permit, data: Mapping[str, Any]
-) -> tuple[Case, ...]:
-    after = case
-    if transition.acts_as:
-        after = after.with_acted(transition.acts_as, *actor.persons)
-    if not permit.completes:
-        step = str(transition.sign_off)
-        return (replace(after, signed={**after.signed, step: (*after.signed.get(step, ()), str(permit.signature))}),)
-    if "assignee" in data and not transition.quiet:
-        after = replace(after, assignee=data["assignee"]).with_acted("assignee", data["assignee"])
-    if transition.takes_over:
-        after = replace(after, assignee=actor.person).with_acted("assignee", *actor.persons)
-    if workflow.sign_off and transition.counts in workflow.sign_off.reads:
-        after = replace(after, counters={**after.counters, str(transition.counts): 1})  # how often makes no difference
-    target = workflow.state(transition.target or case.state)
-    if target.name != case.state:
-        after = replace(after, signed={}, state=target.name, counts_as=target.counted, final=target.final)
-    made = transition.outcomes(after, data) if transition.outcomes else (after,)
-    return tuple(_with_mode(workflow, one) for one in made)
-
-
-# --- the play --------------------------------------------------------------------------------------------------------
-
-Key = tuple[Any, ...]
+Outcomes = tuple[Stand, ...]
 
 
 class Play:
-    """One loop, one department, one day: everything that can become of a case there."""
+    """One loop and the people of one day: everything that can become of its cases."""
 
-    def __init__(self, cast: Cast, policy: Mapping[str, Any], elsewhere: Callable[[str | None], Cast]) -> None:
-        self.cast = cast
-        self.policy = policy
-        self.elsewhere = elsewhere  # the same people seen from another department
-        self.workflow = cast.workflow
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.workflow = stage.workflow
         self.distance = _distances(self.workflow)
-        self._closable: dict[Key, bool] = {}
+        self.ends = _ends(self.workflow)
+        self._relations = {relation: n for n, relation in enumerate(stage.matters)}
+        self._aspects = aspects_of(self.workflow)
+        self._cases: dict[Stand, Case] = {}
+        self._permits: dict[Any, Permit | None] = {}
+        self._led: dict[Any, Aspect] = {}
+        self._clean: set[str | None] = set()
+        self._names: dict[Any, tuple[str, ...]] = {}
+        within = _Ways(self)
+        self._ways = (within, _Ways(self, within))
+        organisation = stage.company.organisation
+        #: whoever has left, and how a condition on people sees him: he may have been anybody
+        self._ghosts = {name: Player(Actor(organisation, "person", person=name)) for name in (LEFT, GONE)}
+        self._anybody = frozenset(Grant(role) for role in self.workflow.roles)
 
-    def impasses(self) -> list[Impasse]:
-        """Every kind of case that could not be brought to its end, each once."""
-        found: dict[Any, Impasse] = {}
-        reached = self._reached()
-        ways = self._ways(reached.values(), cross=False)
-        if any(not ways[key] for key in reached):
-            ways = self._ways(reached.values(), cross=True)
-        for key, case in reached.items():
-            if not ways[key]:
-                for impasse in self._missing(case):
-                    found.setdefault((impasse.transition.trigger, impasse.state, impasse.mode, impasse.barred), impasse)
-        return list(found.values())
+    def impasses(self, department: str | None) -> list[Impasse]:
+        """Every kind of case of this department that could not be brought to its end, each once."""
+        return self._causes(self._stuck(department))
+
+    def clean_within(self, department: str | None) -> bool:
+        """Whether, as far as it was asked, every case of this department has a way to its end without leaving it."""
+        return department in self._clean
 
     def closes(self, case: Case) -> bool:
         """Whether those present can bring this very case to its end."""
-        key = self._key(case)
-        return self._ways([case], cross=True)[key]
+        stand = self._stand(case)
+        return any(ways.lead_on(stand) for ways in self._ways)
 
     def missing(self, case: Case) -> list[Impasse]:
-        return list(self._missing(case))
+        """What keeps those present from it."""
+        return self._causes([self._stand(case)])
+
+    def _stuck(self, department: str | None) -> list[Stand]:
+        reached = dict.fromkeys(self._as_left(stand) for stand in self._reached(department))
+        within, across = self._ways
+        bad = [stand for stand in reached if not within.lead_on(stand)]
+        if not bad:
+            self._clean.add(department)
+        return [stand for stand in bad if not across.lead_on(stand)]
 
     # --- what others may have done ---
 
-    @cached_property
-    def _telling(self) -> tuple[Transition, ...]:
-        """The steps that change anything about who may sign: the others lead a case nowhere."""
-        reads = self.workflow.sign_off.reads if self.workflow.sign_off else ()
-        return tuple(
-            t
-            for t in self.workflow.transitions
-            if t.target is not None
-            or t.acts_as in self._matters
-            or t.counts in reads
-            or t.outcomes
-            or t.takes_over
-            or _names_somebody(t)
-        )
-
-    def _reached(self) -> dict[Key, Case]:
-        start = _blank(self.workflow, self.cast.department)
-        reached = {self._key(start): start}
-        queue = deque(reached.values())
+    def _reached(self, department: str | None) -> dict[Stand, None]:
+        reached: dict[Stand, None] = {}
+        queue = deque(self._opened(department))
         while queue:
-            case = queue.popleft()
-            for after in self._done_by_anyone(case):
-                key = self._key(after)
-                if key not in reached and not after.final:
-                    reached[key] = after
-                    queue.append(after)
+            stand = queue.popleft()
+            if stand not in reached:
+                reached[stand] = None
+                queue.extend(self._done_by_anyone(stand))
         return reached
 
-    def _done_by_anyone(self, case: Case) -> Iterator[Case]:
-        involved = self._involved(case)
-        for transition in self._telling:
-            if case.state not in transition.sources or self._hands_it_round(transition, case):
+    def _opened(self, department: str | None) -> list[Stand]:
+        blank = blank_case(self.workflow, department)
+        made: dict[Stand, None] = {}
+        if "system" in self.workflow.opens_by:
+            made[self._stand(blank)] = None
+        for player in self.stage.before.seen_from(department).candidates(self.workflow.opens_by, frozenset()):
+            if self._opens(player, blank):
+                case = (
+                    blank
+                    if self.workflow.opened_as is None
+                    else blank.with_acted(self.workflow.opened_as, *player.persons)
+                )
+                known = self._stand(
+                    replace(case, reporter=player.actor.standing or player.actor.person).with_acted(
+                        "reporter", *player.persons
+                    )
+                )
+                nobody = known._replace(reporter=SOMEBODY)
+                made[known if any(known.acted) else nobody] = None
+        return list(made)
+
+    def _opens(self, player: Player, blank: Case) -> bool:
+        return player.actor.kind == "person" and any(
+            stands_as(name, player.actor, blank, self.workflow) for name in self.workflow.opens_by
+        )
+
+    def _done_by_anyone(self, stand: Stand) -> Iterator[Stand]:
+        """Every case that somebody's next step may leave behind, but for finished ones."""
+        involved = self._involved(stand)
+        seen = self.stage.before.seen_from(stand.department)
+        mode = stand.aspect.mode
+        for step in self._steps[stand.state]:
+            if self.workflow.state(step.transition.target or stand.state).final:
                 continue
-            reports = bool(REPORTING & set(transition.by))
-            named = self._whom_fate_names(case) if _names_somebody(transition) else (None,)
-            for actor in (*self.cast.candidates(involved), _gone(case)):
-                # as if he were the reporter: he reported it, took this step, and left
-                as_reporter = replace(case, reporter=actor.standing) if reports else case
-                for person in named:
-                    for after in _outcomes(self.cast, self.policy, transition, as_reporter, actor, person):
-                        yield replace(after, reporter=LEFT) if reports else after
+            if step.transition.takes_over:
+                continue  # one person is put in charge, and where a case can be taken over he has been
+            if step.fields and step.moves and stand.department is None:
+                continue  # it is one of that department's cases from then on
+            names = self._called(step, mode)
+            done: set[Any] = set()
+            once = not step.fields and step.tells is None and self._needed(step, stand) == 1
+            ghosts = [self._ghosts[name] for name in (stand.assignee, stand.reporter) if name in self._ghosts]
+            for player in (*seen.candidates(names, involved), *ghosts):
+                yield from self._done_by(player, step, stand, involved, done)
+                if once and done:
+                    break
+            if stand.reporter == SOMEBODY and not REPORTING.isdisjoint(names):
+                yield from self._done_by(self._ghosts[GONE], step, stand._replace(reporter=GONE), involved, done)
+                for player in seen.candidates(("anyone",), involved):
+                    if (known := self._as_reporter(stand, player)) is not None:
+                        yield from self._done_by(player, step, known, self._involved(known), set())
 
-    def _hands_it_round(self, transition: Transition, case: Case) -> bool:
-        """It would only put in charge who is so already: one person is, and this case has him."""
-        if transition.takes_over:
-            return bool(_in_charge(case))
-        only_names = transition.target is None and "assignee" in _names_somebody(transition) and not transition.outcomes
-        return only_names and transition.acts_as not in self._matters and _in_charge(case) == [case.assignee]
+    def _as_reporter(self, stand: Stand, player: Player) -> Stand | None:
+        """The same case, had it been reported by whom this player stands for; None where it makes no difference who did."""
+        person = player.actor.standing
+        if person is None or person not in self._telling_reporters:
+            return None  # whoever has left could have done all he did
+        blank = blank_case(self.workflow, stand.department)
+        himself = [p for p in self.stage.before.by_self[person] if p.persons == (person,)]
+        if not any(self._opens(p, blank) for p in himself):
+            return None
+        acted = self._with_acted(stand.acted, "reporter", (person,))
+        return stand._replace(reporter=person, acted=self._with_acted(acted, self.workflow.opened_as, (person,)))
 
-    def _whom_fate_names(self, case: Case) -> tuple[str, ...]:
-        """One person answers for a case: whoever it is already, or anybody, or somebody who left since."""
-        already = _in_charge(case)
-        if already:
-            return tuple(already)
-        people = [actor.person for actor in self.cast.candidates(self._involved(case)) if actor.on_behalf_of is None]
-        return (*(person for person in people if person is not None), LEFT)
+    @cached_property
+    def _telling_reporters(self) -> frozenset[str]:
+        """Whose acts as the one who reported it are remembered."""
+        relations = {"reporter", self.workflow.opened_as}
+        for transition in self.workflow.transitions:
+            rows = self.workflow.sign_off.rows.items() if self.workflow.sign_off else ()
+            names = {
+                *transition.by,
+                *(name for (_, step), row in rows if step == transition.sign_off for name in row.by),
+            }
+            if not REPORTING.isdisjoint(names):
+                relations.add(transition.acts_as)
+        return frozenset().union(*(self.stage.matters.get(relation or "", ()) for relation in relations))
+
+    def _done_by(
+        self, player: Player, step: Step, stand: Stand, involved: frozenset[str], done: set[Any]
+    ) -> Iterator[Stand]:
+        """done   what was made of this case by others: who acts makes no difference where nothing is remembered of him"""
+        effect = self._remembered(step.tells, player.persons)
+        alone = self._needed(step, stand) == 1
+        for named in self._whom_fate_names(stand, player, involved) if step.fields else (None,):
+            if alone and (effect, named) in done:
+                continue
+            made = self._made(step, stand, player, named, stand.department)
+            if made:
+                done.add((effect, named))
+                yield from (after._replace(charged=named) for after in made) if named else made
+
+    def _whom_fate_names(self, stand: Stand, player: Player, involved: frozenset[str]) -> Iterable[str]:
+        """One person answers for a case: whoever it is already, or anybody, or somebody who left since.
+
+        Somebody who matters to nothing need not be named: whoever has left is no help, and was in nobody's way either.
+        """
+        if stand.charged is not None:
+            return (stand.charged,)
+        seen = self.stage.before.seen_from(stand.department)
+        others = seen.candidates(("anyone",), involved | player.selves)
+        persons = [str(p.actor.person) for p in others if p.actor.on_behalf_of is None]
+        mattering = [p for p in dict.fromkeys(persons) if p in self.stage.core and p in self.stage.company.nameable]
+        return (LEFT, *mattering)
+
+    def _as_left(self, stand: Stand) -> Stand:
+        return stand._replace(reporter=GONE if stand.reporter == SOMEBODY else stand.reporter, charged=None)
 
     # --- the way out ---
 
-    def _ways(self, cases: Iterable[Case], *, cross: bool) -> dict[Key, bool]:
-        """key → whether there is a way to the end: the least solution over all that can still be done."""
-        steps: dict[Key, list[list[Key]]] = {}
-        good: dict[Key, bool] = {}
-        queue: deque[tuple[Key, Case]] = deque()
-        for case in cases:
-            key = self._key(case)
-            if key not in good:
-                good[key] = False
-                queue.append((key, case))
-        while queue:
-            key, case = queue.popleft()
-            steps[key] = []
-            for outcomes in self._possible(case, cross=cross):
-                keys = []
-                for after in outcomes:
-                    to = self._key(after)
-                    keys.append(to)
-                    if to not in good:
-                        good[to] = _ended(self.workflow, after)
-                        if not after.final:
-                            queue.append((to, after))
-                steps[key].append(keys)
-        return _least(steps, good)
+    def choices(self, stand: Stand, *, cross: bool) -> Iterator[Outcomes]:
+        """What those present can make of the case, the shortest way first: each step as the outcomes facts decide between.
 
-    def _possible(self, case: Case, *, cross: bool) -> Iterator[tuple[Case, ...]]:
-        """What those present can make of the case: each step as the outcomes that facts decide between."""
-        cast = self.cast if case.department == self.cast.department else self.elsewhere(case.department)
-        involved = self._involved(case)
-        seen: set[Any] = set()
-        for transition in self._telling:
-            if case.state not in transition.sources:
-                continue
-            if transition.takes_over and any(stands_as("assignee", a, case, self.workflow) for a in cast.actors):
-                continue  # to have had it bars people and frees nobody: it helps only where the assignee is not there
-            for actor in cast.candidates(involved):
-                if not cast.could(transition, case, actor):
-                    continue
-                for person, department in self._whom_we_name(cast, transition, involved, cross=cross):
-                    there = case if department == case.department else replace(case, department=department)
-                    if there is not case and not self._may(cast, transition, case, actor):
-                        continue  # he has to be allowed where the case stands now
-                    made = _outcomes(cast, self.policy, transition, there, actor, person)
-                    if made and (tag := tuple(map(self._key, made))) not in seen:
-                        seen.add(tag)
-                        yield made
-
-    def _may(self, cast: Cast, transition: Transition, case: Case, actor: Actor) -> bool:
-        try:
-            judge(cast.workflow, transition, case, actor, self.policy, _ASKED)
-        except NotAllowed:
-            return False
-        return True
-
-    def _whom_we_name(
-        self, cast: Cast, transition: Transition, involved: frozenset[str], *, cross: bool
-    ) -> Iterator[tuple[str | None, str | None]]:
-        """Somebody whom no step could miss, where the department has one: to name anybody else is never the better choice.
-
-        Two of them, since the first may be the very person who names.
+        Where nothing is remembered of who took a step, no other choice of person is better.
         """
-        if not _names_somebody(transition):
-            yield None, cast.department
+        involved = self._involved(stand)
+        seen = self.stage.now.seen_from(stand.department)
+        mode = stand.aspect.mode
+        for step in self._steps[stand.state]:
+            players = seen.candidates(self._called(step, mode), involved)
+            able = [player for player in players if self._may(step, stand, player) is not None]
+            if not able:
+                continue
+            able.sort(key=lambda player: len(self._remembered(step.tells, player.persons)))
+            if step.fields:
+                yield from self._naming(step, stand, able, involved, seen, cross=cross)
+                continue
+            if step.transition.takes_over:
+                yield from self._taking_over(step, stand, able)
+                continue
+            alone = self._needed(step, stand) == 1
+            done: set[Any] = set()
+            for player in able:
+                effect = self._remembered(step.tells, player.persons)
+                if alone and (effect in done or frozenset() in done):
+                    continue
+                if made := self._made(step, stand, player, None, stand.department):
+                    done.add(effect)
+                    yield made
+
+    def _taking_over(self, step: Step, stand: Stand, able: list[Player]) -> Iterator[Outcomes]:
+        """To have been in charge bars people and frees nobody: it helps only where the assignee is not there."""
+        case = self._case(stand)
+        if any(stands_as("assignee", player.actor, case, self.workflow) for player in self.stage.now.all):
             return
-        here = [a for a in cast.candidates(involved) if a.on_behalf_of is None and a.person is not None]
-        plain = [a for a in cast.actors if a.person in self._ordinary and a.on_behalf_of is None]
-        at_home = [a for a in plain if a.department == cast.department][:2]
-        for actor in at_home or here:
-            yield actor.person, cast.department
-        if cross and "department" in form_of(transition).model_fields:
-            looks: set[Any] = set()
-            for actor in (*plain, *here):
-                look = self.elsewhere(actor.department).signature
-                if actor.department not in (None, cast.department) and look not in looks:
-                    looks.add(look)
-                    yield actor.person, actor.department
+        done: set[Any] = set()
+        for player in able:
+            effect = (self._remembered("assignee", player.persons), self._stand_in(player.actor.person))
+            if effect not in done and (made := self._made(step, stand, player, None, stand.department)):
+                done.add(effect)
+                yield made
+
+    def _naming(
+        self, step: Step, stand: Stand, able: list[Player], involved: frozenset[str], seen: Seen, *, cross: bool
+    ) -> Iterator[Outcomes]:
+        yield from self._naming_in(step, stand, able, involved, seen, stand.department)
+        if cross and step.moves:
+            for department in self._elsewhere(stand.department, involved):
+                there = self.stage.now.seen_from(department)
+                yield from self._naming_in(step, stand, able, involved, there, department)
+
+    def _naming_in(
+        self, step: Step, stand: Stand, able: list[Player], involved: frozenset[str], seen: Seen, department: str | None
+    ) -> Iterator[Outcomes]:
+        """Somebody who matters to nothing, where the department has one: to name anybody else is never the better choice.
+
+        Two of them are tried, since the first may be the very person who names.
+        """
+        ordinary = self.stage.ordinary.get(department, ())[:2]
+        enough = False
+        for tier in (ordinary, None):
+            done: set[Any] = set()
+            for player in able:
+                effect = self._remembered(step.tells, player.persons)
+                for named in self._others(seen, involved | player.selves) if tier is None else tier:
+                    known = self._stand_in(named)
+                    if (effect, known) in done:
+                        continue
+                    if made := self._made(step, stand, player, named, department):
+                        done.add((effect, known))
+                        enough = enough or not effect
+                        yield made
+            if enough:
+                return
+
+    def _others(self, seen: Seen, involved: frozenset[str]) -> list[str]:
+        """Everybody for whom somebody here could act, one of each kind."""
+        persons = dict.fromkeys(player.actor.standing for player in seen.candidates(("anyone",), involved))
+        return [person for person in persons if person is not None and person in self.stage.company.nameable]
+
+    def _elsewhere(self, department: str | None, involved: frozenset[str]) -> Iterator[str]:
+        """The other departments, one of those that look alike to this case."""
+        looks: set[Any] = set()
+        for code in self.stage.company.departments:
+            seen = self.stage.now.seen_from(code)
+            places = frozenset((player, seen.class_of[player]) for player in seen.involved(involved))
+            look = (self.stage.signature(code), places)
+            if code != department and look not in looks:
+                looks.add(look)
+                yield code
+
+    # --- one step ---
+
+    @cached_property
+    def _steps(self) -> dict[str, list[Step]]:
+        """State → the steps that change anything about who may sign, the shortest way first; the others lead nowhere."""
+        reads = self.workflow.sign_off.reads if self.workflow.sign_off else ()
+        found: dict[str, list[Step]] = {state.name: [] for state in self.workflow.states}
+        for t in self.workflow.transitions:
+            fields = naming_fields(t)
+            if (
+                t.target is None
+                and t.acts_as not in self._relations
+                and t.counts not in reads
+                and not t.outcomes
+                and not fields
+                and not t.takes_over
+            ):
+                continue
+            moves = "department" in form_of(t).model_fields
+            asks = tuple(guard for guard in guards_of(t.guards) if guard.of_people)
+            step = Step(t, fields, moves, asks, t.acts_as if t.acts_as in self._relations else None)
+            for source in t.sources:
+                found[source].append(step)
+        far = len(found)
+        for state, steps in found.items():
+            steps.sort(key=lambda step, state=state: self.distance.get(step.transition.target or state, far))  # type: ignore[misc]
+        return found
+
+    def _called(self, step: Step, mode: str) -> tuple[str, ...]:
+        """Whom the rules call upon, by roles and relations."""
+        at = (step, mode)
+        if at not in self._names:
+            names = step.transition.by
+            if step.transition.sign_off and self.workflow.sign_off:
+                names = (*self.workflow.sign_off.rows[mode, step.transition.sign_off].by, *names)
+            self._names[at] = names
+        return self._names[at]
+
+    def _needed(self, step: Step, stand: Stand) -> int:
+        if step.transition.sign_off is None or self.workflow.sign_off is None or step.transition.alone:
+            return 1
+        return self.workflow.sign_off.rows[stand.aspect.mode, step.transition.sign_off].count
+
+    def _may(self, step: Step, stand: Stand, player: Player) -> Permit | None:
+        state, department, reporter, assignee, aspect, signed, acted, _ = stand
+        at = (step, player, state, department, reporter, assignee, aspect.mode, signed, acted)
+        try:
+            return self._permits[at]
+        except KeyError:
+            pass
+        try:
+            permit = judge(self.workflow, step.transition, self._case(stand), player.actor, self.stage.policy, _ASKED)
+        except NotAllowed:
+            permit = None
+        self._permits[at] = permit
+        return permit
+
+    def _made(self, step: Step, stand: Stand, player: Player, named: str | None, department: str | None) -> Outcomes:
+        """What the step makes of the case; nothing when this player may not take it. Several where only facts decide."""
+        permit = self._may(step, stand, player)
+        if permit is None:
+            return ()
+        data: dict[str, Any] = dict.fromkeys(step.fields, named)
+        data["department"] = department
+        if step.asks and not self._agreed(step, stand, player, named, data):
+            return ()
+        transition = step.transition
+        acted = self._with_acted(stand.acted, step.tells, player.persons) if step.tells else stand.acted
+        if not permit.completes:
+            signed = _signed(stand.signed, str(transition.sign_off), str(permit.signature))
+            return (stand._replace(acted=acted, signed=signed),)
+        assignee = stand.assignee
+        if named is not None and "assignee" in data and not transition.quiet:
+            acted = self._with_acted(acted, "assignee", (named,))
+            assignee = self._stand_in(named)
+        if transition.takes_over:
+            acted = self._with_acted(acted, "assignee", player.persons)
+            assignee = self._stand_in(player.actor.person)
+        target = transition.target or stand.state
+        after = Stand(
+            target, department if step.fields else stand.department, stand.reporter, assignee,
+            self._aspect_after(step, target, stand.aspect), stand.signed if target == stand.state else (), acted,
+            stand.charged,
+        )  # fmt: skip
+        if transition.outcomes is None:
+            return (after,)
+        made = (self._stand(case, keep=after) for case in transition.outcomes(self._case(after), data))
+        return tuple(dict.fromkeys(made))
+
+    def _aspect_after(self, step: Step, target: str, aspect: Aspect) -> Aspect:
+        at = (step, target, aspect)
+        if at not in self._led:
+            self._led[at] = self._aspects.after(step.transition, target, aspect)
+        return self._led[at]
+
+    def _agreed(self, step: Step, stand: Stand, player: Player, named: str | None, data: Mapping[str, Any]) -> bool:
+        """Whether its conditions on people hold."""
+        people = {named: self.stage.company.nameable.get(named, data["department"])} if named else {}
+        actor = player.actor
+        if actor.person in self._ghosts:
+            actor = replace(actor, grants=self._anybody)
+        situation = Situation(
+            self._case(stand), actor, data, NO_DAY, NO_DAY.date(), _NO_CALENDAR, self.stage.policy, people=people
+        )
+        return all(guard.holds(situation) for guard in step.asks)
+
+    # --- a case and its stand ---
+
+    def _case(self, stand: Stand) -> Case:
+        found = self._cases.get(stand)
+        if found is None:
+            aspect = stand.aspect
+            found = self._cases[stand] = case_of(
+                self.workflow, stand.state, aspect.level, aspect.facts, aspect.counters, aspect.mode,
+                department=stand.department, reporter=stand.reporter, assignee=stand.assignee, signed=dict(stand.signed),
+                acted={relation: tuple(sorted(stand.acted[n])) for relation, n in self._relations.items()},
+            )  # fmt: skip
+        return found
+
+    def _stand(self, case: Case, keep: Stand | None = None) -> Stand:
+        """keep   what the case was made from, so that nothing is read back that is no part of it"""
+        return Stand(
+            case.state, case.department, case.reporter, self._stand_in(case.assignee), self._aspects.of(case),
+            keep.signed if keep else tuple(sorted(case.signed.items())),
+            tuple(self._remembered(relation, case.who_acted(relation)) for relation in self._relations),
+            keep.charged if keep else None,
+        )  # fmt: skip
+
+    def _stand_in(self, person: str | None) -> str | None:
+        """Of those who matter to nothing, one stands in for all once he is in charge."""
+        return self._one_for_all.get(person, person) if person is not None else None
+
+    @cached_property
+    def _one_for_all(self) -> dict[str, str]:
+        everyone = [person for persons in self.stage.ordinary.values() for person in persons]
+        return dict.fromkeys(everyone, everyone[0]) if everyone else {}
+
+    def _remembered(self, relation: str | None, persons: Iterable[str]) -> frozenset[str]:
+        if relation is None:
+            return _NOBODY
+        matter = self.stage.matters.get(relation)
+        return matter.intersection(persons) if matter else _NOBODY
+
+    def _with_acted(
+        self, acted: tuple[frozenset[str], ...], relation: str | None, persons: Iterable[str]
+    ) -> tuple[frozenset[str], ...]:
+        new = self._remembered(relation, persons)
+        n = self._relations.get(relation or "", -1)
+        if not new or new <= acted[n]:
+            return acted
+        return (*acted[:n], acted[n] | new, *acted[n + 1 :])
+
+    def _involved(self, stand: Stand) -> frozenset[str]:
+        """Who must be told apart from others of his class: whom his part in the case could bar, and who signed."""
+        signers = {name for _, given in stand.signed for text in given for name in signers_of(text)}
+        own = {person for person in (stand.reporter, stand.assignee) if person is not None}
+        return frozenset(signers.union(own, *stand.acted))
 
     # --- what is missing ---
 
-    def _missing(self, case: Case) -> Iterator[Impasse]:
-        """The step towards the end that nobody can take; nothing where it is another, later one."""
-        here = self.distance[case.state]
+    def _causes(self, stuck: Iterable[Stand]) -> list[Impasse]:
+        """The steps that nobody can take, each as near to the end as those present can bring the cases it keeps from it."""
+        led_from: dict[Stand, list[Stand]] = {}
+        queue = deque(self._ways_of(stand).looked_at(stand) for stand in stuck)
+        while queue:
+            here = queue.popleft()
+            if here not in led_from:
+                led_from[here] = []
+                queue.extend(self._ways_of(here).fails_by(here))
+        for here in led_from:
+            for after in self._ways_of(here).fails_by(here):
+                led_from[after].append(here)
+        leads_on = {
+            before
+            for after, sources in led_from.items()
+            for before in sources
+            if self._goes_on(self.workflow.state(after.state), self.workflow.state(before.state))
+        }
+        found: dict[Any, Impasse] = {}
+        explained: set[Stand] = set()
+        for stand in sorted(led_from, key=lambda one: (self.distance[one.state], sum(map(len, one.acted)))):
+            if stand in explained or stand in leads_on or (impasse := self._blocked(stand)) is None:
+                continue
+            kind = (impasse.transition.trigger, impasse.state, impasse.mode, frozenset(p for p, _ in impasse.barred))
+            found.setdefault(kind, impasse)
+            queue.append(stand)
+            while queue:
+                one = queue.popleft()
+                if one not in explained:
+                    explained.add(one)
+                    queue.extend(led_from[one])
+        return list(found.values())
+
+    def _ways_of(self, stand: Stand) -> "_Ways":
+        return self._ways[stand.department is None]  # what has no department yet gets nowhere without being given one
+
+    def _goes_on(self, to: State, of: State) -> bool:
+        """Whether that state is nearer to the end, as cases usually go."""
+        near, far = self.distance.get(to.name, len(self.distance)), self.distance[of.name]
+        return near < far or (near == far and FIVE_STATES.index(to.counted) > FIVE_STATES.index(of.counted))
+
+    def _blocked(self, stand: Stand) -> Impasse | None:
+        """The first step on towards the end that too few can take."""
+        case = self._case(stand)
+        here = self.workflow.state(stand.state)
         forward = [
-            t
-            for t in self.workflow.transitions
-            if case.state in t.sources and t.target is not None and self.distance.get(t.target, here) < here
+            step
+            for step in self._steps[stand.state]
+            if step.transition.target is not None and self._goes_on(self.workflow.state(step.transition.target), here)
         ]
-        cast = self.cast if case.department == self.cast.department else self.elsewhere(case.department)
-        blocked = []
-        for transition in forward:
-            by, needed = self._called_upon(transition, case)
-            able = [a for a in cast.actors if any(stands_as(name, a, case, self.workflow) for name in by)]
-            fit = [a for a in able if self._may(cast, transition, case, a)]
-            if len({a.person for a in fit}) >= needed - len(case.signed.get(str(transition.sign_off), ())):
-                return
-            barred = [a for a in able if a not in fit]
-            blocked.append(
-                Impasse(
-                    self.workflow, case.department, case.state, case.mode, transition, by,
-                    tuple(dict.fromkeys(str(a.person) for a in able)),
-                    tuple(dict.fromkeys(str(a.person) for a in barred)), needed, bool(_in_charge(case)),
-                )
+        for step in sorted(
+            forward, key=lambda step: FIVE_STATES.index(self.workflow.state(str(step.transition.target)).counted)
+        ):
+            transition = step.transition
+            by = self._called(step, case.mode)
+            able = [p for p in self.stage.now.all if any(stands_as(n, p.actor, case, self.workflow) for n in by)]
+            fit = [p for p in able if self._may(step, stand, p) is not None]
+            needed = self._needed(step, stand)
+            given = sum(len(signatures) for _, signatures in stand.signed)
+            if len({p.actor.person for p in fit}) >= needed - given:
+                continue
+            barred = [p for p in able if p not in fit]
+            return Impasse(
+                self.workflow, stand.department, stand.state, case.mode, transition, by,
+                tuple(dict.fromkeys(str(p.actor.person) for p in able)),
+                tuple(dict.fromkeys((str(p.actor.person), self._why_barred(step, stand, p)) for p in barred)), needed,
             )  # fmt: skip
-        yield from blocked[:1]
+        return None
 
-    def _called_upon(self, transition: Transition, case: Case) -> tuple[tuple[str, ...], int]:
-        if transition.sign_off is None or self.workflow.sign_off is None:
-            return transition.by, 1
-        row = self.workflow.sign_off.rows[case.mode, transition.sign_off]
-        return row.by, row.count
-
-    # --- telling cases apart ---
-
-    @cached_property
-    def _matters(self) -> Mapping[str, frozenset[str]]:
-        """relation → the persons whom having stood in it could bar from anything; the others need not be told apart."""
-        able: dict[str, set[str]] = {}
-        for never, by in _bars(self.workflow):
-            roles = {name.removesuffix(ANOTHER_DEPARTMENT) for name in by if name not in RELATIONS}
-            related = any(name in RELATIONS for name in set(by) - REPORTING)  # whoever reported it has left
-            persons: set[str] = set()
-            for actor in self.cast.actors:
-                if related or actor.holds_any(roles):
-                    persons |= actor.selves
-            for relation in never:
-                able.setdefault(relation, set()).update(persons)
-        return {relation: frozenset(persons) for relation, persons in able.items()}
-
-    def _key(self, case: Case) -> Key:
-        acted = tuple(
-            (relation, frozenset(case.who_acted(relation)) & persons) for relation, persons in self._matters.items()
+    def _why_barred(self, step: Step, stand: Stand, player: Player) -> tuple[str, ...]:
+        row = (
+            self.workflow.sign_off.rows[stand.aspect.mode, step.transition.sign_off]
+            if self.workflow.sign_off and step.transition.sign_off
+            else None
         )
-        facts = frozenset(name for name, value in case.facts.items() if value)
-        signed = tuple(sorted(case.signed.items()))
-        answers = self._assignee_told_apart(case.assignee)
+        never = row.never if row else step.transition.never
+        case = self._case(stand)
+        stood = {relation: {*case.who_acted(relation)} for relation in never}
+        stood.setdefault("assignee", set()).add(str(stand.assignee))
+        return tuple(relation for relation in never if stood[relation] & player.selves)
+
+
+class _Ways:
+    """Which cases have a way to the end: the least solution over all that can still be done, worked out where it is asked.
+
+    A case is good when one of its choices has only good outcomes. To have acted never helps, so of two cases that differ
+    in nothing else the one where fewer acted is good if the other is: the other is not looked at before.
+    """
+
+    def __init__(self, play: Play, known: "_Ways | None" = None) -> None:
+        """known   the ways within the department; with it, those across departments"""
+        self._play = play
+        self._known = known
+        self._good: set[Stand] = set()
+        self._tried: dict[Stand, Iterator[Outcomes]] = {}  # with the choices that are still to be looked at
+        self._awaits: dict[Stand, list[Stand]] = {}
+        self._awaited_by: dict[Stand, list[tuple[Stand, Outcomes]]] = {}
+        self._alike: dict[Any, list[Stand]] = {}
+        self._awake: set[Stand] = set()  # what the case that is asked for could be good by
+        self._agenda: list[tuple[int, int, Stand]] = []
+        self._latest = count(0, -1)  # of equal rank, what was put last comes first
+
+    def lead_on(self, stand: Stand) -> bool:
+        self._agenda.clear()
+        self._awake.clear()
+        self._look_at(stand)
+        while self._agenda and not self.is_good(stand):
+            *_, here = heappop(self._agenda)
+            if here == stand or self._is_awaited(here):
+                self._try(here)
+            else:
+                self._awake.discard(here)
+        return self.is_good(stand)
+
+    def is_good(self, stand: Stand) -> bool:
         return (
-            case.state, case.mode, case.level, case.department, answers, case.reporter, acted, facts,
-            frozenset(case.counters), signed,
-        )  # fmt: skip
+            stand in self._good
+            or stand.state in self._play.ends
+            or (self._known is not None and self._known.is_good(stand))
+        )
 
-    def _involved(self, case: Case) -> frozenset[str]:
-        """Who must be told apart from others of his class: whom his part in the case could bar, and who signed."""
-        signers = {name for given in case.signed.values() for text in given for name in signers_of(text)}
-        barred = {p for relation, persons in self._matters.items() for p in case.who_acted(relation) if p in persons}
-        current = {case.assignee} if case.assignee is not None else set()
-        return frozenset(barred | signers | current) - {LEFT}
+    def looked_at(self, stand: Stand) -> Stand:
+        """Of a case that has no way: what was looked at instead of it, where fewer acted and it has none either."""
+        return stand if stand in self._tried else self._better(stand) or stand
 
-    def _assignee_told_apart(self, assignee: str | None) -> str | None:
-        """One ordinary assignee who is present is like another."""
-        if assignee in self._ordinary:
-            return "·anybody"
-        return assignee
+    def fails_by(self, stand: Stand) -> list[Stand]:
+        """What the choices of a case that has no way would have needed to have one, one a choice."""
+        awaited = dict.fromkeys(self.looked_at(after) for after in self._awaits.get(stand, ()))
+        return [after for after in awaited if after in self._tried and not self.is_good(after)]
 
-    @cached_property
-    def _ordinary(self) -> frozenset[str]:
-        matters = frozenset().union(*self._matters.values())
-        linked = {person for a in self.cast.actors if a.aliases or a.on_behalf_of for person in a.selves}
-        return self.cast.present - matters - linked
+    def _better(self, stand: Stand) -> Stand | None:
+        """One that is not known to be good, and differs in nothing but that fewer acted."""
+        for better in self._alike.get(stand._replace(acted=()), ()):
+            if better not in self._good and all(map(frozenset.issubset, better.acted, stand.acted)):
+                return better
+        return None
+
+    def _look_at(self, stand: Stand) -> None:
+        """Put on the agenda what it could be good by: itself, or before it a better one, and what these wait for."""
+        queue = [stand]
+        while queue:
+            one = queue.pop()
+            if one in self._awake or self.is_good(one) or self._play.workflow.state(one.state).final:
+                continue
+            self._awake.add(one)
+            if one not in self._tried:
+                better = self._better(one)
+                if better is not None:
+                    self._awaited_by.setdefault(better, []).append((one, ()))
+                    queue.append(better)
+                    continue
+                self._alike.setdefault(one._replace(acted=()), []).append(one)
+                self._tried[one] = self._play.choices(one, cross=self._known is not None)
+            self._put(one)
+            queue += self._awaits.get(one, ())
+
+    def _is_awaited(self, stand: Stand) -> bool:
+        return any(before not in self._good for before, _ in self._awaited_by.get(stand, ()))
+
+    def _put(self, stand: Stand) -> None:
+        heappush(self._agenda, (self._rank(stand), next(self._latest), stand))
+
+    def _rank(self, stand: Stand) -> int:
+        """Lower is looked at first: near to the end, and of those that differ in nothing else where fewer acted."""
+        return sum(map(len, stand.acted)) + self._play.distance.get(stand.state, 0)
+
+    def _try(self, here: Stand) -> None:
+        """Its choices one by one, until one is good or leads nearer to the end."""
+        rank = self._rank(here)
+        for outcomes in self._tried[here]:
+            awaited = self._wait(here, outcomes)
+            if awaited is None:
+                self._found_good(here)
+                return
+            if awaited in self._tried and self._rank(awaited) <= rank:
+                self._put(here)
+                return
+
+    def _wait(self, here: Stand, outcomes: Outcomes) -> Stand | None:
+        """The outcome this choice has to wait for, one at a time: while it is not good, the others make no difference."""
+        open_ = [after for after in outcomes if not self.is_good(after)]
+        if not open_:
+            return None
+        awaited = next((after for after in open_ if after in self._tried), open_[-1])
+        self._awaited_by.setdefault(awaited, []).append((here, outcomes))
+        self._awaits.setdefault(here, []).append(awaited)
+        self._look_at(awaited)
+        return awaited
+
+    def _found_good(self, stand: Stand) -> None:
+        queue = [stand]
+        while queue:
+            one = queue.pop()
+            if one in self._good:
+                continue
+            self._good.add(one)
+            for before, outcomes in self._awaited_by.pop(one, ()):
+                if before in self._good:
+                    continue
+                if (
+                    not outcomes
+                ):  # it stood behind this one, and is worth looking at now, if anything still waits for it
+                    asleep = before not in self._awake
+                    self._awake.discard(before)
+                    if not asleep and self._is_awaited(before):
+                        self._look_at(before)
+                elif self._wait(before, outcomes) is None:
+                    queue.append(before)
 
 
-def _least(steps: Mapping[Key, list[list[Key]]], good: dict[Key, bool]) -> dict[Key, bool]:
-    """Spread *good* backwards until nothing changes: a step is good when all its outcomes are."""
-    changed = True
-    while changed:
-        changed = False
-        for key, choices in steps.items():
-            if not good[key] and any(all(good[to] for to in outcomes) for outcomes in choices):
-                good[key] = changed = True
-    return good
+# --- the loop by itself ------------------------------------------------------------------------------------------------
 
 
-def _bars(workflow: Workflow) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
-    """(relations that bar, whom they could bar) of every step."""
-    for transition in workflow.transitions:
-        if transition.never:
-            yield transition.never, transition.by
-    if workflow.sign_off:
-        for row in workflow.sign_off.rows.values():
-            yield row.never, row.by
+_Signed = tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def _signed(before: _Signed, step: str, signature: str) -> _Signed:
+    """In whatever order they signed, it is the same."""
+    signed = dict(before)
+    signed[step] = tuple(sorted((*signed.get(step, ()), signature)))
+    return tuple(sorted(signed.items()))
+
+
+def _ends(workflow: Workflow) -> frozenset[str]:
+    """The states that are closed, and not merely out of the way."""
+    finals = [state for state in workflow.states if state.final]
+    own = [state.name for state in finals if state.counts_as is None]
+    return frozenset(own or [state.name for state in finals])
 
 
 def _distances(workflow: Workflow) -> dict[str, int]:
@@ -502,12 +766,3 @@ def _distances(workflow: Workflow) -> dict[str, int]:
                     found[source] = found[here] + 1
                     queue.append(source)
     return found
-
-
-def _in_charge(case: Case) -> list[str]:
-    return list(dict.fromkeys([*case.who_acted("assignee"), *([case.assignee] if case.assignee else [])]))
-
-
-def _gone(case: Case) -> Actor:
-    """Whoever was in charge and has left: what he did before he left may have been done."""
-    return Actor(case.organisation, "person", person=LEFT)

@@ -200,7 +200,7 @@ def test_a_role_goes_to_people_of_the_bureau_above_and_tells_nothing_of_another_
 
 
 def test_anybody_says_himself_that_he_is_away_and_is_back(client: httpx.Client, school: School) -> None:
-    away = {**AWAY, "delegate": "safety_head", "duties": ["safety_staff"]}
+    away = {**AWAY, "delegate": "safety_head", "duties": ["safety_staff"], "confirmed": True}
     made = asked(client, school, "safety_staff", "POST", "me/absences", away)
     assert made.status_code == 201, made.text
     assert made.json()["person"] == "safety_staff"
@@ -307,6 +307,10 @@ def test_accounts_are_linked_where_they_are(runtime: Runtime, school: School) ->
 class Open:
     key: str
     text: Text
+
+    @property
+    def places(self) -> frozenset[str]:
+        return frozenset({self.key})
 
 
 class NoHeadOfSafety:

@@ -51,7 +51,17 @@ SESSION = [
     (["grant", "inspector@bureau", "bureau", "--until", "2020-12-31"], "granted bureau * to inspector@bureau"),
     (["withdraw", "teacher", "dept_safety", "--scope", "XB1"], "teacher held dept_safety XB1 until 2020-03-01"),
     (
-        ["away", "safety_staff", "--until", "2020-03-06", "--delegate", "safety_head", "--duty", "safety_staff"],
+        [
+            "away",
+            "safety_staff",
+            "--until",
+            "2020-03-06",
+            "--delegate",
+            "safety_head",
+            "--duty",
+            "safety_staff",
+            "--yes",
+        ],
         "safety_staff is away from 2020-03-02 to 2020-03-06, safety_head acts",
     ),
     (["back", "safety_staff"], "safety_staff was away until 2020-03-01"),
@@ -61,10 +71,13 @@ SESSION = [
     (["department", "XB5", "--name", "汽车工程系", "--name-en", "Automotive"], "XB5  汽车工程系"),
     (["department", "XB5", "--external"], "XB5  汽车工程系  external"),
     (
-        ["group", "acceptance_group", "--chair", "principal", "--member", "role:dept_head", "--least", "2"],
+        ["group", "acceptance_group", "--chair", "principal", "--member", "role:dept_head", "--least", "2", "--yes"],
         "acceptance_group  验收组成员  at least 2\n  chair  principal\n  member  role:dept_head",
     ),
-    (["group", "acceptance_group", "--least", "3"], "at least 3\n  chair  principal\n  member  role:dept_head"),
+    (
+        ["group", "acceptance_group", "--least", "3", "--yes"],
+        "at least 3\n  chair  principal\n  member  role:dept_head",
+    ),
 ]
 
 
