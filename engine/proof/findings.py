@@ -116,14 +116,15 @@ class _Look:
         self.question = question
         self.known = known
         self._companies: dict[date, Company] = {}
-        self._plays: dict[Any, Play] = {}
+        self._latest: tuple[Workflow, date, Play] | None = None
 
     def play(self, workflow: Workflow, day: date) -> Play:
         if day not in self._companies:
             self._companies[day] = company_on(self.question.directory, day)
-        if (workflow, day) not in self._plays:
-            self._plays[workflow, day] = Play(Stage(workflow, self.question.policy_of(workflow), self._companies[day]))
-        return self._plays[workflow, day]
+        if self._latest is None or self._latest[:2] != (workflow, day):  # a play is large, and days come one by one
+            stage = Stage(workflow, self.question.policy_of(workflow), self._companies[day])
+            self._latest = (workflow, day, Play(stage))
+        return self._latest[2]
 
     def impasses(self, workflow: Workflow, day: date) -> Mapping[str | None, tuple[Impasse, ...]]:
         """department → what cases of it could not get past on that day; None for those of no department yet."""

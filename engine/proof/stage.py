@@ -247,8 +247,10 @@ class Stage:
         if department not in self._signatures:
             enough = _enough(self.workflow)
             self._signatures[department] = tuple(
-                frozenset((key, min(len(players), enough)) for key, players in seen.classes.items())
-                for seen in dict.fromkeys((self.now.seen_from(department), self.before.seen_from(department)))
+                dict.fromkeys(
+                    frozenset((key, min(len(players), enough)) for key, players in seen.classes.items())
+                    for seen in (self.now.seen_from(department), self.before.seen_from(department))
+                )
             )
         return self._signatures[department]
 
