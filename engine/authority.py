@@ -33,10 +33,10 @@ def stands_as(name: str, actor: Actor, case: Case, workflow: Workflow) -> bool:
     if name in RELATIONS:
         return _relates(name, actor, case, workflow)
     if name.endswith(ANOTHER_DEPARTMENT):
-        scopes = actor.scopes_of(name.removesuffix(ANOTHER_DEPARTMENT))
-        return bool(scopes - {case.department, WHOLE_ORGANISATION})
-    scopes = actor.scopes_of(name)
-    return WHOLE_ORGANISATION in scopes or (case.department is not None and case.department in scopes)
+        role, here = name.removesuffix(ANOTHER_DEPARTMENT), (case.department, WHOLE_ORGANISATION)
+        return any(grant.role == role and grant.scope not in here for grant in actor.grants)
+    covers = (WHOLE_ORGANISATION, case.department or WHOLE_ORGANISATION)
+    return any(grant.role == name and grant.scope in covers for grant in actor.grants)
 
 
 def _relates(name: str, actor: Actor, case: Case, workflow: Workflow) -> bool:

@@ -76,7 +76,10 @@ class Refusal(BihuanError):
         self.obstacle = obstacle
         self.remedy = remedy
         self.fields = tuple(fields)
-        super().__init__(self.sentence("en"))
+        super().__init__()
+
+    def __str__(self) -> str:  # put together when somebody reads it: most refusals are only counted, or tried out
+        return self.sentence("en")
 
     def sentence(self, locale: Locale = DEFAULT_LOCALE) -> str:
         """The whole refusal in one line."""

@@ -4,7 +4,7 @@ A guard is registered once under a name whose meaning never changes: open cases 
 it. A condition whose meaning has to change is a new guard under a new name.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -44,7 +44,9 @@ class Guard:
     """A condition with its words: what stands in the way when it does not hold, and what to do next.
 
     reads_form  it looks at the form's answers, so nobody can say before they are given whether it will hold
-    of_people   it looks only at who acts and whom the form names, so `engine.proof` asks it too; the others look at facts
+    of_people   it looks only at who acts (his accounts, whether he is of the case's department, which of `roles` he holds
+                in whatever scope) and whom the form names, so `engine.proof` asks it too; the others look at facts
+    roles       the roles it asks for: of people `engine.proof` shows it no others
     """
 
     name: str
@@ -53,20 +55,27 @@ class Guard:
     remedy: Text
     reads_form: bool = False
     of_people: bool = False
+    roles: frozenset[str] = frozenset()
 
 
 _REGISTERED: dict[str, Guard] = {}
 
 
 def guard(
-    name: str, *, obstacle: Text, remedy: Text, reads_form: bool = False, of_people: bool = False
+    name: str,
+    *,
+    obstacle: Text,
+    remedy: Text,
+    reads_form: bool = False,
+    of_people: bool = False,
+    roles: Iterable[str] = (),
 ) -> Callable[[Callable[[Situation], bool]], Guard]:
     """Register the decorated condition as `name`. Raises ValueError when the name is taken."""
 
     def register(holds: Callable[[Situation], bool]) -> Guard:
         if name in _REGISTERED:
             raise ValueError(f"guard {name!r} is registered already; a changed meaning needs a new name")
-        _REGISTERED[name] = Guard(name, holds, obstacle, remedy, reads_form, of_people)
+        _REGISTERED[name] = Guard(name, holds, obstacle, remedy, reads_form, of_people, frozenset(roles))
         return _REGISTERED[name]
 
     return register

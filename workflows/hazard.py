@@ -279,6 +279,7 @@ def interim_kept(s: Situation) -> bool:
     ),
     remedy=Text("请保留上报，由安稳办受理", "Leave it reported; the safety office takes it up"),
     of_people=True,
+    roles=INSPECTING,
 )
 def inspects(s: Situation) -> bool:
     return s.actor.holds_any(INSPECTING)

@@ -11,7 +11,7 @@ from engine.case import Case
 from engine.definition import RELATIONS, Workflow
 from engine.directory import Absence, Directory, days_of_change
 from engine.errors import Text
-from engine.proof.play import Impasse, Play
+from engine.proof.play import Impasse, Memory, Play
 from engine.proof.stage import Company, Stage, company_on
 
 DAYS_AHEAD = 90  # how far ahead the ends of grants and absences are looked at
@@ -81,10 +81,15 @@ class Known:
 
     clean   departments, as their cases see the people, in which every case has a way to its end without leaving it
     whole   what was found, department by department, with everybody as he stands
+    rules   by loop and its numbers: what its rules have answered
     """
 
     clean: set[Any] = field(default_factory=set)
     whole: dict[Any, Mapping[str | None, tuple[Impasse, ...]]] = field(default_factory=dict)
+    rules: dict[Any, Memory] = field(default_factory=dict)
+
+    def memory_of(self, stage: Stage) -> Memory:
+        return self.rules.setdefault((stage.workflow, repr(sorted(stage.policy.items()))), Memory())
 
 
 def check(question: Question, *, remedies: bool = True, known: Known | None = None) -> list[Finding]:
@@ -123,7 +128,7 @@ class _Look:
             self._companies[day] = company_on(self.question.directory, day)
         if self._latest is None or self._latest[:2] != (workflow, day):  # a play is large, and days come one by one
             stage = Stage(workflow, self.question.policy_of(workflow), self._companies[day])
-            self._latest = (workflow, day, Play(stage))
+            self._latest = (workflow, day, Play(stage, self.known.memory_of(stage)))
         return self._latest[2]
 
     def impasses(self, workflow: Workflow, day: date) -> Mapping[str | None, tuple[Impasse, ...]]:
@@ -155,12 +160,7 @@ def _as_in(
     stage: Stage, impasses: Iterable[Impasse], played: str | None, department: str | None
 ) -> tuple[Impasse, ...]:
     """The same for another department that looks alike, with its own people in the parts."""
-    theirs, ours = stage.now.seen_from(played).classes, stage.now.seen_from(department).classes
-    part = {
-        str(one.actor.person): str(other.actor.person)
-        for look, players in theirs.items()
-        for one, other in zip(players, ours[look], strict=False)
-    }
+    part = stage.parts(played, department)
     return tuple(
         replace(
             one, department=department, able=tuple(part.get(p, p) for p in one.able),
@@ -358,7 +358,7 @@ def _still_there(
         nameable={**company.nameable, **{str(actor.person): department for actor in new}},
     )
     stage = Stage(workflow, look.question.policy_of(workflow), grown)
-    found = Play(stage).impasses(impasse.department)
+    found = Play(stage, look.known.memory_of(stage)).impasses(impasse.department)
     return any(one.transition is impasse.transition and one.mode == impasse.mode for one in found)
 
 

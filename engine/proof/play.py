@@ -19,7 +19,7 @@ What is assumed, and is the promise's limit:
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from heapq import heappop, heappush
 from itertools import count
@@ -33,11 +33,22 @@ from engine.definition import State, Transition, Workflow, form_of, guards_of
 from engine.errors import NotAllowed, Text
 from engine.guards import Guard, Situation
 from engine.proof.aspects import Aspect, aspects_of
-from engine.proof.stage import NO_DAY, REPORTING, Player, Seen, Stage, blank_case, case_of, naming_fields
+from engine.proof.stage import (
+    NO_DAY,
+    REPORTING,
+    Player,
+    Seen,
+    Stage,
+    blank_case,
+    case_of,
+    naming_fields,
+    roles_asked_for,
+)
 
 LEFT = "·left"  # whoever was put in charge of a case and has gone since; no key of a person
 GONE = "·gone"  # whoever reported it and has gone since
 SOMEBODY = "·somebody"  # whoever reported it, as long as nothing depends on who it was
+MOST_REMEMBERED = 400_000  # answers kept from day to day: some 150 MB
 _NOBODY: frozenset[str] = frozenset()
 _ASKED = Text("", "")
 _NO_CALENDAR = Calendar(
@@ -88,6 +99,7 @@ class Stand(NamedTuple):
 class Step:
     """A step as the play takes it.
 
+    number      its place among the loop's transitions
     fields      the fields of its form that put somebody in charge
     moves       whether its form may name another department with him
     asks        its conditions on people
@@ -95,6 +107,7 @@ class Step:
     """
 
     transition: Transition
+    number: int
     fields: tuple[str, ...]
     moves: bool
     asks: tuple[Guard, ...]
@@ -104,18 +117,39 @@ class Step:
 Outcomes = tuple[Stand, ...]
 
 
+@dataclass(eq=False, slots=True)
+class Memory:
+    """What the rules of one loop, with its numbers, have answered: the same on whatever day.
+
+    permits   who may take which step on which case: asked of `engine.authority.judge` once
+    cases     cases as that question needs them
+    parts     actor → what stands for him in these
+    """
+
+    permits: dict[Any, Permit | None] = field(default_factory=dict)
+    cases: dict["Stand", Case] = field(default_factory=dict)
+    parts: dict[Actor, object] = field(default_factory=dict)
+
+    def forget_if_full(self) -> None:
+        if len(self.permits) > MOST_REMEMBERED:
+            self.permits.clear()
+            self.cases.clear()
+
+
 class Play:
     """One loop and the people of one day: everything that can become of its cases."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, memory: Memory | None = None) -> None:
         self.stage = stage
+        memory = memory or Memory()
+        memory.forget_if_full()
         self.workflow = stage.workflow
         self.distance = _distances(self.workflow)
         self.ends = _ends(self.workflow)
         self._relations = {relation: n for n, relation in enumerate(stage.matters)}
         self._aspects = aspects_of(self.workflow)
-        self._cases: dict[Stand, Case] = {}
-        self._permits: dict[Any, Permit | None] = {}
+        self._cases = memory.cases
+        self._permits = memory.permits
         self._led: dict[Any, Aspect] = {}
         self._clean: set[str | None] = set()
         self._names: dict[Any, tuple[str, ...]] = {}
@@ -124,7 +158,9 @@ class Play:
         organisation = stage.company.organisation
         #: whoever has left, and how a condition on people sees him: he may have been anybody
         self._ghosts = {name: Player(Actor(organisation, "person", person=name)) for name in (LEFT, GONE)}
-        self._anybody = frozenset(Grant(role) for role in self.workflow.roles)
+        self._asked = roles_asked_for(self.workflow)
+        for player in (*stage.before.all, *stage.now.all, *self._ghosts.values()):
+            player.part = memory.parts.setdefault(player.actor, object())
 
     def impasses(self, department: str | None) -> list[Impasse]:
         """Every kind of case of this department that could not be brought to its end, each once."""
@@ -358,7 +394,9 @@ class Play:
         looks: set[Any] = set()
         for code in self.stage.company.departments:
             seen = self.stage.now.seen_from(code)
-            places = frozenset((player, seen.class_of[player]) for player in seen.involved(involved))
+            places = frozenset(
+                (player, seen.class_of[player]) for player in seen.involved(self.stage.tied_to(involved))
+            )
             look = (self.stage.signature(code), places)
             if code != department and look not in looks:
                 looks.add(look)
@@ -371,7 +409,7 @@ class Play:
         """State → the steps that change anything about who may sign, the shortest way first; the others lead nowhere."""
         reads = self.workflow.sign_off.reads if self.workflow.sign_off else ()
         found: dict[str, list[Step]] = {state.name: [] for state in self.workflow.states}
-        for t in self.workflow.transitions:
+        for number, t in enumerate(self.workflow.transitions):
             fields = naming_fields(t)
             if (
                 t.target is None
@@ -384,7 +422,7 @@ class Play:
                 continue
             moves = "department" in form_of(t).model_fields
             asks = tuple(guard for guard in guards_of(t.guards) if guard.of_people)
-            step = Step(t, fields, moves, asks, t.acts_as if t.acts_as in self._relations else None)
+            step = Step(t, number, fields, moves, asks, t.acts_as if t.acts_as in self._relations else None)
             for source in t.sources:
                 found[source].append(step)
         far = len(found)
@@ -409,7 +447,7 @@ class Play:
 
     def _may(self, step: Step, stand: Stand, player: Player) -> Permit | None:
         state, department, reporter, assignee, aspect, signed, acted, _ = stand
-        at = (step, player, state, department, reporter, assignee, aspect.mode, signed, acted)
+        at = (step.number, player.part, state, department, reporter, assignee, aspect.mode, signed, acted)
         try:
             return self._permits[at]
         except KeyError:
@@ -462,9 +500,8 @@ class Play:
     def _agreed(self, step: Step, stand: Stand, player: Player, named: str | None, data: Mapping[str, Any]) -> bool:
         """Whether its conditions on people hold."""
         people = {named: self.stage.company.nameable.get(named, data["department"])} if named else {}
-        actor = player.actor
-        if actor.person in self._ghosts:
-            actor = replace(actor, grants=self._anybody)
+        roles = self._asked if player.actor.person in self._ghosts else self._asked & {role for role, _ in player.held}
+        actor = replace(player.actor, grants=frozenset(map(Grant, roles)))
         situation = Situation(
             self._case(stand), actor, data, NO_DAY, NO_DAY.date(), _NO_CALENDAR, self.stage.policy, people=people
         )

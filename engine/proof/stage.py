@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import cached_property
+from itertools import permutations
 from typing import Any
 
 from engine.actor import ANOTHER_DEPARTMENT, WHOLE_ORGANISATION, Actor, system
 from engine.authority import stands_as
 from engine.case import Case
-from engine.definition import RELATIONS, Reference, Transition, Workflow, form_of
+from engine.definition import RELATIONS, Reference, Transition, Workflow, form_of, guards_of
 from engine.directory import Directory
 
 REPORTING = frozenset({"reporter", "inspector"})  # the relations of whoever reported it
@@ -20,6 +21,7 @@ BROAD = frozenset({"anyone", "holder"})
 #: relations kept in a case's own columns; the others are read from who acted
 COLUMNS = frozenset({"assignee", *REPORTING, *BROAD, "system"})
 NO_DAY = datetime(2000, 1, 1, tzinfo=UTC)  # nothing here depends on time
+MOST_RENAMED = 4  # persons tied to each other who are compared in every order; larger circles are told apart by name
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class Player:
     held     (role, scope) of each grant
     linked   he acts for more than one account
     tied     he is linked, or another acts for him or under his other account: such players are told apart one by one
+    part     the same for the same actor on whatever day, once the play was told
     """
 
     actor: Actor
@@ -70,6 +73,7 @@ class Player:
     held: frozenset[tuple[str, str]] = field(init=False)
     linked: bool = field(init=False)
     tied: bool = field(init=False, default=False)
+    part: object = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.selves = self.actor.selves
@@ -93,7 +97,8 @@ class Players:
             player.tied = player.linked or any(len(self.by_self[person]) > 1 for person in player.selves)
             tied = id(player) if player.tied else None
             actor = player.actor
-            alike.setdefault((player.held, actor.department, actor.kind, actor.home is None, tied), []).append(player)
+            look = (player.held, actor.department, actor.own_department, actor.kind, actor.home is None, tied)
+            alike.setdefault(look, []).append(player)
         self._alike = list(alike.values())
         self._seen: dict[str | None, Seen] = {}
 
@@ -104,7 +109,7 @@ class Players:
 
 
 class Seen:
-    """Players in classes: those of one class hold the same roles here, elsewhere and everywhere."""
+    """Players in classes: to this loop's rules, those of one class are the same as long as none of them has acted."""
 
     def __init__(
         self,
@@ -115,16 +120,36 @@ class Seen:
     ) -> None:
         self.by_self = by_self
         self._workflow = workflow
+        self._department = department
         self._blank = blank_case(workflow, department)
+        self._named = _roles_named(workflow)
+        self._asked = roles_asked_for(workflow)
+        self._fits: dict[Any, tuple[str, ...]] = {}
         self.classes: dict[Any, list[Player]] = {}
         self.class_of: dict[Player, Any] = {}
         for players in alike:
-            standing = _standing(players[0], department)
+            standing = self._standing(players[0])
             key = (*standing, players[0].selves, players[0].persons) if players[0].tied else standing
             self.classes.setdefault(key, []).extend(players)
             for player in players:
                 self.class_of[player] = standing
         self._fitting: dict[tuple[str, ...], list[list[Player]]] = {}
+
+    def _standing(self, player: Player) -> tuple[Any, ...]:
+        """What a rule of this loop can see of an actor, but for who he is: as what he stands to a case of this department,
+        whether he belongs here, which of the roles he holds that a condition asks for.
+        """
+        here = self._department
+        where = frozenset(
+            (role, scope if scope == WHOLE_ORGANISATION else scope == here) for role, scope in player.held
+        )
+        actor = player.actor
+        if where not in self._fits:
+            self._fits[where] = tuple(n for n in self._named if stands_as(n, actor, self._blank, self._workflow))
+        return (
+            self._fits[where], tuple(sorted(self._asked & {role for role, _ in player.held})), actor.department == here,
+            actor.own_department == here, actor.kind, actor.home is None, actor.in_relations,
+        )  # fmt: skip
 
     def candidates(self, names: tuple[str, ...], involved: frozenset[str]) -> Iterator[Player]:
         """Who may be one of these: a fresh player of each class that a role of theirs fits, and everybody involved."""
@@ -150,15 +175,6 @@ class Seen:
                 or any(stands_as(name, players[0].actor, self._blank, self._workflow) for name in roles)
             ]
         return self._fitting[names]
-
-
-def _standing(player: Player, department: str | None) -> tuple[Any, ...]:
-    """What a rule can see of an actor, but for who he is."""
-    where = frozenset(
-        (role, scope if scope == WHOLE_ORGANISATION else scope == department) for role, scope in player.held
-    )
-    actor = player.actor
-    return where, actor.department == department, actor.kind, actor.home is None, actor.in_relations
 
 
 def blank_case(workflow: Workflow, department: str | None) -> Case:
@@ -195,7 +211,7 @@ class Stage:
         self.company = company
         itself = (system(company.organisation),) if _names_the_system(workflow) else ()
         self.now = Players(workflow, (*company.present, *itself))
-        self._signatures: dict[str | None, Any] = {}
+        self._shapes: dict[str | None, Mapping[Any, list[tuple[str, ...]]]] = {}
         #: those away have been here; where nobody is, the same players
         self.before = Players(workflow, (*company.present, *company.away, *itself)) if company.away else self.now
 
@@ -244,15 +260,78 @@ class Stage:
 
     def signature(self, department: str | None) -> Any:
         """Two departments of equal signature play the same as long as cases stay in them, on whatever day."""
-        if department not in self._signatures:
-            enough = _enough(self.workflow)
-            self._signatures[department] = tuple(
-                dict.fromkeys(
-                    frozenset((key, min(len(players), enough)) for key, players in seen.classes.items())
-                    for seen in (self.now.seen_from(department), self.before.seen_from(department))
-                )
+        enough = _enough(self.workflow)
+        return frozenset((look, min(len(parts), enough)) for look, parts in self._shape(department).items())
+
+    def parts(self, played: str | None, department: str | None) -> Mapping[str, str]:
+        """Of two departments of equal signature: who of the other has the part that somebody has in the first."""
+        theirs, ours = self._shape(played), self._shape(department)
+        return {
+            one: other
+            for look, parts in theirs.items()
+            for mine, others in zip(parts, ours.get(look, []), strict=False)
+            for one, other in zip(mine, others, strict=True)
+        }
+
+    def tied_to(self, persons: Iterable[str]) -> frozenset[str]:
+        """These and everybody who is tied to one of them, however far."""
+        return frozenset().union(*(self._circles.get(person, (person,)) for person in persons))
+
+    def _shape(self, department: str | None) -> Mapping[Any, list[tuple[str, ...]]]:
+        """How people look from this department → those who look so. Whoever is tied to others looks as the circle of them
+        does, whatever they are called.
+        """
+        if department not in self._shapes:
+            seen = self.before.seen_from(department)
+            found: dict[Any, list[tuple[str, ...]]] = {}
+            circles: dict[tuple[str, ...], list[Player]] = {}
+            for player in self.before.all:
+                if player.tied:
+                    circles.setdefault(self._circles[player.persons[0]], []).append(player)
+                else:
+                    look = (seen.class_of[player], self._place(player.actor.person, department))
+                    found.setdefault(look, []).append(player.persons)
+            for persons, players in circles.items():
+                look, order = self._look_of(persons, players, seen, department)
+                found.setdefault(look, []).append(order)
+            self._shapes[department] = found
+        return self._shapes[department]
+
+    def _look_of(
+        self, persons: tuple[str, ...], players: list[Player], seen: Seen, department: str | None
+    ) -> tuple[Any, tuple[str, ...]]:
+        """(a circle with numbers for names, the persons in the order of these numbers)"""
+        if len(persons) > MOST_RENAMED:
+            return (persons, *sorted(repr((seen.class_of[one], one.persons)) for one in players)), persons
+        found = []
+        for order in permutations(persons):
+            number = {person: str(n) for n, person in enumerate(order)}
+            drawn = sorted(
+                repr((seen.class_of[one], [number[p] for p in one.persons], sorted(number[p] for p in one.selves)))
+                for one in players
             )
-        return self._signatures[department]
+            found.append(((repr([self._place(person, department) for person in order]), *drawn), order))
+        return min(found)
+
+    def _place(self, person: str | None, department: str | None) -> tuple[bool, bool, bool]:
+        """Whether he is there, may be named, and belongs to the department."""
+        home = self.company.nameable.get(str(person), ...)
+        return person in self._there, home is not ..., home == department
+
+    @cached_property
+    def _there(self) -> frozenset[str | None]:
+        return frozenset(player.actor.person for player in self.now.all if player.actor.on_behalf_of is None)
+
+    @cached_property
+    def _circles(self) -> Mapping[str, tuple[str, ...]]:
+        """person → everybody tied to him by an account or an absence, himself among them, in order."""
+        circle: dict[str, set[str]] = {}
+        for player in self.before.all:
+            if player.tied:
+                together = player.selves.union(*(circle.get(person, ()) for person in player.selves))
+                for person in together:
+                    circle[person] = set(together)
+        return {person: tuple(sorted(together)) for person, together in circle.items()}
 
     @cached_property
     def whole(self) -> Any:
@@ -265,7 +344,9 @@ class Stage:
             counted: dict[Any, int] = {}
             for player in players.all:
                 actor = player.actor
-                look = (player.held, actor.department, actor.kind, actor.home, actor.in_relations)
+                look = (
+                    player.held, actor.department, actor.own_department, actor.kind, actor.home, actor.in_relations,
+                )  # fmt: skip
                 if actor.person in ordinary:
                     counted[look] = min(counted.get(look, 0) + 1, enough)
                 else:
@@ -278,6 +359,21 @@ def _enough(workflow: Workflow) -> int:
     """People of one standing: more of them make no difference to the signatures and exclusions of one step."""
     rows = workflow.sign_off.rows.values() if workflow.sign_off else ()
     return 2 * max((row.count for row in rows), default=1) + 3
+
+
+def _roles_named(workflow: Workflow) -> tuple[str, ...]:
+    """Every role the loop's rules name, as they write it."""
+    named = {*workflow.opens_by, *(name for transition in workflow.transitions for name in transition.by)}
+    named |= {name for state in workflow.states for name in state.awaits}
+    if workflow.sign_off:
+        named |= {name for row in workflow.sign_off.rows.values() for name in row.by}
+    return tuple(sorted(name for name in named if name not in RELATIONS))
+
+
+def roles_asked_for(workflow: Workflow) -> frozenset[str]:
+    """The roles that conditions on people ask for."""
+    guards = (guard for transition in workflow.transitions for guard in guards_of(transition.guards) if guard.of_people)
+    return frozenset[str]().union(*(guard.roles for guard in guards))
 
 
 def _names_the_system(workflow: Workflow) -> bool:
