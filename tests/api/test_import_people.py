@@ -194,6 +194,9 @@ def test_each_is_written_down_with_the_roles_his_post_brings(database: Database,
     assert [c["what"] for c in changes] == ["person_listed"] * 5 + ["people_imported"]
     assert "13900000001" not in str(changes) and "zhao@" not in str(changes), "an address is personal"
     assert changes[0]["about"]["addresses"] == ["email", "phone"]
+    assert changes[-1]["about"] == {
+        "added": 5, "changed": 0, "unchanged": 0, "departments": 0, "first_passwords": False,
+    }  # fmt: skip
 
 
 def test_a_dry_run_says_what_an_import_then_does_and_changes_nothing(database: Database, tmp_path: Path) -> None:
