@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from api.checking import Check, OpensDeadCorner, opened_by
 from engine.actor import ANOTHER_DEPARTMENT, WHOLE_ORGANISATION, Grant
 from engine.definition import RELATIONS
-from engine.directory import AT, Absence, Department, Group, Person, days_of_change
+from engine.directory import AT, Absence, Department, Group, Organisation, Person, days_of_change
 from engine.errors import Busy, FieldFault, InvalidInput, Refusal, Text
 from engine.store import people, periods
 from engine.store.database import Database
@@ -478,15 +478,17 @@ def _known(connection: Connection, editor: Editor, key: str) -> Person | None:
     found = people.person(connection, editor.organisation, key) if key.isprintable() else None
     if found is None or found.key_in(editor.organisation) != key:
         return None
-    near = editor.everywhere or found.organisation in bureaus_above(connection, editor.organisation)
-    return found if near or found.organisation == editor.organisation else None
+    if editor.everywhere or found.organisation == editor.organisation:
+        return found
+    above = bureaus_above(people.organisations(connection), editor.organisation)
+    return found if found.organisation in above else None
 
 
-def bureaus_above(connection: Connection, organisation: str) -> list[str]:
-    """The bureau above this organisation, the one above that, and so on."""
-    parents = {o.organisation: o.parent for o in people.organisations(connection)}
+def bureaus_above(known: Iterable[Organisation], organisation: str | None) -> list[str]:
+    """The bureau above this one of these organisations, the one above that, and so on."""
+    parents = {o.organisation: o.parent for o in known}
     above: list[str] = []
-    following = parents.get(organisation)
+    following = parents.get(organisation or "")
     while following is not None and following not in above:
         above.append(following)
         following = parents.get(following)
