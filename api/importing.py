@@ -35,6 +35,11 @@ EMAIL = re.compile(r"[^@\s,;，；、]+@[^@\s.,;，；、]+(\.[^@\s.,;，；、]
 PHONE = re.compile(r"\+?\d[\d-]{4,19}", re.ASCII)
 MOBILE = re.compile(r"1\d{8,}", re.ASCII)  # meant as a mobile number, which has eleven digits
 MOBILE_DIGITS = 11
+#: what stands under a list in the column of names; nobody is to get an account by it
+BELOW_A_LIST = frozenset(
+    {"合计", "总计", "共计", "小计", "汇总", "总人数", "备注", "说明", "注", "姓名", "total", "Total"}
+)
+COLON = re.compile(r"[:：]")  # 制表人：张三
 _BRACKETED = re.compile(r"[(（][^()（）]*[)）]\s*$")
 
 
@@ -262,6 +267,11 @@ class _Planning:
             )
         elif name and not any(char.isalpha() for char in name):
             self._fault(row, "name", f"“{name}”不像姓名", f"{name!r} is no name")
+        elif name in BELOW_A_LIST or COLON.search(name):
+            self._fault(
+                row, "name", f"“{name}”不像姓名；若是合计或落款，请删去这一行",
+                f"{name!r} is no name; if it sums the list up or signs it, delete the row",
+            )  # fmt: skip
         number = row.get("staff_number")
         if number and not STAFF_NUMBER.fullmatch(number):
             self._fault(
