@@ -508,6 +508,20 @@ def test_posts_may_have_nothing_but_a_blank_between_them(tmp_path: Path, databas
     assert any("“班主任 养花”不在岗位表中" in notice.zh for notice in done.notices)
 
 
+def test_who_may_be_somebody_else_is_told(tmp_path: Path, database: Database) -> None:
+    taken_in(
+        database, workbook(tmp_path / "a.xlsx", [("周一", "0001", "XB1", "教师"), ("钱二", "0002", "XB1", "教师")])
+    )
+    rows = [("孙三", "0001", "XB1", "教师"), ("钱二", "0902", "XB1", "教师"), ("李四", "0004", "XB1", "教师")]
+    done = planned(database, workbook(tmp_path / "b.xlsx", rows))
+    renamed, twice = done.notices
+    assert renamed.zh.startswith("第 2 行：0001 由“周一”改名为“孙三”") and "'孙三' instead of '周一'" in renamed.en
+    assert twice.zh.endswith("名册中已有同名的 0002；若是同一人，请在“账号”列填写 0002") and "row 3" in twice.en
+    rows.append(("钱二", "0002", "XB1", "教师"))
+    both = planned(database, workbook(tmp_path / "c.xlsx", rows))
+    assert len(both.notices) == 1, "who is in the list himself is another one"
+
+
 def test_a_calculated_cell_and_a_link_say_what_they_show(tmp_path: Path) -> None:
     with xlsxwriter.Workbook(tmp_path / "list.xlsx") as book:
         sheet = book.add_worksheet()
