@@ -600,8 +600,8 @@ class _Turn:
             "rung": told.rung,
             "skipped": list(told.skipped),
             "awaits": [workflow.called(name).to_json() for name in workflow.awaited(case)],
-            "actor_post": by.name if by else None,
-            "represented_post": represented.name if represented else None,
+            "actor_post": _post_of(by),
+            "represented_post": _post_of(represented),
             "path": f"/api/v1/{workflow.plural}/{case.number}",
         }
 
@@ -793,6 +793,13 @@ def _request_hash(asked: Asked) -> str:
     if asked.actor.on_behalf_of is not None:
         told["on_behalf_of"] = asked.actor.on_behalf_of
     return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _post_of(person: Person | None) -> str | None:
+    """What a message calls somebody: it is read on phones and by machines of others, where no name belongs. By name only
+    whom the directory knows no post of.
+    """
+    return None if person is None else person.post or person.name
 
 
 def _left_to(posts: Sequence[Text]) -> Text:
