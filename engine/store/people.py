@@ -296,6 +296,17 @@ def changes(connection: Connection, organisation: str) -> list[dict[str, Any]]:
     return [dict(row._mapping) for row in connection.execute(statement)]
 
 
+def newest_changes(
+    connection: Connection, organisation: str, limit: int, before: int | None = None
+) -> list[dict[str, Any]]:
+    """The last of them, newest first, at most `limit`; `before` leaves out the change of this number and all after it."""
+    statement = select(_changes).where(_changes.c.organisation == organisation)
+    if before is not None:
+        statement = statement.where(_changes.c.id < before)
+    rows = connection.execute(statement.order_by(_changes.c.id.desc()).limit(limit))
+    return [dict(row._mapping) for row in rows]
+
+
 # --- the directory as a value ----------------------------------------------------------------------------------------
 
 
