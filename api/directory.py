@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from api.checking import Check, OpensDeadCorner, opened_by
 from engine.actor import ANOTHER_DEPARTMENT, WHOLE_ORGANISATION, Grant
 from engine.definition import RELATIONS
-from engine.directory import AT, Absence, Department, Group, Person, days_of_change
+from engine.directory import AT, Absence, Department, Group, Organisation, Person, days_of_change
 from engine.errors import Busy, FieldFault, InvalidInput, Refusal, Text
 from engine.store import accounts, people, periods
 from engine.store.database import Database
@@ -68,53 +68,35 @@ class Editor:
         return self.at.astimezone(people.time_zone(connection, self.organisation)).date()
 
     def does(self, asked: Text, what: str, about: Mapping[str, Any], apply: Callable[[Connection], T]) -> T:
-        told = dict(about) if self.represented is None else {**about, "on_behalf_of": self.represented}
-        return change(
-            self.database, self.organisation, self.by, self.at, apply,
-            what=what, about=told, confirmed=self.confirmed, check=self.check, asked=asked,
-        )  # fmt: skip
+        """Apply and record one change, or nothing of it.
 
-
-CHANGING = Text("更改人员名册", "Change the directory")
-
-
-def change(
-    database: Database,
-    organisation: str,
-    by: str,
-    at: datetime,
-    apply: Callable[[Connection], T],
-    *,
-    what: str,
-    about: Mapping[str, Any],
-    confirmed: bool,
-    check: Check | None = None,
-    asked: Text = CHANGING,
-) -> T:
-    """Apply and record one change, or nothing of it.
-
-    apply    checks against the directory as it stands, writes, and raises Refusal where it must not be; it may be asked
-             more than once, and only the last time counts
-    Raises   OpensDeadCorner for what was not open before, unless confirmed: then it is on record with the change
-    """
-    for _ in range(TRIES):
-        with database.read() as connection:
-            seen = people.last_change(connection, organisation)
-        opened = opened_by(database, check, apply) if check else {}
-        if opened and not confirmed:
-            raise OpensDeadCorner(opened.values(), asked=asked)
-        with database.write() as connection:
-            if check and people.last_change(connection, organisation) != seen:
-                continue  # what was thought about is not what there is any more
-            done = apply(connection)
-            told = {**about, "opens_dead_corners": sorted(opened)} if opened else about
-            people.record_change(connection, organisation, by, what, told, at)
-        return done
-    raise Busy(
-        asked=asked,
-        obstacle=Text("名册正被他人不断更改", "others keep changing the directory"),
-        remedy=Text("请稍后重试", "Try again in a moment"),
-    )
+        about    what goes on record; read when `apply` is through, which may add to it what only then is known
+        apply    checks against the directory as it stands, writes, and raises Refusal where it must not be; it may be asked
+                 more than once, and only the last time counts
+        Raises   OpensDeadCorner for what was not open before, unless confirmed: then it is on record with the change
+        """
+        for _ in range(TRIES):
+            with self.database.read() as connection:
+                seen = people.last_change(connection, self.organisation)
+            opened = opened_by(self.database, self.check, apply) if self.check else {}
+            if opened and not self.confirmed:
+                raise OpensDeadCorner(opened.values(), asked=asked)
+            with self.database.write() as connection:
+                if self.check and people.last_change(connection, self.organisation) != seen:
+                    continue  # what was thought about is not what there is any more
+                done = apply(connection)
+                told = dict(about)
+                if self.represented is not None:
+                    told["on_behalf_of"] = self.represented
+                if opened:
+                    told["opens_dead_corners"] = sorted(opened)
+                people.record_change(connection, self.organisation, self.by, what, told, self.at)
+            return done
+        raise Busy(
+            asked=asked,
+            obstacle=Text("名册正被他人不断更改", "others keep changing the directory"),
+            remedy=Text("请稍后重试", "Try again in a moment"),
+        )
 
 
 # --- roles ---------------------------------------------------------------------------------------------------------------
@@ -498,15 +480,17 @@ def _known(connection: Connection, editor: Editor, key: str) -> Person | None:
     found = people.person(connection, editor.organisation, key) if key.isprintable() else None
     if found is None or found.key_in(editor.organisation) != key:
         return None
-    near = editor.everywhere or found.organisation in bureaus_above(connection, editor.organisation)
-    return found if near or found.organisation == editor.organisation else None
+    if editor.everywhere or found.organisation == editor.organisation:
+        return found
+    above = bureaus_above(people.organisations(connection), editor.organisation)
+    return found if found.organisation in above else None
 
 
-def bureaus_above(connection: Connection, organisation: str) -> list[str]:
-    """The bureau above this organisation, the one above that, and so on."""
-    parents = {o.organisation: o.parent for o in people.organisations(connection)}
+def bureaus_above(known: Iterable[Organisation], organisation: str | None) -> list[str]:
+    """The bureau above this one of these organisations, the one above that, and so on."""
+    parents = {o.organisation: o.parent for o in known}
     above: list[str] = []
-    following = parents.get(organisation)
+    following = parents.get(organisation or "")
     while following is not None and following not in above:
         above.append(following)
         following = parents.get(following)

@@ -1,12 +1,10 @@
 """From nothing to an organisation that can work: its calendar, its groups, its first administrator, in one transaction."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
-
-from sqlalchemy import Connection
 
 from api.directory import (
     CLI,
@@ -56,7 +54,11 @@ class Founding:
 
 @dataclass(frozen=True)
 class Founded:
-    """What was set up; `calendar` may end soon, and `warns` says whether it does."""
+    """What was set up.
+
+    warns    whether the calendar ends soon
+    alone    whether the folder holds nothing else, so that commands need not be told which organisation is meant
+    """
 
     organisation: Organisation
     administrator: str
@@ -64,6 +66,7 @@ class Founded:
     groups: list[Group] = field(default_factory=list)
     departments: int = 0
     warns: bool = False
+    alone: bool = True
 
 
 def found(database: Database, founding: Founding, at: datetime) -> Founded:
@@ -71,14 +74,15 @@ def found(database: Database, founding: Founding, at: datetime) -> Founded:
 
     Raises    InvalidInput for what cannot be, and for a key that is taken
     """
-    _must_be_sound(founding)
+    must_be_possible(founding)
     here, admin = founding.organisation, founding.administrator
     today = at.astimezone(ZoneInfo(here.time_zone)).date()
     calendar = calendar_from(today, here.time_zone)
     sitting = working_groups() if here.kind == "school" else []
     listed = list(reference.departments().values()) if founding.departments else []
     with database.write() as connection:
-        _must_fit(connection, founding)
+        known = {o.organisation: o for o in people.organisations(connection)}
+        _must_fit(founding, known)
         people.add_organisation(connection, here)
         calendars.add(connection, here.organisation, calendar, at)
         for d in listed:
@@ -97,7 +101,7 @@ def found(database: Database, founding: Founding, at: datetime) -> Founded:
         for below in founding.over:
             people.place_under(connection, below, here.organisation)
             people.record_change(connection, below, CLI, "placed_under", {"parent": here.organisation}, at)
-    return Founded(here, admin.person, calendar, sitting, len(listed), calendar.warns_on(today))
+    return Founded(here, admin.person, calendar, sitting, len(listed), calendar.warns_on(today), not known)
 
 
 def calendar_from(today: date, zone: str) -> Calendar:
@@ -122,14 +126,18 @@ def working_groups() -> list[Group]:
     return made
 
 
-def _must_be_sound(founding: Founding) -> None:
-    """Raises InvalidInput for what no folder could take."""
+def must_be_possible(founding: Founding, *, first: bool = False) -> None:
+    """Raises InvalidInput for what no folder could take.
+
+    first    in a folder that holds nothing yet: asked before one is made
+    """
     here, admin = founding.organisation, founding.administrator
     faults: list[FieldFault] = []
     if not ORGANISATION_KEY.fullmatch(here.organisation):
         zh, en = "应为 1 至 32 个小写字母、数字、横线或下划线", "has to be 1 to 32 of a-z, 0-9, '-' and '_'"
         faults.append(FieldFault("organisation", Text(zh, en)))
-    for name, value in (("name", here.name.zh), ("name_en", here.name.en), ("administrator_name", admin.name)):
+    english = [("name_en", here.name.en)] if here.name.en != here.name.zh else []  # one mistake is told once
+    for name, value in (("name", here.name.zh), *english, ("administrator_name", admin.name)):
         if not 0 < len(value.strip()) <= LONGEST_NAME or not value.isprintable():
             zh, en = f"应为 1 至 {LONGEST_NAME} 个可见字符", f"has to be 1 to {LONGEST_NAME} visible characters"
             faults.append(FieldFault(name, Text(zh, en)))
@@ -148,12 +156,13 @@ def _must_be_sound(founding: Founding) -> None:
         zh, en = "只有主管部门（bureau）可以置于其他单位之上", "only a bureau is put above others"
         faults.append(FieldFault("over", Text(zh, en)))
     _refuse(faults)
+    if first:
+        _must_fit(founding, {})
 
 
-def _must_fit(connection: Connection, founding: Founding) -> None:
-    """Raises InvalidInput for what this folder cannot take beside what it holds."""
+def _must_fit(founding: Founding, known: Mapping[str, Organisation]) -> None:
+    """Raises InvalidInput for what cannot stand beside the organisations this folder holds, by key."""
     here = founding.organisation
-    known = {o.organisation: o for o in people.organisations(connection)}
     faults: list[FieldFault] = []
     if here.organisation in known:
         name = known[here.organisation].name
@@ -163,7 +172,7 @@ def _must_fit(connection: Connection, founding: Founding) -> None:
     if here.parent is not None and (here.parent not in known or known[here.parent].kind != "bureau"):
         zh, en = f"没有主管部门 {here.parent!r}", f"there is no bureau {here.parent!r}"
         faults.append(FieldFault("parent", Text(zh, en)))
-    above = {here.parent, *(bureaus_above(connection, here.parent) if here.parent in known else ())}
+    above = {here.parent, *bureaus_above(known.values(), here.parent)}
     for below in founding.over:
         if below not in known:
             faults.append(FieldFault("over", Text(f"没有单位 {below!r}", f"there is no organisation {below!r}")))
@@ -175,11 +184,24 @@ def _must_fit(connection: Connection, founding: Founding) -> None:
     _refuse(faults)
 
 
+_CALLED = {
+    "organisation": "单位代号", "name": "单位名称", "name_en": "英文名称", "time_zone": "时区", "parent": "上级主管部门",
+    "over": "下属单位", "administrator": "管理员账号", "administrator_name": "管理员姓名", "administrator_post": "管理员岗位",
+    "administrator_staff_number": "管理员工号",
+}  # fmt: skip
+
+
+def _option(field: str) -> str:
+    """What `bihuan setup` calls it."""
+    return f"--{field.replace('_', '-')}"
+
+
 def _refuse(faults: list[FieldFault]) -> None:
     """Raises InvalidInput with all of them, if there are any."""
     if faults:
         obstacle = Text(
-            "；".join(f"{f.field}：{f.what.zh}" for f in faults), "; ".join(f"{f.field}: {f.what.en}" for f in faults)
+            "；".join(f"{_CALLED[f.field]}（{_option(f.field)}）{f.what.zh}" for f in faults),
+            "; ".join(f"{_option(f.field)}: {f.what.en}" for f in faults),
         )
         remedy = Text("没有写入任何内容，请改正后重新运行", "Nothing was written; correct it and run it again")
         raise InvalidInput(asked=SETTING_UP, obstacle=obstacle, remedy=remedy, fields=faults)

@@ -35,6 +35,11 @@ EMAIL = re.compile(r"[^@\s,;，；、]+@[^@\s.,;，；、]+(\.[^@\s.,;，；、]
 PHONE = re.compile(r"\+?\d[\d-]{4,19}", re.ASCII)
 MOBILE = re.compile(r"1\d{8,}", re.ASCII)  # meant as a mobile number, which has eleven digits
 MOBILE_DIGITS = 11
+#: what stands under a list in the column of names; nobody is to get an account by it
+BELOW_A_LIST = frozenset(
+    {"合计", "总计", "共计", "小计", "汇总", "总人数", "备注", "说明", "注", "姓名", "total", "Total"}
+)
+COLON = re.compile(r"[:：]")  # 制表人：张三
 _BRACKETED = re.compile(r"[(（][^()（）]*[)）]\s*$")
 
 
@@ -234,6 +239,7 @@ class _Planning:
         self._plan.turns.sort(key=lambda turn: turn.row)
         self._plan.departments = self._departments.made
         self._plan.not_listed = [p for p in self._people.values() if p.active and p.person not in self._matched]
+        self._tell_of_names()
         self._tell_of_posts()
         return self._plan
 
@@ -262,6 +268,11 @@ class _Planning:
             )
         elif name and not any(char.isalpha() for char in name):
             self._fault(row, "name", f"“{name}”不像姓名", f"{name!r} is no name")
+        elif name in BELOW_A_LIST or COLON.search(name):
+            self._fault(
+                row, "name", f"“{name}”不像姓名；若是合计或落款，请删去这一行",
+                f"{name!r} is no name; if it sums the list up or signs it, delete the row",
+            )  # fmt: skip
         number = row.get("staff_number")
         if number and not STAFF_NUMBER.fullmatch(number):
             self._fault(
@@ -495,6 +506,28 @@ class _Planning:
         ours = {at for at in held if self._last_word.get((key, *at)) == "list"}
         gone = ours - {(g.role, g.scope) for g in wanted}
         return frozenset(given), frozenset(known[at] for at in gone)
+
+    def _tell_of_names(self) -> None:
+        """Who may be somebody else than the list takes him for: all that was done is then called by another's name, or one
+        person has two accounts and could approve his own work.
+        """
+        missing: dict[str, Person] = {person.name: person for person in self._plan.not_listed}
+        for turn in self._plan.turns:
+            before, after = turn.before, turn.after
+            if before is not None and before.name != after.name:
+                self._notice(
+                    f"第 {turn.row} 行：{after.person} 由“{before.name}”改名为“{after.name}”，此前的记录也归于此名；"
+                    "若是另一人，请另用工号",
+                    f"row {turn.row}: {after.person} is called {after.name!r} instead of {before.name!r} from now on, in older "
+                    "records too; somebody else needs another staff number",
+                )
+            elif before is None and (other := missing.get(after.name)) is not None:
+                self._notice(
+                    f"第 {turn.row} 行：“{after.name}”按新人登记，名册中已有同名的 {other.person}；若是同一人，请在“账号”列填写 "
+                    f"{other.person}",
+                    f"row {turn.row}: {after.name!r} is taken for somebody new beside {other.person} of the same name; if they "
+                    f"are one person, write {other.person} in a column 账号 (account)",
+                )
 
     def _tell_of_posts(self) -> None:
         for word, rows in self._unknown_posts.items():

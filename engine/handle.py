@@ -8,9 +8,9 @@ import hashlib
 import json
 import re
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from engine.actor import Actor, system
@@ -55,6 +55,7 @@ from engine.store.database import Connection, Database
 
 CASE_NUMBER = re.compile(r"[A-Z]{1,8}-\d{4}-\d{4,12}", re.ASCII)
 TRIGGER = re.compile(r"[a-z_]{1,64}")
+POSTS_NAMED = 3  # in the remedy of a refusal; `could` has them all
 
 #: how the case at the other end of a bond calls it
 OTHER_END = {"merged_into": "absorbed", "rebound_of": "rebounded_as"}
@@ -152,7 +153,7 @@ def offers(engine: Engine, connection: Connection, actors: Sequence[Actor], case
     turn = _Turn(engine, connection, engine.clock.now())
     workflow = engine.catalog.of(case)
     steps = [transition for transition in workflow.transitions if case.state in transition.sources]
-    return [turn.offer(workflow, transition, case, actors) for transition in steps]
+    return turn.offers(workflow, steps, case, actors)
 
 
 def recompute_preview(engine: Engine, organisation: str) -> list[tuple[Case, Case]]:
@@ -178,8 +179,7 @@ class _Turn:
         self.connection = connection
         self.now = now
         self._calendars: dict[str, Calendar] = {}
-        self._directories: dict[str, Directory] = {}
-        self._called: dict[Any, list[tuple[str, Person, str]]] = {}
+        self._directories: dict[str, tuple[frozenset[str], Directory]] = {}
         self._policies: dict[tuple[str, str, int], tuple[int, dict[str, Any]]] = {}
 
     def take(self, asked: Asked) -> Outcome:
@@ -190,7 +190,7 @@ class _Turn:
         except Refusal as refusal:
             savepoint.rollback()
             if isinstance(refusal, NotAllowed):
-                self._name_who_could(asked, refusal)
+                self._name_who_could_instead(asked, refusal)
             self._log(asked, refusal)
             return Refused(refusal)
         except Exception as error:  # noqa: BLE001  # a defect in one command must not undo its neighbours
@@ -326,21 +326,26 @@ class _Turn:
             raise unknown_case(number)
         return case
 
-    def offer(self, workflow: Workflow, transition: Transition, case: Case, actors: Sequence[Actor]) -> Offer:
-        """The step as the first of these may take it; else what keeps the first of them, himself, from it."""
+    def offers(
+        self, workflow: Workflow, steps: Sequence[Transition], case: Case, actors: Sequence[Actor]
+    ) -> list[Offer]:
+        """Each step as the first of these may take it; else what keeps the first of them, himself, from it."""
+        offered = [self._offer(workflow, step, case, actors) for step in steps]
+        refused = [(o.transition, o.why_not) for o in offered if isinstance(o.why_not, NotAllowed)]
+        self._name_who_could(workflow, case, refused)
+        return offered
+
+    def _offer(self, workflow: Workflow, transition: Transition, case: Case, actors: Sequence[Actor]) -> Offer:
         refused: list[Offer] = []
         for actor in actors:
             why = why_not(workflow, transition, case, self.now, self.setting(actor, workflow))
             if why is None:
                 return Offer(transition, actor, None)
             refused.append(Offer(transition, actor, why))
-        why = refused[0].why_not
-        if isinstance(why, NotAllowed):
-            self.name_who_could(workflow, transition, case, why)
         return refused[0]
 
-    def _name_who_could(self, asked: Asked, refusal: NotAllowed) -> None:
-        """The same for a command: a step of a case, or the opening of one."""
+    def _name_who_could_instead(self, asked: Asked, refusal: NotAllowed) -> None:
+        """Who could have carried out this command: a step of a case, or the opening of one."""
         command, organisation = asked.command, asked.actor.organisation
         if isinstance(command, FireTrigger):
             case = cases.load(self.connection, organisation, command.case)
@@ -350,47 +355,39 @@ class _Turn:
             drawn = workflow.triggers.get(command.trigger, ())
             transition = workflow.transition(command.trigger, case.state) or next(iter(drawn), None)
             if transition is not None:
-                self.name_who_could(workflow, transition, case, refusal)
+                self._name_who_could(workflow, case, [(transition, refusal)])
         elif isinstance(command, OpenCase):
             workflow = self._workflow(command.workflow)
             department = command.data.get("department")
             told = {"department": department} if isinstance(department, str) else {}
-            self.name_who_could(workflow, None, blank_case(workflow, asked.actor, told, self.now), refusal)
+            self._name_who_could(workflow, blank_case(workflow, asked.actor, told, self.now), [(None, refusal)])
 
-    def name_who_could(
-        self, workflow: Workflow, transition: Transition | None, case: Case, refusal: NotAllowed
+    def _name_who_could(
+        self, workflow: Workflow, case: Case, refused: Sequence[tuple[Transition | None, NotAllowed]]
     ) -> None:
-        """Put into the refusal who could take the step today, each judged as if he asked, and into its remedy their posts.
+        """Put into each refusal who could take its step today, everyone judged as if he asked, and into its remedy their
+        posts. They are looked up for all of them at once: most steps of a state belong to the same few people.
 
-        transition   None where a case was to be opened
+        refused   the step beside its refusal; None where a case was to be opened
         """
-        who = [name for name in refusal.who if name not in ("anyone", "system")]
-        if not who:
-            return
         today = self.calendar(case.organisation).local_date(self.now)
-        could: dict[tuple[str, str | None], Holder] = {}
-        for key, person, name in self._called_upon(case, tuple(who), today):
-            for actor in self._directory(case.organisation).actors(key, today):
-                if (key, actor.on_behalf_of) not in could and self._could(workflow, transition, case, actor):
-                    could[key, actor.on_behalf_of] = self._holder(workflow, key, person, name, actor)
-                    break
-        refusal.could = tuple(could.values())
-        if refusal.could:
-            posts = list(dict.fromkeys(holder.post for holder in refusal.could))[:3]
-            zh, en = "、".join(p.zh for p in posts), " or ".join(p.en for p in posts)
-            refusal.remedy = Text(f"请由{zh}办理", f"Leave the step to {en}")
-        else:
-            refusal.remedy = Text(
-                "目前无人可以办理，请告知系统管理员补足岗位（bihuan check 会指出空缺）",
-                "Nobody can at present: tell the administrator, whom `bihuan check` shows which post is vacant",
-            )
-
-    def _called_upon(self, case: Case, who: tuple[str, ...], today: date) -> list[tuple[str, Person, str]]:
-        """Asked once for the many steps that belong to the same posts."""
-        asked = case.organisation, case.number, case.sequence, case.department, who
-        if asked not in self._called:
-            self._called[asked] = people.called_upon(self.connection, case, who, today)
-        return self._called[asked]
+        audiences = [tuple(name for name in refusal.who if name not in ("anyone", "system")) for _, refusal in refused]
+        if not any(audiences):
+            return
+        called = people.called_upon(self.connection, case, audiences, today)
+        keys = {key for found in called for key, _, _ in found}
+        around = self._around(case.organisation, keys)
+        acting = {key: list(around.actors(key, today)) for key in keys}
+        for (transition, refusal), who, found in zip(refused, audiences, called, strict=True):
+            could: dict[tuple[str, str | None], Holder] = {}
+            for key, person, name in found:
+                for actor in acting[key]:
+                    if (key, actor.on_behalf_of) not in could and self._could(workflow, transition, case, actor):
+                        could[key, actor.on_behalf_of] = self._holder(workflow, around, key, person, name, actor)
+                        break
+            if who:
+                refusal.could = tuple(could.values())
+                refusal.remedy = _left_to([holder.post for holder in refusal.could])
 
     def _could(self, workflow: Workflow, transition: Transition | None, case: Case, actor: Actor) -> bool:
         if transition is not None:
@@ -401,19 +398,25 @@ class _Turn:
             return False
         return True
 
-    def _holder(self, workflow: Workflow, key: str, person: Person, name: str, actor: Actor) -> Holder:
+    def _holder(
+        self, workflow: Workflow, around: Directory, key: str, person: Person, name: str, actor: Actor
+    ) -> Holder:
         """Who could, by his post; one who stands in for somebody, as *A on behalf of B*."""
         post = Text(person.post, person.post) if person.post else workflow.called(name)
         if actor.on_behalf_of is not None:
-            away = self._directory(actor.organisation).people[actor.on_behalf_of]
+            away = around.people[actor.on_behalf_of]
             represented = Text(away.post, away.post) if away.post else workflow.called(name)
             post = in_the_name_of(Text(person.post, person.post) if person.post else _DELEGATE, represented)
         return Holder(key, person.name, post, person.department)
 
-    def _directory(self, organisation: str) -> Directory:
-        if organisation not in self._directories:
-            self._directories[organisation] = people.directory(self.connection, organisation)
-        return self._directories[organisation]
+    def _around(self, organisation: str, keys: Collection[str]) -> Directory:
+        """What says who these may be; read again only for who was not asked about before in this turn."""
+        known, around = self._directories.get(organisation, (frozenset(), Directory(organisation, {})))
+        if not known.issuperset(keys):
+            known = known.union(keys)
+            around = people.directory_around(self.connection, organisation, *sorted(known))
+            self._directories[organisation] = known, around
+        return around
 
     # --- the engine's own ------------------------------------------------------------------------------------------
 
@@ -597,8 +600,8 @@ class _Turn:
             "rung": told.rung,
             "skipped": list(told.skipped),
             "awaits": [workflow.called(name).to_json() for name in workflow.awaited(case)],
-            "actor_post": by.name if by else None,
-            "represented_post": represented.name if represented else None,
+            "actor_post": _post_of(by),
+            "represented_post": _post_of(represented),
             "path": f"/api/v1/{workflow.plural}/{case.number}",
         }
 
@@ -790,6 +793,25 @@ def _request_hash(asked: Asked) -> str:
     if asked.actor.on_behalf_of is not None:
         told["on_behalf_of"] = asked.actor.on_behalf_of
     return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _post_of(person: Person | None) -> str | None:
+    """What a message calls somebody: it is read on phones and by machines of others, where no name belongs. By name only
+    whom the directory knows no post of.
+    """
+    return None if person is None else person.post or person.name
+
+
+def _left_to(posts: Sequence[Text]) -> Text:
+    """What to do about a step of somebody else's: whom to leave it to."""
+    named = list(dict.fromkeys(posts))[:POSTS_NAMED]
+    if named:
+        zh, en = "、".join(p.zh for p in named), " or ".join(p.en for p in named)
+        return Text(f"请由{zh}办理", f"Leave the step to {en}")
+    return Text(
+        "目前无人可以办理；如有岗位空缺，请告知系统管理员补足（bihuan check 会指出空缺）",
+        "Nobody can at present; if a post is vacant, tell the administrator, whom `bihuan check` shows which",
+    )
 
 
 _DELEGATE = Text("代办人", "a delegate")  # of whom the directory knows no post

@@ -1,5 +1,6 @@
 """`bihuan setup`: an organisation from nothing, asked for one by one at a terminal or told by options."""
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,7 +52,7 @@ def setup(
     from api import passwords
     from api.bootstrap import make_folder
     from api.folder import Folder
-    from api.founding import Founding, found
+    from api.founding import Founding, found, must_be_possible
     from engine.directory import Organisation, Person
 
     asking = sys.stdin.isatty() and not password_stdin
@@ -81,6 +82,7 @@ def setup(
     settings = settings_of(data=data)
     folder = Folder(settings.data)
     if not folder.made:
+        must_be_possible(founding, first=True)
         make_folder(folder, settings)
     with opened(data) as runtime:
         founded = found(runtime.database, founding, runtime.clock.now())
@@ -94,7 +96,7 @@ def setup(
             }
         )  # fmt: skip
     else:
-        _tell(founded, where, drawn)
+        _tell(founded, where, drawn, "" if data is None else f" --data {shlex.quote(str(data))}")
     if founded.warns:
         click.echo(
             f"日历只到 {founded.calendar.known_until}，此后的时限为暂定。国务院办公厅发布新一年安排后请运行 bihuan calendar load。 / "
@@ -141,7 +143,8 @@ def _told_password(*known: str, stdin: bool, asking: bool) -> str | None:
     return None
 
 
-def _tell(founded: "Founded", where: Path, drawn: str | None) -> None:
+def _tell(founded: "Founded", where: Path, drawn: str | None, at: str) -> None:
+    """What there is now, and the commands that follow; `at` is what each has to be told of the folder."""
     from workflows.roles import ROLES
 
     here, calendar = founded.organisation, founded.calendar
@@ -155,7 +158,13 @@ def _tell(founded: "Founded", where: Path, drawn: str | None) -> None:
     if drawn is not None:
         click.echo(f"首次密码（仅显示这一次，登录后须更改） · First password, shown this once, to be changed: {drawn}")
     click.echo("下一步 · Next:")
-    click.echo("  bihuan export people-template -o people.xlsx   下载人员表模板 · a list to fill in")
-    click.echo("  bihuan import people people.xlsx --dry-run     核对 · see what it would do")
-    click.echo("  bihuan check                                   有无死角 · is there a dead corner?")
-    click.echo("  bihuan serve                                   开始服务 · serve")
+    here_and = at if founded.alone else f"{at} --organisation {here.organisation}"
+    following = [
+        (f"bihuan export people-template -o people.xlsx{here_and}", "下载人员表模板 · a list to fill in"),
+        (f"bihuan import people people.xlsx --dry-run{here_and}", "核对 · see what it would do"),
+        (f"bihuan check{here_and}", "有无死角 · is there a dead corner?"),
+        (f"bihuan serve{at}", "开始服务 · serve"),
+    ]
+    widest = max(len(command) for command, _ in following)
+    for command, why in following:
+        click.echo(f"  {command.ljust(widest)}   {why}")

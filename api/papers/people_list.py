@@ -1,7 +1,8 @@
 """A list of people as a workbook: what a school sends is read cell by cell, what cannot be read is told row by row.
 
 A list is one sheet. Its heading row is the first of the top rows that names 姓名 and another column we know, in Chinese or
-English and in any order; rows above it are titles. Columns we do not know are named and left alone.
+English and in any order; rows above it are titles, and where it comes again it is passed over. Columns we do not know are
+named and left alone.
 """
 
 import re
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import openpyxl
+from openpyxl.utils import column_index_from_string
 
 from api.causes import cause_of
 from engine.errors import FolderError, Text
@@ -46,6 +48,8 @@ MOST_COLUMNS = 100
 HEADING_WITHIN = 20  # rows from the top
 BLANK_ROWS = 1_000  # so many in a row and the list is over: formats often reach down to the last row of the sheet
 LONGEST_CELL = 500  # characters
+MOST_REMARKABLE = 100_000  # hidden rows and merged cells that are kept in mind; no list of people has so many
+ROWS_NAMED = 10  # in a notice, before the rest are counted
 OLD_EXCEL = bytes.fromhex("d0cf11e0a1b11ae1")  # .xls, and also an .xlsx under a password
 ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 ZIP = b"PK\x03\x04"
@@ -53,7 +57,14 @@ ZIP = b"PK\x03\x04"
 _INVISIBLE = re.compile(r"[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff]")
 _SPACES = re.compile(r"\s+")
 _BREAKS = re.compile(r"[\r\n]+")
-_HEADING = re.compile(r"[\s*:：()（）]+")
+_HEADING = re.compile(r"[\s*:：、()（）]+")
+_REMARK = re.compile(r"[(（\[【][^()（）\[\]【】]*[)）\]】]")  # 手机号（必填）
+#: what stands in a cell to say that there is nothing to say; of a department it says more: none
+_NOTHING = frozenset({"无", "暂无", "没有", "/", "\\", "-", "--", "—", "——", "－", "none", "n/a", "nil"})
+_ZEROS = re.compile(r"0{2,}")  # a number's format that shows 12 as 0012
+_LAYOUT = re.compile(rb"<(?:\w+:)?(?:row|mergeCell)\s[^>]*>")
+_ROW_NUMBER, _HIDDEN = re.compile(rb"\sr=[\"'](\d+)"), re.compile(rb"\shidden=[\"'](?:1|true)[\"']")
+_MERGED = re.compile(rb"\sref=[\"']([A-Z]+)(\d+):([A-Z]+)(\d+)[\"']")
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +231,7 @@ def _read_book(path: Path, values: Any, formulas: Any) -> PeopleList:
                 f"only the sheet {sheet.title!r} was read, not {', '.join(others)}",
             )
         )
-    _read_rows(path, sheet, formulas[sheet.title], number, columns, found)
+    _read_rows(path, sheet, formulas[sheet.title], number, columns, found, _layout(path, sheet))
     if not found.rows and not found.faults:
         raise _unusable(
             path, Text("标题行下面没有人员", "there is nobody below the heading"),
@@ -246,8 +257,12 @@ def _heading(sheet: Any) -> tuple[int, list[str]] | None:
 
 
 def _field(heading: str) -> str | None:
-    bare = _HEADING.sub("", heading).casefold()
-    return next((name for name, words in _WORDS.items() if bare in words), None) if bare else None
+    for said in (heading, _REMARK.sub("", heading)):
+        bare = _HEADING.sub("", said).casefold()
+        for name, words in _WORDS.items():
+            if bare in words:
+                return name
+    return None
 
 
 _WORDS = {name: {_HEADING.sub("", word).casefold() for word in words} for name, words in COLUMNS.items()}
@@ -267,13 +282,44 @@ def _columns(headings: Sequence[str]) -> tuple[dict[str, int], list[str], dict[s
     return {name: found[0] for name, found in places.items()}, ignored, doubled
 
 
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """What a sheet shows that no cell says.
+
+    hidden   rows that are hidden or filtered away, by number
+    merged   (row, column from 0) of each upper left cell of several merged ones
+    """
+
+    hidden: frozenset[int]
+    merged: frozenset[tuple[int, int]]
+
+
+def _layout(path: Path, sheet: Any) -> _Layout:
+    """Read from the file itself: the reader that takes a sheet row by row knows nothing of it."""
+    hidden: set[int] = set()
+    merged: set[tuple[int, int]] = set()
+    with zipfile.ZipFile(path) as parts, parts.open(sheet._worksheet_path) as xml:  # noqa: SLF001  no other way to its name
+        rest = b""
+        while (read := xml.read(1 << 20)) and len(hidden) + len(merged) < MOST_REMARKABLE:
+            chunk = rest + read
+            for element in _LAYOUT.finditer(chunk):
+                tag = element.group()
+                if (ends := _MERGED.search(tag)) is not None:
+                    merged.add((int(ends[2]), column_index_from_string(ends[1].decode()) - 1))
+                elif _HIDDEN.search(tag) and (row := _ROW_NUMBER.search(tag)) is not None:
+                    hidden.add(int(row[1]))
+            rest = chunk[chunk.rfind(b"<") :][:LONGEST_CELL] if b"<" in chunk else b""
+    return _Layout(frozenset(hidden), frozenset(merged))
+
+
 # --- rows and cells ------------------------------------------------------------------------------------------------------
 
 
 def _read_rows(
-    path: Path, sheet: Any, formulas: Any, heading: int, columns: Mapping[str, int], found: PeopleList
+    path: Path, sheet: Any, formulas: Any, heading: int, columns: Mapping[str, int], found: PeopleList, layout: _Layout
 ) -> None:
     blank = 0
+    hidden: list[int] = []
     for number, (cells, written) in enumerate(zip(_cells(sheet), _cells(formulas), strict=True), start=1):
         if number <= heading:
             continue
@@ -283,6 +329,8 @@ def _read_rows(
             if at >= len(cells):
                 continue
             text, fault = _said(name, cells[at], written[at])
+            if fault is None and text and (number, at) in layout.merged:
+                fault = _SEVERAL_CELLS
             if fault is not None:
                 faults.append(Fault(number, name, fault))
             elif text:
@@ -299,6 +347,10 @@ def _read_rows(
                 break
             continue
         blank = 0
+        if said and not faults and all(_field(text) == name for name, text in said.items()):
+            continue  # the heading again, as at the top of every printed page
+        if number in layout.hidden:
+            hidden.append(number)
         found.faults += faults
         found.rows.append(Row(number, said))
         if len(found.rows) > MOST_ROWS:
@@ -306,6 +358,20 @@ def _read_rows(
                 path, Text(f"超过 {MOST_ROWS} 人", f"it has more than {MOST_ROWS} people"),
                 Text("请分成几个文件导入", "Split it into several files"),
             )  # fmt: skip
+    if hidden:
+        rows, more = hidden[:ROWS_NAMED], f"…（{len(hidden)}）" if len(hidden) > ROWS_NAMED else ""
+        found.notices.append(
+            Text(
+                f"第 {'、'.join(map(str, rows))}{more} 行被隐藏或筛去，同样读取；不要的行请删除",
+                f"hidden or filtered rows are read as well: {', '.join(map(str, rows))}{more}; delete those you do not want",
+            )
+        )
+
+
+_SEVERAL_CELLS = Text(
+    "是合并的单元格；请取消合并，每人一行、逐格填写",
+    "several cells are merged; separate them and fill in each, one person a row",
+)
 
 
 def _said(name: str, cell: Any, written: Any) -> tuple[str, Text | None]:
@@ -333,10 +399,12 @@ def _said(name: str, cell: Any, written: Any) -> tuple[str, Text | None]:
             "数字过长，Excel 已丢失末尾几位；请将该列设为“文本”后重新填写",
             "the number is so long that the spreadsheet lost its last digits; format the column as text and type it again",
         )
-    text = _plain(value)
+    text = _tight(name, _plain(value))
     if len(text) > LONGEST_CELL:
         return "", Text(f"超过 {LONGEST_CELL} 字", f"it has more than {LONGEST_CELL} characters")
-    return (_tight(name, text), None)
+    if text.isdecimal() and isinstance(value, int) and _ZEROS.fullmatch(cell.number_format):
+        text = text.zfill(len(cell.number_format))
+    return ("" if name not in ("name", "department") and text.casefold() in _NOTHING else text), None
 
 
 def _plain(value: Any) -> str:

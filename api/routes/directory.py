@@ -487,7 +487,9 @@ def changes(
     if cursor is not None and not re.fullmatch(r"\d{1,18}", cursor, re.ASCII):
         no_cursor()
     with runtime.database.read() as connection:
-        found = people.changes(connection, asker.actor.organisation)
-    newest = [c for c in reversed(found) if cursor is None or c["id"] < int(cursor)]
+        before = None if cursor is None else int(cursor)
+        newest = people.newest_changes(
+            connection, asker.actor.organisation, limit + 1, before
+        )  # one more: is there a next?
     shown = [ChangeAnswer(id=c["id"], at=c["at"], by=c["by"], what=c["what"], about=c["about"]) for c in newest[:limit]]
     return json_of(ChangeList(items=shown, next=shown[-1].id if len(newest) > limit else None))

@@ -1,7 +1,7 @@
 """The directory: organisations, departments, people, roles in a scope, groups, absences; and who is meant right now."""
 
 import secrets
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -238,6 +238,9 @@ def groups(connection: Connection, organisation: str) -> list[Group]:
     return [Group(r.code, Text(r.name_zh, r.name_en), tuple(seats.get(r.code, ())), r.least) for r in rows]
 
 
+_BY_DAY = (_absences.c.first_day, _absences.c.id)
+
+
 def add_absence(connection: Connection, organisation: str, absence: Absence) -> None:
     values = {
         "organisation": organisation, "id": absence.id, "person": absence.person, "delegate": absence.delegate,
@@ -253,11 +256,7 @@ def end_absence(connection: Connection, organisation: str, key: str, last_day: d
 
 
 def absences(connection: Connection, organisation: str) -> list[Absence]:
-    statement = (
-        select(_absences)
-        .where(_absences.c.organisation == organisation)
-        .order_by(_absences.c.first_day, _absences.c.id)
-    )
+    statement = select(_absences).where(_absences.c.organisation == organisation).order_by(*_BY_DAY)
     return [_absence(row) for row in connection.execute(statement)]
 
 
@@ -297,6 +296,17 @@ def changes(connection: Connection, organisation: str) -> list[dict[str, Any]]:
     return [dict(row._mapping) for row in connection.execute(statement)]
 
 
+def newest_changes(
+    connection: Connection, organisation: str, limit: int, before: int | None = None
+) -> list[dict[str, Any]]:
+    """The last of them, newest first, at most `limit`; `before` leaves out the change of this number and all after it."""
+    statement = select(_changes).where(_changes.c.organisation == organisation)
+    if before is not None:
+        statement = statement.where(_changes.c.id < before)
+    rows = connection.execute(statement.order_by(_changes.c.id.desc()).limit(limit))
+    return [dict(row._mapping) for row in rows]
+
+
 # --- the directory as a value ----------------------------------------------------------------------------------------
 
 
@@ -325,21 +335,27 @@ def directory(connection: Connection, organisation: str) -> Directory:
     )
 
 
-def directory_around(connection: Connection, organisation: str, key: str) -> Directory:
-    """As much of it as says what one person may be: himself, his other accounts, those he can stand in for."""
-    himself = person(connection, organisation, key)
-    if himself is None:
+def directory_around(connection: Connection, organisation: str, *keys: str) -> Directory:
+    """As much of it as says what these people may be: they themselves, their other accounts, those they can stand in for."""
+    known = _of_keys(connection, organisation, keys)
+    if not known:
         return Directory(organisation, {})
-    mine = (_absences.c.organisation == organisation, _absences.c.delegate == key)
-    handed_on = [_absence(row) for row in connection.execute(select(_absences).where(*mine))]
-    known = {key: himself}
-    for absence in handed_on:
-        if (represented := person(connection, organisation, absence.person)) is not None:
-            known[absence.person] = represented
-    grants = {found: tuple(grants_of(connection, organisation, found)) for found in known}
+    mine = (_absences.c.organisation == organisation, _absences.c.delegate.in_(list(known)))
+    handed_on = [_absence(row) for row in connection.execute(select(_absences).where(*mine).order_by(*_BY_DAY))]
+    known |= _of_keys(connection, organisation, {absence.person for absence in handed_on} - set(known))
+    grants: dict[str, list[Grant]] = {}
+    held = (_grants.c.organisation == organisation, _grants.c.person.in_(list(known)))
+    for row in connection.execute(select(_grants).where(*held).order_by(_grants.c.role, _grants.c.scope)):
+        grants.setdefault(row.person, []).append(_grant(row))
     for other in _alike(connection, known.values()):
         known.setdefault(other.key_in(organisation), other)
-    return Directory(organisation, known, grants, tuple(groups(connection, organisation)), tuple(handed_on))
+    return Directory(
+        organisation,
+        known,
+        {key: tuple(of_him) for key, of_him in grants.items()},
+        tuple(groups(connection, organisation)),
+        tuple(handed_on),
+    )
 
 
 def _alike(connection: Connection, known: Iterable[Person]) -> list[Person]:
@@ -372,30 +388,38 @@ def recipients(
     case = cases.load(connection, organisation, number)
     if case is None:
         return []
-    return [
-        Recipient(key, p.name, "en" if p.locale == "en" else "zh", p.addresses)
-        for key, p, _ in called_upon(connection, case, audience, today)
-    ]
+    [found] = called_upon(connection, case, [tuple(audience)], today)
+    return [Recipient(key, p.name, "en" if p.locale == "en" else "zh", p.addresses) for key, p, _ in found]
 
 
 def called_upon(
-    connection: Connection, case: Case, audience: Iterable[str], today: date
-) -> list[tuple[str, Person, str]]:
-    """(key, person, the role or relation he is meant by) of everyone active, and who stands in for him, each once."""
-    away = [absence for absence in absences(connection, case.organisation) if absence.covers(today)]
-    found: dict[str, str] = {}
-    for name in audience:
-        for key in _meant(connection, case, name, today):
-            found.setdefault(key, name)
+    connection: Connection, case: Case, audiences: Sequence[tuple[str, ...]], today: date
+) -> list[list[tuple[str, Person, str]]]:
+    """For each of these audiences, (key, person, the role or relation he is meant by) of everyone active, and who stands in
+    for him, each once. What several audiences have in common is looked up once.
+    """
+    covering = (_absences.c.first_day <= today, _absences.c.last_day >= today, _absences.c.delegate.is_not(None))
+    here = select(_absences).where(_absences.c.organisation == case.organisation, *covering).order_by(*_BY_DAY)
+    away = [_absence(row) for row in connection.execute(here)]
+    meant = {
+        name: _meant(connection, case, name, today)
+        for name in dict.fromkeys(name for audience in audiences for name in audience)
+    }
+    called = []
+    for audience in audiences:
+        found: dict[str, str] = {}
+        for name in audience:
             role = name.removesuffix(ANOTHER_DEPARTMENT)
-            for absence in away:
-                if absence.person == key and absence.delegate and (not absence.duties or role in absence.duties):
-                    found.setdefault(absence.delegate, name)
-    everyone = _of_keys(connection, case.organisation, list(found))
+            for key in meant[name]:
+                found.setdefault(key, name)
+                for absence in away:
+                    if absence.person == key and absence.delegate and (not absence.duties or role in absence.duties):
+                        found.setdefault(absence.delegate, name)
+        called.append(found)
+    everyone = _of_keys(connection, case.organisation, {key for found in called for key in found})
     return [
-        (key, person, name)
-        for key, name in found.items()
-        if (person := everyone.get(key)) is not None and person.active
+        [(key, everyone[key], name) for key, name in found.items() if key in everyone and everyone[key].active]
+        for found in called
     ]
 
 
@@ -414,11 +438,16 @@ _SEATED = (
 )
 
 
-def _of_keys(connection: Connection, organisation: str, keys: list[str]) -> dict[str, Person]:
-    rows = connection.execute(_OF_KEYS, {"organisation": organisation, "keys": [k for k in keys if AT not in k]})
+def _of_keys(connection: Connection, organisation: str, keys: Iterable[str]) -> dict[str, Person]:
+    """Those of these keys that somebody has, in their order."""
+    wanted = list(dict.fromkeys(keys))
+    mine = [key for key in wanted if AT not in key]
+    rows = connection.execute(_OF_KEYS, {"organisation": organisation, "keys": mine}) if mine else ()
     known = {row.person: _person(row) for row in rows}
-    strangers = {key: person(connection, organisation, key) for key in keys if AT in key}
-    return known | {key: found for key, found in strangers.items() if found is not None}
+    known |= {
+        key: found for key in wanted if AT in key and (found := person(connection, organisation, key)) is not None
+    }
+    return {key: known[key] for key in wanted if key in known}
 
 
 def _meant(connection: Connection, case: Case, name: str, today: date) -> list[str]:

@@ -170,6 +170,8 @@ def test_a_role_is_granted_and_withdrawn_and_stays_on_record(client: httpx.Clien
     gone = asked(client, school, "principal", "DELETE", "teacher/grants?role=dept_safety&scope=XB1")
     assert (gone.status_code, gone.json()["valid_until"]) == (200, "2020-03-01")
     assert roles() == ["teacher"]
+    told = changes(client, school)[0]
+    assert (told["what"], told["about"]["last_day"]) == ("withdrawn", "2020-03-01")
     kept = asked(client, school, "teacher", "GET", "me/grants").json()["items"]
     assert [grant["role"] for grant in kept] == ["dept_safety", "teacher"]
     again = asked(client, school, "principal", "DELETE", "teacher/grants?role=dept_safety&scope=XB1")
@@ -211,7 +213,8 @@ def test_anybody_says_himself_that_he_is_away_and_is_back(client: httpx.Client, 
     back = asked(client, school, "safety_staff", "DELETE", path)
     assert (back.status_code, back.json()["last_day"]) == (200, "2020-03-01")
     assert asked(client, school, "safety_staff", "DELETE", path).status_code == 404
-    assert [change["what"] for change in changes(client, school)] == ["back", "away"]
+    told = [(change["what"], change["about"]["last_day"]) for change in changes(client, school)]
+    assert told == [("back", "2020-03-01"), ("away", "2020-03-06")], "until when he was away is on record"
 
 
 def test_an_absence_belongs_to_one_person(client: httpx.Client, school: School) -> None:

@@ -194,6 +194,9 @@ def test_each_is_written_down_with_the_roles_his_post_brings(database: Database,
     assert [c["what"] for c in changes] == ["person_listed"] * 5 + ["people_imported"]
     assert "13900000001" not in str(changes) and "zhao@" not in str(changes), "an address is personal"
     assert changes[0]["about"]["addresses"] == ["email", "phone"]
+    assert changes[-1]["about"] == {
+        "added": 5, "changed": 0, "unchanged": 0, "departments": 0, "first_passwords": False,
+    }  # fmt: skip
 
 
 def test_a_dry_run_says_what_an_import_then_does_and_changes_nothing(database: Database, tmp_path: Path) -> None:
@@ -429,6 +432,94 @@ def test_headings_are_known_by_other_words_in_any_order_below_a_title(tmp_path: 
         (4, {"name": "张三", "staff_number": "20190012", "phone": "13900000001", "department": "机电 工程系", "post": "系、主任"}),
         (6, {"name": "Anna Li", "staff_number": "0012", "phone": "13900000002", "department": "XB1", "post": "教师"}),
     ]  # fmt: skip
+
+
+def test_a_heading_may_say_more_and_come_again_on_every_page(tmp_path: Path) -> None:
+    headings = ("姓 名（必填）", "工　号*", "部门\n（全称）", "岗位\n职务", "手机号（11 位）", "E-mail【选填】")
+    rows = [("周一", "0001", "XB1", "教师", "", ""), headings, ("钱二", "0002", "XB1", "教师", "", "")]
+    listed = read_people(workbook(tmp_path / "printed.xlsx", rows, headings))
+    assert listed.columns == ("name", "staff_number", "department", "post", "phone", "email") and not listed.ignored
+    assert [row.get("name") for row in listed.rows] == ["周一", "钱二"] and not listed.faults
+
+
+def test_merged_cells_are_no_people(tmp_path: Path, database: Database) -> None:
+    def merge(sheet: Worksheet) -> None:
+        sheet.merge_cells("C2:C4")  # one department for three people, of whom only the first would get it
+        sheet.merge_cells("A5:F5")  # the heading of what follows
+        sheet.merge_cells("A7:F7")  # nothing in it
+
+    rows = [
+        ("周一", "1", "XB1", "教师"), ("钱二", "2", "", "教师"), ("孙三", "3", "", "教师"), ("第二部分",), ("李四", "4"),
+    ]  # fmt: skip
+    with pytest.raises(ListFaulty) as told:
+        planned(database, workbook(tmp_path / "merged.xlsx", rows, spoil=merge))
+    said = "是合并的单元格；请取消合并，每人一行、逐格填写"
+    assert [fault.text.zh for fault in told.value.faults] == [f"第 2 行 部门：{said}", f"第 5 行 姓名：{said}"]
+
+
+def test_hidden_rows_are_read_and_that_is_said(tmp_path: Path) -> None:
+    def hide(sheet: Worksheet) -> None:
+        for number in (3, *range(5, 20)):
+            sheet.row_dimensions[number].hidden = True
+
+    rows = [(f"教师{chr(ord('甲') + n)}", f"1{n:03}", "XB1", "教师") for n in range(18)]
+    listed = read_people(workbook(tmp_path / "hidden.xlsx", rows, spoil=hide))
+    assert len(listed.rows) == 18
+    [notice] = listed.notices
+    assert notice.zh == "第 3、5、6、7、8、9、10、11、12、13…（16） 行被隐藏或筛去，同样读取；不要的行请删除"
+    assert "hidden or filtered rows are read as well: 3, 5," in notice.en
+
+
+@pytest.mark.parametrize("name", ["合计", "制表人：李四", "备注"])
+def test_what_stands_below_a_list_gets_no_account(name: str, tmp_path: Path, database: Database) -> None:
+    path = workbook(tmp_path / "sum.xlsx", [("周一", "0001", "XB1", "教师"), (name, "1 人")])
+    with pytest.raises(ListFaulty, match="delete the row"):
+        planned(database, path)
+
+
+def test_a_dash_or_none_says_nothing(tmp_path: Path, database: Database) -> None:
+    rows = [("周一", "/", "无", "无", "—", "无"), ("钱二", "无", "XB1", "-", "/", "暂无")]
+    done = planned(database, workbook(tmp_path / "none.xlsx", rows))
+    assert [(t.after.staff_number, t.after.department, t.after.post, t.after.addresses) for t in done.turns] == [
+        (None, None, "", {}), (None, "XB1", "", {}),
+    ]  # fmt: skip
+
+
+def test_a_staff_number_is_what_the_sheet_shows(tmp_path: Path) -> None:
+    def shown(sheet: Worksheet) -> None:
+        for row, form in ((2, "0000"), (3, "General"), (4, "0")):
+            sheet.cell(row, 2).number_format = form
+
+    rows = [("周一", 12, "", ""), ("钱二", 12, "", ""), ("孙三", 12, "", "")]
+    listed = read_people(workbook(tmp_path / "zeros.xlsx", rows, spoil=shown))
+    assert [row.get("staff_number") for row in listed.rows] == ["0012", "12", "12"]
+
+
+def test_posts_may_have_nothing_but_a_blank_between_them(tmp_path: Path, database: Database) -> None:
+    rows = [
+        ("周一", "1", "XB1", "班主任 教师"),
+        ("钱二", "2", "XB1", "班主任 养花"),
+        ("孙三", "3", "XB1", "部门 安全员"),
+    ]
+    done = planned(database, workbook(tmp_path / "blank.xlsx", rows))
+    assert [sorted(g.role for g in turn.given) for turn in done.turns] == [
+        ["head_teacher", "teacher"], ["teacher"], ["dept_safety"],
+    ]  # fmt: skip
+    assert any("“班主任 养花”不在岗位表中" in notice.zh for notice in done.notices)
+
+
+def test_who_may_be_somebody_else_is_told(tmp_path: Path, database: Database) -> None:
+    taken_in(
+        database, workbook(tmp_path / "a.xlsx", [("周一", "0001", "XB1", "教师"), ("钱二", "0002", "XB1", "教师")])
+    )
+    rows = [("孙三", "0001", "XB1", "教师"), ("钱二", "0902", "XB1", "教师"), ("李四", "0004", "XB1", "教师")]
+    done = planned(database, workbook(tmp_path / "b.xlsx", rows))
+    renamed, twice = done.notices
+    assert renamed.zh.startswith("第 2 行：0001 由“周一”改名为“孙三”") and "'孙三' instead of '周一'" in renamed.en
+    assert twice.zh.endswith("名册中已有同名的 0002；若是同一人，请在“账号”列填写 0002") and "row 3" in twice.en
+    rows.append(("钱二", "0002", "XB1", "教师"))
+    both = planned(database, workbook(tmp_path / "c.xlsx", rows))
+    assert len(both.notices) == 1, "who is in the list himself is another one"
 
 
 def test_a_calculated_cell_and_a_link_say_what_they_show(tmp_path: Path) -> None:

@@ -141,6 +141,28 @@ def test_what_cannot_be_is_told_in_both_languages_and_nothing_is_written(
     assert looked_at(data, people.organisations) == []
 
 
+@pytest.mark.parametrize("option, value, zh, en", REFUSED)
+def test_what_cannot_be_makes_not_even_a_folder(option: str, value: str, zh: str, en: str, tmp_path: Path) -> None:
+    refused = setup(*NO1, option, value, data=tmp_path / "new")
+    assert refused.exit_code == 1 and zh in refused.stderr and en in refused.stderr
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_mistake_is_told_once_and_by_the_name_of_its_option(tmp_path: Path) -> None:
+    refused = setup(*NO1, "--name", "a\nb", data=tmp_path / "new")
+    assert refused.stderr == (
+        "建立单位：单位名称（--name）应为 1 至 100 个可见字符。没有写入任何内容，请改正后重新运行。 / "
+        "Set up an organisation: --name: has to be 1 to 100 visible characters. Nothing was written; correct it and run it again.\n"
+    )
+
+
+def test_the_next_commands_can_be_run_as_they_are_told(data: Path) -> None:
+    first = setup(*NO1, data=data).stdout
+    assert "bihuan check" in first and f"--data {data}" in first and "--organisation" not in first
+    second = setup("--organisation", "no2", *NO1[2:], data=data).stdout
+    assert second.count(f"--data {data} --organisation no2") == 3 and f"bihuan serve --data {data} " in second
+
+
 def test_a_bureau_is_put_above_schools_that_are_there_and_schools_below_one_that_is(data: Path) -> None:
     assert setup(*NO1, data=data).exit_code == 0
     bureau = ["--organisation", "bureau", "--name", "市教育局", "--kind", "bureau", "--over", "no1"]

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import Engine, event
 
 from api.bootstrap import Runtime
 from engine.actor import Grant
@@ -109,6 +110,26 @@ def test_names_are_told_only_to_who_may_see_every_case(client: httpx.Client, sch
     assert [holder.get("person") for holder in principal["could"]] == ["safety_staff", "hqc_safety"]
     told = client.get(path, headers=school.headers("principal")).json()["steps"]
     assert told[0]["why_not"]["could"][0]["person"] == "safety_staff"
+
+
+def test_who_could_is_found_without_reading_the_whole_school(client: httpx.Client, school: School) -> None:
+    path, asked = opened(client, school, "fixed"), []
+    headers = school.headers("principal")
+
+    def listen(*about: Any) -> None:
+        asked.append(about[2])
+
+    event.listen(Engine, "before_cursor_execute", listen)
+    try:
+        told = client.get(path, headers=headers).json()["steps"]
+    finally:
+        event.remove(Engine, "before_cursor_execute", listen)
+    assert any(step["why_not"]["could"] for step in told if step["why_not"])
+    people_read = [statement for statement in asked if "FROM person" in statement]
+    assert people_read and all(
+        "person.person" in statement.split("WHERE")[1].split("ORDER")[0] for statement in people_read
+    )
+    assert len(asked) < 40, "looked up once for all steps, and not step by step"
 
 
 def test_a_step_nobody_can_take_says_so(client: httpx.Client, runtime: Runtime, school: School) -> None:

@@ -223,6 +223,19 @@ def test_what_is_read_around_one_person_makes_the_same_actors_as_the_whole(
 
 @unhurried
 @any_directory
+def test_what_is_read_around_several_makes_the_same_actors_as_the_whole(
+    database: Database, directory: Directory
+) -> None:
+    with written(database, directory) as connection:
+        around = people.directory_around(connection, HERE, *KEYS, "nobody", "nobody@nowhere")
+        for key in KEYS:
+            for today in DAYS:
+                assert list(around.actors(key, today)) == list(directory.actors(key, today))
+        assert "nobody" not in around.people
+
+
+@unhurried
+@any_directory
 def test_holders_are_found_in_sql_as_the_directory_finds_them(database: Database, directory: Directory) -> None:
     with written(database, directory) as connection:
         for role in (*ROLES, "board", "nothing"):

@@ -54,12 +54,19 @@ class Posts:
             known = self._of(word, department)
             parts = [word] if known else [part for part in _ALSO.split(word) if part.strip()]
             for part in parts:
-                post = self._of(part, department)
-                if post is None:
+                posts = self._posts_of(part, department)
+                if not posts:
                     unknown.append(part.strip())
-                else:
-                    found[post.code] = post
+                found |= {post.code: post for post in posts}
         return list(found.values()), unknown
+
+    def _posts_of(self, word: str, department: str) -> list[Post]:
+        """The post this is, or those it names with nothing but blanks between them, if every one is known."""
+        whole = self._of(word, department)
+        if whole is not None:
+            return [whole]
+        apart = [self._of(piece, department) for piece in word.split()]
+        return [post for post in apart if post is not None] if None not in apart else []
 
     def _of(self, word: str, department: str) -> Post | None:
         bare = alike(word)
