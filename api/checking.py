@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from engine.actor import Visibility
 from engine.definition import Catalog, Workflow
 from engine.errors import Refusal, Text
-from engine.proof import Finding, Known, Question, check
+from engine.proof import Finding, Known, Question, check, worse
 from engine.store import calendars, people, periods, policies, worklists
 from engine.store.database import Database
 from engine.store.worklists import Filter
@@ -49,7 +49,7 @@ class OpensDeadCorner(Refusal):
 
 
 class Found(Protocol):
-    """What is wrong as things stand. `places` says where and when: a change opens what is not among those of before."""
+    """What a change would open."""
 
     @property
     def key(self) -> str: ...
@@ -57,16 +57,13 @@ class Found(Protocol):
     @property
     def text(self) -> Text: ...
 
-    @property
-    def places(self) -> frozenset[Any]: ...
-
 
 class Check(Protocol):
-    """Finds dead corners in two moves, so that the long one locks nothing: `look` reads, `find` thinks."""
+    """Finds what a change opens in two moves, so that the long one locks nothing: `look` reads, `opened` thinks."""
 
     def look(self, connection: Connection) -> Any: ...
 
-    def find(self, seen: Any) -> Iterable[Found]: ...
+    def opened(self, before: Any, after: Any) -> Iterable[Found]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +78,21 @@ class DeadCorners:
     def look(self, connection: Connection) -> Question:
         return question(connection, self.catalog, self.organisation, self.now)
 
+    def opened(self, before: Question, after: Question) -> list[Finding]:
+        """What holds after the change and is worse than what held before; what it leaves as bad as it was is none."""
+        then = self.find(after)
+        if not then:
+            return []
+        new = _codes(after) - _codes(before)
+        empty = new - {person.department for person in after.directory.people.values() if person.active}
+        return worse(then, self.find(before), new=new, empty=empty)
+
     def find(self, seen: Question) -> list[Finding]:
         return [finding for finding in check(seen, remedies=False, known=self.known) if finding.stuck]
+
+
+def _codes(seen: Question) -> frozenset[str]:
+    return frozenset(department.code for department in seen.directory.departments)
 
 
 class _Undone(Exception):
@@ -91,7 +101,7 @@ class _Undone(Exception):
 
 def opened_by(database: Database, check: Check, apply: Callable[[Connection], object]) -> dict[str, Text]:
     """The dead corners this change would open, or open earlier or in more departments, by their keys: it is rehearsed,
-    looked at and undone.
+    looked at and undone. What it mends only in part, and what comes to light behind what it mends, it does not open.
 
     Raises    whatever `apply` refuses
     """
@@ -104,9 +114,7 @@ def opened_by(database: Database, check: Check, apply: Callable[[Connection], ob
             raise _Undone
     except _Undone:
         pass
-    then = list(check.find(after))
-    known = frozenset[Any]().union(*(found.places for found in check.find(before))) if then else frozenset()
-    return {found.key: found.text for found in then if not found.places <= known}
+    return {found.key: found.text for found in check.opened(before, after)}
 
 
 def findings(connection: Connection, catalog: Catalog, organisation: str, now: datetime) -> list[Finding]:

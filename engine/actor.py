@@ -100,9 +100,6 @@ class Actor:
             return self.person
         return self.on_behalf_of if self.in_relations else None
 
-    def scopes_of(self, role: str) -> frozenset[str]:
-        return frozenset(grant.scope for grant in self.grants if grant.role == role)
-
     def holds_any(self, roles: Iterable[str]) -> bool:
         return any(grant.role in roles for grant in self.grants) if (roles := frozenset(roles)) else False
 

@@ -6,7 +6,7 @@ the play of one loop on one day                           play.py
 what it finds, in words, with the smallest change         findings.py
 """
 
-from engine.proof.findings import DAYS_AHEAD, Finding, Known, Question, check
+from engine.proof.findings import DAYS_AHEAD, Finding, Known, Question, check, worse
 from engine.proof.play import Impasse, Play
 
-__all__ = ["DAYS_AHEAD", "Finding", "Impasse", "Known", "Play", "Question", "check"]
+__all__ = ["DAYS_AHEAD", "Finding", "Impasse", "Known", "Play", "Question", "check", "worse"]

@@ -7,16 +7,20 @@ from typing import Any
 
 from engine.actor import ANOTHER_DEPARTMENT, WHOLE_ORGANISATION, Actor, Grant
 from engine.calendar import Calendar
-from engine.case import Case
-from engine.definition import RELATIONS, Workflow
-from engine.directory import Absence, Directory, days_of_change
+from engine.case import FIVE_STATES, Case
+from engine.definition import RELATIONS, Transition, Workflow
+from engine.directory import Absence, Directory, Person, days_of_change
 from engine.errors import Text
 from engine.proof.play import Impasse, Memory, Play
-from engine.proof.stage import Company, Stage, company_on
+from engine.proof.stage import Company, Stage, company_on, naming_fields
 
 DAYS_AHEAD = 90  # how far ahead the ends of grants and absences are looked at
 MOST_NEW = 3  # new holders tried before we say that it takes more than that
 LISTED = 5  # departments named before the rest are counted
+
+
+#: where and when something holds: (what it is as bad as, department, day)
+Place = tuple[str, str, date]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,7 @@ class Finding:
     until    the last day it holds; None where it holds to the last day looked at
     when     every span of days it holds, first and last included
     like     what it is as bad as, for who compares two days or two directories; whom it is about makes no difference
+    behind   what no case gets to as long as it holds: it comes to light when this is mended, and is no worse then
     """
 
     key: str
@@ -42,13 +47,22 @@ class Finding:
     departments: tuple[str, ...] = ()
     when: tuple[tuple[date, date], ...] = ()
     like: tuple[str, ...] = ()
+    behind: tuple[str, ...] = ()
 
     @property
-    def places(self) -> frozenset[tuple[str, str, date]]:
-        """Where and when it holds: (what it is as bad as, department, day)."""
+    def places(self) -> frozenset[Place]:
+        return self._everywhere(self.like or (self.key,))
+
+    def _everywhere(self, names: Iterable[str]) -> frozenset[Place]:
         days = [first + timedelta(days=n) for first, last in self.when for n in range((last - first).days + 1)]
-        like = self.like or (self.key,)
-        return frozenset((what, code, day) for what in like for code in self.departments or ("",) for day in days)
+        return frozenset((what, code, day) for what in names for code in self.departments or ("",) for day in days)
+
+    def uncovered(self, after: frozenset[Place]) -> frozenset[Place]:
+        """What comes to light where this, the last of what it is as bad as, no longer holds."""
+        gone = (
+            {(code, day) for what, code, day in self.places - after if what == self.like[-1]} if self.behind else set()
+        )
+        return frozenset((what, code, day) for what in self.behind for code, day in gone)
 
 
 @dataclass(frozen=True)
@@ -105,10 +119,35 @@ def check(question: Question, *, remedies: bool = True, known: Known | None = No
     look = _Look(question, known or Known())
     found: list[Finding] = []
     found += _impasses(look, spans, remedies=remedies)
-    found += _stuck_cases(look, spans)
+    found += _stuck_cases(look, spans, remedies=remedies)
     found += _of_each_day(question, spans)
     found += _of_the_directory(question)
     return sorted(found, key=lambda f: (not f.stuck, f.since, f.key))
+
+
+def worse(
+    after: Sequence[Finding],
+    before: Iterable[Finding],
+    *,
+    new: frozenset[str] = frozenset(),
+    empty: frozenset[str] = frozenset(),
+) -> list[Finding]:
+    """Those that hold somewhere, or on some day, where nothing as bad held before the change.
+
+    new     departments there were none of before: what held in another is no worse for holding in them too
+    empty   those of them with nobody in them: as long as they are, nothing of theirs is lost
+    """
+    now = frozenset[Place]().union(*(finding.places for finding in after))
+    known: set[Place] = set()
+    for finding in before:
+        known |= finding.places | finding.uncovered(now)
+    anywhere = {(what, day) for what, _, day in known}
+
+    def is_known(place: Place) -> bool:
+        what, code, day = place
+        return place in known or (code in new and (code in empty or (what, day) in anywhere))
+
+    return [finding for finding in after if not all(map(is_known, finding.places))]
 
 
 # --- the play, day by day --------------------------------------------------------------------------------------------
@@ -122,14 +161,50 @@ class _Look:
         self.known = known
         self._companies: dict[date, Company] = {}
         self._latest: tuple[Workflow, date, Play] | None = None
+        self._stages: dict[Any, Stage] = {}  # of changes that were tried
+        self._played: dict[tuple[Stage, str | None], tuple[Impasse, ...]] = {}
 
     def play(self, workflow: Workflow, day: date) -> Play:
-        if day not in self._companies:
-            self._companies[day] = company_on(self.question.directory, day)
         if self._latest is None or self._latest[:2] != (workflow, day):  # a play is large, and days come one by one
-            stage = Stage(workflow, self.question.policy_of(workflow), self._companies[day])
+            stage = Stage(workflow, self.question.policy_of(workflow), self.company(day))
             self._latest = (workflow, day, Play(stage, self.known.memory_of(stage)))
         return self._latest[2]
+
+    def company(self, day: date) -> Company:
+        if day not in self._companies:
+            self._companies[day] = company_on(self.question.directory, day)
+        return self._companies[day]
+
+    def grown(self, workflow: Workflow, day: date, more: "_More") -> Stage:
+        """The people of that day and some new ones."""
+        if (workflow, day, more) not in self._stages:
+            company = self.company(day)
+            grants = frozenset({Grant(more.role, more.scope)})
+            new = tuple(
+                Actor(company.organisation, "person", person=f"·new{n}", department=more.department, grants=grants)
+                for n in range(more.count)
+            )
+            nameable = {**company.nameable, **{str(actor.person): more.department for actor in new}}
+            grown = replace(company, present=(*company.present, *new), nameable=nameable)
+            self._stages[workflow, day, more] = Stage(workflow, self.question.policy_of(workflow), grown)
+        return self._stages[workflow, day, more]
+
+    def delegated(self, workflow: Workflow, day: date, away: str) -> Stage:
+        """The people of that day, and one more who acts for whom is away and has no part of his own."""
+        if (workflow, day, away) not in self._stages:
+            directory = self.question.directory
+            new = Person(directory.organisation, "·new", "")
+            absences = tuple(replace(a, delegate="·new") if a.person == away else a for a in directory.absences)
+            changed = replace(directory, people={**directory.people, "·new": new}, absences=absences)
+            stage = Stage(workflow, self.question.policy_of(workflow), company_on(changed, day))
+            self._stages[workflow, day, away] = stage
+        return self._stages[workflow, day, away]
+
+    def impasses_with(self, stage: Stage, department: str | None) -> tuple[Impasse, ...]:
+        """What cases of a department could not get past with these people; each change is played once."""
+        if (stage, department) not in self._played:
+            self._played[stage, department] = tuple(Play(stage, self.known.memory_of(stage)).impasses(department))
+        return self._played[stage, department]
 
     def impasses(self, workflow: Workflow, day: date) -> Mapping[str | None, tuple[Impasse, ...]]:
         """department → what cases of it could not get past on that day; None for those of no department yet."""
@@ -192,8 +267,8 @@ def _impasses(look: _Look, spans: Sequence[tuple[date, date]], *, remedies: bool
             for department, impasses in found.items():
                 if department is None and len(found) > 1:
                     continue  # it could be given to any of them: what is the matter with those is said of them
-                for impasse in impasses:
-                    posts = tuple(sorted({_called(directory, person) for person, _ in impasse.barred}))
+                for impasse in _simplest(look, workflow, impasses, day):
+                    posts = tuple(sorted({_called(directory, person) for person, why in impasse.barred if why}))
                     kind = (impasse.transition.trigger, impasse.state, impasse.mode, posts, impasse.needed)
                     days = held.setdefault(kind, {}).setdefault(department, [])
                     if days[-1:] != [n]:
@@ -208,6 +283,22 @@ def _impasses(look: _Look, spans: Sequence[tuple[date, date]], *, remedies: bool
                 yield _finding_of(
                     look, workflow, kind, impasse, departments, _joined(spans, numbers), remedies=remedies
                 )
+
+
+def _simplest(look: _Look, workflow: Workflow, impasses: Sequence[Impasse], day: date) -> list[Impasse]:
+    """Without those that others explain: who may not sign makes no difference where there are too few to sign anyway,
+    and nothing else does where there is nobody to be put in charge.
+    """
+    empty = [one for one in impasses if _nobody_to_name(look, workflow, one, day)]
+    hopeless = {(one.transition.trigger, one.state, one.mode) for one in impasses if _is_hopeless(one)}
+    return empty[:1] or [
+        one for one in impasses if _is_hopeless(one) or (one.transition.trigger, one.state, one.mode) not in hopeless
+    ]
+
+
+def _is_hopeless(impasse: Impasse) -> bool:
+    """Whether there are too few for it whatever they did before."""
+    return len(impasse.able) < impasse.needed
 
 
 def _joined(spans: Sequence[tuple[date, date]], numbers: Iterable[int]) -> tuple[tuple[date, date], ...]:
@@ -234,19 +325,86 @@ def _finding_of(
 ) -> Finding:
     question = look.question
     directory = question.directory
-    names = _names_of(directory, [code for code in departments if code is not None])
+    codes = tuple(code for code in departments if code is not None)
+    names = _names_of(directory, codes)
     day = when[0][0]
-    begins = Text(f"自 {day} 起，", f"from {day} on, ") if day > question.first else Text("", "")
-    said = _in_words(directory, workflow, impasse)
-    text = Text(f"{names.zh}：{begins.zh}{said.zh}。", f"{names.en}: {begins.en}{said.en}.")
+    during = _during(question, when)
+    unnamed = _nobody_to_name(look, workflow, impasse, day)
+    said = _nobody_in_words(workflow, unnamed) if unnamed else _in_words(directory, workflow, impasse)
+    text = Text(f"{names.zh}：{during.zh}{said.zh}。", f"{names.en}: {during.en}{said.en}.")
     key = "|".join(["impasse", workflow.key, *map(str, kind)])
-    step_in = "|".join(["impasse", workflow.key, *map(str, kind[:3])])
-    like = (f"{step_in}|somebody", f"{step_in}|nobody") if not impasse.able else (f"{step_in}|somebody",)
-    remedy = _smallest_change(look, workflow, impasse, day) if remedies else _FILL_IT
+    somebody, nobody = _as_bad_as(workflow, impasse.transition.trigger, impasse.state, impasse.mode)
+    worst = unnamed is not None or _is_hopeless(impasse)
+    like = (somebody, nobody) if worst else (somebody,)
+    behind = _behind(workflow, impasse, everything=unnamed is not None) if worst else ()
+    remedy = _FILL_IT
+    if remedies:
+        remedy = _to_fill_with(names, codes) if unnamed else _smallest_change(look, workflow, impasse, day, codes)
     return Finding(
         key, "impasse", True, text, remedy, day, _until(question, when), workflow.key, impasse.transition.trigger,
-        tuple(code for code in departments if code is not None), when, like,
+        codes, when, like, behind,
     )  # fmt: skip
+
+
+def _as_bad_as(workflow: Workflow, trigger: str, state: str, mode: str) -> tuple[str, str]:
+    """That the step is barred to those who could take it; that nobody could at all, which is worse."""
+    step = f"impasse|{workflow.key}|{trigger}|{state}|{mode}"
+    return f"{step}|somebody", f"{step}|nobody"
+
+
+def _behind(workflow: Workflow, impasse: Impasse, *, everything: bool) -> tuple[str, ...]:
+    """The steps that come after this one, in the same row of the sign-off table where it is a step of that table.
+
+    everything   all steps there are: where nobody can be put in charge, nothing of the loop can be told
+    """
+    modes = {mode for mode, _ in workflow.sign_off.rows} if workflow.sign_off else {""}
+    if impasse.transition.sign_off and not everything:
+        modes = {impasse.mode}
+    here = FIVE_STATES.index(workflow.state(impasse.state).counted)
+    return tuple(
+        name
+        for t in workflow.transitions
+        for source in t.sources
+        if everything or FIVE_STATES.index(workflow.state(source).counted) > here
+        for mode in sorted({*modes, ""})
+        for name in _as_bad_as(workflow, t.trigger, source, mode)
+    )
+
+
+def _during(question: Question, when: Sequence[tuple[date, date]]) -> Text:
+    """From when until when, as a sentence begins; nothing where it holds already and for good."""
+    day, until = when[0][0], _until(question, when)
+    if day > question.first:
+        ends = Text(f"至 {until}", f" until {until}") if until else Text("", "")
+        return Text(f"自 {day} 起{ends.zh}，", f"from {day}{ends.en or ' on'}, ")
+    return Text(f"至 {until} 为止，", f"until {until}, ") if until else Text("", "")
+
+
+def _nobody_to_name(look: _Look, workflow: Workflow, impasse: Impasse, day: date) -> Transition | None:
+    """The step that puts somebody in charge, where what is really missing is somebody to be put in charge."""
+    if impasse.able or any(name not in RELATIONS for name in impasse.by):
+        return None
+    company = look.company(day)
+    where = company.departments if impasse.department is None else (impasse.department,)
+    if not set(where).isdisjoint(company.nameable.values()):
+        return None
+    steps = (t for t in workflow.transitions if impasse.state in t.sources and t.target not in (None, impasse.state))
+    return next((t for t in steps if naming_fields(t) and any(name not in RELATIONS for name in t.by)), None)
+
+
+def _nobody_in_words(workflow: Workflow, step: Transition) -> Text:
+    end = _end(workflow)
+    return Text(
+        f"没有人员可以指定为责任人，“{step.title.zh}”无法办理，{workflow.title.zh}永远无法{end.zh}",
+        f"there is nobody to be put in charge, so {step.title.en!r} cannot be done; {workflow.title.en}: never {end.en}",
+    )
+
+
+def _to_fill_with(names: Text, codes: Sequence[str]) -> Text:
+    if not codes:
+        return Text("请先建立部门并编入人员", "Set up the departments and put people into them")
+    each = Text("各", " each") if len(codes) > 1 else Text("", "")
+    return Text(f"请为{names.zh}{each.zh}编入至少 1 人", f"Put at least one person into {names.en}{each.en}")
 
 
 def _in_words(directory: Directory, workflow: Workflow, impasse: Impasse) -> Text:
@@ -254,25 +412,49 @@ def _in_words(directory: Directory, workflow: Workflow, impasse: Impasse) -> Tex
     step, end = impasse.transition.title, _end(workflow)
     mode, by = _mode(workflow, impasse.mode), _listed(workflow, impasse.by)
     loop = Text(f"{workflow.title.zh}{mode.zh}", f"{workflow.title.en}{mode.en}")
+    if not impasse.able and all(name in RELATIONS for name in impasse.by):
+        return Text(
+            f"{by.zh}离校或外出后，“{step.zh}”无人可办，也没有别的出路，{loop.zh}永远无法{end.zh}",
+            f"once {by.en} has left or is away, nobody can take the step {step.en!r}, and there is no other way: "
+            f"{loop.en}: never {end.en}",
+        )
     if not impasse.able:
         return Text(
             f"没有在岗的{by.zh}来办理“{step.zh}”，{loop.zh}永远无法{end.zh}",
             f"nobody present is {by.en}, so nobody can take the step {step.en!r}; {loop.en}: never {end.en}",
         )
-    who = "、".join(dict.fromkeys(_called(directory, person) for person, _ in impasse.barred))
-    took = _did(relation for _, relations in impasse.barred for relation in relations)
+    who = "、".join(dict.fromkeys(_called(directory, person) for person, why in impasse.barred if why))
     if impasse.needed > 1:
-        left = len(set(impasse.able) - {person for person, _ in impasse.barred})
+        left = len(set(impasse.able) - {person for person, why in impasse.barred if why})
+        if left >= impasse.needed:
+            return Text(
+                f"“{step.zh}”需 {impasse.needed} 名{by.zh}签字，且不能全部来自整改部门，{who + '须回避时，' if who else ''}"
+                f"可签的人都属于本部门，{loop.zh}永远无法{end.zh}",
+                f"{step.en!r} takes {impasse.needed} signatures ({by.en}), not all from the department that fixed it; "
+                f"{f'where {who} may not sign, ' if who else ''}all who could sign belong to it; {loop.en}: never {end.en}",
+            )
+        can = Text(f"只有 {left} 人可签", f"only {left} can be had") if left else Text("无人可签", "none can be had")
         return Text(
-            f"“{step.zh}”需 {impasse.needed} 名{by.zh}签字，{who + '须回避时' if who else ''}只剩 {left} 人可签，{loop.zh}永远无法{end.zh}",
+            f"“{step.zh}”需 {impasse.needed} 名{by.zh}签字，{who + '须回避时' if who else ''}{can.zh}，{loop.zh}永远无法{end.zh}",
             f"{step.en!r} takes {impasse.needed} signatures ({by.en}); "
-            f"{f'where {who} may not sign, ' if who else ''}only {left} can be had; {loop.en}: never {end.en}",
+            f"{f'where {who} may not sign, ' if who else ''}{can.en}; {loop.en}: never {end.en}",
         )
-    several = len(dict.fromkeys(person for person, _ in impasse.barred)) > 1
-    they = Text("他们", "they") if several else Text("他", "he")
+    parts: dict[tuple[str, ...], list[str]] = {}  # what they did → who did it
+    for person, relations in impasse.barred:
+        parts.setdefault(relations, []).append(_called(directory, person))
+    everybody = list(dict.fromkeys(name for names in parts.values() for name in names))
+    only = Text("、".join(everybody), ", ".join(everybody))
+    if len(everybody) == 1 and len(parts) == 1:
+        took = _did(*parts)
+        return Text(
+            f"唯一能办理“{step.zh}”的是{only.zh}，他{took.zh}过的{loop.zh}永远无法{end.zh}",
+            f"only {only.en} can take the step {step.en!r}; what he {took.en} is never {end.en} ({loop.en})",
+        )
+    each = [("、".join(dict.fromkeys(names)), _did(relations)) for relations, names in parts.items()]
+    took = Text("、".join(f"{who}{did.zh}" for who, did in each), " and ".join(f"{who} {did.en}" for who, did in each))
     return Text(
-        f"能办理“{step.zh}”的只有{who}，{they.zh}{took.zh}过的{loop.zh}永远无法{end.zh}",
-        f"only {who} can take the step {step.en!r}; what {they.en} {took.en} is never {end.en} ({loop.en})",
+        f"能办理“{step.zh}”的只有{only.zh}，{took.zh}过的{loop.zh}永远无法{end.zh}",
+        f"only {only.en} can take the step {step.en!r}; what {took.en} is never {end.en} ({loop.en})",
     )
 
 
@@ -303,76 +485,134 @@ def _until(question: Question, when: Sequence[tuple[date, date]]) -> date | None
 _FILL_IT = Text("请补足能办理该步骤的岗位", "Fill a post that may take this step")
 
 
-def _smallest_change(look: _Look, workflow: Workflow, impasse: Impasse, day: date) -> Text:
-    """The fewest new holders of one role with whom this impasse is gone, tried out with the play itself."""
+@dataclass(frozen=True, slots=True)
+class _More:
+    """New people who hold one role, as a change that is tried.
+
+    scope        where they hold it
+    department   where they belong themselves
+    """
+
+    role: str
+    count: int
+    scope: str
+    department: str | None
+
+
+def _smallest_change(
+    look: _Look, workflow: Workflow, impasse: Impasse, day: date, departments: Sequence[str] = ()
+) -> Text:
+    """The smallest change with which this impasse is gone, tried out with the play itself: where somebody is away, a
+    delegate for him; the fewest new holders of one role.
+
+    departments   all those it is said of; the first one stands for them
+    """
+
+    def gone(stage: Stage) -> bool:
+        found = look.impasses_with(stage, impasse.department)
+        return not any(one.transition is impasse.transition and one.mode == impasse.mode for one in found)
+
+    others = [one for one in look.impasses(workflow, day).get(impasse.department, ()) if one is not impasse]
+    return _tried(look, workflow, impasse, day, departments, gone, [name for one in others for name in one.by])
+
+
+def _tried(
+    look: _Look,
+    workflow: Workflow,
+    impasse: Impasse,
+    day: date,
+    departments: Sequence[str],
+    gone: Callable[[Stage], bool],
+    others: Iterable[str] = (),
+) -> Text:
+    """others   roles to try after those that the impasse itself speaks of"""
     directory = look.question.directory
-    roles = [name for name in impasse.by if name not in RELATIONS]
-    roles += [
-        name
-        for t in workflow.transitions
-        if impasse.state in t.sources
-        for name in t.by
-        if name not in RELATIONS and name not in roles
-    ]
-    for count in range(1, MOST_NEW + 1):
-        for name in roles:
-            role = name.removesuffix(ANOTHER_DEPARTMENT)
-            for scope, department in _places(directory, name, impasse.department):
-                if not _still_there(look, workflow, impasse, day, Grant(role, scope), department, count):
-                    return _appoint(directory, workflow.called(role), count, scope)
+    roles = _roles_at(workflow, impasse, others)
+    by = Text(f"{day} 前", f"Before {day}: ") if day > look.question.first else Text("", "")
+    for away in _away_with(directory, roles, day):
+        if gone(look.delegated(workflow, day, away)):
+            return _joined_words(by, _delegate(_called(directory, away)))
+    for more in _changes(look, roles, impasse.department):
+        if gone(look.grown(workflow, day, more)):
+            within = replace(more, department=impasse.department)
+            outside = within != more and not gone(look.grown(workflow, day, within))
+            return _joined_words(by, _appoint(directory, workflow, more, day, departments, outside=outside))
+    listed = _listed(workflow, roles)
     return Text(
-        f"请补足{_listed(workflow, tuple(roles)).zh}等岗位的人员后重新检查",
-        f"Fill the posts of {_listed(workflow, tuple(roles)).en}, then check again",
+        f"仅补一个岗位还不够：请先解决其他各条，再补足{listed.zh}后重新检查",
+        f"One post alone is not enough: mend the other findings, fill {listed.en}, then check again",
     )
 
 
-def _places(directory: Directory, name: str, department: str | None) -> Iterator[tuple[str, str | None]]:
+def _joined_words(*texts: Text) -> Text:
+    return Text("".join(t.zh for t in texts), "".join(t.en for t in texts))
+
+
+def _roles_at(workflow: Workflow, impasse: Impasse, others: Iterable[str]) -> tuple[str, ...]:
+    """Roles that could help there: those called upon for the step, for another step from there, for other steps."""
+    names = [*impasse.by, *(name for t in workflow.transitions if impasse.state in t.sources for name in t.by), *others]
+    return tuple(dict.fromkeys(name for name in names if name not in RELATIONS))
+
+
+def _changes(look: _Look, roles: Iterable[str], department: str | None) -> Iterator[_More]:
+    for count in range(1, MOST_NEW + 1):
+        for name in roles:
+            for scope, belongs in _places(look.question, name, department):
+                yield _More(name.removesuffix(ANOTHER_DEPARTMENT), count, scope, belongs)
+
+
+def _places(question: Question, name: str, department: str | None) -> Iterator[tuple[str, str | None]]:
     """(scope of the grant, department of its new holder) worth trying for a role."""
+    directory = question.directory
     if name.endswith(ANOTHER_DEPARTMENT):
         other = next((d.code for d in directory.departments if d.code != department), None)
         if other is not None:
             yield other, other
         return
-    if any(g.role == name and g.scope != WHOLE_ORGANISATION for held in directory.grants.values() for g in held):
-        yield department or WHOLE_ORGANISATION, department
-    yield WHOLE_ORGANISATION, None
-
-
-def _still_there(
-    look: _Look,
-    workflow: Workflow,
-    impasse: Impasse,
-    day: date,
-    grant: Grant,
-    department: str | None,
-    count: int,
-) -> bool:
-    company = look.play(workflow, day).stage.company
-    new = tuple(
-        Actor(company.organisation, "person", person=f"·new{n}", department=department, grants=frozenset({grant}))
-        for n in range(count)
+    scoped = name in question.posts or any(
+        g.role == name and g.scope != WHOLE_ORGANISATION for held in directory.grants.values() for g in held
     )
-    grown = replace(
-        company,
-        present=(*company.present, *new),
-        nameable={**company.nameable, **{str(actor.person): department for actor in new}},
-    )
-    stage = Stage(workflow, look.question.policy_of(workflow), grown)
-    found = Play(stage, look.known.memory_of(stage)).impasses(impasse.department)
-    return any(one.transition is impasse.transition and one.mode == impasse.mode for one in found)
+    if scoped and department is not None:
+        yield department, department
+    else:
+        yield WHOLE_ORGANISATION, None
 
 
-def _appoint(directory: Directory, role: Text, count: int, scope: str) -> Text:
-    where = Text("", "") if scope == WHOLE_ORGANISATION else _names_of(directory, [scope])
-    zh = f"（{where.zh}）" if where.zh else ""
-    en = f" ({where.en})" if where.en else ""
+def _away_with(directory: Directory, names: Iterable[str], day: date) -> list[str]:
+    """Who is away that day and holds one of these roles."""
+    roles = {name.removesuffix(ANOTHER_DEPARTMENT) for name in names}
+    away = dict.fromkeys(absence.person for absence in directory.absences if absence.covers(day))
+    return [person for person in away if any(grant.role in roles for grant in directory.grants_on(person, day))]
+
+
+def _delegate(away: str) -> Text:
+    return Text(f"由{away}委托一名未参与这些事项的人员代办", f"{away} names a delegate who has no part in these cases")
+
+
+def _appoint(
+    directory: Directory, workflow: Workflow, new: _More, day: date, departments: Sequence[str], *, outside: bool
+) -> Text:
+    """outside   it helps only if they do not belong to the departments it is said of"""
+    role, codes = workflow.called(new.role), list(departments)
+    where = Text("", "")
+    if new.scope != WHOLE_ORGANISATION:
+        codes = codes if new.scope in codes else [new.scope]
+        names = _names_of(directory, codes)
+        where = Text(names.zh, f" ({names.en})")
+    each = Text("各", " each") if len(codes) > 1 and where.zh else Text("", "")
+    whose = Text("", "")
+    if outside:
+        everywhere = {department.code for department in directory.departments} <= {*codes}
+        names = Text("任何部门", "every department") if everywhere else _names_of(directory, codes)
+        whose = Text(f"（由不属于{names.zh}的人员担任）", f", from outside {names.en}")
+    others = any(new.scope in (scope, WHOLE_ORGANISATION) for _, scope in directory.holders(new.role, day))
     return Text(
-        f"再任命 {count} 名{role.zh}{zh}，或请其委托他人代办",
-        f"Appoint {count} more: {role.en}{en}; for an absence, name a delegate",
+        f"{where.zh}{each.zh}{'另' if others else ''}请 {new.count} 人担任{role.zh}{whose.zh}",
+        f"Appoint {new.count}{' more' if others else ''}{each.en}: {role.en}{where.en}{whose.en}",
     )
 
 
-def _stuck_cases(look: _Look, spans: Sequence[tuple[date, date]]) -> Iterator[Finding]:
+def _stuck_cases(look: _Look, spans: Sequence[tuple[date, date]], *, remedies: bool) -> Iterator[Finding]:
     """Open cases, with what really happened to them."""
     question = look.question
     loops = {(w.key, w.version): w for w in (*question.workflows, *question.older)}
@@ -390,17 +630,28 @@ def _stuck_cases(look: _Look, spans: Sequence[tuple[date, date]]) -> Iterator[Fi
             if blocked
             else Text("后续步骤无人可办", "a later step has nobody")
         )
-        begins = Text(f"自 {day} 起，", f"from {day} on, ") if day > question.first else Text("", "")
+        during = _during(question, when)
+        remedy = Text(
+            "请补足上述岗位，由未经办过该项的人员担任", "Fill that post with somebody who had no part in the case"
+        )
+        if remedies and blocked:
+            remedy = _change_for(look, workflow, case, blocked[0], day)
         yield Finding(
             f"stuck|{case.number}", "stuck_case", True,
             Text(
-                f"{case.number} 停在“{state.zh}”，{begins.zh}现有人员无人能将其办结：{why.zh}。",
-                f"{case.number} stands at {state.en!r}, and {begins.en}nobody present can bring it to its end: {why.en}.",
+                f"{case.number} 停在“{state.zh}”，{during.zh}现有人员无人能将其办结：{why.zh}。",
+                f"{case.number} stands at {state.en!r}, and {during.en}nobody present can bring it to its end: {why.en}.",
             ),
-            Text("请补足上述岗位，由未经办过该项的人员担任", "Fill that post with somebody who had no part in the case"),
-            day, _until(question, when), workflow.key, blocked[0].transition.trigger if blocked else None,
+            remedy, day, _until(question, when), workflow.key, blocked[0].transition.trigger if blocked else None,
             (case.department,) if case.department else (), when,
         )  # fmt: skip
+
+
+def _change_for(look: _Look, workflow: Workflow, case: Case, impasse: Impasse, day: date) -> Text:
+    """The smallest change with which those present can bring this very case to its end."""
+    impasse = replace(impasse, department=case.department)
+    codes = [case.department] if case.department else []
+    return _tried(look, workflow, impasse, day, codes, lambda stage: Play(stage).closes(case))
 
 
 # --- the directory by itself -----------------------------------------------------------------------------------------
@@ -436,7 +687,7 @@ def _of_the_day(question: Question, day: date) -> Iterator[Finding]:
                     f"{group.name.zh}需要至少 {group.least} 人，现只有 {len(members)} 人。",
                     f"{group.name.en} needs at least {group.least} members and has {len(members)}.",
                 ),
-                Text("请补充成员", "Add members"),
+                Text(f"请再补充 {group.least - len(members)} 名成员", f"Add {group.least - len(members)} more"),
             )  # fmt: skip
         if group.seats and not any(
             s.rank == "chair" and _filled(directory, s.kind, s.holder, day) for s in group.seats
@@ -444,7 +695,7 @@ def _of_the_day(question: Question, day: date) -> Iterator[Finding]:
             yield _warning(
                 "group_without_chair", group.code, day,
                 Text(f"{group.name.zh}没有在任的组长。", f"{group.name.en} has no chair."),
-                Text("请指定组长", "Name a chair"),
+                Text(f"请为{group.name.zh}指定组长", f"Name a chair of {group.name.en}"),
             )  # fmt: skip
     for department in directory.departments:
         if department.external:
@@ -472,7 +723,7 @@ def _of_a_delegate(directory: Directory, absence: Absence, day: date) -> Iterato
         yield _warning(
             "delegate_gone", absence.id, day,
             Text(f"{away}外出，其代办人{delegate}已不在册。", f"{away} is away, and the delegate {delegate} has left."),
-            Text("请另行委托", "Name another delegate"),
+            Text(f"由{away}另行委托一名在岗人员代办", f"{away} names another delegate"),
         )  # fmt: skip
         return
     for other in directory.away(str(absence.delegate), day):
@@ -486,7 +737,7 @@ def _of_a_delegate(directory: Directory, absence: Absence, day: date) -> Iterato
                 f"{away} and {delegate} are away at once and stand in for each other: nobody does." if loop
                 else f"{away} is away, and so is the delegate {delegate}.",
             ),
-            Text("请另行委托在岗人员", "Name a delegate who is there"),
+            Text(f"由{away}另行委托一名在岗人员代办", f"{away} names a delegate who is there"),
         )  # fmt: skip
 
 
@@ -515,7 +766,7 @@ def _of_the_directory(question: Question) -> Iterator[Finding]:
                         f"{who}的“{title.zh}”限于“{grant.scope}”，没有这个部门。",
                         f"{who} holds {title.en!r} in {grant.scope!r}, which is no department.",
                     ),
-                    Text("请改正范围", "Correct its scope"),
+                    Text("请改为现有部门，或收回该职责", "Name a department there is, or withdraw it"),
                 )  # fmt: skip
             elif not over and grant.role not in named:
                 yield _warning(
@@ -524,12 +775,12 @@ def _of_the_directory(question: Question) -> Iterator[Finding]:
                         f"{who}持有“{title.zh}”，没有任何流程用到它。",
                         f"{who} holds {title.en!r}, which no loop knows.",
                     ),
-                    Text("请核对职责名称", "Check the name of the role"),
+                    Text("请改为现有职责，或收回", "Name a role there is, or withdraw it"),
                 )  # fmt: skip
     if question.calendar is None:
         yield Finding(
             "no_calendar", "no_calendar", True, Text("尚未载入日历，时限无法计算。", "No calendar: no deadline can be worked out."),
-            Text("请运行 bihuan calendar load", "Run `bihuan calendar load`"), first,
+            Text("请系统管理员载入放假安排", "Load the calendar: `bihuan calendar load`"), first,
         )  # fmt: skip
     elif question.calendar.warns_on(first):
         ends = question.calendar.known_until
@@ -553,8 +804,14 @@ def _warning(code: str, about: str, day: date, text: Text, remedy: Text) -> Find
 
 
 def _called(directory: Directory, key: str) -> str:
+    """Somebody by his post; where several have one of that name, with his department."""
     person = directory.people.get(key)
-    return key if person is None else person.post or person.name or key
+    if person is None:
+        return key
+    called = person.post or person.name or key
+    if person.department is None or sum(called == (p.post or p.name) for p in directory.people.values()) < 2:
+        return called
+    return f"{_names_of(directory, [person.department]).zh}{called}"
 
 
 def _mode(workflow: Workflow, mode: str) -> Text:

@@ -108,7 +108,7 @@ def test_an_actor_is_somebody_active_of_this_school(school: School) -> None:
         assert people.actor(connection, HERE, "mallory", TODAY) is None
         found = people.actor(connection, THERE, "mallory", TODAY)
     assert found is not None
-    assert (found.organisation, found.principal, {g.scope for g in found.grants if g.role == "safety_staff"}) == (
+    assert (found.organisation, found.principal, frozenset(g.scope for g in found.grants if g.role == "safety_staff")) == (
         THERE, "person:mallory", frozenset({"*"}),
     )  # fmt: skip
 
