@@ -19,7 +19,7 @@ from engine.errors import Busy, FieldFault, InvalidInput, Refusal, Text
 from engine.store import accounts, people, periods
 from engine.store.database import Database
 from workflows.inspection import CYCLE, DUE_ON
-from workflows.roles import GROUPS, ROLES
+from workflows.roles import ADMINISTRATOR, GROUPS, ROLES
 
 T = TypeVar("T")
 
@@ -149,11 +149,26 @@ def withdraw(editor: Editor, person: str, role: str, scope: str, last_day: date 
             raise _not_here(WITHDRAWING, Text(f"{person!r} 没有这项角色", f"{person!r} holds no such role"))
         if held[0].valid_until is not None and held[0].valid_until < last:
             _refuse(WITHDRAWING, "last_day", _no_longer(held[0].valid_until))
+        administered = _administered(connection, editor)
         people.withdraw(connection, editor.organisation, person, role, scope, last)
+        if administered and not _administered(connection, editor):
+            _refuse(WITHDRAWING, "role", NOBODY_ADMINISTERS)
         about["last_day"] = last.isoformat()
         return replace(held[0], valid_until=last)
 
     return editor.does(WITHDRAWING, "withdrawn", about, apply)
+
+
+NOBODY_ADMINISTERS = Text(
+    "这是最后一名系统管理员；请先任命另一名", "nobody else is an administrator; grant the role to somebody else first"
+)
+
+
+def _administered(connection: Connection, editor: Editor) -> bool:
+    """Whether somebody who may sign in keeps the directory today: without one, only who works at the folder could."""
+    held = people.holders(connection, editor.organisation, ADMINISTRATOR, editor.today(connection))
+    keepers = (people.person(connection, editor.organisation, key) for key, _ in held)
+    return any(keeper is not None and keeper.active for keeper in keepers)
 
 
 def _told(grant: Grant) -> dict[str, Any]:
@@ -350,9 +365,14 @@ def update(editor: Editor, person: str, changed: Mapping[str, Any]) -> Person:
             raise _not_here(UPDATING, _nobody(person))
         if strange := sorted(set(changed) - set(UPDATABLE)):
             _refuse(UPDATING, strange[0], _none_of(strange[0], "项目", "entry", UPDATABLE))
+        if not changed:
+            _refuse(UPDATING, "body", Text("没有写明要更改什么", "it names nothing to change"))
         updated = replace(found, **changed)
         _entry(connection, editor, UPDATING, updated, changed)
+        administered = _administered(connection, editor)
         people.update_person(connection, updated)
+        if administered and not _administered(connection, editor):
+            _refuse(UPDATING, "active", NOBODY_ADMINISTERS)
         if found.active and not updated.active:  # should he come back, he signs in anew
             accounts.end_sessions(connection, editor.organisation, person, editor.at)
         return updated

@@ -13,10 +13,11 @@ from api.directory import Editor
 from api.problems import not_for_you, not_from_a_token
 from api.requests import Answers, StrangersAnswers, read_as
 from api.routes.cases import BASE, PROBLEMS, json_of
-from api.routes.directory import ADMINISTRATOR, ME
+from api.routes.directory import ME
 from engine.errors import Text
 from engine.store import accounts
 from engine.store.accounts import Session
+from workflows.roles import ADMINISTRATOR
 
 strangers = APIRouter(prefix=BASE, tags=["sign-in"])  # open: nobody is signed in yet
 router = APIRouter(prefix=BASE, tags=["sign-in"])

@@ -22,10 +22,10 @@ from engine.definition import said
 from engine.directory import Absence, Department, Group, Person, Seat
 from engine.errors import KeyReused, NotAllowed, Text
 from engine.store import people
+from workflows.roles import ADMINISTRATOR
 
 router = APIRouter(prefix=f"{BASE}/people", tags=["directory"])
 
-ADMINISTRATOR = "administrator"
 AUDITOR = "auditor"
 ME = "me"
 ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)

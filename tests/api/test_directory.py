@@ -178,6 +178,31 @@ def test_a_role_is_granted_and_withdrawn_and_stays_on_record(client: httpx.Clien
     assert again.status_code == 404, "what is over cannot end again"
 
 
+@pytest.mark.parametrize(
+    "method, path, body",
+    [
+        ("DELETE", "principal/grants?role=administrator&confirmed=true", None),
+        ("PATCH", "principal", {"active": False, "confirmed": True}),
+    ],
+)
+def test_the_last_administrator_stays_until_there_is_another(
+    method: str, path: str, body: dict[str, Any] | None, client: httpx.Client, school: School
+) -> None:
+    refused = asked(client, school, "principal", method, path, body)
+    assert (refused.status_code, "somebody else first" in refused.json()["obstacle"]) == (422, True), refused.text
+    asked(client, school, "principal", "POST", "teacher/grants", {"role": "administrator"})
+    assert asked(client, school, "principal", method, path, body).status_code == 200
+
+
+@pytest.mark.parametrize("body", [{}, {"name": None}, {"confirmed": True}])
+def test_a_change_of_nothing_is_refused_and_not_on_record(
+    body: dict[str, Any], client: httpx.Client, school: School
+) -> None:
+    refused = asked(client, school, "principal", "PATCH", "teacher", body)
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_input")
+    assert changes(client, school) == []
+
+
 def test_a_withdrawal_does_not_lengthen(client: httpx.Client, school: School) -> None:
     body = {"role": "driver", "valid_until": "2020-03-10"}
     asked(client, school, "principal", "POST", "teacher/grants", body)

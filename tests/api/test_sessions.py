@@ -11,13 +11,13 @@ import pytest
 from api.app import create_app
 from api.bootstrap import Runtime
 from api.directory import Editor, update
-from api.routes.directory import ADMINISTRATOR
 from engine.actor import Grant
 from engine.clock import SimulatedClock
 from engine.directory import Absence
 from engine.store import accounts, people
 from tests.builders import PASSWORD, START, School, a_password, a_runtime, a_school
 from tests.fakes import calling
+from workflows.roles import ADMINISTRATOR
 
 ME = "/api/v1/people/me"
 NEW = "another phrase 77"

@@ -21,7 +21,6 @@ from api.app import create_app
 from api.bootstrap import Runtime
 from api.cli import main
 from api.directory import Editor
-from api.routes.directory import ADMINISTRATOR
 from engine.actor import Actor, Grant
 from engine.authority import may_see, visibility
 from engine.clock import SimulatedClock
@@ -35,6 +34,7 @@ from tests.builders import START, School, a_runtime, a_school
 from tests.fakes import calling
 from workflows import CATALOG
 from workflows.inspection import CYCLE
+from workflows.roles import ADMINISTRATOR
 
 MARK = "SOUTHMARK"  # stands in everything the south has and the north has not
 DAY = START.date()
