@@ -259,6 +259,11 @@ def _in_words(directory: Directory, workflow: Workflow, impasse: Impasse) -> Tex
             f"没有在岗的{by.zh}来办理“{step.zh}”，{loop.zh}永远无法{end.zh}",
             f"nobody present is {by.en}, so nobody can take the step {step.en!r}; {loop.en}: never {end.en}",
         )
+    if not impasse.barred and impasse.needed == 1:
+        return Text(
+            f"办理“{step.zh}”时没有符合条件的人员可指定，{loop.zh}永远无法{end.zh}",
+            f"nobody can be named who meets the conditions of the step {step.en!r}; {loop.en}: never {end.en}",
+        )
     who = "、".join(dict.fromkeys(_called(directory, person) for person, _ in impasse.barred))
     took = _did(relation for _, relations in impasse.barred for relation in relations)
     if impasse.needed > 1:

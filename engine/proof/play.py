@@ -90,6 +90,7 @@ class Step:
 
     fields      the fields of its form that put somebody in charge
     moves       whether its form may name another department with him
+    places      whether it has to name one: no case is without a department after it
     asks        its conditions on people
     tells       the relation it makes whoever takes it stand in, where that is remembered of anybody
     """
@@ -97,6 +98,7 @@ class Step:
     transition: Transition
     fields: tuple[str, ...]
     moves: bool
+    places: bool
     asks: tuple[Guard, ...]
     tells: str | None
 
@@ -182,6 +184,8 @@ class Play:
                 )
                 nobody = known._replace(reporter=SOMEBODY)
                 made[known if any(known.acted) else nobody] = None
+                if any(known.acted):  # he may have left since, and is neither barred then nor of any help
+                    made[self._stand(blank)._replace(reporter=GONE)] = None
         return list(made)
 
     def _opens(self, player: Player, blank: Case) -> bool:
@@ -318,7 +322,8 @@ class Play:
     def _naming(
         self, step: Step, stand: Stand, able: list[Player], involved: frozenset[str], seen: Seen, *, cross: bool
     ) -> Iterator[Outcomes]:
-        yield from self._naming_in(step, stand, able, involved, seen, stand.department)
+        if stand.department is not None or not step.places:
+            yield from self._naming_in(step, stand, able, involved, seen, stand.department)
         if cross and step.moves:
             for department in self._elsewhere(stand.department, involved):
                 there = self.stage.now.seen_from(department)
@@ -382,9 +387,10 @@ class Play:
                 and not t.takes_over
             ):
                 continue
-            moves = "department" in form_of(t).model_fields
+            where = form_of(t).model_fields.get("department")
+            moves, places = where is not None, where is not None and where.is_required()
             asks = tuple(guard for guard in guards_of(t.guards) if guard.of_people)
-            step = Step(t, fields, moves, asks, t.acts_as if t.acts_as in self._relations else None)
+            step = Step(t, fields, moves, places, asks, t.acts_as if t.acts_as in self._relations else None)
             for source in t.sources:
                 found[source].append(step)
         far = len(found)
@@ -527,7 +533,8 @@ class Play:
     def _causes(self, stuck: Iterable[Stand]) -> list[Impasse]:
         """The steps that nobody can take, each as near to the end as those present can bring the cases it keeps from it."""
         led_from: dict[Stand, list[Stand]] = {}
-        queue = deque(self._ways_of(stand).looked_at(stand) for stand in stuck)
+        queue = deque(dict.fromkeys(self._ways_of(stand).looked_at(stand) for stand in stuck))
+        nearest = min(queue, key=lambda one: self.distance[one.state], default=None)
         while queue:
             here = queue.popleft()
             if here not in led_from:
@@ -555,7 +562,23 @@ class Play:
                 if one not in explained:
                     explained.add(one)
                     queue.extend(led_from[one])
+        if nearest is not None and not found:
+            return [self._unmet(nearest)]
         return list(found.values())
+
+    def _unmet(self, stand: Stand) -> Impasse:
+        """Of a case that is stuck though each step is somebody's: a condition on whom the form names keeps him from it."""
+        step = min(
+            (step for step in self._steps[stand.state] if step.transition.target not in (None, stand.state)),
+            key=lambda step: self.distance.get(str(step.transition.target), len(self.distance)),
+        )
+        by = self._called(step, stand.aspect.mode)
+        able = [p for p in self.stage.now.all if self._may(step, stand, p) is not None]
+        persons = tuple(dict.fromkeys(str(p.actor.person) for p in able))
+        needed = self._needed(step, stand)
+        return Impasse(
+            self.workflow, stand.department, stand.state, stand.aspect.mode, step.transition, by, persons, (), needed
+        )
 
     def _ways_of(self, stand: Stand) -> "_Ways":
         return self._ways[stand.department is None]  # what has no department yet gets nowhere without being given one
