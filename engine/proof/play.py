@@ -33,7 +33,7 @@ from engine.definition import State, Transition, Workflow, form_of, guards_of
 from engine.errors import NotAllowed, Text
 from engine.guards import Guard, Situation
 from engine.proof.aspects import Aspect, aspects_of
-from engine.proof.stage import NO_DAY, REPORTING, Player, Seen, Stage, blank_case, case_of, naming_fields
+from engine.proof.stage import NO_DAY, REPORTING, Player, Seen, Stage, blank_case, case_of, naming_fields, relied_on
 
 LEFT = "·left"  # whoever was put in charge of a case and has gone since; no key of a person
 GONE = "·gone"  # whoever reported it and has gone since
@@ -115,6 +115,7 @@ class Play:
         self.distance = _distances(self.workflow)
         self.ends = _ends(self.workflow)
         self._relations = {relation: n for n, relation in enumerate(stage.matters)}
+        self._relied_on = relied_on(self.workflow)
         self._aspects = aspects_of(self.workflow)
         self._cases: dict[Stand, Case] = {}
         self._permits: dict[Any, Permit | None] = {}
@@ -522,6 +523,14 @@ class Play:
             return acted
         return (*acted[:n], acted[n] | new, *acted[n + 1 :])
 
+    def but_for_acts(self, stand: Stand) -> Stand:
+        """All of a case but who acted, where to have acted can only bar him."""
+        acted = (
+            persons if relation in self._relied_on else _NOBODY
+            for relation, persons in zip(self._relations, stand.acted, strict=True)
+        )
+        return stand._replace(acted=tuple(acted) if self._relied_on else ())
+
     def _involved(self, stand: Stand) -> frozenset[str]:
         """Who must be told apart from others of his class: whom his part in the case could bar, and who signed."""
         signers = {name for _, given in stand.signed for text in given for name in signers_of(text)}
@@ -632,8 +641,9 @@ class Play:
 class _Ways:
     """Which cases have a way to the end: the least solution over all that can still be done, worked out where it is asked.
 
-    A case is good when one of its choices has only good outcomes. To have acted never helps, so of two cases that differ
-    in nothing else the one where fewer acted is good if the other is: the other is not looked at before.
+    A case is good when one of its choices has only good outcomes. To have acted never helps, unless a step is left to
+    whoever did; so of two cases that differ in nothing else the one where fewer acted is good if the other is: the other
+    is not looked at before.
     """
 
     def __init__(self, play: Play, known: "_Ways | None" = None) -> None:
@@ -679,7 +689,7 @@ class _Ways:
 
     def _better(self, stand: Stand) -> Stand | None:
         """One that is not known to be good, and differs in nothing but that fewer acted."""
-        for better in self._alike.get(stand._replace(acted=()), ()):
+        for better in self._alike.get(self._play.but_for_acts(stand), ()):
             if better not in self._good and all(map(frozenset.issubset, better.acted, stand.acted)):
                 return better
         return None
@@ -698,7 +708,7 @@ class _Ways:
                     self._awaited_by.setdefault(better, []).append((one, ()))
                     queue.append(better)
                     continue
-                self._alike.setdefault(one._replace(acted=()), []).append(one)
+                self._alike.setdefault(self._play.but_for_acts(one), []).append(one)
                 self._tried[one] = self._play.choices(one, cross=self._known is not None)
             self._put(one)
             queue += self._awaits.get(one, ())

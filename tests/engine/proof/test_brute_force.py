@@ -367,3 +367,18 @@ def test_whoever_reported_it_may_have_left_also_where_he_would_have_been_kept_fr
     compare(loop, people_of(p0="red"))
     stuck = Play(Stage(loop, {}, company_on(people_of(p0="red"), DAY))).impasses("A")
     assert [one.state for one in stuck] == ["assigned"]
+
+
+def test_to_have_acted_helps_where_a_step_is_left_to_whoever_did() -> None:
+    """p0 fixed it before he was relieved, and may close it; where nobody fixed anything, nobody may."""
+    loop = a_small_loop(
+        Transition("fix", "reported", None, WORDS, by=("assignee",), acts_as="fixer"),
+        Transition("leave", "reported", "closed", WORDS, by=("fixer",)),
+    )
+    play = Play(Stage(loop, {}, company_on(people_of(p0=""), DAY)))
+    brute = Brute(loop, {}, people_of(p0=""), DAY)
+    reported = next(iter(brute.opened("A")))
+    fixed = reported._replace(acted=(("fixer", ("p0",)),))
+    brute.explore({reported, fixed})
+    for position in (reported, fixed):
+        assert play.closes(brute.case(position)) == brute.closes(position) == (position == fixed)
