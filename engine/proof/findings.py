@@ -423,6 +423,11 @@ def _in_words(directory: Directory, workflow: Workflow, impasse: Impasse) -> Tex
             f"没有在岗的{by.zh}来办理“{step.zh}”，{loop.zh}永远无法{end.zh}",
             f"nobody present is {by.en}, so nobody can take the step {step.en!r}; {loop.en}: never {end.en}",
         )
+    if not impasse.barred and impasse.needed == 1:
+        return Text(
+            f"办理“{step.zh}”时没有符合条件的人员可指定，{loop.zh}永远无法{end.zh}",
+            f"nobody can be named who meets the conditions of the step {step.en!r}; {loop.en}: never {end.en}",
+        )
     who = "、".join(dict.fromkeys(_called(directory, person) for person, why in impasse.barred if why))
     if impasse.needed > 1:
         left = len(set(impasse.able) - {person for person, why in impasse.barred if why})

@@ -42,6 +42,7 @@ from engine.proof.stage import (
     blank_case,
     case_of,
     naming_fields,
+    relied_on,
     roles_asked_for,
 )
 
@@ -102,6 +103,7 @@ class Step:
     number      its place among the loop's transitions
     fields      the fields of its form that put somebody in charge
     moves       whether its form may name another department with him
+    places      whether it has to name one: no case is without a department after it
     asks        its conditions on people
     tells       the relation it makes whoever takes it stand in, where that is remembered of anybody
     """
@@ -110,6 +112,7 @@ class Step:
     number: int
     fields: tuple[str, ...]
     moves: bool
+    places: bool
     asks: tuple[Guard, ...]
     tells: str | None
 
@@ -147,6 +150,7 @@ class Play:
         self.distance = _distances(self.workflow)
         self.ends = _ends(self.workflow)
         self._relations = {relation: n for n, relation in enumerate(stage.matters)}
+        self._relied_on = relied_on(self.workflow)
         self._aspects = aspects_of(self.workflow)
         self._cases = memory.cases
         self._permits = memory.permits
@@ -218,6 +222,8 @@ class Play:
                 )
                 nobody = known._replace(reporter=SOMEBODY)
                 made[known if any(known.acted) else nobody] = None
+                if any(known.acted):  # he may have left since, and is neither barred then nor of any help
+                    made[self._stand(blank)._replace(reporter=GONE)] = None
         return list(made)
 
     def _opens(self, player: Player, blank: Case) -> bool:
@@ -354,7 +360,8 @@ class Play:
     def _naming(
         self, step: Step, stand: Stand, able: list[Player], involved: frozenset[str], seen: Seen, *, cross: bool
     ) -> Iterator[Outcomes]:
-        yield from self._naming_in(step, stand, able, involved, seen, stand.department)
+        if stand.department is not None or not step.places:
+            yield from self._naming_in(step, stand, able, involved, seen, stand.department)
         if cross and step.moves:
             for department in self._elsewhere(stand.department, involved):
                 there = self.stage.now.seen_from(department)
@@ -420,9 +427,10 @@ class Play:
                 and not t.takes_over
             ):
                 continue
-            moves = "department" in form_of(t).model_fields
+            where = form_of(t).model_fields.get("department")
+            moves, places = where is not None, where is not None and where.is_required()
             asks = tuple(guard for guard in guards_of(t.guards) if guard.of_people)
-            step = Step(t, number, fields, moves, asks, t.acts_as if t.acts_as in self._relations else None)
+            step = Step(t, number, fields, moves, places, asks, t.acts_as if t.acts_as in self._relations else None)
             for source in t.sources:
                 found[source].append(step)
         far = len(found)
@@ -553,6 +561,14 @@ class Play:
             return acted
         return (*acted[:n], acted[n] | new, *acted[n + 1 :])
 
+    def but_for_acts(self, stand: Stand) -> Stand:
+        """All of a case but who acted, where to have acted can only bar him."""
+        acted = (
+            persons if relation in self._relied_on else _NOBODY
+            for relation, persons in zip(self._relations, stand.acted, strict=True)
+        )
+        return stand._replace(acted=tuple(acted) if self._relied_on else ())
+
     def _involved(self, stand: Stand) -> frozenset[str]:
         """Who must be told apart from others of his class: whom his part in the case could bar, and who signed."""
         signers = {name for _, given in stand.signed for text in given for name in signers_of(text)}
@@ -564,7 +580,8 @@ class Play:
     def _causes(self, stuck: Iterable[Stand]) -> list[Impasse]:
         """The steps that nobody can take, each as near to the end as those present can bring the cases it keeps from it."""
         led_from: dict[Stand, list[Stand]] = {}
-        queue = deque(self._ways_of(stand).looked_at(stand) for stand in stuck)
+        queue = deque(dict.fromkeys(self._ways_of(stand).looked_at(stand) for stand in stuck))
+        nearest = min(queue, key=lambda one: self.distance[one.state], default=None)
         while queue:
             here = queue.popleft()
             if here not in led_from:
@@ -592,7 +609,23 @@ class Play:
                 if one not in explained:
                     explained.add(one)
                     queue.extend(led_from[one])
+        if nearest is not None and not found:
+            return [self._unmet(nearest)]
         return list(found.values())
+
+    def _unmet(self, stand: Stand) -> Impasse:
+        """Of a case that is stuck though each step is somebody's: a condition on whom the form names keeps him from it."""
+        step = min(
+            (step for step in self._steps[stand.state] if step.transition.target not in (None, stand.state)),
+            key=lambda step: self.distance.get(str(step.transition.target), len(self.distance)),
+        )
+        by = self._called(step, stand.aspect.mode)
+        able = [p for p in self.stage.now.all if self._may(step, stand, p) is not None]
+        persons = tuple(dict.fromkeys(str(p.actor.person) for p in able))
+        needed = self._needed(step, stand)
+        return Impasse(
+            self.workflow, stand.department, stand.state, stand.aspect.mode, step.transition, by, persons, (), needed
+        )
 
     def _ways_of(self, stand: Stand) -> "_Ways":
         return self._ways[stand.department is None]  # what has no department yet gets nowhere without being given one
@@ -646,8 +679,9 @@ class Play:
 class _Ways:
     """Which cases have a way to the end: the least solution over all that can still be done, worked out where it is asked.
 
-    A case is good when one of its choices has only good outcomes. To have acted never helps, so of two cases that differ
-    in nothing else the one where fewer acted is good if the other is: the other is not looked at before.
+    A case is good when one of its choices has only good outcomes. To have acted never helps, unless a step is left to
+    whoever did; so of two cases that differ in nothing else the one where fewer acted is good if the other is: the other
+    is not looked at before.
     """
 
     def __init__(self, play: Play, known: "_Ways | None" = None) -> None:
@@ -693,7 +727,7 @@ class _Ways:
 
     def _better(self, stand: Stand) -> Stand | None:
         """One that is not known to be good, and differs in nothing but that fewer acted."""
-        for better in self._alike.get(stand._replace(acted=()), ()):
+        for better in self._alike.get(self._play.but_for_acts(stand), ()):
             if better not in self._good and all(map(frozenset.issubset, better.acted, stand.acted)):
                 return better
         return None
@@ -712,7 +746,7 @@ class _Ways:
                     self._awaited_by.setdefault(better, []).append((one, ()))
                     queue.append(better)
                     continue
-                self._alike.setdefault(one._replace(acted=()), []).append(one)
+                self._alike.setdefault(self._play.but_for_acts(one), []).append(one)
                 self._tried[one] = self._play.choices(one, cross=self._known is not None)
             self._put(one)
             queue += self._awaits.get(one, ())

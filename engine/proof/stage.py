@@ -239,7 +239,7 @@ class Stage:
         for never in late:  # whoever reported it is told apart only where he matters for something else
             for relation in never:
                 found[relation] |= core
-        for name in _relied_on(self.workflow):
+        for name in relied_on(self.workflow):
             found[name] = set(everyone)
         return {relation: frozenset(found[relation]) for relation in sorted(found)}
 
@@ -391,7 +391,7 @@ def _bars(workflow: Workflow) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]
                 yield row.never, row.by
 
 
-def _relied_on(workflow: Workflow) -> frozenset[str]:
+def relied_on(workflow: Workflow) -> frozenset[str]:
     """Relations to which a step is left and that only acting brings about."""
     names = {name for transition in workflow.transitions for name in transition.by}
     names |= {name for state in workflow.states for name in state.awaits}

@@ -1,0 +1,384 @@
+"""The proof against brute force: small loops and small schools drawn at random, played with everybody by the real engine.
+
+`BIHUAN_BRUTE` multiplies the number of examples; what was drawn in `make test` is the same every time.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, assume, given, reject, settings
+from hypothesis import strategies as st
+
+from engine.actor import Grant
+from engine.case import Case
+from engine.definition import (
+    DepartmentRef,
+    Form,
+    PersonRef,
+    Policy,
+    Signing,
+    SignOff,
+    State,
+    Transition,
+    Workflow,
+    asks,
+)
+from engine.directory import Absence, Department, Directory, Group, Person, Seat
+from engine.errors import Text, WorkflowError
+from engine.guards import Situation, guard
+from engine.proof import Play
+from engine.proof.stage import Stage, company_on
+from tests.engine.proof.brute import Brute, TooLarge
+
+MORE = int(os.environ.get("BIHUAN_BRUTE", "1"))
+DAY = date(2020, 3, 2)
+WORDS = Text("词", "word")
+
+
+def drawn(examples: int) -> settings:
+    return settings(
+        max_examples=examples * MORE, derandomize=MORE == 1, database=None, deadline=None,
+        suppress_health_check=list(HealthCheck), phases=[Phase.generate, Phase.shrink],
+    )  # fmt: skip
+
+
+# --- loops that know every mechanism ---------------------------------------------------------------------------------
+
+
+class OpenAnything(Form):
+    department: DepartmentRef | None = asks("部门", "Department", default=None)
+
+
+class PutInCharge(Form):
+    assignee: PersonRef = asks("责任人", "In charge")
+
+
+class PutInChargeThere(PutInCharge):
+    department: DepartmentRef = asks("部门", "Department")
+
+
+class OnTheSpot(Form):
+    corrected_by: PersonRef = asks("改正人", "Corrected by")
+
+
+@guard("brute.of_that_department", obstacle=WORDS, remedy=WORDS, of_people=True, reads_form=True)
+def of_that_department(s: Situation) -> bool:
+    return bool(s.people.get(s.data["assignee"]) == s.data.get("department", s.case.department))
+
+
+@guard("brute.not_himself", obstacle=WORDS, remedy=WORDS, of_people=True, reads_form=True)
+def not_himself(s: Situation) -> bool:
+    return str(s.data["corrected_by"]) not in s.actor.selves
+
+
+@guard("brute.with_a_role", obstacle=WORDS, remedy=WORDS, of_people=True)
+def with_a_role(s: Situation) -> bool:
+    return s.actor.holds_any(("red", "blue"))
+
+
+@guard("brute.in_his_own_name", obstacle=WORDS, remedy=WORDS, of_people=True)
+def in_his_own_name(s: Situation) -> bool:
+    return s.actor.on_behalf_of is None
+
+
+def either_level(case: Case, _: Mapping[str, Any]) -> tuple[Case, ...]:
+    return (replace(case, level="general"), replace(case, level="major"))
+
+
+def on_the_spot(case: Case, data: Mapping[str, Any]) -> tuple[Case, ...]:
+    fixer = data["corrected_by"]
+    case = replace(case, assignee=fixer).with_facts({"on_spot": True})
+    return (case.with_acted("fixer", fixer).with_acted("assignee", fixer),)
+
+
+def no_longer_on_the_spot(case: Case, _: Mapping[str, Any]) -> tuple[Case, ...]:
+    return (case.with_facts({"on_spot": False}),)
+
+
+def given_up(case: Case, _: Mapping[str, Any]) -> tuple[Case, ...]:
+    return (replace(case, level="", assignee=None),)
+
+
+def by_everything(case: Case) -> str:
+    if case.facts.get("on_spot"):
+        return "on_spot"
+    if case.level == "major":
+        return "major"
+    return "extended" if case.counters.get("extended") else "general"
+
+
+class Waivers(Policy):
+    may_verify_himself: bool = False
+
+
+MODES = ("general", "major", "extended", "on_spot")
+ROLES = {"red": WORDS, "blue": WORDS, "group": WORDS}
+BY_ROLE = ("red", "blue", "group", "red_of_another_department")
+
+
+def some_of(*names: str, least: int = 1, most: int = 2) -> st.SearchStrategy[tuple[str, ...]]:
+    return st.lists(st.sampled_from(names), min_size=least, max_size=most, unique=True).map(tuple)
+
+
+@st.composite
+def a_row(draw: st.DrawFn, step: str) -> Signing:
+    never = draw(
+        some_of("fixer", "assignee", *(("verifier",) if step == "approve" else ()), "reporter", least=0, most=3)
+    )
+    waived = {name: "may_verify_himself" for name in never[:1] if draw(st.integers(0, 4)) == 4}
+    count = draw(st.sampled_from((1, 1, 2)))
+    apart = "fixing_department" if count > 1 and draw(st.booleans()) else None
+    return Signing(draw(some_of(*BY_ROLE, "anyone", "inspector")), count, never, waived, apart)
+
+
+@st.composite
+def a_loop(draw: st.DrawFn) -> Workflow:
+    """reported → assigned → fixed → verified → closed, with steps, signatures and conditions as they come."""
+    yes = st.booleans()
+    moves = draw(yes)
+    form = PutInChargeThere if moves else PutInCharge
+    guards = (of_that_department,) if draw(yes) else ()
+    graded = draw(st.sampled_from((None, either_level)))
+    steps = [
+        Transition(
+            "assign", "reported", "assigned", WORDS, by=draw(some_of("red", "blue", "anyone", "reporter")),
+            never=draw(some_of("reporter", least=0)), form=form, guards=guards, outcomes=graded,
+        ),
+        Transition(
+            "fix", "assigned", "fixed", WORDS, by=draw(some_of("assignee", "assignee", "red", "holder")), acts_as="fixer"
+        ),
+    ]  # fmt: skip
+    signed = draw(st.sampled_from((True, True, False)))
+    if signed:
+        steps += [
+            Transition("verify", "fixed", "verified", WORDS, sign_off="verify", acts_as="verifier"),
+            Transition("approve", "verified", "closed", WORDS, sign_off="approve"),
+        ]
+    else:
+        never = draw(some_of("fixer", "assignee", "reporter", least=0, most=2))
+        after = draw(some_of("fixer", "verifier", "assignee", least=0, most=3))
+        steps += [
+            Transition(
+                "verify",
+                "fixed",
+                "verified",
+                WORDS,
+                by=draw(some_of(*BY_ROLE, "reporter")),
+                never=never,
+                acts_as="verifier",
+            ),
+            Transition(
+                "approve", "verified", "closed", WORDS, by=draw(some_of(*BY_ROLE, "anyone", "system")), never=after
+            ),
+        ]
+    extra = {
+        "spot": Transition(
+            "spot", "reported", "fixed", WORDS, by=("inspector",), form=OnTheSpot,
+            guards=draw(st.sampled_from(((), (with_a_role,), (not_himself,), (with_a_role, not_himself)))),
+            outcomes=on_the_spot,
+        ),
+        "reassign": Transition("reassign", "assigned", None, WORDS, by=draw(some_of("red", "blue", "assignee")), form=form, guards=guards),
+        "take_over": Transition(
+            "take_over", "assigned", None, WORDS, by=draw(some_of("red", "blue")), takes_over=True,
+            guards=draw(st.sampled_from(((), (in_his_own_name,)))),
+        ),
+        "ask": Transition("ask", "assigned", None, WORDS, by=("assignee",), acts_as="asker"),
+        "extend": Transition(
+            "extend", "assigned", None, WORDS, by=draw(some_of("red", "blue")), never=("asker", "assignee"), counts="extended"
+        ),
+        "return": Transition(
+            "return", "fixed", "assigned", WORDS, sign_off="verify" if signed else None,
+            by=() if signed and draw(yes) else ("red",), alone=True, outcomes=draw(st.sampled_from((None, no_longer_on_the_spot))),
+        ),
+        "retriage": Transition("retriage", "assigned", "reported", WORDS, by=("blue",), outcomes=given_up),
+        "reject": Transition("reject", ("reported", "assigned"), "rejected", WORDS, by=("anyone",)),
+        "confirm": Transition("confirm", "verified", "closed", WORDS, by=draw(some_of("fixer", "verifier", "reporter"))),
+        "give_back": Transition("give_back", "verified", "assigned", WORDS, by=("blue", "verifier"), never=("fixer",)),
+    }  # fmt: skip
+    chosen = set(draw(st.lists(st.sampled_from(sorted(extra)), max_size=3, unique=True))) | {"reject"}
+    if "extend" in chosen:
+        chosen.add("ask")
+    states = [
+        State("reported", WORDS, awaits=("red",)),
+        State("assigned", WORDS, awaits=draw(some_of("assignee", "blue"))),
+        State("fixed", WORDS, awaits=("red",)),
+        State("verified", WORDS, awaits=("red",)),
+        State("closed", WORDS, final=True),
+        State("rejected", WORDS, counts_as="closed", final=True),
+    ]
+    rows = {(mode, step): draw(a_row(step)) for mode in MODES for step in ("verify", "approve")} if signed else None
+    try:
+        return _loop(draw, states, [*steps, *(extra[name] for name in extra if name in chosen)], rows)
+    except WorkflowError:  # excludes everyone it names, or whom no step makes it
+        reject()
+
+
+def _loop(draw: st.DrawFn, states: list[State], transitions: list[Transition], rows: Any) -> Workflow:
+    return Workflow(
+        key="loop", plural="loops", version=1, prefix="HX", title=WORDS, opens_with=OpenAnything,
+        opens_by=draw(some_of("anyone", "system", "red", "red_of_another_department")), opened_as=draw(st.sampled_from((None, "submitter", "asker"))),
+        states=states, transitions=transitions, roles=ROLES,
+        policy=Waivers, sign_off=SignOff(rows, by_everything, reads=("extended",)) if rows else None,
+    )  # fmt: skip
+
+
+# --- small schools ---------------------------------------------------------------------------------------------------
+
+
+@st.composite
+def a_school(
+    draw: st.DrawFn, roles: tuple[str, ...] = ("red", "blue"), group: str = "group", most: int = 4, spans: Any = None
+) -> Directory:
+    """spans   first and last day of grants and absences; for good, and on the day, where none are drawn"""
+    codes = ("A", "B")[: draw(st.integers(1, 2))]
+    keys = [f"p{n}" for n in range(draw(st.integers(1, most)))]
+    span = spans or st.just((None, None))
+    people: dict[str, Person] = {}
+    grants: dict[str, tuple[Grant, ...]] = {}
+    for n, key in enumerate(keys):
+        same = draw(st.sampled_from((None, None, None, None, "x"))) if n else draw(st.sampled_from((None, "x")))
+        people[key] = Person(
+            "school", key, key, draw(st.sampled_from((*codes, None))), active=draw(st.integers(0, 9)) < 9, human=same
+        )
+        grants[key] = draw(_some_grants(roles, codes, span))
+    if draw(st.integers(0, 9)) == 9:
+        people["p9@bureau"] = Person("bureau", "p9", "p9")
+        grants["p9@bureau"] = draw(_some_grants(roles, codes, span))
+    seats = draw(
+        st.lists(
+            st.builds(Seat, st.just("person"), st.sampled_from(keys)) | st.builds(Seat, st.just("role"), st.sampled_from(roles)),
+            max_size=2, unique=True,
+        )
+    )  # fmt: skip
+    absences: list[Absence] = []
+    for n in range(draw(st.sampled_from((0, 0, 1, 1, 2)))):
+        first, last = draw(span)
+        duties = draw(st.sampled_from((frozenset(), frozenset(), frozenset(roles[:1]), frozenset({group}))))
+        absences.append(
+            Absence(
+                str(n), draw(st.sampled_from(keys)), first or DAY, last or DAY,
+                draw(st.none() | st.sampled_from(sorted(people))), duties,
+            )
+        )  # fmt: skip
+    departments = tuple(Department("school", code, Text(code, code)) for code in codes)
+    return Directory(
+        "school", people, grants, (Group(group, Text(group, group), tuple(seats)),), tuple(absences), departments
+    )
+
+
+def _some_grants(roles: tuple[str, ...], codes: tuple[str, ...], span: Any) -> st.SearchStrategy[tuple[Grant, ...]]:
+    one = st.builds(
+        lambda role, scope, days: Grant(role, scope, *days),
+        st.sampled_from(roles),
+        st.sampled_from(("*", *codes)),
+        span,
+    )
+    return st.lists(one, max_size=2, unique=True).map(tuple)
+
+
+# --- the comparison --------------------------------------------------------------------------------------------------
+
+
+def compare(
+    workflow: Workflow, directory: Directory, policy: Mapping[str, Any] | None = None, most: int = 2_000
+) -> int:
+    """Every department, and of every case that came up whether it closes. Returns how many cases that were."""
+    policy = workflow.defaults() if policy is None else policy
+    brute = Brute(workflow, policy, directory, DAY, most)
+    play = Play(Stage(workflow, policy, company_on(directory, DAY)))
+    for department in (*brute.departments, None):
+        try:
+            stuck = brute.stuck(department)
+        except TooLarge:
+            assume(False)
+        impasses = play.impasses(department)
+        assert bool(impasses) == bool(stuck), (
+            "false alarm" if impasses else "false 'clean'",
+            department,
+            sorted(stuck, key=repr)[:3],
+            impasses[:1],
+        )
+    for position in brute.explored:
+        assert play.closes(brute.case(position)) == brute.closes(position), position
+    return len(brute.explored)
+
+
+@drawn(60)
+@given(a_loop(), a_school(), st.booleans())
+def test_no_false_clean_and_no_false_alarm(workflow: Workflow, directory: Directory, waived: bool) -> None:
+    compare(workflow, directory, {**workflow.defaults(), "may_verify_himself": waived})
+
+
+# --- what was found, each as small as it became ----------------------------------------------------------------------
+
+
+def a_small_loop(*transitions: Transition, **given: Any) -> Workflow:
+    """reported → closed, with what a test adds: the states are those its steps speak of."""
+    names = dict.fromkeys(["reported", *(str(t.target or t.source) for t in transitions)])
+    states = [State(name, WORDS, awaits=("red",), final=name == "closed") for name in names]
+    named: dict[str, Any] = {"opens_with": OpenAnything, "opens_by": ("anyone",), "roles": ROLES, "policy": Waivers}
+    return Workflow("loop", "loops", 1, "HX", WORDS, states=states, transitions=transitions, **{**named, **given})
+
+
+def people_of(**held: str) -> Directory:
+    """person → his roles, everywhere; all of department A."""
+    people = {key: Person("school", key, key, "A") for key in held}
+    grants = {key: tuple(Grant(role) for role in roles.split()) for key, roles in held.items()}
+    return Directory("school", people, grants, (), (), (Department("school", "A", Text("A", "A")),))
+
+
+def test_a_step_for_which_nobody_can_be_named_is_an_impasse() -> None:
+    """Every step is somebody's; the condition on whom the form names is met by nobody."""
+    loop = a_small_loop(
+        Transition(
+            "assign", "reported", "assigned", WORDS, by=("red",), form=PutInCharge, guards=(of_that_department,)
+        ),
+        Transition("fix", "assigned", "closed", WORDS, by=("red",)),
+    )
+    directory = people_of(p0="red")
+    directory = replace(directory, people={"p0": replace(directory.people["p0"], department=None)})
+    compare(loop, directory)
+    play = Play(Stage(loop, {}, company_on(directory, DAY)))
+    assert [(one.state, one.transition.trigger) for one in play.impasses("A")] == [("reported", "assign")]
+
+
+def test_a_case_without_a_department_does_not_stay_without_one_when_the_form_names_it() -> None:
+    """Whoever holds the role in A is *of another department* only as long as the case is of none."""
+    loop = a_small_loop(
+        Transition("assign", "reported", "assigned", WORDS, by=("red",), form=PutInChargeThere),
+        Transition("fix", "assigned", "closed", WORDS, by=("red_of_another_department",)),
+    )
+    directory = people_of(p0="red")
+    directory = replace(directory, grants={"p0": (Grant("red"), Grant("red", "A"))})
+    compare(loop, directory)
+    assert Play(Stage(loop, {}, company_on(directory, DAY))).impasses(None)
+
+
+def test_whoever_reported_it_may_have_left_also_where_he_would_have_been_kept_from_a_step() -> None:
+    """p0 may put nobody in charge of what he reported himself; of what somebody reported who left, he may."""
+    loop = a_small_loop(
+        Transition("assign", "reported", "assigned", WORDS, by=("red",), never=("reporter",), form=PutInCharge),
+        Transition("fix", "assigned", "closed", WORDS, by=("assignee",)),
+        Transition("spot", "reported", "closed", WORDS, by=("reporter",)),
+    )
+    compare(loop, people_of(p0="red"))
+    stuck = Play(Stage(loop, {}, company_on(people_of(p0="red"), DAY))).impasses("A")
+    assert [one.state for one in stuck] == ["assigned"]
+
+
+def test_to_have_acted_helps_where_a_step_is_left_to_whoever_did() -> None:
+    """p0 fixed it before he was relieved, and may close it; where nobody fixed anything, nobody may."""
+    loop = a_small_loop(
+        Transition("fix", "reported", None, WORDS, by=("assignee",), acts_as="fixer"),
+        Transition("leave", "reported", "closed", WORDS, by=("fixer",)),
+    )
+    play = Play(Stage(loop, {}, company_on(people_of(p0=""), DAY)))
+    brute = Brute(loop, {}, people_of(p0=""), DAY)
+    reported = next(iter(brute.opened("A")))
+    fixed = reported._replace(acted=(("fixer", ("p0",)),))
+    brute.explore({reported, fixed})
+    for position in (reported, fixed):
+        assert play.closes(brute.case(position)) == brute.closes(position) == (position == fixed)
