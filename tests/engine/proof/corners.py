@@ -101,7 +101,7 @@ def write_down(connection: Connection, directory: Directory) -> None:
     calendars.add(connection, here, CALENDAR, START)
     for department in directory.departments:
         people.add_department(connection, department)
-        periods.owe(connection, periods.Obligation(here, CYCLE, department.code, FIRST))
+        periods.owe(connection, periods.Obligation(here, CYCLE, department.code, FIRST.replace(day=1)))
     for key, person in directory.people.items():
         people.add_person(connection, replace(person, human=None), directory.grants.get(key, ()))
     alike = [(here, key) for key, person in directory.people.items() if person.human]
