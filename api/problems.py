@@ -167,6 +167,8 @@ def problem_content(refusal: Refusal, locale: Locale, instance: str, *, names: b
             content[name] = value
     if isinstance(refusal, NotAllowed) and refusal.could is not None:
         content["could"] = holders(refusal.could, locale, names=names)
+    if isinstance(refusal, OpensDeadCorner):
+        content["findings"] = [finding.in_(locale) for finding in refusal.findings]
     return content
 
 

@@ -338,6 +338,7 @@ class Problem(BaseModel):
     guard: str | None = None
     revision: int | None = None
     could: list[HolderAnswer] = []
+    findings: list[str] = []
 
 
 class Health(BaseModel):

@@ -4,21 +4,26 @@ from pathlib import Path
 
 import click
 
-from api.cli.opening import data_option, json_option, opened, organisation_option, print_json, the_organisation
+from api.cli.opening import data_option, json_option, opened, print_json, the_organisation
 
 STUCK = 1  # exit code while any case could get stuck
 
 
 @click.command()
 @data_option
-@organisation_option
-@click.option("--org", "organisation", hidden=True, help="The same as --organisation.")
+@click.option(
+    "--org", "--organisation", "organisation", help="An organisation by its key; needed when there are several."
+)
 @json_option
 def check(data: Path | None, organisation: str | None, as_json: bool) -> None:
     """Explore every loop against the real directory: could a case come to stand where nobody can close it?
 
-    Looks at every day of the next 90 on which a grant or an absence begins or ends. Exit code 1 if a case could get
-    stuck; warnings alone leave it at 0.
+    Every way a case can go is played with the people there are, from each state and each history of who did what,
+    today and on every day of the next 90 on which a grant, a seat in a group or an absence begins or ends. Open cases
+    are looked at with what really happened to them.
+
+    ✗ is a dead corner, ! a warning, → the smallest change that removes it. Exit code 1 if a case could get stuck;
+    warnings alone leave it at 0. The same question is asked before a change of people or policy is saved.
     """
     from api import checking
     from api.routes.check import answer_of

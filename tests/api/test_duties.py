@@ -9,23 +9,37 @@ from click.testing import CliRunner, Result
 
 from api.cli import duties, main
 from api.folder import Folder
-from engine.directory import Organisation, Person
+from engine.actor import Grant
+from engine.directory import Department, Organisation, Person
 from engine.errors import Text
-from engine.store import people
+from engine.store import calendars, people
 from engine.store.database import Database
-from tests.builders import START, a_database, a_school
+from tests.builders import START, a_calendar, a_database
+
+#: key, role, scope; whoever has no role in a department belongs to none
+SCHOOL = [
+    ("principal", "principal", "*"), ("secretary", "secretary", "*"), ("vp_safety", "vp_safety", "*"),
+    ("safety_head", "safety_head", "*"), ("safety_staff", "safety_staff", "*"), ("xb1_head", "dept_head", "XB1"),
+    ("xb1_safety", "dept_safety", "XB1"), ("teacher", "teacher", "XB1"), ("driver", "", "XB1"),
+]  # fmt: skip
 
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A school, and a bureau with one person."""
+    """A small school, since the check goes through it before each change, and a bureau with one person."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("BIHUAN_LOG_LEVEL", "error")
     monkeypatch.setenv("BIHUAN_DATA", "data")
     Folder(tmp_path / "data").make(simulated=True, at=START)
     database = a_database(tmp_path / "data")
-    a_school(database)
     with database.write() as connection:
+        people.add_organisation(connection, Organisation("school", Text("示范学校", "Sample school")))
+        calendars.add(connection, "school", a_calendar(), START)
+        people.add_department(connection, Department("school", "XB1", Text("机电工程系", "Mechanics")))
+        for key, role, scope in SCHOOL:
+            department = "XB1" if scope == "XB1" else None
+            held = [Grant(role, scope)] if role else []
+            people.add_person(connection, Person("school", key, key, department), held)
         people.add_organisation(connection, Organisation("bureau", Text("市教育局", "Bureau"), kind="bureau"))
         people.add_person(connection, Person("bureau", "inspector", "督导"))
     database.close()
@@ -71,11 +85,11 @@ SESSION = [
     (["department", "XB5", "--name", "汽车工程系", "--name-en", "Automotive"], "XB5  汽车工程系"),
     (["department", "XB5", "--external"], "XB5  汽车工程系  external"),
     (
-        ["group", "acceptance_group", "--chair", "principal", "--member", "role:dept_head", "--least", "2", "--yes"],
+        ["group", "acceptance_group", "--chair", "principal", "--member", "role:dept_head", "--least", "2"],
         "acceptance_group  验收组成员  at least 2\n  chair  principal\n  member  role:dept_head",
     ),
     (
-        ["group", "acceptance_group", "--least", "3", "--yes"],
+        ["group", "acceptance_group", "--least", "3"],
         "at least 3\n  chair  principal\n  member  role:dept_head",
     ),
 ]

@@ -82,7 +82,7 @@ def tenants(tmp_path: Path) -> Iterator[Tenants]:
             connection.exec_driver_sql(f"UPDATE {table} SET {column} = '{MARK}' WHERE organisation = 'south'")  # noqa: S608  names of our own
         for school in (north, south):
             people.give(connection, school.organisation, "principal", Grant(ADMINISTRATOR))
-            periods.owe(connection, periods.Obligation(school.organisation, CYCLE, "HQC", DAY, DAY))
+            periods.owe(connection, periods.Obligation(school.organisation, CYCLE, "HQC", DAY.replace(day=1)))
         people.add_person(connection, Person("south", MARK, MARK, "HQC"))
     with calling(create_app(runtime)) as client:
         theirs = _filled(runtime, client, north, south)
@@ -144,6 +144,10 @@ SENT: dict[str, tuple[str, dict[str, Any]]] = {
     "DELETE /api/v1/people/{person}/grants": ("?role=teacher", {}),
     "POST /api/v1/people/{person}/absences": ("", {"first_day": "2020-03-04", "last_day": "2020-03-09"}),
     "PATCH /api/v1/people/{person}": ("", {"post": "x"}),
+    "PUT /api/v1/people/groups/{code}": (
+        "",
+        {"name": {"zh": "巡查组", "en": "Patrol"}, "seats": [{"kind": "person", "holder": "teacher"}]},
+    ),
     "POST /api/v1/sign-in": ("", {"account": "teacher", "password": "guess"}),
     "POST /api/v1/people/me/password": ("", {"old": "guess", "new": "a phrase of my own"}),
 }
@@ -232,9 +236,11 @@ def test_the_same_picture_and_the_same_key_in_two_schools_are_two(tenants: Tenan
 
 
 def test_another_school_s_message_is_no_cursor(tenants: Tenants) -> None:
-    theirs = tenants.client.get("/api/v1/people/me/inbox", headers=tenants.south.headers("principal")).json()["items"]
+    theirs = tenants.client.get("/api/v1/people/me/inbox", headers=tenants.south.headers("safety_staff")).json()[
+        "items"
+    ]
     [told, unknown] = [
-        tenants.client.get(f"/api/v1/people/me/inbox?cursor={cursor}", headers=tenants.north.headers("principal"))
+        tenants.client.get(f"/api/v1/people/me/inbox?cursor={cursor}", headers=tenants.north.headers("safety_staff"))
         for cursor in (theirs[0]["id"], "nothing")
     ]
     assert (told.status_code, told.content) == (422, unknown.content)

@@ -5,12 +5,17 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+from sqlalchemy import Connection
+
 from engine.actor import Grant
-from engine.directory import Absence, Department, Directory, Group, Person, Seat
+from engine.directory import Absence, Department, Directory, Group, Organisation, Person, Seat
 from engine.errors import Text
 from engine.proof import Question
+from engine.store import calendars, people, periods
+from tests.builders import START
 from tests.engine.fakes import CALENDAR
 from workflows import CATALOG
+from workflows.inspection import CYCLE
 from workflows.roles import ROLES
 
 FIRST = date(2020, 3, 2)  # a Monday
@@ -87,3 +92,22 @@ def a_question(directory: Directory, **changes: Any) -> Question:
     owed = {"inspection": frozenset(department.code for department in directory.departments)}
     asked = Question(CATALOG.newest(), directory, FIRST, lambda w: w.defaults(), CALENDAR, owed, ROLES, POSTS)
     return replace(asked, **changes)
+
+
+def write_down(connection: Connection, directory: Directory) -> None:
+    """The same school in a database, with its calendar and the inspections it owes."""
+    here = directory.organisation
+    people.add_organisation(connection, Organisation(here, Text("示范学校", "Sample school")))
+    calendars.add(connection, here, CALENDAR, START)
+    for department in directory.departments:
+        people.add_department(connection, department)
+        periods.owe(connection, periods.Obligation(here, CYCLE, department.code, FIRST.replace(day=1)))
+    for key, person in directory.people.items():
+        people.add_person(connection, replace(person, human=None), directory.grants.get(key, ()))
+    alike = [(here, key) for key, person in directory.people.items() if person.human]
+    if alike:
+        people.link(connection, alike)
+    for group in directory.groups:
+        people.set_group(connection, here, group)
+    for absence in directory.absences:
+        people.add_absence(connection, here, absence)
