@@ -9,7 +9,8 @@ What is assumed, and is the promise's limit:
 - A guard over facts (dates, evidence, answers) never stands in the way; one over people is asked. Where facts alone
   decide between several outcomes of a step, all of them have to have a way on.
 - One person at a time is put in charge of a case before help comes: were everybody put in charge in turn, nobody would
-  be left to sign in any school. A case stays with its department until then; to hand it on is a way out.
+  be left to sign in any school. A case stays with its department until then; to hand it on is a way out. Whom help puts
+  in charge is there, or somebody there stands in for him: to name somebody away is no way to get something done.
 - Whoever reported a case, and whoever was put in charge of it, may have left since, whatever they were. Nobody else has:
   roles are taken as they hold on the day, and what somebody did under a role he no longer holds is looked at in the
   open cases, which are judged with all that happened to them.
