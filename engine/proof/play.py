@@ -310,9 +310,11 @@ class Play:
                     yield made
 
     def _taking_over(self, step: Step, stand: Stand, able: list[Player]) -> Iterator[Outcomes]:
-        """To have been in charge bars people and frees nobody: it helps only where the assignee is not there."""
+        """It helps only where the assignee is not there, or where he is not barred yet by what he would have to do himself."""
         case = self._case(stand)
-        if any(stands_as("assignee", player.actor, case, self.workflow) for player in self.stage.now.all):
+        if self._barred_by_being_in_charge and any(
+            stands_as("assignee", player.actor, case, self.workflow) for player in self.stage.now.all
+        ):
             return
         done: set[Any] = set()
         for player in able:
@@ -320,6 +322,15 @@ class Play:
             if effect not in done and (made := self._made(step, stand, player, None, stand.department)):
                 done.add(effect)
                 yield made
+
+    @cached_property
+    def _barred_by_being_in_charge(self) -> bool:
+        """Whether no step left to the assignee bars him from anything that being in charge does not bar him from."""
+        told = {t.acts_as for t in self.workflow.transitions if {"assignee", "holder"} & {*t.by}}
+        nevers = [t.never for t in self.workflow.transitions]
+        rows = self.workflow.sign_off.rows.values() if self.workflow.sign_off else ()
+        nevers += [tuple(name for name in row.never if name not in row.waived_by) for row in rows]
+        return all("assignee" in never for never in nevers if told & {*never})
 
     def _naming(
         self, step: Step, stand: Stand, able: list[Player], involved: frozenset[str], seen: Seen, *, cross: bool

@@ -463,3 +463,19 @@ def test_to_have_acted_helps_where_a_step_is_left_to_whoever_did() -> None:
     brute.explore({reported, fixed})
     for position in (reported, fixed):
         assert play.closes(brute.case(position)) == brute.closes(position) == (position == fixed)
+
+
+def test_a_case_is_taken_over_to_spare_the_only_one_who_may_approve() -> None:
+    """p0 is there and in charge, and the only approver: unless p1 takes over and fixes it, nobody approves it."""
+    loop = a_small_loop(
+        Transition("assign", "reported", "assigned", WORDS, by=("red",), form=PutInCharge),
+        Transition("take_over", "assigned", None, WORDS, by=("blue",), takes_over=True),
+        Transition("fix", "assigned", "fixed", WORDS, by=("assignee",), acts_as="fixer"),
+        Transition("approve", "fixed", "closed", WORDS, by=("red",), never=("fixer",)),
+    )
+    compare(loop, people_of(p0="red", p1="blue"))
+    play = Play(Stage(loop, {}, company_on(people_of(p0="red", p1="blue"), DAY)))
+    brute = Brute(loop, {}, people_of(p0="red", p1="blue"), DAY)
+    reported = next(iter(brute.opened("A")))
+    in_charge = reported._replace(state="assigned", assignee="p0", acted=(("assignee", ("p0",)),))
+    assert play.closes(brute.case(in_charge))
