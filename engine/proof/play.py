@@ -9,7 +9,8 @@ What is assumed, and is the promise's limit:
 - A guard over facts (dates, evidence, answers) never stands in the way; one over people is asked. Where facts alone
   decide between several outcomes of a step, all of them have to have a way on.
 - One person at a time is put in charge of a case before help comes: were everybody put in charge in turn, nobody would
-  be left to sign in any school. A case stays with its department until then; to hand it on is a way out.
+  be left to sign in any school. A case stays with its department until then; to hand it on is a way out. Whom help puts
+  in charge is there, or somebody there stands in for him: to name somebody away is no way to get something done.
 - Whoever reported a case, and whoever was put in charge of it, may have left since, whatever they were. Nobody else has:
   roles are taken as they hold on the day, and what somebody did under a role he no longer holds is looked at in the
   open cases, which are judged with all that happened to them.
@@ -346,9 +347,11 @@ class Play:
                     yield made
 
     def _taking_over(self, step: Step, stand: Stand, able: list[Player]) -> Iterator[Outcomes]:
-        """To have been in charge bars people and frees nobody: it helps only where the assignee is not there."""
+        """It helps only where the assignee is not there, or where he is not barred yet by what he would have to do himself."""
         case = self._case(stand)
-        if any(stands_as("assignee", player.actor, case, self.workflow) for player in self.stage.now.all):
+        if self._barred_by_being_in_charge and any(
+            stands_as("assignee", player.actor, case, self.workflow) for player in self.stage.now.all
+        ):
             return
         done: set[Any] = set()
         for player in able:
@@ -356,6 +359,15 @@ class Play:
             if effect not in done and (made := self._made(step, stand, player, None, stand.department)):
                 done.add(effect)
                 yield made
+
+    @cached_property
+    def _barred_by_being_in_charge(self) -> bool:
+        """Whether no step left to the assignee bars him from anything that being in charge does not bar him from."""
+        told = {t.acts_as for t in self.workflow.transitions if {"assignee", "holder"} & {*t.by}}
+        nevers = [t.never for t in self.workflow.transitions]
+        rows = self.workflow.sign_off.rows.values() if self.workflow.sign_off else ()
+        nevers += [tuple(name for name in row.never if name not in row.waived_by) for row in rows]
+        return all("assignee" in never for never in nevers if told & {*never})
 
     def _naming(
         self, step: Step, stand: Stand, able: list[Player], involved: frozenset[str], seen: Seen, *, cross: bool

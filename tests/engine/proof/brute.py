@@ -10,7 +10,7 @@ the real `engine.machine`; only conditions on facts are left out, and clocks. It
 2. one person is put in charge, however often; the case stays with its department, and one without a department is
    followed only until it gets one
 3. then those present, and delegates in the name of those away, must find a way to the loop's own end: where facts decide
-   between several outcomes, from each of them
+   between several outcomes, from each of them; whom they put in charge is there, or somebody there stands in for him
 
 Nobody stands in for anybody: only what no rule reads is left out of a position.
 """
@@ -172,12 +172,13 @@ class Brute:
         return list(self._choices)
 
     def _ways_on(self, here: Position) -> set[tuple[Position, ...]]:
+        there = [key for key in self.nameable if any(actor.standing == key for actor in self.present)]
         found: set[tuple[Position, ...]] = set()
         for transition in self._steps(here):
             names, moves = _names_persons(transition), _names_department(transition)
             for actor in self.present:
                 for department in self.departments if moves else [here.department]:
-                    for named in self.nameable if names else [None]:
+                    for named in there if names else [None]:
                         made = self.made(here, transition, actor, named, department, actor)
                         if made and made != (here,):
                             found.add(made)
@@ -272,7 +273,7 @@ def _opened_to_facts(workflow: Workflow) -> Workflow:
             )
             for t in workflow.transitions
         ],
-        cycles=(), opening=None, opening_guards=(),
+        opening=None, opening_guards=(),
     )  # fmt: skip
 
 
