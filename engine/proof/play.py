@@ -156,6 +156,8 @@ class Play:
         self._cases = memory.cases
         self._permits = memory.permits
         self._led: dict[Any, Aspect] = {}
+        self._fates: dict[Any, Outcomes] = {}
+        self._shown: dict[Player, Actor] = {}  # as a condition on people may see him
         self._clean: set[str | None] = set()
         self._names: dict[Any, tuple[str, ...]] = {}
         within = _Ways(self)
@@ -508,8 +510,11 @@ class Play:
         )  # fmt: skip
         if transition.outcomes is None:
             return (after,)
-        made = (self._stand(case, keep=after) for case in transition.outcomes(self._case(after), data))
-        return tuple(dict.fromkeys(made))
+        at = (step.number, after, named, department)
+        if at not in self._fates:
+            made = (self._stand(case, keep=after) for case in transition.outcomes(self._case(after), data))
+            self._fates[at] = tuple(dict.fromkeys(made))
+        return self._fates[at]
 
     def _aspect_after(self, step: Step, target: str, aspect: Aspect) -> Aspect:
         at = (step, target, aspect)
@@ -520,10 +525,18 @@ class Play:
     def _agreed(self, step: Step, stand: Stand, player: Player, named: str | None, data: Mapping[str, Any]) -> bool:
         """Whether its conditions on people hold."""
         people = {named: self.stage.company.nameable.get(named, data["department"])} if named else {}
-        roles = self._asked if player.actor.person in self._ghosts else self._asked & {role for role, _ in player.held}
-        actor = replace(player.actor, grants=frozenset(map(Grant, roles)))
+        if player not in self._shown:
+            held = self._asked if player.actor.person in self._ghosts else {role for role, _ in player.held}
+            self._shown[player] = replace(player.actor, grants=frozenset(map(Grant, self._asked & held)))
         situation = Situation(
-            self._case(stand), actor, data, NO_DAY, NO_DAY.date(), _NO_CALENDAR, self.stage.policy, people=people
+            self._case(stand),
+            self._shown[player],
+            data,
+            NO_DAY,
+            NO_DAY.date(),
+            _NO_CALENDAR,
+            self.stage.policy,
+            people=people,
         )
         return all(guard.holds(situation) for guard in step.asks)
 
@@ -707,15 +720,17 @@ class _Ways:
         self._alike: dict[Any, list[Stand]] = {}
         self._awake: set[Stand] = set()  # what the case that is asked for could be good by
         self._agenda: list[tuple[int, int, Stand]] = []
+        self._asked: Stand | None = None  # what is to be led on just now: nothing else need wait for it
         self._latest = count(0, -1)  # of equal rank, what was put last comes first
 
     def lead_on(self, stand: Stand) -> bool:
         self._agenda.clear()
         self._awake.clear()
+        self._asked = stand
         self._look_at(stand)
         while self._agenda and not self.is_good(stand):
             *_, here = heappop(self._agenda)
-            if here == stand or self._is_awaited(here):
+            if self._is_awaited(here):
                 self._try(here)
             else:
                 self._awake.discard(here)
@@ -764,7 +779,7 @@ class _Ways:
             queue += self._awaits.get(one, ())
 
     def _is_awaited(self, stand: Stand) -> bool:
-        return any(before not in self._good for before, _ in self._awaited_by.get(stand, ()))
+        return stand == self._asked or any(before not in self._good for before, _ in self._awaited_by.get(stand, ()))
 
     def _put(self, stand: Stand) -> None:
         heappush(self._agenda, (self._rank(stand), next(self._latest), stand))

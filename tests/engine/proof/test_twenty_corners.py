@@ -10,6 +10,8 @@ import pytest
 from engine.actor import Grant
 from engine.directory import Directory
 from engine.proof import Question, check
+from engine.proof.play import Play
+from engine.proof.stage import Stage, case_of, company_on
 from tests.engine.fakes import CALENDAR
 from tests.engine.proof.corners import (
     a_question,
@@ -525,3 +527,36 @@ def test_chinese_sentences_hold_no_key_and_no_english(corner: Corner) -> None:
     for _, said, remedy in corner.found:
         assert not re.search("[A-Za-z]", said + remedy)
         assert not any(role in said + remedy for role in ROLES)
+
+
+@pytest.mark.parametrize(
+    "name", ["the only safety officer is the only one who verifies", "the delegate is the one who fixed it"]
+)
+def test_what_was_asked_before_changes_no_answer(name: str) -> None:
+    """The search goes on from what it knows: in whatever order cases are asked for, each has a way or none."""
+    [corner] = [corner for corner in CORNERS if corner.name == name]
+    question = corner.asked(corner.broken)
+    for workflow in question.workflows:
+        stage = Stage(workflow, question.policy_of(workflow), company_on(question.directory, question.first))
+        forth, back = Play(stage), Play(stage)
+        cases = [
+            case_of(workflow, state.name, assignee=person, department="XB5")
+            for state in workflow.states
+            for person in question.directory.people
+        ]
+        cases = [
+            replace(case, reporter=person)
+            for case in cases
+            if not case.final
+            for person in ("principal", "xb5_safety", "xb5_head")
+        ]
+        cases += [
+            case.with_acted(relation, person)
+            for case in cases
+            for relation in ("fixer", "verifier")
+            for person in ("xb5_safety", "xb5_head")
+        ]
+        one_way = {n: forth.closes(case) for n, case in enumerate(cases)}
+        other_way = {n: back.closes(cases[n]) for n in reversed(range(len(cases)))}
+        assert one_way == other_way
+        assert all(Play(stage).closes(cases[n]) is one_way[n] for n in range(0, len(cases), 41))
