@@ -212,16 +212,6 @@ class Directory:
             if grant.role == role
         ]
 
-    def delegates_of(self, person: str, role: str | None, day: date) -> list[str]:
-        """Who acts for him that day in this role; None asks who stands in for him altogether."""
-        return [
-            absence.delegate
-            for absence in self.away(person, day)
-            if absence.delegate is not None
-            and self._active(absence.delegate) is not None
-            and (not absence.duties or role in absence.duties)
-        ]
-
     def _active(self, person: str) -> Person | None:
         found = self.people.get(person)
         return found if found is not None and found.active else None

@@ -821,9 +821,8 @@ class _Ways:
             for before, outcomes in self._awaited_by.pop(one, ()):
                 if before in self._good:
                     continue
-                if (
-                    not outcomes
-                ):  # it stood behind this one, and is worth looking at now, if anything still waits for it
+                if not outcomes:
+                    # it stood behind this one, and is worth looking at now, if anything still waits for it
                     asleep = before not in self._awake
                     self._awake.discard(before)
                     if not asleep and self._is_awaited(before):

@@ -124,14 +124,6 @@ def test_delegation_does_not_go_on_from_hand_to_hand() -> None:
     assert all(not actor.grants for actor in directory.actors("carl@bureau", DAY))
 
 
-@pytest.mark.parametrize(
-    "duties, role, found", [((), "teacher", ["bob"]), (("driver",), "teacher", []), (("driver",), "driver", ["bob"]),
-                            ((), None, ["bob"]), (("driver",), None, [])],
-)  # fmt: skip
-def test_who_stands_in_is_asked_role_by_role(duties: tuple[str, ...], role: str | None, found: list[str]) -> None:
-    assert a_directory(absences=(away("bob", *duties),)).delegates_of("alice", role, DAY) == found
-
-
 def test_the_directory_changes_on_the_days_its_spans_begin_and_after_they_end() -> None:
     directory = a_directory(
         grants={"bob": (Grant("teacher", valid_until=DAY + timedelta(days=2)), Grant("x", valid_until=date.max))},
