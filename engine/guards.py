@@ -5,11 +5,11 @@ it. A condition whose meaning has to change is a new guard under a new name.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
-from engine.actor import Actor
+from engine.actor import Actor, Grant
 from engine.calendar import Calendar
 from engine.case import Case
 from engine.errors import Text
@@ -46,16 +46,23 @@ class Guard:
     reads_form  it looks at the form's answers, so nobody can say before they are given whether it will hold
     of_people   it looks only at who acts (his accounts, whether he is of the case's department, which of `roles` he holds
                 in whatever scope) and whom the form names, so `engine.proof` asks it too; the others look at facts
-    roles       the roles it asks for: of people `engine.proof` shows it no others
+    roles       the roles it asks for: a condition on people is shown no others, and no scopes. So nobody can write one
+                that `engine.proof` sees in another light than the engine
     """
 
     name: str
-    holds: Callable[[Situation], bool]
+    condition: Callable[[Situation], bool]
     obstacle: Text
     remedy: Text
     reads_form: bool = False
     of_people: bool = False
     roles: frozenset[str] = frozenset()
+
+    def holds(self, situation: Situation) -> bool:
+        if self.of_people and situation.actor.grants:
+            held = frozenset(Grant(role) for role in self.roles if situation.actor.holds_any((role,)))
+            situation = replace(situation, actor=replace(situation.actor, grants=held))
+        return self.condition(situation)
 
 
 _REGISTERED: dict[str, Guard] = {}
@@ -72,10 +79,10 @@ def guard(
 ) -> Callable[[Callable[[Situation], bool]], Guard]:
     """Register the decorated condition as `name`. Raises ValueError when the name is taken."""
 
-    def register(holds: Callable[[Situation], bool]) -> Guard:
+    def register(condition: Callable[[Situation], bool]) -> Guard:
         if name in _REGISTERED:
             raise ValueError(f"guard {name!r} is registered already; a changed meaning needs a new name")
-        _REGISTERED[name] = Guard(name, holds, obstacle, remedy, reads_form, of_people, frozenset(roles))
+        _REGISTERED[name] = Guard(name, condition, obstacle, remedy, reads_form, of_people, frozenset(roles))
         return _REGISTERED[name]
 
     return register

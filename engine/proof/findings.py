@@ -217,25 +217,24 @@ class _Look:
             found: dict[str | None, tuple[Impasse, ...]] = {}
             alike: dict[Any, str | None] = {}
             for department in where:
-                look = stage.signature(department)
-                if (*name, look) in self.known.clean:
+                within = (*name, play.likeness.within(department))
+                if within in self.known.clean:
                     continue
-                if look not in alike:
-                    alike[look] = department
-                    found[department] = tuple(play.impasses(department))
-                    if play.clean_within(department):
-                        self.known.clean.add((*name, look))
-                else:
-                    found[department] = _as_in(stage, found[alike[look]], alike[look], department)
+                look = play.likeness.whole(department)
+                if look in alike:
+                    found[department] = _as_in(play, found[alike[look]], alike[look], department)
+                    continue
+                alike[look] = department
+                found[department] = tuple(play.impasses(department))
+                if play.clean_within(department):
+                    self.known.clean.add(within)
             self.known.whole[at] = {department: impasses for department, impasses in found.items() if impasses}
         return self.known.whole[at]
 
 
-def _as_in(
-    stage: Stage, impasses: Iterable[Impasse], played: str | None, department: str | None
-) -> tuple[Impasse, ...]:
-    """The same for another department that looks alike, with its own people in the parts."""
-    part = stage.parts(played, department)
+def _as_in(play: Play, impasses: Iterable[Impasse], played: str | None, department: str | None) -> tuple[Impasse, ...]:
+    """The same for a department that is the mirror image, with its own people in the parts."""
+    part = play.likeness.parts(played, department)
     return tuple(
         replace(
             one, department=department, able=tuple(part.get(p, p) for p in one.able),
@@ -702,11 +701,12 @@ def _of_the_day(question: Question, day: date) -> Iterator[Finding]:
                 Text(f"{group.name.zh}没有在任的组长。", f"{group.name.en} has no chair."),
                 Text(f"请为{group.name.zh}指定组长", f"Name a chair of {group.name.en}"),
             )  # fmt: skip
+    filled = {role: {scope for _, scope in directory.holders(role, day)} for role in question.posts}
     for department in directory.departments:
         if department.external:
             continue
         for role, title in question.posts.items():
-            if not any(scope == department.code for _, scope in directory.holders(role, day)):
+            if department.code not in filled[role]:
                 yield _warning(
                     f"department_without_{role}", department.code, day,
                     Text(f"{department.name.zh}没有{title.zh}。", f"{department.name.en} has no {title.en}."),

@@ -34,6 +34,7 @@ from engine.definition import State, Transition, Workflow, form_of, guards_of
 from engine.errors import NotAllowed, Text
 from engine.guards import Guard, Situation
 from engine.proof.aspects import Aspect, aspects_of
+from engine.proof.likeness import Likeness
 from engine.proof.stage import (
     NO_DAY,
     REPORTING,
@@ -147,6 +148,7 @@ class Play:
         self.stage = stage
         memory = memory or Memory()
         memory.forget_if_full()
+        self.likeness = Likeness(stage)
         self.workflow = stage.workflow
         self.distance = _distances(self.workflow)
         self.ends = _ends(self.workflow)
@@ -157,15 +159,16 @@ class Play:
         self._permits = memory.permits
         self._led: dict[Any, Aspect] = {}
         self._fates: dict[Any, Outcomes] = {}
-        self._shown: dict[Player, Actor] = {}  # as a condition on people may see him
         self._clean: set[str | None] = set()
         self._names: dict[Any, tuple[str, ...]] = {}
+        self._told: dict[str | None, frozenset[str]] = {}
         within = _Ways(self)
         self._ways = (within, _Ways(self, within))
         organisation = stage.company.organisation
-        #: whoever has left, and how a condition on people sees him: he may have been anybody
         self._ghosts = {name: Player(Actor(organisation, "person", person=name)) for name in (LEFT, GONE)}
-        self._asked = roles_asked_for(self.workflow)
+        anything = frozenset(map(Grant, roles_asked_for(self.workflow)))
+        #: whoever has left, as a condition on people sees him: he may have been anybody
+        self._anybody = {ghost: replace(ghost.actor, grants=anything) for ghost in self._ghosts.values()}
         for player in (*stage.before.all, *stage.now.all, *self._ghosts.values()):
             player.part = memory.parts.setdefault(player.actor, object())
 
@@ -269,8 +272,9 @@ class Play:
         himself = [p for p in self.stage.before.by_self[person] if p.persons == (person,)]
         if not any(self._opens(p, blank) for p in himself):
             return None
-        acted = self._with_acted(stand.acted, "reporter", (person,))
-        return stand._replace(reporter=person, acted=self._with_acted(acted, self.workflow.opened_as, (person,)))
+        acted = self._with_acted(stand.acted, "reporter", (person,), person)
+        acted = self._with_acted(acted, self.workflow.opened_as, (person,), person)
+        return stand._replace(reporter=person, acted=acted)
 
     @cached_property
     def _telling_reporters(self) -> frozenset[str]:
@@ -290,7 +294,7 @@ class Play:
         self, player: Player, step: Step, stand: Stand, involved: frozenset[str], done: set[Any]
     ) -> Iterator[Stand]:
         """done   what was made of this case by others: who acts makes no difference where nothing is remembered of him"""
-        effect = self._remembered(step.tells, player.persons)
+        effect = self._remembered(step.tells, player.persons, stand.reporter)
         alone = self._needed(step, stand) == 1
         for named in self._whom_fate_names(stand, player, involved) if step.fields else (None,):
             if alone and (effect, named) in done:
@@ -331,7 +335,7 @@ class Play:
             able = [player for player in players if self._may(step, stand, player) is not None]
             if not able:
                 continue
-            able.sort(key=lambda player: len(self._remembered(step.tells, player.persons)))
+            able.sort(key=lambda player: len(self._remembered(step.tells, player.persons, stand.reporter)))
             if step.fields:
                 yield from self._naming(step, stand, able, involved, seen, cross=cross)
                 continue
@@ -341,7 +345,7 @@ class Play:
             alone = self._needed(step, stand) == 1
             done: set[Any] = set()
             for player in able:
-                effect = self._remembered(step.tells, player.persons)
+                effect = self._remembered(step.tells, player.persons, stand.reporter)
                 if alone and (effect in done or frozenset() in done):
                     continue
                 if made := self._made(step, stand, player, None, stand.department):
@@ -357,7 +361,10 @@ class Play:
             return
         done: set[Any] = set()
         for player in able:
-            effect = (self._remembered("assignee", player.persons), self._stand_in(player.actor.person))
+            effect = (
+                self._remembered("assignee", player.persons, stand.reporter),
+                self._stand_in(player.actor.person, stand.reporter),
+            )
             if effect not in done and (made := self._made(step, stand, player, None, stand.department)):
                 done.add(effect)
                 yield made
@@ -393,9 +400,9 @@ class Play:
         for tier in (ordinary, None):
             done: set[Any] = set()
             for player in able:
-                effect = self._remembered(step.tells, player.persons)
+                effect = self._remembered(step.tells, player.persons, stand.reporter)
                 for named in self._others(seen, involved | player.selves) if tier is None else tier:
-                    known = self._stand_in(named)
+                    known = self._stand_in(named, stand.reporter)
                     if (effect, known) in done:
                         continue
                     if made := self._made(step, stand, player, named, department):
@@ -413,12 +420,11 @@ class Play:
     def _elsewhere(self, department: str | None, involved: frozenset[str]) -> Iterator[str]:
         """The other departments, one of those that look alike to this case."""
         looks: set[Any] = set()
+        tied = self.likeness.tied_to(involved)
         for code in self.stage.company.departments:
             seen = self.stage.now.seen_from(code)
-            places = frozenset(
-                (player, seen.class_of[player]) for player in seen.involved(self.stage.tied_to(involved))
-            )
-            look = (self.stage.signature(code), places)
+            places = frozenset((player, seen.class_of[player]) for player in seen.involved(tied))
+            look = (self.likeness.beside(code, len(tied)), places)
             if code != department and look not in looks:
                 looks.add(look)
                 yield code
@@ -490,18 +496,18 @@ class Play:
         data["department"] = department
         if step.asks and not self._agreed(step, stand, player, named, data):
             return ()
-        transition = step.transition
-        acted = self._with_acted(stand.acted, step.tells, player.persons) if step.tells else stand.acted
+        transition, reporter = step.transition, stand.reporter
+        acted = self._with_acted(stand.acted, step.tells, player.persons, reporter) if step.tells else stand.acted
         if not permit.completes:
             signed = _signed(stand.signed, str(transition.sign_off), str(permit.signature))
             return (stand._replace(acted=acted, signed=signed),)
         assignee = stand.assignee
         if named is not None and "assignee" in data and not transition.quiet:
-            acted = self._with_acted(acted, "assignee", (named,))
-            assignee = self._stand_in(named)
+            acted = self._with_acted(acted, "assignee", (named,), reporter)
+            assignee = self._stand_in(named, reporter)
         if transition.takes_over:
-            acted = self._with_acted(acted, "assignee", player.persons)
-            assignee = self._stand_in(player.actor.person)
+            acted = self._with_acted(acted, "assignee", player.persons, reporter)
+            assignee = self._stand_in(player.actor.person, reporter)
         target = transition.target or stand.state
         after = Stand(
             target, department if step.fields else stand.department, stand.reporter, assignee,
@@ -525,12 +531,9 @@ class Play:
     def _agreed(self, step: Step, stand: Stand, player: Player, named: str | None, data: Mapping[str, Any]) -> bool:
         """Whether its conditions on people hold."""
         people = {named: self.stage.company.nameable.get(named, data["department"])} if named else {}
-        if player not in self._shown:
-            held = self._asked if player.actor.person in self._ghosts else {role for role, _ in player.held}
-            self._shown[player] = replace(player.actor, grants=frozenset(map(Grant, self._asked & held)))
         situation = Situation(
             self._case(stand),
-            self._shown[player],
+            self._anybody.get(player, player.actor),
             data,
             NO_DAY,
             NO_DAY.date(),
@@ -556,31 +559,43 @@ class Play:
     def _stand(self, case: Case, keep: Stand | None = None) -> Stand:
         """keep   what the case was made from, so that nothing is read back that is no part of it"""
         return Stand(
-            case.state, case.department, case.reporter, self._stand_in(case.assignee), self._aspects.of(case),
+            case.state, case.department, case.reporter, self._stand_in(case.assignee, case.reporter),
+            self._aspects.of(case),
             keep.signed if keep else tuple(sorted(case.signed.items())),
-            tuple(self._remembered(relation, case.who_acted(relation)) for relation in self._relations),
+            tuple(self._remembered(relation, case.who_acted(relation), case.reporter) for relation in self._relations),
             keep.charged if keep else None,
         )  # fmt: skip
 
-    def _stand_in(self, person: str | None) -> str | None:
-        """Of those who matter to nothing, one stands in for all once he is in charge."""
-        return self._one_for_all.get(person, person) if person is not None else None
+    def _stand_in(self, person: str | None, reporter: str | None) -> str | None:
+        """Of those who matter to nothing, one stands in for all once he is in charge; not for whoever reported it."""
+        if person not in self._ordinary or person == reporter:
+            return person
+        return next(one for one in self._ordinary if one != reporter)
 
     @cached_property
-    def _one_for_all(self) -> dict[str, str]:
-        everyone = [person for persons in self.stage.ordinary.values() for person in persons]
-        return dict.fromkeys(everyone, everyone[0]) if everyone else {}
+    def _ordinary(self) -> dict[str, None]:
+        return dict.fromkeys(person for persons in self.stage.ordinary.values() for person in persons)
 
-    def _remembered(self, relation: str | None, persons: Iterable[str]) -> frozenset[str]:
+    def _remembered(self, relation: str | None, persons: Iterable[str], reporter: str | None) -> frozenset[str]:
+        """Who of these matters; and, where it bars from a step that is left to whoever reported it, he too."""
         if relation is None:
             return _NOBODY
-        matter = self.stage.matters.get(relation)
+        matter = self.stage.matters.get(relation, _NOBODY)
+        if relation in self.stage.bar_reporters:
+            matter |= self._told_with(reporter)
         return matter.intersection(persons) if matter else _NOBODY
 
+    def _told_with(self, reporter: str | None) -> frozenset[str]:
+        """Whoever reported a case, and who is tied to him: the steps left to him may be barred to them, whatever they hold."""
+        if reporter not in self._told:
+            known = self.stage.bar_reporters and reporter in self.stage.now.by_self
+            self._told[reporter] = self.likeness.tied_to((str(reporter),)) if known else _NOBODY
+        return self._told[reporter]
+
     def _with_acted(
-        self, acted: tuple[frozenset[str], ...], relation: str | None, persons: Iterable[str]
+        self, acted: tuple[frozenset[str], ...], relation: str | None, persons: Iterable[str], reporter: str | None
     ) -> tuple[frozenset[str], ...]:
-        new = self._remembered(relation, persons)
+        new = self._remembered(relation, persons, reporter)
         n = self._relations.get(relation or "", -1)
         if not new or new <= acted[n]:
             return acted

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import cached_property
-from itertools import permutations
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.actor import ANOTHER_DEPARTMENT, WHOLE_ORGANISATION, Actor, system
 from engine.authority import stands_as
@@ -21,7 +20,6 @@ BROAD = frozenset({"anyone", "holder"})
 #: relations kept in a case's own columns; the others are read from who acted
 COLUMNS = frozenset({"assignee", *REPORTING, *BROAD, "system"})
 NO_DAY = datetime(2000, 1, 1, tzinfo=UTC)  # nothing here depends on time
-MOST_RENAMED = 4  # persons tied to each other who are compared in every order; larger circles are told apart by name
 
 
 @dataclass(frozen=True)
@@ -108,6 +106,31 @@ class Players:
         return self._seen[department]
 
 
+class Standing(NamedTuple):
+    """All that a rule can see of a player, but for who he is.
+
+    fits          the roles named by the loop's rules that he stands as
+    asked         the roles he holds, wherever, that a condition asks for
+    belongs       whether he is of the department, or whom he acts for is
+    of_us         whether he signed in at this organisation
+    self_belongs  whether he acts for somebody and is of the department himself
+    related       whether he stands in what whom he acts for stands in
+    """
+
+    fits: tuple[str, ...]
+    asked: tuple[str, ...]
+    belongs: bool
+    kind: str
+    of_us: bool
+    self_belongs: bool
+    related: bool
+
+    @property
+    def in_his_own_name(self) -> "Standing":
+        """The same, of somebody who acts for nobody."""
+        return self._replace(self_belongs=False, related=True)
+
+
 class Seen:
     """Players in classes: to this loop's rules, those of one class are the same as long as none of them has acted."""
 
@@ -135,7 +158,7 @@ class Seen:
                 self.class_of[player] = standing
         self._fitting: dict[tuple[str, ...], list[list[Player]]] = {}
 
-    def _standing(self, player: Player) -> tuple[Any, ...]:
+    def _standing(self, player: Player) -> "Standing":
         """What a rule of this loop can see of an actor, but for who he is: as what he stands to a case of this department,
         whether he belongs here, which of the roles he holds that a condition asks for.
         """
@@ -146,9 +169,10 @@ class Seen:
         actor = player.actor
         if where not in self._fits:
             self._fits[where] = tuple(n for n in self._named if stands_as(n, actor, self._blank, self._workflow))
-        return (
-            self._fits[where], tuple(sorted(self._asked & {role for role, _ in player.held})), actor.department == here,
-            actor.own_department == here, actor.kind, actor.home is None, actor.in_relations,
+        asked = tuple(sorted(self._asked & {role for role, _ in player.held}))
+        return Standing(
+            self._fits[where], asked, actor.department == here, actor.kind, actor.home is None,
+            actor.own_department == here, actor.in_relations,
         )  # fmt: skip
 
     def candidates(self, names: tuple[str, ...], involved: frozenset[str]) -> Iterator[Player]:
@@ -211,7 +235,6 @@ class Stage:
         self.company = company
         itself = (system(company.organisation),) if _names_the_system(workflow) else ()
         self.now = Players(workflow, (*company.present, *itself))
-        self._shapes: dict[str | None, Mapping[Any, list[tuple[str, ...]]]] = {}
         #: those away have been here; where nobody is, the same players
         self.before = Players(workflow, (*company.present, *company.away, *itself)) if company.away else self.now
 
@@ -224,7 +247,7 @@ class Stage:
         everyone = frozenset(person for player in self.now.all for person in player.selves)
         found: dict[str, set[str]] = {}
         late: list[tuple[str, ...]] = []
-        for never, by in _bars(self.workflow):
+        for never, by in bars(self.workflow):
             related = [name for name in by if name in RELATIONS]
             if any(name not in REPORTING for name in related):
                 persons = set(everyone)
@@ -236,12 +259,17 @@ class Stage:
             for relation in never:
                 found.setdefault(relation, set()).update(persons)
         core = set().union(*found.values())
-        for never in late:  # whoever reported it is told apart only where he matters for something else
+        for never in late:  # whoever reported it is told apart where he matters for something else, and in his own case
             for relation in never:
                 found[relation] |= core
         for name in relied_on(self.workflow):
             found[name] = set(everyone)
         return {relation: frozenset(found[relation]) for relation in sorted(found)}
+
+    @cached_property
+    def bar_reporters(self) -> frozenset[str]:
+        """The relations that bar from a step left to whoever reported the case."""
+        return frozenset(name for never, by in bars(self.workflow) if not REPORTING.isdisjoint(by) for name in never)
 
     @cached_property
     def core(self) -> frozenset[str]:
@@ -258,86 +286,11 @@ class Stage:
                 found.setdefault(player.actor.department, []).append(str(person))
         return {department: tuple(persons) for department, persons in found.items()}
 
-    def signature(self, department: str | None) -> Any:
-        """Two departments of equal signature play the same as long as cases stay in them, on whatever day."""
-        enough = _enough(self.workflow)
-        return frozenset((look, min(len(parts), enough)) for look, parts in self._shape(department).items())
-
-    def parts(self, played: str | None, department: str | None) -> Mapping[str, str]:
-        """Of two departments of equal signature: who of the other has the part that somebody has in the first."""
-        theirs, ours = self._shape(played), self._shape(department)
-        return {
-            one: other
-            for look, parts in theirs.items()
-            for mine, others in zip(parts, ours.get(look, []), strict=False)
-            for one, other in zip(mine, others, strict=True)
-        }
-
-    def tied_to(self, persons: Iterable[str]) -> frozenset[str]:
-        """These and everybody who is tied to one of them, however far."""
-        return frozenset().union(*(self._circles.get(person, (person,)) for person in persons))
-
-    def _shape(self, department: str | None) -> Mapping[Any, list[tuple[str, ...]]]:
-        """How people look from this department → those who look so. Whoever is tied to others looks as the circle of them
-        does, whatever they are called.
-        """
-        if department not in self._shapes:
-            seen = self.before.seen_from(department)
-            found: dict[Any, list[tuple[str, ...]]] = {}
-            circles: dict[tuple[str, ...], list[Player]] = {}
-            for player in self.before.all:
-                if player.tied:
-                    circles.setdefault(self._circles[player.persons[0]], []).append(player)
-                else:
-                    look = (seen.class_of[player], self._place(player.actor.person, department))
-                    found.setdefault(look, []).append(player.persons)
-            for persons, players in circles.items():
-                look, order = self._look_of(persons, players, seen, department)
-                found.setdefault(look, []).append(order)
-            self._shapes[department] = found
-        return self._shapes[department]
-
-    def _look_of(
-        self, persons: tuple[str, ...], players: list[Player], seen: Seen, department: str | None
-    ) -> tuple[Any, tuple[str, ...]]:
-        """(a circle with numbers for names, the persons in the order of these numbers)"""
-        if len(persons) > MOST_RENAMED:
-            return (persons, *sorted(repr((seen.class_of[one], one.persons)) for one in players)), persons
-        found = []
-        for order in permutations(persons):
-            number = {person: str(n) for n, person in enumerate(order)}
-            drawn = sorted(
-                repr((seen.class_of[one], [number[p] for p in one.persons], sorted(number[p] for p in one.selves)))
-                for one in players
-            )
-            found.append(((repr([self._place(person, department) for person in order]), *drawn), order))
-        return min(found)
-
-    def _place(self, person: str | None, department: str | None) -> tuple[bool, bool, bool]:
-        """Whether he is there, may be named, and belongs to the department."""
-        home = self.company.nameable.get(str(person), ...)
-        return person in self._there, home is not ..., home == department
-
-    @cached_property
-    def _there(self) -> frozenset[str | None]:
-        return frozenset(player.actor.person for player in self.now.all if player.actor.on_behalf_of is None)
-
-    @cached_property
-    def _circles(self) -> Mapping[str, tuple[str, ...]]:
-        """person → everybody tied to him by an account or an absence, himself among them, in order."""
-        circle: dict[str, set[str]] = {}
-        for player in self.before.all:
-            if player.tied:
-                together = player.selves.union(*(circle.get(person, ()) for person in player.selves))
-                for person in together:
-                    circle[person] = set(together)
-        return {person: tuple(sorted(together)) for person, together in circle.items()}
-
     @cached_property
     def whole(self) -> Any:
         """Two stages of equal wholes play the same, on whatever day; of those who matter to nothing only the number counts."""
         ordinary = {person for persons in self.ordinary.values() for person in persons}
-        enough = _enough(self.workflow)
+        enough = enough_people(self.workflow)
         found: list[Any] = []
         for players in dict.fromkeys((self.now, self.before)):
             named: set[Any] = set()
@@ -355,10 +308,13 @@ class Stage:
         return tuple(found), self.company.departments
 
 
-def _enough(workflow: Workflow) -> int:
-    """People of one standing: more of them make no difference to the signatures and exclusions of one step."""
+def enough_people(workflow: Workflow) -> int:
+    """So many of one standing that more of them make no difference: each relation that bars from a step has taken one of
+    them and whom he acts for, and there are still as many as have to sign.
+    """
     rows = workflow.sign_off.rows.values() if workflow.sign_off else ()
-    return 2 * max((row.count for row in rows), default=1) + 3
+    barring = {relation for never, _ in bars(workflow) for relation in never}
+    return 2 * max((row.count for row in rows), default=1) + 2 * len(barring) + 1
 
 
 def _roles_named(workflow: Workflow) -> tuple[str, ...]:
@@ -368,6 +324,11 @@ def _roles_named(workflow: Workflow) -> tuple[str, ...]:
     if workflow.sign_off:
         named |= {name for row in workflow.sign_off.rows.values() for name in row.by}
     return tuple(sorted(name for name in named if name not in RELATIONS))
+
+
+def roles_named(workflow: Workflow) -> frozenset[str]:
+    """Every role that makes a difference to the loop, wherever it is held."""
+    return roles_asked_for(workflow) | {name.removesuffix(ANOTHER_DEPARTMENT) for name in _roles_named(workflow)}
 
 
 def roles_asked_for(workflow: Workflow) -> frozenset[str]:
@@ -380,7 +341,7 @@ def _names_the_system(workflow: Workflow) -> bool:
     return any("system" in transition.by for transition in workflow.transitions)
 
 
-def _bars(workflow: Workflow) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
+def bars(workflow: Workflow) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
     """(relations that bar, whom they could bar) of every step."""
     for transition in workflow.transitions:
         if transition.never:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, assume, given, reject, settings
+from hypothesis import HealthCheck, Phase, assume, currently_in_test_context, given, note, reject, settings
 from hypothesis import strategies as st
 
 from engine.actor import Grant
@@ -25,6 +25,8 @@ from engine.definition import (
     Transition,
     Workflow,
     asks,
+    form_of,
+    guards_of,
 )
 from engine.directory import Absence, Department, Directory, Group, Person, Seat
 from engine.errors import Text, WorkflowError
@@ -75,7 +77,7 @@ def not_himself(s: Situation) -> bool:
     return str(s.data["corrected_by"]) not in s.actor.selves
 
 
-@guard("brute.with_a_role", obstacle=WORDS, remedy=WORDS, of_people=True)
+@guard("brute.with_a_role", obstacle=WORDS, remedy=WORDS, of_people=True, roles=("red", "blue"))
 def with_a_role(s: Situation) -> bool:
     return s.actor.holds_any(("red", "blue"))
 
@@ -286,6 +288,8 @@ def _some_grants(roles: tuple[str, ...], codes: tuple[str, ...], span: Any) -> s
 def compare(workflow: Workflow, directory: Directory, policy: Mapping[str, Any] | None = None, most: int = 800) -> int:
     """Every department, and of every case that came up whether it closes. Returns how many cases that were."""
     policy = workflow.defaults() if policy is None else policy
+    if currently_in_test_context():
+        note(_drawn_in_words(workflow, directory, policy))
     brute = Brute(workflow, policy, directory, DAY, most)
     play = Play(Stage(workflow, policy, company_on(directory, DAY)))
     for department in (*brute.departments, None):
@@ -303,6 +307,26 @@ def compare(workflow: Workflow, directory: Directory, policy: Mapping[str, Any] 
     for position in brute.explored:
         assert play.closes(brute.case(position)) == brute.closes(position), position
     return len(brute.explored)
+
+
+def _drawn_in_words(workflow: Workflow, directory: Directory, policy: Mapping[str, Any]) -> str:
+    """What it takes to write the example down as a test of its own."""
+    rows = workflow.sign_off.rows if workflow.sign_off else {}
+    return "\n".join(
+        [
+            f"opens_by={workflow.opens_by} opened_as={workflow.opened_as} policy={dict(policy)}",
+            *(
+                f"{t.trigger}: {'|'.join(t.sources)} → {t.target} by={t.by} never={t.never} acts_as={t.acts_as}"
+                f" sign_off={t.sign_off} form={form_of(t).__name__} guards={[g.name for g in guards_of(t.guards)]}"
+                f" outcomes={t.outcomes and getattr(t.outcomes, '__name__', t.outcomes)}"
+                for t in workflow.transitions
+            ),
+            *(f"{state.name} awaits {state.awaits}" for state in workflow.states if state.awaits),
+            *(f"{at}: {row}" for at, row in rows.items()),
+            *(f"{key}: {person} {directory.grants.get(key)}" for key, person in directory.people.items()),
+            *map(repr, (*directory.groups, *directory.absences, *directory.departments)),
+        ]
+    )
 
 
 @drawn(50)
@@ -479,3 +503,19 @@ def test_a_case_is_taken_over_to_spare_the_only_one_who_may_approve() -> None:
     reported = next(iter(brute.opened("A")))
     in_charge = reported._replace(state="assigned", assignee="p0", acted=(("assignee", ("p0",)),))
     assert play.closes(brute.case(in_charge))
+
+
+def test_whoever_reported_an_open_case_is_kept_from_approving_what_he_fixed_on_the_spot() -> None:
+    """p0 is alone, holds nothing and reported it; an inspector may approve, but for what he fixed himself."""
+    loop = a_small_loop(
+        Transition("assign", "reported", "assigned", WORDS, by=("red",), form=PutInCharge),
+        Transition("fix", "assigned", "fixed", WORDS, by=("assignee",), acts_as="fixer"),
+        Transition("spot", "reported", "fixed", WORDS, by=("inspector",), form=OnTheSpot, outcomes=on_the_spot),
+        Transition("approve", "fixed", "closed", WORDS, by=("red", "inspector"), never=("fixer",)),
+    )
+    for directory, closes in ((people_of(p0=""), False), (people_of(p0="", p1=""), True)):
+        brute = Brute(loop, {}, directory, DAY)
+        reported = next(one for one in brute.opened("A") if one.reporter == "p0")
+        brute.explore({reported})
+        assert Play(Stage(loop, {}, company_on(directory, DAY))).closes(brute.case(reported)) is closes
+        assert brute.closes(reported) is closes
