@@ -159,6 +159,7 @@ class Play:
         self._permits = memory.permits
         self._led: dict[Any, Aspect] = {}
         self._fates: dict[Any, Outcomes] = {}
+        self._agreements: dict[Any, bool] = {}
         self._clean: set[str | None] = set()
         self._names: dict[Any, tuple[str, ...]] = {}
         self._told: dict[str | None, frozenset[str]] = {}
@@ -529,19 +530,16 @@ class Play:
         return self._led[at]
 
     def _agreed(self, step: Step, stand: Stand, player: Player, named: str | None, data: Mapping[str, Any]) -> bool:
-        """Whether its conditions on people hold."""
-        people = {named: self.stage.company.nameable.get(named, data["department"])} if named else {}
-        situation = Situation(
-            self._case(stand),
-            self._anybody.get(player, player.actor),
-            data,
-            NO_DAY,
-            NO_DAY.date(),
-            _NO_CALENDAR,
-            self.stage.policy,
-            people=people,
-        )
-        return all(guard.holds(situation) for guard in step.asks)
+        """Whether its conditions on people hold: they look at nothing else than what they are remembered by."""
+        at = (step.number, player, named, stand.department, data["department"])
+        if at not in self._agreements:
+            people = {named: self.stage.company.nameable.get(named, data["department"])} if named else {}
+            actor = self._anybody.get(player, player.actor)
+            situation = Situation(
+                self._case(stand), actor, data, NO_DAY, NO_DAY.date(), _NO_CALENDAR, self.stage.policy, people=people
+            )
+            self._agreements[at] = all(guard.holds(situation) for guard in step.asks)
+        return self._agreements[at]
 
     # --- a case and its stand ---
 

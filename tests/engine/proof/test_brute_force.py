@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, assume, currently_in_test_context, given, note, reject, settings
 from hypothesis import strategies as st
 
@@ -233,10 +234,11 @@ def _loop(draw: st.DrawFn, states: list[State], transitions: list[Transition], r
 
 @st.composite
 def a_school(
-    draw: st.DrawFn, roles: tuple[str, ...] = ("red", "blue"), group: str = "group", most: int = 4, spans: Any = None
-) -> Directory:
+    draw: st.DrawFn, roles: tuple[str, ...] = ("red", "blue"), group: str = "group", most: int = 4, spans: Any = None,
+    departments: int = 2,
+) -> Directory:  # fmt: skip
     """spans   first and last day of grants and absences; for good, and on the day, where none are drawn"""
-    codes = ("A", "B")[: draw(st.integers(1, 2))]
+    codes = ("A", "B", "C")[: draw(st.integers(1, departments))]
     keys = [f"p{n}" for n in range(draw(st.integers(1, most)))]
     span = st.just((None, None)) if spans is None else spans
     people: dict[str, Person] = {}
@@ -266,9 +268,9 @@ def a_school(
                 draw(st.none() | st.sampled_from(sorted(people))), duties,
             )
         )  # fmt: skip
-    departments = tuple(Department("school", code, Text(code, code)) for code in codes)
+    named = tuple(Department("school", code, Text(code, code)) for code in codes)
     return Directory(
-        "school", people, grants, (Group(group, Text(group, group), tuple(seats)),), tuple(absences), departments
+        "school", people, grants, (Group(group, Text(group, group), tuple(seats)),), tuple(absences), named
     )
 
 
@@ -402,7 +404,31 @@ SPANS = st.tuples(_DAYS, st.integers(0, 8)).map(lambda drawn: (drawn[0], drawn[0
 @drawn(15)
 @given(a_loop(), a_school(spans=SPANS | st.just((None, None)), most=3))
 def test_the_days_of_change_say_what_holds_on_all_the_others(workflow: Workflow, directory: Directory) -> None:
+    says_what_each_day_says(workflow, directory)
+
+
+@st.composite
+def a_crowded_school(draw: st.DrawFn) -> Directory:
+    """Up to three departments, and of those who hold nothing more than make any difference."""
+    directory = draw(a_school(spans=SPANS | st.just((None, None)), departments=3, most=3))
+    people, grants = dict(directory.people), dict(directory.grants)
+    for key, person in directory.people.items():
+        if person.organisation == "school" and not grants[key]:
+            for n in range(draw(st.sampled_from((0, 3, 4)))):
+                people[f"{key}.{n}"] = replace(person, person=f"{key}.{n}", human=None)
+    return replace(directory, people=people, grants=grants)
+
+
+@drawn(25)
+@given(a_loop(), a_crowded_school())
+def test_what_is_left_out_of_a_department_makes_no_difference_to_it(workflow: Workflow, directory: Directory) -> None:
+    says_what_each_day_says(workflow, directory)
+
+
+def says_what_each_day_says(workflow: Workflow, directory: Directory) -> None:
     """Each of 20 days played by itself, against what `check` makes of the days of change and of what it played before."""
+    if currently_in_test_context():
+        note(_drawn_in_words(workflow, directory, {}))
     question = Question([workflow], directory, DAY, lambda w: w.defaults(), days=20)
     told = {
         (department, day)
@@ -519,3 +545,34 @@ def test_whoever_reported_an_open_case_is_kept_from_approving_what_he_fixed_on_t
         brute.explore({reported})
         assert Play(Stage(loop, {}, company_on(directory, DAY))).closes(brute.case(reported)) is closes
         assert brute.closes(reported) is closes
+
+
+AWAY = (DAY + timedelta(days=3), DAY + timedelta(days=5))
+
+
+@pytest.mark.parametrize(
+    "delegate", [None, "p0", "stranger"], ids=["nobody", "somebody with a part in it", "a stranger"]
+)
+@pytest.mark.parametrize("signing, others", [(1, 0), (1, 4), (2, 1), (2, 2), (2, 8)])
+def test_somebody_of_another_department_makes_a_difference_where_there_are_not_enough(
+    signing: int, others: int, delegate: str | None
+) -> None:
+    """p1 and others of B approve what was fixed in A, one or two of them; p1 goes away for three days."""
+    rows = {("general", "approve"): Signing(("blue_of_another_department",), signing, ("fixer",))}
+    loop = a_small_loop(
+        Transition("fix", "reported", "fixed", WORDS, by=("red",), acts_as="fixer"),
+        Transition("approve", "fixed", "closed", WORDS, sign_off="approve"),
+        sign_off=SignOff(rows, by_everything),
+    )
+    names = ["p1", *(f"q{n}" for n in range(others))]
+    people = {key: Person("school", key, key, "B") for key in names}
+    people |= {"p0": Person("school", "p0", "p0", "A"), "stranger": Person("bureau", "stranger", "stranger")}
+    directory = Directory(
+        "school", people, {"p0": (Grant("red"),), **dict.fromkeys(names, (Grant("blue", "B"),))},
+        absences=(Absence("a", "p1", *AWAY, delegate),),
+        departments=tuple(Department("school", code, Text(code, code)) for code in "AB"),
+    )  # fmt: skip
+    question = Question([loop], directory, DAY, lambda w: w.defaults(), days=20)
+    stuck = {f.when for f in check(question, remedies=False) if f.code == "impasse" and "A" in f.departments}
+    assert stuck == ({(AWAY,)} if others < signing and delegate != "stranger" else set())
+    says_what_each_day_says(loop, directory)
