@@ -25,7 +25,8 @@ from engine.errors import DefinitionGone, FolderError, Text
 from engine.events import Recipient
 from engine.handle import Engine
 from engine.store import accounts, answers, cases, history, outbox, people
-from engine.store.database import Database
+from engine.store.clock import DatabaseClock
+from engine.store.database import Database, mark_of, set_mark
 from engine.tick import Ticked, tick
 from notifications.channels import Channel
 from notifications.channels.console import ConsoleChannel
@@ -39,7 +40,7 @@ from workflows.wording import ERROR_WORDS
 
 log = structlog.get_logger(__name__)
 
-# The database's own word on what it holds, which no lost or edited marker can change: SQLite's application_id.
+# The database's own word on what it holds, which no lost or edited marker can change.
 SIMULATED_ID = 0x42485349  # "BHSI"
 REAL_ID = 0x42485245  # "BHRE"; 0 in a database that says nothing
 
@@ -142,7 +143,7 @@ def make_folder(folder: Folder, settings: Settings, *, simulated: bool = False, 
         _must_be_of_its_kind(database, folder)
         migrations.upgrade(database)
         with database.write() as connection:
-            connection.exec_driver_sql(f"PRAGMA application_id = {SIMULATED_ID if simulated else REAL_ID}")
+            set_mark(connection, SIMULATED_ID if simulated else REAL_ID)
     finally:
         database.close()
 
@@ -167,7 +168,7 @@ def open_runtime(
     folder = Folder(settings.data)
     folder.must_be_made()
     if clock is not None:
-        folder.must_be(simulated=not isinstance(clock, SystemClock))
+        folder.must_be(simulated=not isinstance(clock, SystemClock | DatabaseClock))
     simulated = folder.simulated
     _must_be_there(folder, settings)
     database = _database(folder, settings)
@@ -197,8 +198,8 @@ def open_runtime(
 def _database(folder: Folder, settings: Settings) -> Database:
     if not settings.database_url:
         return Database.in_file(folder.database)
-    inside = _database_file(folder, settings).parent
-    if not inside.is_dir():
+    file = _database_file(folder, settings)
+    if file is not None and not (inside := file.parent).is_dir():
         raise FolderError(
             Text(
                 f"BIHUAN_DATABASE_URL 所指的目录 {inside} 不存在。请先建立它，或改正设置。",
@@ -208,14 +209,17 @@ def _database(folder: Folder, settings: Settings) -> Database:
     return Database(settings.database_url)
 
 
-def _database_file(folder: Folder, settings: Settings) -> Path:
+def _database_file(folder: Folder, settings: Settings) -> Path | None:
+    """Where the database lies; None where a server keeps it."""
+    if settings.on_server:
+        return None
     return Path(make_url(settings.database_url).database or "") if settings.database_url else folder.database
 
 
 def _must_be_there(folder: Folder, settings: Settings) -> None:
     """Raises FolderError when the database of a made folder is gone: making an empty one would bury the loss."""
     file = _database_file(folder, settings)
-    if file.parent.is_dir() and not file.is_file():
+    if file is not None and file.parent.is_dir() and not file.is_file():
         raise FolderError(
             Text(
                 f"数据目录 {folder.path} 的数据库 {file.name} 不见了。请从备份恢复该文件；从未存过数据的，可删去该目录重建。",
@@ -228,7 +232,7 @@ def _must_be_there(folder: Folder, settings: Settings) -> None:
 def _must_be_of_its_kind(database: Database, folder: Folder) -> None:
     """Raises FolderError when the database says the contrary of the marker: one of the two is not this folder's."""
     with database.read() as connection:
-        said = connection.exec_driver_sql("PRAGMA application_id").scalar_one()
+        said = mark_of(connection)
     if said == (REAL_ID if folder.simulated else SIMULATED_ID):
         zh, en = ("真实数据", "real data") if folder.simulated else ("模拟数据", "a simulation")
         raise FolderError(
@@ -242,7 +246,7 @@ def _must_be_of_its_kind(database: Database, folder: Folder) -> None:
 
 def _clock_of(folder: Folder, database: Database) -> Clock:
     if not folder.simulated:
-        return SystemClock()
+        return DatabaseClock(database) if database.on_server else SystemClock()
     with database.read() as connection:
         recorded = history.latest_instant(connection)
     # whichever is later: a process that was killed could not save its last instant, its events say it

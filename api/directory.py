@@ -82,6 +82,7 @@ class Editor:
             if opened and not self.confirmed:
                 raise OpensDeadCorner(opened.values(), asked=asked)
             with self.database.write() as connection:
+                people.change_alone(connection, self.organisation)
                 if self.check and people.last_change(connection, self.organisation) != seen:
                     continue  # what was thought about is not what there is any more
                 done = apply(connection)

@@ -15,6 +15,7 @@ from engine.definition import said
 from engine.errors import FolderError, Locale, Text
 
 PREFIX = "BIHUAN_"
+SERVERS = frozenset({"postgresql", "postgresql+psycopg"})
 FOR_THE_SHELL = "BIHUAN_API"  # the demo hands this one out, for curl
 
 
@@ -32,7 +33,8 @@ class Settings(BaseSettings):
 
     data: Path = Field(Path("bihuan-data"), description="The data folder: database, uploaded files, marker")
     database_url: str | None = Field(
-        None, description="Where the database is, if not in the data folder; this version speaks SQLite only"
+        None,
+        description="Where the database is, if not in the data folder: `sqlite:///path` or `postgresql://user@host/name`",
     )
     host: str = Field("127.0.0.1", description="Address that `serve` listens on")
     port: int = Field(8000, ge=0, le=65535, description="Port that `serve` listens on; 0 takes a free one")
@@ -63,15 +65,18 @@ class Settings(BaseSettings):
 
     @field_validator("database_url")
     @classmethod
-    def _sqlite_only(cls, value: str | None) -> str | None:
+    def _a_database(cls, value: str | None) -> str | None:
         if value is None:
             return None
         scheme, _, rest = value.partition(":")
+        if scheme in SERVERS:
+            return value
         if scheme != "sqlite":
             raise said(
                 Text(
-                    f"本版本的数据存于 SQLite（sqlite:///路径），尚不支持“{scheme}”",
-                    f"this version keeps its data in SQLite (sqlite:///path); {scheme!r} is not supported yet",
+                    f"数据存于 SQLite（sqlite:///路径）或 PostgreSQL（postgresql://用户@主机/库名），不支持“{scheme}”",
+                    "data is kept in SQLite (sqlite:///path) or PostgreSQL (postgresql://user@host/name); "
+                    f"{scheme!r} is neither",
                 )
             )
         path = rest.removeprefix("///").partition("?")[0]
@@ -97,6 +102,11 @@ class Settings(BaseSettings):
                 )
             )
         return value
+
+    @property
+    def on_server(self) -> bool:
+        """Whether a server keeps the database, and any number of processes share it."""
+        return self.database_url is not None and self.database_url.partition(":")[0] in SERVERS
 
     @property
     def secure(self) -> bool:

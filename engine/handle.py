@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 import secrets
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -51,10 +51,11 @@ from engine.machine import (
     why_not,
 )
 from engine.store import answers, calendars, cases, files, history, outbox, people, periods, policies, refusals, timers
-from engine.store.database import Connection, Database
+from engine.store.database import Connection, Database, is_collision, is_lost
 
 CASE_NUMBER = re.compile(r"[A-Z]{1,8}-\d{4}-\d{4,12}", re.ASCII)
 TRIGGER = re.compile(r"[a-z_]{1,64}")
+MOST_COLLISIONS = 3  # tries of one command; the second finds what the other wrote
 POSTS_NAMED = 3  # in the remedy of a refusal; `could` has them all
 
 #: how the case at the other end of a bond calls it
@@ -119,9 +120,23 @@ def handle(engine: Engine, group: Sequence[Asked]) -> list[Outcome]:
 
     Raises `Busy` when the transaction as a whole could not be made durable: then none of them happened.
     """
-    with engine.database.write() as connection:
-        turn = _Turn(engine, connection, engine.clock.now())
-        return [turn.take(asked) for asked in group]
+    for left in reversed(range(MOST_COLLISIONS)):
+        try:
+            with engine.database.write() as connection:
+                if len(group) > 1:
+                    cases.lock(connection, _spoken_of(group))
+                turn = _Turn(engine, connection, engine.clock.now())
+                return [turn.take(asked) for asked in group]
+        except Exception as error:
+            if not (left and is_collision(error)):
+                raise
+    raise AssertionError("the last try returns or raises")
+
+
+def _spoken_of(group: Sequence[Asked]) -> Iterator[tuple[str, str]]:
+    for asked in group:
+        if isinstance(asked.command, FireTrigger | Remind | Recompute):
+            yield asked.actor.organisation, asked.command.case
 
 
 def handle_one(engine: Engine, asked: Asked) -> Done | Idle:
@@ -183,6 +198,15 @@ class _Turn:
         self._policies: dict[tuple[str, str, int], tuple[int, dict[str, Any]]] = {}
 
     def take(self, asked: Asked) -> Outcome:
+        """One command; once more where another node was doing the same or the opposite at that moment."""
+        outcome = self._once(asked)
+        for _ in range(MOST_COLLISIONS - 1):
+            if not (isinstance(outcome, Failed) and is_collision(outcome.error)):
+                break
+            outcome = self._once(asked)
+        return outcome
+
+    def _once(self, asked: Asked) -> Outcome:
         """One command under its savepoint."""
         savepoint = self.connection.begin_nested()
         try:
@@ -193,7 +217,9 @@ class _Turn:
                 self._name_who_could_instead(asked, refusal)
             self._log(asked, refusal)
             return Refused(refusal)
-        except Exception as error:  # noqa: BLE001  # a defect in one command must not undo its neighbours
+        except Exception as error:  # a defect in one command must not undo its neighbours
+            if is_lost(error):
+                raise
             savepoint.rollback()
             return Failed(error)
         savepoint.commit()
@@ -254,6 +280,7 @@ class _Turn:
 
     def _open_period(self, actor: Actor, command: OpenPeriod) -> Outcome:
         organisation = actor.organisation
+        periods.lock(self.connection, organisation, command.cycle, command.scope)
         if periods.exists(self.connection, organisation, command.cycle, command.scope, command.key):
             return Idle(f"period {command.cycle}/{command.scope}/{command.key} is open already")
         workflow = self._workflow(command.workflow)
@@ -307,7 +334,7 @@ class _Turn:
             data = self._read(form, command.data, asked_text)
             related = self._look_up(actor, form, data, asked_text)
             children = [link.number for link in case.links if link.kind == "child"]
-            related |= cases.load_many(self.connection, actor.organisation, children)
+            related |= cases.load_many(self.connection, actor.organisation, children, lock=True)
         named = self._named(actor.organisation, form, data)
         setting = replace(setting, permit=permit, related=related, people=named)
         decision = decide(workflow, case, command, data, self.now, setting)
@@ -321,7 +348,7 @@ class _Turn:
 
     def _seen(self, asked: Asked, number: str) -> Case:
         """The case, if the asker may see it; one he may not see looks like one that does not exist."""
-        case = cases.load(self.connection, asked.actor.organisation, number)
+        case = cases.load(self.connection, asked.actor.organisation, number, lock=True)
         if case is None or not may_see(case, asked.seen or visibility(asked.actor, self.engine.catalog.overseers)):
             raise unknown_case(number)
         return case
@@ -421,7 +448,7 @@ class _Turn:
     # --- the engine's own ------------------------------------------------------------------------------------------
 
     def _remind(self, organisation: str, command: Remind) -> Outcome:
-        case = cases.load(self.connection, organisation, command.case)
+        case = cases.load(self.connection, organisation, command.case, lock=True)
         if case is None or case.final or case.generation != command.generation:
             # only the generation that was asked about: the running one has rungs of the same names
             timers.cancel(
@@ -447,7 +474,7 @@ class _Turn:
         return self._write(workflow, case, decision, actor, setting)
 
     def _recompute(self, actor: Actor, command: Recompute) -> Outcome:
-        case = cases.load(self.connection, actor.organisation, command.case)
+        case = cases.load(self.connection, actor.organisation, command.case, lock=True)
         if case is None:
             raise unknown_case(command.case)
         for generation, rungs in timers.ripe(self.connection, actor.organisation, case.number, self.now):
@@ -483,7 +510,7 @@ class _Turn:
 
     def _bind(self, actor: Actor, number: str, kind: str, to: str) -> None:
         """Record at the other end that a case was bound to it; its clock and its revision stay."""
-        other = cases.load(self.connection, actor.organisation, number)
+        other = cases.load(self.connection, actor.organisation, number, lock=True)
         assert other is not None  # it was looked up in this transaction
         workflow = self.engine.catalog.of(other)
         after = other.linked(OTHER_END[kind], to)
@@ -616,7 +643,7 @@ class _Turn:
         related: dict[str, Case] = {}
         for name, kind, value in references(form, data):
             if kind == "case":
-                case = cases.load(self.connection, actor.organisation, value)
+                case = cases.load(self.connection, actor.organisation, value, lock=True)
                 if case is not None and may_see(case, visibility(actor, self.engine.catalog.overseers)):
                     related[value] = case
                     continue

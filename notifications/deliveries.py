@@ -9,10 +9,9 @@ from functools import cache
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Insert, Row, Select, and_, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from engine.events import Notice, Recipient
-from engine.store.database import table_of
+from engine.store.database import table_of, upsert
 from notifications.message import (
     NOBODY,
     UNSETTLED,
@@ -59,15 +58,13 @@ def revive(connection: Connection, planned: Sequence[Planned]) -> int:
 
 
 def _insert_once(connection: Connection, row_class: type[DeliveryRow | InboxMessageRow], row: Mapping[str, Any]) -> int:
-    return connection.execute(_insert_statement(connection.dialect.name, row_class), row).rowcount
+    return connection.execute(_insert_statement(row_class), row).rowcount
 
 
 @cache
-def _insert_statement(dialect: str, row_class: type[DeliveryRow | InboxMessageRow]) -> Insert:
+def _insert_statement(row_class: type[DeliveryRow | InboxMessageRow]) -> Insert:
     """Put together once: building a statement costs more than running it."""
-    speaks = postgresql if dialect == "postgresql" else sqlite
-    statement: Insert = speaks.insert(table_of(row_class)).on_conflict_do_nothing()
-    return statement
+    return upsert(table_of(row_class)).on_conflict_do_nothing()
 
 
 def _row_of(planned: Planned, now: datetime) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from sqlmodel import SQLModel
 import engine.store.tables
 import notifications.tables
 from engine.errors import FolderError, Text
-from engine.store.database import Database
+from engine.store.database import Database, one_at_a_time
 
 #: imported above so that every table is known, and named here so that nobody takes the imports for idle
 TABLES = (engine.store.tables, notifications.tables)
@@ -32,6 +32,7 @@ def upgrade(database: Database) -> None:
     if found is None and _holds_tables(database):
         raise _lost()
     with database.migration_engine().connect() as connection:
+        one_at_a_time(connection, "migrations")  # the second of two nodes finds nothing left to do
         command.upgrade(_config(connection), "head")
         connection.commit()
 

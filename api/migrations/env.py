@@ -4,10 +4,11 @@ from alembic import context
 
 from api.migrations import METADATA
 
+connection = context.config.attributes["connection"]
 context.configure(
-    connection=context.config.attributes["connection"],
+    connection=connection,
     target_metadata=METADATA,
-    render_as_batch=True,  # SQLite alters a table by writing a new one
+    render_as_batch=connection.dialect.name == "sqlite",  # alters a table by writing a new one
     transactional_ddl=True,  # the connection begins IMMEDIATE itself, so a failed migration leaves nothing behind
     compare_type=True,
 )

@@ -7,10 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple, cast
 
 from sqlalchemy import Connection, case, delete, func, insert, or_, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from engine.directory import AT
-from engine.store.database import table_of
+from engine.store.database import table_of, upsert
 from engine.store.tables import OrganisationRow, PasswordRow, PersonRow, SessionRow, SignInTryRow, TokenRow
 
 Allows = Literal["read", "act"]

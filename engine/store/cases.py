@@ -4,11 +4,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
 
 from engine.case import Case
-from engine.store.database import table_of
+from engine.store.database import table_of, upsert
 from engine.store.tables import CaseRow, PartyRow, SeriesRow
 
 _cases = table_of(CaseRow)
@@ -18,6 +17,8 @@ _series = table_of(SeriesRow)
 _LOAD = select(_cases.c.body, _cases.c.last_hash).where(
     _cases.c.organisation == bindparam("organisation"), _cases.c.number == bindparam("number")
 )
+_LOAD_LOCKED = _LOAD.with_for_update()  # SQLite knows no such clause, and needs none
+_LOCK = select(_cases.c.number).order_by(_cases.c.organisation, _cases.c.number).with_for_update()
 _SAME_NAMES = (
     "organisation", "number", "workflow", "version", "state", "counts_as", "final", "revision", "sequence", "last_hash",
     "title", "place", "category", "level", "department", "reporter", "assignee", "opened_at", "closed_at",
@@ -40,22 +41,31 @@ _DRAW = (
     upsert(_series)
     .values(last=1)
     .on_conflict_do_update(index_elements=["organisation", "prefix", "year"], set_={"last": _series.c.last + 1})
-)
-_DRAWN = select(_series.c.last).where(
-    _series.c.organisation == bindparam("organisation"),
-    _series.c.prefix == bindparam("prefix"),
-    _series.c.year == bindparam("year"),
+    .returning(_series.c.last)
 )
 
 
-def load(connection: Connection, organisation: str, number: str) -> Case | None:
-    row = connection.execute(_LOAD, {"organisation": organisation, "number": number}).first()
+def load(connection: Connection, organisation: str, number: str, *, lock: bool = False) -> Case | None:
+    """The case as it stands; with `lock` nobody else changes it before this transaction ends."""
+    statement = _LOAD_LOCKED if lock else _LOAD
+    row = connection.execute(statement, {"organisation": organisation, "number": number}).first()
     return None if row is None else Case.from_json(row.body, last_hash=row.last_hash)
 
 
-def load_many(connection: Connection, organisation: str, numbers: Iterable[str]) -> dict[str, Case]:
-    found = (load(connection, organisation, number) for number in dict.fromkeys(numbers))
+def load_many(
+    connection: Connection, organisation: str, numbers: Iterable[str], *, lock: bool = False
+) -> dict[str, Case]:
+    found = (load(connection, organisation, number, lock=lock) for number in sorted(set(numbers)))
     return {case.number: case for case in found if case is not None}
+
+
+def lock(connection: Connection, keys: Iterable[tuple[str, str]]) -> None:
+    """Lock these cases, (organisation, number), in one order for everybody: two groups never wait for each other.
+
+    On SQLite the whole file is locked already.
+    """
+    if connection.dialect.name != "sqlite":
+        connection.execute(_LOCK.where(tuple_(_cases.c.organisation, _cases.c.number).in_(sorted(set(keys)))))
 
 
 def save(connection: Connection, before: Case | None, after: Case, awaits: Iterable[str]) -> None:
@@ -96,8 +106,7 @@ def _columns(case: Case, awaits: Iterable[str]) -> dict[str, Any]:
 def draw_number(connection: Connection, organisation: str, prefix: str, year: int) -> str:
     """The next number of a series, `YH-2020-0012`. Undone with the transaction, so a series has no gaps."""
     key = {"organisation": organisation, "prefix": prefix, "year": year}
-    connection.execute(_DRAW, key)
-    last = connection.execute(_DRAWN, key).scalar_one()
+    last = connection.execute(_DRAW, key).scalar_one()
     return f"{prefix}-{year}-{last:04d}"
 
 

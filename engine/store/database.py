@@ -1,14 +1,34 @@
-"""One door to the database: `read()` sees a consistent snapshot, `write()` is one short transaction. Nobody else commits."""
+"""One door to the database: `read()` sees a consistent snapshot, `write()` is one short transaction. Nobody else commits.
+
+SQLite in a file for one process, PostgreSQL for any number of them: the same statements, tables and promises. What
+differs is in here: how writers keep out of each other's way (one at a time, or each with its rows locked), and how a
+connection is opened.
+"""
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import Connection, DateTime, Dialect, Engine, Table, TypeDecorator, create_engine, event
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy import (
+    URL,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    Table,
+    TypeDecorator,
+    create_engine,
+    event,
+    make_url,
+    text,
+)
+
+# the one that both compile; SQLite's own knows only itself
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.pool import QueuePool
 from sqlmodel import SQLModel
 
@@ -19,11 +39,20 @@ __all__ = [
     "Database",
     "UtcDateTime",
     "table_of",
+    "upsert",
 ]  # Connection: so that the engine's mind needs no SQL to name it
 
 BUSY_TIMEOUT_SECONDS = 5  # a one-shot command waits this long for the serving process's group to commit
 READERS = 16  # connections; FastAPI runs up to 40 threads, the rest wait a moment for one
 READER_WAIT_SECONDS = 10
+LANES = 8  # groups of commands a process commits at once on PostgreSQL
+WRITERS = LANES + 4  # connections: beside them tick, deliver, and sign somebody in or change the directory
+CONNECT_SECONDS = 5
+STATEMENT_SECONDS = 30  # no statement of ours takes a tenth of it; one that does holds up others
+LOCK_SECONDS = 10
+
+#: SQLSTATEs of what somebody else did at the same moment: the same key inserted, locks taken the other way round
+_COLLIDED = frozenset({"23505", "40001", "40P01"})
 
 NAMING = {  # the same names in every database, so that one migration history can drop and alter them
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -63,15 +92,23 @@ def table_of(row: type[SQLModel]) -> Table:
 
 
 class Database:
-    """A database by URL. One writer at a time per process on SQLite; readers on connections of their own."""
+    """A database by URL: `sqlite:///path` or `postgresql://user@host/name`. Raises ValueError for anything else."""
 
     def __init__(self, url: str) -> None:
-        if not url.startswith("sqlite"):
-            raise ValueError(f"this version keeps its data in SQLite; {url.split(':', 1)[0]!r} is not supported yet")
+        parsed = _url_of(url)
         self.url = url
-        self._writer_lock = threading.Lock()  # queueing in the process is fairer and cheaper than SQLITE_BUSY
-        self._readers = _sqlite_engine(url, begin="BEGIN", size=READERS)
-        self._writer = _sqlite_engine(url, begin="BEGIN IMMEDIATE", size=1)
+        self.on_server = parsed.get_backend_name() == "postgresql"
+        #: transactions of commands that make sense at once
+        self.lanes = LANES if self.on_server else 1
+        # queueing in the process is fairer and cheaper than SQLITE_BUSY
+        self._turn = nullcontext() if self.on_server else threading.Lock()
+        if self.on_server:
+            reading = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+            self._readers = _server_engine(parsed, READERS, **reading)
+            self._writer = _server_engine(parsed, WRITERS, isolation_level="READ COMMITTED")
+        else:
+            self._readers = _sqlite_engine(parsed, begin="BEGIN", size=READERS)
+            self._writer = _sqlite_engine(parsed, begin="BEGIN IMMEDIATE", size=1)
 
     @classmethod
     def in_file(cls, path: Path) -> Self:
@@ -79,36 +116,39 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A snapshot: everything read inside belongs to one instant. Writing through it is refused by the database."""
-        with self._readers.connect() as connection, connection.begin():
-            connection.exec_driver_sql("PRAGMA query_only = ON")
+        """A snapshot: everything read inside belongs to one instant. Writing through it is refused by the database.
+
+        Raises `Busy` when the database cannot be reached.
+        """
+        with _connected(self._readers) as connection, connection.begin():
+            if not self.on_server:
+                connection.exec_driver_sql("PRAGMA query_only = ON")
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One short write transaction: committed and durable when the block ends, undone when it raises.
 
-        Raises `Busy` when the transaction cannot begin or commit (another process holds the file, the disk is full).
+        Raises `Busy` when the transaction cannot begin or commit (another process holds the file, the disk is full, the
+        server is gone).
         """
-        with self._writer_lock:
-            connection = self._writer.connect()
+        with self._turn, _connected(self._writer) as connection:
             try:
-                try:
-                    transaction = connection.begin()
-                except OperationalError as error:
+                transaction = connection.begin()
+            except OperationalError as error:
+                raise _busy(error) from error
+            try:
+                yield connection
+            except BaseException as error:
+                transaction.rollback()
+                if is_lost(error):
                     raise _busy(error) from error
-                try:
-                    yield connection
-                except BaseException:
-                    transaction.rollback()
-                    raise
-                try:
-                    transaction.commit()
-                except DBAPIError as error:
-                    transaction.rollback()
-                    raise _busy(error) from error
-            finally:
-                connection.close()
+                raise
+            try:
+                transaction.commit()
+            except DBAPIError as error:
+                transaction.rollback()
+                raise _busy(error) from error
 
     def migration_engine(self) -> Engine:
         """For schema changes only."""
@@ -119,17 +159,91 @@ class Database:
         self._writer.dispose()
 
 
-def _busy(error: DBAPIError) -> Busy:
+@contextmanager
+def _connected(engine: Engine) -> Iterator[Connection]:
+    try:
+        connection = engine.connect()
+    except OperationalError as error:
+        raise _busy(error) from error
+    with connection:
+        yield connection
+
+
+def is_collision(error: BaseException) -> bool:
+    """Whether somebody else's transaction was in the way: the same, tried again, finds what he wrote."""
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _COLLIDED
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether the connection is gone, and the transaction with it."""
+    return isinstance(error, DBAPIError) and error.connection_invalidated
+
+
+def _busy(error: BaseException) -> Busy:
+    said = error.orig if isinstance(error, DBAPIError) else error
     return Busy(
-        asked=Text("写入数据库", "Write to the database"),
-        obstacle=Text(f"数据库没有接受：{error.orig}", f"the database did not accept it: {error.orig}"),
+        asked=Text("访问数据库", "Reach the database"),
+        obstacle=Text(f"数据库没有接受：{said}", f"the database did not accept it: {said}"),
         remedy=Text(
-            "没有任何内容被改动，请稍后用同一幂等键重试", "Nothing changed; try again with the same idempotency key"
+            "没有确认的内容视为未办理，请稍后用同一幂等键重试",
+            "What was not acknowledged counts as not done; try again with the same idempotency key",
         ),
     )
 
 
-def _sqlite_engine(url: str, *, begin: str, size: int) -> Engine:
+def mark_of(connection: Connection) -> int:
+    """The number the database itself carries, 0 for none: what kind of data it holds, whatever lies beside it."""
+    if connection.dialect.name == "sqlite":
+        return int(connection.exec_driver_sql("PRAGMA application_id").scalar_one())
+    said = connection.exec_driver_sql(
+        "SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = current_schema()"
+    ).scalar_one()
+    return int(said) if str(said or "").isdigit() else 0
+
+
+def set_mark(connection: Connection, mark: int) -> None:
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(f"PRAGMA application_id = {mark:d}")
+        return
+    schema = connection.exec_driver_sql("SELECT quote_ident(current_schema())").scalar_one()
+    connection.exec_driver_sql(f"COMMENT ON SCHEMA {schema} IS '{mark:d}'")
+
+
+def one_at_a_time(connection: Connection, name: str) -> None:
+    """Wait for whoever else does this; until the transaction ends nobody else will. On SQLite nobody else writes anyway."""
+    if connection.dialect.name != "sqlite":
+        connection.execute(_LOCK, {"name": name})
+
+
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+
+
+def _url_of(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ValueError("this is no database URL") from None
+    if parsed.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.get_backend_name() == "sqlite":
+        return parsed
+    raise ValueError(f"data is kept in SQLite or PostgreSQL; {parsed.drivername!r} is neither")
+
+
+def _server_engine(url: URL, size: int, **options: Any) -> Engine:
+    return create_engine(
+        url, execution_options=options, poolclass=QueuePool, pool_size=size, max_overflow=0, pool_timeout=READER_WAIT_SECONDS,
+        pool_pre_ping=True,  # a server that was restarted is found again before anybody notices
+        connect_args={
+            "connect_timeout": CONNECT_SECONDS,
+            "application_name": "bihuan",
+            "options": f"-c timezone=UTC -c statement_timeout={STATEMENT_SECONDS}s -c lock_timeout={LOCK_SECONDS}s"
+            f" -c idle_in_transaction_session_timeout={2 * STATEMENT_SECONDS}s",
+        },
+    )  # fmt: skip
+
+
+def _sqlite_engine(url: URL, *, begin: str, size: int) -> Engine:
     engine = create_engine(
         url, poolclass=QueuePool, pool_size=size, max_overflow=0, pool_timeout=READER_WAIT_SECONDS,
         connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False, "isolation_level": None},

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, delete, func, or_, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
-from engine.store.database import table_of
+from engine.store.database import table_of, upsert
 from engine.store.tables import FileHolderRow, FileRow
 
 _files = table_of(FileRow)

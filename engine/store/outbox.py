@@ -45,6 +45,7 @@ def claim(connection: Connection, now: datetime, lease_until: datetime, limit: i
         .where(_outbox.c.status == "waiting", free)
         .order_by(_outbox.c.written_at, _outbox.c.organisation, _outbox.c.number, _outbox.c.sequence, _outbox.c.id)
         .limit(limit)
+        .with_for_update(skip_locked=True)  # what another node is just claiming is none of ours
     ).all()
     for row in rows:
         connection.execute(

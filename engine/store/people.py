@@ -7,7 +7,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from engine.actor import ANOTHER_DEPARTMENT, WHOLE_ORGANISATION, Actor, Grant
 from engine.case import Case
@@ -15,7 +14,7 @@ from engine.directory import AT, Absence, Department, Directory, Group, Organisa
 from engine.errors import Text
 from engine.events import Recipient
 from engine.store import calendars, cases
-from engine.store.database import table_of
+from engine.store.database import one_at_a_time, table_of, upsert
 from engine.store.tables import (
     AbsenceRow,
     DepartmentRow,
@@ -275,6 +274,7 @@ def record_changes(
     connection: Connection, organisation: str, by: str, done: Iterable[tuple[str, Mapping[str, Any]]], at: datetime
 ) -> None:
     """As `record_change`, for what one command changed in many entries."""
+    change_alone(connection, organisation)
     first = last_change(connection, organisation) + 1
     values = [
         {"organisation": organisation, "id": number, "at": at, "by": by, "what": what, "about": dict(about)}
@@ -282,6 +282,11 @@ def record_changes(
     ]
     if values:
         connection.execute(insert(_changes), values)
+
+
+def change_alone(connection: Connection, organisation: str) -> None:
+    """Until this transaction ends nobody else changes this organisation's directory."""
+    one_at_a_time(connection, f"directory of {organisation}")
 
 
 def last_change(connection: Connection, organisation: str) -> int:

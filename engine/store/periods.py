@@ -5,9 +5,8 @@ from datetime import date, datetime, timedelta
 from typing import Literal
 
 from sqlalchemy import Connection, Row, bindparam, case, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
-from engine.store.database import table_of
+from engine.store.database import table_of, upsert
 from engine.store.tables import ObligationRow, PeriodRow
 
 _periods = table_of(PeriodRow)
@@ -102,6 +101,23 @@ def opened_through(connection: Connection, organisation: str, cycle: str, scope:
         )
         .values(opened_through=day)
     )
+
+
+_LOCK = (
+    select(_obligations.c.scope)
+    .where(
+        _obligations.c.organisation == bindparam("organisation"),
+        _obligations.c.cycle == bindparam("cycle"),
+        _obligations.c.scope == bindparam("scope"),
+    )
+    .with_for_update()
+)
+
+
+def lock(connection: Connection, organisation: str, cycle: str, scope: str) -> None:
+    """Until this transaction ends nobody else opens a period of this obligation."""
+    if connection.dialect.name != "sqlite":
+        connection.execute(_LOCK, {"organisation": organisation, "cycle": cycle, "scope": scope})
 
 
 _EXISTS = select(_periods.c.number).where(

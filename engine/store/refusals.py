@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, insert, select
 
-from engine.store.database import table_of
+from engine.store.database import one_at_a_time, table_of
 from engine.store.tables import RefusalRow
 
 _refusals = table_of(RefusalRow)
@@ -28,6 +28,7 @@ class RefusalRecord:
 
 
 def log(connection: Connection, record: RefusalRecord) -> None:
+    one_at_a_time(connection, f"refusals of {record.organisation}")
     last = select(func.coalesce(func.max(_refusals.c.id), 0)).where(_refusals.c.organisation == record.organisation)
     number = int(connection.execute(last).scalar_one()) + 1
     connection.execute(insert(_refusals), {"id": number, **{n: getattr(record, n) for n in RefusalRecord.__slots__}})

@@ -461,11 +461,3 @@ class FileHolderRow(SQLModel, table=True):
     sent_sha256: str | None = Field(default=None, max_length=64)
     name: str | None = Field(default=None, max_length=200)
     taken_at: str | None = Field(default=None, max_length=25)
-
-
-#: refuses to change what has been recorded, on SQLite; run once after the tables are made
-APPEND_ONLY_SQLITE = tuple(
-    f"CREATE TRIGGER event_no_{verb.lower()} BEFORE {verb} ON event "
-    f"BEGIN SELECT RAISE(ABORT, 'events are append-only: {verb} refused'); END"
-    for verb in ("UPDATE", "DELETE")
-)

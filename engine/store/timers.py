@@ -4,9 +4,8 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, case, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
-from engine.store.database import table_of
+from engine.store.database import table_of, upsert
 from engine.store.tables import TimerRow
 
 _timers = table_of(TimerRow)

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlmodel import SQLModel
-
+from api import migrations
 from engine.actor import WHOLE_ORGANISATION, Actor, Grant
 from engine.authority import visibility
 from engine.calendar import Break, Calendar
@@ -27,7 +26,6 @@ from engine.events import Event, Notice
 from engine.handle import Done, Engine, Idle, handle_one
 from engine.store import calendars, cases, files, history, outbox, people, periods, policies, timers, worklists
 from engine.store.database import Database
-from engine.store.tables import APPEND_ONLY_SQLITE
 from engine.tick import Ticked, tick
 from workflows import CATALOG
 from workflows.inspection import CYCLE
@@ -249,10 +247,8 @@ FIVE_ITEMS: dict[str, Any] = {
 def make_template(path: Path) -> Path:
     """A database with the school in it, to be copied for every test."""
     database = Database.in_file(path)
-    SQLModel.metadata.create_all(database.migration_engine())
+    migrations.upgrade(database)
     with database.write() as connection:
-        for statement in APPEND_ONLY_SQLITE:
-            connection.exec_driver_sql(statement)
         people.add_organisation(connection, Organisation(ORGANISATION, Text("某校", "A school")))
         calendars.add(connection, ORGANISATION, CALENDAR_V1, local("2019-12-01 08:00"))
         for code, name in DEPARTMENTS.items():

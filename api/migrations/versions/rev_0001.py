@@ -18,6 +18,14 @@ APPEND_ONLY_SQLITE = """
 CREATE TRIGGER event_no_{name} BEFORE {verb} ON event
 BEGIN SELECT RAISE(ABORT, 'events are append-only: {verb} refused'); END
 """
+APPEND_ONLY_POSTGRESQL = """
+CREATE FUNCTION event_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION 'events are append-only: % refused', TG_OP; END $$;
+CREATE TRIGGER event_no_change BEFORE UPDATE OR DELETE ON event
+FOR EACH ROW EXECUTE FUNCTION event_is_append_only();
+CREATE TRIGGER event_no_truncate BEFORE TRUNCATE ON event
+FOR EACH STATEMENT EXECUTE FUNCTION event_is_append_only()
+"""
 
 
 # what waits is little beside what was settled: the sweeps look into these only
@@ -365,3 +373,5 @@ def upgrade() -> None:
     if op.get_bind().dialect.name == "sqlite":
         for verb in ("UPDATE", "DELETE"):
             op.execute(APPEND_ONLY_SQLITE.format(name=verb.lower(), verb=verb))
+    else:
+        op.execute(APPEND_ONLY_POSTGRESQL)
