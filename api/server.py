@@ -5,6 +5,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from types import FrameType
 from typing import TextIO
 
@@ -28,7 +29,7 @@ BACKLOG = 512
 def serve(settings: Settings, *, console: TextIO | None = None, started: Callable[[Runtime, str], None]) -> None:
     """Serve the settings' data folder until told to stop.
 
-    1. lock the folder: one serving process each
+    1. lock the folder, where the database is a file in it: one serving process each
     2. take the port, so that a busy one is told before anything starts
     3. tick and answer
     4. stop in the opposite order: no new requests, no new ticks, the writer's queue emptied, the database closed
@@ -38,7 +39,7 @@ def serve(settings: Settings, *, console: TextIO | None = None, started: Callabl
     """
     folder = Folder(settings.data)
     folder.must_be_made()
-    with folder.served():
+    with nullcontext() if settings.on_server else folder.served():
         listening = _listen(settings)
         host, port = listening.getsockname()[:2]
         settings = settings.model_copy(update={"port": port})

@@ -69,8 +69,8 @@ def test_a_naive_instant_is_refused(school: School) -> None:
 
 
 def test_another_kind_of_database_is_refused_with_a_sentence() -> None:
-    with pytest.raises(ValueError, match="'postgresql' is not supported yet"):
-        Database("postgresql://example/bihuan")
+    with pytest.raises(ValueError, match="'mysql' is neither"):
+        Database("mysql://example/bihuan")
 
 
 def test_the_file_is_written_ahead_and_flushed_at_every_commit(school: School) -> None:
