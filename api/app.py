@@ -10,7 +10,6 @@ from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import iter_route_contexts
-from sqlalchemy.exc import DBAPIError
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
@@ -19,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api import pages
 from api.auth import ON_BEHALF_OF, ORGANISATION, Asker, cookies, locale_of, runtime_of, signed_in, who
 from api.bootstrap import Runtime
-from api.problems import cannot_write, defect, method_refused, problem, unknown_address
+from api.problems import defect, method_refused, problem, unknown_address
 from api.requests import fault_of, known_parameters, misread, unreadable
 from api.routes import accounts, cases, check, directory, files, health, organisations, people, workflows, worklist
 from api.schemas import Problem
@@ -194,8 +193,6 @@ def _methods_of(request: Request) -> set[str]:
 def _answered(request: Request, refusal: Refusal, headers: dict[str, str] | None = None) -> Response:
     """The problem; and when a signed-in person was refused before `handle` could log it, the log's line."""
     asker: Asker | None = getattr(request.state, "asker", None)
-    if isinstance(refusal, Busy) and isinstance(refusal.__cause__, DBAPIError):
-        refusal = cannot_write(refusal.__cause__)
     if asker is not None and not isinstance(refusal, Busy):
         _log(request, asker, refusal)
     names = asker is not None and asker.seen.everything

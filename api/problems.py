@@ -15,11 +15,10 @@ Refusal
 └── Defect               something broke; the answer says so and nothing else
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import DBAPIError
 
 from api.checking import OpensDeadCorner
 from api.directory import NotInDirectory
@@ -38,6 +37,7 @@ from engine.errors import (
     Text,
     UnknownCase,
 )
+from engine.store.database import why
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -187,38 +187,14 @@ def holders(could: Sequence[Holder], locale: Locale, *, names: bool) -> list[dic
 
 def cannot_write(error: BaseException) -> Busy:
     """Writing failed in the system's own words: told in ours, since those are English and often name paths."""
-    said = " ".join(
-        map(str, _one_after_another(error))
-    )  # a full disk also takes the savepoint away, and that is told last
     return Busy(
         asked=Text("写入数据", "Write it down"),
-        obstacle=next((text for sign, text in WHY.items() if sign in said), NOT_TAKEN),
+        obstacle=why(error),
         remedy=Text(
             "没有任何内容被改动，请稍后用同一幂等键重试，或联系管理员",
             "Nothing changed; try again in a moment with the same idempotency key, or tell the administrator",
         ),
     )
-
-
-def _one_after_another(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-        error = error.__cause__ or error.__context__
-
-
-#: what SQLite and the system say → in words; the first that fits
-WHY: Mapping[str, Text] = {
-    "is full": Text("磁盘已满", "the disk is full"),
-    "No space left": Text("磁盘已满", "the disk is full"),
-    "quota": Text("磁盘配额已用尽", "the disk quota is used up"),
-    "locked": Text("数据库正被另一个程序占用", "another program holds the database"),
-    "readonly": Text("数据目录不可写", "the data folder cannot be written to"),
-    "Read-only": Text("数据目录不可写", "the data folder cannot be written to"),
-    "Permission denied": Text("数据目录不可写", "the data folder cannot be written to"),
-    "I/O error": Text("磁盘读写出错", "the disk fails"),
-    "Input/output": Text("磁盘读写出错", "the disk fails"),
-}
-NOT_TAKEN = Text("数据没有写成", "it could not be written")
 
 
 def not_signed_in(*, given: bool) -> NotSignedIn:

@@ -6,7 +6,7 @@ connection is opened.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -118,12 +118,18 @@ class Database:
     def read(self) -> Iterator[Connection]:
         """A snapshot: everything read inside belongs to one instant. Writing through it is refused by the database.
 
-        Raises `Busy` when the database cannot be reached.
+        Raises `Busy` when the database cannot be reached, or is gone before the block ends.
         """
-        with _connected(self._readers) as connection, connection.begin():
-            if not self.on_server:
-                connection.exec_driver_sql("PRAGMA query_only = ON")
-            yield connection
+        with _connected(self._readers) as connection:
+            try:
+                with connection.begin():
+                    if not self.on_server:
+                        connection.exec_driver_sql("PRAGMA query_only = ON")
+                    yield connection
+            except DBAPIError as error:
+                if is_lost(error):
+                    raise _busy(error) from error
+                raise
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -179,15 +185,46 @@ def is_lost(error: BaseException) -> bool:
     return isinstance(error, DBAPIError) and error.connection_invalidated
 
 
+#: SQLSTATEs, and parts of what SQLite, the drivers and the system say → in words; the first that fits
+_WHY: Mapping[str, Text] = {
+    "53100": Text("数据库服务器的磁盘已满", "the disk of the database server is full"),
+    "57014": Text("数据库用时过长，已中止", "the database took too long and gave up"),
+    "55P03": Text("所需数据正被占用", "what it needs is being used by somebody else"),
+    "is full": Text("磁盘已满", "the disk is full"),
+    "No space left": Text("磁盘已满", "the disk is full"),
+    "quota": Text("磁盘配额已用尽", "the disk quota is used up"),
+    "locked": Text("数据库正被另一个程序占用", "another program holds the database"),
+    "readonly": Text("数据目录不可写", "the data folder cannot be written to"),
+    "Read-only": Text("数据目录不可写", "the data folder cannot be written to"),
+    "Permission denied": Text("数据目录不可写", "the data folder cannot be written to"),
+    "I/O error": Text("磁盘读写出错", "the disk fails"),
+    "Input/output": Text("磁盘读写出错", "the disk fails"),
+    "connection": Text("数据库连接不上", "the database cannot be reached"),
+}
+_NOT_TAKEN = Text("数据没有写成", "it could not be written")
+
+
+def why(error: BaseException) -> Text:
+    """What the system said in English, often naming paths, in words of ours."""
+    said = " ".join(_one_after_another(error))
+    return next((text for sign, text in _WHY.items() if sign in said), _NOT_TAKEN)
+
+
+def _one_after_another(error: BaseException | None) -> Iterator[str]:
+    while error is not None:  # a full disk also takes the savepoint away, and that is told last
+        told = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+        yield f"{getattr(told, 'sqlstate', None) or ''} {told}"
+        error = error.__cause__ or error.__context__
+
+
 def _busy(error: BaseException, *, committing: bool = False) -> Busy:
     """committing   the server may have carried it out and not have been able to say so"""
-    said = error.orig if isinstance(error, DBAPIError) else error
     unknown = Text("连接中断，结果未知：", "The connection broke and nobody knows what became of it: ")
     nothing = Text("没有任何内容被改动，", "Nothing changed; ")
     before = unknown if committing and is_lost(error) else nothing
     return Busy(
         asked=Text("访问数据库", "Reach the database"),
-        obstacle=Text(f"数据库没有接受：{said}", f"the database did not accept it: {said}"),
+        obstacle=why(error),
         remedy=Text(f"{before.zh}请稍后用同一幂等键重试", f"{before.en}try again with the same idempotency key"),
     )
 

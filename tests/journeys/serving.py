@@ -23,11 +23,14 @@ def environment(**settings: str) -> dict[str, str]:
 class Served:
     """The serving process. `url` is known as soon as it says that it listens: nothing has to be polled."""
 
-    def __init__(self, data: Path, **settings: str) -> None:
+    asks_for: tuple[str, ...] = ("serve", "--port", "0")
+    says = "http://"
+
+    def __init__(self, data: Path, *options: str, **settings: str) -> None:
         self.log = data.parent / f"{data.name}.log"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command("serve", "--data", data, "--port", "0"),
+                command(*self.asks_for, *options, "--data", data),
                 stdout=subprocess.PIPE,
                 stderr=log,
                 encoding="utf-8",
@@ -38,11 +41,13 @@ class Served:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.said.append(line.rstrip())
-            if "http://" in line:
+            if self.says in line:
                 self.url = line.split()[-1]
                 return
         self.process.wait()
-        raise AssertionError(f"serve ended with {self.process.returncode}: {self.log.read_text(encoding='utf-8')}")
+        raise AssertionError(
+            f"{self.asks_for[0]} ended with {self.process.returncode}: {self.log.read_text(encoding='utf-8')}"
+        )
 
     def kill(self) -> None:
         """kill -9, as a power cut would."""
@@ -67,3 +72,10 @@ class Served:
             self.kill()
         elif self.process.stdout is not None:
             self.process.stdout.close()
+
+
+class Worked(Served):
+    """A real `bihuan work`, which listens to nobody."""
+
+    asks_for = ("work",)
+    says = "Ticking"

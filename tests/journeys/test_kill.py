@@ -1,10 +1,15 @@
-"""The server is killed in the middle of 500 commands from 8 clients, ten times. What it acknowledged is there, once."""
+"""Somebody is killed in the middle of 500 commands from 8 clients, again and again. What was acknowledged is there, once.
+
+On SQLite the server is killed. On PostgreSQL there are two serving processes and one that ticks beside them, and it
+is the servers or the database itself.
+"""
 
 import random
 import re
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from api import migrations
 from api.folder import Folder
 from engine.actor import Visibility
 from engine.audit import verify_chain
@@ -19,9 +25,11 @@ from engine.store import cases, history, outbox, worklists
 from engine.store.database import Database
 from engine.store.worklists import Filter
 from tests.builders import School, a_database, a_school
-from tests.journeys.serving import Served
+from tests.journeys.serving import Served, Worked
+from tests.postgres import Cluster
 
 ROUNDS = 10
+SERVER_ROUNDS = 1  # in each the servers are killed, then the database
 CLIENTS = 8
 COMMANDS = 500
 SEED = 20191120
@@ -70,6 +78,8 @@ class Clients:
                     answer = command.send(client, self.school)
                 except httpx.TransportError:
                     return
+                if answer.status_code == 503:
+                    return  # the database is gone: it says so, and nothing was acknowledged
                 command.answer = answer
                 assert answer.status_code in (200, 201), answer.text
                 number = answer.json()["number"]
@@ -77,52 +87,109 @@ class Clients:
                     self.acknowledged += 1
                     self.moved.notify_all()
 
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        threads = [threading.Thread(target=self.work, args=(client,)) for client in range(CLIENTS)]
+        for thread in threads:
+            thread.start()
+        yield
+        for thread in threads:
+            thread.join()
+
     def wait_for(self, acknowledged: int) -> None:
         with self.moved:
             assert self.moved.wait_for(lambda: self.acknowledged >= acknowledged, timeout=60)
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where it happens: the data folder, its database, and the PostgreSQL that keeps it, if one does."""
+
+    data: Path
+    database: Database
+    cluster: Cluster | None = None
+
+    @property
+    def settings(self) -> dict[str, str]:
+        told = {"BIHUAN_DELIVER_SECONDS": "1", "BIHUAN_TICK_SECONDS": "1"}
+        return told if self.cluster is None else {**told, "BIHUAN_DATABASE_URL": self.database.url}
+
+    def served(self) -> Served:
+        return Served(self.data, "--workers", "1" if self.cluster is None else "2", **self.settings)
+
+
 @pytest.fixture
-def data(tmp_path: Path) -> Path:
+def in_a_file(tmp_path: Path) -> Iterator[Place]:
     Folder(tmp_path / "data").make()
-    return tmp_path / "data"
+    made = a_database(tmp_path / "data")
+    yield Place(tmp_path / "data", made)
+    made.close()
 
 
 @pytest.fixture
-def database(data: Path) -> Iterator[Database]:
-    made = a_database(data)
-    yield made
-    made.close()
+def on_a_server(tmp_path: Path) -> Iterator[Place]:
+    Folder(tmp_path / "data").make()
+    with Cluster(durable=True) as cluster:
+        cluster.create("school")
+        made = Database(cluster.url("school"))
+        migrations.upgrade(made)
+        yield Place(tmp_path / "data", made, cluster)
+        made.close()
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)  # ten starts of a real server beside eight busy clients on a machine of two cores
-def test_what_was_acknowledged_survives_kill_nine_exactly_once(data: Path, database: Database) -> None:
-    school = a_school(database, at=datetime.now(UTC))
+def test_what_was_acknowledged_survives_kill_nine_exactly_once(in_a_file: Place) -> None:
+    place = in_a_file
+    school = a_school(place.database, at=datetime.now(UTC))
     chance = random.Random(SEED)
     expected: Counter[str] = Counter()
     for number in range(ROUNDS):
         # each round's kill falls somewhere else: right at the start, in full swing, or near the end
         moment = chance.randint(20, COMMANDS - 100)
-        clients = killed_in_the_middle(data, school, number, moment)
-        check_acknowledged(database, school, clients)
-        with Served(data) as again, httpx.Client(base_url=again.url, timeout=30) as client:
+        clients = killed_in_the_middle(place, school, number, moment)
+        check_acknowledged(place.database, school, clients)
+        with place.served() as again, httpx.Client(base_url=again.url, timeout=30) as client:
             retry_everything(client, school, clients, chance, expected)
             again.kill()
-        check_once(database, school, number, expected)
-    check_all_whole(database, school)
+        check_once(place.database, school, number, expected)
+    check_all_whole(place.database, school)
 
 
-def killed_in_the_middle(data: Path, school: School, number: int, moment: int) -> Clients:
-    with Served(data, BIHUAN_DELIVER_SECONDS="1", BIHUAN_TICK_SECONDS="1") as served:
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_so_it_does_on_several_nodes_also_when_the_database_is_killed(on_a_server: Place) -> None:
+    """The database comes back by itself and finds its clients waiting: nobody has to start a server anew."""
+    place, cluster = on_a_server, on_a_server.cluster
+    assert cluster is not None
+    school = a_school(place.database, at=datetime.now(UTC))
+    chance = random.Random(SEED)
+    expected: Counter[str] = Counter()
+    with Worked(place.data, **place.settings):
+        for number in range(SERVER_ROUNDS):
+            clients = killed_in_the_middle(place, school, 2 * number, chance.randint(20, COMMANDS - 100))
+            check_acknowledged(place.database, school, clients)
+            with place.served() as again, httpx.Client(base_url=again.url, timeout=30) as client:
+                retry_everything(client, school, clients, chance, expected)
+                check_once(place.database, school, 2 * number, expected)
+
+                clients = Clients(again.url, school, 2 * number + 1)
+                with clients.at_work():
+                    clients.wait_for(chance.randint(20, COMMANDS - 100))
+                    cluster.kill()
+                cluster.start()
+                check_acknowledged(place.database, school, clients)
+                retry_everything(client, school, clients, chance, expected)
+            check_once(place.database, school, 2 * number + 1, expected)
+    check_all_whole(place.database, school)
+
+
+def killed_in_the_middle(place: Place, school: School, number: int, moment: int) -> Clients:
+    with place.served() as served:
         clients = Clients(served.url, school, number)
-        threads = [threading.Thread(target=clients.work, args=(client,)) for client in range(CLIENTS)]
-        for thread in threads:
-            thread.start()
-        clients.wait_for(moment)
-        served.kill()
-        for thread in threads:
-            thread.join()
+        with clients.at_work():
+            clients.wait_for(moment)
+            served.kill()
     assert moment <= clients.acknowledged < COMMANDS, "the kill came after the work was done"
     return clients
 
