@@ -90,7 +90,7 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def database(data: Path) -> Iterator[Database]:
-    made = a_database(data)
+    made = a_database(data, "sqlite")
     yield made
     made.close()
 
