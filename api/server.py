@@ -4,7 +4,8 @@ import errno
 import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from types import FrameType
 from typing import TextIO
 
@@ -25,43 +26,88 @@ GRACE_SECONDS = 10  # for requests that are under way when the process is told t
 BACKLOG = 512
 
 
-def serve(settings: Settings, *, console: TextIO | None = None, started: Callable[[Runtime, str], None]) -> None:
+Started = Callable[[Runtime, str], None]  # told once everything listens, with the address
+
+
+def serve(settings: Settings, *, console: TextIO | None = None, started: Started) -> None:
     """Serve the settings' data folder until told to stop.
 
-    1. lock the folder: one serving process each
+    1. lock the folder, where the database is a file in it: one serving process each
     2. take the port, so that a busy one is told before anything starts
     3. tick and answer
     4. stop in the opposite order: no new requests, no new ticks, the writer's queue emptied, the database closed
 
-    started   told once everything listens, with the address
     Raises    FolderError
     """
     folder = Folder(settings.data)
     folder.must_be_made()
-    with folder.served():
-        listening = _listen(settings)
-        host, port = listening.getsockname()[:2]
-        settings = settings.model_copy(update={"port": port})
-        runtime = open_runtime(settings, console=console)
+    with nullcontext() if settings.on_server else folder.served():
+        listening, settings, address = listen(settings)
         try:
-            scheduler = Scheduler(runtime)
-            server = _Server(
-                uvicorn.Config(
-                    create_app(runtime), log_config=None, access_log=False, lifespan="off", server_header=False,
-                    timeout_graceful_shutdown=GRACE_SECONDS,
-                )
-            )  # fmt: skip
-            address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-            server.once_listening = lambda: started(runtime, address)
-            _stop_in_order()
-            scheduler.start()
-            try:
-                server.run(sockets=[listening])
-            finally:
-                scheduler.stop()
+            answer(settings, listening, console=console, started=lambda runtime: started(runtime, address))
         finally:
-            runtime.close()
             listening.close()
+
+
+def answer(
+    settings: Settings,
+    listening: socket.socket,
+    *,
+    console: TextIO | None = None,
+    ticks: bool = True,
+    started: Callable[[Runtime], None],
+) -> None:
+    """Answer what comes in at this socket until told to stop.
+
+    ticks     whether this process also looks for what fell due, and sends
+    """
+    runtime = open_runtime(settings, console=console)
+    try:
+        server = _Server(
+            uvicorn.Config(
+                create_app(runtime), log_config=None, access_log=False, lifespan="off", server_header=False,
+                timeout_graceful_shutdown=GRACE_SECONDS,
+            )
+        )  # fmt: skip
+        server.once_listening = lambda: started(runtime)
+        stop_in_order()
+        with _ticking(runtime) if ticks else nullcontext():
+            server.run(sockets=[listening])
+    finally:
+        runtime.close()
+
+
+def work(settings: Settings, *, console: TextIO | None = None, started: Callable[[Runtime], None]) -> None:
+    """Tick and deliver until told to stop; what is under way then is finished first.
+
+    Raises    FolderError; KeyboardInterrupt when told to stop
+    """
+    runtime = open_runtime(settings, console=console)
+    try:
+        stop_in_order()
+        with _ticking(runtime):
+            started(runtime)
+            threading.Event().wait()
+    finally:
+        runtime.close()
+
+
+@contextmanager
+def _ticking(runtime: Runtime) -> Iterator[None]:
+    scheduler = Scheduler(runtime)
+    scheduler.start()
+    try:
+        yield
+    finally:
+        scheduler.stop()
+
+
+def listen(settings: Settings) -> tuple[socket.socket, Settings, str]:
+    """(socket, settings with the port it got, address). Raises FolderError."""
+    listening = _listen(settings)
+    host, port = listening.getsockname()[:2]
+    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return listening, settings.model_copy(update={"port": port}), address
 
 
 def port_must_be_free(settings: Settings) -> None:
@@ -69,7 +115,7 @@ def port_must_be_free(settings: Settings) -> None:
     _listen(settings).close()
 
 
-def _stop_in_order() -> None:
+def stop_in_order() -> None:
     """Let SIGTERM unwind as Ctrl-C does: the web server raises it again when it has ended, and would end us before our turn."""
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:

@@ -1,4 +1,7 @@
-"""The serving process's one writer: takes waiting commands in groups, commits each group once, then answers everybody in it."""
+"""The serving process's writer: takes waiting commands in groups, commits each group once, then answers everybody in it.
+
+On SQLite there is one lane, on PostgreSQL several, which commit at once as other nodes do.
+"""
 
 import queue
 import threading
@@ -22,18 +25,18 @@ _Waiting = tuple[Asked, "Future[Outcome]"]
 
 
 class Writer:
-    """Hands commands to `handle` in groups of at most 64, in the order they came.
+    """Hands commands to `handle` in groups of at most 64, a lane's in the order they came.
 
     limit     commands that may wait; beyond it callers are refused at once instead of piling up
     """
 
     def __init__(self, engine: Engine, limit: int = 1000) -> None:
         self._engine = engine
-        self._path = make_url(engine.database.url).database or ""
+        self._path = "" if engine.database.on_server else make_url(engine.database.url).database or ""
         self._opened = _identity(self._path)
         self._waiting: queue.Queue[_Waiting | None] = queue.Queue(maxsize=limit)
         self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._lanes: list[threading.Thread] = []
         self._stopped = False
 
     def ask(self, asked: Asked) -> Outcome:
@@ -69,9 +72,13 @@ class Writer:
         with self._lock:
             if self._stopped:
                 raise _busy(Text("服务正在停止", "the server is stopping"))
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
-                self._thread.start()
+            if not self._lanes:
+                self._lanes = [
+                    threading.Thread(target=self._run, name=f"writer {n}", daemon=True)
+                    for n in range(self._engine.database.lanes)
+                ]
+                for lane in self._lanes:
+                    lane.start()
             try:
                 self._waiting.put_nowait((asked, answer))
             except queue.Full:
@@ -82,15 +89,16 @@ class Writer:
         """Take no more commands, carry out those that wait, and end."""
         with self._lock:
             self._stopped = True
-            thread = self._thread
-        if thread is not None and thread.is_alive():
+            lanes = [lane for lane in self._lanes if lane.is_alive()]
+        for _ in lanes:
             self._waiting.put(None)  # behind all that wait
-            thread.join()
+        for lane in lanes:
+            lane.join()
 
     @property
     def alive(self) -> bool:
         """Whether the writer would take a command now."""
-        return not self._stopped and (self._thread is None or self._thread.is_alive())
+        return not self._stopped and all(lane.is_alive() for lane in self._lanes)
 
     def must_be_in_place(self) -> None:
         """Raises Busy when the database's path no longer leads to the file that was opened.
@@ -118,11 +126,12 @@ class Writer:
                 self._carry_out(group)
 
     def _gather(self, group: list[_Waiting]) -> bool:
-        """Everything that waits now, at most a group's worth; blocks for the first. False when told to stop."""
+        """What waits now, at most a group's worth and a lane's share; blocks for the first. False when told to stop."""
         item = self._waiting.get()
+        share = min(GROUP, self._waiting.qsize() // len(self._lanes) + 1)
         while item is not None:
             group.append(item)
-            if len(group) == GROUP:
+            if len(group) >= share:
                 return True
             try:
                 item = self._waiting.get_nowait()

@@ -79,27 +79,41 @@ def demo(data: Path | None, serve: bool, port: int | None, as_json: bool) -> Non
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Serving processes.")
 def serve(data: Path | None, host: str | None, port: int | None, workers: int) -> None:
     """Serve the data folder over HTTP, tick and deliver, until stopped."""
-    if workers > 1:
+    settings = settings_of(data=data, host=host, port=port)
+    if workers > 1 and not settings.on_server:
         raise FolderError(
             Text(
                 "SQLite 数据库只能由一个服务进程使用，--workers 不能大于 1。",
                 "A SQLite database is served by one process: --workers cannot be above 1.",
             )
         )
-    _serve(settings_of(data=data, host=host, port=port))
+    _serve(settings, workers=workers)
 
 
 @click.command()
 @data_option
 def work(data: Path | None) -> None:
     """Tick and deliver in a process of its own, beside those that serve. Not on SQLite."""
-    settings_of(data=data)
-    raise FolderError(
-        Text(
-            "SQLite 数据库由 bihuan serve 自己计时和投递，不需要也不能另开工作进程。",
-            "On a SQLite database `bihuan serve` ticks and delivers itself; there can be no worker beside it.",
+    from api.folder import Folder
+    from api.server import work as work_on
+
+    settings = settings_of(data=data)
+    if not settings.on_server:
+        raise FolderError(
+            Text(
+                "SQLite 数据库由 bihuan serve 自己计时和投递，不需要也不能另开工作进程。",
+                "On a SQLite database `bihuan serve` ticks and delivers itself; there can be no worker beside it.",
+            )
         )
-    )
+    Folder(settings.data).must_be_made()
+    try:
+        work_on(
+            settings,
+            console=sys.stderr if settings.console else None,
+            started=lambda runtime: click.echo(f"正在计时和投递 · Ticking and delivering for {runtime.folder.path}"),
+        )
+    except KeyboardInterrupt:
+        click.echo("已停止 · Stopped")
 
 
 @click.command()
@@ -137,14 +151,14 @@ def upgrade(data: Path | None) -> None:
 
     settings = settings_of(data=data)
     folder = Folder(settings.data)
-    with _unserved(folder):
+    with _unserved(folder, settings):
         make_folder(folder, settings, simulated=folder.simulated)
     click.echo(f"{folder.path}: {migrations.newest_revision()}")
 
 
-def _unserved(folder: "Folder") -> AbstractContextManager[None]:
+def _unserved(folder: "Folder", settings: "Settings") -> AbstractContextManager[None]:
     """The lock of a folder that is there already: its shape may not change under a serving process."""
-    return folder.served() if folder.made else nullcontext()
+    return folder.served() if folder.made and not settings.on_server else nullcontext()
 
 
 def _local_now(runtime: "Runtime") -> str:
@@ -159,7 +173,8 @@ def _local_now(runtime: "Runtime") -> str:
     return f"{now:%Y-%m-%d %H:%M} {now.tzinfo}"
 
 
-def _serve(settings: "Settings", tell: Callable[[str], None] | None = None) -> None:
+def _serve(settings: "Settings", tell: Callable[[str], None] | None = None, workers: int = 1) -> None:
+    from api.nodes import serve_with
     from api.server import serve as serve_folder
 
     def started(runtime: "Runtime", address: str) -> None:
@@ -174,6 +189,9 @@ def _serve(settings: "Settings", tell: Callable[[str], None] | None = None) -> N
         click.echo(f"正在服务 · Serving {runtime.folder.path} on {address}")
 
     try:
-        serve_folder(settings, console=sys.stderr if settings.console else None, started=started)
+        if workers > 1:
+            serve_with(workers, settings, started=started)
+        else:
+            serve_folder(settings, console=sys.stderr if settings.console else None, started=started)
     except KeyboardInterrupt:
         click.echo("已停止 · Stopped")

@@ -4,7 +4,7 @@ import json
 from datetime import datetime
 from functools import lru_cache
 
-from sqlalchemy import Connection, Text, bindparam, insert, select, type_coerce
+from sqlalchemy import Connection, Text, bindparam, cast, insert, select
 
 from engine.calendar import Calendar, CalendarFault
 from engine.store.database import table_of
@@ -13,7 +13,7 @@ from engine.store.tables import CalendarRow
 _calendars = table_of(CalendarRow)
 
 _NEWEST = (
-    select(type_coerce(_calendars.c.body, Text))
+    select(cast(_calendars.c.body, Text))
     .where(_calendars.c.organisation == bindparam("organisation"))
     .order_by(_calendars.c.version.desc())
     .limit(1)

@@ -148,7 +148,7 @@ class Database:
                 transaction.commit()
             except DBAPIError as error:
                 transaction.rollback()
-                raise _busy(error) from error
+                raise _busy(error, committing=True) from error
 
     def migration_engine(self) -> Engine:
         """For schema changes only."""
@@ -179,15 +179,16 @@ def is_lost(error: BaseException) -> bool:
     return isinstance(error, DBAPIError) and error.connection_invalidated
 
 
-def _busy(error: BaseException) -> Busy:
+def _busy(error: BaseException, *, committing: bool = False) -> Busy:
+    """committing   the server may have carried it out and not have been able to say so"""
     said = error.orig if isinstance(error, DBAPIError) else error
+    unknown = Text("连接中断，结果未知：", "The connection broke and nobody knows what became of it: ")
+    nothing = Text("没有任何内容被改动，", "Nothing changed; ")
+    before = unknown if committing and is_lost(error) else nothing
     return Busy(
         asked=Text("访问数据库", "Reach the database"),
         obstacle=Text(f"数据库没有接受：{said}", f"the database did not accept it: {said}"),
-        remedy=Text(
-            "没有确认的内容视为未办理，请稍后用同一幂等键重试",
-            "What was not acknowledged counts as not done; try again with the same idempotency key",
-        ),
+        remedy=Text(f"{before.zh}请稍后用同一幂等键重试", f"{before.en}try again with the same idempotency key"),
     )
 
 

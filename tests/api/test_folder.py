@@ -123,7 +123,7 @@ def test_what_happened_cannot_be_changed(statement: str, tmp_path: Path) -> None
     "name, value, said",
     [
         ("BIHUAN_PORT", "many", "BIHUAN_PORT"),
-        ("BIHUAN_DATABASE_URL", "postgresql://school", "not supported yet"),
+        ("BIHUAN_DATABASE_URL", "mysql://school", "'mysql' is neither"),
         ("BIHUAN_LOCALE", "fr", "BIHUAN_LOCALE"),
         ("BIHUAN_DATABASE_URL", "sqlite://", "has to name a file"),
         ("BIHUAN_DATABASE_URL", "sqlite:///:memory:", "has to name a file"),

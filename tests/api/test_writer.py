@@ -131,7 +131,7 @@ def test_stopping_carries_out_what_waits_and_takes_no_more(engine: Engine, schoo
     asking = threading.Thread(target=lambda: answers.extend(asked_at_once(writer, [a_report(school, "last")])))
     with held(engine):
         asking.start()
-        while writer._thread is None:
+        while not writer._lanes:
             asking.join(0.001)
     asking.join()
     writer.stop()
