@@ -1,25 +1,21 @@
-"""A small school to test on: a database that is migrated once and copied, departments, people by their posts, tokens.
+"""A small school to test on: a database of the kind one asks for, departments, people by their posts, tokens.
 
-    runtime = a_runtime(tmp_path)                      # a simulated data folder, its clock at START
+    runtime = a_runtime(tmp_path, kind)                # a simulated data folder, its clock at START
     school = a_school(runtime.database)                # organisation "school"; another name makes another tenant
     school.actor("repairer"), school.token("teacher")  # who acts
 
 The loop tests use when any loop would do is REPAIR: report → assign → fix → verify → close, with a return and a photo.
 """
 
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any, TextIO
 
 from argon2 import PasswordHasher
 from pydantic import field_validator
 
-from api import migrations
 from api.bootstrap import Runtime, open_runtime
 from api.folder import Folder
 from api.passwords import Hasher, Hashing
@@ -50,6 +46,7 @@ from engine.guards import Situation, guard
 from engine.handle import Engine
 from engine.store import accounts, calendars, people
 from engine.store.database import Database
+from tests.databases import EMPTY, Kind
 from tests.fakes import countable
 from workflows.wording import ERROR_WORDS
 
@@ -229,39 +226,19 @@ def a_school(
 # --- a database, an engine, a process -------------------------------------------------------------------------------------
 
 
-@cache
-def _template() -> bytes:
-    """An empty database at the newest revision, as bytes: migrating takes a second, copying a millisecond."""
-    place = Path(tempfile.mkdtemp(prefix="bihuan-template-"))
-    try:
-        database = Database.in_file(place / "template.db")
-        migrations.upgrade(database)
-        with database.migration_engine().connect() as connection:
-            driver = connection.connection.driver_connection
-            assert driver is not None
-            driver.rollback()
-            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        database.close()
-        return (place / "template.db").read_bytes()
-    finally:
-        shutil.rmtree(place)
+def a_database(path: Path, kind: Kind) -> Database:
+    """A database of its own, empty and migrated; in this folder if it is a file."""
+    return EMPTY.copy(kind, path)
 
 
-def a_database(path: Path) -> Database:
-    """A database of its own in this folder, empty and migrated."""
-    path.mkdir(parents=True, exist_ok=True)
-    file = path / "bihuan.db"
-    file.write_bytes(_template())
-    return Database.in_file(file)
-
-
-def an_engine(path: Path, clock: Clock | None = None, catalog: Catalog = REPAIRS) -> Engine:
+def an_engine(path: Path, kind: Kind, clock: Clock | None = None, catalog: Catalog = REPAIRS) -> Engine:
     """An engine on a database of its own; its salts are countable."""
-    return Engine(a_database(path), catalog, clock or SimulatedClock(START), ERROR_WORDS, countable())
+    return Engine(a_database(path, kind), catalog, clock or SimulatedClock(START), ERROR_WORDS, countable())
 
 
 def a_runtime(
     path: Path,
+    kind: Kind,
     *,
     clock: Clock | None = None,
     catalog: Catalog = REPAIRS,
@@ -277,7 +254,9 @@ def a_runtime(
     settings   as for Settings
     """
     Folder(path).make(simulated=simulated, at=START if simulated else None)
-    a_database(path).close()
+    url = EMPTY.place(kind, path)
+    if kind == "postgresql":
+        settings = {"database_url": url, **settings}
     if clock is None and simulated:
         clock = SimulatedClock(START)
     return open_runtime(

@@ -14,6 +14,7 @@ from filelock import FileLock
 from api.demo import play
 from api.settings import Settings
 from engine.store.database import Database
+from tests.databases import KINDS, Kind, dropping_copies
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,19 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     for name in list(os.environ):
         if name.startswith("BIHUAN_"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session", params=KINDS)
+def kind(request: pytest.FixtureRequest) -> Kind:
+    """The kind of database: whoever asks runs on both. The one place that decides it."""
+    asked: Kind = request.param
+    return asked
+
+
+@pytest.fixture(autouse=True)
+def _no_copies_left() -> Iterator[None]:
+    with dropping_copies():
+        yield
 
 
 @pytest.fixture(scope="session")

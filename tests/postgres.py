@@ -31,7 +31,7 @@ STOPS_WITHIN_SECONDS = 30
 UNPRIVILEGED = "nobody"  # PostgreSQL refuses to run as root
 OPTIONS = {
     "listen_addresses": "",  # a socket in our folder is the only way in
-    "max_connections": "100",
+    "max_connections": "200",  # a process of ours opens up to 28, and some tests have four
     "shared_buffers": "16MB",
     "max_parallel_workers_per_gather": "0",  # these take room in /dev/shm, of which a container has little
     "autovacuum": "off",  # it would sit in a template while that is copied
@@ -156,10 +156,13 @@ class Cluster:
         return psycopg.connect(host=str(self.folder), user="postgres", dbname=database, autocommit=True)
 
     def create(self, database: str, template: str | None = None) -> None:
-        """Make a database, empty or as a copy of another, to which nobody may be connected."""
+        """Make a database, empty or as a copy of another, to which nobody may be connected.
+
+        By copying files: 27 ms measured here, where the default of logging every page takes 50 to 95.
+        """
         with self.connect() as connection:
             connection.execute(
-                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
                     sql.Identifier(database), sql.Identifier(template or "template0")
                 )
             )

@@ -18,7 +18,7 @@ def _quiet_logs() -> None:
 
 @pytest.fixture
 def runtime(tmp_path: Path) -> Iterator[Runtime]:
-    made = a_runtime(tmp_path / "data")
+    made = a_runtime(tmp_path / "data", "sqlite")
     yield made
     made.close()
 

@@ -70,7 +70,7 @@ class Place:
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Place]:
     """The clean school, or the one a test asks for."""
     monkeypatch.setenv("BIHUAN_LOG_LEVEL", "error")
-    runtime = a_runtime(tmp_path / "data", catalog=CATALOG)
+    runtime = a_runtime(tmp_path / "data", "sqlite", catalog=CATALOG)
     school: Directory = getattr(request, "param", SCHOOL)
     with runtime.database.write() as connection:
         write_down(connection, school)

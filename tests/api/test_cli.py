@@ -40,7 +40,7 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def school(data: Path) -> School:
-    database = a_database(data)
+    database = a_database(data, "sqlite")
     school = a_school(database)
     database.close()
     return school

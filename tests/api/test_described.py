@@ -44,7 +44,7 @@ KNOWN = {
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx.Client, School, Any]]:
     """A school with a few cases, and the document that describes it."""
     folder: Path = tmp_path_factory.mktemp("described")
-    runtime = a_runtime(folder / "data", catalog=CATALOG)
+    runtime = a_runtime(folder / "data", "sqlite", catalog=CATALOG)
     school = a_school(runtime.database)
     with calling(create_app(runtime)) as client:
         for title in ("插座松动", "灯不亮"):

@@ -31,7 +31,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("BIHUAN_LOG_LEVEL", "error")
     monkeypatch.setenv("BIHUAN_DATA", "data")
     Folder(tmp_path / "data").make(simulated=True, at=START)
-    database = a_database(tmp_path / "data")
+    database = a_database(tmp_path / "data", "sqlite")
     with database.write() as connection:
         people.add_organisation(connection, Organisation("school", Text("示范学校", "Sample school")))
         calendars.add(connection, "school", a_calendar(), START)

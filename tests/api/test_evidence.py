@@ -319,7 +319,7 @@ def test_two_who_send_the_same_at_once_both_have_it(client: httpx.Client, runtim
 
 @pytest.fixture
 def hazards(tmp_path: Path) -> Iterator[tuple[httpx.Client, School, Runtime]]:
-    runtime = a_runtime(tmp_path / "hazards", catalog=CATALOG)
+    runtime = a_runtime(tmp_path / "hazards", "sqlite", catalog=CATALOG)
     with calling(create_app(runtime)) as client:
         yield client, a_school(runtime.database), runtime
     runtime.close()

@@ -46,8 +46,8 @@ def test_a_folder_of_somebody_s_files_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_simulated_folder_refuses_the_system_clock_and_a_real_one_a_simulation(tmp_path: Path) -> None:
-    a_runtime(tmp_path / "simulated").close()
-    a_runtime(tmp_path / "real", simulated=False).close()
+    a_runtime(tmp_path / "simulated", "sqlite").close()
+    a_runtime(tmp_path / "real", "sqlite", simulated=False).close()
     with pytest.raises(FolderError, match="refuses the system clock"):
         open_runtime(the_settings(tmp_path / "simulated"), clock=SystemClock(), catalog=REPAIRS)
     with pytest.raises(FolderError, match="refuses a simulation"):
@@ -57,7 +57,7 @@ def test_a_simulated_folder_refuses_the_system_clock_and_a_real_one_a_simulation
 
 
 def test_a_simulated_folder_goes_on_from_its_last_instant(tmp_path: Path) -> None:
-    runtime = a_runtime(tmp_path)
+    runtime = a_runtime(tmp_path, "sqlite")
     assert isinstance(runtime.clock, SimulatedClock)
     runtime.clock.advance(timedelta(days=3))
     runtime.close()
@@ -68,7 +68,7 @@ def test_a_simulated_folder_goes_on_from_its_last_instant(tmp_path: Path) -> Non
 
 
 def test_a_killed_process_s_clock_goes_on_from_its_last_event(tmp_path: Path) -> None:
-    runtime = a_runtime(tmp_path)
+    runtime = a_runtime(tmp_path, "sqlite")
     school = a_school(runtime.database)
     assert isinstance(runtime.clock, SimulatedClock)
     runtime.clock.advance(timedelta(days=3))
@@ -98,7 +98,7 @@ def test_the_migrations_make_exactly_the_tables_the_program_speaks_of(tmp_path: 
 
 
 def test_a_database_newer_than_the_program_is_not_touched(tmp_path: Path) -> None:
-    database = a_database(tmp_path)
+    database = a_database(tmp_path, "sqlite")
     with database.write() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(FolderError, match="newer than this program"):
@@ -108,7 +108,7 @@ def test_a_database_newer_than_the_program_is_not_touched(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("statement", ["UPDATE event SET actor = 'person:nobody'", "DELETE FROM event"])
 def test_what_happened_cannot_be_changed(statement: str, tmp_path: Path) -> None:
-    runtime = a_runtime(tmp_path)
+    runtime = a_runtime(tmp_path, "sqlite")
     school = a_school(runtime.database)
     handle_one(runtime.engine, Asked(school.actor("teacher"), OpenCase("repair", {"title": "t", "place": "p"})))
     with pytest.raises(Exception, match="append-only"), runtime.database.write() as connection:
@@ -161,7 +161,7 @@ def test_every_setting_says_what_it_is_for() -> None:
 
 def test_a_webhook_s_secret_is_not_shown_when_it_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(FolderError) as refused:
-        a_runtime(tmp_path, webhook_url="https://example.org/hook", webhook_secret="tell-nobody")
+        a_runtime(tmp_path, "sqlite", webhook_url="https://example.org/hook", webhook_secret="tell-nobody")
     assert "tell-nobody" not in str(refused.value) + refused.value.text.zh
 
 
@@ -224,7 +224,7 @@ def test_a_folder_that_cannot_be_written_to_says_so(tmp_path: Path) -> None:
 
 def test_a_webhook_without_its_secret_is_told_by_the_setting_s_name(tmp_path: Path) -> None:
     with pytest.raises(FolderError, match="BIHUAN_WEBHOOK_SECRET is not") as refused:
-        a_runtime(tmp_path, webhook_url="https://example.org/hook")
+        a_runtime(tmp_path, "sqlite", webhook_url="https://example.org/hook")
     assert "未设 BIHUAN_WEBHOOK_SECRET" in refused.value.text.zh
 
 

@@ -77,7 +77,7 @@ def test_a_folder_that_was_moved_away_takes_nothing_and_says_so(
 
 @pytest.fixture
 def hazards(tmp_path: Path) -> Iterator[tuple[httpx.Client, School]]:
-    runtime = a_runtime(tmp_path / "hazards", catalog=CATALOG)
+    runtime = a_runtime(tmp_path / "hazards", "sqlite", catalog=CATALOG)
     with calling(create_app(runtime)) as client:
         yield client, a_school(runtime.database)
     runtime.close()

@@ -58,7 +58,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("BIHUAN_LOG_LEVEL", "error")
     monkeypatch.setenv("BIHUAN_DATA", "data")
     Folder(tmp_path / "data").make(simulated=True, at=START)
-    database = a_database(tmp_path / "data")
+    database = a_database(tmp_path / "data", "sqlite")
     a_school(database)
     database.close()
     return tmp_path / "data"

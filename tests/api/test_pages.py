@@ -305,7 +305,7 @@ def test_every_page_lets_nothing_foreign_in(english: httpx.Client, runtime: Runt
 
 
 def test_over_https_browsers_are_told_to_stay_there(tmp_path: Any) -> None:
-    runtime = a_runtime(tmp_path / "https", public_url="https://bihuan.example.org")
+    runtime = a_runtime(tmp_path / "https", "sqlite", public_url="https://bihuan.example.org")
     a_password(runtime, a_school(runtime.database), "teacher")
     with calling(create_app(runtime)) as client:
         client.base_url = httpx.URL("https://test")

@@ -10,7 +10,7 @@ from tests.builders import a_runtime
 
 
 def test_a_late_tick_still_runs_and_two_never_run_at_once(tmp_path: Path) -> None:
-    runtime = a_runtime(tmp_path)
+    runtime = a_runtime(tmp_path, "sqlite")
     scheduler = Scheduler(runtime)
     scheduler.start()
     jobs = {job.id: job for job in scheduler._jobs.get_jobs()}
@@ -22,7 +22,7 @@ def test_a_late_tick_still_runs_and_two_never_run_at_once(tmp_path: Path) -> Non
 
 
 def test_a_job_that_fails_runs_again(tmp_path: Path) -> None:
-    runtime = a_runtime(tmp_path, tick_seconds=1)
+    runtime = a_runtime(tmp_path, "sqlite", tick_seconds=1)
     ran = threading.Semaphore(0)
 
     def broken() -> None:
@@ -61,7 +61,7 @@ def test_a_job_that_fails_is_told_once(
 
 
 def test_nothing_ticks_in_a_folder_that_was_moved_away(tmp_path: Path) -> None:
-    runtime = a_runtime(tmp_path / "data")
+    runtime = a_runtime(tmp_path / "data", "sqlite")
     (tmp_path / "data").rename(tmp_path / "elsewhere")
     ran: list[str] = []
     _looked_after("tick", lambda: ran.append("tick"), runtime.writer.must_be_in_place)()

@@ -97,7 +97,7 @@ def changes(runtime: Runtime) -> list[dict[str, Any]]:
 def test_a_cookie_is_for_this_server_and_no_script(
     public_url: str | None, name: str, secure: bool, tmp_path: Any
 ) -> None:
-    runtime = a_runtime(tmp_path / "other", public_url=public_url)
+    runtime = a_runtime(tmp_path / "other", "sqlite", public_url=public_url)
     a_password(runtime, a_school(runtime.database), "teacher")
     with calling(create_app(runtime)) as client:
         answer = client.post("/api/v1/sign-in", json={"account": "teacher", "password": PASSWORD})

@@ -40,7 +40,7 @@ def _here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def data(tmp_path: Path) -> Path:
     """A folder whose clock stands at START."""
     Folder(tmp_path / "data").make(simulated=True, at=START)
-    a_database(tmp_path / "data").close()
+    a_database(tmp_path / "data", "sqlite").close()
     return tmp_path / "data"
 
 
@@ -183,7 +183,7 @@ def test_a_bureau_is_put_above_schools_that_are_there_and_schools_below_one_that
 
 
 def test_what_fails_half_way_leaves_nothing_behind(tmp_path: Path) -> None:
-    database = a_database(tmp_path)
+    database = a_database(tmp_path, "sqlite")
     admin = Person("no1", "admin", "信息员")
     founding = Founding(Organisation("no1", Text("第一职业学校", "No. 1")), admin, "hash", must_change=True)
     with database.write() as connection:  # somebody of this key is there already, as no organisation leaves one
@@ -265,7 +265,7 @@ def test_the_calendar_is_of_the_years_whose_holidays_are_known(today: date, know
 
 
 def test_a_calendar_that_ends_soon_is_said(tmp_path: Path) -> None:
-    database = a_database(tmp_path)
+    database = a_database(tmp_path, "sqlite")
     founding = Founding(
         Organisation("no1", Text("第一职业学校", "No. 1")), Person("no1", "admin", "信息员"), "hash", must_change=True
     )

@@ -70,7 +70,7 @@ NOBODYS = {
 
 @pytest.fixture
 def tenants(tmp_path: Path) -> Iterator[Tenants]:
-    runtime = a_runtime(tmp_path / "data", catalog=CATALOG)
+    runtime = a_runtime(tmp_path / "data", "sqlite", catalog=CATALOG)
     north, south, bureau = (a_school(runtime.database, key) for key in ("north", "south", "bureau"))
     with runtime.database.write() as connection:
         connection.exec_driver_sql("UPDATE organisation SET kind = 'bureau' WHERE organisation = 'bureau'")

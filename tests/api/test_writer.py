@@ -18,7 +18,7 @@ from tests.builders import START, School, a_school, an_engine
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    made = an_engine(tmp_path)
+    made = an_engine(tmp_path, "sqlite")
     yield made
     made.database.close()
 

@@ -8,12 +8,10 @@ her own, `other`, where everything has the same names.
 
 import json
 import random
-import tempfile
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -52,7 +50,7 @@ from engine.store import calendars, cases, files, history, outbox, people, perio
 from engine.store.database import Database, table_of
 from engine.store.tables import DisclosureRow, TimerRow
 from engine.tick import Ticked, tick
-from tests.builders import a_database
+from tests.databases import EMPTY, Kind, Template, dropping_copies
 from workflows import CATALOG
 from workflows.ladders import HOLDER_LADDER
 from workflows.reference import criteria_for
@@ -209,37 +207,23 @@ def _found(school: "School") -> None:
             files.add(connection, files.FileRecord(organisation, PHOTO, "image/jpeg", 1000, at), "person:alice")
 
 
-@cache
-def _template() -> bytes:
-    """A founded school as the bytes of a database file: copying it costs a tenth of making it."""
-    with tempfile.TemporaryDirectory() as folder:
-        database = a_database(Path(folder))
-        clock = SimulatedClock(local(START))
-        _found(School(Engine(database, CATALOG, clock), clock, Path(folder)))
-        with database.migration_engine().connect() as connection:
-            connection.rollback()  # a checkpoint waits for no transaction, also not its own
-            driver = connection.connection.driver_connection
-            assert driver is not None
-            driver.rollback()
-            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        database.close()
-        return (Path(folder) / "bihuan.db").read_bytes()
+def _founded(database: Database) -> None:
+    clock = SimulatedClock(local(START))
+    _found(School(Engine(database, CATALOG, clock), clock))
+
+
+FOUNDED = Template(_founded, upon=EMPTY)
 
 
 @contextmanager
 def a_school(
-    folder: Path, start: str = START, catalog: Catalog = CATALOG, seed: int | None = None
+    folder: Path, kind: Kind, start: str = START, catalog: Catalog = CATALOG, seed: int | None = None
 ) -> Iterator["School"]:
     """A school on its first morning. `seed` makes the salts the same every time."""
-    path = folder / "school.sqlite"
-    path.write_bytes(_template())
     clock = SimulatedClock(local(start))
     draw: dict[str, Any] = {} if seed is None else {"draw": random.Random(seed).randbytes}
-    database = Database.in_file(path)
-    try:
-        yield School(Engine(database, catalog, clock, ERROR_WORDS, **draw), clock, path)
-    finally:
-        database.close()
+    with dropping_copies(), closing(FOUNDED.copy(kind, folder)) as database:
+        yield School(Engine(database, catalog, clock, ERROR_WORDS, **draw), clock)
 
 
 @dataclass
@@ -248,7 +232,6 @@ class School:
 
     engine: Engine
     clock: SimulatedClock
-    path: Path
 
     # --- acting ------------------------------------------------------------------------------------------------------
 

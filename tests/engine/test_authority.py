@@ -13,7 +13,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection
-from sqlmodel import SQLModel
 
 from engine.actor import WHOLE_ORGANISATION, Actor, Grant, Visibility, anonymous, system
 from engine.authority import Permit, allow_opening, judge, may_open_any, may_see, people_of, stands_as, visibility
@@ -22,6 +21,8 @@ from engine.definition import Workflow
 from engine.errors import NotAllowed, Text
 from engine.store import cases, worklists
 from engine.store.database import Database
+from tests.builders import a_database
+from tests.databases import Kind
 from workflows import CATALOG
 from workflows.drill import DRILL
 from workflows.hazard import HAZARD
@@ -518,9 +519,8 @@ def test_a_case_is_seen_by_overseers_its_department_and_those_who_are_part_of_it
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    database = Database.in_file(tmp_path_factory.mktemp("authority") / "cases.sqlite3")
-    SQLModel.metadata.create_all(database.migration_engine())
+def database(tmp_path_factory: pytest.TempPathFactory, kind: Kind) -> Iterator[Database]:
+    database = a_database(tmp_path_factory.mktemp("authority"), kind)
     yield database
     database.close()
 

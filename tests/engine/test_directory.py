@@ -15,6 +15,7 @@ from engine.errors import Text
 from engine.store import people
 from engine.store.database import Connection, Database
 from tests.builders import a_database
+from tests.databases import Kind
 
 HERE, BUREAU = "here", "bureau"
 DAY = date(2020, 3, 2)
@@ -171,8 +172,8 @@ class _UndoneError(Exception):
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    made = a_database(tmp_path_factory.mktemp("directory"))
+def database(tmp_path_factory: pytest.TempPathFactory, kind: Kind) -> Iterator[Database]:
+    made = a_database(tmp_path_factory.mktemp("directory"), kind)
     yield made
     made.close()
 

@@ -32,6 +32,7 @@ from engine.handle import Done, Idle, Outcome, Refused
 from engine.store import answers
 from engine.store.database import table_of
 from engine.store.tables import CaseRow, OutboxRow, PeriodRow, TimerRow
+from tests.databases import Kind
 from tests.engine.fakes import CALENDAR, HERE, PEOPLE, PHOTO, START, STEPS, School, a_school, local
 from workflows.reference import checklist_for
 
@@ -274,10 +275,12 @@ picks = st.integers(0, 1000)
 
 
 class Promises(RuleBasedStateMachine):
+    kind: Kind = "sqlite"
+
     def __init__(self) -> None:
         super().__init__()
         self._folder = tempfile.TemporaryDirectory()
-        self._school = _entered(Path(self._folder.name))
+        self._school = _entered(Path(self._folder.name), self.kind)
         self.school = next(self._school)
         self.calendar: Calendar = CALENDAR
         self.models: dict[str, Model] = {}
@@ -698,12 +701,16 @@ def _code(outcome: Outcome) -> str | None:
     return None
 
 
-def _entered(folder: Path) -> Iterator[School]:
-    with a_school(folder, START) as school:
+def _entered(folder: Path, kind: Kind) -> Iterator[School]:
+    with a_school(folder, kind, START) as school:
         yield school
 
 
-Promises.TestCase.settings = settings(
+class PromisesOnPostgreSQL(Promises):
+    kind = "postgresql"
+
+
+Promises.TestCase.settings = PromisesOnPostgreSQL.TestCase.settings = settings(
     max_examples=400 if LONG else 45,
     stateful_step_count=80 if LONG else 40,
     deadline=None,
@@ -715,3 +722,4 @@ Promises.TestCase.settings = settings(
 
 
 TestPromises = pytest.mark.slow(Promises.TestCase)
+TestPromisesOnPostgreSQL = pytest.mark.slow(PromisesOnPostgreSQL.TestCase)

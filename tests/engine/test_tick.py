@@ -1,9 +1,9 @@
-import json
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
+from sqlalchemy import update
 
 from engine import tick as ticking
 from engine.actor import system
@@ -13,7 +13,8 @@ from engine.directory import Department
 from engine.errors import InvalidInput, Text
 from engine.handle import Idle
 from engine.store import calendars, people, periods, timers
-from engine.store.tables import EventRow, OutboxRow, PeriodRow, TimerRow
+from engine.store.database import table_of
+from engine.store.tables import CaseRow, EventRow, OutboxRow, PeriodRow, TimerRow
 from engine.tick import Ticked, tick
 from tests.engine.fakes import HERE, THERE, School, local
 
@@ -321,8 +322,9 @@ def test_a_failing_command_does_not_block_the_rest_and_is_tried_again(school: Sc
 def test_a_case_whose_definition_is_gone_does_not_keep_the_others_from_being_reminded(school: School) -> None:
     lost, number = school.errand(), school.errand()
     with school.engine.database.write() as connection:
+        cases = table_of(CaseRow)
         body = school.case(lost).to_json() | {"version": 99}
-        connection.exec_driver_sql("UPDATE case_record SET body = json(?) WHERE number = ?", (json.dumps(body), lost))
+        connection.execute(update(cases).where(cases.c.number == lost).values(body=body))
     school.at("2019-12-04 08:00")
     ticked = school.tick()
     assert ticked.reminded == 1

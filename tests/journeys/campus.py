@@ -183,7 +183,7 @@ class Campus:
 def a_campus(folder: Path) -> Iterator[Campus]:
     """Monday 2 March 2020, nine in the morning."""
     logs.configure("warning", "console")
-    runtime = a_runtime(folder / "data", catalog=CATALOG)
+    runtime = a_runtime(folder / "data", "sqlite", catalog=CATALOG)
     with runtime.database.write() as connection:
         people.add_organisation(connection, Organisation("bureau", Text("市教育局", "Bureau"), kind="bureau"))
         people.add_organisation(connection, Organisation(SCHOOL, Text("示范学校", "School"), parent="bureau"))

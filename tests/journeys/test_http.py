@@ -43,7 +43,7 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def school(data: Path) -> Iterator[School]:
-    database = a_database(data)
+    database = a_database(data, "sqlite")
     yield a_school(database)
     database.close()
 

@@ -121,7 +121,7 @@ class Place:
 @pytest.fixture
 def in_a_file(tmp_path: Path) -> Iterator[Place]:
     Folder(tmp_path / "data").make()
-    made = a_database(tmp_path / "data")
+    made = a_database(tmp_path / "data", "sqlite")
     yield Place(tmp_path / "data", made)
     made.close()
 

@@ -11,6 +11,7 @@ from engine.commands import Recompute
 from engine.deadlines import Ladder, audience_of
 from engine.store.tables import OutboxRow
 from engine.tick import Ticked
+from tests.databases import Kind
 from tests.engine.fakes import STEPS, School, a_school, local
 from workflows import CATALOG
 from workflows.hazard import HAZARD
@@ -19,9 +20,9 @@ BACK = "2020-03-02 08:00"
 
 
 @pytest.fixture
-def school(tmp_path: Path) -> Iterator[School]:
+def school(tmp_path: Path, kind: Kind) -> Iterator[School]:
     """A school in which two departments owe their monthly inspection."""
-    with a_school(tmp_path) as school:
+    with a_school(tmp_path, kind) as school:
         for scope in ("HQC", "JWC"):
             school.owe("dept_check_month", scope, "2019-12-01")
         yield school

@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from engine.store.database import table_of
 from engine.store.tables import OutboxRow
+from tests.databases import Kind
 from tests.engine.fakes import School, a_school, local
 
 ROOT = Path(__file__).parents[2]
@@ -22,14 +23,13 @@ SCOPES = ("HQC", "JWC", "DZB")
 TICKER = """
 import json, sys
 from datetime import datetime
-from pathlib import Path
 from engine.clock import SimulatedClock
 from engine.handle import Engine
 from engine.store.database import Database
 from engine.tick import tick
 from workflows import CATALOG
 
-database = Database.in_file(Path(sys.argv[1]))
+database = Database(sys.argv[1])
 engine = Engine(database, CATALOG, SimulatedClock(datetime.fromisoformat(sys.argv[2])))
 with database.read():
     print("ready", flush=True)
@@ -41,14 +41,14 @@ print(json.dumps([ticked.opened, ticked.reminded, [repr(error) for _, error in t
 
 
 @pytest.fixture
-def school(tmp_path: Path) -> Iterator[School]:
-    with a_school(tmp_path) as school:
+def school(tmp_path: Path, kind: Kind) -> Iterator[School]:
+    with a_school(tmp_path, kind) as school:
         yield school
 
 
 def ticked_at_once(school: School, processes: int) -> list[tuple[int, int, list[str]]]:
-    """(opened, reminded, failed) of each process. All have the file open before the first may begin."""
-    command = [sys.executable, "-c", TICKER, str(school.path), school.clock.now().isoformat()]
+    """(opened, reminded, failed) of each process. All have the database open before the first may begin."""
+    command = [sys.executable, "-c", TICKER, school.engine.database.url, school.clock.now().isoformat()]
     tickers = [
         subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for _ in range(processes)

@@ -26,7 +26,7 @@ SENT_AT_MOST = 160 * 1024**2  # if the server still listened after this, it woul
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, School]]:
     data = tmp_path_factory.mktemp("uploads") / "data"
     Folder(data).make(simulated=False)
-    database = a_database(data)
+    database = a_database(data, "sqlite")
     school = a_school(database)
     database.close()
     with Served(data) as running:

@@ -59,7 +59,7 @@ def clock() -> SimulatedClock:
 
 @pytest.fixture
 def runtime(tmp_path: Path, clock: SimulatedClock) -> Iterator[Runtime]:
-    runtime = a_runtime(tmp_path / "data", clock=clock, catalog=CATALOG)
+    runtime = a_runtime(tmp_path / "data", "sqlite", clock=clock, catalog=CATALOG)
     a_school(runtime.database)
     yield runtime
     runtime.close()

@@ -1,26 +1,25 @@
 """Stand-ins for the engine's memory and for the world outside. Alice holds the case, Bob heads her department."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from sqlmodel import SQLModel
-
 from engine.clock import SimulatedClock
 from engine.events import How, Notice, Recipient
-from engine.store.database import Database, table_of
+from engine.store.database import Database
 from notifications.channels import Receipt, TransportError
 from notifications.channels.inbox import InboxChannel
 from notifications.deliveries import list_deliveries
 from notifications.message import ORGANISATION, Addressee, Delivery, Outgoing, Words
 from notifications.routing import SchoolSettings
 from notifications.sources import ClaimedNotice
-from notifications.tables import Connection, DeliveryRow, InboxMessageRow
+from notifications.tables import Connection
 from notifications.worker import DeliveryWorker
+from tests.databases import EMPTY, Kind, dropping_copies
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 SCHOOL = SchoolSettings(public_url="https://safety.school.example")
@@ -212,14 +211,9 @@ class Post:
 
 
 @contextmanager
-def a_post(folder: Path, start: datetime) -> Iterator[Post]:
-    database = Database.in_file(folder / "post.sqlite")
-    tables = [table_of(DeliveryRow), table_of(InboxMessageRow)]
-    SQLModel.metadata.create_all(database.migration_engine(), tables=tables)
-    try:
+def a_post(folder: Path, kind: Kind, start: datetime) -> Iterator[Post]:
+    with dropping_copies(), closing(EMPTY.copy(kind, folder)) as database:
         yield Post(database, SimulatedClock(start))
-    finally:
-        database.close()
 
 
 def outgoing(notice: Notice, **changes: Any) -> Outgoing:

@@ -12,6 +12,7 @@ from engine.events import How
 from notifications import deliveries
 from notifications.message import delivery_key
 from notifications.worker import LEASE
+from tests.databases import Kind
 from tests.notifications.fakes import FailingChannel, Killed, a_notice, a_post, local
 
 Step = tuple[Literal["write", "robot", "webhook", "round", "wait", "redrive"], int]
@@ -25,9 +26,9 @@ steps = st.lists(
 
 
 @settings(max_examples=60, deadline=None)
-@given(steps)
-def test_nothing_is_lost_and_nothing_has_two_names(history: list[Step]) -> None:
-    with tempfile.TemporaryDirectory() as folder, a_post(Path(folder), local("2020-01-15 16:00")) as post:
+@given(history=steps)
+def test_nothing_is_lost_and_nothing_has_two_names(kind: Kind, history: list[Step]) -> None:
+    with tempfile.TemporaryDirectory() as folder, a_post(Path(folder), kind, local("2020-01-15 16:00")) as post:
         robot, webhook = FailingChannel("robot"), FailingChannel("webhook", serves="organisation")
         worker = post.worker(robot, webhook)
         written = 0

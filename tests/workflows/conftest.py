@@ -3,16 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflows.school import School, a_school, make_template
-
-
-@pytest.fixture(scope="session")
-def school_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_template(tmp_path_factory.mktemp("school") / "template.sqlite3")
+from tests.databases import Kind
+from tests.workflows.school import School, a_school
 
 
 @pytest.fixture
-def school(school_template: Path, tmp_path: Path) -> Iterator[School]:
+def school(tmp_path: Path, kind: Kind) -> Iterator[School]:
     """Monday 6 January 2020, nine in the morning."""
-    with a_school(school_template, tmp_path) as school:
+    with a_school(tmp_path, kind) as school:
         yield school

@@ -4,16 +4,14 @@ Alice holds the case, Bob is her department's safety officer, Charlie has no bus
 post. Every step goes through `handle`, as it would from the web.
 """
 
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from api import migrations
 from engine.actor import WHOLE_ORGANISATION, Actor, Grant
 from engine.authority import visibility
 from engine.calendar import Break, Calendar
@@ -27,6 +25,7 @@ from engine.handle import Done, Engine, Idle, handle_one
 from engine.store import calendars, cases, files, history, outbox, people, periods, policies, timers, worklists
 from engine.store.database import Database
 from engine.tick import Ticked, tick
+from tests.databases import EMPTY, Kind, Template, dropping_copies
 from workflows import CATALOG
 from workflows.inspection import CYCLE
 from workflows.reference import criteria_for
@@ -244,10 +243,7 @@ FIVE_ITEMS: dict[str, Any] = {
 }
 
 
-def make_template(path: Path) -> Path:
-    """A database with the school in it, to be copied for every test."""
-    database = Database.in_file(path)
-    migrations.upgrade(database)
+def _found(database: Database) -> None:
     with database.write() as connection:
         people.add_organisation(connection, Organisation(ORGANISATION, Text("某校", "A school")))
         calendars.add(connection, ORGANISATION, CALENDAR_V1, local("2019-12-01 08:00"))
@@ -259,17 +255,13 @@ def make_template(path: Path) -> Path:
         for name in (PHOTO, OTHER_PHOTO):
             record = files.FileRecord(ORGANISATION, name, "image/png", 1, local("2019-12-01 08:00"))
             files.add(connection, record, "person:alice")
-    database.close()
-    return path
+
+
+FOUNDED = Template(_found, upon=EMPTY)
 
 
 @contextmanager
-def a_school(template: Path, folder: Path, now: str = MONDAY) -> Iterator[School]:
-    path = folder / "school.sqlite3"
-    shutil.copyfile(template, path)
-    database = Database.in_file(path)
+def a_school(folder: Path, kind: Kind, now: str = MONDAY) -> Iterator[School]:
     clock = SimulatedClock(local(now))
-    try:
+    with dropping_copies(), closing(FOUNDED.copy(kind, folder)) as database:
         yield School(Engine(database, CATALOG, clock, ERROR_WORDS, no_salt), clock)
-    finally:
-        database.close()

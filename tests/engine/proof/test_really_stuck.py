@@ -19,6 +19,7 @@ from engine.store import cases, files, people, worklists
 from engine.store.worklists import Filter
 from engine.tick import tick
 from tests.builders import START, an_engine
+from tests.databases import Kind
 from tests.engine.proof.corners import write_down
 from tests.engine.proof.test_twenty_corners import CORNERS, Corner
 from workflows import CATALOG
@@ -113,9 +114,9 @@ BY_NAME = {corner.name: corner for corner in CORNERS}
 class Play:
     """A school in a database, and one case of it."""
 
-    def __init__(self, folder: Path, school: Directory) -> None:
+    def __init__(self, folder: Path, kind: Kind, school: Directory) -> None:
         self.clock = SimulatedClock(START)
-        self.engine: Engine = an_engine(folder, self.clock, CATALOG)
+        self.engine: Engine = an_engine(folder, kind, self.clock, CATALOG)
         with self.engine.database.write() as connection:
             write_down(connection, school)
             files.add(connection, files.FileRecord("school", PHOTO, "image/png", 1, START), "person:xb5_teacher")
@@ -163,8 +164,8 @@ class Play:
 
 
 @pytest.fixture
-def play(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Play]:
-    made = Play(tmp_path, request.param.broken)
+def play(request: pytest.FixtureRequest, tmp_path: Path, kind: Kind) -> Iterator[Play]:
+    made = Play(tmp_path, kind, request.param.broken)
     yield made
     made.engine.database.close()
 

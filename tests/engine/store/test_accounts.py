@@ -11,6 +11,7 @@ from engine.store import accounts, people
 from engine.store.accounts import Tries
 from engine.store.database import Database
 from tests.builders import START, a_database, a_school
+from tests.databases import Kind
 
 IDLE = timedelta(hours=12)
 WEEK = timedelta(days=7)
@@ -18,8 +19,8 @@ SECRET = "s" * 43
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    made = a_database(tmp_path)
+def database(tmp_path: Path, kind: Kind) -> Iterator[Database]:
+    made = a_database(tmp_path, kind)
     a_school(made)
     a_school(made, "south")
     with made.write() as connection:

@@ -60,7 +60,7 @@ def test_whoever_holds_the_role_at_the_moment_of_asking_is_meant(school: School)
 def test_nobody_who_left_is_told(school: School) -> None:
     number = school.assigned()
     with school.engine.database.write() as connection:
-        connection.execute(text("UPDATE person SET active = 0 WHERE person IN ('alice', 'bob')"))
+        connection.execute(text("UPDATE person SET active = false WHERE person IN ('alice', 'bob')"))
     assert meant(school, number, "assignee", "dept_head", "safety_head") == ["helen"]
 
 
@@ -103,7 +103,7 @@ def test_granting_again_sets_the_dates_anew_and_a_withdrawn_grant_stays_on_recor
 
 def test_an_actor_is_somebody_active_of_this_school(school: School) -> None:
     with school.engine.database.write() as connection:
-        connection.execute(text("UPDATE person SET active = 0 WHERE person = 'bob'"))
+        connection.execute(text("UPDATE person SET active = false WHERE person = 'bob'"))
         assert people.actor(connection, HERE, "bob", TODAY) is None
         assert people.actor(connection, HERE, "mallory", TODAY) is None
         found = people.actor(connection, THERE, "mallory", TODAY)
