@@ -20,7 +20,7 @@ BEGIN SELECT RAISE(ABORT, 'events are append-only: {verb} refused'); END
 """
 APPEND_ONLY_POSTGRESQL = """
 CREATE FUNCTION event_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN RAISE EXCEPTION 'events are append-only: % refused', TG_OP; END $$;
+BEGIN RAISE EXCEPTION 'events are append-only: % refused', TG_OP USING ERRCODE = 'restrict_violation'; END $$;
 CREATE TRIGGER event_no_change BEFORE UPDATE OR DELETE ON event
 FOR EACH ROW EXECUTE FUNCTION event_is_append_only();
 CREATE TRIGGER event_no_truncate BEFORE TRUNCATE ON event
