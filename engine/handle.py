@@ -51,7 +51,7 @@ from engine.machine import (
     why_not,
 )
 from engine.store import answers, calendars, cases, files, history, outbox, people, periods, policies, refusals, timers
-from engine.store.database import Connection, Database, is_collision, is_lost
+from engine.store.database import Connection, Database, is_crossed, is_lost, is_same_key
 
 CASE_NUMBER = re.compile(r"[A-Z]{1,8}-\d{4}-\d{4,12}", re.ASCII)
 TRIGGER = re.compile(r"[a-z_]{1,64}")
@@ -123,20 +123,25 @@ def handle(engine: Engine, group: Sequence[Asked]) -> list[Outcome]:
     for left in reversed(range(MOST_COLLISIONS)):
         try:
             with engine.database.write() as connection:
-                if len(group) > 1:
-                    cases.lock(connection, _spoken_of(group))
+                cases.lock(connection, _spoken_of(group))
                 turn = _Turn(engine, connection, engine.clock.now())
                 return [turn.take(asked) for asked in group]
         except Exception as error:
-            if not (left and is_collision(error)):
+            if not (left and is_crossed(error)):
                 raise
     raise AssertionError("the last try returns or raises")
 
 
 def _spoken_of(group: Sequence[Asked]) -> Iterator[tuple[str, str]]:
+    """(organisation, number) of every case that the commands are about, or refer to."""
     for asked in group:
-        if isinstance(asked.command, FireTrigger | Remind | Recompute):
-            yield asked.actor.organisation, asked.command.case
+        command, here = asked.command, asked.actor.organisation
+        if isinstance(command, FireTrigger | Remind | Recompute):
+            yield here, command.case
+        if isinstance(command, FireTrigger | OpenCase):
+            for value in command.data.values():
+                if isinstance(value, str) and CASE_NUMBER.fullmatch(value):
+                    yield here, value
 
 
 def handle_one(engine: Engine, asked: Asked) -> Done | Idle:
@@ -198,10 +203,10 @@ class _Turn:
         self._policies: dict[tuple[str, str, int], tuple[int, dict[str, Any]]] = {}
 
     def take(self, asked: Asked) -> Outcome:
-        """One command; once more where another node was doing the same or the opposite at that moment."""
+        """One command; once more where another node was writing the same at that moment."""
         outcome = self._once(asked)
         for _ in range(MOST_COLLISIONS - 1):
-            if not (isinstance(outcome, Failed) and is_collision(outcome.error)):
+            if not (isinstance(outcome, Failed) and is_same_key(outcome.error)):
                 break
             outcome = self._once(asked)
         return outcome
@@ -218,8 +223,8 @@ class _Turn:
             self._log(asked, refusal)
             return Refused(refusal)
         except Exception as error:  # a defect in one command must not undo its neighbours
-            if is_lost(error):
-                raise
+            if is_lost(error) or is_crossed(error):
+                raise  # the whole group is undone, and can be asked for again
             savepoint.rollback()
             return Failed(error)
         savepoint.commit()

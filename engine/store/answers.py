@@ -40,7 +40,9 @@ def keep(
     connection: Connection, organisation: str, principal: str, route: str, key: str, answer: Answer, now: datetime
 ) -> None:
     here = {"organisation": organisation, "principal": principal, "route": route, "key": key}
-    connection.execute(delete(_answers).where(*(_answers.c[name] == value for name, value in here.items())))
+    # only what stands no more: where somebody keeps the same key at this moment, the second of us has to fail
+    over = _answers.c.kept_until <= now
+    connection.execute(delete(_answers).where(*(_answers.c[name] == value for name, value in here.items()), over))
     values = {"request_hash": answer.request_hash, "number": answer.number, "sequence": answer.sequence}
     connection.execute(insert(_answers), {**here, **values, "kept_until": now + KEPT})
 

@@ -18,7 +18,12 @@ _LOAD = select(_cases.c.body, _cases.c.last_hash).where(
     _cases.c.organisation == bindparam("organisation"), _cases.c.number == bindparam("number")
 )
 _LOAD_LOCKED = _LOAD.with_for_update()  # SQLite knows no such clause, and needs none
-_LOCK = select(_cases.c.number).order_by(_cases.c.organisation, _cases.c.number).with_for_update()
+_LOCK = (
+    select(_cases.c.number)
+    .where(tuple_(_cases.c.organisation, _cases.c.number).in_(bindparam("keys", expanding=True)))
+    .order_by(_cases.c.organisation, _cases.c.number)
+    .with_for_update()
+)
 _SAME_NAMES = (
     "organisation", "number", "workflow", "version", "state", "counts_as", "final", "revision", "sequence", "last_hash",
     "title", "place", "category", "level", "department", "reporter", "assignee", "opened_at", "closed_at",
@@ -64,8 +69,11 @@ def lock(connection: Connection, keys: Iterable[tuple[str, str]]) -> None:
 
     On SQLite the whole file is locked already.
     """
-    if connection.dialect.name != "sqlite":
-        connection.execute(_LOCK.where(tuple_(_cases.c.organisation, _cases.c.number).in_(sorted(set(keys)))))
+    if connection.dialect.name == "sqlite":
+        return
+    wanted = sorted(set(keys))
+    if len(wanted) > 1:  # one is locked as it is read
+        connection.execute(_LOCK, {"keys": wanted})
 
 
 def save(connection: Connection, before: Case | None, after: Case, awaits: Iterable[str]) -> None:

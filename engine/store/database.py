@@ -51,8 +51,9 @@ CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 30  # no statement of ours takes a tenth of it; one that does holds up others
 LOCK_SECONDS = 10
 
-#: SQLSTATEs of what somebody else did at the same moment: the same key inserted, locks taken the other way round
-_COLLIDED = frozenset({"23505", "40001", "40P01"})
+# SQLSTATEs of what somebody else did at the same moment
+_SAME_KEY = frozenset({"23505"})
+_CROSSED = frozenset({"40001", "40P01"})
 
 NAMING = {  # the same names in every database, so that one migration history can drop and alter them
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -175,9 +176,14 @@ def _connected(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
-def is_collision(error: BaseException) -> bool:
-    """Whether somebody else's transaction was in the way: the same, tried again, finds what he wrote."""
-    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _COLLIDED
+def is_same_key(error: BaseException) -> bool:
+    """Whether somebody else wrote a row of this key at the same moment: who tries again finds it."""
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _SAME_KEY
+
+
+def is_crossed(error: BaseException) -> bool:
+    """Whether somebody else's transaction and ours waited for each other: who starts anew gets through."""
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _CROSSED
 
 
 def is_lost(error: BaseException) -> bool:

@@ -1,0 +1,128 @@
+"""Many at once, on connections of their own: what two of them do in the same moment comes out as if one had gone first."""
+
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from psycopg.errors import DeadlockDetected
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
+
+from engine.commands import Asked, FireTrigger, OpenCase
+from engine.errors import NotPossibleNow, StaleCase
+from engine.handle import Done, Outcome, Refused, handle
+from engine.store import cases, refusals
+from engine.store.tables import CaseRow
+from tests.databases import Kind
+from tests.engine.fakes import HERE, WITH_ERRANDS, School, a_school
+
+MANY = 8
+ERRAND = OpenCase("errand", {"title": "取快递", "department": "HQC"})
+
+
+@pytest.fixture
+def school(tmp_path: Path, kind: Kind) -> Iterator[School]:
+    with a_school(tmp_path, kind, catalog=WITH_ERRANDS) as school:
+        yield school
+
+
+def at_once(school: School, groups: Sequence[Sequence[Asked]]) -> list[list[Outcome]]:
+    """Each group in a thread of its own; none begins before all are there."""
+    gate = threading.Barrier(len(groups))
+
+    def carry_out(group: Sequence[Asked]) -> list[Outcome]:
+        gate.wait(timeout=30)
+        return handle(school.engine, group)
+
+    with ThreadPoolExecutor(len(groups)) as pool:
+        return [outcomes.result(timeout=60) for outcomes in [pool.submit(carry_out, group) for group in groups]]
+
+
+def kinds(outcomes: Sequence[Sequence[Outcome]]) -> Counter[type]:
+    return Counter(type(outcome) for group in outcomes for outcome in group)
+
+
+def test_one_key_opens_one_case(school: School) -> None:
+    asked = school.asked("bob", ERRAND, key="k1")
+    outcomes = [outcome for [outcome] in at_once(school, [[asked]] * MANY)]
+    done = [outcome for outcome in outcomes if isinstance(outcome, Done)]
+    assert len(done) == MANY, outcomes
+    assert len({one.event.hash for one in done}) == 1
+    assert Counter(one.replayed for one in done) == {False: 1, True: MANY - 1}
+    assert school.count(CaseRow) == 1
+    assert school.errand() == "BG-2019-0002", "no number was lost to those that came second"
+
+
+def test_a_step_asked_of_one_revision_is_taken_once(school: School) -> None:
+    number = school.errand()
+    asked = school.asked("bob", FireTrigger(number, "run", {}, expected_revision=1))
+    outcomes = [outcome for [outcome] in at_once(school, [[asked]] * MANY)]
+    refused = [outcome.refusal for outcome in outcomes if isinstance(outcome, Refused)]
+    assert Counter(map(type, outcomes)) == {Done: 1, Refused: MANY - 1}
+    assert all(isinstance(refusal, StaleCase | NotPossibleNow) for refusal in refused)
+    assert len(school.assert_history_holds(number)) == 2
+
+
+def test_what_was_refused_at_once_is_logged_once_each(school: School) -> None:
+    number = school.errand()
+    groups = [[school.asked("charlie", FireTrigger(number, "run", {}))] * 3 for _ in range(MANY)]
+    assert kinds(at_once(school, groups)) == {Refused: 3 * MANY}
+    with school.engine.database.read() as connection:
+        assert refusals.count(connection, HERE) == 3 * MANY
+
+
+def test_groups_that_speak_of_the_same_cases_the_other_way_round_do_not_wait_for_each_other(school: School) -> None:
+    numbers = [school.errand() for _ in range(6)]
+    forth = [school.asked("bob", FireTrigger(number, "run", {}), key=f"forth {number}") for number in numbers]
+    back = [school.asked("bob", FireTrigger(number, "run", {}), key=f"back {number}") for number in reversed(numbers)]
+    outcomes = at_once(school, [forth, back] * (MANY // 2))
+    assert kinds(outcomes)[Done] + kinds(outcomes)[Refused] == MANY * len(numbers), outcomes
+    for number in numbers:
+        assert len(school.assert_history_holds(number)) == 2
+
+
+def test_many_merged_into_one_at_once_are_all_known_to_it(school: School) -> None:
+    target, other = school.assigned(), school.assigned()
+    reports = [school.report() for _ in range(MANY)]
+    groups = [
+        [
+            school.asked("sam", FireTrigger(number, "merge", {"into": target, "reason": "同一处"})),
+            school.asked("sam", into_other),
+        ]
+        for number, into_other in zip(reports[::2], _merges(reports[1::2], other), strict=True)
+    ]
+    outcomes = at_once(school, [group if n % 2 else group[::-1] for n, group in enumerate(groups)])
+    assert kinds(outcomes) == {Done: MANY}, outcomes
+    for number, merged in ((target, reports[::2]), (other, reports[1::2])):
+        assert {link.number for link in school.case(number).links if link.kind == "absorbed"} == {*merged}
+        school.assert_history_holds(number)
+
+
+def _merges(numbers: Sequence[str], into: str) -> list[FireTrigger]:
+    return [FireTrigger(number, "merge", {"into": into, "reason": "同一处"}) for number in numbers]
+
+
+def test_numbers_drawn_at_once_have_no_gap_and_no_double(school: School) -> None:
+    groups = [[school.asked("bob", ERRAND)] * 5 for _ in range(MANY)]
+    done = [one for group in at_once(school, groups) for one in group if isinstance(one, Done)]
+    assert sorted(one.case.number for one in done) == [f"BG-2019-{n:04d}" for n in range(1, 5 * MANY + 1)]
+
+
+def test_a_group_that_met_another_is_tried_again_as_a_whole(school: School, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the database gave up because of somebody else is nobody's fault, and nobody hears of it."""
+    numbers = [school.errand() for _ in range(2)]
+    lock, met = cases.lock, [1]
+
+    def meets_somebody(connection: Connection, keys: Iterable[tuple[str, str]]) -> None:
+        if met:
+            met.pop()
+            raise OperationalError("SELECT", None, DeadlockDetected())
+        lock(connection, keys)
+
+    monkeypatch.setattr(cases, "lock", meets_somebody)
+    outcomes = school.handle(*(school.asked("bob", FireTrigger(number, "run", {})) for number in numbers))
+    assert [type(outcome) for outcome in outcomes] == [Done, Done]
+    assert not met
