@@ -29,15 +29,16 @@ class DatabaseClock:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._known: tuple[datetime, float] | None = None
+        self._ask_at = 0.0
         self._latest: datetime | None = None
 
     def now(self) -> datetime:
         with self._lock:
             known, at = self._known, self._monotonic()
-            if known is None or at - known[1] > ASK_AGAIN_SECONDS:
-                known = self._asked() if known is None else self._asked_or(known)
-                self._known = known
+            if known is None or at > self._ask_at:
+                self._known = known = self._asked() if known is None else self._asked_or(known)
                 at = self._monotonic()
+                self._ask_at = at + ASK_AGAIN_SECONDS
             now = known[0] + timedelta(seconds=at - known[1])
             self._latest = now if self._latest is None else max(now, self._latest)
             return self._latest
