@@ -8,6 +8,7 @@ from api import logs
 from api.app import create_app
 from api.bootstrap import Runtime
 from tests.builders import School, a_runtime, a_school
+from tests.databases import Kind
 from tests.fakes import calling
 
 
@@ -17,8 +18,8 @@ def _quiet_logs() -> None:
 
 
 @pytest.fixture
-def runtime(tmp_path: Path) -> Iterator[Runtime]:
-    made = a_runtime(tmp_path / "data", "sqlite")
+def runtime(tmp_path: Path, kind: Kind) -> Iterator[Runtime]:
+    made = a_runtime(tmp_path / "data", kind)
     yield made
     made.close()
 

@@ -22,6 +22,7 @@ from engine.directory import Absence, Department, Directory, Group, Seat
 from engine.errors import Text
 from engine.store import accounts, people, policies
 from tests.builders import START, a_runtime
+from tests.databases import Kind
 from tests.engine.proof.corners import absent, group_of, holding, one_department, with_person, write_down
 from tests.fakes import calling
 from workflows import CATALOG
@@ -67,10 +68,14 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Place]:
+def place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, kind: Kind
+) -> Iterator[Place]:
     """The clean school, or the one a test asks for."""
     monkeypatch.setenv("BIHUAN_LOG_LEVEL", "error")
-    runtime = a_runtime(tmp_path / "data", "sqlite", catalog=CATALOG)
+    runtime = a_runtime(tmp_path / "data", kind, catalog=CATALOG)
+    if runtime.settings.database_url:
+        monkeypatch.setenv("BIHUAN_DATABASE_URL", runtime.settings.database_url)  # for the commands
     school: Directory = getattr(request, "param", SCHOOL)
     with runtime.database.write() as connection:
         write_down(connection, school)

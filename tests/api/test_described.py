@@ -24,6 +24,7 @@ from schemathesis.specs.openapi.checks import (
 from api.app import create_app
 from api.auth import ON_BEHALF_OF, ORGANISATION
 from tests.builders import School, a_runtime, a_school
+from tests.databases import Kind
 from tests.fakes import calling
 from workflows import CATALOG
 
@@ -41,10 +42,10 @@ KNOWN = {
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx.Client, School, Any]]:
+def place(tmp_path_factory: pytest.TempPathFactory, kind: Kind) -> Iterator[tuple[httpx.Client, School, Any]]:
     """A school with a few cases, and the document that describes it."""
     folder: Path = tmp_path_factory.mktemp("described")
-    runtime = a_runtime(folder / "data", "sqlite", catalog=CATALOG)
+    runtime = a_runtime(folder / "data", kind, catalog=CATALOG)
     school = a_school(runtime.database)
     with calling(create_app(runtime)) as client:
         for title in ("插座松动", "灯不亮"):

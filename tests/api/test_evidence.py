@@ -25,6 +25,7 @@ from engine.clock import SimulatedClock
 from engine.store import history
 from tests.api.evidence.making import PLACE, a_docx, a_pdf, a_photo, a_sight, an_xlsx, encoded
 from tests.builders import School, a_runtime, a_school
+from tests.databases import Kind
 from tests.fakes import calling
 from workflows import CATALOG
 from workflows.reference import criteria_for
@@ -318,8 +319,8 @@ def test_two_who_send_the_same_at_once_both_have_it(client: httpx.Client, runtim
 
 
 @pytest.fixture
-def hazards(tmp_path: Path) -> Iterator[tuple[httpx.Client, School, Runtime]]:
-    runtime = a_runtime(tmp_path / "hazards", "sqlite", catalog=CATALOG)
+def hazards(tmp_path: Path, kind: Kind) -> Iterator[tuple[httpx.Client, School, Runtime]]:
+    runtime = a_runtime(tmp_path / "hazards", kind, catalog=CATALOG)
     with calling(create_app(runtime)) as client:
         yield client, a_school(runtime.database), runtime
     runtime.close()

@@ -20,6 +20,7 @@ from engine.errors import DefinitionGone, FolderError
 from engine.handle import handle_one
 from engine.store.database import Database
 from tests.builders import REPAIRS, START, a_database, a_runtime, a_school, the_settings
+from tests.databases import Kind
 
 
 def test_a_second_process_cannot_serve_the_same_folder(tmp_path: Path) -> None:
@@ -97,8 +98,8 @@ def test_the_migrations_make_exactly_the_tables_the_program_speaks_of(tmp_path: 
     database.close()
 
 
-def test_a_database_newer_than_the_program_is_not_touched(tmp_path: Path) -> None:
-    database = a_database(tmp_path, "sqlite")
+def test_a_database_newer_than_the_program_is_not_touched(tmp_path: Path, kind: Kind) -> None:
+    database = a_database(tmp_path, kind)
     with database.write() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(FolderError, match="newer than this program"):
@@ -107,8 +108,8 @@ def test_a_database_newer_than_the_program_is_not_touched(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("statement", ["UPDATE event SET actor = 'person:nobody'", "DELETE FROM event"])
-def test_what_happened_cannot_be_changed(statement: str, tmp_path: Path) -> None:
-    runtime = a_runtime(tmp_path, "sqlite")
+def test_what_happened_cannot_be_changed(statement: str, tmp_path: Path, kind: Kind) -> None:
+    runtime = a_runtime(tmp_path, kind)
     school = a_school(runtime.database)
     handle_one(runtime.engine, Asked(school.actor("teacher"), OpenCase("repair", {"title": "t", "place": "p"})))
     with pytest.raises(Exception, match="append-only"), runtime.database.write() as connection:

@@ -13,6 +13,7 @@ from PIL import Image
 from api.app import create_app
 from api.bootstrap import Runtime
 from tests.builders import School, a_runtime, a_school
+from tests.databases import Kind
 from tests.fakes import calling
 from workflows import CATALOG
 
@@ -76,8 +77,8 @@ def test_a_folder_that_was_moved_away_takes_nothing_and_says_so(
 
 
 @pytest.fixture
-def hazards(tmp_path: Path) -> Iterator[tuple[httpx.Client, School]]:
-    runtime = a_runtime(tmp_path / "hazards", "sqlite", catalog=CATALOG)
+def hazards(tmp_path: Path, kind: Kind) -> Iterator[tuple[httpx.Client, School]]:
+    runtime = a_runtime(tmp_path / "hazards", kind, catalog=CATALOG)
     with calling(create_app(runtime)) as client:
         yield client, a_school(runtime.database)
     runtime.close()

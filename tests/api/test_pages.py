@@ -16,6 +16,7 @@ from api.pages.words import WORDS
 from engine.directory import Absence
 from engine.store import people
 from tests.builders import PASSWORD, START, School, a_password, a_runtime, a_school
+from tests.databases import Kind
 from tests.fakes import calling
 
 NEW = "another phrase 77"
@@ -304,8 +305,8 @@ def test_every_page_lets_nothing_foreign_in(english: httpx.Client, runtime: Runt
     assert {answer.status_code for answer in answers} == {200, 303, 403, 404, 405, 422}
 
 
-def test_over_https_browsers_are_told_to_stay_there(tmp_path: Any) -> None:
-    runtime = a_runtime(tmp_path / "https", "sqlite", public_url="https://bihuan.example.org")
+def test_over_https_browsers_are_told_to_stay_there(tmp_path: Any, kind: Kind) -> None:
+    runtime = a_runtime(tmp_path / "https", kind, public_url="https://bihuan.example.org")
     a_password(runtime, a_school(runtime.database), "teacher")
     with calling(create_app(runtime)) as client:
         client.base_url = httpx.URL("https://test")

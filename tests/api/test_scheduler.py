@@ -7,10 +7,11 @@ import pytest
 from api.scheduler import Scheduler, _looked_after
 from engine.errors import Busy, Text
 from tests.builders import a_runtime
+from tests.databases import Kind
 
 
-def test_a_late_tick_still_runs_and_two_never_run_at_once(tmp_path: Path) -> None:
-    runtime = a_runtime(tmp_path, "sqlite")
+def test_a_late_tick_still_runs_and_two_never_run_at_once(tmp_path: Path, kind: Kind) -> None:
+    runtime = a_runtime(tmp_path, kind)
     scheduler = Scheduler(runtime)
     scheduler.start()
     jobs = {job.id: job for job in scheduler._jobs.get_jobs()}
@@ -21,8 +22,8 @@ def test_a_late_tick_still_runs_and_two_never_run_at_once(tmp_path: Path) -> Non
     runtime.close()
 
 
-def test_a_job_that_fails_runs_again(tmp_path: Path) -> None:
-    runtime = a_runtime(tmp_path, "sqlite", tick_seconds=1)
+def test_a_job_that_fails_runs_again(tmp_path: Path, kind: Kind) -> None:
+    runtime = a_runtime(tmp_path, kind, tick_seconds=1)
     ran = threading.Semaphore(0)
 
     def broken() -> None:
@@ -60,8 +61,8 @@ def test_a_job_that_fails_is_told_once(
     assert ("exc_info" in str(told.msg)) == traceback
 
 
-def test_nothing_ticks_in_a_folder_that_was_moved_away(tmp_path: Path) -> None:
-    runtime = a_runtime(tmp_path / "data", "sqlite")
+def test_nothing_ticks_in_a_folder_that_was_moved_away(tmp_path: Path, kind: Kind) -> None:
+    runtime = a_runtime(tmp_path / "data", kind)
     (tmp_path / "data").rename(tmp_path / "elsewhere")
     ran: list[str] = []
     _looked_after("tick", lambda: ran.append("tick"), runtime.writer.must_be_in_place)()

@@ -16,6 +16,7 @@ from engine.clock import SimulatedClock
 from engine.directory import Absence
 from engine.store import accounts, people
 from tests.builders import PASSWORD, START, School, a_password, a_runtime, a_school
+from tests.databases import Kind
 from tests.fakes import calling
 from workflows.roles import ADMINISTRATOR
 
@@ -95,9 +96,9 @@ def changes(runtime: Runtime) -> list[dict[str, Any]]:
     [(None, "bihuan", False), ("http://bihuan.example.org", "bihuan", False), ("https://bihuan.example.org", "__Host-bihuan", True)],
 )  # fmt: skip
 def test_a_cookie_is_for_this_server_and_no_script(
-    public_url: str | None, name: str, secure: bool, tmp_path: Any
+    public_url: str | None, name: str, secure: bool, tmp_path: Any, kind: Kind
 ) -> None:
-    runtime = a_runtime(tmp_path / "other", "sqlite", public_url=public_url)
+    runtime = a_runtime(tmp_path / "other", kind, public_url=public_url)
     a_password(runtime, a_school(runtime.database), "teacher")
     with calling(create_app(runtime)) as client:
         answer = client.post("/api/v1/sign-in", json={"account": "teacher", "password": PASSWORD})

@@ -102,7 +102,7 @@ def test_where_a_name_stands_in_two_schools_one_says_which(
     "account, password, prepared",
     [
         ("teacher", "not his", ""), ("nobody", PASSWORD, ""), ("driver", PASSWORD, ""), ("teacher", "", ""),
-        ("teacher", PASSWORD, "UPDATE person SET active = 0"), ("t' OR 1=1 --", PASSWORD, ""),
+        ("teacher", PASSWORD, "UPDATE person SET active = false"), ("t' OR 1=1 --", PASSWORD, ""),
         ("teacher\r\nSet-Cookie: a=b", PASSWORD, ""), ("teacher\x00", PASSWORD, ""),
     ],
 )  # fmt: skip

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from api.bootstrap import Runtime
 from api.problems import cannot_write
 from tests.builders import School
+from tests.databases import on_sqlite
 
 REPAIR = {"title": "插座松动", "place": "A-101"}
 ENGLISH = re.compile(r"[A-Za-z]{3,}")
@@ -73,6 +74,7 @@ def test_why_it_cannot_be_written_is_told_in_chinese(system: str) -> None:
     assert not ENGLISH.search(cannot_write(RuntimeError(system)).sentence("zh"))
 
 
+@on_sqlite
 def test_a_database_that_takes_nothing_is_a_503_without_its_own_words(
     client: httpx.Client, runtime: Runtime, school: School
 ) -> None:

@@ -31,6 +31,7 @@ from engine.handle import Done, handle_one
 from engine.store import accounts, cases, people, periods
 from engine.store.accounts import secret_hash
 from tests.builders import START, School, a_runtime, a_school
+from tests.databases import Kind
 from tests.fakes import calling
 from workflows import CATALOG
 from workflows.inspection import CYCLE
@@ -69,8 +70,8 @@ NOBODYS = {
 
 
 @pytest.fixture
-def tenants(tmp_path: Path) -> Iterator[Tenants]:
-    runtime = a_runtime(tmp_path / "data", "sqlite", catalog=CATALOG)
+def tenants(tmp_path: Path, kind: Kind) -> Iterator[Tenants]:
+    runtime = a_runtime(tmp_path / "data", kind, catalog=CATALOG)
     north, south, bureau = (a_school(runtime.database, key) for key in ("north", "south", "bureau"))
     with runtime.database.write() as connection:
         connection.exec_driver_sql("UPDATE organisation SET kind = 'bureau' WHERE organisation = 'bureau'")

@@ -14,11 +14,12 @@ from engine.handle import Done, Engine, Outcome, Refused, handle
 from engine.store import worklists
 from engine.store.worklists import Filter
 from tests.builders import START, School, a_school, an_engine
+from tests.databases import Kind, on_sqlite
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    made = an_engine(tmp_path, "sqlite")
+def engine(tmp_path: Path, kind: Kind) -> Iterator[Engine]:
+    made = an_engine(tmp_path, kind)
     yield made
     made.database.close()
 
@@ -95,6 +96,7 @@ def test_a_commit_that_fails_is_told_to_the_whole_group_and_nothing_happened(
     writer.stop()
 
 
+@on_sqlite  # one group at a time; on PostgreSQL several are on their way
 def test_more_than_may_wait_are_refused_at_once(
     engine: Engine, school: School, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,6 +23,7 @@ from engine.directory import Absence, Department, Group, Organisation, Person, S
 from engine.errors import Text
 from engine.store import accounts, calendars, files, history, outbox, people
 from tests.builders import START, a_calendar, a_runtime
+from tests.databases import Kind
 from tests.fakes import calling
 from workflows import CATALOG
 from workflows.reference import criteria_for
@@ -180,10 +181,10 @@ class Campus:
 
 
 @contextmanager
-def a_campus(folder: Path) -> Iterator[Campus]:
+def a_campus(folder: Path, kind: Kind) -> Iterator[Campus]:
     """Monday 2 March 2020, nine in the morning."""
     logs.configure("warning", "console")
-    runtime = a_runtime(folder / "data", "sqlite", catalog=CATALOG)
+    runtime = a_runtime(folder / "data", kind, catalog=CATALOG)
     with runtime.database.write() as connection:
         people.add_organisation(connection, Organisation("bureau", Text("市教育局", "Bureau"), kind="bureau"))
         people.add_organisation(connection, Organisation(SCHOOL, Text("示范学校", "School"), parent="bureau"))

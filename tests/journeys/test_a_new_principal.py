@@ -14,6 +14,7 @@ import pytest
 from api.papers.ledger import write_ledger
 from engine.audit import verify_chain
 from engine.store import history, outbox, people
+from tests.databases import Kind
 from tests.journeys.campus import DAY, SCHOOL, Campus, a_campus
 
 THIRTY = 30
@@ -23,8 +24,8 @@ FIRST_DAY = LAST_DAY + timedelta(days=3)  # of the new one: Monday; the weekend 
 
 
 @pytest.fixture
-def campus(tmp_path: Path) -> Iterator[Campus]:
-    with a_campus(tmp_path) as campus:
+def campus(tmp_path: Path, kind: Kind) -> Iterator[Campus]:
+    with a_campus(tmp_path, kind) as campus:
         yield campus
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.databases import Kind
 from tests.journeys.campus import DAY, PHOTO, SCHOOL, Campus, a_campus
 from workflows.reference import criteria_for
 
@@ -16,8 +17,8 @@ FINDING, OPINION = {"finding": "合格"}, {"opinion": "同意"}
 
 
 @pytest.fixture
-def campus(tmp_path: Path) -> Iterator[Campus]:
-    with a_campus(tmp_path) as campus:
+def campus(tmp_path: Path, kind: Kind) -> Iterator[Campus]:
+    with a_campus(tmp_path, kind) as campus:
         yield campus
 
 

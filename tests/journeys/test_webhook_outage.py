@@ -20,6 +20,7 @@ from notifications.channels.webhook import Endpoint, WebhookChannel
 from notifications.routing import SchoolSettings
 from notifications.worker import DeliveryWorker
 from tests.builders import START, School, a_runtime, a_school
+from tests.databases import Kind
 from tests.fakes import calling
 from workflows import CATALOG
 
@@ -58,8 +59,8 @@ def clock() -> SimulatedClock:
 
 
 @pytest.fixture
-def runtime(tmp_path: Path, clock: SimulatedClock) -> Iterator[Runtime]:
-    runtime = a_runtime(tmp_path / "data", "sqlite", clock=clock, catalog=CATALOG)
+def runtime(tmp_path: Path, clock: SimulatedClock, kind: Kind) -> Iterator[Runtime]:
+    runtime = a_runtime(tmp_path / "data", kind, clock=clock, catalog=CATALOG)
     a_school(runtime.database)
     yield runtime
     runtime.close()
