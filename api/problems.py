@@ -88,6 +88,13 @@ class TooManyTries(Refusal):
         self.retry_after_seconds = retry_after_seconds
 
 
+class Overloaded(Busy):
+    """More is asked than can be written: better told at once than after a minute of waiting."""
+
+    code = "overloaded"
+    title = Text("请求过多", "Too many requests")
+
+
 class Defect(Refusal):
     code = "unexpected"
     title = Text("程序出错", "Something broke")
@@ -112,6 +119,7 @@ STATUS: Mapping[type[Refusal], int] = {
     InvalidInput: 422,
     KeyReused: 422,
     TooManyTries: 429,
+    Overloaded: 429,
     Defect: 500,
     Busy: 503,
 }
@@ -120,6 +128,7 @@ HEADERS: Mapping[type[Refusal], dict[str, str]] = {
     NotSignedIn: {"WWW-Authenticate": 'Bearer realm="bihuan"'},
     SignInFailed: {"WWW-Authenticate": 'Bearer realm="bihuan"'},
     Busy: {"Retry-After": str(RETRY_AFTER_SECONDS)},
+    Overloaded: {"Retry-After": str(RETRY_AFTER_SECONDS)},
 }
 
 

@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(10 * 1024 * 1024, ge=1024, description="Largest picture that is taken")
     max_document_bytes: int = Field(20 * 1024 * 1024, ge=1024, description="Largest document that is taken")
     queue_limit: int = Field(
-        1000, ge=1, description="Commands that may wait for the writer; beyond it the answer is 503"
+        1000, ge=1, description="Commands that may wait for the writer; beyond it the answer is 429"
     )
     session_idle_minutes: int = Field(
         720, ge=5, le=10080, description="Who uses the pages no more is signed out after so long"

@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import make_url
 from sqlalchemy.exc import OperationalError
 
-from api.problems import cannot_write
+from api.problems import Overloaded, cannot_write
 from engine.commands import Asked
 from engine.errors import Busy, Text
 from engine.handle import Engine, Failed, Outcome, handle
@@ -20,6 +20,9 @@ from engine.handle import Engine, Failed, Outcome, handle
 # Nobody is kept waiting for company: while one group commits, the next one gathers by itself.
 GROUP = 64  # commands under one commit; longer groups would keep their first asker waiting
 ANSWER_SECONDS = 30.0  # longer than any group takes; a caller that waits longer is told to come again
+
+_ASKED = Text("办理请求", "Carry out the request")
+_REMEDY = Text("请稍后用同一幂等键重试", "Try again in a moment with the same idempotency key")
 
 _Waiting = tuple[Asked, "Future[Outcome]"]
 
@@ -42,7 +45,7 @@ class Writer:
     def ask(self, asked: Asked) -> Outcome:
         """The command's outcome, durable when this returns.
 
-        Raises    Busy when too many are waiting, when the group could not be committed, or when the process is stopping
+        Raises    Overloaded when too many are waiting; Busy when the group could not be committed, or when the process is stopping
         """
         return _outcome_of(self._put(asked))
 
@@ -82,7 +85,11 @@ class Writer:
             try:
                 self._waiting.put_nowait((asked, answer))
             except queue.Full:
-                raise _busy(Text("等待写入的请求过多", "too many requests are waiting to be written")) from None
+                raise Overloaded(
+                    asked=_ASKED,
+                    obstacle=Text("等待写入的请求过多", "too many requests are waiting to be written"),
+                    remedy=_REMEDY,
+                ) from None
         return answer
 
     def stop(self) -> None:
@@ -176,8 +183,4 @@ def _identity(path: str) -> tuple[int, int] | None:
 
 
 def _busy(obstacle: Text) -> Busy:
-    return Busy(
-        asked=Text("办理请求", "Carry out the request"),
-        obstacle=obstacle,
-        remedy=Text("请稍后用同一幂等键重试", "Try again in a moment with the same idempotency key"),
-    )
+    return Busy(asked=_ASKED, obstacle=obstacle, remedy=_REMEDY)

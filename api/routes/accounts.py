@@ -138,8 +138,7 @@ def _body_of(form: type[BaseModel]) -> dict[str, Any]:
 
 
 def _only(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    known = {**PROBLEMS, 429: PROBLEMS[401]}  # only here somebody has to rest
-    return {status: known[status] for status in statuses}
+    return {status: PROBLEMS[status] for status in (*statuses, 503)}
 
 
 # --- in and out ----------------------------------------------------------------------------------------------------------

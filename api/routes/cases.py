@@ -65,7 +65,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         "description": "RFC 9457 problem",
         "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
-    for status in (401, 403, 404, 409, 410, 412, 413, 415, 422, 503)
+    for status in (401, 403, 404, 409, 410, 412, 413, 415, 422, 429, 503)
 }
 
 
@@ -170,7 +170,7 @@ def _add(routes: APIRouter, workflow: Workflow) -> None:
         routes.add_api_route(
             f"{plural}/bulk/{trigger}", _bulk(workflow, trigger), methods=["POST"], response_model=BulkAnswer,
             tags=list(tags), summary=f"批量{transitions[0].title.zh} · {transitions[0].title.en}, many at once",
-            operation_id=f"bulk_{trigger}_{workflow.key}", responses=_only(401, 413, 415, 422, 503),
+            operation_id=f"bulk_{trigger}_{workflow.key}", responses=_only(401, 413, 415, 422, 429),
             openapi_extra=_body_of("Bulk", [KEY_HEADER], needed=True),
         )  # fmt: skip
         routes.add_api_route(
@@ -187,7 +187,7 @@ def _add(routes: APIRouter, workflow: Workflow) -> None:
 
 
 def _only(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    return {status: PROBLEMS[status] for status in statuses}
+    return {status: PROBLEMS[status] for status in (*statuses, 503)}  # the database may be away whatever is asked
 
 
 def header(name: str, meaning: str) -> dict[str, Any]:

@@ -37,7 +37,10 @@ class CheckAnswer(BaseModel):
 
 
 @router.get(
-    "/check", response_model=CheckAnswer, summary="死角检查 · Can every loop be closed?", responses={403: PROBLEMS[403]}
+    "/check",
+    response_model=CheckAnswer,
+    summary="死角检查 · Can every loop be closed?",
+    responses={status: PROBLEMS[status] for status in (403, 503)},
 )
 def check(runtime: TheRuntime, asker: SignedIn) -> Response:
     if not asker.seen.everything and not asker.actor.holds_any({"administrator"}):

@@ -197,7 +197,7 @@ def _body_of(form: type[BaseModel]) -> dict[str, Any]:
 
 
 def _only(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    return {status: PROBLEMS[status] for status in statuses}
+    return {status: PROBLEMS[status] for status in (*statuses, 503)}
 
 
 # --- who may -------------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from api.problems import Overloaded, problem
 from api.writer import GROUP, Writer
 from engine.actor import Visibility
 from engine.commands import Asked, FireTrigger, OpenCase
@@ -117,8 +118,10 @@ def test_more_than_may_wait_are_refused_at_once(
         threads.append(asking)
     while not writer._waiting.full():
         threads[-1].join(0.001)
-    with pytest.raises(Busy):
+    with pytest.raises(Overloaded) as refused:
         writer.ask(a_report(school, "too many"))
+    answer = problem(refused.value, "zh", "/api/v1/hazards")
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
     released.set()
     for thread in threads:
         thread.join()
