@@ -70,8 +70,10 @@ NOBODYS = {
 
 
 @pytest.fixture
-def tenants(tmp_path: Path, kind: Kind) -> Iterator[Tenants]:
+def tenants(tmp_path: Path, kind: Kind, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tenants]:
     runtime = a_runtime(tmp_path / "data", kind, catalog=CATALOG)
+    if runtime.settings.database_url:
+        monkeypatch.setenv("BIHUAN_DATABASE_URL", runtime.settings.database_url)  # for the commands
     north, south, bureau = (a_school(runtime.database, key) for key in ("north", "south", "bureau"))
     with runtime.database.write() as connection:
         connection.exec_driver_sql("UPDATE organisation SET kind = 'bureau' WHERE organisation = 'bureau'")

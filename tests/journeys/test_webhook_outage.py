@@ -59,8 +59,10 @@ def clock() -> SimulatedClock:
 
 
 @pytest.fixture
-def runtime(tmp_path: Path, clock: SimulatedClock, kind: Kind) -> Iterator[Runtime]:
+def runtime(tmp_path: Path, clock: SimulatedClock, kind: Kind, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runtime]:
     runtime = a_runtime(tmp_path / "data", kind, clock=clock, catalog=CATALOG)
+    if runtime.settings.database_url:
+        monkeypatch.setenv("BIHUAN_DATABASE_URL", runtime.settings.database_url)  # for the commands
     a_school(runtime.database)
     yield runtime
     runtime.close()
