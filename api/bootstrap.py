@@ -186,7 +186,7 @@ def open_runtime(
         settings=settings,
         folder=folder,
         engine=engine,
-        writer=Writer(engine, settings.queue_limit),
+        writer=Writer(engine, settings.queue_limit, _database_file(folder, settings) or folder.path),
         worker=_worker(settings, engine, simulated=simulated, console=console, webhook=webhook),
         files=FileStore(folder.files),
         simulated=simulated,

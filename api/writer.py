@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
-from sqlalchemy import make_url
 from sqlalchemy.exc import OperationalError
 
 from api.problems import Overloaded, cannot_write
@@ -31,12 +30,13 @@ class Writer:
     """Hands commands to `handle` in groups of at most 64, a lane's in the order they came.
 
     limit     commands that may wait; beyond it callers are refused at once instead of piling up
+    place     the database's file, or the data folder where a server keeps the database
     """
 
-    def __init__(self, engine: Engine, limit: int = 1000) -> None:
+    def __init__(self, engine: Engine, limit: int = 1000, place: Path | None = None) -> None:
         self._engine = engine
-        self._path = "" if engine.database.on_server else make_url(engine.database.url).database or ""
-        self._opened = _identity(self._path)
+        self._place = place
+        self._opened = None if place is None else _identity(place)
         self._waiting: queue.Queue[_Waiting | None] = queue.Queue(maxsize=limit)
         self._lock = threading.Lock()
         self._lanes: list[threading.Thread] = []
@@ -108,11 +108,11 @@ class Writer:
         return not self._stopped and all(lane.is_alive() for lane in self._lanes)
 
     def must_be_in_place(self) -> None:
-        """Raises Busy when the database's path no longer leads to the file that was opened.
+        """Raises Busy when the place no longer leads to the file or folder that was opened.
 
         An open file can be written to long after it was deleted: every answer would be a promise nobody can keep.
         """
-        if self._opened is not None and _identity(self._path) != self._opened:
+        if self._place is not None and self._opened is not None and _identity(self._place) != self._opened:
             raise Busy(
                 asked=Text("写入数据", "Write it down"),
                 obstacle=Text(
@@ -173,10 +173,10 @@ def _outcome_of(answer: "Future[Outcome]") -> Outcome:
         raise _busy(Text("写入超时，结果未知", "it took too long, and what became of it is not known")) from None
 
 
-def _identity(path: str) -> tuple[int, int] | None:
+def _identity(path: Path) -> tuple[int, int] | None:
     """Which file lies there; None for none, or where the system does not say."""
     try:
-        found = Path(path).stat()
+        found = path.stat()
     except OSError:
         return None
     return (found.st_dev, found.st_ino) if found.st_ino else None

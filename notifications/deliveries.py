@@ -64,7 +64,7 @@ def _insert_once(connection: Connection, row_class: type[DeliveryRow | InboxMess
 @cache
 def _insert_statement(row_class: type[DeliveryRow | InboxMessageRow]) -> Insert:
     """Put together once: building a statement costs more than running it."""
-    return upsert(table_of(row_class)).on_conflict_do_nothing()
+    return upsert(table_of(row_class)).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
 
 
 def _row_of(planned: Planned, now: datetime) -> dict[str, Any]:

@@ -242,6 +242,7 @@ def _trying(runtime: Runtime, counted: _Counted) -> Iterator[Hasher]:
     with runtime.hashing.turn() as hasher:
         now = runtime.clock.now()
         with runtime.database.write() as connection:
+            accounts.try_alone(connection, counted.sources)
             counted.must_not_rest(connection, now)  # others may have tried since
             counted.count(connection, now)
         yield hasher

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, cast
 from sqlalchemy import Connection, case, delete, func, insert, or_, select, update
 
 from engine.directory import AT
-from engine.store.database import table_of, upsert
+from engine.store.database import one_at_a_time, table_of, upsert
 from engine.store.tables import OrganisationRow, PasswordRow, PersonRow, SessionRow, SignInTryRow, TokenRow
 
 Allows = Literal["read", "act"]
@@ -76,6 +76,8 @@ def account(connection: Connection, named: str, organisation: str | None) -> tup
 
     Returns    None where that is nobody active, or, without an organisation, more than one
     """
+    if "\0" in f"{named}{organisation}":
+        return None  # nobody is called so, and PostgreSQL takes no such text
     own, _, home = named.partition(AT)
     if organisation and home and organisation != home:
         return None
@@ -190,6 +192,12 @@ def tries(connection: Connection, sources: Collection[str]) -> dict[str, Tries]:
     """What went wrong from these sources, of those from which anything did."""
     rows = connection.execute(select(_tries).where(*_from(sources)))
     return {row.source: Tries(row.failures, row.last_at) for row in rows}
+
+
+def try_alone(connection: Connection, sources: Collection[str]) -> None:
+    """Until this transaction ends nobody else tries from one of these: many at once do not slip through together."""
+    for source in sorted(sources):
+        one_at_a_time(connection, f"tries from {source}")
 
 
 def count_tries(connection: Connection, forgotten: Mapping[str, datetime], at: datetime) -> None:

@@ -28,11 +28,11 @@ from sqlalchemy import (
 
 # the one that both compile; SQLite's own knows only itself
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, OperationalError
 from sqlalchemy.pool import QueuePool
 from sqlmodel import SQLModel
 
-from engine.errors import Busy, Text
+from engine.errors import Busy, InvalidInput, Text
 
 __all__ = [
     "Connection",
@@ -130,6 +130,8 @@ class Database:
             except DBAPIError as error:
                 if is_lost(error):
                     raise _busy(error) from error
+                if isinstance(error, DataError):
+                    raise _not_taken() from error
                 raise
 
     @contextmanager
@@ -150,6 +152,8 @@ class Database:
                 transaction.rollback()
                 if is_lost(error):
                     raise _busy(error) from error
+                if isinstance(error, DataError):
+                    raise _not_taken() from error
                 raise
             try:
                 transaction.commit()
@@ -232,6 +236,15 @@ def _busy(error: BaseException, *, committing: bool = False) -> Busy:
         asked=Text("访问数据库", "Reach the database"),
         obstacle=why(error),
         remedy=Text(f"{before.zh}请稍后用同一幂等键重试", f"{before.en}try again with the same idempotency key"),
+    )
+
+
+def _not_taken() -> InvalidInput:
+    """What SQLite would have kept or found nothing by, and PostgreSQL does not: a NUL, a text longer than its column."""
+    return InvalidInput(
+        asked=Text("访问数据库", "Reach the database"),
+        obstacle=Text("内容含有数据库不能保存的字符，或过长", "it holds what the database cannot keep, or is too long"),
+        remedy=Text("请改正后重新提交", "Correct it and send it again"),
     )
 
 

@@ -387,12 +387,12 @@ def test_an_upload_nobody_used_is_swept_after_a_week(client: httpx.Client, runti
     assert [path for path in runtime.folder.files.rglob("*") if path.is_file()] == []
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("part", [0.5, 0.9])
-def test_an_upload_that_broke_off_is_no_evidence(kind: str, part: float, client: httpx.Client, school: School) -> None:
+def test_an_upload_that_broke_off_is_no_evidence(form: str, part: float, client: httpx.Client, school: School) -> None:
     whole = io.BytesIO()
-    Image.effect_noise((400, 300), 80).convert("RGB").save(whole, kind)
-    headers = school.headers("teacher", Content_Type=f"image/{kind.lower()}")
+    Image.effect_noise((400, 300), 80).convert("RGB").save(whole, form)
+    headers = school.headers("teacher", Content_Type=f"image/{form.lower()}")
     cut = whole.getvalue()[: int(len(whole.getvalue()) * part)]
     assert client.post("/api/v1/files", content=cut, headers=headers).status_code == 422
     assert client.post("/api/v1/files", content=whole.getvalue(), headers=headers).status_code == 201
