@@ -138,7 +138,7 @@ def make_folder(folder: Folder, settings: Settings, *, simulated: bool = False, 
     if not new and not settings.database_url:
         _must_be_there(folder, settings)
     folder.make(simulated=simulated, at=at)
-    database = _database(folder, settings)
+    database = database_of(folder, settings)
     try:
         _must_be_of_its_kind(database, folder)
         migrations.upgrade(database)
@@ -171,7 +171,7 @@ def open_runtime(
         folder.must_be(simulated=not isinstance(clock, SystemClock | DatabaseClock))
     simulated = folder.simulated
     _must_be_there(folder, settings)
-    database = _database(folder, settings)
+    database = database_of(folder, settings)
     try:
         _must_be_of_its_kind(database, folder)
         migrations.must_be_newest(database)
@@ -195,7 +195,8 @@ def open_runtime(
     )
 
 
-def _database(folder: Folder, settings: Settings) -> Database:
+def database_of(folder: Folder, settings: Settings) -> Database:
+    """The folder's database, or the one the settings name. Raises FolderError where its place does not exist."""
     if not settings.database_url:
         return Database.in_file(folder.database)
     file = _database_file(folder, settings)

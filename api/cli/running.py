@@ -156,6 +156,52 @@ def upgrade(data: Path | None) -> None:
     click.echo(f"{folder.path}: {migrations.newest_revision()}")
 
 
+@db.command()
+@click.option("--to", "url", required=True, help="An empty database: postgresql://user@host/name.")
+@data_option
+@json_option
+def copy(url: str, data: Path | None, as_json: bool) -> None:
+    """Copy everything from the data folder's SQLite database to another one, and compare row by row and hash by hash.
+
+    The folder itself stays: its files and keys go on being used. Set BIHUAN_DATABASE_URL to the new database afterwards.
+    """
+    from api.bootstrap import database_of
+    from api.copying import copy as copy_to
+    from api.folder import Folder
+    from api.settings import read_settings
+    from engine.store.database import Database
+
+    settings = settings_of(data=data)
+    if settings.on_server:
+        raise FolderError(
+            Text(
+                "BIHUAN_DATABASE_URL 已指向数据库服务器。本命令从 SQLite 复制：请先取消该设置。",
+                "BIHUAN_DATABASE_URL names a server already. This copies from SQLite: take the setting away first.",
+            )
+        )
+    target = read_settings(database_url=url).database_url or ""  # told as a setting would be
+    folder = Folder(settings.data)
+    folder.must_be_made()
+    with folder.served():
+        source, other = database_of(folder, settings), Database(target)
+        try:
+            with click.progressbar(length=PERMILLE, label="复制 · Copying", file=sys.stderr) as bar:
+                copied = copy_to(source, other, lambda part: bar.update(max(0, round(part * PERMILLE) - bar.pos)))
+        finally:
+            source.close()
+            other.close()
+    if as_json:
+        print_json({"rows": dict(copied.rows), "chains": copied.chains})
+        return
+    rows = sum(copied.rows.values())
+    click.echo(
+        f"已复制并核对：{rows} 行，{copied.chains} 条记录链 · Copied and compared: {rows} rows, {copied.chains} chains"
+    )
+    click.echo(
+        "请设 BIHUAN_DATABASE_URL 为新数据库后再启动 · Set BIHUAN_DATABASE_URL to the new database, then start again"
+    )
+
+
 def _unserved(folder: "Folder", settings: "Settings") -> AbstractContextManager[None]:
     """The lock of a folder that is there already: its shape may not change under a serving process."""
     return folder.served() if folder.made and not settings.on_server else nullcontext()

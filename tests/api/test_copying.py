@@ -1,0 +1,120 @@
+"""A school moves from its file to a server: everything, or nothing."""
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import text
+
+from api.bootstrap import REAL_ID, SIMULATED_ID, open_runtime
+from api.cli import main
+from api.copying import copy
+from api.folder import Folder
+from api.settings import Settings
+from engine.actor import Visibility
+from engine.errors import FolderError
+from engine.store import history, worklists
+from engine.store.database import Database, mark_of
+from engine.store.worklists import Filter
+from tests.conftest import Played
+from tests.databases import FILE
+from tests.postgres import the_cluster
+
+HERE = "school"
+
+
+@pytest.fixture
+def folder(campaign: Played, tmp_path: Path) -> Path:
+    """The campaign's data folder, to copy from."""
+    return campaign.copied_to(tmp_path / "data")
+
+
+@pytest.fixture
+def empty(request: pytest.FixtureRequest) -> Iterator[str]:
+    """An empty database on the server, by its URL."""
+    name = f"moved_{abs(hash(request.node.nodeid))}"
+    the_cluster().create(name)
+    yield the_cluster().url(name)
+    the_cluster().drop(name)
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(main, arguments)
+    return result.exit_code, result.output
+
+
+def test_the_whole_campaign_goes_on_where_it_was(folder: Path, empty: str, campaign: Played) -> None:
+    code, output = run("db", "copy", "--to", empty, "--data", str(folder), "--json")
+    assert code == 0, output
+    told = json.loads(output[output.index("{") :])
+    assert told["rows"]["event"] == campaign.counted["events"]
+    assert told["chains"] == told["rows"]["case_record"] > 0
+    with closing(Database.in_file(folder / FILE)) as file, closing(Database(empty)) as server:
+        with file.read() as connection:
+            now = history.latest_instant(connection)
+            assert now is not None
+        cases = []
+        for database in (file, server):
+            with database.read() as connection:
+                everything = Visibility(HERE, everything=True)
+                found = worklists.all_cases(connection, everything, Filter(), now)
+                cases.append([(case, history.events_of(connection, HERE, case.number)) for case in found])
+        assert cases[0] == cases[1]
+        with server.read() as connection:
+            assert mark_of(connection) == SIMULATED_ID
+    runtime = open_runtime(Settings(data=folder, database_url=empty, _env_file=None))
+    try:
+        assert not runtime.tick().failed
+        assert runtime.clock.now() >= now
+    finally:
+        runtime.close()
+
+
+def test_into_a_database_with_something_in_it_nothing_is_copied(folder: Path, empty: str) -> None:
+    assert run("db", "copy", "--to", empty, "--data", str(folder))[0] == 0
+    code, output = run("db", "copy", "--to", empty, "--data", str(folder))
+    assert code == 1
+    assert "不是空的" in output and "is not empty" in output
+
+
+@pytest.mark.parametrize(
+    "damage, said",
+    [
+        ("UPDATE event SET hash = replace(hash, substr(hash, 1, 1), 'z') WHERE sequence = 2", "chain"),
+        ("UPDATE event SET envelope = replace(envelope, 'reported', 'rep0rted') WHERE sequence = 1", "chain"),
+        ("DELETE FROM event WHERE sequence = 1", "chain"),
+    ],
+)
+def test_a_broken_chain_is_told_and_nothing_stays(folder: Path, empty: str, damage: str, said: str) -> None:
+    with closing(Database.in_file(folder / FILE)) as file, file.write() as connection:
+        for verb in ("update", "delete"):
+            connection.execute(text(f"DROP TRIGGER event_no_{verb}"))
+        connection.execute(text(damage))
+    with (
+        closing(Database.in_file(folder / FILE)) as file,
+        closing(Database(empty)) as server,
+        pytest.raises(FolderError, match=said),
+    ):
+        copy(file, server)
+    with closing(Database(empty)) as server, server.read() as connection:
+        assert connection.execute(text("SELECT count(*) FROM event")).scalar_one() == 0
+        assert mark_of(connection) not in (REAL_ID, SIMULATED_ID)
+
+
+def test_a_folder_that_is_served_is_not_copied(folder: Path, empty: str) -> None:
+    with Folder(folder).served():
+        code, output = run("db", "copy", "--to", empty, "--data", str(folder))
+    assert code == 1
+    assert "served by another" in output
+
+
+@pytest.mark.parametrize(
+    "url, said", [("mysql://nowhere/x", "is neither"), ("postgresql://nobody@/x?host=/nowhere", "cannot be reached")]
+)
+def test_a_database_that_cannot_be_is_told(folder: Path, url: str, said: str) -> None:
+    code, output = run("db", "copy", "--to", url, "--data", str(folder))
+    assert code == 1
+    assert said in output
