@@ -91,8 +91,8 @@ class OpenCases:
         case = f"\"number\" = '{self._number}'"
         self._raw.run(
             f"UPDATE timer SET status = 'waiting', fire_at = (SELECT opened_at FROM case_record WHERE {case})"
-            f" WHERE \"number\" BETWEEN '{first}' AND '{last}'"
-            f" AND rung = (SELECT rung FROM timer WHERE {case} ORDER BY fire_at LIMIT 1)"
+            f" WHERE \"number\" BETWEEN '{first}' AND '{last}' AND (generation, rung) ="
+            f" (SELECT generation, rung FROM timer WHERE {case} ORDER BY generation DESC, fire_at LIMIT 1)"
         )
         told: list[int] = []
         taken = seconds_of(lambda: told.append(tick(self._engine).reminded))
