@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from engine.store.database import table_of
 from engine.store.tables import AnswerRow
@@ -11,6 +11,14 @@ from engine.store.tables import AnswerRow
 _answers = table_of(AnswerRow)
 
 KEPT = timedelta(days=30)  # longer than any phone stays offline
+
+# prebuilt: every command asks for its key and keeps it
+_THIS = [_answers.c[name] == bindparam(f"of_{name}") for name in ("organisation", "principal", "route", "key")]
+_FIND = select(_answers.c.request_hash, _answers.c.number, _answers.c.sequence).where(
+    *_THIS, _answers.c.kept_until > bindparam("now")
+)
+_FORGET = delete(_answers).where(*_THIS)
+_KEEP = insert(_answers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +32,8 @@ def find(
     connection: Connection, organisation: str, principal: str, route: str, key: str, now: datetime
 ) -> Answer | None:
     """What this principal's key on this route stands for, if it still stands."""
-    row = connection.execute(
-        select(_answers.c.request_hash, _answers.c.number, _answers.c.sequence).where(
-            _answers.c.organisation == organisation,
-            _answers.c.principal == principal,
-            _answers.c.route == route,
-            _answers.c.key == key,
-            _answers.c.kept_until > now,
-        )
-    ).first()
+    here = {"of_organisation": organisation, "of_principal": principal, "of_route": route, "of_key": key}
+    row = connection.execute(_FIND, {**here, "now": now}).first()
     return None if row is None else Answer(row.request_hash, row.number, row.sequence)
 
 
@@ -40,9 +41,9 @@ def keep(
     connection: Connection, organisation: str, principal: str, route: str, key: str, answer: Answer, now: datetime
 ) -> None:
     here = {"organisation": organisation, "principal": principal, "route": route, "key": key}
-    connection.execute(delete(_answers).where(*(_answers.c[name] == value for name, value in here.items())))
+    connection.execute(_FORGET, {f"of_{name}": value for name, value in here.items()})
     values = {"request_hash": answer.request_hash, "number": answer.number, "sequence": answer.sequence}
-    connection.execute(insert(_answers), {**here, **values, "kept_until": now + KEPT})
+    connection.execute(_KEEP, {**here, **values, "kept_until": now + KEPT})
 
 
 def sweep(connection: Connection, now: datetime) -> int:

@@ -72,12 +72,15 @@ def add(
     connection: Connection, organisation: str, number: str, generation: int, rungs: Iterable[tuple[str, datetime]]
 ) -> None:
     """Put rungs on watch. One that this generation already had is left as it is: it cannot be told again."""
-    for rung, fire_at in rungs:
-        row = {
+    rows = [
+        {
             "organisation": organisation, "number": number, "generation": generation, "rung": rung,
             "fire_at": fire_at, "status": "waiting", "settled_at": None,
-        }  # fmt: skip
-        connection.execute(_ADD, row)
+        }
+        for rung, fire_at in rungs
+    ]  # fmt: skip
+    if rows:
+        connection.execute(_ADD, rows)
 
 
 def cancel(
@@ -114,12 +117,14 @@ def told(
     at: datetime,
 ) -> None:
     """Record which rung was told and which were skipped for it, also those an outage kept from ever being on watch."""
-    for name, status in [*((name, "skipped") for name in skipped), (rung, "fired")]:
-        row = {
+    rows = [
+        {
             "organisation": organisation, "number": number, "generation": generation, "rung": name,
             "fire_at": at, "status": status, "settled_at": at,
-        }  # fmt: skip
-        connection.execute(_TOLD, row)
+        }
+        for name, status in [*((name, "skipped") for name in skipped), (rung, "fired")]
+    ]  # fmt: skip
+    connection.execute(_TOLD, rows)
 
 
 def ripe(connection: Connection, organisation: str, number: str, now: datetime) -> list[tuple[int, tuple[str, ...]]]:
