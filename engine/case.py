@@ -115,7 +115,7 @@ class Case:
 
     def to_json(self) -> dict[str, JSON]:
         """Plain values, every attribute by its own name; what events record changes of, and folding gives back."""
-        return {f.name: _plain(getattr(self, f.name)) for f in fields(self) if f.name not in _NOT_FOLDED}
+        return {name: _plain(getattr(self, name)) for name in _FOLDED}
 
     @classmethod
     def from_json(cls, values: Mapping[str, JSON], *, last_hash: str = "") -> Self:
@@ -134,14 +134,15 @@ class Case:
         )
 
 
-_NOT_FOLDED = {"last_hash"}  # depends on the event's bytes, which would then depend on themselves
+#: all but the hash of the last event, which depends on the event's bytes, which would then depend on themselves
+_FOLDED = tuple(f.name for f in fields(Case) if f.name != "last_hash")
 _INSTANTS = ("opened_at", "closed_at", "first_due_at", "receipt_since", "acknowledged_at", "last_recorded_at")
 _CONVERTED = {*_INSTANTS, "clock", "acted", "signed", "links"}
 
 
 def instant_text(value: datetime) -> str:
     """An instant as the records spell it: UTC, six digits, `Z`."""
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def _instant(text: str | None) -> datetime | None:
@@ -149,6 +150,8 @@ def _instant(text: str | None) -> datetime | None:
 
 
 def _plain(value: Any) -> JSON:
+    if value is None or isinstance(value, (str, int)):  # first, since nearly everything is
+        return value
     if isinstance(value, datetime):
         return instant_text(value)
     if isinstance(value, CaseClock | Link):

@@ -132,6 +132,10 @@ def handle(engine: Engine, group: Sequence[Asked]) -> list[Outcome]:
     raise AssertionError("the last try returns or raises")
 
 
+def _was_quicker(error: Exception) -> bool:
+    return isinstance(error, answers.KeptMeanwhile) or is_same_key(error)
+
+
 def _spoken_of(group: Sequence[Asked]) -> Iterator[tuple[str, str]]:
     """(organisation, number) of every case that the commands are about, or refer to."""
     for asked in group:
@@ -206,7 +210,7 @@ class _Turn:
         """One command; once more where another node was writing the same at that moment."""
         outcome = self._once(asked)
         for _ in range(MOST_COLLISIONS - 1):
-            if not (isinstance(outcome, Failed) and is_same_key(outcome.error)):
+            if not (isinstance(outcome, Failed) and _was_quicker(outcome.error)):
                 break
             outcome = self._once(asked)
         return outcome

@@ -89,9 +89,10 @@ def save(connection: Connection, before: Case | None, after: Case, awaits: Itera
         if connection.execute(_SAVE, {**values, **key}).rowcount != 1:
             raise RuntimeError(f"case {after.number!r} moved on from sequence {before.sequence} under a held lock")
     known = _people(before) if before else set()
-    for person in sorted(_people(after) - known):
-        party = {"organisation": after.organisation, "person": person, "number": after.number}
-        connection.execute(_JOIN, party)
+    joined = sorted(_people(after) - known)
+    if joined:
+        named = {"organisation": after.organisation, "number": after.number}
+        connection.execute(_JOIN, [{**named, "person": person} for person in joined])
 
 
 def _people(case: Case) -> set[str]:

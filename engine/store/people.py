@@ -35,6 +35,14 @@ _seats = table_of(SeatRow)
 _absences = table_of(AbsenceRow)
 _changes = table_of(DirectoryChangeRow)
 
+# prebuilt: most commands ask for them
+_DEPARTMENT = select(_departments.c.code).where(
+    _departments.c.organisation == bindparam("organisation"), _departments.c.code == bindparam("code")
+)
+_PERSON = select(_people).where(
+    _people.c.organisation == bindparam("organisation"), _people.c.person == bindparam("person")
+)
+
 # --- organisations and departments -----------------------------------------------------------------------------------
 
 
@@ -85,8 +93,7 @@ def departments(connection: Connection, organisation: str) -> list[Department]:
 
 
 def department_exists(connection: Connection, organisation: str, code: str) -> bool:
-    here = (_departments.c.organisation == organisation, _departments.c.code == code)
-    return connection.execute(select(_departments.c.code).where(*here)).first() is not None
+    return connection.execute(_DEPARTMENT, {"organisation": organisation, "code": code}).first() is not None
 
 
 # --- people and grants -----------------------------------------------------------------------------------------------
@@ -172,7 +179,7 @@ def with_staff_number(connection: Connection, organisation: str, number: str) ->
 def person(connection: Connection, organisation: str, key: str) -> Person | None:
     """By the key this organisation's records use: `key@home` is somebody of another one."""
     own, _, home = key.partition(AT)
-    row = connection.execute(select(_people).where(_is(home or organisation, own))).first()
+    row = connection.execute(_PERSON, {"organisation": home or organisation, "person": own}).first()
     return None if row is None else _person(row)
 
 

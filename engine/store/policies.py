@@ -4,22 +4,24 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from engine.store.database import table_of
 from engine.store.tables import PolicyRow
 
 _policies = table_of(PolicyRow)
 
+_IN_FORCE = (  # prebuilt: every command asks for it
+    select(_policies.c.version, _policies.c.body)
+    .where(_policies.c.organisation == bindparam("organisation"), _policies.c.workflow == bindparam("workflow"))
+    .order_by(_policies.c.version.desc())
+    .limit(1)
+)
+
 
 def in_force(connection: Connection, organisation: str, workflow: str) -> tuple[int, dict[str, Any]]:
     """(version, overrides); version 0 and nothing while the organisation never set any."""
-    row = connection.execute(
-        select(_policies.c.version, _policies.c.body)
-        .where(_policies.c.organisation == organisation, _policies.c.workflow == workflow)
-        .order_by(_policies.c.version.desc())
-        .limit(1)
-    ).first()
+    row = connection.execute(_IN_FORCE, {"organisation": organisation, "workflow": workflow}).first()
     return (0, {}) if row is None else (row.version, dict(row.body))
 
 

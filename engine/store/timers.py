@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 
-from sqlalchemy import Connection, bindparam, case, select, update
+from sqlalchemy import Connection, bindparam, case, select, text, tuple_, update
 
 from engine.store.database import table_of, upsert
 from engine.store.tables import TimerRow
@@ -40,17 +42,45 @@ _CLAIM = (
     .values(status="skipped", settled_at=bindparam("at"))
 )
 
+# materialized, or SQLite walks the whole table in the order of its key, which it finds sorted, instead of the few rows of
+# the index; and written out, since a bound value does not tell it that the index has them
+_RIPE = (
+    select(*(_timers.c[name] for name in (*_KEY, "fire_at")))
+    .where(text("status = 'waiting'"), _timers.c.fire_at <= bindparam("now"))
+    .cte("ripe")
+    .prefix_with("MATERIALIZED")
+)
+_NEXT = (
+    select(_RIPE.c.organisation, _RIPE.c.number)
+    .where(
+        tuple_(_RIPE.c.organisation, _RIPE.c.number)
+        > tuple_(bindparam("after_organisation"), bindparam("after_number"))
+    )
+    .distinct()
+    .order_by(_RIPE.c.organisation, _RIPE.c.number)
+    .limit(bindparam("limit"))
+    .subquery()
+)
+_DUE = (
+    select(_RIPE.c.organisation, _RIPE.c.number, _RIPE.c.generation, _RIPE.c.rung)
+    .join(_NEXT, (_NEXT.c.organisation == _RIPE.c.organisation) & (_NEXT.c.number == _RIPE.c.number))
+    .order_by(_RIPE.c.organisation, _RIPE.c.number, _RIPE.c.fire_at)
+)
+
 
 def add(
     connection: Connection, organisation: str, number: str, generation: int, rungs: Iterable[tuple[str, datetime]]
 ) -> None:
     """Put rungs on watch. One that this generation already had is left as it is: it cannot be told again."""
-    for rung, fire_at in rungs:
-        row = {
+    rows = [
+        {
             "organisation": organisation, "number": number, "generation": generation, "rung": rung,
             "fire_at": fire_at, "status": "waiting", "settled_at": None,
-        }  # fmt: skip
-        connection.execute(_ADD, row)
+        }
+        for rung, fire_at in rungs
+    ]  # fmt: skip
+    if rows:
+        connection.execute(_ADD, rows)
 
 
 def cancel(
@@ -87,12 +117,14 @@ def told(
     at: datetime,
 ) -> None:
     """Record which rung was told and which were skipped for it, also those an outage kept from ever being on watch."""
-    for name, status in [*((name, "skipped") for name in skipped), (rung, "fired")]:
-        row = {
+    rows = [
+        {
             "organisation": organisation, "number": number, "generation": generation, "rung": name,
             "fire_at": at, "status": status, "settled_at": at,
-        }  # fmt: skip
-        connection.execute(_TOLD, row)
+        }
+        for name, status in [*((name, "skipped") for name in skipped), (rung, "fired")]
+    ]  # fmt: skip
+    connection.execute(_TOLD, rows)
 
 
 def ripe(connection: Connection, organisation: str, number: str, now: datetime) -> list[tuple[int, tuple[str, ...]]]:
@@ -104,17 +136,10 @@ def ripe(connection: Connection, organisation: str, number: str, now: datetime) 
 
 def due(connection: Connection, now: datetime, limit: int, after: tuple[str, str] = ("", "")) -> list[DueCase]:
     """Up to `limit` cases with rungs that fell due, by organisation and number, after the given pair."""
-    key = _timers.c.organisation, _timers.c.number
-    ripe = (_timers.c.status == "waiting", _timers.c.fire_at <= now)
-    beyond = (key[0] > after[0]) | ((key[0] == after[0]) & (key[1] > after[1]))
-    numbers = connection.execute(select(*key).where(*ripe, beyond).distinct().order_by(*key).limit(limit)).all()
+    here = {"now": now, "limit": limit, "after_organisation": after[0], "after_number": after[1]}
     found: list[DueCase] = []
-    for organisation, number in numbers:
-        rows = connection.execute(
-            select(_timers.c.generation, _timers.c.rung)
-            .where(key[0] == organisation, key[1] == number, *ripe)
-            .order_by(_timers.c.fire_at)
-        ).all()
+    for (organisation, number), of_case in groupby(connection.execute(_DUE, here), key=itemgetter(0, 1)):
+        rows = list(of_case)
         generation = max(row.generation for row in rows)
         found.append((organisation, number, generation, tuple(r.rung for r in rows if r.generation == generation)))
     return found

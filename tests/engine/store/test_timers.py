@@ -1,11 +1,13 @@
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
+from sqlalchemy.dialects import sqlite
 
 from engine.store import timers
 from engine.store.database import table_of
 from engine.store.tables import TimerRow
+from tests.databases import on_sqlite
 from tests.engine.fakes import HERE, THERE, School, local
 
 AT = local("2019-12-03 07:40")
@@ -117,3 +119,12 @@ def test_the_rungs_of_two_schools_never_meet(school: School) -> None:
         timers.cancel(connection, THERE, "X-2019-0001", AT)
         assert timers.claim(connection, THERE, "X-2019-0001", 1, ["due"], AT) == []
         assert timers.claim(connection, HERE, "X-2019-0001", 1, ["due"], AT) == ["due"]
+
+
+@on_sqlite
+def test_looking_for_what_is_due_reads_what_fell_due_and_not_all_that_waits(school: School) -> None:
+    asking = timers._DUE.compile(dialect=sqlite.dialect(paramstyle="named"))
+    values = {**asking.params, "now": "2019-12-03 07:40:00", "after_organisation": "", "after_number": "", "limit": 1}
+    with school.engine.database.read() as connection:
+        plan = [row.detail for row in connection.execute(text(f"EXPLAIN QUERY PLAN {asking}"), values)]
+    assert [step for step in plan if "timer" in step] == ["SEARCH timer USING INDEX ix_timer_waiting (fire_at<?)"]

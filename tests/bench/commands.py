@@ -1,0 +1,274 @@
+"""What a full command costs beside raw SQL that writes the same rows: hazards opened, moved four times and closed.
+
+Ours is the whole way: authority, decision, idempotency key, revision check, chained event, timers, outbox, commit. Raw
+is what ours was seen to write, statement by statement with the very values, less the statements that changed no row, and
+nothing else: one transaction a command through the bare driver, rows of one table at once where they follow each other.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from psycopg.types.json import Json
+from sqlalchemy import event
+
+from api.writer import Writer
+from engine.case import Case
+from engine.commands import Asked, FireTrigger, OpenCase
+from engine.handle import Done, Engine, Outcome, handle, settled
+from engine.store.database import Database
+from tests.bench.grounds import PHOTO, Ground, Write, an_engine
+from tests.bench.measuring import Seconds, Spread, in_turn, seconds_of
+from tests.builders import School
+from workflows.reference import criteria_for
+
+SCHOOL = School("school")
+#: who takes which step with what; the opening comes before them, the last one closes
+STEPS: Sequence[tuple[str, str, Mapping[str, Any]]] = (
+    (
+        "safety_staff",
+        "assign",
+        {
+            "category": "ELEC.use", "criteria": {c.code: False for c in criteria_for("ELEC.use")}, "department": "HQC",
+            "assignee": "repairer", "time_limit": "days3", "requirement": "换新插座", "interim": "断电挂牌",
+        },
+    ),
+    ("repairer", "acknowledge", {}),
+    ("repairer", "fix", {"measure": "已更换插座并测试", "photos_after": [PHOTO]}),
+    ("safety_staff", "verify", {"finding": "现场复查，完好"}),
+    ("safety_head", "approve", {"opinion": "同意销号"}),
+)  # fmt: skip
+COMMANDS_A_CASE = 1 + len(STEPS)
+
+Ask = Callable[[Asked], Outcome]
+CaseWrites = list[list[Write]]  # of each command of a case
+
+
+def play(ask: Ask, name: str, steps: int = len(STEPS)) -> Case:
+    """One hazard from the report through so many steps. Nothing it says repeats another's: none is bound to another."""
+    told = {"title": f"{name} 插座松动", "place": f"教学楼 {name}", "category": "ELEC.use"}
+    case = _done(ask(Asked(SCHOOL.actor("teacher"), OpenCase("hazard", told), "POST /hazards", f"{name} open")))
+    for person, trigger, data in STEPS[:steps]:
+        command = FireTrigger(case.number, trigger, data, expected_revision=case.revision)
+        route = f"POST /hazards/{case.number}/{trigger}"
+        case = _done(ask(Asked(SCHOOL.actor(person), command, route, f"{name} {trigger}")))
+    return case
+
+
+def _done(outcome: Outcome) -> Case:
+    done = settled(outcome)
+    assert isinstance(done, Done) and not done.replayed
+    return done.case
+
+
+# --- what ours writes ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What ours wrote for each case, how many statements it took a command, and how many rows each table then had."""
+
+    cases: list[CaseWrites]
+    statements: list[int]
+    rows: Mapping[str, int]
+
+
+def record(ground: Ground, cases: int) -> Recording:
+    """Play these cases through `handle` and watch what reaches the driver."""
+    database = ground.fresh()
+    engine = an_engine(database)
+    written: list[CaseWrites] = []
+    statements: list[int] = []
+    with _watched(database) as (seen, writes):
+
+        def ask(asked: Asked) -> Outcome:
+            seen.clear()
+            writes.clear()
+            [outcome] = handle(engine, [asked])
+            written[-1].append(_together(writes))
+            statements.append(len(seen))
+            return outcome
+
+        for number in range(cases):
+            written.append([])
+            play(ask, str(number))
+    rows = row_counts(ground, database)
+    database.close()
+    return Recording(written, statements, rows)
+
+
+@contextmanager
+def _watched(database: Database) -> Iterator[tuple[list[str], list[Write]]]:
+    """Every statement from here on, and those that wrote, one `Write` for each statement."""
+    seen: list[str] = []
+    writes: list[Write] = []
+    watched = database.migration_engine()
+
+    def after(_connection: Any, cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
+        seen.append(statement)
+        wrote = cursor.rowcount != 0 or "RETURNING" in statement  # of these SQLite counts no rows
+        if statement.startswith(("INSERT", "UPDATE", "DELETE")) and wrote:
+            writes.append(Write(statement, [_plain(row) for row in (parameters if many else [parameters])]))
+
+    event.listen(watched, "after_cursor_execute", after)
+    try:
+        yield seen, writes
+    finally:
+        event.remove(watched, "after_cursor_execute", after)
+
+
+def _plain(row: Any) -> Any:
+    """The values with JSON as text, so that raw has not to write it again."""
+    if isinstance(row, dict):
+        return {name: json.dumps(value.obj) if isinstance(value, Json) else value for name, value in row.items()}
+    return row
+
+
+def _together(writes: Sequence[Write]) -> list[Write]:
+    """Rows that follow each other into one table, in one call."""
+    return [
+        Write(statement, [row for write in same for row in write.rows])
+        for statement, same in groupby(writes, key=lambda write: write.statement)
+    ]
+
+
+def row_counts(ground: Ground, database: Database) -> dict[str, int]:
+    tables = ("answer", "case_record", "disclosure", "event", "file_holder", "outbox", "party", "series", "timer")
+    with closing(ground.raw(database)) as raw:
+        return {table: raw.run(f"SELECT count(*) FROM {table}")[0][0] for table in tables}
+
+
+def must_write_the_same(ground: Ground, recording: Recording) -> None:
+    """Raises AssertionError when raw, having written it all, leaves other rows than ours did."""
+    database = ground.fresh()
+    with closing(ground.raw(database)) as raw:
+        for writes in recording.cases:
+            for command in writes:
+                raw.commit(command)
+    rows = row_counts(ground, database)
+    database.close()
+    assert rows == recording.rows, f"raw wrote {rows}, ours {recording.rows}"
+
+
+# --- one round of each -----------------------------------------------------------------------------------------------
+
+
+def ours_alone(ground: Ground, cases: int) -> Seconds:
+    """One client that calls `handle`. The first case is not counted: statements are put together once a process."""
+    database = ground.fresh()
+    engine = an_engine(database)
+
+    def ask(asked: Asked) -> Outcome:
+        return handle(engine, [asked])[0]
+
+    play(ask, "first")
+    taken = seconds_of(lambda: [play(ask, str(number)) for number in range(cases)])
+    database.close()
+    return taken
+
+
+def ours_together(ground: Ground, cases: int, clients: int) -> Seconds:
+    """Clients in threads of their own that ask the serving process's writer."""
+    database = ground.fresh()
+    engine: Engine = an_engine(database)
+    writer = Writer(engine)
+
+    def client(number: int) -> Callable[[int], object]:
+        return lambda turn: play(writer.ask, f"{number}-{turn}")
+
+    taken = _all_at_once([client(number) for number in range(clients)], cases // clients)
+    writer.stop()
+    database.close()
+    return taken
+
+
+def raw_clients(ground: Ground, recording: Recording, cases: int, clients: int) -> Seconds:
+    """Each client on a connection of its own; on SQLite they take turns, a commit each, as it has one writer."""
+    database = ground.fresh()
+    connections = [ground.raw(database) for _ in range(clients)]
+    turn_to_write = threading.Lock()
+    in_turns = clients > 1 and not database.on_server
+
+    def client(number: int) -> Callable[[int], object]:
+        raw = connections[number]
+
+        def one_case(turn: int) -> None:
+            for writes in recording.cases[number + (turn + 1) * clients]:
+                if in_turns:
+                    with turn_to_write:
+                        raw.commit(writes)
+                else:
+                    raw.commit(writes)
+
+        return one_case
+
+    taken = _all_at_once([client(number) for number in range(clients)], cases // clients)
+    for raw in connections:
+        raw.close()
+    database.close()
+    return taken
+
+
+def _all_at_once(clients: Sequence[Callable[[int], object]], turns: int) -> Seconds:
+    """From when all have been through one case (turn -1), which is not counted, until all are through theirs."""
+    if len(clients) == 1:
+        clients[0](-1)
+        return seconds_of(lambda: [clients[0](turn) for turn in range(turns)])
+    ready = threading.Barrier(len(clients) + 1)
+    failures: list[BaseException] = []
+
+    def run(client: Callable[[int], object]) -> None:
+        try:
+            client(-1)
+            ready.wait()
+            for turn in range(turns):
+                client(turn)
+        except BaseException as error:  # noqa: BLE001  # told below, in the thread that measures
+            ready.abort()
+            failures.append(error)
+
+    threads = [threading.Thread(target=run, args=(client,)) for client in clients]
+    for thread in threads:
+        thread.start()
+    with suppress(threading.BrokenBarrierError):
+        ready.wait()
+
+    def wait() -> None:
+        for thread in threads:
+            thread.join()
+
+    taken = seconds_of(wait)
+    if failures:
+        raise failures[0]
+    return taken
+
+
+# --- the measurement -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Commands a second of both, and ours in parts of raw."""
+
+    ours: Spread
+    raw: Spread
+    ratio: Spread
+
+
+def compare(ground: Ground, recording: Recording, *, cases: int, clients: int, rounds: int) -> Compared:
+    cases -= cases % clients
+    commands = cases * COMMANDS_A_CASE
+    ours, raw = in_turn(
+        rounds,
+        lambda: ours_alone(ground, cases) if clients == 1 else ours_together(ground, cases, clients),
+        lambda: raw_clients(ground, recording, cases, clients),
+    )
+    return Compared(
+        ours=Spread.of([commands / taken for taken in ours]),
+        raw=Spread.of([commands / taken for taken in raw]),
+        ratio=Spread.of([b / a for a, b in zip(ours, raw, strict=True)]),
+    )
