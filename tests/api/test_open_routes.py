@@ -11,7 +11,10 @@ from fastapi.routing import iter_route_contexts
 from api.app import create_app, must_be_closed
 from api.bootstrap import Runtime
 from tests.builders import School
+from tests.databases import of_rules
 from tests.fakes import calling
+
+pytestmark = of_rules
 
 #: what anybody may ask, and why
 OPEN = {

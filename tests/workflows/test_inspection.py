@@ -9,8 +9,11 @@ import pytest
 from engine.case import Case, Link
 from engine.definition import guards_of
 from engine.errors import GuardRefused, InvalidInput, NotAllowed, NotPossibleNow, UnknownCase
+from tests.databases import of_rules
 from tests.workflows.school import CALENDAR_V1, OTHER_PHOTO, PHOTO, School, local
 from workflows.inspection import INSPECTION, items_of
+
+pytestmark = of_rules
 
 NEEDS_PHOTO, NEEDS_NONE = "office.01", "office.02"  # items of the list of every teaching department
 Answers = dict[str, dict[str, str]]
