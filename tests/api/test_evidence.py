@@ -106,14 +106,14 @@ def test_a_picture_with_a_page_behind_it_is_kept_as_the_picture(client: httpx.Cl
 
 
 @pytest.mark.parametrize(
-    "content, kind, extension", [(a_pdf(), PDF, ".pdf"), (a_docx(), DOCX, ".docx"), (an_xlsx(), XLSX, ".xlsx")]
+    "content, media, extension", [(a_pdf(), PDF, ".pdf"), (a_docx(), DOCX, ".docx"), (an_xlsx(), XLSX, ".xlsx")]
 )
 def test_a_document_is_saved_and_never_shown(
-    content: bytes, kind: str, extension: str, client: httpx.Client, school: School
+    content: bytes, media: str, extension: str, client: httpx.Client, school: School
 ) -> None:
     name = {"Content_Disposition": "attachment; filename*=UTF-8''%E6%8A%A5%E5%91%8A" + extension}
-    told = sent(client, school, content, kind, **name)
-    assert (told["name"], told["media_type"], told["thumbnail"]) == (f"报告{extension}", kind, None)
+    told = sent(client, school, content, media, **name)
+    assert (told["name"], told["media_type"], told["thumbnail"]) == (f"报告{extension}", media, None)
     fetched = get(client, school, told["sha256"])
     assert fetched.content == content
     assert fetched.headers["content-type"] == "application/octet-stream"
@@ -126,7 +126,7 @@ def test_a_document_is_saved_and_never_shown(
 
 
 @pytest.mark.parametrize(
-    "content, kind, status",
+    "content, media, status",
     [
         (a_pdf(), "image/jpeg", 422), (a_photo(), PDF, 422), (b"<svg/>", "image/svg+xml", 422), (b"<html>", PDF, 422),
         (b"<html>", "text/html", 415), (b"x", "application/octet-stream", 415), (b"x", "application/zip", 415),
@@ -135,9 +135,9 @@ def test_a_document_is_saved_and_never_shown(
     ],
 )  # fmt: skip
 def test_what_is_not_evidence_is_refused_in_words_and_leaves_nothing(
-    content: bytes, kind: str, status: int, client: httpx.Client, runtime: Runtime, school: School
+    content: bytes, media: str, status: int, client: httpx.Client, runtime: Runtime, school: School
 ) -> None:
-    answer = send(client, school, content, kind)
+    answer = send(client, school, content, media)
     assert answer.status_code == status, answer.text
     assert answer.json()["obstacle"] and answer.json()["remedy"]
     assert list(runtime.folder.files.rglob("*")) == []

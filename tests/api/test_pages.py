@@ -230,17 +230,17 @@ def test_a_form_without_its_token_does_nothing(
 
 
 @pytest.mark.parametrize(
-    "content, kind, status",
+    "content, media, status",
     [
         (b"csrf=%ff", None, 422), (b"csrf=a&csrf=b", None, 422), (b"a" * 30_000, None, 413), (b"&".join([b"a=1"] * 40), None, 422),
         ("账号".encode(), None, 422), (b"{}", "application/json", 415), (b"--x", "multipart/form-data; boundary=x", 415),
     ],
 )  # fmt: skip
 def test_a_form_that_cannot_be_read_is_refused_on_a_page(
-    content: bytes, kind: str | None, status: int, client: httpx.Client, teacher: School
+    content: bytes, media: str | None, status: int, client: httpx.Client, teacher: School
 ) -> None:
     answer = client.post(
-        "/sign-in", content=content, headers={"Content-Type": kind or "application/x-www-form-urlencoded"}
+        "/sign-in", content=content, headers={"Content-Type": media or "application/x-www-form-urlencoded"}
     )
     assert answer.status_code == status
     assert answer.headers["content-type"].startswith("text/html")

@@ -21,18 +21,18 @@ ENGLISH = re.compile(r"[A-Za-z]{3,}")
 # --- pictures --------------------------------------------------------------------------------------------------------
 
 
-def a_picture(kind: str, **options: Any) -> bytes:
+def a_picture(form: str, **options: Any) -> bytes:
     content = io.BytesIO()
-    Image.effect_noise((160, 120), 80).convert("RGB").save(content, kind, **options)
+    Image.effect_noise((160, 120), 80).convert("RGB").save(content, form, **options)
     return content.getvalue()
 
 
-@pytest.mark.parametrize("kind, options", [("JPEG", {}), ("JPEG", {"progressive": True}), ("PNG", {}), ("WEBP", {})])
+@pytest.mark.parametrize("form, options", [("JPEG", {}), ("JPEG", {"progressive": True}), ("PNG", {}), ("WEBP", {})])
 @pytest.mark.parametrize("part", [0.3, 0.6, 0.9])
 def test_a_picture_that_broke_off_is_no_evidence(
-    kind: str, options: dict[str, Any], part: float, client: httpx.Client, runtime: Runtime, school: School
+    form: str, options: dict[str, Any], part: float, client: httpx.Client, runtime: Runtime, school: School
 ) -> None:
-    whole = a_picture(kind, **options)
+    whole = a_picture(form, **options)
     headers = school.headers("teacher", Content_Type="image/jpeg")
     cut = client.post("/api/v1/files", content=whole[: int(len(whole) * part)], headers=headers)
     assert (cut.status_code, cut.json()["code"]) == (422, "invalid_input")
