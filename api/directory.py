@@ -24,7 +24,8 @@ from workflows.roles import ADMINISTRATOR, GROUPS, ROLES
 T = TypeVar("T")
 
 GROUP_CODE = re.compile(r"[a-z][a-z0-9_]{1,39}", re.ASCII)
-PERSON_KEY = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
+# with an organisation's of 32 behind it 64 in all, as much as a column holds
+PERSON_KEY = re.compile(r"[a-z0-9][a-z0-9._-]{0,30}", re.ASCII)
 #: what follows /people/ in an address and means no person
 RESERVED = frozenset({"me", "groups", "changes", "departments", "import", "export"})
 DEPARTMENT_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}", re.ASCII)
@@ -559,8 +560,8 @@ def _not_here(asked: Text, obstacle: Text) -> NotInDirectory:
 
 def no_key(key: str) -> Text:
     return Text(
-        f"账号 {key[:70]!r} 应为 1 至 64 个小写字母、数字、点、横线或下划线，且不是 {'、'.join(sorted(RESERVED))}",
-        f"the key {key[:70]!r} has to be 1 to 64 of a-z, 0-9, '.', '-' and '_', and none of {', '.join(sorted(RESERVED))}",
+        f"账号 {key[:70]!r} 应为 1 至 31 个小写字母、数字、点、横线或下划线，且不是 {'、'.join(sorted(RESERVED))}",
+        f"the key {key[:70]!r} has to be 1 to 31 of a-z, 0-9, '.', '-' and '_', and none of {', '.join(sorted(RESERVED))}",
     )
 
 

@@ -282,8 +282,8 @@ class _Planning:
         key = row.get("account")
         if key and (not PERSON_KEY.fullmatch(key) or key in RESERVED):
             self._fault(
-                row, "account", f"“{key}”应为 1 至 64 个小写字母、数字、点、横线或下划线",
-                f"{key!r} has to be 1 to 64 of a-z, 0-9, '.', '-' and '_'",
+                row, "account", f"“{key}”应为 1 至 31 个小写字母、数字、点、横线或下划线",
+                f"{key!r} has to be 1 to 31 of a-z, 0-9, '.', '-' and '_'",
             )  # fmt: skip
         if len(row.get("post")) > LONGEST_NAME or not row.get("post").isprintable():
             self._fault(

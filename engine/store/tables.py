@@ -438,7 +438,7 @@ class FileRow(SQLModel, table=True):
     __table_args__ = (Index("ix_file_uploaded", "organisation", "uploaded_at"),)
     organisation: str = _key()
     sha256: str = _key()
-    media_type: str = Field(max_length=64)
+    media_type: str = Field(max_length=128)
     size_bytes: int
     uploaded_at: datetime = _instant()
 
