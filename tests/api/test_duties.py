@@ -137,7 +137,7 @@ REFUSED = [
     (["back", "teacher"], 1, "没有未结束的外出", "has no absence that is not over"),
     (["back", "teacher", "nothing"], 1, "没有这次外出", "there is no such absence"),
     (["add", "teacher", "--name", "x"], 1, "已有人使用", "is somebody's already"),
-    (["add", "Teacher 3", "--name", "x"], 1, "小写字母", "has to be 1 to 64"),
+    (["add", "Teacher 3", "--name", "x"], 1, "小写字母", "has to be 1 to 31"),
     (["add", "me", "--name", "x"], 1, "且不是", "none of"),
     (["add", "new", "--name", "x", "--department", "XX"], 1, "不是本单位的部门", "is no department here"),
     (["add", "other", "--name", "x", "--staff-number", "1 2"], 1, "工号", "the staff number"),

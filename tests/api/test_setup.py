@@ -124,7 +124,7 @@ def test_what_is_missing_is_named_where_nobody_can_be_asked(missing: str, tmp_pa
 REFUSED = [
     ("--organisation", "No 1", "小写字母", "a-z, 0-9"), ("--organisation", "a@b", "小写字母", "a-z, 0-9"),
     ("--name", " ", "可见字符", "visible characters"), ("--name", "a\nb", "可见字符", "visible characters"),
-    ("--administrator", "Admin", "小写字母", "has to be 1 to 64"), ("--administrator", "me", "且不是", "none of"),
+    ("--administrator", "Admin", "小写字母", "has to be 1 to 31"), ("--administrator", "me", "且不是", "none of"),
     ("--time-zone", "Mars/Olympus", "没有这个时区", "no such time zone"),
     ("--time-zone", "../../etc/passwd", "没有这个时区", "no such time zone"),
     ("--administrator-staff-number", "a b", "工号", "staff number"),
