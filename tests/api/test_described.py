@@ -24,9 +24,11 @@ from schemathesis.specs.openapi.checks import (
 from api.app import create_app
 from api.auth import ON_BEHALF_OF, ORGANISATION
 from tests.builders import School, a_runtime, a_school
-from tests.databases import Kind
+from tests.databases import Kind, of_rules
 from tests.fakes import calling
 from workflows import CATALOG
+
+pytestmark = of_rules
 
 EXAMPLES = int(os.environ.get("BIHUAN_EXAMPLES", "4"))  # requests to each address in each role
 ROLES = ("safety_head", "hqc_head", "teacher")  # an overseer, a head in his department, somebody without a duty

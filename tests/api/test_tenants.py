@@ -31,11 +31,13 @@ from engine.handle import Done, handle_one
 from engine.store import accounts, cases, people, periods
 from engine.store.accounts import secret_hash
 from tests.builders import START, School, a_runtime, a_school
-from tests.databases import Kind
+from tests.databases import Kind, of_rules
 from tests.fakes import calling
 from workflows import CATALOG
 from workflows.inspection import CYCLE
 from workflows.roles import ADMINISTRATOR
+
+pytestmark = of_rules
 
 MARK = "SOUTHMARK"  # stands in everything the south has and the north has not
 DAY = START.date()

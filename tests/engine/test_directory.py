@@ -15,7 +15,9 @@ from engine.errors import Text
 from engine.store import people
 from engine.store.database import Connection, Database
 from tests.builders import a_database
-from tests.databases import Kind
+from tests.databases import Kind, of_rules
+
+pytestmark = of_rules
 
 HERE, BUREAU = "here", "bureau"
 DAY = date(2020, 3, 2)

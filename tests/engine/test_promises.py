@@ -710,7 +710,7 @@ class PromisesOnPostgreSQL(Promises):
     kind = "postgresql"
 
 
-Promises.TestCase.settings = PromisesOnPostgreSQL.TestCase.settings = settings(
+Promises.TestCase.settings = settings(
     max_examples=400 if LONG else 45,
     stateful_step_count=80 if LONG else 40,
     deadline=None,
@@ -719,6 +719,7 @@ Promises.TestCase.settings = PromisesOnPostgreSQL.TestCase.settings = settings(
     derandomize=not LONG and "CI" in os.environ,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
+PromisesOnPostgreSQL.TestCase.settings = settings(Promises.TestCase.settings, max_examples=400 if LONG else 20)
 
 
 TestPromises = pytest.mark.slow(Promises.TestCase)
