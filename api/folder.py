@@ -42,7 +42,12 @@ class Folder:
             drawn = kept.with_name(f"{name}.{secrets.token_hex(4)}")
             with os.fdopen(os.open(drawn, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 file.write(secrets.token_bytes(32))
-            drawn.replace(kept)  # whole or not at all
+            try:
+                os.link(drawn, kept)  # whole or not at all, and the first of several processes draws it for all
+            except FileExistsError:
+                pass
+            finally:
+                drawn.unlink()
         return kept.read_bytes()
 
     @property

@@ -2,6 +2,8 @@ import errno
 import json
 import os
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -249,3 +251,17 @@ def test_a_misspelt_setting_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 )
 def test_a_common_cause_is_told_in_chinese_and_a_rare_one_in_the_system_s_words(error: Exception, zh: str) -> None:
     assert cause_of(error).zh == zh
+
+
+def test_many_processes_that_ask_for_a_key_at_once_get_the_same(tmp_path: Path) -> None:
+    """Devices that one of them recognises by it are recognised by all."""
+    folders = [Folder(tmp_path) for _ in range(8)]
+    gate = threading.Barrier(len(folders))
+
+    def asked(folder: Folder) -> bytes:
+        gate.wait(timeout=30)
+        return folder.key("sign-in")
+
+    with ThreadPoolExecutor(len(folders)) as pool:
+        assert len(set(pool.map(asked, folders))) == 1
+    assert [path.name for path in (tmp_path / "keys").iterdir()] == ["sign-in"]
