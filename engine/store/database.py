@@ -290,6 +290,7 @@ def _url_of(url: str) -> URL:
 def _server_engine(url: URL, size: int, **options: Any) -> Engine:
     return create_engine(
         url, execution_options=options, poolclass=QueuePool, pool_size=size, max_overflow=0, pool_timeout=READER_WAIT_SECONDS,
+        use_native_hstore=False,  # asks every new connection for a type that no table of ours has
         pool_pre_ping=True,  # a server that was restarted is found again before anybody notices
         connect_args={
             "connect_timeout": CONNECT_SECONDS,

@@ -711,7 +711,7 @@ class PromisesOnPostgreSQL(Promises):
 
 
 Promises.TestCase.settings = settings(
-    max_examples=400 if LONG else 45,
+    max_examples=400 if LONG else 36,
     stateful_step_count=80 if LONG else 40,
     deadline=None,
     # shrinking outlasts the timeout of a test; the long run does it
