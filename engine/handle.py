@@ -126,7 +126,7 @@ def handle(engine: Engine, group: Sequence[Asked]) -> list[Outcome]:
                 cases.lock(connection, _spoken_of(group))
                 turn = _Turn(engine, connection, engine.clock.now())
                 return [turn.take(asked) for asked in group]
-        except Exception as error:
+        except Exception as error:  # whatever it is goes on to the caller, but for two groups that crossed
             if not (left and is_crossed(error)):
                 raise
     raise AssertionError("the last try returns or raises")
@@ -226,7 +226,7 @@ class _Turn:
                 self._name_who_could_instead(asked, refusal)
             self._log(asked, refusal)
             return Refused(refusal)
-        except Exception as error:  # a defect in one command must not undo its neighbours
+        except Exception as error:  # of any kind: a defect in one command must not undo its neighbours
             if is_lost(error) or is_crossed(error):
                 raise  # the whole group is undone, and can be asked for again
             savepoint.rollback()

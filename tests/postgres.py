@@ -212,9 +212,9 @@ class Cluster:
             except psycopg.OperationalError:
                 if server.poll() is not None:
                     self._server = None
-                    time.sleep(0.2)  # before it is tried again
+                    time.sleep(0.2)  # the killed one's processes are still ending, and tell nobody when they have
                     return False
-                time.sleep(0.02)
+                time.sleep(0.02)  # a server says only in its log that it is ready
         return False
 
     def _end(self, how: signal.Signals) -> None:

@@ -67,7 +67,7 @@ def test_nothing_is_left_of_a_cluster_whose_test_run_was_killed() -> None:
     assert folder.is_absolute(), said.stderr
     deadline = time.monotonic() + 20
     while folder.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+        time.sleep(0.05)  # the cleaner is nobody's child any more: there is nothing to wait for but the folder
     assert not folder.exists()
 
 

@@ -119,7 +119,8 @@ class Database:
     def read(self) -> Iterator[Connection]:
         """A snapshot: everything read inside belongs to one instant. Writing through it is refused by the database.
 
-        Raises `Busy` when the database cannot be reached, or is gone before the block ends.
+        Raises `Busy` when the database cannot be reached, or is gone before the block ends; `InvalidInput` for what its
+        text cannot hold.
         """
         with _connected(self._readers) as connection:
             try:

@@ -28,6 +28,7 @@ from tests.builders import School, a_database, a_school
 from tests.journeys.serving import Served, Worked
 from tests.postgres import Cluster
 
+# Real servers run here, each by its own clock: the school is founded now, and nothing depends on which day that is.
 ROUNDS = 10
 SERVER_ROUNDS = 1  # in each the servers are killed, then the database
 CLIENTS = 8
