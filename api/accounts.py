@@ -45,13 +45,13 @@ def make_token(
     """A token of this person's; for good where no days are said."""
     expires_at = now + timedelta(days=days) if days else None
     made = MadeToken(MARK + secrets.token_urlsafe(TOKEN_BYTES), label, allows, expires_at)
-    with database.write() as connection:
+    with database.write(organisation) as connection:
         accounts.add_token(connection, organisation, person, made.token, label, now, expires_at, allows)
     return made
 
 
 def revoke_own_token(database: Database, organisation: str, person: str, prefix: str, now: datetime) -> None:
-    with database.write() as connection:
+    with database.write(organisation) as connection:
         if not accounts.revoke_token(connection, organisation, prefix, now, person=person):
             raise _no_token(prefix)
 
@@ -77,7 +77,7 @@ def set_first_password(editor: Editor, hashing: Hashing, person: str, chosen: st
     Returns    the password, to be shown this once
     """
     password = drawn() if chosen is None else chosen
-    with editor.database.read() as connection:
+    with editor.reading() as connection:
         must_be_here(connection, editor.organisation, person, RESETTING)
     with hashing.turn() as hasher:
         hashed = hasher.hashed(password)

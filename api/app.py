@@ -221,7 +221,7 @@ def _log(request: Request, asker: Asker, refusal: Refusal) -> None:
         sentence=f"{refusal.asked.zh}：{refusal.title.zh}。" if refusal.fields else refusal.sentence("zh"),
     )
     try:
-        with runtime.database.write() as connection:
+        with runtime.database.write(record.organisation) as connection:
             refusals.log(connection, record)
     except Busy:
         log.warning("refusal_not_logged", code=refusal.code, principal=record.principal)

@@ -110,7 +110,7 @@ class Runtime:
         """Forget uploads nobody used and keys whose time is over, and gives how many of each; and sessions long over."""
         now = self.clock.now()
         swept = self.files.sweep(self.database, now)
-        with self.database.write() as connection:
+        with self.database.write_across() as connection:
             forgotten = answers.sweep(connection, now)
             over = accounts.sweep(connection, now, now - throttle.FORGOTTEN_AFTER)
         log.info("swept", files=swept, keys=forgotten, sessions_and_tries=over)
@@ -142,7 +142,7 @@ def make_folder(folder: Folder, settings: Settings, *, simulated: bool = False, 
     try:
         _must_be_of_its_kind(database, folder)
         migrations.upgrade(database)
-        with database.write() as connection:
+        with database.own() as connection:
             set_mark(connection, SIMULATED_ID if simulated else REAL_ID)
     finally:
         database.close()
@@ -207,7 +207,9 @@ def database_of(folder: Folder, settings: Settings) -> Database:
                 f"The folder {inside} that BIHUAN_DATABASE_URL names does not exist. Make it, or correct the setting.",
             )
         )
-    return Database(settings.database_url)
+    return Database(
+        settings.database_url, sweeps_url=settings.database_sweep_url, owners_url=settings.database_owner_url
+    )
 
 
 def _database_file(folder: Folder, settings: Settings) -> Path | None:
@@ -232,7 +234,7 @@ def _must_be_there(folder: Folder, settings: Settings) -> None:
 
 def _must_be_of_its_kind(database: Database, folder: Folder) -> None:
     """Raises FolderError when the database says the contrary of the marker: one of the two is not this folder's."""
-    with database.read() as connection:
+    with database.own() as connection:
         said = mark_of(connection)
     if said == (REAL_ID if folder.simulated else SIMULATED_ID):
         zh, en = ("真实数据", "real data") if folder.simulated else ("模拟数据", "a simulation")
@@ -248,7 +250,7 @@ def _must_be_of_its_kind(database: Database, folder: Folder) -> None:
 def _clock_of(folder: Folder, database: Database) -> Clock:
     if not folder.simulated:
         return DatabaseClock(database) if database.on_server else SystemClock()
-    with database.read() as connection:
+    with database.read_across() as connection:
         recorded = history.latest_instant(connection)
     # whichever is later: a process that was killed could not save its last instant, its events say it
     known = [instant for instant in (folder.last_instant, recorded) if instant is not None]
@@ -263,7 +265,7 @@ def _clock_of(folder: Folder, database: Database) -> Clock:
 
 
 def _check_definitions(database: Database, catalog: Catalog) -> None:
-    with database.read() as connection:
+    with database.read_across() as connection:
         needed = cases.definitions_in_use(connection)
     gone = [f"{key} v{version}" for key, version in needed if catalog.get(key, version) is None]
     if gone:

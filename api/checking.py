@@ -14,7 +14,7 @@ from engine.definition import Catalog, Workflow
 from engine.errors import Refusal, Text
 from engine.proof import Finding, Known, Question, check, worse
 from engine.store import calendars, people, periods, policies, worklists
-from engine.store.database import Database
+from engine.store.database import Door
 from engine.store.worklists import Filter
 from workflows.roles import ROLES
 
@@ -99,16 +99,16 @@ class _Undone(Exception):
     """Ends the rehearsal of a change."""
 
 
-def opened_by(database: Database, check: Check, apply: Callable[[Connection], object]) -> dict[str, Text]:
+def opened_by(reading: Door, writing: Door, check: Check, apply: Callable[[Connection], object]) -> dict[str, Text]:
     """The dead corners this change would open, or open earlier or in more departments, by their keys: it is rehearsed,
     looked at and undone. What it mends only in part, and what comes to light behind what it mends, it does not open.
 
     Raises    whatever `apply` refuses
     """
-    with database.read() as connection:
+    with reading() as connection:
         before = after = check.look(connection)
     try:
-        with database.write() as connection:
+        with writing() as connection:
             apply(connection)
             after = check.look(connection)
             raise _Undone

@@ -44,7 +44,7 @@ def copy(source: Database, target: Database, progress: Callable[[float], None] =
     migrations.must_be_newest(source)
     migrations.upgrade(target)
     tables = [table for table in migrations.METADATA.sorted_tables if table.name != "alembic_version"]
-    with source.read() as here, target.write() as there:
+    with source.read_across() as here, target.write_across() as there:
         for table in tables:
             if there.execute(select(1).select_from(table).limit(1)).first() is not None:
                 raise _not_empty(table)
@@ -72,7 +72,9 @@ def copy(source: Database, target: Database, progress: Callable[[float], None] =
                 raise _broken(events[0].organisation, events[0].number)
             chains += 1
             progress((done := done + len(events)) / whole)
-        set_mark(there, mark_of(here))
+        mark = mark_of(here)
+    with target.own() as there:
+        set_mark(there, mark)
     return Copied(counts, chains)
 
 

@@ -5,6 +5,7 @@ NotInDirectory is no such person, grant, absence, group or organisation here: wh
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, NoReturn, TypeVar
@@ -14,7 +15,7 @@ from sqlalchemy import Connection
 from api.checking import Check, OpensDeadCorner, opened_by
 from engine.actor import ANOTHER_DEPARTMENT, WHOLE_ORGANISATION, Grant
 from engine.definition import RELATIONS
-from engine.directory import AT, Absence, Department, Group, Organisation, Person, days_of_change
+from engine.directory import AT, Absence, Department, Group, Person, days_of_change
 from engine.errors import Busy, FieldFault, InvalidInput, Refusal, Text
 from engine.store import accounts, people, periods
 from engine.store.database import Database
@@ -68,6 +69,13 @@ class Editor:
     def today(self, connection: Connection) -> date:
         return self.at.astimezone(people.time_zone(connection, self.organisation)).date()
 
+    def reading(self) -> AbstractContextManager[Connection]:
+        """`Database.read` for as many organisations as he may name people of."""
+        return self.database.read_across() if self.everywhere else self.database.read(self.organisation)
+
+    def writing(self) -> AbstractContextManager[Connection]:
+        return self.database.write_across() if self.everywhere else self.database.write(self.organisation)
+
     def does(self, asked: Text, what: str, about: Mapping[str, Any], apply: Callable[[Connection], T]) -> T:
         """Apply and record one change, or nothing of it.
 
@@ -77,12 +85,12 @@ class Editor:
         Raises   OpensDeadCorner for what was not open before, unless confirmed: then it is on record with the change
         """
         for _ in range(TRIES):
-            with self.database.read() as connection:
+            with self.reading() as connection:
                 seen = people.last_change(connection, self.organisation)
-            opened = opened_by(self.database, self.check, apply) if self.check else {}
+            opened = opened_by(self.reading, self.writing, self.check, apply) if self.check else {}
             if opened and not self.confirmed:
                 raise OpensDeadCorner(opened.values(), asked=asked)
-            with self.database.write() as connection:
+            with self.writing() as connection:
                 people.change_alone(connection, self.organisation)
                 if self.check and people.last_change(connection, self.organisation) != seen:
                     continue  # what was thought about is not what there is any more
@@ -504,19 +512,7 @@ def _known(connection: Connection, editor: Editor, key: str) -> Person | None:
         return None
     if editor.everywhere or found.organisation == editor.organisation:
         return found
-    above = bureaus_above(people.organisations(connection), editor.organisation)
-    return found if found.organisation in above else None
-
-
-def bureaus_above(known: Iterable[Organisation], organisation: str | None) -> list[str]:
-    """The bureau above this one of these organisations, the one above that, and so on."""
-    parents = {o.organisation: o.parent for o in known}
-    above: list[str] = []
-    following = parents.get(organisation or "")
-    while following is not None and following not in above:
-        above.append(following)
-        following = parents.get(following)
-    return above
+    return found if found.organisation in people.above(connection, editor.organisation) else None
 
 
 def _last_day(connection: Connection, editor: Editor, asked: Text, last_day: date | None) -> date:

@@ -12,14 +12,13 @@ from api.directory import (
     PERSON_KEY,
     RESERVED,
     STAFF_NUMBER,
-    bureaus_above,
     no_key,
     no_staff_number,
     write_department,
 )
 from engine.actor import Grant
 from engine.calendar import Calendar
-from engine.directory import Department, Group, Organisation, Person, Rank, Seat
+from engine.directory import Department, Group, Organisation, Person, Rank, Seat, bureaus_above
 from engine.errors import FieldFault, InvalidInput, Text
 from engine.store import accounts, calendars, people
 from engine.store.database import Database
@@ -80,7 +79,7 @@ def found(database: Database, founding: Founding, at: datetime) -> Founded:
     calendar = calendar_from(today, here.time_zone)
     sitting = working_groups() if here.kind == "school" else []
     listed = list(reference.departments().values()) if founding.departments else []
-    with database.write() as connection:
+    with database.write_across() as connection:
         known = {o.organisation: o for o in people.organisations(connection)}
         _must_fit(founding, known)
         people.add_organisation(connection, here)
@@ -172,7 +171,7 @@ def _must_fit(founding: Founding, known: Mapping[str, Organisation]) -> None:
     if here.parent is not None and (here.parent not in known or known[here.parent].kind != "bureau"):
         zh, en = f"没有主管部门 {here.parent!r}", f"there is no bureau {here.parent!r}"
         faults.append(FieldFault("parent", Text(zh, en)))
-    above = {here.parent, *bureaus_above(known.values(), here.parent)}
+    above = {here.parent, *bureaus_above(here.parent, known.get)}
     for below in founding.over:
         if below not in known:
             faults.append(FieldFault("over", Text(f"没有单位 {below!r}", f"there is no organisation {below!r}")))

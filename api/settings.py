@@ -36,6 +36,12 @@ class Settings(BaseSettings):
         None,
         description="Where the database is, if not in the data folder: `sqlite:///path` or `postgresql://user@host/name`",
     )
+    database_sweep_url: str | None = Field(
+        None, description="Whom sweeps and claims sign in as on a server; the same as above if not said"
+    )
+    database_owner_url: str | None = Field(
+        None, description="Whom `db upgrade` signs in as on a server; the same as above if not said"
+    )
     host: str = Field("127.0.0.1", description="Address that `serve` listens on")
     port: int = Field(8000, ge=0, le=65535, description="Port that `serve` listens on; 0 takes a free one")
     public_url: str | None = Field(
@@ -82,6 +88,18 @@ class Settings(BaseSettings):
         path = rest.removeprefix("///").partition("?")[0]
         if not rest.startswith("///") or path in {"", ":memory:"} or path.startswith("file:"):
             raise said(Text("须指明一个文件：sqlite:///路径", "has to name a file: sqlite:///path"))
+        return value
+
+    @field_validator("database_sweep_url", "database_owner_url")
+    @classmethod
+    def _a_server(cls, value: str | None) -> str | None:
+        if value is not None and value.partition(":")[0] not in SERVERS:
+            raise said(
+                Text(
+                    "只用于 PostgreSQL（postgresql://用户@主机/库名）",
+                    "is for PostgreSQL alone: postgresql://user@host/name",
+                )
+            )
         return value
 
     @field_validator("public_url")

@@ -5,7 +5,7 @@ never differ: a grant of his own, a seat in a group, or an absence of somebody w
 mixed with the others: a delegate acts for the one he represents, and both are on record.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
@@ -28,6 +28,16 @@ class Organisation:
     time_zone: str = "Asia/Shanghai"
     kind: Kind = "school"
     parent: str | None = None
+
+
+def bureaus_above(key: str | None, look_up: Callable[[str], Organisation | None]) -> list[str]:
+    """The bureau above the organisation of this key, the one above that, and so on."""
+    above: list[str] = []
+    here = None if key is None else look_up(key)
+    while here is not None and here.parent is not None and here.parent not in above:
+        above.append(here.parent)
+        here = look_up(here.parent)
+    return above
 
 
 @dataclass(frozen=True, slots=True)

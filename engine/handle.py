@@ -51,7 +51,7 @@ from engine.machine import (
     why_not,
 )
 from engine.store import answers, calendars, cases, files, history, outbox, people, periods, policies, refusals, timers
-from engine.store.database import Connection, Database, is_crossed, is_lost, is_same_key
+from engine.store.database import Connection, Database, is_crossed, is_lost, is_same_key, speak_for
 
 CASE_NUMBER = re.compile(r"[A-Z]{1,8}-\d{4}-\d{4,12}", re.ASCII)
 TRIGGER = re.compile(r"[a-z_]{1,64}")
@@ -120,9 +120,11 @@ def handle(engine: Engine, group: Sequence[Asked]) -> list[Outcome]:
 
     Raises `Busy` when the transaction as a whole could not be made durable: then none of them happened.
     """
+    if not group:
+        return []
     for left in reversed(range(MOST_COLLISIONS)):
         try:
-            with engine.database.write() as connection:
+            with engine.database.write(group[0].actor.organisation) as connection:
                 cases.lock(connection, _spoken_of(group))
                 turn = _Turn(engine, connection, engine.clock.now())
                 return [turn.take(asked) for asked in group]
@@ -182,7 +184,7 @@ def offers(engine: Engine, connection: Connection, actors: Sequence[Actor], case
 
 def recompute_preview(engine: Engine, organisation: str) -> list[tuple[Case, Case]]:
     """What `Recompute` would move: (case now, case under the newest calendar), nothing written."""
-    with engine.database.read() as connection:
+    with engine.database.read(organisation) as connection:
         turn = _Turn(engine, connection, engine.clock.now())
         calendar = turn.calendar(organisation)
         moved = []
@@ -205,6 +207,7 @@ class _Turn:
         self._calendars: dict[str, Calendar] = {}
         self._directories: dict[str, tuple[frozenset[str], Directory]] = {}
         self._policies: dict[tuple[str, str, int], tuple[int, dict[str, Any]]] = {}
+        self._spoken_for: str | None = None
 
     def take(self, asked: Asked) -> Outcome:
         """One command; once more where another node was writing the same at that moment."""
@@ -216,7 +219,10 @@ class _Turn:
         return outcome
 
     def _once(self, asked: Asked) -> Outcome:
-        """One command under its savepoint."""
+        """One command under its savepoint, behind the wall of its own organisation."""
+        if self._spoken_for != asked.actor.organisation:
+            speak_for(self.connection, asked.actor.organisation)
+            self._spoken_for = asked.actor.organisation
         savepoint = self.connection.begin_nested()
         try:
             outcome = self._carry_out(asked)

@@ -31,7 +31,7 @@ def tick(engine: Engine) -> Ticked:
         ticked.opened += _count(engine, group, ticked)
     after = ("", "")
     while True:
-        with engine.database.read() as connection:
+        with engine.database.read_across() as connection:
             due = timers.due(connection, engine.clock.now(), GROUP, after)
         if not due:
             return ticked
@@ -58,7 +58,7 @@ def _due_periods(engine: Engine) -> list[Asked]:
     now = engine.clock.now()
     rules = {rule.cycle.key: (workflow, rule) for workflow, rule in engine.catalog.cycles()}
     asked: list[Asked] = []
-    with engine.database.read() as connection:
+    with engine.database.read_across() as connection:
         known_calendars: dict[str, Calendar | None] = {}
         for owed in periods.obligations(connection):
             if owed.cycle not in rules:

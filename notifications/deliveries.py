@@ -1,6 +1,6 @@
 """Deliveries in SQL: planned once, claimed under a lease, settled only by whoever still holds the fence.
 
-Every function works in the transaction its caller opened with `Database.read()` or `Database.write()`.
+Every function works in the transaction its caller opened with `Database.read…` or `Database.write…`.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence

@@ -139,7 +139,7 @@ class DeliveryWorker:
         result = RoundResult()
         while True:
             now = self._clock.now()
-            with self._database.write() as connection:
+            with self._database.write_across() as connection:
                 claimed = self._outbox.claim(connection, now, now + self._lease, PLAN_GROUP)
                 for notice in claimed:
                     result += self._plan_claimed(connection, notice, now)
@@ -221,20 +221,20 @@ class DeliveryWorker:
         return result
 
     def _something_due(self, channel: Channel) -> bool:
-        with self._database.read() as connection:
+        with self._database.read_across() as connection:
             return deliveries.something_due(connection, channel.name, self._clock.now())
 
     def _hold(self, channel: Channel) -> RoundResult:
         if not self._something_due(channel):
             return RoundResult()
-        with self._database.write() as connection:
+        with self._database.write_across() as connection:
             return RoundResult(held=deliveries.hold(connection, channel.name, self._clock.now(), SIMULATED))
 
     def _claim(self, channel: Channel, down: Sequence[str]) -> tuple[list[Claimed], dict[str, ZoneInfo], RoundResult]:
         """Put due digests together and claim due messages, in one transaction."""
         limit = INSIDE_GROUP if isinstance(channel, SendsTogether) else OUTSIDE_GROUP
         now = self._clock.now()
-        with self._database.write() as connection:
+        with self._database.write_across() as connection:
             bound = self._bind_digests(connection, channel, now, limit)
             group = deliveries.claim(connection, channel.name, now, now + self._lease, limit, without=down)
             organisations = {claimed.organisation for claimed in group}
@@ -292,7 +292,7 @@ class DeliveryWorker:
         except Exception as error:  # noqa: BLE001  a defect in a channel must leave the messages waiting, not lost
             answers = iter([_as_transport_error(channel, error)] * len(messages))
         results = [next(answers) if isinstance(message, Outgoing) else message for message in composed]
-        with self._database.write() as connection:
+        with self._database.write_across() as connection:
             recorded = [self._record(connection, *pair) for pair in zip(group, results, strict=True)]
         return sum(recorded, RoundResult())
 
@@ -311,7 +311,7 @@ class DeliveryWorker:
                 continue
             message = self._composed(claimed, zones)
             answer = self._handed_over(channel, message) if isinstance(message, Outgoing) else message
-            with self._database.write() as connection:
+            with self._database.write_across() as connection:
                 result += self._record(connection, claimed, answer)
             down = isinstance(answer, TransportError) and not answer.permanent
             failures[claimed.organisation] = failures[claimed.organisation] + 1 if down else 0
@@ -352,7 +352,7 @@ class DeliveryWorker:
 
     def _give_back(self, claimed: Claimed) -> None:
         """Unsent and untried: it is due at once, for the next round."""
-        with self._database.write() as connection:
+        with self._database.write_across() as connection:
             deliveries.settle(connection, claimed, "waiting", counts=False)
 
 

@@ -211,7 +211,7 @@ def a_school(
 ) -> School:
     """Write a school down: departments, people, grants, a token each, a calendar."""
     school = School(organisation)
-    with database.write() as connection:
+    with database.write_across() as connection:
         people.add_organisation(connection, Organisation(organisation, Text("示范学校", "Sample school")))
         calendars.add(connection, organisation, calendar or a_calendar(), at)
         for code, title in DEPARTMENTS.items():
@@ -282,7 +282,7 @@ def a_password(
     """Let this person sign in with a password."""
     with runtime.hashing.turn() as hasher:
         hashed = hasher.hashed(password)
-    with runtime.database.write() as connection:
+    with runtime.database.write_across() as connection:
         accounts.set_password(
             connection, school.organisation, person, hashed, runtime.clock.now(), must_change=must_change
         )

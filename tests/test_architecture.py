@@ -173,3 +173,22 @@ def test_the_two_locks_agree() -> None:
     assert {name: testing[name] for name in running.keys() & testing} == {
         name: running[name] for name in running.keys() & testing
     }
+
+
+#: who goes to the database for every organisation at once; whoever joins them gives a reason in engine/decisions/0005
+ACROSS = {
+    "api/auth/signing.py", "api/bootstrap.py", "api/cli/opening.py", "api/cli/running.py", "api/copying.py",
+    "api/directory.py", "api/evidence/store.py", "api/founding.py", "api/migrations/__init__.py",
+    "api/pages/sign_in.py", "api/routes/health.py", "api/routes/organisations.py", "engine/store/clock.py", "engine/tick.py",
+    "notifications/channels/inbox.py", "notifications/worker.py",
+}  # fmt: skip
+
+
+def test_nobody_goes_across_but_those_who_have_a_reason() -> None:
+    found = {
+        str(file.relative_to(ROOT))
+        for package in PACKAGES
+        for file in (ROOT / package).rglob("*.py")
+        if re.search(r"\.(read_across|write_across|own)\(", file.read_text(encoding="utf-8"))
+    }
+    assert found == ACROSS

@@ -142,7 +142,7 @@ def test_six_commands_make_a_working_school_of_an_empty_folder(tmp_path: Path) -
     assert "新增 71 人" in "\n".join(said)
     assert sum("没有死角" in line for line in said) == 2, "after the import, and asked again by `check`"
     database = Database.in_file(tmp_path / "bihuan-data" / "bihuan.db")
-    with database.read() as connection:
+    with database.read_across() as connection:
         assert len(people.people(connection, "no1")) == 72
         assert accounts.password(connection, "no1", "0001") is not None
     database.close()

@@ -27,6 +27,7 @@ from engine.directory import AT
 from engine.errors import Busy, Locale
 from engine.store import accounts, people
 from engine.store.accounts import Session
+from engine.store.database import naming, speak_for
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
@@ -139,7 +140,7 @@ def who(request: Request) -> Asker:
     """
     runtime = runtime_of(request)
     now = runtime.clock.now()
-    with runtime.database.read() as connection:
+    with runtime.database.read(accounts.NOWHERE) as connection:
         account = _account(request, runtime, connection, now)
         actors = _actors(connection, account.organisation, account.person, now)
         if not actors:
@@ -170,6 +171,7 @@ def _account(request: Request, runtime: Runtime, connection: Connection, now: da
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     token = token.strip()
     if scheme.lower() == "bearer" and token:  # another scheme is the business of a proxy in front of us
+        naming(connection, accounts.token_hash(token))
         known = accounts.signed_in(connection, token, now)
         if known is None:
             runtime.strangers.count("bad_token")
@@ -179,10 +181,12 @@ def _account(request: Request, runtime: Runtime, connection: Connection, now: da
     if secret is None:
         runtime.strangers.count("no_token")
         raise not_signed_in(given=False)
+    naming(connection, accounts.secret_hash(secret))
     session = accounts.session(connection, secret, now, runtime.settings.session_idle)
     if session is None:
         runtime.strangers.count("no_session")
         raise session_over()
+    speak_for(connection, session.organisation)
     password = accounts.password(connection, session.organisation, session.person)
     must_change = password is not None and password.must_change
     return Account(session.organisation, session.person, session, secret, must_change)
@@ -192,7 +196,7 @@ def _saw(runtime: Runtime, account: Account, now: datetime) -> None:
     if account.session is None or now - account.session.seen_at < SEEN_EVERY:
         return
     try:
-        with runtime.database.write() as connection:
+        with runtime.database.write(account.organisation) as connection:
             accounts.saw(connection, account.session, now)
     except (Busy, DBAPIError):
         return  # the next request says it again; reading goes on where nothing can be written
@@ -200,6 +204,7 @@ def _saw(runtime: Runtime, account: Account, now: datetime) -> None:
 
 def _actors(connection: Connection, organisation: str, key: str, now: datetime) -> tuple[Actor, ...]:
     """Everything he can act as there today; nothing where he is nobody, or the organisation is none."""
+    speak_for(connection, organisation)
     if people.organisation(connection, organisation) is None:
         return ()
     today = now.astimezone(people.time_zone(connection, organisation)).date()

@@ -19,6 +19,7 @@ from api.throttle import LIMITS
 from engine.errors import FieldFault, InvalidInput, Text
 from engine.store import accounts, people
 from engine.store.accounts import Password
+from engine.store.database import speak_for
 
 log = structlog.get_logger(__name__)
 
@@ -71,7 +72,7 @@ def sign_in(runtime: Runtime, attempt: Attempt) -> Opened:
     Raises    SignInFailed, whatever was wrong; TooManyTries; Busy
     """
     runtime.writer.must_be_in_place()
-    with runtime.database.read() as connection:
+    with runtime.database.read_across() as connection:  # whose account it is, is what is asked
         found = accounts.account(connection, attempt.account, attempt.organisation)
         kept = None if found is None else accounts.password(connection, *found)
     counted = _counted(runtime, attempt, found)
@@ -82,7 +83,7 @@ def sign_in(runtime: Runtime, attempt: Attempt) -> Opened:
             raise sign_in_failed()
         renewed = hasher.hashed(attempt.password) if hasher.outdated(kept.hash) else None
     now = runtime.clock.now()
-    with runtime.database.write() as connection:
+    with runtime.database.write_across() as connection:  # the session that ends may be one at another organisation
         counted.was_right(connection)
         if not _still(connection, found, kept):
             raise sign_in_failed()
@@ -98,7 +99,7 @@ def sign_in(runtime: Runtime, attempt: Attempt) -> Opened:
 def sign_out(runtime: Runtime, account: Account) -> None:
     """End the session; a token is not a session, and stays."""
     if account.session is not None:
-        with runtime.database.write() as connection:
+        with runtime.database.write(account.session.organisation) as connection:
             session = account.session
             accounts.end_session(connection, session.organisation, session.person, session.name, runtime.clock.now())
 
@@ -111,7 +112,7 @@ def change_password(runtime: Runtime, account: Account, old: str, new: str, agen
     """
     runtime.writer.must_be_in_place()
     whose = account.organisation, account.person
-    with runtime.database.read() as connection:
+    with runtime.database.read(account.organisation) as connection:
         kept = accounts.password(connection, *whose)
         person = people.person(connection, *whose)
     assert person is not None  # he has just signed in
@@ -128,8 +129,9 @@ def change_password(runtime: Runtime, account: Account, old: str, new: str, agen
             raise _faulty(CHANGING_PASSWORD, "old", Text("原密码不对", "this is not your password"))
         hashed = hasher.hashed(new)
     now = runtime.clock.now()
-    with runtime.database.write() as connection:
+    with runtime.database.write(accounts.NOWHERE) as connection:
         counted.was_right(connection)
+        speak_for(connection, account.organisation)
         if not _still(connection, whose, kept):
             raise _faulty(
                 CHANGING_PASSWORD, "old", Text("密码刚被他人更改", "it was changed by somebody else just now")
@@ -237,11 +239,11 @@ def _counted(runtime: Runtime, attempt: Attempt, found: tuple[str, str] | None) 
 @contextmanager
 def _trying(runtime: Runtime, counted: _Counted) -> Iterator[Hasher]:
     """A turn to compare a password, the try counted. Whoever has to rest costs no turn, no hash and no write."""
-    with runtime.database.read() as connection:
+    with runtime.database.read(accounts.NOWHERE) as connection:
         counted.must_not_rest(connection, runtime.clock.now())
     with runtime.hashing.turn() as hasher:
         now = runtime.clock.now()
-        with runtime.database.write() as connection:
+        with runtime.database.write(accounts.NOWHERE) as connection:
             accounts.try_alone(connection, counted.sources)
             counted.must_not_rest(connection, now)  # others may have tried since
             counted.count(connection, now)

@@ -32,7 +32,7 @@ def show(data: Path | None, organisation: str | None, as_json: bool) -> None:
     with opened(data) as runtime:
         here = the_organisation(runtime, organisation)
         today = runtime.clock.now()
-        with runtime.database.read() as connection:
+        with runtime.database.read(here) as connection:
             versions = calendars.versions(connection, here)
     if not versions:
         raise FolderError(Text("尚未载入日历。", "No calendar has been loaded."))
@@ -87,7 +87,7 @@ def load(file: Path, data: Path | None, organisation: str | None) -> None:
     said = _read(file)
     with opened(data) as runtime:
         here = the_organisation(runtime, organisation)
-        with runtime.database.write() as connection:
+        with runtime.database.write(here) as connection:
             newest = calendars.newest(connection, here)
             said.setdefault("version", newest.version + 1 if newest else 1)
             if newest is not None:
@@ -168,7 +168,7 @@ def recompute(dry_run: bool, data: Path | None, organisation: str | None, as_jso
         if not dry_run:
             runtime.tick()  # what fell due under the old deadlines is told before they move
         moves = recompute_preview(runtime.engine, here)
-        with runtime.database.read() as connection:
+        with runtime.database.read(here) as connection:
             zone = people.time_zone(connection, here)
         moved = failed = 0
         if not dry_run:

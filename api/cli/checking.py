@@ -30,7 +30,7 @@ def check(data: Path | None, organisation: str | None, as_json: bool) -> None:
 
     with opened(data) as runtime:
         here = the_organisation(runtime, organisation)
-        with runtime.database.read() as connection:
+        with runtime.database.read(here) as connection:
             found = checking.findings(connection, runtime.engine.catalog, here, runtime.clock.now())
     if as_json:
         chinese, english = answer_of(found, "zh"), answer_of(found, "en")

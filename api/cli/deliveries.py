@@ -34,7 +34,7 @@ def list_(
 
     with opened(data) as runtime:
         here = the_organisation(runtime, organisation)
-        with runtime.database.read() as connection:
+        with runtime.database.read(here) as connection:
             if number is not None and cases.load(connection, here, number) is None:
                 raise FolderError(Text(f"没有编号为“{number}”的事项。", f"There is no case {number!r}."))
             found = deliveries.list_deliveries(connection, here, dead=dead, case=number, limit=limit)
@@ -64,7 +64,7 @@ def redrive(ids: tuple[str, ...], data: Path | None, organisation: str | None, a
 
     with opened(data) as runtime:
         here = the_organisation(runtime, organisation)
-        with runtime.database.read() as connection:
+        with runtime.database.read(here) as connection:
             dead = {delivery.id for delivery in deliveries.list_deliveries(connection, here, dead=True, limit=MOST)}
         if unknown := sorted(set(ids) - dead):
             raise FolderError(
@@ -73,7 +73,7 @@ def redrive(ids: tuple[str, ...], data: Path | None, organisation: str | None, a
                     f"No dead letters of this organisation: {', '.join(unknown)}. See `bihuan outbox list --dead`.",
                 )
             )
-        with runtime.database.write() as connection:
+        with runtime.database.write(here) as connection:
             again = deliveries.redrive(connection, here, list(ids) or None, runtime.clock.now())
         sent = runtime.deliver()
     if as_json:

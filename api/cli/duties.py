@@ -110,7 +110,7 @@ def away(
     from engine.directory import Absence
 
     with _editing(data, organisation, confirmed=yes) as editor:
-        with editor.database.read() as connection:
+        with editor.reading() as connection:
             first_day = _day(first) or editor.today(connection)
         absence = Absence(secrets.token_hex(16), person, first_day, until.date(), delegate, frozenset(duties))
         directory.leave(editor, absence)
@@ -135,7 +135,7 @@ def back(
     from engine.store import people
 
     with _editing(data, organisation, confirmed=yes) as editor:
-        with editor.database.read() as connection:
+        with editor.reading() as connection:
             today = editor.today(connection)
             mine = [a for a in people.absences(connection, editor.organisation) if a.person == person]
         coming = [a.id for a in mine if today <= a.last_day]
@@ -205,7 +205,7 @@ def group(
     ranks: dict[Rank, tuple[str, ...]] = {"chair": chairs, "deputy": deputies, "member": members}
     seats = tuple(_seat(holder, rank) for rank, holders in ranks.items() for holder in holders)
     with _editing(data, organisation, confirmed=yes) as editor:
-        with editor.database.read() as connection:
+        with editor.reading() as connection:
             known = next((g for g in people.groups(connection, editor.organisation) if g.code == code), None)
         changing = seats or least is not None or name_zh is not None or name_en is not None
         if changing:
@@ -319,7 +319,7 @@ def department(
     from engine.store import people
 
     with _editing(data, organisation, confirmed=yes) as editor:
-        with editor.database.read() as connection:
+        with editor.reading() as connection:
             found = people.departments(connection, editor.organisation)
         if code is not None:
             known = next((d for d in found if d.code == code), None)

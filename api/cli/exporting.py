@@ -39,7 +39,7 @@ def ledger(output: Path, data: Path | None, organisation: str | None) -> None:
             yield from bar
 
     def fill(runtime: "Runtime", here: str, book: BinaryIO) -> int:
-        with runtime.database.read() as connection:
+        with runtime.database.read(here) as connection:
             return write_ledger(connection, runtime.engine.catalog, here, runtime.clock.now(), book, progress)
 
     _written(output, data, organisation, fill)
@@ -59,7 +59,7 @@ def people_template(output: Path, sample: bool, data: Path | None, organisation:
     rows = list(as_listed()) if sample else []
 
     def fill(runtime: "Runtime", here: str, book: BinaryIO) -> int:
-        with runtime.database.read() as connection:
+        with runtime.database.read(here) as connection:
             write_template(book, directory.departments(connection, here), rows)
         return len(rows)
 
@@ -75,7 +75,7 @@ def people(output: Path, data: Path | None, organisation: str | None) -> None:
     from api.papers.people_sheets import write_people
 
     def fill(runtime: "Runtime", here: str, book: BinaryIO) -> int:
-        with runtime.database.read() as connection:
+        with runtime.database.read(here) as connection:
             return write_people(connection, here, book)
 
     _written(output, data, organisation, fill)

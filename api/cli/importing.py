@@ -60,7 +60,7 @@ def people(
         try:
             if dry_run:
                 today = _today(runtime, here)
-                with runtime.database.read() as connection:
+                with runtime.database.read(here) as connection:
                     done = plan(connection, here, listed, today, new_departments=new_departments)
             else:
                 done = _imported(runtime, here, listed, new_departments=new_departments, out=first_passwords)
@@ -83,7 +83,7 @@ def people(
 def _today(runtime: "Runtime", here: str) -> Any:
     from engine.store import people as directory
 
-    with runtime.database.read() as connection:
+    with runtime.database.read(here) as connection:
         return runtime.clock.now().astimezone(directory.time_zone(connection, here)).date()
 
 
@@ -99,7 +99,7 @@ def _imported(
         editor = Editor(runtime.database, here, CLI, runtime.clock.now(), everywhere=True)
         if out is None:
             return carry_out(editor, listed, new_departments=new_departments)
-        with runtime.database.read() as connection:
+        with runtime.database.read(here) as connection:
             planned = plan(connection, here, listed, editor.today(connection), new_departments=new_departments)
             names = _department_names(connection, here, planned)
         with suppress(Overtaken), _passwords_for(planned, names, out) as hashes:
@@ -244,7 +244,7 @@ def _dead_corners(runtime: "Runtime", here: str) -> "list[Finding]":
     """What leaves a case stuck as things stand: a school that is being filled has some, and they stop no import."""
     from api.checking import DeadCorners
 
-    with runtime.database.read() as connection:
+    with runtime.database.read(here) as connection:
         check = DeadCorners(runtime.engine.catalog, here, runtime.clock.now())
         seen = check.look(connection)
     return check.find(seen)

@@ -1,6 +1,7 @@
 """The loops: list them, show one, draw it, set the numbers an organisation may change."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +88,7 @@ def policy(
     loop = _loop(key)
     with opened(data) as runtime:
         here = the_organisation(runtime, organisation)
-        with runtime.database.read() as connection:
+        with runtime.database.read(here) as connection:
             version, overrides = policies.in_force(connection, here, loop.key)
         if changes:
             wanted = {**overrides, **dict(_change(change) for change in changes)}
@@ -106,11 +107,15 @@ def policy(
             def apply(connection: "Connection") -> int:
                 return policies.set_(connection, here, loop.key, checked, "cli", now)
 
-            opened_corners = opened_by(runtime.database, DeadCorners(runtime.engine.catalog, here, now), apply)
+            opened_corners = opened_by(
+                partial(runtime.database.read, here), partial(runtime.database.write, here),
+                DeadCorners(runtime.engine.catalog, here, now), apply,
+            )  # fmt: skip
+
             if opened_corners and not yes:
                 setting = Text(f"设置“{loop.title.zh}”的规则", f"Set the policy of {loop.key!r}")
                 raise OpensDeadCorner(opened_corners.values(), asked=setting)
-            with runtime.database.write() as connection:
+            with runtime.database.write(here) as connection:
                 version = apply(connection)
             overrides = checked
     holds = {**loop.defaults(), **overrides}

@@ -58,7 +58,7 @@ def the_organisation(runtime: "Runtime", wanted: str | None) -> str:
     """The one that is meant. Raises FolderError when there is none, several, or not this one."""
     from engine.store import people
 
-    with runtime.database.read() as connection:
+    with runtime.database.read_across() as connection:
         known = [organisation.organisation for organisation in people.organisations(connection)]
     if wanted is not None and wanted in known:
         return wanted

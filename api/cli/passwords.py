@@ -21,7 +21,7 @@ def password(person: str, generate: bool, data: Path | None, organisation: str |
 
     with opened(data) as runtime:
         here = the_organisation(runtime, organisation)
-        with runtime.database.read() as connection:
+        with runtime.database.read(here) as connection:
             found = must_be_here(connection, here, person, RESETTING)
         chosen = None if generate else _asked_for()
         fault = None if chosen is None else fault_of(chosen, found.person, found.staff_number or "", found.name)

@@ -157,6 +157,17 @@ def upgrade(data: Path | None) -> None:
 
 
 @db.command()
+def roles() -> None:
+    """Print the SQL that makes the roles and logins on a PostgreSQL server, for whoever runs it to do once.
+
+    Needed where one login is not to be for everything, or may not make roles. Passwords are set afterwards.
+    """
+    from api.migrations.walls import ROLES
+
+    click.echo(ROLES, nl=False)
+
+
+@db.command()
 @click.option("--to", "url", required=True, help="An empty database: postgresql://user@host/name.")
 @data_option
 @json_option
@@ -212,7 +223,7 @@ def _local_now(runtime: "Runtime") -> str:
     from engine.store import people
 
     now = runtime.clock.now()
-    with runtime.database.read() as connection:
+    with runtime.database.read_across() as connection:
         schools = people.organisations(connection)
         if schools:
             now = now.astimezone(people.time_zone(connection, schools[0].organisation))

@@ -38,7 +38,7 @@ def create(
 
     with opened(data) as runtime:
         here = the_organisation(runtime, organisation)
-        with runtime.database.read() as connection:
+        with runtime.database.read(here) as connection:
             found = people.person(connection, here, person)
         if found is None or not found.active or found.person != person:
             raise FolderError(Text(f"“{person}”不是 {here} 的在册人员。", f"{person!r} is nobody active in {here}."))
@@ -61,7 +61,7 @@ def list_(data: Path | None, organisation: str | None, as_json: bool) -> None:
     with opened(data) as runtime:
         here = the_organisation(runtime, organisation)
         now = runtime.clock.now()
-        with runtime.database.read() as connection:
+        with runtime.database.read(here) as connection:
             found = accounts.tokens(connection, here)
     if as_json:
         print_json(found)

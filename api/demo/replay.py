@@ -96,7 +96,7 @@ def play(
         replay.prepare()
         replay.run(progress)
         tokens = replay.tokens()
-        with runtime.database.read() as connection:
+        with runtime.database.read(ORGANISATION) as connection:
             counted = figures(connection, ORGANISATION, clock.now())
         counted["commands"] = replay.commands
         counted["wall_seconds"] = round(wall.perf_counter() - began, 2)
@@ -132,7 +132,7 @@ class _Replay:
 
     def prepare(self) -> None:
         """The school, its pictures, and the stories that are known from the start."""
-        with self.runtime.database.write() as connection:
+        with self.runtime.database.write(ORGANISATION) as connection:
             build(connection, self.clock.now())
         self.stage = Stage(lambda: self.calendar, self._pictures("before"), self._pictures("after"))
         for order, sample in enumerate(group_samples()):
@@ -151,7 +151,7 @@ class _Replay:
             self.clock.advance_to(max(tick_at, self.clock.now()))
             if self._learns_of_the_extended_holiday():
                 self.calendar = second_calendar()
-                with self.runtime.database.write() as connection:
+                with self.runtime.database.write(ORGANISATION) as connection:
                     calendars.add(connection, ORGANISATION, self.calendar, self.clock.now())
             if self.runtime.tick().opened:
                 self._begin_inspections()
@@ -162,7 +162,7 @@ class _Replay:
     def tokens(self) -> dict[str, str]:
         """A token each for a few posts, so that a newcomer can take their steps."""
         made = {person: f"bihuan_{secrets.token_urlsafe(32)}" for person in POSTS.values()}
-        with self.runtime.database.write() as connection:
+        with self.runtime.database.write(ORGANISATION) as connection:
             for person, token in made.items():
                 accounts.add_token(connection, ORGANISATION, person, token, "demo", self.clock.now())
         return made
@@ -205,7 +205,7 @@ class _Replay:
             heapq.heappush(self._turns, _Turn(at, next(self._order), story, ask))
 
     def _begin_inspections(self) -> None:
-        with self.runtime.database.read() as connection:
+        with self.runtime.database.read(ORGANISATION) as connection:
             opened = [p for p in periods.find(connection, ORGANISATION, cycle=CYCLE) if p.number not in self._inspected]
             found = cases.load_many(connection, ORGANISATION, [p.number for p in opened])
         for period in opened:
@@ -218,7 +218,7 @@ class _Replay:
         for link in case.links:
             if link.kind == "child" and link.number not in self._inspected:
                 self._inspected.add(link.number)
-                with self.runtime.database.read() as connection:
+                with self.runtime.database.read(ORGANISATION) as connection:
                     found = cases.load(connection, ORGANISATION, link.number)
                 assert found is not None  # it was opened with the case before us
                 department = found.department or SAFETY_OFFICE
@@ -228,7 +228,7 @@ class _Replay:
 
     def _actor(self, person: str) -> Actor:
         if person not in self._actors:
-            with self.runtime.database.read() as connection:
+            with self.runtime.database.read(ORGANISATION) as connection:
                 actor = people.actor(connection, ORGANISATION, person, self.calendar.local_date(self.clock.now()))
             assert actor is not None, f"the demo has no {person}"
             self._actors[person] = actor

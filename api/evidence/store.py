@@ -135,7 +135,7 @@ class FileStore:
     def sweep(self, database: Database, now: datetime) -> int:
         """Forget what nobody used for a week, rows first: a row without bytes would be a broken promise."""
         with self._lock:
-            with database.write() as connection:
+            with database.write_across() as connection:
                 swept = files.sweep(connection, now)
             for organisation, sha256 in swept:
                 _remove(self.path_of(organisation, sha256))
@@ -143,7 +143,7 @@ class FileStore:
 
     def _known(self, database: Database, organisation: str, hashed: str, kind: Kind) -> FileRecord | None:
         """The file that these bytes became, or are, if its bytes are still there."""
-        with database.read() as connection:
+        with database.read(organisation) as connection:
             record = files.made_of(connection, organisation, hashed)
         if record is None or record.is_picture != (kind == "picture"):
             return None
@@ -168,7 +168,7 @@ class FileStore:
     def _write_down(self, database: Database, record: FileRecord, by: str, sent: Sent, now: datetime) -> Kept:
         record = FileRecord(record.organisation, record.sha256, record.media_type, record.size_bytes, now)
         try:
-            with database.write() as connection:
+            with database.write(record.organisation) as connection:
                 files.add(connection, record, by, sent)
                 senders = files.senders(connection, record.organisation, record.sha256)
         except OperationalError as error:

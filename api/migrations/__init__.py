@@ -31,15 +31,14 @@ def upgrade(database: Database) -> None:
         raise _newer(found)
     if found is None and _holds_tables(database):
         raise _lost()
-    with database.migration_engine().connect() as connection:
+    with database.own() as connection:
         one_at_a_time(connection, "migrations")  # the second of two nodes finds nothing left to do
         command.upgrade(_config(connection), "head")
-        connection.commit()
 
 
 def check(database: Database) -> None:
     """Raises alembic's CommandError when the tables differ from what the migrations make."""
-    with database.migration_engine().connect() as connection:
+    with database.own() as connection:
         command.check(_config(connection))
 
 
@@ -49,7 +48,7 @@ def newest_revision() -> str | None:
 
 def revision_of(database: Database) -> str | None:
     """The revision a database stands at; None for an empty one."""
-    with database.read() as connection:
+    with database.own() as connection:
         try:
             return MigrationContext.configure(connection).get_current_revision()
         except CommandError as error:  # two revisions at once
@@ -99,7 +98,7 @@ def _lost() -> FolderError:
 
 
 def _holds_tables(database: Database) -> bool:
-    with database.read() as connection:
+    with database.own() as connection:
         return bool(set(inspect(connection).get_table_names()) - {"alembic_version"})
 
 

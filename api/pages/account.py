@@ -84,7 +84,7 @@ def change_by_form(request: Request, runtime: TheRuntime, asker: SignedIn, field
 def end_others(runtime: TheRuntime, asker: SignedIn) -> Response:
     runtime.writer.must_be_in_place()
     account = asker.account
-    with runtime.database.write() as connection:
+    with runtime.database.write(account.organisation) as connection:
         accounts.end_sessions(
             connection, account.organisation, account.person, runtime.clock.now(), but=account.session
         )
@@ -143,7 +143,7 @@ def _account(
         return page(request, "password.html", status=status, headers=headers, asker=asker, refusal=refusal)
     organisation, key = asker.account.organisation, asker.account.person
     now = runtime.clock.now()
-    with runtime.database.read() as connection:
+    with runtime.database.read(organisation) as connection:
         zone = people.time_zone(connection, organisation)
         me = people.person(connection, organisation, key)
         here = people.organisation(connection, organisation)

@@ -70,7 +70,7 @@ def sign_out_by_form(runtime: TheRuntime, asker: SignedIn) -> Response:
 def _form(request: Request, runtime: Runtime, fields: dict[str, str], refusal: Refusal | None = None) -> Response:
     """The form, with what was typed last but for the password, and why it did not do."""
     secret = cookies.shown(request, cookies.FORM, runtime.settings) or cookies.drawn()
-    with runtime.database.read() as connection:
+    with runtime.database.read_across() as connection:
         several = len(people.organisations(connection)) > 1
     answer = page(
         request, "sign_in.html", status=STATUS[type(refusal)] if refusal else 200,

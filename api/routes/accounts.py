@@ -233,7 +233,7 @@ def reset_password(runtime: TheRuntime, asker: SignedIn, person: str) -> Respons
 )  # fmt: skip
 def list_sessions(runtime: TheRuntime, asker: SignedIn, person: str) -> Response:
     organisation, key = _whose(asker, person)
-    with runtime.database.read() as connection:
+    with runtime.database.read(organisation) as connection:
         keeping.must_be_here(connection, organisation, key, Text("查看登录", "See somebody's sessions"))
         found = accounts.sessions(connection, organisation, key, runtime.clock.now(), runtime.settings.session_idle)
     return json_of(SessionList(items=[session_answer(session, asker) for session in found]))
@@ -249,7 +249,7 @@ def end_sessions(runtime: TheRuntime, asker: SignedIn, person: str) -> Response:
     if not _is_me(asker, organisation, key):
         return json_of(Ended(ended=keeping.end_session(_editor(runtime, asker), key, None)))
     runtime.writer.must_be_in_place()
-    with runtime.database.write() as connection:
+    with runtime.database.write(organisation) as connection:
         ended = accounts.end_sessions(connection, organisation, key, runtime.clock.now(), but=asker.account.session)
     return json_of(Ended(ended=ended))
 
@@ -271,7 +271,7 @@ def end_own_session(runtime: Runtime, asker: Asker, session: str) -> None:
     """Raises NotInDirectory where he has none that is called so."""
     runtime.writer.must_be_in_place()
     account = asker.account
-    with runtime.database.write() as connection:
+    with runtime.database.write(account.organisation) as connection:
         if not accounts.end_session(connection, account.organisation, account.person, session, runtime.clock.now()):
             raise keeping.no_session(session)
 
@@ -292,7 +292,7 @@ def session_answer(session: Session, asker: Asker) -> SessionAnswer:
 )
 def list_tokens(runtime: TheRuntime, asker: SignedIn, person: str) -> Response:
     organisation, key = _whose(asker, person)
-    with runtime.database.read() as connection:
+    with runtime.database.read(organisation) as connection:
         keeping.must_be_here(connection, organisation, key, Text("查看令牌", "See somebody's tokens"))
         found = accounts.tokens(connection, organisation, key)
     items = [TokenAnswer(**{name: token[name] for name in TokenAnswer.model_fields}) for token in found]

@@ -229,7 +229,7 @@ def _list_of(workflow: Workflow | None) -> Callable[..., Response]:
             wanted = replace(wanted, workflow=workflow.key)
         after = after_cursor(cursor)
         now = runtime.clock.now()
-        with runtime.database.read() as connection:
+        with runtime.database.read(asker.actor.organisation) as connection:
             page = worklists.page(connection, asker.seen, wanted, now, limit=limit, after=after)
             items = read_now(runtime, connection, asker, page.cases, now)
         answer = CasePage(items=items, next=cursor_of(page.next_after) if page.next_after else None)
@@ -270,7 +270,7 @@ def _left(case: Case, now: datetime, calendar: Calendar | None, locale: Locale) 
 def _read(workflow: Workflow) -> Callable[..., Response]:
     def read_case(runtime: TheRuntime, asker: SignedIn, number: str) -> Response:
         now = runtime.clock.now()
-        with runtime.database.read() as connection:
+        with runtime.database.read(asker.actor.organisation) as connection:
             case = _visible(connection, asker, workflow, number)
             [answer] = read_now(runtime, connection, asker, [case], now)
             offered = offers(runtime.engine, connection, asker.actors, case)
@@ -308,7 +308,7 @@ def offered_step(workflow: Workflow, offer: Offer, asker: Asker) -> OfferedStep:
 
 def _events(workflow: Workflow) -> Callable[..., Response]:
     def read_events(runtime: TheRuntime, asker: SignedIn, number: str) -> Response:
-        with runtime.database.read() as connection:
+        with runtime.database.read(asker.actor.organisation) as connection:
             case = _visible(connection, asker, workflow, number)
             found = history.events_of(connection, case.organisation, number)
             told = who_did(connection, asker, found)
@@ -489,7 +489,7 @@ def _act(
 
 def _answer_of(runtime: Runtime, asker: Asker, done: Done) -> CaseAnswer:
     case, event = done.case, done.event
-    with runtime.database.read() as connection:
+    with runtime.database.read(asker.actor.organisation) as connection:
         [by] = who_did(connection, asker, [event])
     return case_answer(runtime.engine.catalog.of(case), case, asker.locale, event.recorded_at, event=event, by=by)
 

@@ -45,7 +45,7 @@ class CheckAnswer(BaseModel):
 def check(runtime: TheRuntime, asker: SignedIn) -> Response:
     if not asker.seen.everything and not asker.actor.holds_any({"administrator"}):
         raise not_for_you(OPEN_TO)
-    with runtime.database.read() as connection:
+    with runtime.database.read(asker.actor.organisation) as connection:
         found = checking.findings(connection, runtime.engine.catalog, asker.actor.organisation, runtime.clock.now())
     return json_of(answer_of(found, asker.locale))
 

@@ -238,7 +238,7 @@ def _editor(runtime: Runtime, asker: Asker, *, confirmed: bool) -> Editor:
 def list_grants(runtime: TheRuntime, asker: SignedIn, person: str) -> Response:
     asked = Text("查看角色", "See somebody's roles")
     key = _oneself_or_administrator(asker, person, asked, AUDITOR)
-    with runtime.database.read() as connection:
+    with runtime.database.read(asker.actor.organisation) as connection:
         found = people.grants_of(connection, asker.actor.organisation, key)
         if not found:
             _known(connection, asker, key, asked)
@@ -301,7 +301,7 @@ def _unknown(asked: Text, obstacle: Text) -> NotInDirectory:
 def list_absences(runtime: TheRuntime, asker: SignedIn, person: str) -> Response:
     asked = Text("查看外出", "See somebody's absences")
     key = _oneself_or_administrator(asker, person, asked, AUDITOR)
-    with runtime.database.read() as connection:
+    with runtime.database.read(asker.actor.organisation) as connection:
         found = [a for a in people.absences(connection, asker.actor.organisation) if a.person == key]
         if not found and key != asker.actor.person:
             _known(connection, asker, key, asked)
@@ -321,7 +321,7 @@ def leave(runtime: TheRuntime, asker: SignedIn, person: str, answers: Answers, k
         hashlib.sha256(named.encode()).hexdigest()[:32], away, form.first_day, form.last_day, form.delegate,
         frozenset(form.duties),
     )  # fmt: skip
-    with runtime.database.read() as connection:
+    with runtime.database.read(asker.actor.organisation) as connection:
         written = [a for a in people.absences(connection, asker.actor.organisation) if key and a.id == absence.id]
     if written and written != [absence]:
         raise KeyReused(
@@ -364,7 +364,7 @@ def _absence_answer(absence: Absence) -> AbsenceAnswer:
 
 @router.get("/groups", response_model=GroupList, summary="工作组 · Working groups")
 def list_groups(runtime: TheRuntime, asker: SignedIn) -> Response:
-    with runtime.database.read() as connection:
+    with runtime.database.read(asker.actor.organisation) as connection:
         found = people.groups(connection, asker.actor.organisation)
         answers = [_group_answer(connection, runtime, asker, group) for group in found]
     return json_of(GroupList(items=answers))
@@ -372,7 +372,7 @@ def list_groups(runtime: TheRuntime, asker: SignedIn) -> Response:
 
 @router.get("/groups/{code}", response_model=GroupAnswer, summary="工作组 · A working group", responses=_only(404))
 def read_group(runtime: TheRuntime, asker: SignedIn, code: str) -> Response:
-    with runtime.database.read() as connection:
+    with runtime.database.read(asker.actor.organisation) as connection:
         for group in people.groups(connection, asker.actor.organisation):
             if group.code == code:
                 return json_of(_group_answer(connection, runtime, asker, group))
@@ -393,7 +393,7 @@ def set_group(runtime: TheRuntime, asker: SignedIn, code: str, answers: Answers)
     seats = tuple(Seat(s.kind, s.holder, s.rank, s.valid_from, s.valid_until) for s in form.seats)
     group = Group(code, Text(form.name.zh, form.name.en), seats, form.least)
     directory.set_group(_editor(runtime, asker, confirmed=form.confirmed), group)
-    with runtime.database.read() as connection:
+    with runtime.database.read(asker.actor.organisation) as connection:
         return json_of(_group_answer(connection, runtime, asker, group))
 
 
@@ -421,7 +421,7 @@ class DepartmentList(BaseModel):
 
 @router.get("/departments", response_model=DepartmentList, summary="部门 · Departments")
 def list_departments(runtime: TheRuntime, asker: SignedIn) -> Response:
-    with runtime.database.read() as connection:
+    with runtime.database.read(asker.actor.organisation) as connection:
         found = people.departments(connection, asker.actor.organisation)
     return json_of(DepartmentList(items=[department_answer(d, asker.locale) for d in found]))
 
@@ -486,7 +486,7 @@ def changes(
     _for_administrators(asker, Text("查看名册更改记录", "See what was changed"), AUDITOR)
     if cursor is not None and not re.fullmatch(r"\d{1,18}", cursor, re.ASCII):
         no_cursor()
-    with runtime.database.read() as connection:
+    with runtime.database.read(asker.actor.organisation) as connection:
         before = None if cursor is None else int(cursor)
         newest = people.newest_changes(
             connection, asker.actor.organisation, limit + 1, before

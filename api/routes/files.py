@@ -109,7 +109,7 @@ def _seen(runtime: Runtime, asker: Asker, sha256: str) -> Kept:
     if not SHA256.fullmatch(sha256):
         raise unknown_address()
     actor = asker.actor
-    with runtime.database.read() as connection:
+    with runtime.database.read(asker.actor.organisation) as connection:
         record = files.find(connection, actor.organisation, sha256)
         if record is None:
             raise unknown_address()

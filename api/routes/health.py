@@ -23,7 +23,7 @@ def alive() -> Response:
 )  # fmt: skip
 def ready(runtime: TheRuntime) -> Response:
     try:
-        with runtime.database.read() as connection:
+        with runtime.database.read_across() as connection:
             connection.execute(text("SELECT 1 FROM organisation LIMIT 1"))
         runtime.writer.must_be_in_place()
     except Busy as busy:

@@ -43,7 +43,7 @@ class OrganisationList(BaseModel):
 @router.get("/organisations", response_model=OrganisationList, summary="单位 · Organisations, in figures")
 def list_organisations(runtime: TheRuntime, asker: SignedIn) -> Response:
     now = runtime.clock.now()
-    with runtime.database.read() as connection:
+    with runtime.database.read_across() as connection:
         known = people.organisations(connection)
         own = next(o for o in known if o.organisation == asker.actor.organisation)
         looks_down = own.kind == "bureau" and asker.seen.everything

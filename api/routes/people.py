@@ -51,7 +51,7 @@ BODY = {
 @router.get("/people", response_model=PeopleList, summary="人员与部门 · People and departments")
 def list_people(runtime: TheRuntime, asker: SignedIn, department: str | None = None) -> Response:
     organisation = asker.actor.organisation
-    with runtime.database.read() as connection:
+    with runtime.database.read(organisation) as connection:
         found = people.people(connection, organisation)
         departments = people.departments(connection, organisation)
     answer = PeopleList(
@@ -64,7 +64,7 @@ def list_people(runtime: TheRuntime, asker: SignedIn, department: str | None = N
 @router.get("/people/me", response_model=Me, summary="我 · Who I am here, and what I may be")
 def me(runtime: TheRuntime, asker: SignedIn) -> Response:
     actor = asker.actor
-    with runtime.database.read() as connection:
+    with runtime.database.read(asker.actor.organisation) as connection:
         found = people.person(connection, actor.organisation, str(actor.person))
     assert found is not None  # he has just signed in
     grants = sorted(actor.grants, key=lambda grant: (grant.role, grant.scope))
@@ -88,7 +88,7 @@ def inbox(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=64)] = None,
 ) -> Response:
-    with runtime.database.read() as connection:
+    with runtime.database.read(asker.actor.organisation) as connection:
         if cursor is not None and not _on_my_desk(connection, asker, cursor):
             no_cursor()
         found = deliveries.inbox_of(
@@ -113,7 +113,7 @@ def mark_read(runtime: TheRuntime, asker: SignedIn, answers: Answers) -> Respons
     """Body: `{"ids": [...]}`; everything on my desk without it. Saying it twice changes nothing."""
     ids = read_as(MarkRead, answers, runtime.engine.words).ids  # a misspelt `ids`, overlooked, would mark everything
     runtime.writer.must_be_in_place()
-    with runtime.database.write() as connection:
+    with runtime.database.write(asker.actor.organisation) as connection:
         marked = deliveries.mark_read(
             connection, asker.actor.organisation, str(asker.actor.person), ids, runtime.clock.now()
         )

@@ -35,14 +35,14 @@ def read_workflow(
     workflow = runtime.engine.catalog.get(key, version)
     if workflow is None:
         raise unknown_address()
-    with runtime.database.read() as connection:
+    with runtime.database.read(asker.actor.organisation) as connection:
         policy_version, overrides = policies.in_force(connection, asker.actor.organisation, key)
     return json_of(workflow_answer(workflow, asker.locale, policy_version, overrides))
 
 
 @router.get("/cycles", response_model=CycleList, summary="周期 · Cycles and who owes them")
 def list_cycles(runtime: TheRuntime, asker: SignedIn) -> Response:
-    with runtime.database.read() as connection:
+    with runtime.database.read(asker.actor.organisation) as connection:
         owed = [o for o in periods.obligations(connection) if o.organisation == asker.actor.organisation]
     answers = []
     for workflow, rule in runtime.engine.catalog.cycles():
@@ -56,7 +56,7 @@ def list_periods(
     runtime: TheRuntime, asker: SignedIn, cycle: str | None = None, key: str | None = None, scope: str | None = None
 ) -> Response:
     now = runtime.clock.now()
-    with runtime.database.read() as connection:
+    with runtime.database.read(asker.actor.organisation) as connection:
         found = periods.find(
             connection, asker.actor.organisation, cycle=cycle, key=key,
             scopes=None if scope is None else frozenset({scope}),

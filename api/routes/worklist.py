@@ -31,7 +31,7 @@ def worklist(
     now = runtime.clock.now()
     after = due_cursor(cursor)
     catalog = runtime.engine.catalog
-    with runtime.database.read() as connection:
+    with runtime.database.read(asker.actor.organisation) as connection:
         streams = [_waiting_for(catalog, connection, asker, actor, after) for actor in asker.actors]
         mine = list(islice(_each_once(merge(*streams, key=_by_deadline)), limit + 1))
         shown = mine[:limit]

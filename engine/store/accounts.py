@@ -185,7 +185,8 @@ def _session(row: Any) -> Session:
 
 # --- tries -----------------------------------------------------------------------------------------------------------
 
-NOWHERE = ""  # the organisation of every try: where somebody nobody knows yet belongs is his to say, and to make up
+#: the organisation of every try, and no school's key: where somebody nobody knows yet belongs is his to say, and to make up
+NOWHERE = "~"
 
 
 def tries(connection: Connection, sources: Collection[str]) -> dict[str, Tries]:

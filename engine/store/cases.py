@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from engine.case import Case
-from engine.store.database import table_of, upsert
+from engine.store.database import speak_for, table_of, upsert
 from engine.store.tables import CaseRow, PartyRow, SeriesRow
 
 _cases = table_of(CaseRow)
@@ -20,8 +22,10 @@ _LOAD = select(_cases.c.body, _cases.c.last_hash).where(
 _LOAD_LOCKED = _LOAD.with_for_update()  # SQLite knows no such clause, and needs none
 _LOCK = (
     select(_cases.c.number)
-    .where(tuple_(_cases.c.organisation, _cases.c.number).in_(bindparam("keys", expanding=True)))
-    .order_by(_cases.c.organisation, _cases.c.number)
+    .where(
+        _cases.c.organisation == bindparam("organisation"), _cases.c.number.in_(bindparam("numbers", expanding=True))
+    )
+    .order_by(_cases.c.number)
     .with_for_update()
 )
 _SAME_NAMES = (
@@ -67,13 +71,16 @@ def load_many(
 def lock(connection: Connection, keys: Iterable[tuple[str, str]]) -> None:
     """Lock these cases, (organisation, number), in one order for everybody: two groups never wait for each other.
 
-    On SQLite the whole file is locked already.
+    On SQLite the whole file is locked already. Elsewhere the transaction speaks for the last of the organisations then.
     """
     if connection.dialect.name == "sqlite":
         return
     wanted = sorted(set(keys))
-    if len(wanted) > 1:  # one is locked as it is read
-        connection.execute(_LOCK, {"keys": wanted})
+    if len(wanted) < 2:  # one is locked as it is read
+        return
+    for organisation, of_one in groupby(wanted, itemgetter(0)):
+        speak_for(connection, organisation)
+        connection.execute(_LOCK, {"organisation": organisation, "numbers": [number for _, number in of_one]})
 
 
 def save(connection: Connection, before: Case | None, after: Case, awaits: Iterable[str]) -> None:

@@ -44,7 +44,7 @@ class DatabaseClock:
             return self._latest
 
     def _asked(self) -> tuple[datetime, float]:
-        with self._database.read() as connection:
+        with self._database.read_across() as connection:
             asked = self._monotonic()
             said: datetime = connection.execute(_NOW).scalar_one()
             return utc(said), (asked + self._monotonic()) / 2

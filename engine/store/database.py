@@ -6,8 +6,8 @@ connection is opened.
 """
 
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -37,7 +37,10 @@ from engine.errors import Busy, InvalidInput, Text
 __all__ = [
     "Connection",
     "Database",
+    "Door",
     "UtcDateTime",
+    "naming",
+    "speak_for",
     "table_of",
     "upsert",
 ]  # Connection: so that the engine's mind needs no SQL to name it
@@ -47,9 +50,17 @@ READERS = 16  # connections; FastAPI runs up to 40 threads, the rest wait a mome
 READER_WAIT_SECONDS = 10
 LANES = 8  # groups of commands a process commits at once on PostgreSQL
 WRITERS = LANES + 4  # connections: beside them tick, deliver, and sign somebody in or change the directory
+ACROSS = 4  # connections each to read and to write: what looks at every organisation takes its turn
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 30  # no statement of ours takes a tenth of it; one that does holds up others
 LOCK_SECONDS = 10
+
+# who one is behind the door, and what the policies of rev 0004 compare with
+OF_ONE = "bihuan_organisation"
+OF_ALL = "bihuan_across"
+_OF = "bihuan.organisation"
+_NAMED = "bihuan.named"
+_BETWEEN = "\x1f"  # in no name: ASCII's separator of units
 
 # SQLSTATEs of what somebody else did at the same moment
 _SAME_KEY = frozenset({"23505"})
@@ -85,6 +96,10 @@ class UtcDateTime(TypeDecorator[datetime]):
         return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
 
 
+#: what opens a transaction: `database.read_across`, `partial(database.write, organisation)`
+Door = Callable[[], AbstractContextManager[Connection]]
+
+
 def table_of(row: type[SQLModel]) -> Table:
     """The Core table behind a row class: the hot path and the queries speak Core."""
     table = row.metadata.tables[str(row.__tablename__)]
@@ -93,9 +108,18 @@ def table_of(row: type[SQLModel]) -> Table:
 
 
 class Database:
-    """A database by URL: `sqlite:///path` or `postgresql://user@host/name`. Raises ValueError for anything else."""
+    """A database by URL: `sqlite:///path` or `postgresql://user@host/name`. Raises ValueError for anything else.
 
-    def __init__(self, url: str) -> None:
+    On a server a transaction sees the rows of the organisation it speaks for and no others, whatever it asks for: the
+    wall behind the engine's own scoping (row-level security, engine/decisions/0005-two-walls.md). What has to look at
+    every organisation goes through a door of its own and is called so: `read_across`, `write_across`.
+
+    url           whom everything signs in as that is done for one organisation
+    sweeps_url    whom sweeps and claims sign in as; the same if None
+    owners_url    whom changes of the tables sign in as; the same as the first if None
+    """
+
+    def __init__(self, url: str, *, sweeps_url: str | None = None, owners_url: str | None = None) -> None:
         parsed = _url_of(url)
         self.url = url
         self.on_server = parsed.get_backend_name() == "postgresql"
@@ -104,81 +128,160 @@ class Database:
         # queueing in the process is fairer and cheaper than SQLITE_BUSY
         self._turn = nullcontext() if self.on_server else threading.Lock()
         if self.on_server:
-            reading = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-            self._readers = _server_engine(parsed, READERS, **reading)
-            self._writer = _server_engine(parsed, WRITERS, isolation_level="READ COMMITTED")
+            sweeping, owning = (parsed if other is None else _url_of(other) for other in (sweeps_url, owners_url))
+            self.readers = _server_engine(parsed, READERS, role=OF_ONE)
+            #: what commands write through, for who has to watch it
+            self.writers = _server_engine(parsed, WRITERS, role=OF_ONE)
+            self._readers_across = _server_engine(sweeping, ACROSS, role=OF_ALL)
+            self._writers_across = _server_engine(sweeping, ACROSS, role=OF_ALL)
+            self._owner = _server_engine(owning, 1)
         else:
-            self._readers = _sqlite_engine(parsed, begin="BEGIN", size=READERS)
-            self._writer = _sqlite_engine(parsed, begin="BEGIN IMMEDIATE", size=1)
+            self.readers = self._readers_across = _sqlite_engine(parsed, begin="BEGIN", size=READERS)
+            self.writers = self._writers_across = self._owner = _sqlite_engine(parsed, begin="BEGIN IMMEDIATE", size=1)
 
     @classmethod
     def in_file(cls, path: Path) -> Self:
         return cls(f"sqlite:///{path.as_posix()}")
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """A snapshot: everything read inside belongs to one instant. Writing through it is refused by the database.
+    def read(self, organisation: str) -> Iterator[Connection]:
+        """A snapshot of one organisation: everything read inside belongs to one instant. Writing through it is refused by
+        the database.
 
         Raises `Busy` when the database cannot be reached, or is gone before the block ends; `InvalidInput` for what its
         text cannot hold.
         """
-        with _connected(self._readers) as connection:
-            try:
-                with connection.begin():
-                    if not self.on_server:
-                        connection.exec_driver_sql("PRAGMA query_only = ON")
-                    yield connection
-            except DBAPIError as error:
-                if is_lost(error):
-                    raise _busy(error) from error
-                if isinstance(error, DataError):
-                    raise _not_taken() from error
-                raise
+        with self._reading(self.readers, organisation) as connection:
+            yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """One short write transaction: committed and durable when the block ends, undone when it raises.
+    def read_across(self) -> Iterator[Connection]:
+        """As `read`, of every organisation: for sweeps, and for who runs the whole of it."""
+        with self._reading(self._readers_across) as connection:
+            yield connection
+
+    @contextmanager
+    def write(self, organisation: str) -> Iterator[Connection]:
+        """One short write transaction in one organisation: committed and durable when the block ends, undone when it raises.
 
         Raises `Busy` when the transaction cannot begin or commit (another process holds the file, the disk is full, the
         server is gone).
         """
-        with self._turn, _connected(self._writer) as connection:
+        with self._writing(self.writers, organisation) as connection:
+            yield connection
+
+    @contextmanager
+    def write_across(self) -> Iterator[Connection]:
+        """As `write`, in every organisation."""
+        with self._writing(self._writers_across) as connection:
+            yield connection
+
+    @contextmanager
+    def _reading(self, engine: Engine, organisation: str | None = None) -> Iterator[Connection]:
+        with _begun(engine, "ISOLATION LEVEL REPEATABLE READ READ ONLY", organisation) as connection:
             try:
-                transaction = connection.begin()
-            except OperationalError as error:
-                raise _busy(error) from error
+                if not self.on_server:
+                    connection.exec_driver_sql("PRAGMA query_only = ON")
+                yield connection
+            except DBAPIError as error:
+                _tell(error)
+                raise
+
+    @contextmanager
+    def _writing(self, engine: Engine, organisation: str | None = None) -> Iterator[Connection]:
+        with self._turn, _begun(engine, "ISOLATION LEVEL READ COMMITTED", organisation) as connection:
             try:
                 yield connection
             except BaseException as error:
-                transaction.rollback()
-                if is_lost(error):
-                    raise _busy(error) from error
-                if isinstance(error, DataError):
-                    raise _not_taken() from error
+                connection.rollback()
+                _tell(error)
                 raise
             try:
-                transaction.commit()
+                connection.commit()
             except DBAPIError as error:
-                transaction.rollback()
+                connection.rollback()
                 raise _busy(error, committing=True) from error
 
-    def migration_engine(self) -> Engine:
-        """For schema changes only."""
-        return self._writer
+    @contextmanager
+    def own(self) -> Iterator[Connection]:
+        """As the owner of the tables, behind no wall: for changes of their shape only."""
+        try:
+            connection = self._owner.connect()
+        except OperationalError as error:
+            raise _busy(error) from error
+        with connection, connection.begin():
+            yield connection
 
     def close(self) -> None:
-        self._readers.dispose()
-        self._writer.dispose()
+        for engine in {self.readers, self._readers_across, self.writers, self._writers_across, self._owner}:
+            engine.dispose()
 
 
 @contextmanager
-def _connected(engine: Engine) -> Iterator[Connection]:
+def _begun(engine: Engine, how: str, organisation: str | None) -> Iterator[Connection]:
+    """A connection whose transaction has begun; rolled back at the end unless it was committed.
+
+    A server that was restarted is found again here: nothing was done yet, so a connection that turns out to be dead is
+    thrown away with its fellows and another one opened, once.
+    """
     try:
-        connection = engine.connect()
+        connection = _connected(engine, how, organisation) or _connected(engine, how, organisation, again=False)
+        assert connection is not None
     except OperationalError as error:
         raise _busy(error) from error
     with connection:
         yield connection
+
+
+def _connected(engine: Engine, how: str, organisation: str | None, *, again: bool = True) -> Connection | None:
+    """None where the pool's connection was dead, and another is worth trying."""
+    connection = engine.connect()
+    try:
+        connection.begin()
+        if engine.dialect.name != "sqlite":  # there the event has begun it
+            spoken_for = "" if organisation is None else f"; SET LOCAL {_OF} = {_quoted(organisation)}"
+            connection.exec_driver_sql(f"BEGIN {how}{spoken_for}")
+    except BaseException as error:
+        lost = is_lost(error)
+        connection.close()
+        if not (lost and again):
+            raise
+        engine.dispose()
+        return None
+    return connection
+
+
+def speak_for(connection: Connection, organisation: str) -> None:
+    """From here on this transaction sees the rows of this organisation, and no longer of the one before."""
+    _say(connection, _OF, organisation)
+
+
+def naming(connection: Connection, *names: str) -> None:
+    """Beside its organisation, this transaction sees from here on what it can name: somebody of another organisation by
+    `key@organisation` or by the human being he shares an account with, a bureau by its key, a token or a session by its
+    hash.
+    """
+    _say(connection, _NAMED, _BETWEEN.join(names))
+
+
+def _say(connection: Connection, what: str, value: str) -> None:
+    if connection.dialect.name != "sqlite":
+        connection.exec_driver_sql(f"SET LOCAL {what} = {_quoted(value)}")
+
+
+def _quoted(value: str) -> str:
+    """A literal: SET takes no parameters. Doubling is enough where backslashes mean nothing (standard_conforming_strings)."""
+    if "\0" in value:
+        raise _not_taken()
+    return "'" + value.replace("'", "''").replace("%", "%%") + "'"
+
+
+def _tell(error: BaseException) -> None:
+    """Raises, in words of ours, what a lost connection and a value the database does not take come to."""
+    if is_lost(error):
+        raise _busy(error) from error
+    if isinstance(error, DataError):
+        raise _not_taken() from error
 
 
 def is_same_key(error: BaseException) -> bool:
@@ -210,6 +313,10 @@ _WHY: Mapping[str, Text] = {
     "Permission denied": Text("数据目录不可写", "the data folder cannot be written to"),
     "I/O error": Text("磁盘读写出错", "the disk fails"),
     "Input/output": Text("磁盘读写出错", "the disk fails"),
+    'role "': Text(
+        "数据库的这个登录没有所需的角色（见 bihuan db roles）",
+        "this login of the database has not the role it needs (see `bihuan db roles`)",
+    ),
     "connection": Text("数据库连接不上", "the database cannot be reached"),
 }
 _NOT_TAKEN = Text("数据没有写成", "it could not be written")
@@ -288,16 +395,25 @@ def _url_of(url: str) -> URL:
     raise ValueError(f"data is kept in SQLite or PostgreSQL; {parsed.drivername!r} is neither")
 
 
-def _server_engine(url: URL, size: int, **options: Any) -> Engine:
+def _server_engine(url: URL, size: int, role: str | None = None) -> Engine:
+    """role    whom it acts as, whoever signs in; transactions are then begun by hand, saying whom they speak for"""
+    settings = {
+        "timezone": "UTC",
+        "statement_timeout": f"{STATEMENT_SECONDS}s",
+        "lock_timeout": f"{LOCK_SECONDS}s",
+        "idle_in_transaction_session_timeout": f"{2 * STATEMENT_SECONDS}s",
+        "standard_conforming_strings": "on",
+        **({} if role is None else {"role": role}),
+    }
     return create_engine(
-        url, execution_options=options, poolclass=QueuePool, pool_size=size, max_overflow=0, pool_timeout=READER_WAIT_SECONDS,
+        url, isolation_level="READ COMMITTED" if role is None else "AUTOCOMMIT",
+        poolclass=QueuePool, pool_size=size, max_overflow=0, pool_timeout=READER_WAIT_SECONDS,
+        pool_pre_ping=role is None,  # elsewhere the beginning of a transaction finds out
         use_native_hstore=False,  # asks every new connection for a type that no table of ours has
-        pool_pre_ping=True,  # a server that was restarted is found again before anybody notices
         connect_args={
             "connect_timeout": CONNECT_SECONDS,
             "application_name": "bihuan",
-            "options": f"-c timezone=UTC -c statement_timeout={STATEMENT_SECONDS}s -c lock_timeout={LOCK_SECONDS}s"
-            f" -c idle_in_transaction_session_timeout={2 * STATEMENT_SECONDS}s",
+            "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
         },
     )  # fmt: skip
 

@@ -10,11 +10,21 @@ from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, se
 
 from engine.actor import ANOTHER_DEPARTMENT, WHOLE_ORGANISATION, Actor, Grant
 from engine.case import Case
-from engine.directory import AT, Absence, Department, Directory, Group, Organisation, Person, Seat
+from engine.directory import (
+    AT,
+    Absence,
+    Department,
+    Directory,
+    Group,
+    Organisation,
+    Person,
+    Seat,
+    bureaus_above,
+)
 from engine.errors import Text
 from engine.events import Recipient
 from engine.store import calendars, cases
-from engine.store.database import one_at_a_time, table_of, upsert
+from engine.store.database import naming, one_at_a_time, table_of, upsert
 from engine.store.tables import (
     AbsenceRow,
     DepartmentRow,
@@ -55,12 +65,28 @@ def add_organisation(connection: Connection, organisation: Organisation) -> None
 
 
 def organisations(connection: Connection) -> list[Organisation]:
-    rows = connection.execute(select(_organisations).order_by(_organisations.c.organisation))
-    return [Organisation(r.organisation, Text(r.name_zh, r.name_en), r.time_zone, r.kind, r.parent) for r in rows]
+    return [
+        _organisation(row) for row in connection.execute(select(_organisations).order_by(_organisations.c.organisation))
+    ]
 
 
 def organisation(connection: Connection, key: str) -> Organisation | None:
-    return next((o for o in organisations(connection) if o.organisation == key), None)
+    row = connection.execute(select(_organisations).where(_organisations.c.organisation == key)).first()
+    return None if row is None else _organisation(row)
+
+
+def above(connection: Connection, key: str) -> list[str]:
+    """The bureau above this organisation, the one above that, and so on."""
+
+    def look_up(named: str) -> Organisation | None:
+        naming(connection, named)
+        return organisation(connection, named)
+
+    return bureaus_above(key, look_up)
+
+
+def _organisation(row: Row[Any]) -> Organisation:
+    return Organisation(row.organisation, Text(row.name_zh, row.name_en), row.time_zone, row.kind, row.parent)
 
 
 def place_under(connection: Connection, organisation: str, parent: str) -> None:
@@ -179,6 +205,8 @@ def with_staff_number(connection: Connection, organisation: str, number: str) ->
 def person(connection: Connection, organisation: str, key: str) -> Person | None:
     """By the key this organisation's records use: `key@home` is somebody of another one."""
     own, _, home = key.partition(AT)
+    if home:
+        naming(connection, key)
     row = connection.execute(_PERSON, {"organisation": home or organisation, "person": own}).first()
     return None if row is None else _person(row)
 
@@ -375,6 +403,7 @@ def _alike(connection: Connection, known: Iterable[Person]) -> list[Person]:
     humans = sorted({found.human for found in known if found.human is not None})
     if not humans:
         return []
+    naming(connection, *humans)
     return [_person(row) for row in connection.execute(select(_people).where(_people.c.human.in_(humans)))]
 
 

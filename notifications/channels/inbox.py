@@ -26,12 +26,12 @@ class InboxChannel:
         return recipient is not None
 
     def send(self, message: Outgoing) -> Receipt:
-        with self._database.write() as connection:
+        with self._database.write(message.organisation) as connection:
             return _receipt(put_on_desk(connection, message, self._clock.now()))
 
     def send_together(self, messages: Sequence[Outgoing]) -> Sequence[Receipt | TransportError]:
         """One transaction for all: each by itself would wait for the disk."""
-        with self._database.write() as connection:
+        with self._database.write_across() as connection:
             now = self._clock.now()
             return [_receipt(put_on_desk(connection, message, now)) for message in messages]
 

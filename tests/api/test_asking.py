@@ -45,7 +45,7 @@ def repair(client: httpx.Client, school: School) -> str:
 def test_a_delegate_acts_for_whom_he_stands_in_and_both_are_on_record(
     runtime: Runtime, client: httpx.Client, school: School, repair: str
 ) -> None:
-    with runtime.database.write() as connection:
+    with runtime.database.write_across() as connection:
         away(connection, "safety_staff", "teacher2")
     body = {"assignee": "repairer"}
     assert ask(client, school, "teacher2", f"{repair}/assign", body).status_code == 403, "by himself he may not"
@@ -59,7 +59,7 @@ def test_a_delegate_acts_for_whom_he_stands_in_and_both_are_on_record(
 def test_both_are_told_by_their_posts_to_who_may_not_see_names(
     runtime: Runtime, client: httpx.Client, school: School, repair: str
 ) -> None:
-    with runtime.database.write() as connection:
+    with runtime.database.write_across() as connection:
         away(connection, "safety_staff", "teacher2")
         for key, post in (("teacher2", "教职工"), ("safety_staff", "安稳办专职")):
             person = people.person(connection, "school", key)
@@ -76,7 +76,7 @@ def test_both_are_told_by_their_posts_to_who_may_not_see_names(
 def test_what_a_delegate_reports_is_reported_by_whom_he_represents(
     runtime: Runtime, client: httpx.Client, school: School
 ) -> None:
-    with runtime.database.write() as connection:
+    with runtime.database.write_across() as connection:
         away(connection, "safety_staff", "driver")
     done = ask(client, school, "driver", "/repairs", {"title": "漏水", "place": "B-1"}, On_Behalf_Of="safety_staff")
     assert done.status_code == 201, done.text
@@ -89,7 +89,7 @@ def test_what_a_delegate_reports_is_reported_by_whom_he_represents(
 def test_a_key_stands_for_a_request_in_somebody_s_name(
     runtime: Runtime, client: httpx.Client, school: School, repair: str
 ) -> None:
-    with runtime.database.write() as connection:
+    with runtime.database.write_across() as connection:
         away(connection, "safety_staff", "teacher2")
         people.give(connection, "school", "teacher2", Grant("safety_staff"))
     body, path = {"assignee": "repairer"}, f"/api/v1{repair}/assign"
@@ -105,12 +105,12 @@ def test_a_key_stands_for_a_request_in_somebody_s_name(
 def test_what_is_refused_in_somebody_s_name_is_logged_with_it(
     runtime: Runtime, client: httpx.Client, school: School, repair: str
 ) -> None:
-    with runtime.database.write() as connection:
+    with runtime.database.write_across() as connection:
         away(connection, "safety_staff", "teacher2")
     for path, status in ((f"{repair}/close", 403), (f"{repair}/fix", 403), ("/repairs/x%2Fy", 404)):
         refused = ask(client, school, "teacher2", path, {}, On_Behalf_Of="safety_staff")
         assert refused.status_code == status, refused.text
-    with runtime.database.read() as connection:
+    with runtime.database.read_across() as connection:
         logged = refusals.latest(connection, "school")
     assert [(r.principal, r.on_behalf_of) for r in logged] == [("person:teacher2", "safety_staff")] * 3
 
@@ -119,7 +119,7 @@ def test_what_is_refused_in_somebody_s_name_is_logged_with_it(
 def test_nobody_acts_for_whom_he_does_not_stand_in(
     represented: str, runtime: Runtime, client: httpx.Client, school: School, repair: str
 ) -> None:
-    with runtime.database.write() as connection:
+    with runtime.database.write_across() as connection:
         away(connection, "safety_staff", "teacher2")
     refused = ask(client, school, "teacher2", f"{repair}/assign", {"assignee": "repairer"}, On_Behalf_Of=represented)
     assert (refused.status_code, refused.json()["reason"]) == (403, "delegation")
@@ -135,7 +135,7 @@ def test_whoever_stands_in_for_nobody_is_told_to_act_as_himself(client: httpx.Cl
 @pytest.fixture
 def bureau(runtime: Runtime, school: School) -> School:
     """A bureau above, with an inspector whom the school granted a look, and another whom it did not."""
-    with runtime.database.write() as connection:
+    with runtime.database.write_across() as connection:
         people.add_organisation(connection, Organisation("bureau", Text("市教育局", "Bureau"), kind="bureau"))
         bureau = School("bureau", ("inspector", "clerk"))
         for person in bureau.persons:

@@ -41,7 +41,7 @@ def test_each_is_judged_by_itself(client: httpx.Client, runtime: Runtime, school
     told = [item["problem"] and (item["problem"]["status"], item["problem"]["code"]) for item in answer["items"]]
     assert told == [None, (409, "not_possible_now"), (404, "unknown_case"), (404, "unknown_case"), None]
     assert answer["items"][1]["problem"]["instance"] == f"/api/v1/repairs/{assigned[0]}/close"
-    with runtime.database.read() as connection:
+    with runtime.database.read_across() as connection:
         untouched = cases.load(connection, "school", assigned[0])
         logged = {(r.number, r.code) for r in refusals.latest(connection, "school")}
     assert untouched is not None
@@ -51,7 +51,7 @@ def test_each_is_judged_by_itself(client: httpx.Client, runtime: Runtime, school
 
 def test_the_fixer_verifies_none_of_his_own_in_a_bulk(client: httpx.Client, runtime: Runtime, school: School) -> None:
     found = numbers(client, school, "fixed", 2)
-    with runtime.database.write() as connection:
+    with runtime.database.write_across() as connection:
         people.give(connection, "school", "repairer", Grant("safety_staff"))
     his = client.post(f"{BULK}/verify", json=asked(*found), headers=school.headers("repairer")).json()
     assert [item["problem"]["reason"] for item in his["items"]] == ["separation", "separation"]
@@ -87,7 +87,7 @@ def test_the_same_key_gets_the_same_answers_in_bulk_and_singly(
     assert first.content == again.content
     singly = client.post(f"/api/v1/repairs/{found[0]}/close", headers=headers)
     assert (singly.status_code, singly.headers["Idempotency-Replayed"]) == (200, "true")
-    with runtime.database.read() as connection:
+    with runtime.database.read_across() as connection:
         assert len(history.events_of(connection, "school", found[0])) == 5
 
 
@@ -113,7 +113,7 @@ def test_what_cannot_be_read_is_refused_before_anything_is_asked(
     answer = client.post(f"{BULK}/close", json=body, headers=school.headers("safety_head"))
     assert answer.status_code == 422, answer.text
     assert [fault["field"] for fault in answer.json()["fields"]] == [field]
-    with runtime.database.read() as connection:
+    with runtime.database.read_across() as connection:
         assert connection.execute(text("SELECT count(*) FROM event")).scalar_one() == 0
 
 

@@ -65,7 +65,7 @@ class Place:
         return Editor(self.runtime.database, "school", "cli", START, check=check)
 
     def directory(self) -> Directory:
-        with self.runtime.database.read() as connection:
+        with self.runtime.database.read_across() as connection:
             return people.directory(connection, "school")
 
 
@@ -79,7 +79,7 @@ def place(
     if runtime.settings.database_url:
         monkeypatch.setenv("BIHUAN_DATABASE_URL", runtime.settings.database_url)  # for the commands
     school: Directory = getattr(request, "param", SCHOOL)
-    with runtime.database.write() as connection:
+    with runtime.database.write_across() as connection:
         write_down(connection, school)
         for person in school.people:
             accounts.add_token(connection, "school", person, f"bh_{person}", "test", START)
@@ -179,7 +179,7 @@ def test_an_approver_leaves_only_with_a_delegate_or_a_confirmation(place: Place)
     assert without.status_code == 201
     found = place.get("head").json()["findings"]
     assert {finding["since"] for finding in found} == {"2020-04-06"}
-    with place.runtime.database.read() as connection:
+    with place.runtime.database.read_across() as connection:
         told = people.changes(connection, "school")[-1]["about"]["opens_dead_corners"]
     assert len(told) == len(found) == 2
 
@@ -200,7 +200,7 @@ LEAN = holding(VICE_AWAY, staff=(), head=(("safety_head", "*"), ("safety_staff",
 
 @of(LEAN)
 def test_a_policy_that_opens_a_dead_corner_is_saved_only_if_meant(place: Place) -> None:
-    with place.runtime.database.write() as connection:
+    with place.runtime.database.write_across() as connection:
         policies.set_(connection, "school", "hazard", {"verifier_may_approve": True}, "cli", START)
     before = place.bihuan("check").stdout
     change = ["workflow", "policy", "hazard", "--set", "verifier_may_approve=false"]
@@ -220,7 +220,7 @@ def test_a_policy_that_opens_a_dead_corner_is_saved_only_if_meant(place: Place) 
 @of(group_of(SCHOOL))
 def test_a_group_that_mends_most_is_set_though_the_principal_sits_in_it(place: Place) -> None:
     """Without a group no major hazard is ever verified; with this one those stay open that the principal verified."""
-    with place.runtime.database.write() as connection:
+    with place.runtime.database.write_across() as connection:
         people.give(connection, "school", "secretary", Grant("secretary", "*", None, LEAVES))
     seats = tuple(Seat("person", who) for who in ("principal", "staff", "xb5_head"))
     group = Group("acceptance_group", Text("验收组", "Acceptance group"), seats, 2)
@@ -236,12 +236,13 @@ def test_what_stays_open_refuses_nothing_else(place: Place) -> None:
 
 
 def test_what_takes_away_the_last_one_is_refused_though_something_is_open_already(place: Place) -> None:
-    with place.runtime.database.write() as connection:
+    with place.runtime.database.write_across() as connection:
         people.add_absence(connection, "school", Absence("c" * 32, "vice", LEAVES, RETURNS))
 
     def apply(connection: Any) -> None:
         people.withdraw(connection, "school", "head", "safety_head", "*", date(2020, 3, 1))
 
     check = DeadCorners(CATALOG, "school", START)
-    said = [text.zh for text in opened_by(place.runtime.database, check, apply).values()]
+    database = place.runtime.database
+    said = [text.zh for text in opened_by(database.read_across, database.write_across, check, apply).values()]
     assert any("没有在岗的安稳办主任／保卫处长" in text for text in said), said

@@ -84,7 +84,7 @@ def test_what_cannot_be_done_is_said_in_one_sentence(
 def test_a_token_is_shown_once_and_signs_its_person_in_until_it_is_revoked(data: Path, school: School) -> None:
     made = json.loads(bihuan("token", "create", "teacher", "--days", "7", "--json", "--data", data).stdout)
     runtime = open_runtime(the_settings(data))
-    with runtime.database.read() as connection:
+    with runtime.database.read_across() as connection:
         assert accounts.signed_in(connection, made["token"], START + timedelta(days=6)) == TokenOf(
             "school", "teacher", "act"
         )
@@ -92,7 +92,7 @@ def test_a_token_is_shown_once_and_signs_its_person_in_until_it_is_revoked(data:
     listed = bihuan("token", "list", "--data", data).stdout
     assert made["token"] not in listed and made["token"][:12] in listed
     assert bihuan("token", "revoke", made["token"][:12], "--data", data).exit_code == 0
-    with runtime.database.read() as connection:
+    with runtime.database.read_across() as connection:
         assert accounts.signed_in(connection, made["token"], START) is None
     runtime.close()
 
@@ -137,7 +137,7 @@ def test_the_calendar_of_a_new_year_keeps_what_was_known_and_says_what_it_brings
 def test_a_deadline_that_only_becomes_provisional_or_firm_says_so(data: Path, school: School) -> None:
     runtime = open_runtime(the_settings(data), clock=SimulatedClock(START))
     assigned_hazard(runtime, school)
-    with runtime.database.write() as connection:
+    with runtime.database.write_across() as connection:
         shorter = a_calendar(version=2, known_until=date(2020, 3, 3))
         calendars.add(connection, "school", shorter, START)
     runtime.close()
@@ -252,7 +252,7 @@ def test_an_organisation_sets_its_own_numbers(data: Path, school: School) -> Non
     result = bihuan("workflow", "policy", "hazard", "--set", "remind_at=08:10", "--json", "--data", data)
     assert json.loads(result.stdout)["set"] == {"verify_workdays": 5, "remind_at": "08:10"}
     runtime = open_runtime(the_settings(data))
-    with runtime.database.read() as connection:
+    with runtime.database.read_across() as connection:
         assert policies.in_force(connection, "school", "hazard")[0] == 2
     runtime.close()
 
@@ -375,7 +375,7 @@ def test_a_token_made_to_read_says_so_in_the_list(data: Path, school: School) ->
     assert made["allows"] == "read"
     assert f"{made['token'][:12]}…  teacher  read" in bihuan("token", "list", "--data", data).stdout
     runtime = open_runtime(the_settings(data))
-    with runtime.database.read() as connection:
+    with runtime.database.read_across() as connection:
         assert accounts.signed_in(connection, made["token"], START) == TokenOf("school", "teacher", "read")
     runtime.close()
     assert bihuan("token", "revoke", "bihuan_zzzzz", "--data", data).exit_code == 1
@@ -384,7 +384,7 @@ def test_a_token_made_to_read_says_so_in_the_list(data: Path, school: School) ->
 def test_a_drawn_password_is_printed_once_and_has_to_be_changed(data: Path, school: School) -> None:
     drawn = bihuan("user", "password", "teacher", "--generate", "--data", data).stdout.strip()
     runtime = open_runtime(the_settings(data))
-    with runtime.database.read() as connection:
+    with runtime.database.read_across() as connection:
         kept = accounts.password(connection, "school", "teacher")
         [change] = people.changes(connection, "school")
     runtime.close()

@@ -53,17 +53,17 @@ def test_the_whole_campaign_goes_on_where_it_was(folder: Path, empty: str, campa
     assert told["rows"]["event"] == campaign.counted["events"]
     assert told["chains"] == told["rows"]["case_record"] > 0
     with closing(Database.in_file(folder / FILE)) as file, closing(Database(empty)) as server:
-        with file.read() as connection:
+        with file.read_across() as connection:
             now = history.latest_instant(connection)
             assert now is not None
         cases = []
         for database in (file, server):
-            with database.read() as connection:
+            with database.read_across() as connection:
                 everything = Visibility(HERE, everything=True)
                 found = worklists.all_cases(connection, everything, Filter(), now)
                 cases.append([(case, history.events_of(connection, HERE, case.number)) for case in found])
         assert cases[0] == cases[1]
-        with server.read() as connection:
+        with server.read_across() as connection:
             assert mark_of(connection) == SIMULATED_ID
     runtime = open_runtime(Settings(data=folder, database_url=empty, _env_file=None))
     try:
@@ -89,7 +89,7 @@ def test_into_a_database_with_something_in_it_nothing_is_copied(folder: Path, em
     ],
 )
 def test_a_broken_chain_is_told_and_nothing_stays(folder: Path, empty: str, damage: str, said: str) -> None:
-    with closing(Database.in_file(folder / FILE)) as file, file.write() as connection:
+    with closing(Database.in_file(folder / FILE)) as file, file.write_across() as connection:
         for verb in ("update", "delete"):
             connection.execute(text(f"DROP TRIGGER event_no_{verb}"))
         connection.execute(text(damage))
@@ -99,7 +99,7 @@ def test_a_broken_chain_is_told_and_nothing_stays(folder: Path, empty: str, dama
         pytest.raises(FolderError, match=said),
     ):
         copy(file, server)
-    with closing(Database(empty)) as server, server.read() as connection:
+    with closing(Database(empty)) as server, server.read_across() as connection:
         assert connection.execute(text("SELECT count(*) FROM event")).scalar_one() == 0
         assert mark_of(connection) not in (REAL_ID, SIMULATED_ID)
 

@@ -31,7 +31,7 @@ GROUP = {"name": {"zh": "巡查组", "en": "Patrol"}, "seats": [{"kind": "person
 def school(runtime: Runtime) -> School:
     """The principal is administrator too; above the school is a bureau, beside it another school."""
     school = a_school(runtime.database)
-    with runtime.database.write() as connection:
+    with runtime.database.write_across() as connection:
         people.add_organisation(connection, Organisation("bureau", Text("市教育局", "Bureau"), kind="bureau"))
         people.add_person(connection, Person("bureau", "inspector", "督导"))
         people.give(connection, "school", "principal", Grant("administrator"))
@@ -289,7 +289,7 @@ def test_a_group_is_set_and_its_seats_hold_its_role(client: httpx.Client, school
 def test_only_what_is_named_changes_of_a_person(client: httpx.Client, school: School, runtime: Runtime) -> None:
     body = {"name": "李", "department": None, "addresses": {"webhook": "https://example.org/x"}}
     assert asked(client, school, "principal", "PATCH", "teacher", body).status_code == 200
-    with runtime.database.read() as connection:
+    with runtime.database.read_across() as connection:
         found = people.person(connection, "school", "teacher")
     assert found == Person(
         "school",
@@ -326,7 +326,7 @@ def test_accounts_are_linked_where_they_are(runtime: Runtime, school: School) ->
     with pytest.raises(InvalidInput, match="it takes two accounts"):
         directory.link(here, across[0], across[0])
     directory.link(Editor(runtime.database, "school", "cli", START, everywhere=True), *across)
-    with runtime.database.read() as connection:
+    with runtime.database.read_across() as connection:
         actor = people.actor(connection, "school", "teacher", START.date())
     assert actor is not None and actor.aliases == {"teacher@beside"}
 
@@ -361,7 +361,7 @@ def test_a_change_that_opens_a_dead_corner_is_refused_with_what_it_opens(runtime
         Text("没有安稳办主任，隐患无人销号", "without a head of safety no hazard is closed"),
     )
     assert "without a head of safety" in refused.value.sentence("en")
-    with runtime.database.read() as connection:
+    with runtime.database.read_across() as connection:
         assert people.holders(connection, "school", "safety_head", START.date()) == [("safety_head", "*")]
         assert people.changes(connection, "school") == []
 
@@ -369,11 +369,11 @@ def test_a_change_that_opens_a_dead_corner_is_refused_with_what_it_opens(runtime
 def test_what_is_confirmed_is_done_and_what_it_opened_is_on_record(runtime: Runtime, school: School) -> None:
     editor = Editor(runtime.database, "school", "cli", START, confirmed=True, check=NoHeadOfSafety())
     directory.withdraw(editor, "safety_head", "safety_head", "*")
-    with runtime.database.read() as connection:
+    with runtime.database.read_across() as connection:
         [change] = people.changes(connection, "school")
     assert change["about"]["opens_dead_corners"] == ["safety_head"]
     directory.withdraw(editor, "vp_safety", "vp_safety", "*")
-    with runtime.database.read() as connection:
+    with runtime.database.read_across() as connection:
         assert "opens_dead_corners" not in people.changes(connection, "school")[1]["about"]
 
 

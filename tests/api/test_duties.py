@@ -32,7 +32,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("BIHUAN_DATA", "data")
     Folder(tmp_path / "data").make(simulated=True, at=START)
     database = a_database(tmp_path / "data", "sqlite")
-    with database.write() as connection:
+    with database.write_across() as connection:
         people.add_organisation(connection, Organisation("school", Text("示范学校", "Sample school")))
         calendars.add(connection, "school", a_calendar(), START)
         people.add_department(connection, Department("school", "XB1", Text("机电工程系", "Mechanics")))
@@ -53,7 +53,7 @@ def user(*arguments: str, here: bool = True) -> Result:
 
 def changes(data: Path) -> list[dict[str, Any]]:
     database = Database.in_file(data / "bihuan.db")
-    with database.read() as connection:
+    with database.read_across() as connection:
         found = people.changes(connection, "school")
     database.close()
     return found

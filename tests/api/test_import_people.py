@@ -80,7 +80,7 @@ def imported(*arguments: str | Path) -> Result:
 
 
 def planned(database: Database, path: Path, *, new_departments: bool = False) -> Plan:
-    with database.read() as connection:
+    with database.read_across() as connection:
         return plan(connection, "school", read_people(path), TODAY, new_departments=new_departments)
 
 
@@ -91,13 +91,13 @@ def taken_in(database: Database, path: Path, *, new_departments: bool = False) -
 
 def held(database: Database, key: str) -> set[tuple[str, str]]:
     """What he holds today, as (role, scope)."""
-    with database.read() as connection:
+    with database.read_across() as connection:
         return {(g.role, g.scope) for g in people.grants_of(connection, "school", key) if g.holds_on(TODAY)}
 
 
 def everything(database: Database) -> list[Any]:
     """Whatever an import may touch."""
-    with database.read() as connection:
+    with database.read_across() as connection:
         whole = people.directory(connection, "school")
         return [whole.people, whole.grants, whole.departments, people.changes(connection, "school"), periods.obligations(connection)]  # fmt: skip
 
@@ -135,7 +135,7 @@ MISTAKES: list[tuple[Cells, str]] = [
 @pytest.fixture
 def mistaken(database: Database, tmp_path: Path) -> Path:
     """A list with twenty different mistakes, for a school that has met two of its people before."""
-    with database.write() as connection:
+    with database.write_across() as connection:
         people.add_person(connection, Person("school", "0042", "杨五", "XB1", staff_number="0042"))
         people.add_person(connection, Person("school", "gone", "离校者", "XB1", staff_number="0099", active=False))
     return workbook(tmp_path / "mistakes.xlsx", [cells for cells, _ in MISTAKES])
@@ -185,7 +185,7 @@ def test_each_is_written_down_with_the_roles_his_post_brings(database: Database,
     assert held(database, "0003") == {("dept_safety", "XB1"), ("teacher", "*")}
     assert held(database, "0004") == {("repairer", "HQC"), ("teacher", "*")}
     assert held(database, "0005") == {("teacher", "*")}
-    with database.read() as connection:
+    with database.read_across() as connection:
         assert people.person(connection, "school", "0001") == Person(
             "school", "0001", "赵校长", None, staff_number="0001", post="校长",
             addresses={"phone": "13900000001", "email": "zhao@example.cn"},
@@ -228,7 +228,7 @@ def test_a_newer_list_changes_what_it_says_and_an_empty_cell_says_nothing(databa
     assert {turn.after.person: turn.fields for turn in done.changed} == {
         "0001": ["name", "addresses"], "0003": ["department", "post"],
     }  # fmt: skip
-    with database.read() as connection:
+    with database.read_across() as connection:
         changed = people.person(connection, "school", "0001")
     assert changed is not None and changed.addresses == {"phone": "13900000001", "email": "hong@example.cn"}
     assert changed.post == "校长" and held(database, "0001") == {("principal", "*")}
@@ -264,7 +264,7 @@ def test_a_post_we_do_not_know_is_kept_and_brings_what_every_colleague_has(datab
     assert held(database, "3") == set(), "who keeps the accounts is never decided by a list"
     [notice] = done.notices
     assert "“教研员”不在岗位表中" in notice.zh and "第 2、3 行" in notice.zh
-    with database.read() as connection:
+    with database.read_across() as connection:
         kept = people.person(connection, "school", "2")
     assert kept is not None and kept.post == "教研员、班主任"
 
@@ -282,7 +282,7 @@ def test_new_departments_are_made_only_when_that_is_meant_and_owe_at_once(databa
     taken_in(database, path, new_departments=True)
     assert held(database, "1") == {("dept_safety", "STZX")}, "the reference knows this name and its code"
     assert held(database, "2") == {("dept_head", "D01")}
-    with database.read() as connection:
+    with database.read_across() as connection:
         assert {o.scope for o in periods.obligations(connection)} == {"STZX", "D01"}
         whats = [c["what"] for c in people.changes(connection, "school")]
     assert whats.count("department_set") == 2
@@ -293,7 +293,7 @@ def test_who_has_no_staff_number_is_known_again_by_account_or_by_name_and_depart
 ) -> None:
     rows = [("甲", "", "XB1", "教师", "", ""), ("乙", "教工七", "", "教师", "", "")]
     taken_in(database, workbook(tmp_path / "list.xlsx", rows))
-    with database.read() as connection:
+    with database.read_across() as connection:
         assert {p.person: p.staff_number for p in people.people(connection, "school") if p.name in "甲乙"} == {
             "xb1.1": None, "p.1": "教工七",
         }  # fmt: skip
@@ -389,14 +389,14 @@ def test_first_passwords_are_for_newcomers_only_and_open_their_accounts(database
     assert "删除本文件" in str(sheet["A1"].value)
     handed = {str(row[3]): str(row[4]) for row in sheet.iter_rows(min_row=4, values_only=True)}
     assert set(handed) == {"0001", "0002"}
-    with database.read() as connection:
+    with database.read_across() as connection:
         for key, drawn in handed.items():
             kept = accounts.password(connection, "school", key)
             assert kept is not None and kept.must_change and passwords.fits(drawn, kept.hash)
         assert accounts.password(connection, "school", "teacher") is None
     refused = imported(workbook(tmp_path / "more.xlsx", GOOD), "--first-passwords", out)
     assert refused.exit_code == 1 and "不会覆盖" in refused.stderr and "is not overwritten" in refused.stderr
-    with database.read() as connection:
+    with database.read_across() as connection:
         assert people.person(connection, "school", "0003") is None
     nobody_new = imported(path, "--first-passwords", tmp_path / "none.xlsx")
     assert nobody_new.exit_code == 0 and not (tmp_path / "none.xlsx").exists()

@@ -324,7 +324,7 @@ def test_over_https_browsers_are_told_to_stay_there(tmp_path: Any, kind: Kind) -
 
 
 def test_what_people_are_called_is_shown_as_text(english: httpx.Client, runtime: Runtime, teacher: School) -> None:
-    with runtime.database.write() as connection:
+    with runtime.database.write_across() as connection:
         connection.exec_driver_sql("UPDATE person SET name = '<img src=x onerror=alert(1)>', post = '\"><script>'")
     sign_in(english)
     text = english.get("/account").text
@@ -368,7 +368,7 @@ def test_a_simulated_folder_says_so_on_its_pages(client: httpx.Client, school: S
 
 
 def test_whom_one_may_act_for_stands_on_one_s_account(english: httpx.Client, runtime: Runtime, teacher: School) -> None:
-    with runtime.database.write() as connection:
+    with runtime.database.write_across() as connection:
         away = Absence("a", "safety_head", START.date(), START.date(), "teacher")
         people.add_absence(connection, "school", away)
     sign_in(english)

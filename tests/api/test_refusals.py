@@ -74,7 +74,7 @@ def number(client: httpx.Client, school: School) -> str:
 def test_a_wrong_step_is_refused_in_words_and_changes_nothing(
     wrong: Wrong, locale: str, client: httpx.Client, runtime: Runtime, school: School, number: str
 ) -> None:
-    with runtime.database.read() as connection:
+    with runtime.database.read_across() as connection:
         before = cases.load(connection, "school", number)
         logged_before = refusals.count(connection, "school")
     headers = {"Accept-Language": locale, **wrong.headers}
@@ -95,7 +95,7 @@ def test_a_wrong_step_is_refused_in_words_and_changes_nothing(
     chinese = any("\u4e00" <= letter <= "\u9fff" for letter in problem["detail"])
     assert chinese == (locale == "zh"), problem["detail"]
 
-    with runtime.database.read() as connection:
+    with runtime.database.read_across() as connection:
         assert cases.load(connection, "school", number) == before
         logged = refusals.latest(connection, "school", 1)
         count = refusals.count(connection, "school") - logged_before
@@ -117,14 +117,14 @@ def test_a_condition_that_does_not_hold_is_a_409_that_names_it(
     client.post(f"{path}/fix", json={"done": "换线"}, headers=school.headers("repairer"))
     answer = client.post(f"{path}/return", json={"why": "再看看"}, headers=school.headers("safety_staff"))
     assert (answer.status_code, answer.json()["guard"]) == (409, "test_not_too_urgent")
-    with runtime.database.read() as connection:
+    with runtime.database.read_across() as connection:
         assert refusals.latest(connection, "school", 1)[0].reason == "test_not_too_urgent"
 
 
 def test_who_fixed_it_may_not_verify_it(client: httpx.Client, runtime: Runtime, school: School, number: str) -> None:
     path = f"/api/v1/repairs/{number}"
     client.post(f"{path}/fix", json={"done": "换了"}, headers=school.headers("repairer"))
-    with runtime.database.write() as connection:
+    with runtime.database.write_across() as connection:
         people.give(connection, "school", "repairer", Grant("safety_staff"))
     answer = client.post(f"{path}/verify", headers=school.headers("repairer"))
     assert (answer.status_code, answer.json()["reason"]) == (403, "separation")
@@ -204,7 +204,7 @@ def test_what_cannot_be_asked_at_all_is_a_problem_too_and_is_logged(
     answer = client.request(method, path, content=body, headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
     assert answer.headers["content-type"] == "application/problem+json"
-    with runtime.database.read() as connection:
+    with runtime.database.read_across() as connection:
         [logged] = refusals.latest(connection, "school", 10)
     assert (logged.principal, logged.code) == ("person:safety_staff", code)
     assert len(logged.route) <= 160
@@ -225,7 +225,7 @@ def test_strangers_are_told_how_to_sign_in_and_only_counted(
     answer = client.get("/api/v1/cases", headers=header)
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"].startswith("Bearer")
-    with runtime.database.read() as connection:
+    with runtime.database.read_across() as connection:
         assert refusals.count(connection, "school") == 0
     assert sum(runtime.strangers.counted().values()) == 1
 
@@ -234,10 +234,10 @@ def test_a_defect_answers_500_without_saying_what_broke(
     client: httpx.Client, runtime: Runtime, school: School, caplog: pytest.LogCaptureFixture
 ) -> None:
     secret = "插座后面的秘密"
-    with runtime.database.write() as connection:  # a calendar that cannot be read: nothing a person asked for
+    with runtime.database.write_across() as connection:  # a calendar that cannot be read: nothing a person asked for
         connection.execute(text("UPDATE calendar SET body = '{}'"))
     answer = client.post("/api/v1/repairs", json={"title": secret, "place": "A"}, headers=school.headers("teacher"))
     assert (answer.status_code, answer.json()["code"]) == (500, "unexpected")
     assert "Error" not in answer.text and secret not in answer.text
-    with runtime.database.read() as connection:
+    with runtime.database.read_across() as connection:
         assert history.latest_instant(connection) is None

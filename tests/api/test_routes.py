@@ -223,7 +223,7 @@ def test_every_event_has_a_title_in_the_readers_language(
     assert isinstance(runtime.clock, SimulatedClock)
     runtime.clock.advance(timedelta(days=2))
     assert tick(runtime.engine).reminded == 1
-    with runtime.database.write() as connection:
+    with runtime.database.write_across() as connection:
         calendars.add(connection, "school", a_calendar().revised(add_days_off=[date(2020, 3, 5)]), runtime.clock.now())
     assert isinstance(handle_one(runtime.engine, Asked(system("school"), Recompute(number))), Done)
     stepped(client, school, number, "repairer", "fix", done="换了")
@@ -311,7 +311,7 @@ def test_two_schools_never_see_each_other(client: httpx.Client, runtime: Runtime
             assert client.get(f"/api/v1/{path}", headers=headers).json()["items"] == []
     assert opened(client, other)["number"] == number  # a series of its own
     assert client.get(f"/api/v1/repairs/{number}", headers=school.headers("principal")).status_code == 200
-    with runtime.database.read() as connection:
+    with runtime.database.read_across() as connection:
         assert count(connection, "school") == 0  # refusals are filed where the asker belongs
 
 

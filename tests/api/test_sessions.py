@@ -57,7 +57,7 @@ class Browsers:
         opening = calling(self._app)
         client = opening.__enter__()
         self._open.append(opening)
-        with self.runtime.database.read() as connection:
+        with self.runtime.database.read_across() as connection:
             known = accounts.password(connection, organisation, person)
         if known is None:
             a_password(self.runtime, School(organisation), person, password)
@@ -73,7 +73,7 @@ class Browsers:
 
 @pytest.fixture
 def browsers(runtime: Runtime, school: School) -> Iterator[Browsers]:
-    with runtime.database.write() as connection:
+    with runtime.database.write_across() as connection:
         people.give(connection, "school", "principal", Grant(ADMINISTRATOR))
     made = Browsers(runtime, school)
     yield made
@@ -86,7 +86,7 @@ def pass_by(runtime: Runtime, **time: float) -> None:
 
 
 def changes(runtime: Runtime) -> list[dict[str, Any]]:
-    with runtime.database.read() as connection:
+    with runtime.database.read_across() as connection:
         return people.changes(connection, "school")
 
 
@@ -177,7 +177,7 @@ def test_reading_writes_a_session_s_use_down_once_a_minute(runtime: Runtime, bro
     for seconds in (10, 40, 20, 50):
         pass_by(runtime, seconds=seconds)
         browser.get("/people/me")
-        with runtime.database.read() as connection:
+        with runtime.database.read_across() as connection:
             seen.append(connection.exec_driver_sql("SELECT seen_at FROM session").scalar_one())
     assert len(set(seen)) == 2
 
@@ -196,11 +196,11 @@ def test_sessions_long_over_are_swept(runtime: Runtime, browsers: Browsers) -> N
     browsers.of("teacher")
     pass_by(runtime, days=36)
     runtime.sweep()
-    with runtime.database.read() as connection:
+    with runtime.database.read_across() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM session").scalar_one() == 1
     pass_by(runtime, days=2)
     runtime.sweep()
-    with runtime.database.read() as connection:
+    with runtime.database.read_across() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM session").scalar_one() == 0
 
 
@@ -512,7 +512,7 @@ def test_a_token_that_cannot_be_is_refused(body: dict[str, Any], browsers: Brows
 
 def test_me_is_who_signed_in_wherever_and_for_whomever_he_asks(runtime: Runtime, browsers: Browsers) -> None:
     """Standing in for somebody lends his duties, and neither his password nor his sessions."""
-    with runtime.database.write() as connection:
+    with runtime.database.write_across() as connection:
         days = date(2020, 3, 1), date(2020, 3, 9)
         people.add_absence(connection, "school", Absence("away", "principal", *days, "teacher"))
     browsers.of("principal")

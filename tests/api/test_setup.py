@@ -51,7 +51,7 @@ def setup(*arguments: str, data: Path, stdin: str | None = None) -> Result:
 
 def looked_at(data: Path, look: Any) -> Any:
     database = Database.in_file(data / "bihuan.db")
-    with database.read() as connection:
+    with database.read_across() as connection:
         seen = look(connection)
     database.close()
     return seen
@@ -187,11 +187,11 @@ def test_what_fails_half_way_leaves_nothing_behind(tmp_path: Path, kind: Kind) -
     database = a_database(tmp_path, kind)
     admin = Person("no1", "admin", "信息员")
     founding = Founding(Organisation("no1", Text("第一职业学校", "No. 1")), admin, "hash", must_change=True)
-    with database.write() as connection:  # somebody of this key is there already, as no organisation leaves one
+    with database.write_across() as connection:  # somebody of this key is there already, as no organisation leaves one
         people.add_person(connection, admin)
     with pytest.raises(Exception, match=r"(?i)unique"):
         found(database, founding, START)
-    with database.read() as connection:
+    with database.read_across() as connection:
         assert people.organisations(connection) == [] and people.changes(connection, "no1") == []
         assert calendars.newest(connection, "no1") is None and people.groups(connection, "no1") == []
     database.close()
@@ -237,11 +237,11 @@ def test_a_department_added_later_owes_too_until_it_is_said_that_it_does_not(dat
     ]
     for department, owes, expected in steps:
         directory.set_department(editor, department, owes_monthly=owes)
-        with database.read() as connection:
+        with database.read_across() as connection:
             assert owed(connection)["XB5"] == expected
             assert people.departments(connection, "no1") == [department]
     directory.set_department(editor, Department("no1", "WY", Text("物业", "Contractor"), external=True))
-    with database.read() as connection:
+    with database.read_across() as connection:
         assert "WY" not in owed(connection)
     for code, name in [("5", "x"), ("xb5", "另一系"), ("XB6", "汽车工程系"), ("XB6", "")]:
         with pytest.raises(InvalidInput):

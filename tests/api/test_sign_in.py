@@ -62,7 +62,7 @@ def test_who_shows_his_password_is_signed_in_by_a_cookie(
     assert answer.headers["cache-control"] == "no-store"
     assert client.get("/api/v1/people/me").json()["person"] == "teacher"
     value = client.cookies["bihuan"]
-    with runtime.database.read() as connection:
+    with runtime.database.read_across() as connection:
         kept = connection.exec_driver_sql("SELECT * FROM session").all()
     assert len(kept) == 1 and value not in repr(kept), "only its hash is kept"
 
@@ -71,7 +71,7 @@ def test_who_shows_his_password_is_signed_in_by_a_cookie(
 def test_a_key_and_a_staff_number_name_the_same_person(
     account: str, client: httpx.Client, runtime: Runtime, teacher: School
 ) -> None:
-    with runtime.database.write() as connection:
+    with runtime.database.write_across() as connection:
         connection.exec_driver_sql("UPDATE person SET staff_number = 'T2019001' WHERE person = 'teacher'")
     assert sign_in(client, account).json()["person"] == "teacher"
 
@@ -79,7 +79,7 @@ def test_a_key_and_a_staff_number_name_the_same_person(
 def test_somebody_s_key_is_not_another_one_s_staff_number(
     client: httpx.Client, runtime: Runtime, teacher: School
 ) -> None:
-    with runtime.database.write() as connection:
+    with runtime.database.write_across() as connection:
         people.add_person(connection, Person("school", "mallory", "冒名者", staff_number="teacher"))
     a_password(runtime, teacher, "mallory", "mallory's own words")
     assert sign_in(client, password="mallory's own words").status_code == 401
@@ -111,7 +111,7 @@ def test_whatever_is_wrong_gets_the_same_answer(
 ) -> None:
     wrong = sign_in(client, "vp_safety", "no password was ever set")
     if prepared:
-        with runtime.database.write() as connection:
+        with runtime.database.write_across() as connection:
             connection.exec_driver_sql(prepared)
     answer = sign_in(client, account, password)
     assert (answer.status_code, answer.json()) == (401, wrong.json())
@@ -148,10 +148,10 @@ def test_a_hash_of_older_numbers_is_made_anew_when_the_password_is_at_hand(
     client: httpx.Client, runtime: Runtime, teacher: School
 ) -> None:
     runtime.hashing = Hashing(Hasher(PasswordHasher(time_cost=2, memory_cost=16, parallelism=1)))
-    with runtime.database.read() as connection:
+    with runtime.database.read_across() as connection:
         before = accounts.password(connection, "school", "teacher")
     assert sign_in(client).status_code == 200
-    with runtime.database.read() as connection:
+    with runtime.database.read_across() as connection:
         after = accounts.password(connection, "school", "teacher")
     assert before is not None and after is not None
     assert "m=16" in after.hash and "m=16" not in before.hash
@@ -177,13 +177,13 @@ def test_a_password_that_was_reset_while_it_was_compared_opens_nothing(
     class Overtaken(Counting):
         def fits(self, password: str, kept: str) -> bool:
             fitting = super().fits(password, kept)
-            with runtime.database.write() as connection:
+            with runtime.database.write_across() as connection:
                 accounts.set_password(connection, "school", "teacher", "$another", START, must_change=True)
             return fitting
 
     runtime.hashing = Hashing(Overtaken())
     assert sign_in(client).status_code == 401
-    with runtime.database.read() as connection:
+    with runtime.database.read_across() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM session").scalar_one() == 0
 
 
@@ -324,13 +324,13 @@ def test_neither_names_nor_addresses_are_kept_of_who_failed_and_they_are_swept(
 ) -> None:
     with elsewhere(runtime, "192.0.2.77") as client:
         sign_in(client, "typed-by-mistake", "hunter2-hunter2")
-    with runtime.database.read() as connection:
+    with runtime.database.read_across() as connection:
         kept = connection.exec_driver_sql("SELECT * FROM sign_in_try").all()
     assert len(kept) == 3
     assert "typed" not in repr(kept) and "192.0.2.77" not in repr(kept)
     pass_by(runtime, days=2)
     runtime.sweep()
-    with runtime.database.read() as connection:
+    with runtime.database.read_across() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM sign_in_try").scalar_one() == 0
 
 

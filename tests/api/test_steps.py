@@ -45,7 +45,7 @@ def steps_of(client: httpx.Client, school: School, path: str, person: str) -> di
 
 
 def away(runtime: Runtime, person: str, delegate: str | None, *duties: str) -> None:
-    with runtime.database.write() as connection:
+    with runtime.database.write_across() as connection:
         absence = Absence("a1", person, DAY, DAY + timedelta(days=9), delegate, frozenset(duties))
         people.add_absence(connection, "school", absence)
 
@@ -91,7 +91,7 @@ def test_the_fixer_reads_that_he_may_not_verify_and_who_may(
     client: httpx.Client, runtime: Runtime, school: School
 ) -> None:
     path = opened(client, school, "fixed")
-    with runtime.database.write() as connection:
+    with runtime.database.write_across() as connection:
         people.give(connection, "school", "repairer", Grant("dept_safety", "HQC"))
     why_not = steps_of(client, school, path, "repairer")["verify"]["why_not"]
     assert why_not["reason"] == "separation"
@@ -137,7 +137,7 @@ def test_who_could_is_found_without_reading_the_whole_school(client: httpx.Clien
 
 def test_a_step_nobody_can_take_says_so(client: httpx.Client, runtime: Runtime, school: School) -> None:
     path = opened(client, school, "verified")
-    with runtime.database.write() as connection:
+    with runtime.database.write_across() as connection:
         people.withdraw(connection, "school", "safety_head", "safety_head", "*", DAY - timedelta(days=1))
     refused = client.post(f"{path}/close", headers=school.headers("principal")).json()
     assert refused["could"] == []
@@ -228,7 +228,7 @@ def test_a_delegate_is_told_as_one_who_could_with_whom_he_represents(
 def test_who_represents_the_fixer_is_not_told_as_one_who_could(
     client: httpx.Client, runtime: Runtime, school: School
 ) -> None:
-    with runtime.database.write() as connection:
+    with runtime.database.write_across() as connection:
         people.give(connection, "school", "repairer", Grant("safety_staff"))
     path = opened(client, school, "fixed")
     away(runtime, "repairer", "driver")

@@ -78,7 +78,7 @@ def test_why_it_cannot_be_written_is_told_in_chinese(system: str) -> None:
 def test_a_database_that_takes_nothing_is_a_503_without_its_own_words(
     client: httpx.Client, runtime: Runtime, school: School
 ) -> None:
-    with runtime.database.write() as connection:
+    with runtime.database.write_across() as connection:
         pages = connection.execute(text("PRAGMA page_count")).scalar_one()
         connection.execute(text(f"PRAGMA max_page_count = {pages}"))
     headers = school.headers("teacher", Accept_Language="zh")

@@ -77,7 +77,7 @@ def tenants(tmp_path: Path, kind: Kind, monkeypatch: pytest.MonkeyPatch) -> Iter
     if runtime.settings.database_url:
         monkeypatch.setenv("BIHUAN_DATABASE_URL", runtime.settings.database_url)  # for the commands
     north, south, bureau = (a_school(runtime.database, key) for key in ("north", "south", "bureau"))
-    with runtime.database.write() as connection:
+    with runtime.database.write_across() as connection:
         connection.exec_driver_sql("UPDATE organisation SET kind = 'bureau' WHERE organisation = 'bureau'")
         connection.exec_driver_sql("UPDATE organisation SET parent = 'bureau' WHERE organisation <> 'bureau'")
         for table, column in [
@@ -116,7 +116,7 @@ def _filled(runtime: Runtime, client: httpx.Client, north: School, south: School
     editor = Editor(runtime.database, "south", "cli", START)
     directory.set_group(editor, Group(MARK.lower(), Text(MARK, MARK), (Seat("person", MARK),)))
     session, token = secret_hash(MARK)[:16], "bh_south_tea"
-    with runtime.database.write() as connection:
+    with runtime.database.write_across() as connection:
         accounts.add_session(connection, "south", "teacher", MARK, MARK, START, START + timedelta(days=9))
     absence = Absence("a" * 32, "teacher", DAY, DAY + timedelta(days=3), MARK)
     directory.leave(editor, absence)
@@ -309,14 +309,14 @@ def test_a_school_sees_itself_as_far_as_one_sees_its_cases(person: str, tenants:
 
 
 def test_a_tree_is_walked_to_its_leaves_and_a_ring_once(tenants: Tenants) -> None:
-    with tenants.runtime.database.write() as connection:
+    with tenants.runtime.database.write_across() as connection:
         people.add_organisation(
             connection, Organisation("district", Text("区局", "District"), kind="bureau", parent="bureau")
         )
         connection.exec_driver_sql("UPDATE organisation SET parent = 'district' WHERE organisation = 'south'")
     shown = [item["organisation"] for item in organisations(tenants, tenants.bureau, "principal")]
     assert shown == ["bureau", "district", "south", "north"]
-    with tenants.runtime.database.write() as connection:
+    with tenants.runtime.database.write_across() as connection:
         connection.exec_driver_sql("UPDATE organisation SET parent = 'south' WHERE organisation = 'bureau'")
     assert [item["organisation"] for item in organisations(tenants, tenants.bureau, "principal")] == shown
 
@@ -326,10 +326,10 @@ def test_a_tree_is_walked_to_its_leaves_and_a_ring_once(tenants: Tenants) -> Non
 
 def in_the_north(tenants: Tenants, *roles: str) -> Actor:
     """The bureau's teacher, who is nobody special at home, as he is in the north with these grants."""
-    with tenants.runtime.database.write() as connection:
+    with tenants.runtime.database.write_across() as connection:
         for role in roles:
             people.give(connection, "north", "teacher@bureau", Grant(role))
-    with tenants.runtime.database.read() as connection:
+    with tenants.runtime.database.read_across() as connection:
         actor = people.actor(connection, "north", "teacher@bureau", DAY)
     assert actor is not None
     return actor
@@ -343,7 +343,7 @@ def test_of_a_school_a_bureau_sees_what_it_was_granted_there(
 ) -> None:
     actor = in_the_north(tenants, *roles)
     seen = visibility(actor, CATALOG.overseers)
-    with tenants.runtime.database.read() as connection:
+    with tenants.runtime.database.read_across() as connection:
         [here, there] = [cases.load(connection, school, "YH-2020-0001") for school in ("north", "south")]
     assert here is not None and there is not None
     assert may_see(here, seen) is sees

@@ -37,7 +37,7 @@ def a_report(school: School, title: str, key: str | None = None) -> Asked:
 @contextmanager
 def held(engine: Engine) -> Iterator[None]:
     """Nobody else can write meanwhile, so that commands gather behind the one that tries."""
-    with engine.database.write():
+    with engine.database.write_across():
         yield
 
 
@@ -126,7 +126,7 @@ def test_more_than_may_wait_are_refused_at_once(
     for thread in threads:
         thread.join()
     writer.stop()
-    with engine.database.read() as connection:
+    with engine.database.read_across() as connection:
         assert worklists.count(connection, Visibility("school", everything=True), Filter(), START) == 3
 
 
@@ -144,6 +144,6 @@ def test_stopping_carries_out_what_waits_and_takes_no_more(engine: Engine, schoo
     with pytest.raises(Busy):
         writer.ask(a_report(school, "too late"))
     assert not writer.alive
-    with engine.database.read() as connection:
+    with engine.database.read_across() as connection:
         seen = Visibility("school", everything=True)
         assert worklists.count(connection, seen, Filter(), START) == 1

@@ -106,7 +106,7 @@ def _watched(database: Database) -> Iterator[tuple[list[str], list[Write]]]:
     """Every statement from here on, and those that wrote, one `Write` for each statement."""
     seen: list[str] = []
     writes: list[Write] = []
-    watched = database.migration_engine()
+    watched = database.writers
 
     def after(_connection: Any, cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
         seen.append(statement)

@@ -63,7 +63,7 @@ def an_engine(database: Database) -> Engine:
 
 def _found(database: Database) -> School:
     school = a_school(database)
-    with database.write() as connection:
+    with database.write_across() as connection:
         photo = files.FileRecord(school.organisation, PHOTO, "image/jpeg", 1000, START)
         files.add(connection, photo, "person:repairer")
     return school

@@ -195,7 +195,7 @@ MAJOR = {
 def _found(school: "School") -> None:
     """Everything that is there on the first morning, in both schools."""
     at = school.clock.now()
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         for organisation in (HERE, THERE):
             people.add_organisation(connection, Organisation(organisation, Text("学校", "School")))
             calendars.add(connection, organisation, CALENDAR, at)
@@ -244,7 +244,7 @@ class School:
         return self
 
     def actor(self, person: str, organisation: str = HERE) -> Actor:
-        with self.engine.database.read() as connection:
+        with self.engine.database.read_across() as connection:
             found = people.actor(connection, organisation, person, self.clock.now().astimezone(SHANGHAI).date())
         assert found is not None
         return found
@@ -296,7 +296,7 @@ class School:
         owed = periods.Obligation(
             HERE, cycle, scope, date.fromisoformat(first), date.fromisoformat(last) if last else None
         )
-        with self.engine.database.write() as connection:
+        with self.engine.database.write_across() as connection:
             periods.owe(connection, owed)
 
     def tick(self) -> Ticked:
@@ -311,12 +311,12 @@ class School:
         return told
 
     def set_policy(self, workflow: str, **numbers: Any) -> int:
-        with self.engine.database.write() as connection:
+        with self.engine.database.write_across() as connection:
             return policies.set_(connection, HERE, workflow, numbers, "vera", self.clock.now())
 
     def revise(self, *days_off: date, organisation: str = HERE) -> Calendar:
         """The next version of the calendar: these days are off as well."""
-        with self.engine.database.write() as connection:
+        with self.engine.database.write_across() as connection:
             newest = calendars.newest(connection, organisation)
             assert newest is not None
             revised = newest.revised(add_days_off=days_off)
@@ -325,37 +325,37 @@ class School:
 
     def upload(self, sha256: str, organisation: str = HERE) -> str:
         record = files.FileRecord(organisation, sha256, "image/jpeg", 10, self.clock.now())
-        with self.engine.database.write() as connection:
+        with self.engine.database.write_across() as connection:
             files.add(connection, record, by="person:alice")
         return sha256
 
     # --- asking ------------------------------------------------------------------------------------------------------
 
     def case(self, number: str, organisation: str = HERE) -> Case:
-        with self.engine.database.read() as connection:
+        with self.engine.database.read_across() as connection:
             case = cases.load(connection, organisation, number)
         assert case is not None, f"there is no case {number}"
         return case
 
     def exists(self, number: str) -> bool:
-        with self.engine.database.read() as connection:
+        with self.engine.database.read_across() as connection:
             return cases.load(connection, HERE, number) is not None
 
     def events(self, number: str, organisation: str = HERE) -> list[Event]:
-        with self.engine.database.read() as connection:
+        with self.engine.database.read_across() as connection:
             return history.events_of(connection, organisation, number)
 
     def reminders(self, number: str) -> list[Event]:
         return [event for event in self.events(number) if event.type == "reminded"]
 
     def notices(self, number: str, reasons: Collection[str] = ()) -> list[Notice]:
-        with self.engine.database.read() as connection:
+        with self.engine.database.read_across() as connection:
             found = outbox.notices_of(connection, HERE, number)
         return [notice for notice in found if not reasons or notice.reason in reasons]
 
     def waiting(self, number: str) -> dict[str, datetime]:
         """The rungs on watch, soonest first."""
-        with self.engine.database.read() as connection:
+        with self.engine.database.read_across() as connection:
             return {rung: fire_at for _, rung, fire_at in timers.waiting(connection, HERE, number)}
 
     def rungs(self, number: str, generation: int | None = None) -> dict[str, str]:
@@ -363,16 +363,16 @@ class School:
         table = table_of(TimerRow)
         generation = self.case(number).generation if generation is None else generation
         here = (table.c.organisation == HERE, table.c.number == number, table.c.generation == generation)
-        with self.engine.database.read() as connection:
+        with self.engine.database.read_across() as connection:
             rows = connection.execute(select(table.c.rung, table.c.status).where(*here)).all()
         return {row.rung: row.status for row in rows}
 
     def periods(self, **which: Any) -> list[periods.PeriodRecord]:
-        with self.engine.database.read() as connection:
+        with self.engine.database.read_across() as connection:
             return periods.find(connection, HERE, **which)
 
     def count(self, row: type[SQLModel]) -> int:
-        with self.engine.database.read() as connection:
+        with self.engine.database.read_across() as connection:
             return int(connection.execute(select(func.count()).select_from(table_of(row))).scalar_one())
 
     # --- what must always hold ---------------------------------------------------------------------------------------
@@ -380,7 +380,7 @@ class School:
     def assert_history_holds(self, number: str) -> list[Event]:
         """The chain is whole, every commitment opens, time never runs back, and the events fold into the case."""
         events = self.events(number)
-        with self.engine.database.read() as connection:
+        with self.engine.database.read_across() as connection:
             envelopes = history.envelopes_of(connection, HERE, number)
             table = table_of(DisclosureRow)
             here = (table.c.organisation == HERE, table.c.number == number)

@@ -564,7 +564,7 @@ class Undone(Exception):
 @contextmanager
 def undone(database: Database) -> Iterator[Connection]:
     """A transaction of which nothing stays, so that every example finds the database empty."""
-    with suppress(Undone), database.write() as connection:
+    with suppress(Undone), database.write_across() as connection:
         yield connection
         raise Undone
 

@@ -183,7 +183,7 @@ def database(tmp_path_factory: pytest.TempPathFactory, kind: Kind) -> Iterator[D
 @contextlib.contextmanager
 def written(database: Database, directory: Directory) -> Iterator[Connection]:
     """The directory in the database, until the block ends."""
-    with contextlib.suppress(_UndoneError), database.write() as connection:
+    with contextlib.suppress(_UndoneError), database.write_across() as connection:
         for organisation in (HERE, BUREAU):
             people.add_organisation(connection, Organisation(organisation, NAME))
         for person in directory.people.values():

@@ -62,7 +62,7 @@ def run(number: str, note: str = "") -> FireTrigger:
 
 
 def refused_log(school: School, organisation: str = HERE) -> list[RefusalRecord]:
-    with school.engine.database.read() as connection:
+    with school.engine.database.read_across() as connection:
         return refusals.latest(connection, organisation)
 
 
@@ -119,7 +119,7 @@ class CannotCommit(Database):
     def __init__(self, url: str) -> None:
         super().__init__(url)
 
-        @event.listens_for(self.migration_engine(), "commit")
+        @event.listens_for(self.writers, "commit")
         def refuse(_: object) -> None:
             raise OperationalError("COMMIT", None, Exception("database or disk is full"))
 
@@ -130,7 +130,7 @@ def test_while_another_process_holds_the_file_the_group_is_answered_with_busy(
 ) -> None:
     monkeypatch.setattr("engine.store.database.BUSY_TIMEOUT_SECONDS", 0)
     other, ours = (Database(school.engine.database.url) for _ in range(2))
-    with other.write(), pytest.raises(Busy) as busy:
+    with other.write_across(), pytest.raises(Busy) as busy:
         handle(replace(school.engine, database=ours), [school.asked("bob", ERRAND_ASKED)])
     assert "Nothing changed" in busy.value.sentence("en")
     other.close()
@@ -271,7 +271,7 @@ def test_a_key_lives_for_thirty_days_and_not_longer(school: School) -> None:
     ],
 )
 def test_what_a_form_refers_to_has_to_exist_here(school: School, trigger: str, field: str, wrong: Any) -> None:
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         connection.execute(
             text(
                 "INSERT INTO person SELECT organisation, 'retired', name, department, locale, addresses, false, NULL, '', NULL FROM person WHERE person = 'alice' AND organisation = 'school'"
@@ -315,7 +315,7 @@ def test_the_files_a_step_needs_are_marked_as_used_by_its_case(school: School) -
     number = school.report(photos=[first])
     school.step("sam", number, "assign")
     school.step("alice", number, "fix", photos_after=[second])
-    with school.engine.database.read() as connection:
+    with school.engine.database.read_across() as connection:
         assert [files.cases_using(connection, HERE, sha) for sha in (first, second)] == [[number], [number]]
 
 
@@ -323,7 +323,7 @@ def test_a_refused_step_leaves_its_file_unused(school: School) -> None:
     photo = school.upload("b" * 64)
     number = school.assigned()
     school.outcome("bob", FireTrigger(number, "fix", {**STEPS["fix"], "photos_after": [photo]}))
-    with school.engine.database.read() as connection:
+    with school.engine.database.read_across() as connection:
         assert files.find(connection, HERE, photo) is not None
         assert files.cases_using(connection, HERE, photo) == []
 
@@ -421,7 +421,7 @@ def test_a_refusal_leaves_the_case_its_clock_and_the_outbox_as_they_were(school:
 @pytest.mark.parametrize("statement", ["UPDATE event SET actor = 'person:bob'", "DELETE FROM event"])
 def test_the_database_refuses_to_change_an_event(school: School, statement: str) -> None:
     number = school.closed()
-    with pytest.raises(IntegrityError, match="append-only"), school.engine.database.write() as connection:
+    with pytest.raises(IntegrityError, match="append-only"), school.engine.database.own() as connection:
         connection.exec_driver_sql(statement)
     school.assert_history_holds(number)
 
@@ -448,7 +448,7 @@ def test_every_kind_of_event_keeps_the_chain_whole_and_folds_into_the_case(schoo
 
 def test_an_envelope_carries_commitments_and_no_word_that_was_typed(school: School) -> None:
     number = school.report(title=TYPED)
-    with school.engine.database.read() as connection:
+    with school.engine.database.read_across() as connection:
         [envelope] = history.envelopes_of(connection, HERE, number)
     assert TYPED not in envelope.decode()
     assert "commitments" in json_of(envelope)
@@ -457,7 +457,7 @@ def test_an_envelope_carries_commitments_and_no_word_that_was_typed(school: Scho
 
 def test_two_equal_values_have_different_commitments(school: School) -> None:
     numbers = school.report(), school.report()
-    with school.engine.database.read() as connection:
+    with school.engine.database.read_across() as connection:
         digests = [json_of(history.envelopes_of(connection, HERE, n)[0])["commitments"]["data.title"] for n in numbers]
     assert digests[0] != digests[1]
 
@@ -852,7 +852,7 @@ def test_nobody_is_told_when_only_the_estimate_became_certain(school: School) ->
     number = school.at("2020-12-30 09:00").errand()
     before = school.case(number)
     assert before.clock is not None and before.clock.provisional
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         grown = replace(CALENDAR, version=2, known_until=date(2021, 12, 31))
         calendars.add(connection, HERE, grown, school.clock.now())
     done = school.do(system(HERE), Recompute(number))
@@ -883,7 +883,7 @@ def test_recomputing_keeps_a_receipt_that_is_still_to_be_asked_for(school: Schoo
 
 
 def test_a_school_without_a_calendar_is_told_to_load_one(school: School) -> None:
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         connection.exec_driver_sql("DELETE FROM calendar")
     assert school.count(CalendarRow) == 0
     outcome = school.outcome("bob", ERRAND_ASKED)
@@ -1030,6 +1030,6 @@ def test_the_same_commands_with_the_same_salts_make_the_same_bytes(tmp_path: Pat
         with a_school(tmp_path / name, kind, catalog=WITH_ERRANDS, seed=7) as school:
             school.engine = replace(school.engine, draw=random.Random(7).randbytes)
             number = school.closed()
-            with school.engine.database.read() as connection:
+            with school.engine.database.read_across() as connection:
                 chains.append(history.envelopes_of(connection, HERE, number))
     assert chains[0] == chains[1]

@@ -630,7 +630,7 @@ class Promises(RuleBasedStateMachine):
 
     @invariant()
     def memory_and_model_agree(self) -> None:
-        with self.school.engine.database.read() as connection:
+        with self.school.engine.database.read_across() as connection:
             rows = connection.execute(select(table_of(CaseRow).c.body)).scalars().all()
             timers = connection.execute(select(table_of(TimerRow))).all()
             outbox = connection.execute(select(table_of(OutboxRow).c.number, table_of(OutboxRow).c.sequence)).all()

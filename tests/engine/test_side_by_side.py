@@ -70,7 +70,7 @@ def test_what_was_refused_at_once_is_logged_once_each(school: School) -> None:
     number = school.errand()
     groups = [[school.asked("charlie", FireTrigger(number, "run", {}))] * 3 for _ in range(MANY)]
     assert kinds(at_once(school, groups)) == {Refused: 3 * MANY}
-    with school.engine.database.read() as connection:
+    with school.engine.database.read_across() as connection:
         assert refusals.count(connection, HERE) == 3 * MANY
 
 

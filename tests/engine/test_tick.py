@@ -103,7 +103,7 @@ def test_a_cycle_that_no_definition_has_any_more_is_left_alone(school: School) -
 
 
 def test_a_school_without_a_calendar_does_not_keep_the_others_from_ticking(school: School) -> None:
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         connection.exec_driver_sql("DELETE FROM calendar WHERE organisation = 'other'")
         periods.owe(connection, periods.Obligation(THERE, "dept_check_month", "HQC", date(2019, 12, 1)))
     school.owe("dept_check_month", "HQC", "2019-12-01")
@@ -115,7 +115,7 @@ def test_each_school_ticks_by_its_own_calendar(school: School) -> None:
         version=2, time_zone="Pacific/Auckland", days_off=frozenset(), working_weekend_days=frozenset(),
         known_from=date(2019, 1, 1), known_until=date(2020, 12, 31),
     )  # fmt: skip
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         calendars.add(connection, THERE, eastern, school.clock.now())
         for organisation in (HERE, THERE):
             periods.owe(connection, periods.Obligation(organisation, "dept_check_month", "HQC", date(2020, 1, 1)))
@@ -219,7 +219,7 @@ def test_a_stale_generation_is_idle(school: School) -> None:
 def _caught_by_a_tick(school: School, at: str, numbers: Collection[str]) -> list[Asked]:
     """The commands a tick was about to hand over when something else came first."""
     school.at(at)
-    with school.engine.database.read() as connection:
+    with school.engine.database.read_across() as connection:
         due = timers.due(connection, school.clock.now(), ticking.GROUP)
     return [
         Asked(system(organisation), Remind(number, generation, rungs))
@@ -321,7 +321,7 @@ def test_a_failing_command_does_not_block_the_rest_and_is_tried_again(school: Sc
 
 def test_a_case_whose_definition_is_gone_does_not_keep_the_others_from_being_reminded(school: School) -> None:
     lost, number = school.errand(), school.errand()
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         cases = table_of(CaseRow)
         body = school.case(lost).to_json() | {"version": 99}
         connection.execute(update(cases).where(cases.c.number == lost).values(body=body))
@@ -333,7 +333,7 @@ def test_a_case_whose_definition_is_gone_does_not_keep_the_others_from_being_rem
 
 
 def test_a_period_that_could_not_be_opened_is_not_passed_over(school: School) -> None:
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         connection.exec_driver_sql("DELETE FROM department WHERE code = 'HQC' AND organisation = 'school'")
     school.owe("dept_check_month", "HQC", "2019-12-01")
     for _ in range(2):
@@ -342,7 +342,7 @@ def test_a_period_that_could_not_be_opened_is_not_passed_over(school: School) ->
         assert isinstance(error, InvalidInput), "a refusal that nobody was there to read"
     school.at("2020-01-02 08:00")
     assert keys(school) == [], "nobody can inspect a department that is not there"
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         people.add_department(connection, Department(HERE, "HQC", Text("总务后勤处", "Logistics")))
     assert school.tick().opened == 2
     assert keys(school) == ["2019-12", "2020-01"]

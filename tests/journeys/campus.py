@@ -131,24 +131,24 @@ class Campus:
     # --- the directory ---
 
     def give(self, who: str, role: str, scope: str = WHOLE_ORGANISATION, **dates: date) -> None:
-        with self.runtime.database.write() as connection:
+        with self.runtime.database.write_across() as connection:
             people.give(connection, SCHOOL, who, Grant(role, scope, **dates))
 
     def withdraw(self, who: str, role: str, last_day: date) -> None:
-        with self.runtime.database.write() as connection:
+        with self.runtime.database.write_across() as connection:
             people.withdraw(connection, SCHOOL, who, role, WHOLE_ORGANISATION, last_day)
 
     def away(self, who: str, delegate: str | None, days: int = 9, *duties: str) -> None:
         absence = Absence(f"of-{who}", who, self.today, self.today + timedelta(days=days), delegate, frozenset(duties))
-        with self.runtime.database.write() as connection:
+        with self.runtime.database.write_across() as connection:
             people.add_absence(connection, SCHOOL, absence)
 
     def link(self, *accounts: tuple[str, str]) -> None:
-        with self.runtime.database.write() as connection:
+        with self.runtime.database.write_across() as connection:
             people.link(connection, accounts)
 
     def move(self, who: str, department: str) -> None:
-        with self.runtime.database.write() as connection:
+        with self.runtime.database.write_across() as connection:
             person = people.person(connection, SCHOOL, who)
             assert person is not None
             people.update_person(connection, Person(SCHOOL, who, person.name, department, post=person.post))
@@ -156,7 +156,7 @@ class Campus:
     def seat(self, *members: str) -> None:
         """The acceptance group, member by member."""
         seats = tuple(Seat("person", member) for member in members)
-        with self.runtime.database.write() as connection:
+        with self.runtime.database.write_across() as connection:
             people.set_group(
                 connection, SCHOOL, Group("acceptance_group", Text("验收组", "Acceptance group"), seats, 2)
             )
@@ -175,7 +175,7 @@ class Campus:
     def record(self, path: str) -> tuple[list[bytes], int]:
         """The case's events to the byte, and how many notices were ever written."""
         number = path.rsplit("/", 1)[1]
-        with self.runtime.database.read() as connection:
+        with self.runtime.database.read_across() as connection:
             notices = outbox.notices_of(connection, SCHOOL, number)
             return history.envelopes_of(connection, SCHOOL, number), len(notices)
 
@@ -185,7 +185,7 @@ def a_campus(folder: Path, kind: Kind) -> Iterator[Campus]:
     """Monday 2 March 2020, nine in the morning."""
     logs.configure("warning", "console")
     runtime = a_runtime(folder / "data", kind, catalog=CATALOG)
-    with runtime.database.write() as connection:
+    with runtime.database.write_across() as connection:
         people.add_organisation(connection, Organisation("bureau", Text("市教育局", "Bureau"), kind="bureau"))
         people.add_organisation(connection, Organisation(SCHOOL, Text("示范学校", "School"), parent="bureau"))
         calendars.add(connection, SCHOOL, a_calendar(), START)

@@ -39,7 +39,7 @@ def waiting(campus: Campus, who: str) -> dict[str, str | None]:
 
 def told(campus: Campus, path: str, role: str = "principal") -> list[str]:
     """Whom a message about the case to the holder of this post would reach this day."""
-    with campus.runtime.database.read() as connection:
+    with campus.runtime.database.read_across() as connection:
         found = people.recipients(connection, SCHOOL, path.rsplit("/", 1)[1], (role,), campus.today)
     return [recipient.person for recipient in found]
 
@@ -65,7 +65,7 @@ def test_all_wait_for_the_new_one_and_none_for_the_old(campus: Campus) -> None:
     refused = campus.post("principal", f"{paths[0]}/approve", **OPINION)
     assert (refused.status_code, refused.json()["code"]) == (404, "unknown_case"), "without a role he sees none of them"
     assert {path: campus.record(path) for path in paths} == before, "history is what it was, to the byte"
-    with campus.runtime.database.read() as connection:
+    with campus.runtime.database.read_across() as connection:
         for number in numbers:
             assert not verify_chain(history.envelopes_of(connection, SCHOOL, number), organisation=SCHOOL, case=number)
 
@@ -121,7 +121,7 @@ def test_who_was_principal_is_told_in_words_that_he_no_longer_is(campus: Campus)
 
 def ledger(campus: Campus) -> dict[str, Any]:
     content = io.BytesIO()
-    with campus.runtime.database.read() as connection:
+    with campus.runtime.database.read_across() as connection:
         write_ledger(connection, campus.runtime.engine.catalog, SCHOOL, campus.runtime.clock.now(), content)
     sheet = openpyxl.load_workbook(io.BytesIO(content.getvalue())).active
     assert sheet is not None
@@ -147,7 +147,7 @@ def test_an_approver_away_with_a_delegate_is_represented_and_both_are_shown(camp
     english = campus.client.get(f"{path}/events", headers=campus.headers("teacher") | {"Accept-Language": "en"})
     assert english.json()["items"][-1]["by"] == "安稳办主任 on behalf of 分管安全副校长"
     assert ledger(campus)["销号人"] == "姓名-head 代 姓名-vice"
-    with campus.runtime.database.read() as connection:
+    with campus.runtime.database.read_across() as connection:
         [told_of] = [
             n
             for n in outbox.notices_of(connection, SCHOOL, number)

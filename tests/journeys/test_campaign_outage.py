@@ -35,7 +35,7 @@ def at_the_return(connection: Connection) -> list[Event]:
 
 
 def test_each_case_gets_one_message_for_all_it_missed(after_outage: Database) -> None:
-    with after_outage.read() as connection:
+    with after_outage.read_across() as connection:
         told = at_the_return(connection)
         messages = [
             [n for n in outbox.notices_of(connection, ORGANISATION, event.case) if n.sequence == event.sequence]
@@ -50,7 +50,7 @@ def test_each_case_gets_one_message_for_all_it_missed(after_outage: Database) ->
 
 
 def test_the_highest_rung_is_told_to_everyone_the_missed_ones_would_have_reached(after_outage: Database) -> None:
-    with after_outage.read() as connection:
+    with after_outage.read_across() as connection:
         told = [event for event in at_the_return(connection) if not event.data["rung"].startswith("receipt")]
         missed = [event for event in told if event.data["skipped"]]
         then = [history.as_of(connection, ORGANISATION, event.case, event.sequence)[0] for event in missed]
@@ -66,7 +66,7 @@ def test_the_highest_rung_is_told_to_everyone_the_missed_ones_would_have_reached
 
 
 def test_what_was_skipped_is_on_record_and_told_never_again(after_outage: Database) -> None:
-    with after_outage.read() as connection:
+    with after_outage.read_across() as connection:
         for event in at_the_return(connection):
             case, _ = history.as_of(connection, ORGANISATION, event.case, event.sequence)
             rows = connection.exec_driver_sql(
@@ -85,7 +85,7 @@ def test_what_was_skipped_is_on_record_and_told_never_again(after_outage: Databa
 
 @pytest.mark.parametrize("month", ["2020-02", "2020-03"])
 def test_the_periods_of_the_outage_exist_once_each(after_outage: Database, month: str) -> None:
-    with after_outage.read() as connection:
+    with after_outage.read_across() as connection:
         found = periods.find(connection, ORGANISATION, cycle=CYCLE, key=month)
         inspections = worklists.all_cases(
             connection, Visibility(ORGANISATION, everything=True), Filter(workflow="inspection"), ENDED
@@ -97,7 +97,7 @@ def test_the_periods_of_the_outage_exist_once_each(after_outage: Database, month
 
 def test_nothing_is_told_twice_at_the_tick_that_follows(after_outage: Database) -> None:
     noon = RETURNED + timedelta(hours=4, minutes=14)
-    with after_outage.read() as connection:
+    with after_outage.read_across() as connection:
         again = [event for event in history.reminders(connection, ORGANISATION) if event.recorded_at == noon]
         deliveries = connection.exec_driver_sql(
             "SELECT notice, addressee, channel, count(*) FROM delivery GROUP BY 1, 2, 3 HAVING count(*) > 1"

@@ -197,7 +197,7 @@ def killed_in_the_middle(place: Place, school: School, number: int, moment: int)
 
 def check_acknowledged(database: Database, school: School, clients: Clients) -> None:
     """Before anybody retries: each acknowledged command left its event, and the case carries what was said."""
-    with database.read() as connection:
+    with database.read_across() as connection:
         for command in clients.sent:
             if command.answer is None:
                 continue
@@ -233,7 +233,7 @@ def retry_everything(
 def check_once(database: Database, school: School, number: int, expected: Counter[str]) -> None:
     """Every command of the round, acknowledged or lost on the way, happened once after its retry."""
     everything = Visibility(school.organisation, everything=True)
-    with database.read() as connection:
+    with database.read_across() as connection:
         found = worklists.all_cases(connection, everything, Filter(workflow="hazard"), datetime.now(UTC))
     mine = re.compile(rf"r{number}-")
     assert Counter(c.title for c in found if mine.match(c.title)) == Counter(
@@ -245,7 +245,7 @@ def check_all_whole(database: Database, school: School) -> None:
     """No command is half applied: chain, case, events, notices and numbers agree, in every case of all rounds."""
     here = school.organisation
     everything = Visibility(here, everything=True)
-    with database.read() as connection:
+    with database.read_across() as connection:
         found = worklists.all_cases(connection, everything, Filter(workflow="hazard"), datetime.now(UTC))
         for case in found:
             assert (

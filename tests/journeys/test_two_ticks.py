@@ -31,7 +31,7 @@ from workflows import CATALOG
 
 database = Database(sys.argv[1])
 engine = Engine(database, CATALOG, SimulatedClock(datetime.fromisoformat(sys.argv[2])))
-with database.read():
+with database.read_across():
     print("ready", flush=True)
 sys.stdin.readline()
 ticked = tick(engine)
@@ -87,7 +87,7 @@ def test_two_processes_that_tick_at_once_tell_each_rung_and_open_each_period_onc
         )
     periods = Counter((period.scope, period.key) for period in school.periods())
     assert set(periods.values()) == {1}
-    with school.engine.database.read() as connection:
+    with school.engine.database.read_across() as connection:
         ids = connection.execute(select(table_of(OutboxRow).c.id)).scalars().all()
     assert len(ids) == len(set(ids))
     for number in numbers:

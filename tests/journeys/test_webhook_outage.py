@@ -92,7 +92,7 @@ def report_hazards(runtime: Runtime) -> set[str]:
 
 
 def statuses(database: Database) -> Counter[str]:
-    with database.read() as connection:
+    with database.read_across() as connection:
         return Counter(delivery.status for delivery in deliveries.list_deliveries(connection, "school"))
 
 

@@ -200,7 +200,7 @@ class Post:
         return InboxChannel(self.database, self.clock)
 
     def deliveries(self, **which: Any) -> list[Delivery]:
-        with self.database.read() as connection:
+        with self.database.read_across() as connection:
             return list_deliveries(connection, "school", limit=1000, **which)
 
     def statuses(self) -> dict[str, int]:

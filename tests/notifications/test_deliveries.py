@@ -14,7 +14,7 @@ def test_deliveries_are_listed_latest_first_page_by_page(post: Post) -> None:
         post.worker().plan()
         if n % 2:
             post.clock.advance(timedelta(minutes=1))
-    with post.database.read() as connection:
+    with post.database.read_across() as connection:
         whole = deliveries.list_deliveries(connection, "school")
         pages = []
         after = None
@@ -43,12 +43,12 @@ def test_deliveries_are_found_by_case_person_and_status(post: Post) -> None:
     assert len(post.deliveries(case="YH-2020-0001")) == 2
     assert len(post.deliveries(person="bob")) == 1
     assert len(post.deliveries(status="waiting")) == 1
-    with post.database.read() as connection:
+    with post.database.read_across() as connection:
         assert deliveries.list_deliveries(connection, "other") == []
 
 
 def test_figures_say_how_much_is_where_and_since_when_something_is_stuck(post: Post) -> None:
-    with post.database.read() as connection:
+    with post.database.read_across() as connection:
         nothing = deliveries.figures(connection, "school", post.clock.now())
     assert (nothing.depth, nothing.oldest_stuck_since) == ({}, None)
 
@@ -57,7 +57,7 @@ def test_figures_say_how_much_is_where_and_since_when_something_is_stuck(post: P
     post.outbox.write(a_notice("YH-2020-0001"), a_notice("YH-2020-0002", how="digest"))
     post.worker().run_once()
     post.clock.advance(timedelta(seconds=10))
-    with post.database.read() as connection:
+    with post.database.read_across() as connection:
         some = deliveries.figures(connection, "school", post.clock.now())
         assert deliveries.figures(connection, None, post.clock.now()) == some
         assert deliveries.figures(connection, "other", post.clock.now()) == nothing
@@ -69,5 +69,5 @@ def test_a_status_that_nobody_knows_is_refused_by_the_database(post: Post) -> No
     post.outbox.write(a_notice())
     post.worker().plan()
     assert "lost" not in STATUSES
-    with pytest.raises(IntegrityError, match="ck_delivery_status"), post.database.write() as connection:
+    with pytest.raises(IntegrityError, match="ck_delivery_status"), post.database.write_across() as connection:
         connection.exec_driver_sql("UPDATE delivery SET status = 'lost'")

@@ -56,7 +56,7 @@ def test_nothing_is_lost_and_nothing_has_two_names(kind: Kind, history: list[Ste
             elif step == "wait":
                 post.clock.advance(timedelta(minutes=number * number))
             else:
-                with post.database.write() as connection:
+                with post.database.write_across() as connection:
                     deliveries.redrive(connection, "school", None, post.clock.now())
 
         # so far: every planned delivery is in one of the known places, under its one name

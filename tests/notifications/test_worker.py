@@ -103,7 +103,7 @@ def test_one_failing_channel_delays_no_other(post: Post) -> None:
     post.outbox.write(*some_notices(5))
     post.worker(down, post.channel, post.inbox()).run_once()
     assert len(post.channel.arrived) == 5
-    with post.database.read() as connection:
+    with post.database.read_across() as connection:
         assert len(deliveries.inbox_of(connection, "school", "alice")) == 5
 
 
@@ -142,7 +142,7 @@ def test_a_permanent_refusal_is_dead_in_sight_and_redrive_sends_it_under_the_sam
     post.channel.behaviour = "up"
     post.clock.advance(timedelta(days=30))
     assert post.worker().run_once() == RoundResult(), "a dead letter does not move by itself"
-    with post.database.write() as connection:
+    with post.database.write_across() as connection:
         assert deliveries.redrive(connection, "school", [dead.id], post.clock.now()) == 1
     assert post.worker().run_once().direct == 1
     assert post.channel.tries == [dead.id, dead.id]
@@ -153,7 +153,7 @@ def test_redrive_of_another_school_touches_nothing(post: Post) -> None:
     post.channel.behaviour = "refuses"
     post.outbox.write(a_notice())
     post.worker().run_once()
-    with post.database.write() as connection:
+    with post.database.write_across() as connection:
         assert deliveries.redrive(connection, "other", None, post.clock.now()) == 0
 
 
@@ -246,7 +246,7 @@ def test_a_notice_to_nobody_is_seen_as_unreachable_and_redrive_resolves_it_again
     assert (nobody.status, nobody.answer) == ("unreachable", "nobody is principal here")
 
     def redrive() -> None:
-        with post.database.write() as connection:
+        with post.database.write_across() as connection:
             assert deliveries.redrive(connection, "school", None, post.clock.now()) == 1
 
     redrive()
@@ -273,7 +273,7 @@ def test_a_notice_that_cannot_be_planned_is_in_sight_and_stops_no_other(post: Po
     [broken] = post.deliveries(dead=True)
     assert broken.answer is not None
     assert "does not understand this audience" in broken.answer
-    with post.database.write() as connection:
+    with post.database.write_across() as connection:
         deliveries.redrive(connection, "school", None, post.clock.now())
     post.worker().run_once()
     assert post.statuses() == {"unreachable": 1, "sent": 1}
@@ -398,7 +398,7 @@ def test_whoever_is_in_charge_again_gets_it_after_all(post: Post) -> None:
     post.outbox.write(a_notice(how="digest", reason="escalation", audience=("dept_head",)))
     post.worker().run_once()
     post.directory.holders["dept_head"] = [CHARLIE]
-    with post.database.write() as connection:
+    with post.database.write_across() as connection:
         [line] = deliveries.due_lines(connection, "robot", "school", "bob", local("2020-01-16 07:45"))
         deliveries.withdraw(connection, [line], "somebody else is in charge now")
         worker = post.worker()
@@ -420,7 +420,7 @@ def test_a_dead_digest_is_redriven_whole(post: Post) -> None:
     post.outbox.write(*some_notices(3, how="digest"))
     at_0745(post, "2020-01-16").run_once()
     one = post.deliveries(dead=True)[0]
-    with post.database.write() as connection:
+    with post.database.write_across() as connection:
         assert deliveries.redrive(connection, "school", [one.id], post.clock.now()) == 3
     post.channel.behaviour = "up"
     post.worker().run_once()

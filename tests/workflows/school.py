@@ -109,20 +109,20 @@ class School:
         return ticked
 
     def load_calendar(self, calendar: Calendar) -> None:
-        with self.engine.database.write() as connection:
+        with self.engine.database.write_across() as connection:
             calendars.add(connection, ORGANISATION, calendar, self.clock.now())
 
     def set_policy(self, workflow: str, **numbers: Any) -> None:
         definition = CATALOG.get(workflow)
         assert definition is not None
-        with self.engine.database.write() as connection:
+        with self.engine.database.write_across() as connection:
             checked = definition.checked_policy(numbers)
             policies.set_(connection, ORGANISATION, workflow, checked, "vice", self.clock.now())
 
     # --- people and their steps ---------------------------------------------------------------------------------------
 
     def actor(self, who: str, on_behalf_of: str | None = None) -> Actor:
-        with self.engine.database.read() as connection:
+        with self.engine.database.read_across() as connection:
             today = self.clock.now().astimezone(SHANGHAI).date()
             actor = people.actor(connection, ORGANISATION, who, today)
         assert actor is not None, who
@@ -198,38 +198,38 @@ class School:
     def waiting_for(self, who: str) -> list[str]:
         """The numbers on this person's list of what waits for him."""
         actor = self.actor(who)
-        with self.engine.database.read() as connection:
+        with self.engine.database.read_across() as connection:
             listed = worklists.waiting_for(connection, visibility(actor, CATALOG.overseers), actor)
         return [case.number for case in listed]
 
     def case(self, number: str) -> Case:
-        with self.engine.database.read() as connection:
+        with self.engine.database.read_across() as connection:
             case = cases.load(connection, ORGANISATION, number)
         assert case is not None, number
         return case
 
     def events(self, case: Case) -> list[Event]:
-        with self.engine.database.read() as connection:
+        with self.engine.database.read_across() as connection:
             return history.events_of(connection, ORGANISATION, case.number)
 
     def notices(self, case: Case, reason: str | None = None) -> list[Notice]:
-        with self.engine.database.read() as connection:
+        with self.engine.database.read_across() as connection:
             found = outbox.notices_of(connection, ORGANISATION, case.number)
         return [notice for notice in found if reason in (None, notice.reason)]
 
     def timers(self, case: Case) -> list[tuple[int, str, datetime]]:
-        with self.engine.database.read() as connection:
+        with self.engine.database.read_across() as connection:
             return timers.waiting(connection, ORGANISATION, case.number)
 
     def rungs(self, case: Case) -> list[str]:
         return [rung for _, rung, _ in self.timers(case)]
 
     def periods(self, key: str | None = None) -> list[periods.PeriodRecord]:
-        with self.engine.database.read() as connection:
+        with self.engine.database.read_across() as connection:
             return periods.find(connection, ORGANISATION, cycle=CYCLE, key=key)
 
     def owes_inspections(self, *departments: str, first_day: date) -> None:
-        with self.engine.database.write() as connection:
+        with self.engine.database.write_across() as connection:
             for department in departments:
                 periods.owe(connection, periods.Obligation(ORGANISATION, CYCLE, department, first_day))
 
@@ -244,7 +244,7 @@ FIVE_ITEMS: dict[str, Any] = {
 
 
 def _found(database: Database) -> None:
-    with database.write() as connection:
+    with database.write_across() as connection:
         people.add_organisation(connection, Organisation(ORGANISATION, Text("某校", "A school")))
         calendars.add(connection, ORGANISATION, CALENDAR_V1, local("2019-12-01 08:00"))
         for code, name in DEPARTMENTS.items():

@@ -51,14 +51,14 @@ Story = Callable[[School], Attempt]
 
 def linked(school: School, one: str, other: str) -> "Then":
     """The two accounts are one human being's."""
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         people.link(connection, [(ORGANISATION, one), (ORGANISATION, other)])
     return Then(school)
 
 
 def moved(school: School, who: str, department: str) -> "Then":
     """He belongs to another department now; his roles are as they were."""
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         person = people.person(connection, ORGANISATION, who)
         assert person is not None
         people.update_person(connection, replace(person, department=department))

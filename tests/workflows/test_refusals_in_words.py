@@ -136,7 +136,7 @@ def test_a_case_gives_its_reader_each_step_or_the_words_why_not(state: str, scho
     workflow = CATALOG.of(case)
     steps = [t.trigger for t in workflow.transitions if case.state in t.sources]
     for who in PEOPLE:
-        with school.engine.database.read() as connection:
+        with school.engine.database.read_across() as connection:
             offered = offers(school.engine, connection, [school.actor(who)], case)
         assert [offer.transition.trigger for offer in offered] == steps
         for offer in offered:
@@ -149,7 +149,7 @@ def test_a_case_gives_its_reader_each_step_or_the_words_why_not(state: str, scho
 def test_whoever_is_said_to_be_able_is_offered_the_step(state: str, school: School) -> None:
     """`could` is kept: each it names may take the step, or only a fact of the case stands in his way."""
     case = STATES[state](school)
-    with school.engine.database.read() as connection:
+    with school.engine.database.read_across() as connection:
         for offer in offers(school.engine, connection, [school.actor("charlie")], case):
             if not isinstance(offer.why_not, NotAllowed):
                 continue

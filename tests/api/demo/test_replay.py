@@ -27,13 +27,13 @@ def hazards(connection: Connection) -> list[Case]:
 
 
 def removed(database: Database) -> int:
-    with database.read() as connection:
+    with database.read_across() as connection:
         counted: int = figures(connection, ORGANISATION, ENDED)["figures"]["hazards_removed_in_winter_break"]
         return counted
 
 
 def group_of_nine(database: Database) -> list[Case]:
-    with database.read() as connection:
+    with database.read_across() as connection:
         return [case for case in hazards(connection) if case.facts.get("source") == "group"]
 
 
@@ -46,7 +46,7 @@ def test_nine_hazards_were_removed_in_the_winter_break(campaign: Played) -> None
 
 def test_two_drills_were_held_on_the_documents_days(campaign: Played, campaign_database: Database) -> None:
     assert campaign.counted["figures"]["drills_held"] == 2
-    with campaign_database.read() as connection:
+    with campaign_database.read_across() as connection:
         drills = worklists.all_cases(connection, EVERYTHING, Filter(workflow="drill"), ENDED)
     assert [drill.facts["held_on"] for drill in drills] == ["2019-11-28", "2019-12-27"]
     assert all(drill.state == "closed" and drill.facts["problems_found"] for drill in drills)
@@ -76,7 +76,7 @@ def test_people_are_late_now_and_then_so_reminders_and_escalations_really_fire(c
 def test_the_ledger_holds_every_sample_and_what_rounds_and_drills_found(
     campaign: Played, campaign_database: Database
 ) -> None:
-    with campaign_database.read() as connection:
+    with campaign_database.read_across() as connection:
         found = hazards(connection)
     assert campaign.counted["figures"]["hazards_found"] == len(found)
     assert campaign.counted["figures"]["hazards_closed"] == sum(case.state == "closed" for case in found)
@@ -87,7 +87,7 @@ def test_the_ledger_holds_every_sample_and_what_rounds_and_drills_found(
 
 
 def test_every_twist_of_the_ledger_leaves_its_mark(campaign_database: Database) -> None:
-    with campaign_database.read() as connection:
+    with campaign_database.read_across() as connection:
         found = hazards(connection)
     counters = [case.counters for case in found]
     assert any(counted.get("extended") for counted in counters)
@@ -107,7 +107,7 @@ def test_the_nine_are_counted_from_the_cases_so_an_altered_history_gives_another
 ) -> None:
     nine = group_of_nine(campaign_database)
     assert len(nine) == len(GROUP) == removed(campaign_database) == 9
-    with campaign_database.write() as connection:
+    with campaign_database.write_across() as connection:
         connection.exec_driver_sql("DROP TRIGGER event_no_update")
         connection.exec_driver_sql(
             "UPDATE event SET recorded_at = '2020-02-20 07:00:00.000000' WHERE number = ? AND trigger = 'fix'",
@@ -123,7 +123,7 @@ def test_the_nine_are_counted_from_the_cases_so_an_altered_history_gives_another
 )
 def test_each_clause_of_the_definition_counts(campaign_database: Database, column: str, value: str) -> None:
     number = group_of_nine(campaign_database)[0].number
-    with campaign_database.write() as connection:
+    with campaign_database.write_across() as connection:
         connection.exec_driver_sql(
             "UPDATE case_record SET body = json_set(body, ?, ?) WHERE number = ?", (column, value, number)
         )
@@ -134,7 +134,7 @@ def test_each_clause_of_the_definition_counts(campaign_database: Database, colum
 
 
 def test_every_history_of_the_demo_is_chained_and_folds_into_its_case(campaign_database: Database) -> None:
-    with campaign_database.read() as connection:
+    with campaign_database.read_across() as connection:
         every = worklists.all_cases(connection, EVERYTHING, Filter(), ENDED)
         for case in every:
             envelopes = history.envelopes_of(connection, ORGANISATION, case.number)
@@ -145,7 +145,7 @@ def test_every_history_of_the_demo_is_chained_and_folds_into_its_case(campaign_d
 
 def test_every_step_was_taken_by_the_person_who_would_take_it(campaign_database: Database) -> None:
     known = {f"person:{post.person}" for post in posts()} | {"system"}
-    with campaign_database.read() as connection:
+    with campaign_database.read_across() as connection:
         actors = set(connection.exec_driver_sql("SELECT DISTINCT actor FROM event").scalars())
         own = connection.exec_driver_sql(
             "SELECT count(*) FROM event a JOIN event f USING (organisation, number, actor) "
@@ -181,7 +181,7 @@ def test_the_second_calendar_takes_back_what_the_notice_took_back(day: date, fir
 
 def test_deadlines_fell_on_worked_weekends_and_never_on_the_festival(campaign_database: Database) -> None:
     calendar = first_calendar()
-    with campaign_database.read() as connection:
+    with campaign_database.read_across() as connection:
         events = [
             event
             for case in hazards(connection)

@@ -20,13 +20,13 @@ DAY = date(2020, 1, 15)
     ],
 )
 def test_who_holds_a_role(role: str, some: set[str], how_many: int, campaign_database: Database) -> None:
-    with campaign_database.read() as connection:
+    with campaign_database.read_across() as connection:
         held = {person for person, _ in people.holders(connection, ORGANISATION, role, DAY)}
     assert some <= held and len(held) == how_many
 
 
 def test_everybody_has_a_post_and_it_names_no_department(campaign_database: Database) -> None:
-    with campaign_database.read() as connection:
+    with campaign_database.read_across() as connection:
         posts = {person.person: person.post for person in people.people(connection, ORGANISATION)}
     assert all(posts.values())
     assert (posts["sxc.safety"], posts["sxc.head"], posts["vp.safety"]) == (

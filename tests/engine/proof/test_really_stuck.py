@@ -119,14 +119,14 @@ class Play:
     def __init__(self, folder: Path, kind: Kind, school: Directory) -> None:
         self.clock = SimulatedClock(START)
         self.engine: Engine = an_engine(folder, kind, self.clock, CATALOG)
-        with self.engine.database.write() as connection:
+        with self.engine.database.write_across() as connection:
             write_down(connection, school)
             files.add(connection, files.FileRecord("school", PHOTO, "image/png", 1, START), "person:xb5_teacher")
         self.number = ""
 
     def take(self, step: Step, workflow: str) -> None:
         who, trigger, data = step
-        with self.engine.database.read() as connection:
+        with self.engine.database.read_across() as connection:
             actor = people.actor(connection, "school", who, START.date())
         assert actor is not None
         command = OpenCase(workflow, data) if trigger == "open" else FireTrigger(self.number, trigger, data)
@@ -135,7 +135,7 @@ class Play:
         self.number = done.case.number
 
     def case(self) -> Case:
-        with self.engine.database.read() as connection:
+        with self.engine.database.read_across() as connection:
             case = cases.load(connection, "school", self.number)
         assert case is not None
         return case
@@ -147,7 +147,7 @@ class Play:
         loop = self.engine.catalog.of(case)
         found: dict[str, list[str]] = {}
         today = self.clock.now().date()
-        with self.engine.database.read() as connection:
+        with self.engine.database.read_across() as connection:
             directory = people.directory(connection, "school")
             for person in directory.people:
                 actors = people.actors(connection, "school", person, today)
@@ -185,7 +185,7 @@ def test_nobody_present_can_take_the_case_on(
         play.take(step, workflow)
     if not story:
         assert tick(play.engine).opened == 1
-        with play.engine.database.read() as connection:
+        with play.engine.database.read_across() as connection:
             [waiting] = worklists.all_open(connection, Visibility("school", everything=True), Filter(), START)
         play.number = waiting.number
     play.clock.advance(timedelta(days=days))

@@ -23,7 +23,7 @@ def database(tmp_path: Path, kind: Kind) -> Iterator[Database]:
     made = a_database(tmp_path, kind)
     a_school(made)
     a_school(made, "south")
-    with made.write() as connection:
+    with made.write_across() as connection:
         accounts.add_session(connection, "school", "teacher", SECRET, "phone", START, START + WEEK)
     yield made
     made.close()
@@ -39,14 +39,14 @@ def database(tmp_path: Path, kind: Kind) -> Iterator[Database]:
 def test_a_session_is_found_by_its_secret_while_it_lives(
     secret: str, later: timedelta, found: bool, database: Database
 ) -> None:
-    with database.read() as connection:
+    with database.read_across() as connection:
         session = accounts.session(connection, secret, START + later, IDLE)
     assert (session is not None) is found
 
 
 def test_use_keeps_a_session_alive_and_not_beyond_its_end(database: Database) -> None:
     at = START
-    with database.write() as connection:
+    with database.write_across() as connection:
         while (session := accounts.session(connection, SECRET, at, IDLE)) is not None:
             accounts.saw(connection, session, at)
             at += timedelta(hours=11)
@@ -54,7 +54,7 @@ def test_use_keeps_a_session_alive_and_not_beyond_its_end(database: Database) ->
 
 
 def test_sessions_end_one_by_one_all_or_all_but_one_and_never_another_one_s(database: Database) -> None:
-    with database.write() as connection:
+    with database.write_across() as connection:
         for number, person in enumerate(("teacher", "teacher", "teacher2")):
             accounts.add_session(connection, "school", person, f"secret {number}", "", START, START + WEEK)
         accounts.add_session(connection, "south", "teacher", "south", "", START, START + WEEK)
@@ -72,7 +72,7 @@ def test_sessions_end_one_by_one_all_or_all_but_one_and_never_another_one_s(data
 
 def test_tries_are_counted_by_source_taken_back_and_forgotten(database: Database) -> None:
     at = START + timedelta(minutes=2)
-    with database.write() as connection:
+    with database.write_across() as connection:
         for minute in range(3):
             accounts.count_tries(connection, {"a": START, "b": START}, START + timedelta(minutes=minute))
         accounts.take_tries_back(connection, ["b"])
@@ -96,7 +96,7 @@ def test_tries_are_counted_by_source_taken_back_and_forgotten(database: Database
 def test_whom_a_name_means(
     named: str, organisation: str | None, found: tuple[str, str] | None, database: Database
 ) -> None:
-    with database.write() as connection:
+    with database.write_across() as connection:
         people.add_person(connection, Person("school", "alice", "教师", staff_number="T1"))
         people.add_person(connection, Person("school", "gone", "教师", active=False, staff_number="T2"))
         assert accounts.account(connection, named, organisation) == found

@@ -12,7 +12,7 @@ ANSWER = Answer("h" * 64, "X-2019-0001", 3)
 
 
 def test_a_key_stands_for_its_answer_until_its_thirty_days_are_over(school: School) -> None:
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         answers.keep(connection, *WHOSE, ANSWER, NOW)
         assert answers.find(connection, *WHOSE, NOW + timedelta(days=30, microseconds=-1)) == ANSWER
         assert answers.find(connection, *WHOSE, NOW + timedelta(days=30)) is None
@@ -30,14 +30,14 @@ def test_a_key_stands_for_its_answer_until_its_thirty_days_are_over(school: Scho
 def test_a_key_is_one_schools_one_persons_and_one_routes(
     school: School, organisation: str, principal: str, route: str, key: str
 ) -> None:
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         answers.keep(connection, *WHOSE, ANSWER, NOW)
         assert answers.find(connection, organisation, principal, route, key, NOW) is None
 
 
 def test_a_key_whose_time_is_over_may_stand_for_something_else(school: School) -> None:
     later = NOW + timedelta(days=31)
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         answers.keep(connection, *WHOSE, ANSWER, NOW)
         answers.keep(connection, *WHOSE, Answer("i" * 64, "X-2019-0002", 1), later)
         found = answers.find(connection, *WHOSE, later)
@@ -45,7 +45,7 @@ def test_a_key_whose_time_is_over_may_stand_for_something_else(school: School) -
 
 
 def test_sweeping_forgets_only_the_keys_whose_time_is_over(school: School) -> None:
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         answers.keep(connection, *WHOSE, ANSWER, NOW)
         answers.keep(connection, *WHOSE[:3], "k2", ANSWER, NOW + timedelta(days=1))
         assert answers.sweep(connection, NOW + timedelta(days=30)) == 1

@@ -18,13 +18,13 @@ def test_a_case_comes_back_whole(school: School) -> None:
 def test_writing_over_a_case_that_moved_on_is_a_defect_and_not_a_loss(school: School) -> None:
     old = school.case(school.assigned())
     new = school.step("alice", old.number, "acknowledge")
-    with pytest.raises(RuntimeError, match="moved on"), school.engine.database.write() as connection:
+    with pytest.raises(RuntimeError, match="moved on"), school.engine.database.write_across() as connection:
         cases.save(connection, old, replace(old, sequence=old.sequence + 1), ())
     assert school.case(old.number) == new
 
 
 def test_numbers_are_drawn_by_series_and_year_and_school(school: School) -> None:
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         drawn = [
             cases.draw_number(connection, organisation, prefix, year)
             for organisation, prefix, year in (
@@ -35,7 +35,7 @@ def test_numbers_are_drawn_by_series_and_year_and_school(school: School) -> None
 
 
 def test_a_number_drawn_in_vain_is_drawn_again(school: School) -> None:
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         savepoint = connection.begin_nested()
         cases.draw_number(connection, HERE, "X", 2020)
         savepoint.rollback()
@@ -43,7 +43,7 @@ def test_a_number_drawn_in_vain_is_drawn_again(school: School) -> None:
 
 
 def test_the_series_goes_on_past_four_digits(school: School) -> None:
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         cases.draw_number(connection, HERE, "X", 2020)
         connection.execute(text("UPDATE series SET last = 9999 WHERE prefix = 'X'"))
         assert cases.draw_number(connection, HERE, "X", 2020) == "X-2020-10000"
@@ -55,7 +55,7 @@ def test_cases_alike_are_those_closed_lately_at_the_same_place_the_last_one_firs
     school.closed(place="食堂")
     mine = school.case(school.report(category="ELEC.use"))
     since = school.clock.now() - timedelta(days=30)
-    with school.engine.database.read() as connection:
+    with school.engine.database.read_across() as connection:
         assert cases.closed_alike(connection, mine, ("place", "category"), since) == [second, first]
         later = school.clock.now() - timedelta(days=1)
         assert cases.closed_alike(connection, mine, ("place", "category"), later) == [second]
@@ -67,7 +67,7 @@ def test_open_cases_under_an_older_calendar_are_listed_until_they_are_under_it(s
     old, closed = school.assigned(), school.closed()
     school.revise(date(2020, 1, 31))
     new = school.assigned()
-    with school.engine.database.read() as connection:
+    with school.engine.database.read_across() as connection:
         listed = cases.open_under_older_calendar(connection, HERE, 2)
     assert listed == [old]
     assert not {closed, new} & set(listed)
@@ -78,8 +78,8 @@ def test_the_definitions_of_open_cases_are_named_once(school: School) -> None:
     school.report()
     school.closed()
     errand = school.errand()
-    with school.engine.database.read() as connection:
+    with school.engine.database.read_across() as connection:
         assert sorted(cases.definitions_in_use(connection)) == [("errand", 1), ("hazard", HAZARD.version)]
     school.step("bob", errand, "run", note="")
-    with school.engine.database.read() as connection:
+    with school.engine.database.read_across() as connection:
         assert cases.definitions_in_use(connection) == [("hazard", HAZARD.version)]

@@ -26,7 +26,7 @@ class Server:
         self.seconds = 1000.0
 
     @contextmanager
-    def read(self) -> Iterator[Any]:
+    def read_across(self) -> Iterator[Any]:
         if self.shows is None:
             raise NOWHERE
         yield self

@@ -15,13 +15,13 @@ TIMER = {"organisation": HERE, "number": "X-2019-0001", "generation": 1, "rung":
 
 
 def test_a_reader_cannot_write(school: School) -> None:
-    with school.engine.database.read() as connection, pytest.raises(DBAPIError, match=r"read-?only"):
+    with school.engine.database.read_across() as connection, pytest.raises(DBAPIError, match=r"read-?only"):
         connection.execute(text("DELETE FROM calendar"))
 
 
 def test_everything_read_inside_belongs_to_one_instant(school: School) -> None:
     number = school.errand()
-    with school.engine.database.read() as connection:
+    with school.engine.database.read_across() as connection:
         before = cases.load(connection, HERE, number)
         school.step("bob", number, "run", note="")
         assert cases.load(connection, HERE, number) == before
@@ -30,7 +30,7 @@ def test_everything_read_inside_belongs_to_one_instant(school: School) -> None:
 
 def test_what_raises_inside_a_write_is_undone(school: School) -> None:
     def write_and_fail() -> None:
-        with school.engine.database.write() as connection:
+        with school.engine.database.write_across() as connection:
             connection.execute(text("DELETE FROM calendar"))
             connection.execute(text("DELETE FROM no_such_table"))
 
@@ -42,7 +42,7 @@ def test_what_raises_inside_a_write_is_undone(school: School) -> None:
 def test_writers_of_one_process_take_turns(school: School) -> None:
     def draw() -> None:
         for _ in range(20):
-            with school.engine.database.write() as connection:
+            with school.engine.database.write_across() as connection:
                 cases.draw_number(connection, HERE, "X", 2020)
 
     threads = [threading.Thread(target=draw) for _ in range(4)]
@@ -50,14 +50,14 @@ def test_writers_of_one_process_take_turns(school: School) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         assert cases.draw_number(connection, HERE, "X", 2020) == "X-2020-0081", "no update was lost"
 
 
 def test_an_instant_comes_back_in_utc_whatever_its_offset_was(school: School) -> None:
     eastern = datetime(2020, 1, 1, 8, tzinfo=timezone(timedelta(hours=8)))
     table = table_of(TimerRow)
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         connection.execute(insert(table), {**TIMER, "fire_at": eastern})
         found = connection.execute(select(table.c.fire_at)).scalar_one()
     assert found == eastern
@@ -65,7 +65,7 @@ def test_an_instant_comes_back_in_utc_whatever_its_offset_was(school: School) ->
 
 
 def test_a_naive_instant_is_refused(school: School) -> None:
-    with pytest.raises(StatementError, match="naive"), school.engine.database.write() as connection:
+    with pytest.raises(StatementError, match="naive"), school.engine.database.write_across() as connection:
         connection.execute(insert(table_of(TimerRow)), {**TIMER, "fire_at": datetime(2020, 1, 1)})  # noqa: DTZ001
 
 
@@ -76,6 +76,6 @@ def test_another_kind_of_database_is_refused_with_a_sentence() -> None:
 
 @on_sqlite
 def test_the_file_is_written_ahead_and_flushed_at_every_commit(school: School) -> None:
-    with school.engine.database.read() as connection:
+    with school.engine.database.read_across() as connection:
         assert connection.execute(text("PRAGMA journal_mode")).scalar_one() == "wal"
         assert connection.execute(text("PRAGMA synchronous")).scalar_one() == 2, "FULL"

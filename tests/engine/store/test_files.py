@@ -12,7 +12,7 @@ ALICE, BOB = "person:alice", "person:bob"
 
 
 def test_an_upload_nobody_used_is_swept_after_seven_days(school: School) -> None:
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         files.use(connection, HERE, PHOTO, "X-2019-0001")
         files.use(connection, THERE, PHOTO, "X-2019-0001")
         files.add(connection, RECORD, ALICE)
@@ -22,7 +22,7 @@ def test_an_upload_nobody_used_is_swept_after_seven_days(school: School) -> None
 
 
 def test_a_used_file_stays_however_old_it_is(school: School) -> None:
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         files.add(connection, RECORD, ALICE)
         files.use(connection, HERE, SHA, "X-2019-0001")
         assert (HERE, SHA) not in files.sweep(connection, NOW + timedelta(days=3650))
@@ -30,7 +30,7 @@ def test_a_used_file_stays_however_old_it_is(school: School) -> None:
 
 
 def test_a_file_is_evidence_in_every_case_that_uses_it(school: School) -> None:
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         files.add(connection, RECORD, ALICE)
         files.add(connection, RECORD, BOB)
         for number in ("X-2019-0002", "X-2019-0001", "X-2019-0002"):
@@ -42,7 +42,7 @@ def test_a_file_is_evidence_in_every_case_that_uses_it(school: School) -> None:
 
 def test_the_same_content_uploaded_again_begins_its_week_anew(school: School) -> None:
     again = NOW + timedelta(days=6)
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         files.add(connection, RECORD, ALICE)
         files.add(connection, replace(RECORD, uploaded_at=again), BOB)
         assert (HERE, SHA) not in files.sweep(connection, NOW + timedelta(days=8))
@@ -50,7 +50,7 @@ def test_the_same_content_uploaded_again_begins_its_week_anew(school: School) ->
 
 
 def test_one_school_does_not_know_anothers_files(school: School) -> None:
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         files.add(connection, RECORD, ALICE)
         files.use(connection, THERE, SHA, "X-2019-0001")
         assert files.find(connection, THERE, SHA) is None

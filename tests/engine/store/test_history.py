@@ -11,7 +11,7 @@ def test_a_case_can_be_read_as_it_stood_after_any_event(school: School) -> None:
     stood += [
         school.later(hours=1).step(who, number, trigger) for who, trigger in (("sam", "assign"), ("alice", "fix"))
     ]
-    with school.engine.database.read() as connection:
+    with school.engine.database.read_across() as connection:
         for sequence, case in enumerate(stood, 1):
             then, event = history.as_of(connection, HERE, number, sequence)
             assert then == case
@@ -21,20 +21,20 @@ def test_a_case_can_be_read_as_it_stood_after_any_event(school: School) -> None:
 @pytest.mark.parametrize("sequence", [0, 3, 99])
 def test_an_event_that_never_was_is_a_lookup_error(school: School, sequence: int) -> None:
     number = school.assigned()
-    with school.engine.database.read() as connection, pytest.raises(LookupError):
+    with school.engine.database.read_across() as connection, pytest.raises(LookupError):
         history.as_of(connection, HERE, number, sequence)
 
 
 def test_events_can_be_read_up_to_one_of_them(school: School) -> None:
     number = school.closed()
-    with school.engine.database.read() as connection:
+    with school.engine.database.read_across() as connection:
         assert [event.trigger for event in history.events_of(connection, HERE, number, until=2)] == ["open", "assign"]
 
 
 def test_the_histories_of_two_schools_never_meet(school: School) -> None:
     number = school.closed()
     school.do(school.actor("alice", THERE), OpenCase("hazard", {"title": "t", "place": "p"}))
-    with school.engine.database.read() as connection:
+    with school.engine.database.read_across() as connection:
         assert len(history.events_of(connection, THERE, number)) == 1
         assert len(history.envelopes_of(connection, THERE, number)) == 1
         assert (history.count_events(connection, HERE), history.count_events(connection, THERE)) == (5, 1)
@@ -45,7 +45,7 @@ def test_reminders_are_listed_by_time_and_the_latest_instant_is_known(school: Sc
     school.at("2019-12-03 08:00").tick()
     second = school.errand()
     school.at("2019-12-04 08:00").tick()
-    with school.engine.database.read() as connection:
+    with school.engine.database.read_across() as connection:
         listed = [(event.case, event.trigger) for event in history.reminders(connection, HERE)]
         assert listed == [(first, "before-1"), (first, "due"), (second, "before-1")]
         assert history.reminders(connection, THERE) == []
@@ -53,5 +53,5 @@ def test_reminders_are_listed_by_time_and_the_latest_instant_is_known(school: Sc
 
 
 def test_a_school_without_events_has_no_latest_instant(school: School) -> None:
-    with school.engine.database.read() as connection:
+    with school.engine.database.read_across() as connection:
         assert history.latest_instant(connection) is None

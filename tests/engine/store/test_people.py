@@ -15,7 +15,7 @@ TODAY = date(2019, 12, 2)
 
 
 def meant(school: School, number: str, *audience: str, day: date = TODAY) -> list[str]:
-    with school.engine.database.read() as connection:
+    with school.engine.database.read_across() as connection:
         return [recipient.person for recipient in people.recipients(connection, HERE, number, audience, day)]
 
 
@@ -50,7 +50,7 @@ def test_a_case_nobody_knows_means_nobody(school: School) -> None:
 
 def test_whoever_holds_the_role_at_the_moment_of_asking_is_meant(school: School) -> None:
     number = school.assigned()
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         people.withdraw(connection, HERE, "bob", "dept_head", "HQC", date(2019, 12, 10))
         people.give(connection, HERE, "dora", Grant("dept_head", "HQC", valid_from=date(2019, 12, 11)))
     assert meant(school, number, "dept_head", day=date(2019, 12, 10)) == ["bob"]
@@ -59,13 +59,13 @@ def test_whoever_holds_the_role_at_the_moment_of_asking_is_meant(school: School)
 
 def test_nobody_who_left_is_told(school: School) -> None:
     number = school.assigned()
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         connection.execute(text("UPDATE person SET active = false WHERE person IN ('alice', 'bob')"))
     assert meant(school, number, "assignee", "dept_head", "safety_head") == ["helen"]
 
 
 def test_a_role_for_the_whole_school_is_no_role_of_another_department(school: School) -> None:
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         people.give(connection, HERE, "sam", Grant("dept_safety"))
     number = school.assigned()
     assert meant(school, number, "dept_safety") == ["dora", "sam"]
@@ -86,7 +86,7 @@ def test_a_role_for_the_whole_school_is_no_role_of_another_department(school: Sc
     ids=["always", "from", "until", "one day"],
 )
 def test_a_grant_holds_on_its_first_and_on_its_last_day(school: School, grant: Grant, days: Iterable[str]) -> None:
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         people.add_person(connection, Person(HERE, "new", "New", "HQC"), [grant])
         actors = {day: people.actor(connection, HERE, "new", date(2019, 12, day)) for day in (1, 2, 3)}
     held = [f"2019-12-{day:02}" for day, actor in actors.items() if actor and actor.holds_any(["r"])]
@@ -94,7 +94,7 @@ def test_a_grant_holds_on_its_first_and_on_its_last_day(school: School, grant: G
 
 
 def test_granting_again_sets_the_dates_anew_and_a_withdrawn_grant_stays_on_record(school: School) -> None:
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         people.withdraw(connection, HERE, "bob", "dept_head", "HQC", TODAY)
         assert people.grants_of(connection, HERE, "bob") == [Grant("dept_head", "HQC", None, TODAY)]
         people.give(connection, HERE, "bob", Grant("dept_head", "HQC"))
@@ -102,7 +102,7 @@ def test_granting_again_sets_the_dates_anew_and_a_withdrawn_grant_stays_on_recor
 
 
 def test_an_actor_is_somebody_active_of_this_school(school: School) -> None:
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         connection.execute(text("UPDATE person SET active = false WHERE person = 'bob'"))
         assert people.actor(connection, HERE, "bob", TODAY) is None
         assert people.actor(connection, HERE, "mallory", TODAY) is None
@@ -114,7 +114,7 @@ def test_an_actor_is_somebody_active_of_this_school(school: School) -> None:
 
 
 def test_the_directory_of_one_school_is_not_anothers(school: School) -> None:
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         people.add_department(connection, Department(THERE, "NEW", Text("新", "New")))
         assert people.department_exists(connection, THERE, "NEW")
         assert not people.department_exists(connection, HERE, "NEW")
@@ -129,12 +129,12 @@ TOKEN = "bh_school_0123456789abcdef"
 
 
 def add(school: School, expires_at: datetime | None = None) -> None:
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         accounts.add_token(connection, HERE, "bob", TOKEN, "phone", NOW, expires_at)
 
 
 def whose(school: School, token: str, now: datetime = NOW) -> tuple[str, str] | None:
-    with school.engine.database.read() as connection:
+    with school.engine.database.read_across() as connection:
         found = accounts.signed_in(connection, token, now)
         return None if found is None else (found.organisation, found.person)
 
@@ -148,7 +148,7 @@ def test_a_living_token_says_whose_it_is(school: School) -> None:
 
 def test_of_a_token_only_its_hash_and_its_beginning_are_kept(school: School) -> None:
     add(school)
-    with school.engine.database.read() as connection:
+    with school.engine.database.read_across() as connection:
         rows = connection.execute(text("SELECT * FROM token")).all()
         [shown] = accounts.tokens(connection, HERE)
     assert TOKEN not in repr(rows)
@@ -165,7 +165,7 @@ def test_a_token_ends_at_its_instant(school: School) -> None:
 
 def test_a_revoked_token_signs_nobody_in(school: School) -> None:
     add(school)
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         assert accounts.revoke_token(connection, THERE, TOKEN[:12], NOW) == 0, "another school cannot revoke it"
         assert accounts.revoke_token(connection, HERE, TOKEN[:12], NOW) == 1
         assert accounts.revoke_token(connection, HERE, TOKEN[:12], NOW) == 0

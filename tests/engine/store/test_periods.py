@@ -16,7 +16,7 @@ DECEMBER = PeriodRecord(
 
 
 def test_a_period_cannot_be_written_down_twice(school: School) -> None:
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         periods.open_(connection, DECEMBER)
         assert periods.exists(connection, HERE, "monthly", "HQC", "2019-12")
         with pytest.raises(IntegrityError):
@@ -25,7 +25,7 @@ def test_a_period_cannot_be_written_down_twice(school: School) -> None:
 
 @pytest.mark.parametrize("after, status", [(timedelta(0), "reported"), (timedelta(microseconds=1), "late")])
 def test_a_report_is_in_time_up_to_the_very_deadline(school: School, after: timedelta, status: str) -> None:
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         periods.open_(connection, DECEMBER)
         periods.settle(connection, HERE, "JC-2019-0001", "reported", DUE + after)
         [record] = periods.find(connection, HERE)
@@ -33,7 +33,7 @@ def test_a_report_is_in_time_up_to_the_very_deadline(school: School, after: time
 
 
 def test_handing_in_again_changes_nothing(school: School) -> None:
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         periods.open_(connection, DECEMBER)
         periods.settle(connection, HERE, "JC-2019-0001", "reported", DUE + timedelta(days=1))
         periods.settle(connection, HERE, "JC-2019-0001", "reported", DUE + timedelta(days=2))
@@ -43,7 +43,7 @@ def test_handing_in_again_changes_nothing(school: School) -> None:
 
 @pytest.mark.parametrize("at", [DUE, DUE + timedelta(days=1)], ids=["in time", "after the deadline"])
 def test_a_waived_period_was_never_handed_in_and_is_not_missing(school: School, at: datetime) -> None:
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         periods.open_(connection, DECEMBER)
         periods.settle(connection, HERE, "JC-2019-0001", "waived", at)
         periods.settle(connection, HERE, "JC-2019-0001", "reported", at + timedelta(days=1))
@@ -53,7 +53,7 @@ def test_a_waived_period_was_never_handed_in_and_is_not_missing(school: School, 
 
 
 def test_what_was_handed_in_cannot_be_waived_any_more(school: School) -> None:
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         periods.open_(connection, DECEMBER)
         periods.settle(connection, HERE, "JC-2019-0001", "reported", DUE)
         periods.settle(connection, HERE, "JC-2019-0001", "waived", DUE)
@@ -64,7 +64,7 @@ def test_what_was_handed_in_cannot_be_waived_any_more(school: School) -> None:
 def test_only_an_open_period_of_this_school_moves(school: School) -> None:
     moved = DUE + timedelta(days=3)
     closed = replace(DECEMBER, scope="JWC", number="JC-2019-0002", status="reported", reported_at=DUE)
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         for record in (DECEMBER, closed, replace(DECEMBER, organisation=THERE)):
             periods.open_(connection, record)
         for number in (DECEMBER.number, closed.number):
@@ -83,7 +83,7 @@ def test_not_reported_is_missing_only_after_the_deadline(school: School) -> None
 def test_periods_are_found_by_cycle_key_and_scope(school: School) -> None:
     january = replace(DECEMBER, key="2020-01", opens_at=local("2020-01-01 00:00"), number="JC-2020-0001")
     other = replace(DECEMBER, scope="JWC", number="JC-2019-0002")
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         for record in (january, other, DECEMBER, replace(DECEMBER, organisation=THERE)):
             periods.open_(connection, record)
         assert periods.find(connection, HERE) == [DECEMBER, other, january]
@@ -94,7 +94,7 @@ def test_periods_are_found_by_cycle_key_and_scope(school: School) -> None:
 
 
 def test_owing_anew_sets_the_days_and_keeps_what_was_opened(school: School) -> None:
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         periods.owe(connection, OWED)
         periods.opened_through(connection, HERE, "monthly", "HQC", date(2020, 1, 31))
         periods.owe(connection, replace(OWED, last_day=date(2020, 3, 31)))
@@ -117,7 +117,7 @@ def test_owing_anew_sets_the_days_and_keeps_what_was_opened(school: School) -> N
 def test_owing_from_an_earlier_day_begins_anew(
     school: School, first_day: date, opened_through: date | None, because: str
 ) -> None:
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         periods.owe(connection, OWED)
         periods.opened_through(connection, HERE, "monthly", "HQC", date(2020, 1, 31))
         periods.owe(connection, replace(OWED, first_day=first_day))

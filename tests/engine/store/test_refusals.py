@@ -9,7 +9,7 @@ RECORD = RefusalRecord(HERE, local(START), "person:bob", "route", None, "open", 
 
 def test_the_latest_refusals_come_first_and_each_school_has_its_own(school: School) -> None:
     second = replace(RECORD, code="stale_case", number="X-2019-0001")
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         for record in (RECORD, second, replace(RECORD, organisation=THERE)):
             refusals.log(connection, record)
         assert refusals.latest(connection, HERE) == [second, RECORD]

@@ -27,19 +27,19 @@ def test_every_table_carries_the_organisation_and_every_key_starts_with_it(table
 )
 def test_the_database_itself_refuses_what_must_not_be(school: School, statement: str) -> None:
     school.assigned()
-    with pytest.raises(IntegrityError), school.engine.database.write() as connection:
+    with pytest.raises(IntegrityError), school.engine.database.own() as connection:
         connection.execute(text(statement))
 
 
 @on_sqlite
 def test_no_event_is_replaced_on_sqlite(school: School) -> None:
     school.assigned()
-    with pytest.raises(IntegrityError, match="append-only"), school.engine.database.write() as connection:
+    with pytest.raises(IntegrityError, match="append-only"), school.engine.database.write_across() as connection:
         connection.execute(text("INSERT OR REPLACE INTO event SELECT * FROM event"))
 
 
 @on_postgresql
 def test_events_are_not_truncated_on_postgresql(school: School) -> None:
     school.assigned()
-    with pytest.raises(IntegrityError, match="append-only"), school.engine.database.write() as connection:
+    with pytest.raises(IntegrityError, match="append-only"), school.engine.database.own() as connection:
         connection.execute(text("TRUNCATE event CASCADE"))

@@ -16,30 +16,30 @@ TABLE = table_of(TimerRow)
 
 
 def watch(school: School, number: str = "X-2019-0001", generation: int = 1, organisation: str = HERE) -> None:
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         timers.add(connection, organisation, number, generation, [("before-1", AT), ("due", LATER)])
 
 
 def test_a_rung_is_claimed_once(school: School) -> None:
     watch(school)
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         assert timers.claim(connection, HERE, "X-2019-0001", 1, ["before-1", "due"], LATER) == ["before-1", "due"]
         assert timers.claim(connection, HERE, "X-2019-0001", 1, ["before-1", "due"], LATER) == []
 
 
 def test_a_rung_that_was_told_cannot_be_put_on_watch_again(school: School) -> None:
     watch(school)
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         timers.claim(connection, HERE, "X-2019-0001", 1, ["due"], LATER)
         timers.told(connection, HERE, "X-2019-0001", 1, "due", [], LATER)
     watch(school)
-    with school.engine.database.read() as connection:
+    with school.engine.database.read_across() as connection:
         assert timers.waiting(connection, HERE, "X-2019-0001") == [(1, "before-1", AT)]
 
 
 def test_a_swallowed_repetition_gets_a_row_although_it_was_never_on_watch(school: School) -> None:
     watch(school)
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         timers.claim(connection, HERE, "X-2019-0001", 1, ["before-1", "due"], LATER)
         timers.told(connection, HERE, "X-2019-0001", 1, "repeat-2", ["before-1", "due", "repeat-1"], LATER)
         assert timers.claim(connection, HERE, "X-2019-0001", 1, ["repeat-1", "repeat-2"], LATER) == []
@@ -47,7 +47,7 @@ def test_a_swallowed_repetition_gets_a_row_although_it_was_never_on_watch(school
 
 def test_a_claim_that_is_undone_leaves_the_rung_on_watch(school: School) -> None:
     watch(school)
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         savepoint = connection.begin_nested()
         timers.claim(connection, HERE, "X-2019-0001", 1, ["due"], LATER)
         savepoint.rollback()
@@ -57,7 +57,7 @@ def test_a_claim_that_is_undone_leaves_the_rung_on_watch(school: School) -> None
 def test_what_is_due_comes_case_by_case_with_its_rungs_by_time(school: School) -> None:
     for number in ("X-2019-0002", "X-2019-0001"):
         watch(school, number)
-    with school.engine.database.read() as connection:
+    with school.engine.database.read_across() as connection:
         assert timers.due(connection, AT - timedelta(seconds=1), 10) == []
         assert timers.due(connection, AT, 10) == [
             (HERE, "X-2019-0001", 1, ("before-1",)), (HERE, "X-2019-0002", 1, ("before-1",)),
@@ -70,7 +70,7 @@ def test_what_is_due_comes_case_by_case_with_its_rungs_by_time(school: School) -
 def test_voiding_takes_all_rungs_or_those_named_or_those_of_one_generation(school: School) -> None:
     watch(school)
     watch(school, generation=2)
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         timers.cancel(connection, HERE, "X-2019-0001", AT, ["due"], generation=1)
         assert [(g, rung) for g, rung, _ in timers.waiting(connection, HERE, "X-2019-0001")] == [
             (1, "before-1"), (2, "before-1"), (2, "due"),
@@ -83,7 +83,7 @@ def test_voiding_takes_all_rungs_or_those_named_or_those_of_one_generation(schoo
 
 def test_voiding_marks_what_had_fallen_due_as_skipped_and_the_rest_as_cancelled(school: School) -> None:
     watch(school)
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         timers.cancel(connection, HERE, "X-2019-0001", AT)
         found = select(TABLE.c.rung, TABLE.c.status, TABLE.c.settled_at).order_by(TABLE.c.fire_at)
         rows = [tuple(row) for row in connection.execute(found)]
@@ -106,7 +106,7 @@ def test_what_of_one_case_fell_due_and_was_not_told(
     watch(school, generation=2)
     watch(school, "X-2019-0002")
     watch(school, organisation=THERE)
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         assert timers.ripe(connection, HERE, "X-2019-0001", now) == expected
         timers.cancel(connection, HERE, "X-2019-0001", now)
         assert timers.ripe(connection, HERE, "X-2019-0001", now) == []
@@ -115,7 +115,7 @@ def test_what_of_one_case_fell_due_and_was_not_told(
 def test_the_rungs_of_two_schools_never_meet(school: School) -> None:
     watch(school)
     watch(school, organisation=THERE)
-    with school.engine.database.write() as connection:
+    with school.engine.database.write_across() as connection:
         timers.cancel(connection, THERE, "X-2019-0001", AT)
         assert timers.claim(connection, THERE, "X-2019-0001", 1, ["due"], AT) == []
         assert timers.claim(connection, HERE, "X-2019-0001", 1, ["due"], AT) == ["due"]
@@ -125,6 +125,6 @@ def test_the_rungs_of_two_schools_never_meet(school: School) -> None:
 def test_looking_for_what_is_due_reads_what_fell_due_and_not_all_that_waits(school: School) -> None:
     asking = timers._DUE.compile(dialect=sqlite.dialect(paramstyle="named"))
     values = {**asking.params, "now": "2019-12-03 07:40:00", "after_organisation": "", "after_number": "", "limit": 1}
-    with school.engine.database.read() as connection:
+    with school.engine.database.read_across() as connection:
         plan = [row.detail for row in connection.execute(text(f"EXPLAIN QUERY PLAN {asking}"), values)]
     assert [step for step in plan if "timer" in step] == ["SEARCH timer USING INDEX ix_timer_waiting (fire_at<?)"]

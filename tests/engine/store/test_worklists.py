@@ -14,7 +14,7 @@ ALL = Visibility(HERE, everything=True)
 
 
 def numbers(school: School, wanted: Filter, seen: Visibility = ALL) -> list[str]:
-    with school.engine.database.read() as connection:
+    with school.engine.database.read_across() as connection:
         found = worklists.all_cases(connection, seen, wanted, school.clock.now())
         assert worklists.count(connection, seen, wanted, school.clock.now()) == len(found)
     return [case.number for case in found]
@@ -22,7 +22,7 @@ def numbers(school: School, wanted: Filter, seen: Visibility = ALL) -> list[str]
 
 def waiting(school: School, who: str | Actor) -> list[str]:
     actor = school.actor(who) if isinstance(who, str) else who
-    with school.engine.database.read() as connection:
+    with school.engine.database.read_across() as connection:
         return [c.number for c in worklists.waiting_for(connection, visibility(actor, OVERSEERS), actor)]
 
 
@@ -81,7 +81,7 @@ def test_pages_follow_each_other_newest_first_while_new_cases_are_opened(five: S
     shown: list[str] = []
     after = None
     while True:
-        with five.engine.database.read() as connection:
+        with five.engine.database.read_across() as connection:
             page = worklists.page(connection, ALL, Filter(), five.clock.now(), limit=2, after=after)
         shown += [case.number for case in page.cases]
         five.errand("新开的")  # does not push anything onto the next page a second time
@@ -92,7 +92,7 @@ def test_pages_follow_each_other_newest_first_while_new_cases_are_opened(five: S
 
 def test_cases_opened_at_one_instant_are_paged_by_number(school: School) -> None:
     opened = [school.errand() for _ in range(5)]
-    with school.engine.database.read() as connection:
+    with school.engine.database.read_across() as connection:
         first = worklists.page(connection, ALL, Filter(), school.clock.now(), limit=5)
         assert first.next_after is None, "a full last page has no next one"
         page = worklists.page(connection, ALL, Filter(), school.clock.now(), limit=3)
@@ -128,7 +128,7 @@ def test_the_worst_deadline_comes_first(five: School) -> None:
 def test_what_waits_is_paged_by_deadline_and_misses_nothing(five: School) -> None:
     for days in (3, 0, 0):  # two of one deadline
         five.later(days=days).report()
-    with five.engine.database.write() as connection:  # and two without any
+    with five.engine.database.write_across() as connection:  # and two without any
         connection.exec_driver_sql(
             "UPDATE case_record SET due_at = NULL WHERE number IN ('YH-2019-0001', 'YH-2019-0003')"
         )
@@ -137,12 +137,12 @@ def test_what_waits_is_paged_by_deadline_and_misses_nothing(five: School) -> Non
     shown: list[str] = []
     after = None
     for _ in everything:
-        with five.engine.database.read() as connection:
+        with five.engine.database.read_across() as connection:
             [case] = worklists.waiting_for(connection, visibility(sam, OVERSEERS), sam, limit=1, after=after)
         shown.append(case.number)
         after = (None if case.number in {"YH-2019-0001", "YH-2019-0003"} else case.due_at, case.number)
     assert shown == everything
-    with five.engine.database.read() as connection:
+    with five.engine.database.read_across() as connection:
         assert worklists.waiting_for(connection, visibility(sam, OVERSEERS), sam, limit=1, after=after) == []
 
 

@@ -189,7 +189,7 @@ def test_an_endpoint_that_is_gone_is_a_dead_letter_and_redrive_sends_it(post: Po
     worker.run_once()
     assert [delivery.status for delivery in post.deliveries(dead=True)] == ["dead"]
     receiver.status = 200
-    with post.database.write() as connection:
+    with post.database.write_across() as connection:
         deliveries.redrive(connection, "school", None, post.clock.now())
     assert worker.run_once().direct == 1
     first, second = receiver.requests
