@@ -30,9 +30,31 @@ def canonical(value: object) -> bytes:
     Raises    TypeError for anything else, floats too: a reader in another language may write their last digit otherwise;
               ValueError for a number too large or text that is not Unicode
     """
+    if _is_written_alike(value):
+        return _WRITE(value).encode()
     _refuse_what_json_blurs(value, "value")
     written: bytes = rfc8785.dumps(value)  # type: ignore[arg-type]  # checked the line before
     return written
+
+
+#: the standard library's writer, which is written in C and ten times as fast; for all but the rare it writes what RFC 8785 does
+_WRITE = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+_LARGEST = 2**53 - 1  # RFC 8785 has numbers as JavaScript does
+
+
+def _is_written_alike(value: object) -> bool:
+    """Whether both write it with the same bytes: of texts and keys they escape the same, but RFC 8785 sorts keys by UTF-16."""
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return True
+    if kind is int:
+        return -_LARGEST <= value <= _LARGEST  # type: ignore[operator]
+    if kind is list:
+        return all(map(_is_written_alike, value))  # type: ignore[call-overload]
+    if kind is dict:
+        keys = all(type(key) is str and key.isascii() for key in value)  # type: ignore[attr-defined]
+        return keys and all(map(_is_written_alike, value.values()))  # type: ignore[attr-defined]
+    return False
 
 
 def _refuse_what_json_blurs(value: object, where: str) -> None:

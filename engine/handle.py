@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any
 
 from engine.actor import Actor, system
@@ -21,9 +22,10 @@ from engine.clock import Clock
 from engine.commands import Asked, FireTrigger, OpenCase, OpenPeriod, Recompute, Remind
 from engine.cycles import Cycle, Night, OnEvent, TimesADay, periods_between
 from engine.definition import Catalog, Form, Transition, Workflow, references
-from engine.directory import Directory, Person
+from engine.directory import AT, Directory, Person
 from engine.errors import (
     BihuanError,
+    Busy,
     FieldFault,
     Holder,
     InvalidInput,
@@ -51,7 +53,16 @@ from engine.machine import (
     why_not,
 )
 from engine.store import answers, calendars, cases, files, history, outbox, people, periods, policies, refusals, timers
-from engine.store.database import Connection, Database, is_crossed, is_lost, is_same_key, speak_for
+from engine.store.database import (
+    Connection,
+    Database,
+    is_crossed,
+    is_lost,
+    is_same_key,
+    speak_for,
+    speaking_for,
+)
+from engine.store.statements import Question, ask, flush, mark, release_mark, undo_to_mark
 
 CASE_NUMBER = re.compile(r"[A-Z]{1,8}-\d{4}-\d{4,12}", re.ASCII)
 TRIGGER = re.compile(r"[a-z_]{1,64}")
@@ -122,15 +133,17 @@ def handle(engine: Engine, group: Sequence[Asked]) -> list[Outcome]:
     """
     if not group:
         return []
+    careful = len(group) == 1
     for left in reversed(range(MOST_COLLISIONS)):
         try:
             with engine.database.write(group[0].actor.organisation) as connection:
-                cases.lock(connection, _spoken_of(group))
-                turn = _Turn(engine, connection, engine.clock.now())
+                turn = _Turn(engine, connection, engine.clock.now(), careful=careful)
+                turn.look_ahead(group)
                 return [turn.take(asked) for asked in group]
-        except Exception as error:  # whatever it is goes on to the caller, but for two groups that crossed
-            if not (left and is_crossed(error)):
-                raise
+        except Exception as error:  # whatever it is goes on to the caller, unless there is another way
+            if isinstance(error, Busy) or not left or (careful and not is_crossed(error)):
+                raise  # a commit that broke may have happened
+            careful = True
     raise AssertionError("the last try returns or raises")
 
 
@@ -138,16 +151,19 @@ def _was_quicker(error: Exception) -> bool:
     return isinstance(error, answers.KeptMeanwhile) or is_same_key(error)
 
 
-def _spoken_of(group: Sequence[Asked]) -> Iterator[tuple[str, str]]:
-    """(organisation, number) of every case that the commands are about, or refer to."""
-    for asked in group:
-        command, here = asked.command, asked.actor.organisation
-        if isinstance(command, FireTrigger | Remind | Recompute):
-            yield here, command.case
-        if isinstance(command, FireTrigger | OpenCase):
-            for value in command.data.values():
-                if isinstance(value, str) and CASE_NUMBER.fullmatch(value):
-                    yield here, value
+def _where(asked: Asked) -> str:
+    return asked.actor.organisation
+
+
+def _spoken_of(asked: Asked) -> Iterator[str]:
+    """The number of every case that the command is about, or refers to."""
+    command = asked.command
+    if isinstance(command, FireTrigger | Remind | Recompute):
+        yield command.case
+    if isinstance(command, FireTrigger | OpenCase):
+        for value in command.data.values():
+            if isinstance(value, str) and CASE_NUMBER.fullmatch(value):
+                yield value
 
 
 def handle_one(engine: Engine, asked: Asked) -> Done | Idle:
@@ -198,16 +214,59 @@ def recompute_preview(engine: Engine, organisation: str) -> list[tuple[Case, Cas
 
 
 class _Turn:
-    """One group's turn in one transaction: what it has read of calendars and policies, and the way of each command."""
+    """One group's turn in one transaction: what it has read of calendars and policies, and the way of each command.
 
-    def __init__(self, engine: Engine, connection: Connection, now: datetime) -> None:
+    careful    each command's writes are known to be written before the next one begins, so that a fault is told of the
+               command it belongs to. Otherwise they are sent when the next question is, or at the end, all at once; then a
+               fault is everybody's, and the group is asked again, carefully
+    """
+
+    def __init__(self, engine: Engine, connection: Connection, now: datetime, *, careful: bool = True) -> None:
         self.engine = engine
         self.connection = connection
         self.now = now
-        self._calendars: dict[str, Calendar] = {}
+        self._calendars: dict[str, Calendar | None] = {}
         self._directories: dict[str, tuple[frozenset[str], Directory]] = {}
         self._policies: dict[tuple[str, str, int], tuple[int, dict[str, Any]]] = {}
+        self._overrides: dict[str, dict[str, tuple[int, dict[str, Any]]]] = {}
+        self._people: dict[tuple[str, str], Person | None] = {}
+        self._careful = careful
         self._spoken_for: str | None = None
+        # what was asked for the whole group at once, each good for the first who wants it: afterwards it may have changed
+        self._cases_ahead: dict[tuple[str, str], Case | None] = {}
+        self._answers_ahead: dict[tuple[str, str, str, str], answers.Answer | None] = {}
+        self._rungs_ahead: dict[tuple[str, str], list[tuple[int, str, datetime]]] = {}
+
+    def look_ahead(self, group: Sequence[Asked]) -> None:
+        """Ask at once what these commands will ask for anyway, where asking is a journey; and lock, in one order for
+        everybody, every case they speak of, so that two groups never wait for each other.
+        """
+        if not self.engine.database.on_server:
+            return
+        asked: list[tuple[dict[Any, Any], Any, Question[Any]]] = []
+        for organisation, of_one in groupby(sorted(group, key=_where), _where):
+            here = list(of_one)
+            asked.append((self._calendars, organisation, calendars.asking_newest(organisation)))
+            asked.append((self._overrides, organisation, policies.asking_in_force(organisation)))
+            acting = {key for a in here for key in (a.actor.person, a.actor.on_behalf_of) if key and AT not in key}
+            asked.extend((self._people, (organisation, key), people.asking_who(organisation, key)) for key in acting)
+            for number in sorted({number for a in here for number in _spoken_of(a)}):
+                place = organisation, number
+                asked.append((self._cases_ahead, place, cases.loading(organisation, number, lock=True)))
+            for a in here:
+                if isinstance(a.command, Remind):
+                    place = organisation, a.command.case
+                    asked.append((self._rungs_ahead, place, timers.asking_waiting(*place)))
+                elif a.key is not None:
+                    whose = organisation, a.actor.principal, a.route, a.key
+                    asked.append((self._answers_ahead, whose, answers.finding(*whose, self.now)))
+            first = next(n for n, (_, place, _) in enumerate(asked) if place == organisation)
+            if self._spoken_for is not None or organisation != group[0].actor.organisation:
+                into, place, question = asked[first]
+                asked[first] = into, place, replace(question, before=speaking_for(organisation))
+            self._spoken_for = organisation
+        for (into, place, _), answer in zip(asked, ask(self.connection, [q for _, _, q in asked]), strict=True):
+            into[place] = answer
 
     def take(self, asked: Asked) -> Outcome:
         """One command; once more where another node was writing the same at that moment."""
@@ -223,11 +282,13 @@ class _Turn:
         if self._spoken_for != asked.actor.organisation:
             speak_for(self.connection, asked.actor.organisation)
             self._spoken_for = asked.actor.organisation
-        savepoint = self.connection.begin_nested()
+        mark(self.connection)
         try:
             outcome = self._carry_out(asked)
+            if self._careful:
+                flush(self.connection)
         except Refusal as refusal:
-            savepoint.rollback()
+            undo_to_mark(self.connection)
             if isinstance(refusal, NotAllowed):
                 self._name_who_could_instead(asked, refusal)
             self._log(asked, refusal)
@@ -235,9 +296,9 @@ class _Turn:
         except Exception as error:  # of any kind: a defect in one command must not undo its neighbours
             if is_lost(error) or is_crossed(error):
                 raise  # the whole group is undone, and can be asked for again
-            savepoint.rollback()
+            undo_to_mark(self.connection)
             return Failed(error)
-        savepoint.commit()
+        release_mark(self.connection)
         return outcome
 
     def _carry_out(self, asked: Asked) -> Outcome:
@@ -361,9 +422,22 @@ class _Turn:
         self._keep_answer(asked, done)
         return done
 
+    def _locked(self, organisation: str, number: str) -> Case | None:
+        """The case as it stands; nobody else changes it before this transaction ends."""
+        place = organisation, number
+        if place in self._cases_ahead:
+            return self._cases_ahead.pop(place)
+        return cases.load(self.connection, organisation, number, lock=True)
+
+    def _person(self, organisation: str, key: str) -> Person | None:
+        """Read once a turn: no command changes the directory."""
+        if (organisation, key) not in self._people:
+            self._people[organisation, key] = people.person(self.connection, organisation, key)
+        return self._people[organisation, key]
+
     def _seen(self, asked: Asked, number: str) -> Case:
         """The case, if the asker may see it; one he may not see looks like one that does not exist."""
-        case = cases.load(self.connection, asked.actor.organisation, number, lock=True)
+        case = self._locked(asked.actor.organisation, number)
         if case is None or not may_see(case, asked.seen or visibility(asked.actor, self.engine.catalog.overseers)):
             raise unknown_case(number)
         return case
@@ -463,14 +537,19 @@ class _Turn:
     # --- the engine's own ------------------------------------------------------------------------------------------
 
     def _remind(self, organisation: str, command: Remind) -> Outcome:
-        case = cases.load(self.connection, organisation, command.case, lock=True)
+        case = self._locked(organisation, command.case)
         if case is None or case.final or case.generation != command.generation:
             # only the generation that was asked about: the running one has rungs of the same names
             timers.cancel(
                 self.connection, organisation, command.case, self.now, command.rungs, generation=command.generation
             )
             return Idle(f"case {command.case} has moved on")
-        taken = timers.claim(self.connection, organisation, case.number, command.generation, command.rungs, self.now)
+        # under the case's lock nobody else settles them; a reminder was no reminder if somebody had
+        waits = self._rungs_ahead.pop((organisation, case.number), None)
+        if waits is None:
+            waits = timers.waiting(self.connection, organisation, case.number)
+        waiting = {rung for generation, rung, _ in waits if generation == command.generation}
+        taken = [rung for rung in command.rungs if rung in waiting]
         if not taken:
             return Idle(f"the rungs of {command.case} were told already")
         workflow = self.engine.catalog.of(case)
@@ -483,13 +562,13 @@ class _Turn:
             case.number,
             command.generation,
             decision.trigger,
-            decision.data["skipped"],
+            dict.fromkeys((*decision.data["skipped"], *(rung for rung in taken if rung != decision.trigger))),
             self.now,
         )
         return self._write(workflow, case, decision, actor, setting)
 
     def _recompute(self, actor: Actor, command: Recompute) -> Outcome:
-        case = cases.load(self.connection, actor.organisation, command.case, lock=True)
+        case = self._locked(actor.organisation, command.case)
         if case is None:
             raise unknown_case(command.case)
         for generation, rungs in timers.ripe(self.connection, actor.organisation, case.number, self.now):
@@ -525,7 +604,7 @@ class _Turn:
 
     def _bind(self, actor: Actor, number: str, kind: str, to: str) -> None:
         """Record at the other end that a case was bound to it; its clock and its revision stay."""
-        other = cases.load(self.connection, actor.organisation, number, lock=True)
+        other = self._locked(actor.organisation, number)
         assert other is not None  # it was looked up in this transaction
         workflow = self.engine.catalog.of(other)
         after = other.linked(OTHER_END[kind], to)
@@ -559,8 +638,7 @@ class _Turn:
         recorded_at = max(self.now, before.last_recorded_at) if before and before.last_recorded_at else self.now
         if decision.found_at_flagged:
             case = case.with_facts({"found_at_flagged": True})
-        case = replace(
-            case,
+        case = case.changed(
             sequence=(before.sequence if before else 0) + 1,
             revision=(before.revision if before else 0) + (1 if decision.new_revision else 0),
             last_recorded_at=recorded_at,
@@ -583,7 +661,8 @@ class _Turn:
             changes=changes_between(before, case),
         )
         event = history.append(self.connection, event, before.last_hash if before else "", self.engine.draw)
-        case = replace(case, last_hash=event.hash)
+        case = case.changed(last_hash=event.hash)
+        self._cases_ahead.pop((organisation, case.number), None)  # somebody of this group may have asked for it, too
         cases.save(self.connection, before, case, () if case.final else workflow.awaited(case))
         if decision.cancels_timers or case.final:
             timers.cancel(self.connection, organisation, case.number, self.now)
@@ -622,8 +701,7 @@ class _Turn:
         due: datetime | None = case.due_at
         step = workflow.triggers[event.trigger][0].title if event.trigger in workflow.triggers else None
         by, represented = (
-            people.person(self.connection, case.organisation, key) if key else None
-            for key in (actor.person, actor.on_behalf_of)
+            self._person(case.organisation, key) if key else None for key in (actor.person, actor.on_behalf_of)
         )
         return {
             "number": case.number,
@@ -658,7 +736,7 @@ class _Turn:
         related: dict[str, Case] = {}
         for name, kind, value in references(form, data):
             if kind == "case":
-                case = cases.load(self.connection, actor.organisation, value, lock=True)
+                case = self._locked(actor.organisation, value)
                 if case is not None and may_see(case, visibility(actor, self.engine.catalog.overseers)):
                     related[value] = case
                     continue
@@ -680,13 +758,13 @@ class _Turn:
     def _named(self, organisation: str, form: type[Form], data: Mapping[str, Any]) -> dict[str, str | None]:
         """person → department of everybody the answers name; they exist, since they were looked up."""
         keys = [value for _, kind, value in references(form, data) if kind == "person"]
-        found = {key: people.person(self.connection, organisation, key) for key in keys}
+        found = {key: self._person(organisation, key) for key in keys}
         return {key: person.department for key, person in found.items() if person is not None}
 
     def _missing(self, organisation: str, kind: str, value: str) -> str | None:
         """What there is to say of a name that leads to nothing of this kind; None where it does."""
         if kind == "person":
-            found = people.person(self.connection, organisation, value)
+            found = self._person(organisation, value)
             return None if found is not None and found.active else kind
         if kind == "department":
             return None if people.department_exists(self.connection, organisation, value) else kind
@@ -709,7 +787,11 @@ class _Turn:
         if asked.key is None:
             return None
         actor = asked.actor
-        known = answers.find(self.connection, actor.organisation, actor.principal, asked.route, asked.key, self.now)
+        whose = actor.organisation, actor.principal, asked.route, asked.key
+        if whose in self._answers_ahead:
+            known = self._answers_ahead.pop(whose)
+        else:
+            known = answers.find(self.connection, *whose, self.now)
         if known is None:
             return None
         if known.request_hash != _request_hash(asked):
@@ -740,18 +822,18 @@ class _Turn:
 
     def calendar(self, organisation: str) -> Calendar:
         if organisation not in self._calendars:
-            calendar = calendars.newest(self.connection, organisation)
-            if calendar is None:
-                raise BihuanError(
-                    f"organisation {organisation!r} has no calendar; load one with `bihuan calendar load`"
-                )
-            self._calendars[organisation] = calendar
-        return self._calendars[organisation]
+            self._calendars[organisation] = calendars.newest(self.connection, organisation)
+        calendar = self._calendars[organisation]
+        if calendar is None:
+            raise BihuanError(f"organisation {organisation!r} has no calendar; load one with `bihuan calendar load`")
+        return calendar
 
     def _policy(self, organisation: str, workflow: Workflow) -> tuple[int, dict[str, Any]]:
         key = organisation, workflow.key, workflow.version
         if key not in self._policies:
-            version, overrides = policies.in_force(self.connection, organisation, workflow.key)
+            if organisation not in self._overrides:
+                self._overrides[organisation] = policies.asking_in_force(organisation).ask(self.connection)
+            version, overrides = self._overrides[organisation].get(workflow.key, (0, {}))
             # an override of a number this version no longer has is left out, not fatal: the newest definition decides
             known = {name: value for name, value in overrides.items() if name in workflow.policy.model_fields}
             self._policies[key] = version, {**workflow.defaults(), **known}

@@ -133,7 +133,7 @@ def decide_opening(
     case = blank_case(workflow, setting.actor, data, now, number)
     if (owed := setting.period) is not None:
         spans = {"period_opens_at": instant_text(owed.opens_at), "period_due_at": instant_text(owed.due_at)}
-        case = replace(case, period=owed.name).with_facts(spans)
+        case = case.changed(period=owed.name).with_facts(spans)
     if command.parent:
         case = case.linked("parent", command.parent)
     asked = Text(f"登记“{workflow.title.zh}”", f"Open a case of {workflow.title.en!r}")
@@ -202,29 +202,29 @@ def decide(
     if transition.acts_as:
         after = after.with_acted(transition.acts_as, *setting.actor.persons)
     if transition.takes_over:
-        after = replace(after, assignee=setting.actor.person).with_acted("assignee", *setting.actor.persons)
+        after = after.changed(assignee=setting.actor.person).with_acted("assignee", *setting.actor.persons)
     if not setting.permit.completes:
         return _one_signature(workflow, transition, case, after, data, setting)
     if transition.counts:
         after = after.counted(transition.counts)
     if transition.acknowledges:
-        after = replace(after, acknowledged_at=now)
+        after = after.changed(acknowledged_at=now)
     state = workflow.state(target)
     moves = target != case.state
-    after = replace(after, state=target, counts_as=state.counted, final=state.final)
+    after = after.changed(state=target, counts_as=state.counted, final=state.final)
     if moves:
-        after = replace(after, signed={})
+        after = after.changed(signed={})
         if state.acknowledge:  # a new notice; until then the old receipt stays on record
-            after = replace(after, acknowledged_at=None, receipt_since=now)
+            after = after.changed(acknowledged_at=None, receipt_since=now)
     effect = transition.effect(replace(situation, case=case), after) if transition.effect else Effect(after)
     after = effect.case
     after = _with_mode(workflow, after)
     timers: tuple[Timer, ...] = ()
     restarts = moves or transition.restarts or transition.hands_over
     if state.final:
-        after = replace(after, clock=None, closed_at=now)
+        after = after.changed(clock=None, closed_at=now)
     elif transition.hands_over and not moves and after.clock is not None:
-        after = replace(after, generation=after.generation + 1)
+        after = after.changed(generation=after.generation + 1)
         timers = _timers(state, after, setting, not_before=now)
     elif restarts:
         after, timers = _start_clock(state, after, situation, setting, not_before=now)
@@ -333,7 +333,7 @@ def decide_reminder(workflow: Workflow, case: Case, command: Remind, now: dateti
     after = case
     timers: tuple[Timer, ...] = ()
     for effect in filter(None, (_rung_effect(state, rung) for rung in due)):
-        after = replace(after, supervised=True) if effect == "supervised" else after.with_facts({effect: True})
+        after = after.changed(supervised=True) if effect == "supervised" else after.with_facts({effect: True})
     if (repeat := _repeat_after(state, case, highest, now, setting)) is not None:
         timers = (repeat,)
     return Decision(
@@ -471,7 +471,7 @@ def _one_signature(
     step = str(transition.sign_off)
     signed = {**after.signed, step: (*after.signed.get(step, ()), str(setting.permit.signature))}
     return Decision(
-        case=replace(after, signed=signed),
+        case=after.changed(signed=signed),
         type="signed",
         trigger=transition.trigger,
         from_state=case.state,
@@ -498,12 +498,12 @@ def _filled_in(case: Case, data: Mapping[str, Any]) -> Case:
     """The form's answers in their places: a few are attributes of the case, the rest are facts. None says nothing."""
     given = {name: value for name, value in data.items() if value is not None}
     columns = {name: given[name] for name in COLUMNS if name in given}
-    case = replace(case, **columns).with_facts({n: v for n, v in given.items() if n not in COLUMNS})
+    case = case.changed(**columns).with_facts({n: v for n, v in given.items() if n not in COLUMNS})
     return case.with_acted("assignee", case.assignee) if "assignee" in columns else case
 
 
 def _with_mode(workflow: Workflow, case: Case) -> Case:
-    return replace(case, mode=workflow.sign_off.mode_of(case)) if workflow.sign_off else case
+    return case.changed(mode=workflow.sign_off.mode_of(case)) if workflow.sign_off else case
 
 
 def _flagged(found_at: datetime | None, now: datetime) -> bool:
@@ -521,7 +521,7 @@ def _start_clock(
 ) -> tuple[Case, tuple[Timer, ...]]:
     """A new generation of the case's clock, and the rungs it is going to tell."""
     if state.due is None:
-        return replace(case, clock=None), ()
+        return case.changed(clock=None), ()
     since = situation.now
     if isinstance(state.due, FromPeriod):
         since = datetime.fromisoformat(case.facts["period_opens_at"])
@@ -550,7 +550,7 @@ def _with_clock(case: Case, since: datetime, budget: Mapping[str, Any], deadline
         first=first,
     )
     first_due_at = deadline.due_at if first else case.first_due_at
-    return replace(case, clock=clock, first_due_at=first_due_at, generation=case.generation + 1)
+    return case.changed(clock=clock, first_due_at=first_due_at, generation=case.generation + 1)
 
 
 def _budget(due: Within | FromFact, case: Case, situation: Situation) -> Budget:

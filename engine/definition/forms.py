@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
@@ -98,9 +99,30 @@ COLUMNS = ("title", "place", "category", "level", "department", "assignee")
 def references(form: type[BaseModel], data: Mapping[str, Any], path: str = "") -> list[tuple[str, str, str]]:
     """(dotted field, kind, value) for everything the answers refer to, however deep it lies."""
     found: list[tuple[str, str, str]] = []
-    for name, info in form.model_fields.items():
-        found += _referred(info.annotation, info.metadata, data.get(name), f"{path}{name}")
+    for name, annotation, metadata in _referring(form):
+        found += _referred(annotation, metadata, data.get(name), f"{path}{name}")
     return found
+
+
+@cache
+def _referring(form: type[BaseModel]) -> tuple[tuple[str, Any, Sequence[Any]], ...]:
+    """(name, annotation, metadata) of the fields that can refer to anything: of most forms few."""
+    return tuple(
+        (name, info.annotation, info.metadata)
+        for name, info in form.model_fields.items()
+        if _can_refer(info.annotation, info.metadata)
+    )
+
+
+def _can_refer(annotation: Any, metadata: Sequence[Any]) -> bool:
+    if any(isinstance(item, Reference) for item in metadata):
+        return True
+    inner = get_args(annotation)
+    if get_origin(annotation) is Annotated:
+        return _can_refer(inner[0], inner[1:])
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return bool(_referring(annotation))
+    return any(_can_refer(option, ()) for option in inner)
 
 
 def _referred(annotation: Any, metadata: Sequence[Any], value: Any, path: str) -> list[tuple[str, str, str]]:

@@ -8,12 +8,13 @@ from sqlalchemy import Connection, Text, bindparam, cast, insert, select
 
 from engine.calendar import Calendar, CalendarFault
 from engine.store.database import table_of
+from engine.store.statements import Question, Statement
 from engine.store.tables import CalendarRow
 
 _calendars = table_of(CalendarRow)
 
-_NEWEST = (
-    select(cast(_calendars.c.body, Text))
+_NEWEST = Statement(
+    select(cast(_calendars.c.body, Text).label("body"))
     .where(_calendars.c.organisation == bindparam("organisation"))
     .order_by(_calendars.c.version.desc())
     .limit(1)
@@ -28,8 +29,12 @@ def _read(body: str) -> Calendar:
 
 
 def newest(connection: Connection, organisation: str) -> Calendar | None:
-    body = connection.execute(_NEWEST, {"organisation": organisation}).scalar_one_or_none()
-    return None if body is None else _read(body)
+    return asking_newest(organisation).ask(connection)
+
+
+def asking_newest(organisation: str) -> Question[Calendar | None]:
+    """As `newest`, to be asked together with other questions."""
+    return Question(_NEWEST, {"organisation": organisation}, lambda rows: _read(rows[0].body) if rows else None)
 
 
 def versions(connection: Connection, organisation: str) -> list[tuple[Calendar, datetime]]:

@@ -2,32 +2,25 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from itertools import groupby
-from operator import itemgetter
+from functools import cache, partial
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from engine.case import Case
-from engine.store.database import speak_for, table_of, upsert
+from engine.store.database import table_of, upsert
+from engine.store.statements import Question, Row, Statement
 from engine.store.tables import CaseRow, PartyRow, SeriesRow
 
 _cases = table_of(CaseRow)
 _parties = table_of(PartyRow)
 _series = table_of(SeriesRow)
 
-_LOAD = select(_cases.c.body, _cases.c.last_hash).where(
+_BODY = select(_cases.c.body, _cases.c.last_hash).where(
     _cases.c.organisation == bindparam("organisation"), _cases.c.number == bindparam("number")
 )
-_LOAD_LOCKED = _LOAD.with_for_update()  # SQLite knows no such clause, and needs none
-_LOCK = (
-    select(_cases.c.number)
-    .where(
-        _cases.c.organisation == bindparam("organisation"), _cases.c.number.in_(bindparam("numbers", expanding=True))
-    )
-    .order_by(_cases.c.number)
-    .with_for_update()
-)
+_LOAD = Statement(_BODY)
+_LOAD_LOCKED = Statement(_BODY.with_for_update())  # SQLite knows no such clause, and needs none
 _SAME_NAMES = (
     "organisation", "number", "workflow", "version", "state", "counts_as", "final", "revision", "sequence", "last_hash",
     "title", "place", "category", "level", "department", "reporter", "assignee", "opened_at", "closed_at",
@@ -35,8 +28,8 @@ _SAME_NAMES = (
 _DERIVED_NAMES = ("due_at", "calendar_version", "awaits", "words", "body")
 
 # prebuilt: putting a statement together costs more than running it
-_INSERT = insert(_cases)
-_SAVE = (
+_INSERT = Statement(insert(_cases))
+_SAVE = Statement(
     update(_cases)
     .where(
         _cases.c.organisation == bindparam("of_organisation"),
@@ -45,10 +38,10 @@ _SAVE = (
     )
     .values({name: bindparam(name) for name in (*_SAME_NAMES[2:], *_DERIVED_NAMES)})
 )
-_JOIN = upsert(_parties).on_conflict_do_nothing()
-_DRAW = (
+_JOIN = Statement(upsert(_parties).on_conflict_do_nothing())
+_DRAW = Statement(
     upsert(_series)
-    .values(last=1)
+    .values(organisation=bindparam("organisation"), prefix=bindparam("prefix"), year=bindparam("year"), last=1)
     .on_conflict_do_update(index_elements=["organisation", "prefix", "year"], set_={"last": _series.c.last + 1})
     .returning(_series.c.last)
 )
@@ -56,9 +49,17 @@ _DRAW = (
 
 def load(connection: Connection, organisation: str, number: str, *, lock: bool = False) -> Case | None:
     """The case as it stands; with `lock` nobody else changes it before this transaction ends."""
+    return loading(organisation, number, lock=lock).ask(connection)
+
+
+def loading(organisation: str, number: str, *, lock: bool = False) -> Question[Case | None]:
+    """As `load`, to be asked together with other questions."""
     statement = _LOAD_LOCKED if lock else _LOAD
-    row = connection.execute(statement, {"organisation": organisation, "number": number}).first()
-    return None if row is None else Case.from_json(row.body, last_hash=row.last_hash)
+    return Question(statement, {"organisation": organisation, "number": number}, _case)
+
+
+def _case(rows: list[Row]) -> Case | None:
+    return Case.from_json(rows[0].body, last_hash=rows[0].last_hash) if rows else None
 
 
 def load_many(
@@ -68,21 +69,6 @@ def load_many(
     return {case.number: case for case in found if case is not None}
 
 
-def lock(connection: Connection, keys: Iterable[tuple[str, str]]) -> None:
-    """Lock these cases, (organisation, number), in one order for everybody: two groups never wait for each other.
-
-    On SQLite the whole file is locked already. Elsewhere the transaction speaks for the last of the organisations then.
-    """
-    if connection.dialect.name == "sqlite":
-        return
-    wanted = sorted(set(keys))
-    if len(wanted) < 2:  # one is locked as it is read
-        return
-    for organisation, of_one in groupby(wanted, itemgetter(0)):
-        speak_for(connection, organisation)
-        connection.execute(_LOCK, {"organisation": organisation, "numbers": [number for _, number in of_one]})
-
-
 def save(connection: Connection, before: Case | None, after: Case, awaits: Iterable[str]) -> None:
     """Write the case down. `before` is the case as it was loaded in this transaction, None for a new one.
 
@@ -90,16 +76,20 @@ def save(connection: Connection, before: Case | None, after: Case, awaits: Itera
     """
     values = _columns(after, awaits)
     if before is None:
-        connection.execute(_INSERT, values)
+        _INSERT.put(connection, values)
     else:
         key = {"of_organisation": after.organisation, "of_number": after.number, "of_sequence": before.sequence}
-        if connection.execute(_SAVE, {**values, **key}).rowcount != 1:
-            raise RuntimeError(f"case {after.number!r} moved on from sequence {before.sequence} under a held lock")
+        _SAVE.put(connection, {**values, **key}, check=partial(_must_have_been, before))
     known = _people(before) if before else set()
     joined = sorted(_people(after) - known)
     if joined:
         named = {"organisation": after.organisation, "number": after.number}
-        connection.execute(_JOIN, [{**named, "person": person} for person in joined])
+        _JOIN.put(connection, *({**named, "person": person} for person in joined))
+
+
+def _must_have_been(before: Case, changed: int) -> None:
+    if changed != 1:
+        raise RuntimeError(f"case {before.number!r} moved on from sequence {before.sequence} under a held lock")
 
 
 def _people(case: Case) -> set[str]:
@@ -122,27 +112,30 @@ def _columns(case: Case, awaits: Iterable[str]) -> dict[str, Any]:
 def draw_number(connection: Connection, organisation: str, prefix: str, year: int) -> str:
     """The next number of a series, `YH-2020-0012`. Undone with the transaction, so a series has no gaps."""
     key = {"organisation": organisation, "prefix": prefix, "year": year}
-    last = connection.execute(_DRAW, key).scalar_one()
-    return f"{prefix}-{year}-{last:04d}"
+    [drawn] = _DRAW.all(connection, key)
+    return f"{prefix}-{year}-{drawn.last:04d}"
 
 
 def closed_alike(connection: Connection, case: Case, same: tuple[str, ...], since: datetime) -> list[str]:
     """Numbers of cases of the same workflow that agree with this one in these columns and were closed between `since` and
     its opening, newest first.
     """
-    agree = [_cases.c[name] == getattr(case, name) for name in same]
-    statement = (
+    agreed = {name: getattr(case, name) for name in ("organisation", "workflow", *same)}
+    rows = _closed_alike(same).all(connection, {**agreed, "since": since, "until": case.opened_at})
+    return [row.number for row in rows]
+
+
+@cache
+def _closed_alike(same: tuple[str, ...]) -> Statement:
+    return Statement(
         select(_cases.c.number)
         .where(
-            _cases.c.organisation == case.organisation,
-            _cases.c.workflow == case.workflow,
+            *(_cases.c[name] == bindparam(name) for name in ("organisation", "workflow", *same)),
             _cases.c.state == "closed",
-            _cases.c.closed_at.between(since, case.opened_at),
-            *agree,
+            _cases.c.closed_at.between(bindparam("since"), bindparam("until")),
         )
         .order_by(_cases.c.closed_at.desc(), _cases.c.number.desc())
     )
-    return list(connection.execute(statement).scalars())
 
 
 def open_under_older_calendar(connection: Connection, organisation: str, version: int) -> list[str]:

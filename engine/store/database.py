@@ -5,6 +5,7 @@ differs is in here: how writers keep out of each other's way (one at a time, or 
 connection is opened.
 """
 
+import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -33,6 +34,7 @@ from sqlalchemy.pool import QueuePool
 from sqlmodel import SQLModel
 
 from engine.errors import Busy, InvalidInput, Text
+from engine.store import statements
 
 __all__ = [
     "Connection",
@@ -192,6 +194,7 @@ class Database:
         with self._turn, _begun(engine, "ISOLATION LEVEL READ COMMITTED", organisation) as connection:
             try:
                 yield connection
+                statements.flush_all(connection)
             except BaseException as error:
                 connection.rollback()
                 _tell(error)
@@ -236,11 +239,12 @@ def _begun(engine: Engine, how: str, organisation: str | None) -> Iterator[Conne
 def _connected(engine: Engine, how: str, organisation: str | None, *, again: bool = True) -> Connection | None:
     """None where the pool's connection was dead, and another is worth trying."""
     connection = engine.connect()
+    statements.forget(connection)  # of a transaction that did not come to its end
     try:
         connection.begin()
         if engine.dialect.name != "sqlite":  # there the event has begun it
-            spoken_for = "" if organisation is None else f"; SET LOCAL {_OF} = {_quoted(organisation)}"
-            connection.exec_driver_sql(f"BEGIN {how}{spoken_for}")
+            spoken_for = "" if organisation is None else f"; {speaking_for(organisation)}"
+            statements.run(connection, f"BEGIN {how}{spoken_for}")
     except BaseException as error:
         lost = is_lost(error)
         connection.close()
@@ -253,7 +257,13 @@ def _connected(engine: Engine, how: str, organisation: str | None, *, again: boo
 
 def speak_for(connection: Connection, organisation: str) -> None:
     """From here on this transaction sees the rows of this organisation, and no longer of the one before."""
-    _say(connection, _OF, organisation)
+    if connection.dialect.name != "sqlite":
+        statements.say(connection, speaking_for(organisation))
+
+
+def speaking_for(organisation: str) -> str:
+    """The statement of `speak_for`, for who sends it himself."""
+    return f"SET LOCAL {_OF} = {_quoted(organisation)}"
 
 
 def naming(connection: Connection, *names: str) -> None:
@@ -261,19 +271,15 @@ def naming(connection: Connection, *names: str) -> None:
     `key@organisation` or by the human being he shares an account with, a bureau by its key, a token or a session by its
     hash.
     """
-    _say(connection, _NAMED, _BETWEEN.join(names))
-
-
-def _say(connection: Connection, what: str, value: str) -> None:
     if connection.dialect.name != "sqlite":
-        connection.exec_driver_sql(f"SET LOCAL {what} = {_quoted(value)}")
+        statements.say(connection, f"SET LOCAL {_NAMED} = {_quoted(_BETWEEN.join(names))}")
 
 
 def _quoted(value: str) -> str:
     """A literal: SET takes no parameters. Doubling is enough where backslashes mean nothing (standard_conforming_strings)."""
     if "\0" in value:
         raise _not_taken()
-    return "'" + value.replace("'", "''").replace("%", "%%") + "'"
+    return "'" + value.replace("'", "''") + "'"
 
 
 def _tell(error: BaseException) -> None:
@@ -395,6 +401,10 @@ def _url_of(url: str) -> URL:
     raise ValueError(f"data is kept in SQLite or PostgreSQL; {parsed.drivername!r} is neither")
 
 
+#: how JSON columns are written: Chinese as it is, which takes half the room of its escapes
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
+
 def _server_engine(url: URL, size: int, role: str | None = None) -> Engine:
     """role    whom it acts as, whoever signs in; transactions are then begun by hand, saying whom they speak for"""
     settings = {
@@ -405,11 +415,11 @@ def _server_engine(url: URL, size: int, role: str | None = None) -> Engine:
         "standard_conforming_strings": "on",
         **({} if role is None else {"role": role}),
     }
-    return create_engine(
+    engine = create_engine(
         url, isolation_level="READ COMMITTED" if role is None else "AUTOCOMMIT",
         poolclass=QueuePool, pool_size=size, max_overflow=0, pool_timeout=READER_WAIT_SECONDS,
         pool_pre_ping=role is None,  # elsewhere the beginning of a transaction finds out
-        use_native_hstore=False,  # asks every new connection for a type that no table of ours has
+        json_serializer=_JSON, use_native_hstore=False,  # asks every new connection for a type that no table of ours has
         connect_args={
             "connect_timeout": CONNECT_SECONDS,
             "application_name": "bihuan",
@@ -417,10 +427,16 @@ def _server_engine(url: URL, size: int, role: str | None = None) -> Engine:
         },
     )  # fmt: skip
 
+    @event.listens_for(engine, "before_cursor_execute")
+    def after_what_was_put_off(connection: Connection, *_: object) -> None:
+        statements.flush(connection)
+
+    return engine
+
 
 def _sqlite_engine(url: URL, *, begin: str, size: int) -> Engine:
     engine = create_engine(
-        url, poolclass=QueuePool, pool_size=size, max_overflow=0, pool_timeout=READER_WAIT_SECONDS,
+        url, poolclass=QueuePool, pool_size=size, max_overflow=0, pool_timeout=READER_WAIT_SECONDS, json_serializer=_JSON,
         connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False, "isolation_level": None},
     )  # fmt: skip
 
@@ -435,6 +451,6 @@ def _sqlite_engine(url: URL, *, begin: str, size: int) -> Engine:
     @event.listens_for(engine, "begin")
     def begin_as_told(connection: Connection) -> None:
         # the driver would begin DEFERRED and upgrade at the first write: measured 309,307 lock errors in one run
-        connection.exec_driver_sql(begin)
+        statements.run(connection, begin)
 
     return engine

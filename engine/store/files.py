@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, bindparam, delete, func, or_, select
 
 from engine.store.database import table_of, upsert
+from engine.store.statements import Statement
 from engine.store.tables import FileHolderRow, FileRow
 
 _files = table_of(FileRow)
@@ -14,13 +15,18 @@ _holders = table_of(FileHolderRow)
 UNUSED_FOR = timedelta(days=7)  # an upload whose step never came
 
 _holding = upsert(_holders)
-_HOLD = _holding.on_conflict_do_update(
-    index_elements=["organisation", "sha256", "kind", "holder"],
-    set_={  # what somebody sent first stays on record, whatever he sends later that becomes the same file
-        name: func.coalesce(_holders.c[name], _holding.excluded[name]) for name in ("sent_sha256", "name", "taken_at")
-    },
+_HOLD = Statement(
+    _holding.on_conflict_do_update(
+        index_elements=["organisation", "sha256", "kind", "holder"],
+        set_={  # what somebody sent first stays on record, whatever he sends later that becomes the same file
+            name: func.coalesce(_holders.c[name], _holding.excluded[name])
+            for name in ("sent_sha256", "name", "taken_at")
+        },
+    )
 )
-_FIND = select(_files).where(_files.c.organisation == bindparam("organisation"), _files.c.sha256 == bindparam("sha256"))
+_FIND = Statement(
+    select(_files).where(_files.c.organisation == bindparam("organisation"), _files.c.sha256 == bindparam("sha256"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +75,8 @@ def add(connection: Connection, record: FileRecord, by: str, sent: Sent | None =
 
 
 def find(connection: Connection, organisation: str, sha256: str) -> FileRecord | None:
-    row = connection.execute(_FIND, {"organisation": organisation, "sha256": sha256}).first()
-    return None if row is None else FileRecord(**row._mapping)
+    row = _FIND.first(connection, {"organisation": organisation, "sha256": sha256})
+    return None if row is None else FileRecord(**row._asdict())
 
 
 def made_of(connection: Connection, organisation: str, sha256: str) -> FileRecord | None:
@@ -143,4 +149,4 @@ def _hold(
     if sent is not None:
         told = {"sent_sha256": sent.sha256, "name": sent.name or None, "taken_at": sent.taken_at}
     values = {"organisation": organisation, "sha256": sha256, "kind": kind, "holder": holder}
-    connection.execute(_HOLD, {**values, **told})
+    _HOLD.put(connection, {**values, **told})

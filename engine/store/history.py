@@ -12,6 +12,7 @@ from engine import audit
 from engine.case import Case, fold, instant_text
 from engine.events import FORMAT, Event
 from engine.store.database import table_of
+from engine.store.statements import Statement
 from engine.store.tables import DisclosureRow, EventRow
 
 _events = table_of(EventRow)
@@ -19,7 +20,7 @@ _disclosures = table_of(DisclosureRow)
 
 SALT_BYTES = audit.SALT_BYTES
 
-_HISTORY = (
+_HISTORY = Statement(
     select(_events, _disclosures.c.entries)
     .join(
         _disclosures,
@@ -34,8 +35,8 @@ _HISTORY = (
     )
     .order_by(_events.c.sequence)
 )
-_RECORD = insert(_events)
-_DISCLOSE = insert(_disclosures)
+_RECORD = Statement(insert(_events))
+_DISCLOSE = Statement(insert(_disclosures))
 WHOLE = 2**31 - 1
 
 
@@ -63,9 +64,9 @@ def append(connection: Connection, event: Event, previous: str, draw: Callable[[
         "envelope": envelope.decode(),
         "hash": event.hash,
     }
-    connection.execute(_RECORD, row)
+    _RECORD.put(connection, row)
     key = {name: row[name] for name in ("organisation", "number", "sequence")}
-    connection.execute(_DISCLOSE, {**key, "entries": entries})
+    _DISCLOSE.put(connection, {**key, "entries": entries})
     return event
 
 
@@ -100,8 +101,8 @@ def _envelope(event: Event, previous: str, entries: Mapping[str, Mapping[str, An
 
 def events_of(connection: Connection, organisation: str, number: str, until: int = WHOLE) -> list[Event]:
     """A case's events, oldest first, up to and with sequence `until`."""
-    rows = connection.execute(_HISTORY, {"organisation": organisation, "number": number, "until": until})
-    return [_event(row) for row in rows]
+    here = {"organisation": organisation, "number": number, "until": until}
+    return [_event(row) for row in _HISTORY.all(connection, here)]
 
 
 def as_of(connection: Connection, organisation: str, number: str, sequence: int) -> tuple[Case, Event]:

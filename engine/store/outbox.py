@@ -8,12 +8,13 @@ from sqlalchemy import Connection, insert, or_, select, text, update
 
 from engine.events import Notice
 from engine.store.database import table_of
+from engine.store.statements import Statement
 from engine.store.tables import OutboxRow
 
 _outbox = table_of(OutboxRow)
 
 
-_WRITE = insert(_outbox)
+_WRITE = Statement(insert(_outbox))
 
 
 def write(connection: Connection, notices: Iterable[Notice]) -> None:
@@ -29,12 +30,13 @@ def write(connection: Connection, notices: Iterable[Notice]) -> None:
             "about": dict(notice.about),
             "written_at": notice.written_at,
             "status": "waiting",
+            "lease_until": None,
             "fence": 0,
         }
         for notice in notices
     ]
     if rows:
-        connection.execute(_WRITE, rows)
+        _WRITE.put(connection, *rows)
 
 
 def claim(connection: Connection, now: datetime, lease_until: datetime, limit: int) -> list[tuple[Notice, int]]:

@@ -25,6 +25,7 @@ from engine.errors import Text
 from engine.events import Recipient
 from engine.store import calendars, cases
 from engine.store.database import naming, one_at_a_time, table_of, upsert
+from engine.store.statements import Question, Statement
 from engine.store.tables import (
     AbsenceRow,
     DepartmentRow,
@@ -46,11 +47,13 @@ _absences = table_of(AbsenceRow)
 _changes = table_of(DirectoryChangeRow)
 
 # prebuilt: most commands ask for them
-_DEPARTMENT = select(_departments.c.code).where(
-    _departments.c.organisation == bindparam("organisation"), _departments.c.code == bindparam("code")
+_DEPARTMENT = Statement(
+    select(_departments.c.code).where(
+        _departments.c.organisation == bindparam("organisation"), _departments.c.code == bindparam("code")
+    )
 )
-_PERSON = select(_people).where(
-    _people.c.organisation == bindparam("organisation"), _people.c.person == bindparam("person")
+_PERSON = Statement(
+    select(_people).where(_people.c.organisation == bindparam("organisation"), _people.c.person == bindparam("person"))
 )
 
 # --- organisations and departments -----------------------------------------------------------------------------------
@@ -119,7 +122,7 @@ def departments(connection: Connection, organisation: str) -> list[Department]:
 
 
 def department_exists(connection: Connection, organisation: str, code: str) -> bool:
-    return connection.execute(_DEPARTMENT, {"organisation": organisation, "code": code}).first() is not None
+    return _DEPARTMENT.first(connection, {"organisation": organisation, "code": code}) is not None
 
 
 # --- people and grants -----------------------------------------------------------------------------------------------
@@ -207,8 +210,14 @@ def person(connection: Connection, organisation: str, key: str) -> Person | None
     own, _, home = key.partition(AT)
     if home:
         naming(connection, key)
-    row = connection.execute(_PERSON, {"organisation": home or organisation, "person": own}).first()
-    return None if row is None else _person(row)
+    return asking_who(home or organisation, own).ask(connection)
+
+
+def asking_who(organisation: str, key: str) -> Question[Person | None]:
+    """As `person`, to be asked together with other questions; of somebody of this organisation."""
+    return Question(
+        _PERSON, {"organisation": organisation, "person": key}, lambda rows: _person(rows[0]) if rows else None
+    )
 
 
 def names(connection: Connection, organisation: str) -> dict[str, str]:

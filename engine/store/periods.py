@@ -7,6 +7,7 @@ from typing import Literal
 from sqlalchemy import Connection, Row, bindparam, case, insert, select, update
 
 from engine.store.database import table_of, upsert
+from engine.store.statements import Statement
 from engine.store.tables import ObligationRow, PeriodRow
 
 _periods = table_of(PeriodRow)
@@ -58,12 +59,8 @@ def obligations(connection: Connection) -> list[Obligation]:
 
 
 def obligation(connection: Connection, organisation: str, cycle: str, scope: str) -> Obligation | None:
-    row = connection.execute(
-        select(_obligations).where(
-            _obligations.c.organisation == organisation, _obligations.c.cycle == cycle, _obligations.c.scope == scope
-        )
-    ).first()
-    return None if row is None else Obligation(**row._mapping)
+    row = _OBLIGATION.first(connection, {"organisation": organisation, "cycle": cycle, "scope": scope})
+    return None if row is None else Obligation(*row)
 
 
 def owe(connection: Connection, obligation: Obligation) -> None:
@@ -94,48 +91,53 @@ def owe(connection: Connection, obligation: Obligation) -> None:
 
 
 def opened_through(connection: Connection, organisation: str, cycle: str, scope: str, day: date) -> None:
-    connection.execute(
-        update(_obligations)
-        .where(
-            _obligations.c.organisation == organisation, _obligations.c.cycle == cycle, _obligations.c.scope == scope
-        )
-        .values(opened_through=day)
-    )
+    here = {"of_organisation": organisation, "of_cycle": cycle, "of_scope": scope}
+    _OPENED.put(connection, {**here, "opened_through": day})
 
 
-_LOCK = (
-    select(_obligations.c.scope)
-    .where(
-        _obligations.c.organisation == bindparam("organisation"),
-        _obligations.c.cycle == bindparam("cycle"),
-        _obligations.c.scope == bindparam("scope"),
-    )
-    .with_for_update()
+_OWED = select(_obligations).where(
+    _obligations.c.organisation == bindparam("organisation"),
+    _obligations.c.cycle == bindparam("cycle"),
+    _obligations.c.scope == bindparam("scope"),
 )
+_OBLIGATION = Statement(_OWED)
+_LOCK = Statement(_OWED.with_for_update())
 
 
 def lock(connection: Connection, organisation: str, cycle: str, scope: str) -> None:
     """Until this transaction ends nobody else opens a period of this obligation."""
     if connection.dialect.name != "sqlite":
-        connection.execute(_LOCK, {"organisation": organisation, "cycle": cycle, "scope": scope})
+        _LOCK.all(connection, {"organisation": organisation, "cycle": cycle, "scope": scope})
 
 
-_EXISTS = select(_periods.c.number).where(
-    _periods.c.organisation == bindparam("organisation"),
-    _periods.c.cycle == bindparam("cycle"),
-    _periods.c.scope == bindparam("scope"),
-    _periods.c.key == bindparam("key"),
+_EXISTS = Statement(
+    select(_periods.c.number).where(
+        _periods.c.organisation == bindparam("organisation"),
+        _periods.c.cycle == bindparam("cycle"),
+        _periods.c.scope == bindparam("scope"),
+        _periods.c.key == bindparam("key"),
+    )
+)
+_OPEN = Statement(insert(_periods))
+_OPENED = Statement(
+    update(_obligations)
+    .where(
+        _obligations.c.organisation == bindparam("of_organisation"),
+        _obligations.c.cycle == bindparam("of_cycle"),
+        _obligations.c.scope == bindparam("of_scope"),
+    )
+    .values(opened_through=bindparam("opened_through"))
 )
 
 
 def exists(connection: Connection, organisation: str, cycle: str, scope: str, key: str) -> bool:
     here = {"organisation": organisation, "cycle": cycle, "scope": scope, "key": key}
-    return connection.execute(_EXISTS, here).first() is not None
+    return _EXISTS.first(connection, here) is not None
 
 
 def open_(connection: Connection, record: PeriodRecord) -> None:
     """Write the period down; its key is unique, so a second opening is refused by the database itself."""
-    connection.execute(insert(_periods), {name: getattr(record, name) for name in PeriodRecord.__slots__})
+    _OPEN.put(connection, {name: getattr(record, name) for name in PeriodRecord.__slots__})
 
 
 def settle(

@@ -7,22 +7,28 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, insert, select
 
 from engine.store.database import table_of
+from engine.store.statements import Question, Statement
 from engine.store.tables import PolicyRow
 
 _policies = table_of(PolicyRow)
 
-_IN_FORCE = (  # prebuilt: every command asks for it
-    select(_policies.c.version, _policies.c.body)
-    .where(_policies.c.organisation == bindparam("organisation"), _policies.c.workflow == bindparam("workflow"))
-    .order_by(_policies.c.version.desc())
-    .limit(1)
+_SET = Statement(
+    select(_policies.c.workflow, _policies.c.version, _policies.c.body)
+    .where(_policies.c.organisation == bindparam("organisation"))
+    .order_by(_policies.c.workflow, _policies.c.version)
 )
 
 
 def in_force(connection: Connection, organisation: str, workflow: str) -> tuple[int, dict[str, Any]]:
     """(version, overrides); version 0 and nothing while the organisation never set any."""
-    row = connection.execute(_IN_FORCE, {"organisation": organisation, "workflow": workflow}).first()
-    return (0, {}) if row is None else (row.version, dict(row.body))
+    return asking_in_force(organisation).ask(connection).get(workflow, (0, {}))
+
+
+def asking_in_force(organisation: str) -> Question[dict[str, tuple[int, dict[str, Any]]]]:
+    """workflow → what is in force of it, where something was set; to be asked together with other questions."""
+    return Question(
+        _SET, {"organisation": organisation}, lambda rows: {row.workflow: (row.version, dict(row.body)) for row in rows}
+    )
 
 
 def set_(

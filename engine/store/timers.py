@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
 
 from sqlalchemy import Connection, bindparam, case, select, text, tuple_, update
 
 from engine.store.database import table_of, upsert
+from engine.store.statements import Question, Statement
 from engine.store.tables import TimerRow
 
 _timers = table_of(TimerRow)
@@ -16,9 +18,25 @@ DueCase = tuple[str, str, int, tuple[str, ...]]  # organisation, case number, ge
 
 
 _KEY = ["organisation", "number", "generation", "rung"]
-_ADD = upsert(_timers).on_conflict_do_nothing()
-_TOLD = upsert(_timers).on_conflict_do_update(index_elements=_KEY, set_={"status": upsert(_timers).excluded.status})
-_CANCEL = (
+_ADD = Statement(upsert(_timers).on_conflict_do_nothing())
+_PUT = upsert(_timers)
+_TOLD = Statement(
+    _PUT.on_conflict_do_update(
+        index_elements=_KEY,
+        set_={"status": _PUT.excluded.status, "settled_at": _PUT.excluded.settled_at},
+        where=_timers.c.status == "waiting",
+    )
+)
+_WAITING = Statement(
+    select(_timers.c.generation, _timers.c.rung, _timers.c.fire_at)
+    .where(
+        _timers.c.organisation == bindparam("organisation"),
+        _timers.c.number == bindparam("number"),
+        _timers.c.status == "waiting",
+    )
+    .order_by(_timers.c.fire_at, _timers.c.rung)
+)
+_CANCELLING = (
     update(_timers)
     .where(
         _timers.c.organisation == bindparam("of_organisation"),
@@ -30,16 +48,11 @@ _CANCEL = (
         status=case((_timers.c.fire_at <= bindparam("at"), "skipped"), else_="cancelled"), settled_at=bindparam("at")
     )
 )
-_CLAIM = (
-    update(_timers)
-    .where(
-        _timers.c.organisation == bindparam("of_organisation"),
-        _timers.c.number == bindparam("of_number"),
-        _timers.c.generation == bindparam("of_generation"),
-        _timers.c.rung == bindparam("of_rung"),
-        _timers.c.status == "waiting",
-    )
-    .values(status="skipped", settled_at=bindparam("at"))
+_CANCEL = Statement(_CANCELLING)
+_CANCEL_OF = Statement(_CANCELLING.where(_timers.c.generation == bindparam("of_generation")))
+_CANCEL_ONE = Statement(_CANCELLING.where(_timers.c.rung == bindparam("of_rung")))
+_CANCEL_ONE_OF = Statement(
+    _CANCELLING.where(_timers.c.rung == bindparam("of_rung"), _timers.c.generation == bindparam("of_generation"))
 )
 
 # materialized, or SQLite walks the whole table in the order of its key, which it finds sorted, instead of the few rows of
@@ -61,7 +74,7 @@ _NEXT = (
     .limit(bindparam("limit"))
     .subquery()
 )
-_DUE = (
+_DUE = Statement(
     select(_RIPE.c.organisation, _RIPE.c.number, _RIPE.c.generation, _RIPE.c.rung)
     .join(_NEXT, (_NEXT.c.organisation == _RIPE.c.organisation) & (_NEXT.c.number == _RIPE.c.number))
     .order_by(_RIPE.c.organisation, _RIPE.c.number, _RIPE.c.fire_at)
@@ -80,7 +93,7 @@ def add(
         for rung, fire_at in rungs
     ]  # fmt: skip
     if rows:
-        connection.execute(_ADD, rows)
+        _ADD.put(connection, *rows)
 
 
 def cancel(
@@ -92,19 +105,12 @@ def cancel(
     generation: int | None = None,
 ) -> None:
     """Void the case's waiting rungs; only these, when some are named, and only of this generation, when it is said."""
-    named = tuple(rungs)
-    statement = _CANCEL.where(_timers.c.rung.in_(named)) if named else _CANCEL
-    if generation is not None:
-        statement = statement.where(_timers.c.generation == generation)
-    connection.execute(statement, {"of_organisation": organisation, "of_number": number, "at": at})
-
-
-def claim(
-    connection: Connection, organisation: str, number: str, generation: int, rungs: Iterable[str], at: datetime
-) -> list[str]:
-    """Take the rungs that are still waiting, all of them skipped until `told` says which one was told."""
     here = {"of_organisation": organisation, "of_number": number, "of_generation": generation, "at": at}
-    return [rung for rung in rungs if connection.execute(_CLAIM, {**here, "of_rung": rung}).rowcount == 1]
+    named = [{**here, "of_rung": rung} for rung in rungs]
+    if named:
+        (_CANCEL_ONE if generation is None else _CANCEL_ONE_OF).put(connection, *named)
+    else:
+        (_CANCEL if generation is None else _CANCEL_OF).put(connection, here)
 
 
 def told(
@@ -116,7 +122,10 @@ def told(
     skipped: Iterable[str],
     at: datetime,
 ) -> None:
-    """Record which rung was told and which were skipped for it, also those an outage kept from ever being on watch."""
+    """Record which rung was told and which were skipped for it, also those an outage kept from ever being on watch.
+
+    Raises RuntimeError, as soon as that is known, where one of them is settled already: each is told once.
+    """
     rows = [
         {
             "organisation": organisation, "number": number, "generation": generation, "rung": name,
@@ -124,7 +133,12 @@ def told(
         }
         for name, status in [*((name, "skipped") for name in skipped), (rung, "fired")]
     ]  # fmt: skip
-    connection.execute(_TOLD, rows)
+    _TOLD.put(connection, *rows, check=partial(_must_have_waited, number, len(rows)))
+
+
+def _must_have_waited(number: str, wanted: int, told: int) -> None:
+    if told != wanted:
+        raise RuntimeError(f"a rung of case {number!r} was told twice under a held lock")
 
 
 def ripe(connection: Connection, organisation: str, number: str, now: datetime) -> list[tuple[int, tuple[str, ...]]]:
@@ -138,7 +152,7 @@ def due(connection: Connection, now: datetime, limit: int, after: tuple[str, str
     """Up to `limit` cases with rungs that fell due, by organisation and number, after the given pair."""
     here = {"now": now, "limit": limit, "after_organisation": after[0], "after_number": after[1]}
     found: list[DueCase] = []
-    for (organisation, number), of_case in groupby(connection.execute(_DUE, here), key=itemgetter(0, 1)):
+    for (organisation, number), of_case in groupby(_DUE.all(connection, here), key=itemgetter(0, 1)):
         rows = list(of_case)
         generation = max(row.generation for row in rows)
         found.append((organisation, number, generation, tuple(r.rung for r in rows if r.generation == generation)))
@@ -147,9 +161,10 @@ def due(connection: Connection, now: datetime, limit: int, after: tuple[str, str
 
 def waiting(connection: Connection, organisation: str, number: str) -> list[tuple[int, str, datetime]]:
     """The case's rungs on watch: (generation, rung, instant), soonest first."""
-    statement = (
-        select(_timers.c.generation, _timers.c.rung, _timers.c.fire_at)
-        .where(_timers.c.organisation == organisation, _timers.c.number == number, _timers.c.status == "waiting")
-        .order_by(_timers.c.fire_at, _timers.c.rung)
-    )
-    return [(row.generation, row.rung, row.fire_at) for row in connection.execute(statement)]
+    return asking_waiting(organisation, number).ask(connection)
+
+
+def asking_waiting(organisation: str, number: str) -> Question[list[tuple[int, str, datetime]]]:
+    """As `waiting`, to be asked together with other questions."""
+    here = {"organisation": organisation, "number": number}
+    return Question(_WAITING, here, lambda rows: [(row.generation, row.rung, row.fire_at) for row in rows])

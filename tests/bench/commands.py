@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+import pytest
 from psycopg.types.json import Json
-from sqlalchemy import event
 
 from api.writer import Writer
 from engine.case import Case
 from engine.commands import Asked, FireTrigger, OpenCase
 from engine.handle import Done, Engine, Outcome, handle, settled
+from engine.store import statements
 from engine.store.database import Database
 from tests.bench.grounds import PHOTO, Ground, Write, an_engine
 from tests.bench.measuring import Seconds, Spread, in_turn, seconds_of
@@ -83,7 +84,7 @@ def record(ground: Ground, cases: int) -> Recording:
     engine = an_engine(database)
     written: list[CaseWrites] = []
     statements: list[int] = []
-    with _watched(database) as (seen, writes):
+    with _watched() as (seen, writes):
 
         def ask(asked: Asked) -> Outcome:
             seen.clear()
@@ -102,30 +103,63 @@ def record(ground: Ground, cases: int) -> Recording:
 
 
 @contextmanager
-def _watched(database: Database) -> Iterator[tuple[list[str], list[Write]]]:
-    """Every statement from here on, and those that wrote, one `Write` for each statement."""
+def _watched() -> Iterator[tuple[list[str], list[Write]]]:
+    """Every statement from here on, and those that wrote, one `Write` for each row, or for each call that wrote several.
+
+    It looks over the shoulder of the one place that hands statements to the drivers.
+    """
     seen: list[str] = []
     writes: list[Write] = []
-    watched = database.writers
 
-    def after(_connection: Any, cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
-        seen.append(statement)
-        wrote = cursor.rowcount != 0 or "RETURNING" in statement  # of these SQLite counts no rows
-        if statement.startswith(("INSERT", "UPDATE", "DELETE")) and wrote:
-            writes.append(Write(statement, [_plain(row) for row in (parameters if many else [parameters])]))
+    def note(sql: str, rows: Sequence[Any], cursor: Any) -> None:
+        seen.append(sql)
+        if sql.startswith(("INSERT", "UPDATE", "DELETE")):
+            waiting.append((Write(sql, [[_plain(value) for value in row] for row in rows]), cursor))
 
-    event.listen(watched, "after_cursor_execute", after)
-    try:
+    waiting: list[tuple[Write, Any]] = []
+    driven, executed, journey = statements._driven, statements._executed, statements._journey
+
+    def settle() -> None:
+        for write, cursor in waiting:
+            if cursor.rowcount != 0 or "RETURNING" in write.statement:  # of these SQLite counts no rows
+                writes.append(write)
+        waiting.clear()
+
+    def to_file(connection: Any, how: str, sql: str, parameters: Any = None) -> Any:
+        cursor = driven(connection, how, sql, parameters)
+        note(sql, parameters if how == "executemany" else [parameters], cursor)
+        settle()
+        return cursor
+
+    def to_server(driver: Any, one: Any) -> Any:
+        cursor = executed(driver, one)
+        note(one.sql, [one.parameters], cursor)
+        return cursor
+
+    def there_and_back(connection: Any, sent: Any) -> Any:
+        cursors = journey(connection, sent)
+        settle()  # in a pipeline they are known only now
+        return cursors
+
+    def one_by_one(sent: Sequence[Any]) -> list[list[Any]]:
+        return [[one] for one in sent]  # raw writes rows, and does not know how we send them together
+
+    def row_by_row(statement: statements.Statement, connection: Any, rows: Sequence[Any]) -> Iterator[Any]:
+        made = statement.made(connection)
+        return ((made.sql, made.parameters(values)) for values in rows)
+
+    with pytest.MonkeyPatch.context() as watching:
+        watching.setattr(statements, "_driven", to_file)
+        watching.setattr(statements, "_executed", to_server)
+        watching.setattr(statements, "_journey", there_and_back)
+        watching.setattr(statements, "_as_few", one_by_one)
+        watching.setattr(statements.Statement, "_of_rows", row_by_row)
         yield seen, writes
-    finally:
-        event.remove(watched, "after_cursor_execute", after)
 
 
-def _plain(row: Any) -> Any:
-    """The values with JSON as text, so that raw has not to write it again."""
-    if isinstance(row, dict):
-        return {name: json.dumps(value.obj) if isinstance(value, Json) else value for name, value in row.items()}
-    return row
+def _plain(value: Any) -> Any:
+    """JSON as text, so that raw has not to write it again."""
+    return json.dumps(value.obj) if isinstance(value, Json) else value
 
 
 def _together(writes: Sequence[Write]) -> list[Write]:

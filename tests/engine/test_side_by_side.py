@@ -2,13 +2,13 @@
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from psycopg.errors import DeadlockDetected
-from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from engine.commands import Asked, FireTrigger, OpenCase
@@ -114,15 +114,15 @@ def test_numbers_drawn_at_once_have_no_gap_and_no_double(school: School) -> None
 def test_a_group_that_met_another_is_tried_again_as_a_whole(school: School, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the database gave up because of somebody else is nobody's fault, and nobody hears of it."""
     numbers = [school.errand() for _ in range(2)]
-    lock, met = cases.lock, [1]
+    loading, met = cases.loading, [1]
 
-    def meets_somebody(connection: Connection, keys: Iterable[tuple[str, str]]) -> None:
+    def meets_somebody(organisation: str, number: str, *, lock: bool = False) -> Any:
         if met:
             met.pop()
             raise OperationalError("SELECT", None, DeadlockDetected())
-        lock(connection, keys)
+        return loading(organisation, number, lock=lock)
 
-    monkeypatch.setattr(cases, "lock", meets_somebody)
+    monkeypatch.setattr(cases, "loading", meets_somebody)
     outcomes = school.handle(*(school.asked("bob", FireTrigger(number, "run", {})) for number in numbers))
     assert [type(outcome) for outcome in outcomes] == [Done, Done]
     assert not met

@@ -19,8 +19,8 @@ def test_a_period_cannot_be_written_down_twice(school: School) -> None:
     with school.engine.database.write_across() as connection:
         periods.open_(connection, DECEMBER)
         assert periods.exists(connection, HERE, "monthly", "HQC", "2019-12")
-        with pytest.raises(IntegrityError):
-            periods.open_(connection, replace(DECEMBER, number="JC-2019-0002"))
+    with pytest.raises(IntegrityError), school.engine.database.write_across() as connection:
+        periods.open_(connection, replace(DECEMBER, number="JC-2019-0002"))
 
 
 @pytest.mark.parametrize("after, status", [(timedelta(0), "reported"), (timedelta(microseconds=1), "late")])

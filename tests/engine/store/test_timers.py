@@ -1,11 +1,11 @@
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import select, text
-from sqlalchemy.dialects import sqlite
+from sqlalchemy import select
 
 from engine.store import timers
 from engine.store.database import table_of
+from engine.store.statements import mark, undo_to_mark
 from engine.store.tables import TimerRow
 from tests.databases import on_sqlite
 from tests.engine.fakes import HERE, THERE, School, local
@@ -20,17 +20,18 @@ def watch(school: School, number: str = "X-2019-0001", generation: int = 1, orga
         timers.add(connection, organisation, number, generation, [("before-1", AT), ("due", LATER)])
 
 
-def test_a_rung_is_claimed_once(school: School) -> None:
+def test_a_rung_is_told_once(school: School) -> None:
     watch(school)
     with school.engine.database.write_across() as connection:
-        assert timers.claim(connection, HERE, "X-2019-0001", 1, ["before-1", "due"], LATER) == ["before-1", "due"]
-        assert timers.claim(connection, HERE, "X-2019-0001", 1, ["before-1", "due"], LATER) == []
+        timers.told(connection, HERE, "X-2019-0001", 1, "due", ["before-1"], LATER)
+        assert timers.waiting(connection, HERE, "X-2019-0001") == []
+    with pytest.raises(RuntimeError, match="told twice"), school.engine.database.write_across() as connection:
+        timers.told(connection, HERE, "X-2019-0001", 1, "due", [], LATER)
 
 
 def test_a_rung_that_was_told_cannot_be_put_on_watch_again(school: School) -> None:
     watch(school)
     with school.engine.database.write_across() as connection:
-        timers.claim(connection, HERE, "X-2019-0001", 1, ["due"], LATER)
         timers.told(connection, HERE, "X-2019-0001", 1, "due", [], LATER)
     watch(school)
     with school.engine.database.read_across() as connection:
@@ -40,18 +41,20 @@ def test_a_rung_that_was_told_cannot_be_put_on_watch_again(school: School) -> No
 def test_a_swallowed_repetition_gets_a_row_although_it_was_never_on_watch(school: School) -> None:
     watch(school)
     with school.engine.database.write_across() as connection:
-        timers.claim(connection, HERE, "X-2019-0001", 1, ["before-1", "due"], LATER)
         timers.told(connection, HERE, "X-2019-0001", 1, "repeat-2", ["before-1", "due", "repeat-1"], LATER)
-        assert timers.claim(connection, HERE, "X-2019-0001", 1, ["repeat-1", "repeat-2"], LATER) == []
+        found = select(TABLE.c.rung, TABLE.c.status).order_by(TABLE.c.rung)
+        assert [tuple(row) for row in connection.execute(found)] == [
+            ("before-1", "skipped"), ("due", "skipped"), ("repeat-1", "skipped"), ("repeat-2", "fired"),
+        ]  # fmt: skip
 
 
-def test_a_claim_that_is_undone_leaves_the_rung_on_watch(school: School) -> None:
+def test_what_was_told_and_undone_leaves_the_rung_on_watch(school: School) -> None:
     watch(school)
     with school.engine.database.write_across() as connection:
-        savepoint = connection.begin_nested()
-        timers.claim(connection, HERE, "X-2019-0001", 1, ["due"], LATER)
-        savepoint.rollback()
-        assert timers.claim(connection, HERE, "X-2019-0001", 1, ["due"], LATER) == ["due"]
+        mark(connection)
+        timers.told(connection, HERE, "X-2019-0001", 1, "due", [], LATER)
+        undo_to_mark(connection)
+        assert [rung for _, rung, _ in timers.waiting(connection, HERE, "X-2019-0001")] == ["before-1", "due"]
 
 
 def test_what_is_due_comes_case_by_case_with_its_rungs_by_time(school: School) -> None:
@@ -117,14 +120,15 @@ def test_the_rungs_of_two_schools_never_meet(school: School) -> None:
     watch(school, organisation=THERE)
     with school.engine.database.write_across() as connection:
         timers.cancel(connection, THERE, "X-2019-0001", AT)
-        assert timers.claim(connection, THERE, "X-2019-0001", 1, ["due"], AT) == []
-        assert timers.claim(connection, HERE, "X-2019-0001", 1, ["due"], AT) == ["due"]
+        assert timers.waiting(connection, THERE, "X-2019-0001") == []
+        assert [rung for _, rung, _ in timers.waiting(connection, HERE, "X-2019-0001")] == ["before-1", "due"]
 
 
 @on_sqlite
 def test_looking_for_what_is_due_reads_what_fell_due_and_not_all_that_waits(school: School) -> None:
-    asking = timers._DUE.compile(dialect=sqlite.dialect(paramstyle="named"))
-    values = {**asking.params, "now": "2019-12-03 07:40:00", "after_organisation": "", "after_number": "", "limit": 1}
+    values = {"now": AT, "after_organisation": "", "after_number": "", "limit": 1}
     with school.engine.database.read_across() as connection:
-        plan = [row.detail for row in connection.execute(text(f"EXPLAIN QUERY PLAN {asking}"), values)]
+        asking = timers._DUE.made(connection)
+        explained = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asking.sql}", tuple(asking.parameters(values)))
+        plan = [row.detail for row in explained]
     assert [step for step in plan if "timer" in step] == ["SEARCH timer USING INDEX ix_timer_waiting (fire_at<?)"]
