@@ -106,7 +106,10 @@ class Case:
         every = list(_ATTRIBUTES(self))
         for name, value in values.items():
             every[_PLACES[name]] = value
-        return type(self)(*every)
+        case = type(self)(*every)
+        if values.keys() == {"last_hash"}:  # which is not written with the case
+            object.__setattr__(case, "_written", self._written)
+        return case
 
     def with_acted(self, relation: str, *persons: str | None) -> Self:
         """The same case, remembering that these persons stood in this relation to it."""
@@ -172,17 +175,20 @@ def _instant(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
+_AS_THEY_ARE = frozenset({str, int, bool, type(None)})  # nearly everything is one of these
+
+
 def _plain(value: Any) -> JSON:
-    if value is None or isinstance(value, (str, int)):  # first, since nearly everything is
+    if value.__class__ in _AS_THEY_ARE:
         return value
     if isinstance(value, datetime):
         return instant_text(value)
     if isinstance(value, CaseClock | Link):
         return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: item if item.__class__ in _AS_THEY_ARE else _plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
+        return [item if item.__class__ in _AS_THEY_ARE else _plain(item) for item in value]
     return value
 
 

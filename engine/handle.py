@@ -235,7 +235,7 @@ class _Turn:
         # what was asked for the whole group at once, each good for the first who wants it: afterwards it may have changed
         self._cases_ahead: dict[tuple[str, str], Case | None] = {}
         self._answers_ahead: dict[tuple[str, str, str, str], answers.Answer | None] = {}
-        self._rungs_ahead: dict[tuple[str, str], list[tuple[int, str, datetime]]] = {}
+        self._rungs_ahead: dict[tuple[str, str, int], frozenset[str]] = {}
 
     def look_ahead(self, group: Sequence[Asked]) -> None:
         """Ask at once what these commands will ask for anyway, where asking is a journey; and lock, in one order for
@@ -255,8 +255,8 @@ class _Turn:
                 asked.append((self._cases_ahead, place, cases.loading(organisation, number, lock=True)))
             for a in here:
                 if isinstance(a.command, Remind):
-                    place = organisation, a.command.case
-                    asked.append((self._rungs_ahead, place, timers.asking_waiting(*place)))
+                    watch = organisation, a.command.case, a.command.generation
+                    asked.append((self._rungs_ahead, watch, timers.still_waiting(*watch)))
                 elif a.key is not None:
                     whose = organisation, a.actor.principal, a.route, a.key
                     asked.append((self._answers_ahead, whose, answers.finding(*whose, self.now)))
@@ -545,10 +545,10 @@ class _Turn:
             )
             return Idle(f"case {command.case} has moved on")
         # under the case's lock nobody else settles them; a reminder was no reminder if somebody had
-        waits = self._rungs_ahead.pop((organisation, case.number), None)
-        if waits is None:
-            waits = timers.waiting(self.connection, organisation, case.number)
-        waiting = {rung for generation, rung, _ in waits if generation == command.generation}
+        place = organisation, case.number, command.generation
+        waiting = self._rungs_ahead.pop(place, None)
+        if waiting is None:
+            waiting = timers.still_waiting(*place).ask(self.connection)
         taken = [rung for rung in command.rungs if rung in waiting]
         if not taken:
             return Idle(f"the rungs of {command.case} were told already")

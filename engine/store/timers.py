@@ -36,6 +36,14 @@ _WAITING = Statement(
     )
     .order_by(_timers.c.fire_at, _timers.c.rung)
 )
+_STILL_WAITING = Statement(
+    select(_timers.c.rung).where(
+        _timers.c.organisation == bindparam("organisation"),
+        _timers.c.number == bindparam("number"),
+        _timers.c.generation == bindparam("generation"),
+        _timers.c.status == "waiting",
+    )
+)
 _CANCELLING = (
     update(_timers)
     .where(
@@ -161,10 +169,11 @@ def due(connection: Connection, now: datetime, limit: int, after: tuple[str, str
 
 def waiting(connection: Connection, organisation: str, number: str) -> list[tuple[int, str, datetime]]:
     """The case's rungs on watch: (generation, rung, instant), soonest first."""
-    return asking_waiting(organisation, number).ask(connection)
+    rows = _WAITING.all(connection, {"organisation": organisation, "number": number})
+    return [(row.generation, row.rung, row.fire_at) for row in rows]
 
 
-def asking_waiting(organisation: str, number: str) -> Question[list[tuple[int, str, datetime]]]:
-    """As `waiting`, to be asked together with other questions."""
-    here = {"organisation": organisation, "number": number}
-    return Question(_WAITING, here, lambda rows: [(row.generation, row.rung, row.fire_at) for row in rows])
+def still_waiting(organisation: str, number: str, generation: int) -> Question[frozenset[str]]:
+    """The rungs of one generation that are on watch, whenever they fall due."""
+    here = {"organisation": organisation, "number": number, "generation": generation}
+    return Question(_STILL_WAITING, here, lambda rows: frozenset(row.rung for row in rows))
