@@ -1,8 +1,9 @@
 """Puts a process together: the engine on a data folder, the writer, the delivery worker. Everything is handed in here, once."""
 
 import threading
+import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
@@ -16,6 +17,7 @@ from sqlalchemy import Connection, make_url
 from api import migrations, throttle
 from api.evidence.store import FileStore
 from api.folder import Folder
+from api.metrics import Metrics
 from api.passwords import Hashing
 from api.settings import Settings
 from api.writer import Writer
@@ -48,15 +50,18 @@ REAL_ID = 0x42485245  # "BHRE"; 0 in a database that says nothing
 class Strangers:
     """How often somebody nobody knows was turned away, by reason: counted, never stored."""
 
-    def __init__(self) -> None:
+    def __init__(self, told: Callable[[str], None] = lambda _: None) -> None:
+        self._told = told
         self._lock = threading.Lock()
         self._counted: Counter[str] = Counter()
 
     def count(self, reason: str) -> None:
         with self._lock:
             self._counted[reason] += 1
+        self._told(reason)
 
     def counted(self) -> dict[str, int]:
+        """In this process alone."""
         with self._lock:
             return dict(self._counted)
 
@@ -72,7 +77,8 @@ class Runtime:
     worker: DeliveryWorker
     files: FileStore
     simulated: bool
-    strangers: Strangers = field(default_factory=Strangers)
+    metrics: Metrics
+    strangers: Strangers
     hashing: Hashing = field(default_factory=Hashing)
     _webhook: WebhookChannel | None = None
 
@@ -91,7 +97,9 @@ class Runtime:
 
     def tick(self) -> Ticked:
         """Everything that fell due becomes commands. What a defect stopped is logged and tried again next time."""
+        began = time.monotonic()
         ticked = tick(self.engine)
+        self.metrics.ticked(ticked, time.monotonic() - began, self.clock.now())
         for asked, error in ticked.failed:
             log.error("tick_failed", key=asked.key, exc_info=error)
         if ticked.opened or ticked.reminded:
@@ -156,12 +164,14 @@ def open_runtime(
     catalog: Catalog = CATALOG,
     words: Mapping[str, Text] = ERROR_WORDS,
     hashing: Hashing | None = None,
+    metrics: Metrics | None = None,
 ) -> Runtime:
     """The engine and what belongs to it on the settings' data folder.
 
     clock     by default the folder decides: the system's, or on from a simulated folder's last instant
     console   where messages are printed; nowhere if None
     hashing   what hashes passwords; as slow as it should be if None
+    metrics   what counts, for `/metrics`; one of its own if None
     Raises    FolderError for a folder that is not made, simulated where real is wanted or the other way round, or of
               another revision; DefinitionGone while an open case needs a definition this program does not carry
     """
@@ -182,14 +192,18 @@ def open_runtime(
         database.close()
         raise
     engine = Engine(database, catalog, clock, words)
+    metrics = metrics or Metrics()
+    metrics.watch(engine)
     return Runtime(
         settings=settings,
         folder=folder,
         engine=engine,
-        writer=Writer(engine, settings.queue_limit, _database_file(folder, settings) or folder.path),
+        writer=Writer(engine, settings.queue_limit, _database_file(folder, settings) or folder.path, metrics),
         worker=_worker(settings, engine, simulated=simulated, console=console, webhook=webhook),
         files=FileStore(folder.files),
         simulated=simulated,
+        metrics=metrics,
+        strangers=Strangers(metrics.stranger),
         hashing=hashing or Hashing(),
         _webhook=webhook,
     )

@@ -17,11 +17,13 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 from multiprocessing.synchronize import Semaphore
+from pathlib import Path
 
 import structlog
 
 from api import logs
 from api.bootstrap import open_runtime
+from api.metrics import forget_process, shared_by_processes
 from api.server import GRACE_SECONDS, Started, answer, listen, stop_in_order
 from api.settings import Settings
 from engine.errors import FolderError, Text
@@ -43,7 +45,11 @@ def serve_with(workers: int, settings: Settings, *, started: Started) -> None:
     runtime = open_runtime(settings)  # whatever keeps them from starting is told once, here
     try:
         listening, settings, address = listen(settings)
-        with listening, _Fleet(workers, settings, listening).running() as fleet:
+        with (
+            listening,
+            shared_by_processes() as counts,
+            _Fleet(workers, settings, listening, counts).running() as fleet,
+        ):
             fleet.await_all()
             started(runtime, address)
             stop_in_order()
@@ -59,7 +65,10 @@ class _Member:
 
 
 class _Fleet:
-    def __init__(self, workers: int, settings: Settings, listening: socket.socket) -> None:
+    """counts   the folder they count into together"""
+
+    def __init__(self, workers: int, settings: Settings, listening: socket.socket, counts: Path) -> None:
+        self._counts = counts
         self._settings = settings
         self._listening = listening
         self._ready = _SPAWN.Semaphore(0)
@@ -89,6 +98,7 @@ class _Fleet:
             for number, one in enumerate(self._members):
                 if not one.process.is_alive():
                     log.error("worker_died", worker=number, exit_code=one.process.exitcode)
+                    forget_process(self._counts, one.process.pid or 0)
                     if time.monotonic() - one.since < TOO_SOON_SECONDS:
                         raise _did_not_start()
                     self._members[number] = self._another(number)

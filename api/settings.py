@@ -55,6 +55,11 @@ class Settings(BaseSettings):
     deliver_seconds: int = Field(10, ge=1, le=3600, description="How often `serve` sends what waits to be sent")
     max_upload_bytes: int = Field(10 * 1024 * 1024, ge=1024, description="Largest picture that is taken")
     max_document_bytes: int = Field(20 * 1024 * 1024, ge=1024, description="Largest document that is taken")
+    metrics_token: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="What whoever reads `/metrics` shows as `Authorization: Bearer …`; closed to all while it is empty",
+    )
     queue_limit: int = Field(
         1000, ge=1, description="Commands that may wait for the writer; beyond it the answer is 429"
     )

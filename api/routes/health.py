@@ -1,10 +1,14 @@
-"""Is the process alive, and can it work? For whoever watches it; tells a stranger nothing else."""
+"""Is the process alive, can it work, how is it doing? For whoever watches it; tells a stranger only the first two."""
 
-from fastapi import APIRouter, Response
+import hmac
+
+from fastapi import APIRouter, Request, Response
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.auth import TheRuntime
+from api.metrics import CONTENT_TYPE
+from api.problems import not_watched, not_watching
 from api.routes.cases import json_of
 from api.schemas import Health
 from engine.errors import Busy
@@ -33,3 +37,21 @@ def ready(runtime: TheRuntime) -> Response:
     if not runtime.writer.alive:
         return json_of(Health(status="stopping"), status=503)
     return json_of(Health(status="ok", simulated=runtime.clock.now() if runtime.simulated else None))
+
+
+@router.get("/metrics", include_in_schema=False)
+def metrics(request: Request, runtime: TheRuntime) -> Response:
+    """What Prometheus reads, for whoever has the operator's token.
+
+    Not for whoever asks from this machine: behind a proxy everybody does.
+    Raises    NotSignedIn; NotAllowed where no token is set
+    """
+    wanted = runtime.settings.metrics_token
+    if wanted is None:
+        raise not_watched()
+    scheme, _, shown = request.headers.get("authorization", "").partition(" ")
+    given = scheme.lower() == "bearer"
+    if not (given and hmac.compare_digest(shown.strip().encode(), wanted.get_secret_value().encode())):
+        runtime.strangers.count("metrics_token")
+        raise not_watching(given=given)
+    return Response(runtime.metrics.told(), media_type=CONTENT_TYPE, headers={"Cache-Control": "no-store"})
