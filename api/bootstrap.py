@@ -80,6 +80,7 @@ class Runtime:
     metrics: Metrics
     strangers: Strangers
     hashing: Hashing = field(default_factory=Hashing)
+    stopping: threading.Event = field(default_factory=threading.Event)
     _webhook: WebhookChannel | None = None
 
     @property
@@ -128,6 +129,11 @@ class Runtime:
         """Save where a simulated clock stands, so that it never runs backwards from one process to the next."""
         if self.simulated:
             self.folder.remember(self.clock.now())
+
+    def stop_soon(self) -> None:
+        """Begin nothing more by itself: no tick, no round; what was claimed and not begun goes to others. Does not wait."""
+        self.stopping.set()
+        self.worker.stop()
 
     def close(self) -> None:
         self.writer.stop()

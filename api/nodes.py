@@ -24,7 +24,7 @@ import structlog
 from api import logs
 from api.bootstrap import open_runtime
 from api.metrics import forget_process, shared_by_processes
-from api.server import GRACE_SECONDS, Started, answer, listen, stop_in_order
+from api.server import Started, answer, listen, stop_in_order
 from api.settings import Settings
 from engine.errors import FolderError, Text
 
@@ -33,6 +33,7 @@ log = structlog.get_logger(__name__)
 STARTS_WITHIN_SECONDS = 60
 TOO_SOON_SECONDS = 5  # one that dies sooner after its start would only die again
 LOOKS_EVERY_SECONDS = 0.5
+LEAVES_LATER_SECONDS = 5  # than the others should have; who is still there then is ended
 
 _SPAWN = multiprocessing.get_context("spawn")
 
@@ -42,6 +43,7 @@ def serve_with(workers: int, settings: Settings, *, started: Started) -> None:
 
     Raises    FolderError; KeyboardInterrupt when told to stop
     """
+    stop_in_order()
     runtime = open_runtime(settings)  # whatever keeps them from starting is told once, here
     try:
         listening, settings, address = listen(settings)
@@ -52,7 +54,6 @@ def serve_with(workers: int, settings: Settings, *, started: Started) -> None:
         ):
             fleet.await_all()
             started(runtime, address)
-            stop_in_order()
             fleet.look_after()
     finally:
         runtime.close()
@@ -111,9 +112,10 @@ class _Fleet:
         return _Member(process, time.monotonic())
 
     def _end(self) -> None:
+        self._listening.close()  # first of all, or who comes now waits for an answer that nobody gives
         for one in self._members:
             one.process.terminate()
-        deadline = time.monotonic() + GRACE_SECONDS + 5
+        deadline = time.monotonic() + self._settings.stop_seconds + LEAVES_LATER_SECONDS
         for one in self._members:
             one.process.join(max(0.0, deadline - time.monotonic()))
             if one.process.is_alive():

@@ -34,7 +34,7 @@ class Scheduler:
             },
             timezone="UTC",
         )
-        self._in_place = runtime.writer.must_be_in_place
+        self._runtime = runtime
         self._every(timedelta(seconds=runtime.settings.tick_seconds), "tick", runtime.tick)
         self._every(timedelta(seconds=runtime.settings.deliver_seconds), "deliver", runtime.deliver)
         self._every(SWEEP_EVERY, "sweep", runtime.sweep)
@@ -50,7 +50,15 @@ class Scheduler:
         trigger = IntervalTrigger(
             seconds=int(interval.total_seconds()), jitter=interval.total_seconds() / JITTER_PART, timezone="UTC"
         )
-        self._jobs.add_job(_looked_after(name, job, self._in_place), trigger, id=name, name=name)
+        looked_after = _looked_after(name, job, self._runtime.writer.must_be_in_place)
+        self._jobs.add_job(self._unless_stopping(looked_after), trigger, id=name, name=name)
+
+    def _unless_stopping(self, job: Callable[[], None]) -> Callable[[], None]:
+        def run() -> None:
+            if not self._runtime.stopping.is_set():
+                job()
+
+        return run
 
 
 def _looked_after(name: str, job: Callable[[], object], in_place: Callable[[], None]) -> Callable[[], None]:

@@ -71,3 +71,14 @@ def test_nothing_ticks_in_a_folder_that_was_moved_away(tmp_path: Path, kind: Kin
     _looked_after("tick", lambda: ran.append("tick"), runtime.writer.must_be_in_place)()
     assert ran == ["tick"]
     runtime.close()
+
+
+def test_who_is_told_to_stop_begins_no_job_any_more(tmp_path: Path, kind: Kind) -> None:
+    runtime = a_runtime(tmp_path / "data", kind)
+    ran: list[str] = []
+    job = Scheduler(runtime)._unless_stopping(lambda: ran.append("tick"))
+    job()
+    runtime.stop_soon()
+    job()
+    assert ran == ["tick"]
+    runtime.close()

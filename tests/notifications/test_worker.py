@@ -438,3 +438,32 @@ def test_two_slow_channels_are_asked_side_by_side(post: Post) -> None:
     post.outbox.write(a_notice(audience=("assignee", "dept_head")))
     assert post.worker(post.channel, other).run_once().direct == 4
     assert {m.addressee.key for m in other.arrived} == {ALICE.person, BOB.person}
+
+
+# --- told to stop ----------------------------------------------------------------------------------------------------
+
+
+def test_a_worker_that_is_told_to_stop_finishes_its_message_and_gives_the_others_back(post: Post) -> None:
+    worker = post.worker()
+    post.outbox.write(*some_notices(5))
+    post.channel.on_send = lambda _: worker.stop()
+    assert worker.run_once() == RoundResult(planned=5, direct=1)
+    assert post.statuses() == {"sent": 1, "waiting": 4}
+    assert {(d.attempts, d.lease_until) for d in post.deliveries(status="waiting")} == {(0, None)}
+    tried = list(post.channel.tries)
+    post.channel.on_send = None
+    assert post.worker().run_once() == RoundResult(direct=4), "another one's, in the same moment"
+    assert len(set(post.channel.tries)) == 5 and post.channel.tries[: len(tried)] == tried
+
+
+def test_a_worker_that_was_told_to_stop_begins_nothing(post: Post) -> None:
+    worker = post.worker()
+    worker.stop()
+    post.outbox.write(a_notice())
+    assert worker.run_once() == RoundResult()
+    assert post.outbox.unplanned == [a_notice().id]
+    held = post.worker(outside_allowed=False)
+    held.plan()
+    held.stop()
+    assert held.run_once() == RoundResult()
+    assert post.statuses() == {"waiting": 1}
