@@ -17,6 +17,7 @@ from sqlalchemy import Connection, make_url
 from api import migrations, throttle
 from api.evidence.store import FileStore
 from api.folder import Folder
+from api.heartbeat import Heartbeat
 from api.metrics import Metrics
 from api.passwords import Hashing
 from api.settings import Settings
@@ -68,7 +69,11 @@ class Strangers:
 
 @dataclass
 class Runtime:
-    """What a process works with. Made by `open_runtime`; `close` it."""
+    """What a process works with. Made by `open_runtime`; `close` it.
+
+    heartbeat    of the ticking on this node, in this process or in one beside it
+    ticks_here   whether this node ticks at all
+    """
 
     settings: Settings
     folder: Folder
@@ -80,6 +85,8 @@ class Runtime:
     metrics: Metrics
     strangers: Strangers
     hashing: Hashing = field(default_factory=Hashing)
+    heartbeat: Heartbeat = field(default_factory=Heartbeat)
+    ticks_here: bool = False
     stopping: threading.Event = field(default_factory=threading.Event)
     _webhook: WebhookChannel | None = None
 

@@ -23,6 +23,7 @@ import structlog
 
 from api import logs
 from api.bootstrap import open_runtime
+from api.heartbeat import Heartbeat
 from api.metrics import forget_process, shared_by_processes
 from api.server import Started, answer, listen, stop_in_order
 from api.settings import Settings
@@ -73,6 +74,7 @@ class _Fleet:
         self._settings = settings
         self._listening = listening
         self._ready = _SPAWN.Semaphore(0)
+        self._heartbeat = Heartbeat.shared(_SPAWN)
         self._members = [self._another(number) for number in range(workers)]
 
     @contextmanager
@@ -106,7 +108,9 @@ class _Fleet:
 
     def _another(self, number: int) -> _Member:
         process = _SPAWN.Process(
-            target=_serve, args=(self._settings, self._listening, self._ready, number), name=f"bihuan {number}"
+            target=_serve,
+            args=(self._settings, self._listening, self._ready, self._heartbeat, number),
+            name=f"bihuan {number}",
         )
         process.start()
         return _Member(process, time.monotonic())
@@ -123,14 +127,17 @@ class _Fleet:
                 one.process.join()
 
 
-def _serve(settings: Settings, listening: socket.socket, ready: Semaphore, number: int) -> None:
+def _serve(settings: Settings, listening: socket.socket, ready: Semaphore, heartbeat: Heartbeat, number: int) -> None:
     """The life of one of them."""
     logs.configure(settings.log_level, settings.log_format)
     stop_in_order()
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
     console = sys.stderr if settings.console else None
     try:
-        answer(settings, listening, console=console, ticks=number == 0, started=lambda _: ready.release())
+        answer(
+            settings, listening, console=console, ticks=number == 0, heartbeat=heartbeat,
+            started=lambda _: ready.release(),
+        )  # fmt: skip
     except KeyboardInterrupt:
         pass
     finally:

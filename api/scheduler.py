@@ -15,6 +15,8 @@ from engine.errors import Busy
 log = structlog.get_logger(__name__)
 
 SWEEP_EVERY = timedelta(hours=6)  # what is swept has waited a week or a month; hours do not matter
+Job = Callable[[], None]
+
 JITTER_PART = 10  # a tenth of the interval, so that several nodes do not look at the same moment
 
 
@@ -35,25 +37,40 @@ class Scheduler:
             timezone="UTC",
         )
         self._runtime = runtime
-        self._every(timedelta(seconds=runtime.settings.tick_seconds), "tick", runtime.tick)
+        self._every(timedelta(seconds=runtime.settings.tick_seconds), "tick", runtime.tick, self._beating)
         self._every(timedelta(seconds=runtime.settings.deliver_seconds), "deliver", runtime.deliver)
         self._every(SWEEP_EVERY, "sweep", runtime.sweep)
 
     def start(self) -> None:
+        self._runtime.heartbeat.starts()
         self._jobs.start()
 
     def stop(self) -> None:
         """Start no more jobs and wait for those that run."""
         self._jobs.shutdown(wait=True)
 
-    def _every(self, interval: timedelta, name: str, job: Callable[[], object]) -> None:
+    def _every(
+        self, interval: timedelta, name: str, job: Callable[[], object], around: Callable[[Job], Job] = lambda job: job
+    ) -> None:
         trigger = IntervalTrigger(
             seconds=int(interval.total_seconds()), jitter=interval.total_seconds() / JITTER_PART, timezone="UTC"
         )
         looked_after = _looked_after(name, job, self._runtime.writer.must_be_in_place)
-        self._jobs.add_job(self._unless_stopping(looked_after), trigger, id=name, name=name)
+        self._jobs.add_job(self._unless_stopping(around(looked_after)), trigger, id=name, name=name)
 
-    def _unless_stopping(self, job: Callable[[], None]) -> Callable[[], None]:
+    def _beating(self, job: Job) -> Job:
+        """Also a tick that failed is one: this says that somebody ticks, the log and the lag how well."""
+
+        def run() -> None:
+            self._runtime.heartbeat.begins()
+            try:
+                job()
+            finally:
+                self._runtime.heartbeat.ends()
+
+        return run
+
+    def _unless_stopping(self, job: Job) -> Job:
         def run() -> None:
             if not self._runtime.stopping.is_set():
                 job()

@@ -19,6 +19,7 @@ from api.app import create_app
 from api.bootstrap import Runtime, open_runtime
 from api.causes import cause_of
 from api.folder import Folder
+from api.heartbeat import Heartbeat
 from api.scheduler import Scheduler
 from api.settings import Settings
 from engine.errors import FolderError, Text
@@ -59,13 +60,16 @@ def answer(
     *,
     console: TextIO | None = None,
     ticks: bool = True,
+    heartbeat: Heartbeat | None = None,
     started: Callable[[Runtime], None],
 ) -> None:
     """Answer what comes in at this socket until told to stop.
 
-    ticks     whether this process also looks for what fell due, and sends
+    ticks       whether this process also looks for what fell due, and sends; else one beside it does
+    heartbeat   of the one that does, where there are several
     """
     runtime = open_runtime(settings, console=console)
+    runtime.ticks_here, runtime.heartbeat = True, heartbeat or runtime.heartbeat
     try:
         server = _Server(
             uvicorn.Config(

@@ -64,7 +64,7 @@ def answering(served: Served) -> list[int]:
 def _command_of(process: str) -> bytes:
     try:
         return Path(f"/proc/{process}/cmdline").read_bytes()
-    except FileNotFoundError:  # it ended since it was listed
+    except (FileNotFoundError, ProcessLookupError):  # it ended since it was listed
         return b""
 
 
