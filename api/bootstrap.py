@@ -115,9 +115,9 @@ class Runtime:
         self.remember()
         return ticked
 
-    def deliver(self) -> RoundResult:
-        """One round of the delivery worker."""
-        result = self.worker.run_once()
+    def deliver(self, lane: str | None = None) -> RoundResult:
+        """One round of the delivery worker: by one channel, or by all of them."""
+        result = self.worker.run_once() if lane is None else self.worker.run_lane(lane)
         if result.sent or result.dead or result.again:
             log.info("delivered", sent=result.sent, again=result.again, dead=result.dead)
         return result

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -28,7 +29,8 @@ class Scheduler:
             jobstores={
                 "default": MemoryJobStore()
             },  # jobs in a database ran doubled and were dropped; deadlines are rows
-            executors={"default": ThreadPoolExecutor(3)},  # one thread a job: a slow channel delays no tick
+            # one thread a job: a slow channel delays no tick, and no other channel
+            executors={"default": ThreadPoolExecutor(2 + len(runtime.worker.lanes))},
             job_defaults={
                 "misfire_grace_time": None,  # the default drops a run that is a second late
                 "coalesce": True,
@@ -38,7 +40,9 @@ class Scheduler:
         )
         self._runtime = runtime
         self._every(timedelta(seconds=runtime.settings.tick_seconds), "tick", runtime.tick, self._beating)
-        self._every(timedelta(seconds=runtime.settings.deliver_seconds), "deliver", runtime.deliver)
+        for lane in runtime.worker.lanes:
+            deliver = partial(runtime.deliver, lane)
+            self._every(timedelta(seconds=runtime.settings.deliver_seconds), f"deliver by {lane}", deliver)
         self._every(SWEEP_EVERY, "sweep", runtime.sweep)
 
     def start(self) -> None:

@@ -116,6 +116,7 @@ class DeliveryWorker:
         self._patience_seconds = patience_seconds
         self._monotonic = monotonic
         self._stopping = threading.Event()
+        self._planning = threading.Lock()
 
     def stop(self) -> None:
         """Begin nothing more: the message that is being sent is finished, what was claimed besides is given back at once.
@@ -124,8 +125,18 @@ class DeliveryWorker:
         """
         self._stopping.set()
 
+    @property
+    def lanes(self) -> tuple[str, ...]:
+        """The channels by name. A process that goes on sending works each of them by itself, with `run_lane`."""
+        return tuple(channel.name for channel in self._channels)
+
+    def run_lane(self, name: str) -> RoundResult:
+        """Plan, then send what is due on this one channel. Lanes may run at once, and none waits for another one's sending."""
+        [channel] = [channel for channel in self._channels if channel.name == name]
+        return self.plan() + self.send(channel)
+
     def run_once(self) -> RoundResult:
-        """Everything that is due now: plan, then send on each channel. A slow channel holds up no other."""
+        """Everything that is due now: plan, then send on each channel. It ends with the slowest of them."""
         result = self.plan()
         for channel in self._channels:
             if not channel.outside:
@@ -144,7 +155,13 @@ class DeliveryWorker:
         1. claim a group, oldest first
         2. each under a savepoint: resolve its audience, route it, write its deliveries, tell the outbox it is done
         3. a notice that cannot be planned is written down as unreachable with its cause, and stops no other
+
+        One lane at a time: the others find what it has planned.
         """
+        with self._planning:
+            return self._plan_all()
+
+    def _plan_all(self) -> RoundResult:
         result = RoundResult()
         while not self._stopping.is_set():
             now = self._clock.now()
