@@ -173,7 +173,7 @@ class _OfTheDatabase(Collector):
         self._engine = engine
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._periods: tuple[timedelta, float] | None = None
+        self._periods: tuple[timedelta | None, float] | None = None
 
     def describe(self) -> Iterator[Metric]:
         """Nothing: whoever registers it need not have a database that answers."""
@@ -213,7 +213,7 @@ class _OfTheDatabase(Collector):
             for status, count in of.by_status.items():
                 deliveries.add_metric((name, status), count)
             overdue.add_metric((name,), (now - of.due).total_seconds() if of.due else 0)
-        return [
+        told = [
             _gauge("bihuan_due_timers", f"Rungs that fell due and were not told, counted to {lags.MOST}.", timers.count),
             _gauge(
                 "bihuan_sweep_lag_seconds", "Since when the oldest rung is due that was not told; 0 for none.",
@@ -226,22 +226,33 @@ class _OfTheDatabase(Collector):
                 "bihuan_outbox_oldest_age_seconds", "Age of the oldest of these notices; 0 for none.",
                 notices.age(now).total_seconds(),
             ),
-            _gauge(
-                "bihuan_period_lag_seconds",
-                f"Since when the oldest period has begun that has no row; 0 for none. "
-                f"Looked at every {PERIODS_EVERY_SECONDS:.0f} s at most.",
-                late.total_seconds(),
-            ),
             deliveries,
             overdue,
         ]  # fmt: skip
+        if late is not None:
+            what = (
+                f"Since when the oldest period has begun that has no row; 0 for none. "
+                f"Looked at every {PERIODS_EVERY_SECONDS:.0f} s at most."
+            )
+            told.append(_gauge("bihuan_period_lag_seconds", what, late.total_seconds()))
+        return told
 
-    def _late(self, ask: Callable[[], timedelta]) -> timedelta:
-        """What was said a moment ago, while it is fresh: this question costs more the more schools there are."""
+    def _late(self, ask: Callable[[], timedelta]) -> timedelta | None:
+        """What was said a moment ago, while it is fresh: this question costs more the more schools there are.
+
+        None where it cannot be said: a calendar that nobody can read is one school's, and the other figures are everybody's.
+        """
         with self._lock:
             at = self._monotonic()
             if self._periods is None or at - self._periods[1] > PERIODS_EVERY_SECONDS:
-                self._periods = ask(), at
+                try:
+                    late: timedelta | None = ask()
+                except (Busy, SQLAlchemyError):
+                    raise
+                except Exception:
+                    log.exception("period_lag_not_known")
+                    late = None
+                self._periods = late, at
             return self._periods[0]
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from sqlalchemy import event, make_url, update
+from sqlalchemy import event, make_url, text, update
 
 from api import lags
 from api.app import create_app
@@ -51,11 +52,11 @@ def client(runtime: Runtime) -> Iterator[httpx.Client]:
         yield client
 
 
-def read(text: str) -> Said:
+def read(answer: str) -> Said:
     """(name, values of its labels by their names) → value."""
     return {
         (sample.name, tuple(value for _, value in sorted(sample.labels.items()))): sample.value
-        for family in text_string_to_metric_families(text)
+        for family in text_string_to_metric_families(answer)
         for sample in family.samples
     }
 
@@ -257,6 +258,17 @@ def test_a_period_that_began_and_has_no_row_is_late_since_it_began(
         periods.owe(connection, Obligation("school", "dept_check_month", "DZB", date(2015, 1, 1)))
     assert the_lag(runtime) > timedelta(days=365)
     runtime.close()
+
+
+def test_a_calendar_that_nobody_can_read_takes_no_other_figure_away(runtime: Runtime) -> None:
+    a_school(runtime.database)
+    with runtime.database.write() as connection:
+        periods.owe(connection, Obligation("school", "dept_check_month", "HQC", date(2020, 1, 1)))
+        connection.execute(text("UPDATE calendar SET body = '{}'"))
+    watched = _OfTheDatabase(replace(runtime.engine, catalog=CATALOG))
+    names = {family.name for family in watched.collect()}
+    assert "bihuan_period_lag_seconds" not in names
+    assert {"bihuan_database_up", "bihuan_sweep_lag_seconds", "bihuan_deliveries"} <= names
 
 
 def the_lag(runtime: Runtime) -> timedelta:
