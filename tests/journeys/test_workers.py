@@ -86,6 +86,8 @@ def test_whichever_is_asked_tells_what_all_have_counted_also_after_one_died(serv
     report(served, school, REPORTS)
     assert {counted(served, "bihuan_command_duration_seconds_count") for _ in range(ASKED_AGAIN)} == {REPORTS + 1}
     assert {counted(served, "bihuan_database_up") for _ in range(ASKED_AGAIN)} == {1}, "not once for each process"
+    ready = {httpx.get(f"{served.url}/readyz", timeout=30).text for _ in range(ASKED_AGAIN)}
+    assert ready == {'{"status":"ok","why":[],"simulated":null}'}, "who ticks died, and another one does"
     served.stop()
 
 
