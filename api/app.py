@@ -78,7 +78,10 @@ def create_app(runtime: Runtime) -> FastAPI:
 
 
 #: what anybody may ask, signed in or not; whatever else is added is closed or does not start
-OPEN = frozenset({"/healthz", "/readyz", "/api/v1/openapi.json", "/api/v1/sign-in", "/", "/sign-in", "/static/{name}"})
+#: `/metrics` knows no people: it has a token of its own
+OPEN = frozenset(
+    {"/healthz", "/readyz", "/metrics", "/api/v1/openapi.json", "/api/v1/sign-in", "/", "/sign-in", "/static/{name}"}
+)
 
 
 def must_be_closed(app: FastAPI) -> None:
@@ -195,6 +198,7 @@ def _answered(request: Request, refusal: Refusal, headers: dict[str, str] | None
     asker: Asker | None = getattr(request.state, "asker", None)
     if asker is not None and not isinstance(refusal, Busy):
         _log(request, asker, refusal)
+    runtime_of(request).metrics.refused(refusal)
     names = asker is not None and asker.seen.everything
     if pages.is_page(request):
         return pages.refused(request, refusal, headers)
@@ -274,6 +278,7 @@ class _Telling:
             if told:
                 raise  # half an answer has left; only a broken connection says that it is not whole
             request = Request(scope, receive)
+            self._runtime.metrics.refused(defect())
             if pages.is_page(request):
                 await pages.refused(request, defect())(scope, receive, tell)
             else:

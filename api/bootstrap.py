@@ -1,8 +1,9 @@
 """Puts a process together: the engine on a data folder, the writer, the delivery worker. Everything is handed in here, once."""
 
 import threading
+import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
@@ -16,6 +17,8 @@ from sqlalchemy import Connection, make_url
 from api import migrations, throttle
 from api.evidence.store import FileStore
 from api.folder import Folder
+from api.heartbeat import Heartbeat
+from api.metrics import Metrics
 from api.passwords import Hashing
 from api.settings import Settings
 from api.writer import Writer
@@ -48,22 +51,29 @@ REAL_ID = 0x42485245  # "BHRE"; 0 in a database that says nothing
 class Strangers:
     """How often somebody nobody knows was turned away, by reason: counted, never stored."""
 
-    def __init__(self) -> None:
+    def __init__(self, told: Callable[[str], None] = lambda _: None) -> None:
+        self._told = told
         self._lock = threading.Lock()
         self._counted: Counter[str] = Counter()
 
     def count(self, reason: str) -> None:
         with self._lock:
             self._counted[reason] += 1
+        self._told(reason)
 
     def counted(self) -> dict[str, int]:
+        """In this process alone."""
         with self._lock:
             return dict(self._counted)
 
 
 @dataclass
 class Runtime:
-    """What a process works with. Made by `open_runtime`; `close` it."""
+    """What a process works with. Made by `open_runtime`; `close` it.
+
+    heartbeat    of the ticking on this node, in this process or in one beside it
+    ticks_here   whether this node ticks at all
+    """
 
     settings: Settings
     folder: Folder
@@ -72,8 +82,12 @@ class Runtime:
     worker: DeliveryWorker
     files: FileStore
     simulated: bool
-    strangers: Strangers = field(default_factory=Strangers)
+    metrics: Metrics
+    strangers: Strangers
     hashing: Hashing = field(default_factory=Hashing)
+    heartbeat: Heartbeat = field(default_factory=Heartbeat)
+    ticks_here: bool = False
+    stopping: threading.Event = field(default_factory=threading.Event)
     _webhook: WebhookChannel | None = None
 
     @property
@@ -91,7 +105,9 @@ class Runtime:
 
     def tick(self) -> Ticked:
         """Everything that fell due becomes commands. What a defect stopped is logged and tried again next time."""
+        began = time.monotonic()
         ticked = tick(self.engine)
+        self.metrics.ticked(ticked, time.monotonic() - began, self.clock.now())
         for asked, error in ticked.failed:
             log.error("tick_failed", key=asked.key, exc_info=error)
         if ticked.opened or ticked.reminded:
@@ -99,9 +115,9 @@ class Runtime:
         self.remember()
         return ticked
 
-    def deliver(self) -> RoundResult:
-        """One round of the delivery worker."""
-        result = self.worker.run_once()
+    def deliver(self, lane: str | None = None) -> RoundResult:
+        """One round of the delivery worker: by one channel, or by all of them."""
+        result = self.worker.run_once() if lane is None else self.worker.run_lane(lane)
         if result.sent or result.dead or result.again:
             log.info("delivered", sent=result.sent, again=result.again, dead=result.dead)
         return result
@@ -120,6 +136,11 @@ class Runtime:
         """Save where a simulated clock stands, so that it never runs backwards from one process to the next."""
         if self.simulated:
             self.folder.remember(self.clock.now())
+
+    def stop_soon(self) -> None:
+        """Begin nothing more by itself: no tick, no round; what was claimed and not begun goes to others. Does not wait."""
+        self.stopping.set()
+        self.worker.stop()
 
     def close(self) -> None:
         self.writer.stop()
@@ -156,12 +177,14 @@ def open_runtime(
     catalog: Catalog = CATALOG,
     words: Mapping[str, Text] = ERROR_WORDS,
     hashing: Hashing | None = None,
+    metrics: Metrics | None = None,
 ) -> Runtime:
     """The engine and what belongs to it on the settings' data folder.
 
     clock     by default the folder decides: the system's, or on from a simulated folder's last instant
     console   where messages are printed; nowhere if None
     hashing   what hashes passwords; as slow as it should be if None
+    metrics   what counts, for `/metrics`; one of its own if None
     Raises    FolderError for a folder that is not made, simulated where real is wanted or the other way round, or of
               another revision; DefinitionGone while an open case needs a definition this program does not carry
     """
@@ -182,14 +205,18 @@ def open_runtime(
         database.close()
         raise
     engine = Engine(database, catalog, clock, words)
+    metrics = metrics or Metrics()
+    metrics.watch(engine)
     return Runtime(
         settings=settings,
         folder=folder,
         engine=engine,
-        writer=Writer(engine, settings.queue_limit, _database_file(folder, settings) or folder.path),
+        writer=Writer(engine, settings.queue_limit, _database_file(folder, settings) or folder.path, metrics),
         worker=_worker(settings, engine, simulated=simulated, console=console, webhook=webhook),
         files=FileStore(folder.files),
         simulated=simulated,
+        metrics=metrics,
+        strangers=Strangers(metrics.stranger),
         hashing=hashing or Hashing(),
         _webhook=webhook,
     )

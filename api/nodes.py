@@ -17,12 +17,15 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 from multiprocessing.synchronize import Semaphore
+from pathlib import Path
 
 import structlog
 
 from api import logs
 from api.bootstrap import open_runtime
-from api.server import GRACE_SECONDS, Started, answer, listen, stop_in_order
+from api.heartbeat import Heartbeat
+from api.metrics import forget_process, shared_by_processes
+from api.server import Started, answer, listen, stop_in_order
 from api.settings import Settings
 from engine.errors import FolderError, Text
 
@@ -31,6 +34,7 @@ log = structlog.get_logger(__name__)
 STARTS_WITHIN_SECONDS = 60
 TOO_SOON_SECONDS = 5  # one that dies sooner after its start would only die again
 LOOKS_EVERY_SECONDS = 0.5
+LEAVES_LATER_SECONDS = 5  # than the others should have; who is still there then is ended
 
 _SPAWN = multiprocessing.get_context("spawn")
 
@@ -40,13 +44,17 @@ def serve_with(workers: int, settings: Settings, *, started: Started) -> None:
 
     Raises    FolderError; KeyboardInterrupt when told to stop
     """
+    stop_in_order()
     runtime = open_runtime(settings)  # whatever keeps them from starting is told once, here
     try:
         listening, settings, address = listen(settings)
-        with listening, _Fleet(workers, settings, listening).running() as fleet:
+        with (
+            listening,
+            shared_by_processes() as counts,
+            _Fleet(workers, settings, listening, counts).running() as fleet,
+        ):
             fleet.await_all()
             started(runtime, address)
-            stop_in_order()
             fleet.look_after()
     finally:
         runtime.close()
@@ -59,10 +67,14 @@ class _Member:
 
 
 class _Fleet:
-    def __init__(self, workers: int, settings: Settings, listening: socket.socket) -> None:
+    """counts   the folder they count into together"""
+
+    def __init__(self, workers: int, settings: Settings, listening: socket.socket, counts: Path) -> None:
+        self._counts = counts
         self._settings = settings
         self._listening = listening
         self._ready = _SPAWN.Semaphore(0)
+        self._heartbeat = Heartbeat.shared(_SPAWN)
         self._members = [self._another(number) for number in range(workers)]
 
     @contextmanager
@@ -89,21 +101,25 @@ class _Fleet:
             for number, one in enumerate(self._members):
                 if not one.process.is_alive():
                     log.error("worker_died", worker=number, exit_code=one.process.exitcode)
+                    forget_process(self._counts, one.process.pid or 0)
                     if time.monotonic() - one.since < TOO_SOON_SECONDS:
                         raise _did_not_start()
                     self._members[number] = self._another(number)
 
     def _another(self, number: int) -> _Member:
         process = _SPAWN.Process(
-            target=_serve, args=(self._settings, self._listening, self._ready, number), name=f"bihuan {number}"
+            target=_serve,
+            args=(self._settings, self._listening, self._ready, self._heartbeat, number),
+            name=f"bihuan {number}",
         )
         process.start()
         return _Member(process, time.monotonic())
 
     def _end(self) -> None:
+        self._listening.close()  # first of all, or who comes now waits for an answer that nobody gives
         for one in self._members:
             one.process.terminate()
-        deadline = time.monotonic() + GRACE_SECONDS + 5
+        deadline = time.monotonic() + self._settings.stop_seconds + LEAVES_LATER_SECONDS
         for one in self._members:
             one.process.join(max(0.0, deadline - time.monotonic()))
             if one.process.is_alive():
@@ -111,14 +127,17 @@ class _Fleet:
                 one.process.join()
 
 
-def _serve(settings: Settings, listening: socket.socket, ready: Semaphore, number: int) -> None:
+def _serve(settings: Settings, listening: socket.socket, ready: Semaphore, heartbeat: Heartbeat, number: int) -> None:
     """The life of one of them."""
     logs.configure(settings.log_level, settings.log_format)
     stop_in_order()
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
     console = sys.stderr if settings.console else None
     try:
-        answer(settings, listening, console=console, ticks=number == 0, started=lambda _: ready.release())
+        answer(
+            settings, listening, console=console, ticks=number == 0, heartbeat=heartbeat,
+            started=lambda _: ready.release(),
+        )  # fmt: skip
     except KeyboardInterrupt:
         pass
     finally:

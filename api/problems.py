@@ -219,6 +219,34 @@ def not_signed_in(*, given: bool) -> NotSignedIn:
     )
 
 
+def not_watching(*, given: bool) -> NotSignedIn:
+    return NotSignedIn(
+        asked=_READ_METRICS,
+        obstacle=Text("令牌不对", "the token is not the one that was set")
+        if given
+        else Text("没有出示令牌", "no token was shown"),
+        remedy=Text(
+            "请在请求头中写 Authorization: Bearer <BIHUAN_METRICS_TOKEN 的值>",
+            "Send the header `Authorization: Bearer <the value of BIHUAN_METRICS_TOKEN>`",
+        ),
+    )
+
+
+def not_watched() -> NotAllowed:
+    return NotAllowed(
+        asked=_READ_METRICS,
+        obstacle=Text("本服务没有开放运行指标", "this service tells them to nobody"),
+        remedy=Text(
+            "请设置 BIHUAN_METRICS_TOKEN（至少 16 个字符）后重新启动",
+            "Set BIHUAN_METRICS_TOKEN, 16 characters or more, and start it again",
+        ),
+        reason="metrics",
+    )
+
+
+_READ_METRICS = Text("读取运行指标", "Read the metrics")
+
+
 def session_over() -> NotSignedIn:
     return NotSignedIn(
         asked=Text("访问本系统", "Use this service"),

@@ -342,7 +342,10 @@ class Problem(BaseModel):
 
 
 class Health(BaseModel):
+    """`status`: ok; degraded, and `why`; or what keeps it from working."""
+
     status: str
+    why: list[str] = []
     simulated: AwareDatetime | None = None
 
 

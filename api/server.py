@@ -1,9 +1,12 @@
 """Serving a data folder: lock, ticks, web server; and an orderly end, in which nothing acknowledged is lost."""
 
 import errno
+import os
 import signal
 import socket
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from types import FrameType
@@ -16,13 +19,14 @@ from api.app import create_app
 from api.bootstrap import Runtime, open_runtime
 from api.causes import cause_of
 from api.folder import Folder
+from api.heartbeat import Heartbeat
 from api.scheduler import Scheduler
 from api.settings import Settings
 from engine.errors import FolderError, Text
 
 log = structlog.get_logger(__name__)
 
-GRACE_SECONDS = 10  # for requests that are under way when the process is told to stop
+FOR_THE_REST_SECONDS = 5  # of the time for stopping: the writer's queue, a message that is being sent, the database
 BACKLOG = 512
 
 
@@ -35,9 +39,10 @@ def serve(settings: Settings, *, console: TextIO | None = None, started: Started
     1. lock the folder, where the database is a file in it: one serving process each
     2. take the port, so that a busy one is told before anything starts
     3. tick and answer
-    4. stop in the opposite order: no new requests, no new ticks, the writer's queue emptied, the database closed
+    4. told to stop, begin nothing new: no request, no tick, no message; finish what is under way, give back what was claimed
+       and not begun, empty the writer's queue, close the database; whatever hangs, leave in time
 
-    Raises    FolderError
+    Raises    FolderError; KeyboardInterrupt when told to stop
     """
     folder = Folder(settings.data)
     folder.must_be_made()
@@ -55,22 +60,27 @@ def answer(
     *,
     console: TextIO | None = None,
     ticks: bool = True,
+    heartbeat: Heartbeat | None = None,
     started: Callable[[Runtime], None],
 ) -> None:
     """Answer what comes in at this socket until told to stop.
 
-    ticks     whether this process also looks for what fell due, and sends
+    ticks       whether this process also looks for what fell due, and sends; else one beside it does
+    heartbeat   of the one that does, where there are several
     """
     runtime = open_runtime(settings, console=console)
+    runtime.ticks_here, runtime.heartbeat = True, heartbeat or runtime.heartbeat
     try:
         server = _Server(
             uvicorn.Config(
                 create_app(runtime), log_config=None, access_log=False, lifespan="off", server_header=False,
-                timeout_graceful_shutdown=GRACE_SECONDS,
+                timeout_graceful_shutdown=max(1, settings.stop_seconds - FOR_THE_REST_SECONDS),
             )
         )  # fmt: skip
         server.once_listening = lambda: started(runtime)
-        stop_in_order()
+        server.once_stopping = runtime.stop_soon
+        stop_in_order(runtime.stop_soon)
+        _leave_in_time(runtime)
         with _ticking(runtime) if ticks else nullcontext():
             server.run(sockets=[listening])
     finally:
@@ -78,13 +88,14 @@ def answer(
 
 
 def work(settings: Settings, *, console: TextIO | None = None, started: Callable[[Runtime], None]) -> None:
-    """Tick and deliver until told to stop; what is under way then is finished first.
+    """Tick and deliver until told to stop; what is under way then is finished first, what was only claimed is given back.
 
     Raises    FolderError; KeyboardInterrupt when told to stop
     """
     runtime = open_runtime(settings, console=console)
     try:
-        stop_in_order()
+        stop_in_order(runtime.stop_soon)
+        _leave_in_time(runtime)
         with _ticking(runtime):
             started(runtime)
             threading.Event().wait()
@@ -115,20 +126,52 @@ def port_must_be_free(settings: Settings) -> None:
     _listen(settings).close()
 
 
-def stop_in_order() -> None:
-    """Let SIGTERM unwind as Ctrl-C does: the web server raises it again when it has ended, and would end us before our turn."""
+def stop_in_order(first: Callable[[], None] = lambda: None) -> None:
+    """Let SIGTERM and Ctrl-C unwind, once, whatever is done `first`.
+
+    The web server raises either again when it has ended, and would end us before our turn. And once is enough: a terminal
+    tells every process in it, the parent tells its own again, and a second interruption would break off the first one's end.
+    """
+    told = False
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+        nonlocal told
+        if not told:
+            told = True
+            first()
+            raise KeyboardInterrupt
 
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, interrupt)
+        for way in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(way, interrupt)
+
+
+def _leave_in_time(runtime: Runtime) -> None:
+    """Once told to stop, end this process in the time there is, however far it has come: leases run out by themselves, and
+    nothing that was acknowledged is lost.
+    """
+
+    def wait_and_leave() -> None:
+        runtime.stopping.wait()
+        time.sleep(runtime.settings.stop_seconds)
+        log.warning("left_before_everything_was_finished", seconds=runtime.settings.stop_seconds)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+
+    # waits from the start: a signal's handler may start no thread, since it may interrupt the starting of one
+    threading.Thread(target=wait_and_leave, name="leaves in time", daemon=True).start()
 
 
 class _Server(uvicorn.Server):
-    """Says when it listens."""
+    """Says when it listens, and when it is told to stop."""
 
     once_listening: Callable[[], None]
+    once_stopping: Callable[[], None]
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.once_stopping()
+        super().handle_exit(sig, frame)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

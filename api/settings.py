@@ -59,8 +59,16 @@ class Settings(BaseSettings):
     log_format: Literal["console", "json"] = Field("console", description="Logs for reading, or one JSON object a line")
     tick_seconds: int = Field(30, ge=1, le=3600, description="How often `serve` looks for due deadlines and periods")
     deliver_seconds: int = Field(10, ge=1, le=3600, description="How often `serve` sends what waits to be sent")
+    stop_seconds: int = Field(
+        25, ge=1, le=600, description="How long whoever is told to stop may finish what is under way; then it leaves"
+    )
     max_upload_bytes: int = Field(10 * 1024 * 1024, ge=1024, description="Largest picture that is taken")
     max_document_bytes: int = Field(20 * 1024 * 1024, ge=1024, description="Largest document that is taken")
+    metrics_token: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="What whoever reads `/metrics` shows as `Authorization: Bearer …`; closed to all while it is empty",
+    )
     queue_limit: int = Field(
         1000, ge=1, description="Commands that may wait for the writer; beyond it the answer is 429"
     )

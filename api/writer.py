@@ -5,9 +5,11 @@ On SQLite there is one lane, on PostgreSQL several, which commit at once as othe
 
 import queue
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
+from typing import NamedTuple, Protocol
 
 from sqlalchemy.exc import OperationalError
 
@@ -23,7 +25,31 @@ ANSWER_SECONDS = 30.0  # longer than any group takes; a caller that waits longer
 _ASKED = Text("办理请求", "Carry out the request")
 _REMEDY = Text("请稍后用同一幂等键重试", "Try again in a moment with the same idempotency key")
 
-_Waiting = tuple[Asked, "Future[Outcome]"]
+
+class Watching(Protocol):
+    """Whoever is told what the writer does. Quick, and raises nothing."""
+
+    def answered(self, asked: Asked, outcome: Outcome | Exception, seconds: float) -> None:
+        """A command's outcome is durable, or it has none; it was asked so many seconds ago."""
+        ...
+
+    def waits(self, commands: int) -> None:
+        """So many commands wait now."""
+        ...
+
+
+class _Unwatched:
+    def answered(self, asked: Asked, outcome: Outcome | Exception, seconds: float) -> None:
+        pass
+
+    def waits(self, commands: int) -> None:
+        pass
+
+
+class _Waiting(NamedTuple):
+    asked: Asked
+    answer: "Future[Outcome]"
+    since: float  # of time.monotonic
 
 
 class Writer:
@@ -31,10 +57,14 @@ class Writer:
 
     limit     commands that may wait; beyond it callers are refused at once instead of piling up
     place     the database's file, or the data folder where a server keeps the database
+    watching  is told what becomes of each command, and how many wait
     """
 
-    def __init__(self, engine: Engine, limit: int = 1000, place: Path | None = None) -> None:
+    def __init__(
+        self, engine: Engine, limit: int = 1000, place: Path | None = None, watching: Watching | None = None
+    ) -> None:
         self._engine = engine
+        self._watching = watching or _Unwatched()
         self._place = place
         self._opened = None if place is None else _identity(place)
         self._waiting: queue.Queue[_Waiting | None] = queue.Queue(maxsize=limit)
@@ -71,6 +101,16 @@ class Writer:
         return outcomes
 
     def _put(self, asked: Asked) -> "Future[Outcome]":
+        since = time.monotonic()
+        try:
+            answer = self._queued(asked, since)
+        except Busy as refusal:
+            self._watching.answered(asked, refusal, time.monotonic() - since)
+            raise
+        self._watching.waits(self._waiting.qsize())
+        return answer
+
+    def _queued(self, asked: Asked, since: float) -> "Future[Outcome]":
         answer: Future[Outcome] = Future()
         with self._lock:
             if self._stopped:
@@ -83,7 +123,7 @@ class Writer:
                 for lane in self._lanes:
                     lane.start()
             try:
-                self._waiting.put_nowait((asked, answer))
+                self._waiting.put_nowait(_Waiting(asked, answer, since))
             except queue.Full:
                 raise Overloaded(
                     asked=_ASKED,
@@ -129,6 +169,7 @@ class Writer:
         while going_on:
             group: list[_Waiting] = []
             going_on = self._gather(group)
+            self._watching.waits(self._waiting.qsize())
             if group:
                 self._carry_out(group)
 
@@ -147,22 +188,29 @@ class Writer:
         return False
 
     def _carry_out(self, group: list[_Waiting]) -> None:
+        for waiting, outcome in zip(group, self._outcomes(group), strict=True):
+            # told first: whoever has his answer finds it counted
+            self._watching.answered(waiting.asked, outcome, time.monotonic() - waiting.since)
+            if isinstance(outcome, Exception):
+                waiting.answer.set_exception(outcome)
+            else:
+                waiting.answer.set_result(outcome)
+
+    def _outcomes(self, group: list[_Waiting]) -> Sequence[Outcome | Exception]:
         try:
             self.must_be_in_place()
-            outcomes = handle(self._engine, [asked for asked, _ in group])
+            outcomes = handle(self._engine, [waiting.asked for waiting in group])
         except OperationalError as error:  # a full disk takes the whole transaction away, savepoints and all
-            for _, answer in group:
-                answer.set_exception(cannot_write(error))
-            return
+            return [cannot_write(error) for _ in group]
         except Exception as error:  # noqa: BLE001  # nobody may be left waiting, and the writer has to outlive a bad group
-            for _, answer in group:
-                answer.set_exception(error)
-            return
-        for (_, answer), outcome in zip(group, outcomes, strict=True):
-            if isinstance(outcome, Failed) and isinstance(outcome.error, OperationalError):
-                answer.set_exception(cannot_write(outcome.error))
-            else:
-                answer.set_result(outcome)
+            return [error] * len(group)
+        return [_told(outcome) for outcome in outcomes]
+
+
+def _told(outcome: Outcome) -> Outcome | Exception:
+    if isinstance(outcome, Failed) and isinstance(outcome.error, OperationalError):
+        return cannot_write(outcome.error)
+    return outcome
 
 
 def _outcome_of(answer: "Future[Outcome]") -> Outcome:

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Insert, Row, Select, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Insert, Row, Select, and_, bindparam, func, literal, or_, select, update
 
 from engine.events import Notice, Recipient
 from engine.store.database import table_of, upsert
@@ -32,6 +32,7 @@ INBOX = table_of(InboxMessageRow)
 D = DELIVERY.c
 M = INBOX.c
 
+MOST = 10_000  # counted of anything; a millisecond or two, and whoever has more knows what he needs to know
 ANSWER_LIMIT = 500  # characters; an error page must not fill the table
 
 # --- planning --------------------------------------------------------------------------------------------------------
@@ -308,6 +309,36 @@ def figures(connection: Connection, organisation: str | None, now: datetime) -> 
     late = and_(mine, D.status.in_(UNSETTLED), or_(D.not_before <= now, D.attempts > 0))
     oldest = connection.execute(select(D.planned_at).where(late).order_by(D.planned_at).limit(1)).scalar_one_or_none()
     return Figures(depth={cast(Status, status): count for status, count in depth}, oldest_stuck_since=oldest)
+
+
+def next_channel(connection: Connection, after: str) -> str | None:
+    """The next channel, by name, that any delivery was ever planned for. Reads one entry of the index."""
+    return connection.execute(_NEXT_CHANNEL, {"after": after}).scalar_one_or_none()
+
+
+def how_many(connection: Connection, channel: str, status: Status) -> int:
+    """Deliveries of a channel in this status, over all organisations; counted no further than `MOST`."""
+    return connection.execute(_HOW_MANY, {"of_channel": channel, "of_status": status}).scalar_one()
+
+
+def due_since(connection: Connection, channel: str, now: datetime) -> datetime | None:
+    """Since when the oldest waits that should have left by this channel."""
+    return connection.execute(_DUE_SINCE, {"of_channel": channel, "now": now}).scalar_one_or_none()
+
+
+_NEXT_CHANNEL = select(D.channel).where(D.channel > bindparam("after")).order_by(D.channel).limit(1)
+_HOW_MANY = select(func.count()).select_from(
+    select(literal(1))
+    .where(D.channel == bindparam("of_channel"), D.status == bindparam("of_status"))
+    .limit(MOST)
+    .subquery()
+)
+_DUE_SINCE = (
+    select(D.not_before)
+    .where(D.channel == bindparam("of_channel"), D.status == "waiting", D.not_before <= bindparam("now"))
+    .order_by(D.not_before)
+    .limit(1)
+)
 
 
 # --- the desk --------------------------------------------------------------------------------------------------------

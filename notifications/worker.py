@@ -6,6 +6,7 @@ in between leaves a lease that runs out, and the message goes again under the sa
 """
 
 import logging
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -114,9 +115,28 @@ class DeliveryWorker:
         self._lease = lease
         self._patience_seconds = patience_seconds
         self._monotonic = monotonic
+        self._stopping = threading.Event()
+        self._planning = threading.Lock()
+
+    def stop(self) -> None:
+        """Begin nothing more: the message that is being sent is finished, what was claimed besides is given back at once.
+
+        Does not wait. From then on a round does nothing.
+        """
+        self._stopping.set()
+
+    @property
+    def lanes(self) -> tuple[str, ...]:
+        """The channels by name. A process that goes on sending works each of them by itself, with `run_lane`."""
+        return tuple(channel.name for channel in self._channels)
+
+    def run_lane(self, name: str) -> RoundResult:
+        """Plan, then send what is due on this one channel. Lanes may run at once, and none waits for another one's sending."""
+        [channel] = [channel for channel in self._channels if channel.name == name]
+        return self.plan() + self.send(channel)
 
     def run_once(self) -> RoundResult:
-        """Everything that is due now: plan, then send on each channel. A slow channel holds up no other."""
+        """Everything that is due now: plan, then send on each channel. It ends with the slowest of them."""
         result = self.plan()
         for channel in self._channels:
             if not channel.outside:
@@ -135,9 +155,15 @@ class DeliveryWorker:
         1. claim a group, oldest first
         2. each under a savepoint: resolve its audience, route it, write its deliveries, tell the outbox it is done
         3. a notice that cannot be planned is written down as unreachable with its cause, and stops no other
+
+        One lane at a time: the others find what it has planned.
         """
+        with self._planning:
+            return self._plan_all()
+
+    def _plan_all(self) -> RoundResult:
         result = RoundResult()
-        while True:
+        while not self._stopping.is_set():
             now = self._clock.now()
             with self._database.write_across() as connection:
                 claimed = self._outbox.claim(connection, now, now + self._lease, PLAN_GROUP)
@@ -145,6 +171,7 @@ class DeliveryWorker:
                     result += self._plan_claimed(connection, notice, now)
                 if not claimed:
                     return result + self._address_again(connection, now)
+        return result
 
     def _plan_claimed(self, connection: Connection, claimed: ClaimedNotice, now: datetime) -> RoundResult:
         notice = claimed.notice
@@ -204,11 +231,11 @@ class DeliveryWorker:
     def send(self, channel: Channel) -> RoundResult:
         """Send what is due on one channel until nothing is, or its patience for this round is used up."""
         if channel.outside and not self._outside_allowed:
-            return self._hold(channel)
+            return RoundResult() if self._stopping.is_set() else self._hold(channel)
         result = RoundResult()
         gives_up_at = self._monotonic() + self._patience_seconds
         failures: Counter[str] = Counter()
-        while self._monotonic() < gives_up_at and self._something_due(channel):
+        while self._goes_on(gives_up_at) and self._something_due(channel):
             down = [organisation for organisation, count in failures.items() if count >= FAILURES_IN_A_ROW]
             group, zones, bound = self._claim(channel, down)
             result += bound
@@ -219,6 +246,9 @@ class DeliveryWorker:
             else:
                 result += self._send_one_by_one(channel, group, zones, failures, gives_up_at)
         return result
+
+    def _goes_on(self, gives_up_at: float) -> bool:
+        return not self._stopping.is_set() and self._monotonic() < gives_up_at
 
     def _something_due(self, channel: Channel) -> bool:
         with self._database.read_across() as connection:
@@ -305,9 +335,10 @@ class DeliveryWorker:
         gives_up_at: float,
     ) -> RoundResult:
         result = RoundResult()
+        untried: list[Claimed] = []
         for claimed in group:
-            if failures[claimed.organisation] >= FAILURES_IN_A_ROW or self._monotonic() >= gives_up_at:
-                self._give_back(claimed)
+            if failures[claimed.organisation] >= FAILURES_IN_A_ROW or not self._goes_on(gives_up_at):
+                untried.append(claimed)
                 continue
             message = self._composed(claimed, zones)
             answer = self._handed_over(channel, message) if isinstance(message, Outgoing) else message
@@ -315,6 +346,7 @@ class DeliveryWorker:
                 result += self._record(connection, claimed, answer)
             down = isinstance(answer, TransportError) and not answer.permanent
             failures[claimed.organisation] = failures[claimed.organisation] + 1 if down else 0
+        self._give_back(untried)
         return result
 
     def _composed(self, claimed: Claimed, zones: dict[str, ZoneInfo]) -> Outgoing | TransportError:
@@ -350,10 +382,12 @@ class DeliveryWorker:
         mine = deliveries.settle(connection, claimed, "waiting", answer=answer.answer, not_before=now + following.wait)
         return RoundResult(again=1) if mine else RoundResult(lost=1)
 
-    def _give_back(self, claimed: Claimed) -> None:
-        """Unsent and untried: it is due at once, for the next round."""
-        with self._database.write_across() as connection:
-            deliveries.settle(connection, claimed, "waiting", counts=False)
+    def _give_back(self, untried: Sequence[Claimed]) -> None:
+        """Unsent and untried: they are due at once, for the next round or for another node."""
+        if untried:
+            with self._database.write_across() as connection:
+                for claimed in untried:
+                    deliveries.settle(connection, claimed, "waiting", counts=False)
 
 
 class _Asked:

@@ -98,6 +98,8 @@ def copied_sources(tmp_path: Path) -> Path:
         ("engine/handle.py", "import httpx", "httpx-doors"),
         ("notifications/planted.py", "import httpx", "httpx-doors"),
         ("api/planted.py", "import httpx", "httpx-doors"),
+        ("engine/handle.py", "import prometheus_client", "prometheus-door"),
+        ("api/writer.py", "from prometheus_client import Counter", "prometheus-door"),
         ("engine/errors.py", "from fastapi import HTTPException", "web-door"),
         ("notifications/planted.py", "import starlette.status", "web-door"),
         ("workflows/planted.py", "import sqlmodel", "sql-doors"),
@@ -178,7 +180,7 @@ def test_the_two_locks_agree() -> None:
 #: who goes to the database for every organisation at once; whoever joins them gives a reason in engine/decisions/0005
 ACROSS = {
     "api/auth/signing.py", "api/bootstrap.py", "api/cli/opening.py", "api/cli/running.py", "api/copying.py",
-    "api/directory.py", "api/evidence/store.py", "api/founding.py", "api/migrations/__init__.py",
+    "api/directory.py", "api/evidence/store.py", "api/founding.py", "api/metrics.py", "api/migrations/__init__.py",
     "api/pages/sign_in.py", "api/routes/health.py", "api/routes/organisations.py", "engine/store/clock.py", "engine/tick.py",
     "notifications/channels/inbox.py", "notifications/worker.py",
 }  # fmt: skip

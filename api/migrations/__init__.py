@@ -1,5 +1,6 @@
 """The history of the database's shape, one for SQLite and PostgreSQL: numbered 0001, 0002, … and run forward only."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,9 @@ def check(database: Database) -> None:
         command.check(_config(connection))
 
 
+@cache
 def newest_revision() -> str | None:
+    """The revision this program makes. Read once: the files are looked for and compiled each time."""
     return ScriptDirectory.from_config(_config(None)).get_current_head()
 
 

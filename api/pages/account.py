@@ -138,6 +138,8 @@ def _account(
     done: str | None = None,
 ) -> Response:
     """The page as things stand, with what was refused or done just now. Before the password is changed, only its form."""
+    if refusal is not None:
+        runtime.metrics.refused(refusal)
     status, headers = (STATUS[type(refusal)], headers_of(refusal)) if refusal is not None else (200, None)
     if asker.account.must_change:
         return page(request, "password.html", status=status, headers=headers, asker=asker, refusal=refusal)

@@ -129,10 +129,14 @@ def own_address(said: str | None) -> str | None:
 # --- refusals ----------------------------------------------------------------------------------------------------------
 
 
+#: asked by programs that watch the service, whatever they say they accept
+WATCHED = frozenset({"/healthz", "/readyz", "/metrics"})
+
+
 def is_page(request: Request) -> bool:
     """Whether people read the answer, and not a program."""
     path = request.url.path
-    if path.startswith(("/api/", "/static/")) or path in {"/healthz", "/readyz"}:
+    if path.startswith(("/api/", "/static/")) or path in WATCHED:
         return False
     return path in PAGES or path.startswith(f"{HOME}/") or "text/html" in request.headers.get("accept", "")
 

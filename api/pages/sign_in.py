@@ -69,6 +69,8 @@ def sign_out_by_form(runtime: TheRuntime, asker: SignedIn) -> Response:
 
 def _form(request: Request, runtime: Runtime, fields: dict[str, str], refusal: Refusal | None = None) -> Response:
     """The form, with what was typed last but for the password, and why it did not do."""
+    if refusal is not None:
+        runtime.metrics.refused(refusal)
     secret = cookies.shown(request, cookies.FORM, runtime.settings) or cookies.drawn()
     with runtime.database.read_across() as connection:
         several = len(people.organisations(connection)) > 1

@@ -460,6 +460,7 @@ def _judged(
         assert isinstance(outcome, Failed)  # people's commands are carried out or refused
         log.error("defect", case=number, exc_info=outcome.error)
         refusal = defect()
+    runtime.metrics.refused(refusal)
     instance = request.url.path.replace("/bulk/", f"/{number}/")
     told = problem_content(refusal, asker.locale, instance, names=asker.seen.everything)
     return BulkItem(number=number, problem=Problem(**told))
@@ -474,6 +475,7 @@ def _act(
     outcome = runtime.writer.ask(asked)
     if isinstance(outcome, Refused):
         refusal = _told_refusal(runtime, asker, asked, outcome)
+        runtime.metrics.refused(refusal)
         return problem(refusal, asker.locale, request.url.path, names=asker.seen.everything)
     if isinstance(outcome, Failed):
         raise outcome.error

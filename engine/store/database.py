@@ -134,12 +134,12 @@ class Database:
             self.readers = _server_engine(parsed, READERS, role=OF_ONE)
             #: what commands write through, for who has to watch it
             self.writers = _server_engine(parsed, WRITERS, role=OF_ONE)
-            self._readers_across = _server_engine(sweeping, ACROSS, role=OF_ALL)
-            self._writers_across = _server_engine(sweeping, ACROSS, role=OF_ALL)
+            self.readers_across = _server_engine(sweeping, ACROSS, role=OF_ALL)
+            self.writers_across = _server_engine(sweeping, ACROSS, role=OF_ALL)
             self._owner = _server_engine(owning, 1)
         else:
-            self.readers = self._readers_across = _sqlite_engine(parsed, begin="BEGIN", size=READERS)
-            self.writers = self._writers_across = self._owner = _sqlite_engine(parsed, begin="BEGIN IMMEDIATE", size=1)
+            self.readers = self.readers_across = _sqlite_engine(parsed, begin="BEGIN", size=READERS)
+            self.writers = self.writers_across = self._owner = _sqlite_engine(parsed, begin="BEGIN IMMEDIATE", size=1)
 
     @classmethod
     def in_file(cls, path: Path) -> Self:
@@ -159,7 +159,7 @@ class Database:
     @contextmanager
     def read_across(self) -> Iterator[Connection]:
         """As `read`, of every organisation: for sweeps, and for who runs the whole of it."""
-        with self._reading(self._readers_across) as connection:
+        with self._reading(self.readers_across) as connection:
             yield connection
 
     @contextmanager
@@ -175,7 +175,7 @@ class Database:
     @contextmanager
     def write_across(self) -> Iterator[Connection]:
         """As `write`, in every organisation."""
-        with self._writing(self._writers_across) as connection:
+        with self._writing(self.writers_across) as connection:
             yield connection
 
     @contextmanager
@@ -216,7 +216,7 @@ class Database:
             yield connection
 
     def close(self) -> None:
-        for engine in {self.readers, self._readers_across, self.writers, self._writers_across, self._owner}:
+        for engine in {self.readers, self.readers_across, self.writers, self.writers_across, self._owner}:
             engine.dispose()
 
 

@@ -20,6 +20,7 @@ pytestmark = of_rules
 OPEN = {
     "GET /healthz": "whoever watches the process has no account",
     "GET /readyz": "the same",
+    "GET /metrics": "asks for the operator's token, which is nobody's",
     "GET /api/v1/openapi.json": "says what there is to ask, and nothing of anybody",
     "POST /api/v1/sign-in": "nobody is signed in yet",
     "GET /": "leads to where one signs in, or to one's account",

@@ -4,10 +4,16 @@ from pathlib import Path
 
 import pytest
 
+from api.bootstrap import DirectoryOfTheEngine, OutboxOfTheEngine
 from api.scheduler import Scheduler, _looked_after
+from engine.commands import Asked, OpenCase
 from engine.errors import Busy, Text
-from tests.builders import a_runtime
+from engine.handle import handle_one
+from notifications.message import Outgoing
+from notifications.worker import DeliveryWorker
+from tests.builders import a_runtime, a_school
 from tests.databases import Kind
+from tests.notifications.fakes import FailingChannel
 
 
 def test_a_late_tick_still_runs_and_two_never_run_at_once(tmp_path: Path, kind: Kind) -> None:
@@ -15,7 +21,7 @@ def test_a_late_tick_still_runs_and_two_never_run_at_once(tmp_path: Path, kind: 
     scheduler = Scheduler(runtime)
     scheduler.start()
     jobs = {job.id: job for job in scheduler._jobs.get_jobs()}
-    assert set(jobs) == {"tick", "deliver", "sweep"}
+    assert set(jobs) == {"tick", "deliver by inbox", "sweep"}
     for job in jobs.values():
         assert (job.misfire_grace_time, job.coalesce, job.max_instances) == (None, True, 1)
     scheduler.stop()
@@ -70,4 +76,44 @@ def test_nothing_ticks_in_a_folder_that_was_moved_away(tmp_path: Path, kind: Kin
     (tmp_path / "elsewhere").rename(tmp_path / "data")
     _looked_after("tick", lambda: ran.append("tick"), runtime.writer.must_be_in_place)()
     assert ran == ["tick"]
+    runtime.close()
+
+
+def test_who_is_told_to_stop_begins_no_job_any_more(tmp_path: Path, kind: Kind) -> None:
+    runtime = a_runtime(tmp_path / "data", kind)
+    ran: list[str] = []
+    job = Scheduler(runtime)._unless_stopping(lambda: ran.append("tick"))
+    job()
+    runtime.stop_soon()
+    job()
+    assert ran == ["tick"]
+    runtime.close()
+
+
+def test_a_channel_that_hangs_holds_up_no_other(tmp_path: Path, kind: Kind) -> None:
+    runtime = a_runtime(tmp_path / "data", kind, deliver_seconds=1)
+    school = a_school(runtime.database)
+    hangs, released, arrived = threading.Event(), threading.Event(), threading.Semaphore(0)
+
+    def hang(_message: Outgoing) -> None:
+        hangs.set()
+        released.wait()
+
+    slow = FailingChannel("slow", serves="organisation", on_send=hang)
+    quick = FailingChannel("quick", serves="organisation", on_send=lambda _: arrived.release())
+    runtime.worker = DeliveryWorker(
+        runtime.database, OutboxOfTheEngine(), DirectoryOfTheEngine(runtime.clock), [slow, quick], runtime.clock
+    )
+    scheduler = Scheduler(runtime)
+    scheduler.start()
+    for turn in range(3):  # the later ones were not yet written when the first began to hang
+        report = OpenCase("repair", {"title": f"report {turn}", "place": "A"})
+        handle_one(runtime.engine, Asked(school.actor("teacher"), report))
+        assert arrived.acquire(timeout=30)
+        assert hangs.wait(30)
+    assert (len(slow.tries), slow.arrived) == (1, [])
+    runtime.stop_soon()
+    released.set()
+    scheduler.stop()
+    assert [len(slow.arrived), len(quick.arrived)] == [1, 3]
     runtime.close()

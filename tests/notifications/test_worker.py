@@ -1,10 +1,12 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 
 from engine.events import Notice
 from notifications import deliveries
-from notifications.message import delivery_key
+from notifications.message import Outgoing, delivery_key
 from notifications.worker import DeliveryWorker, RoundResult
 from tests.notifications.fakes import ALICE, BOB, CHARLIE, FailingChannel, Killed, Post, a_notice, local
 
@@ -438,3 +440,77 @@ def test_two_slow_channels_are_asked_side_by_side(post: Post) -> None:
     post.outbox.write(a_notice(audience=("assignee", "dept_head")))
     assert post.worker(post.channel, other).run_once().direct == 4
     assert {m.addressee.key for m in other.arrived} == {ALICE.person, BOB.person}
+
+
+# --- told to stop ----------------------------------------------------------------------------------------------------
+
+
+def test_a_worker_that_is_told_to_stop_finishes_its_message_and_gives_the_others_back(post: Post) -> None:
+    worker = post.worker()
+    post.outbox.write(*some_notices(5))
+    post.channel.on_send = lambda _: worker.stop()
+    assert worker.run_once() == RoundResult(planned=5, direct=1)
+    assert post.statuses() == {"sent": 1, "waiting": 4}
+    assert {(d.attempts, d.lease_until) for d in post.deliveries(status="waiting")} == {(0, None)}
+    tried = list(post.channel.tries)
+    post.channel.on_send = None
+    assert post.worker().run_once() == RoundResult(direct=4), "another one's, in the same moment"
+    assert len(set(post.channel.tries)) == 5 and post.channel.tries[: len(tried)] == tried
+
+
+def test_a_worker_that_was_told_to_stop_begins_nothing(post: Post) -> None:
+    worker = post.worker()
+    worker.stop()
+    post.outbox.write(a_notice())
+    assert worker.run_once() == RoundResult()
+    assert post.outbox.unplanned == [a_notice().id]
+    held = post.worker(outside_allowed=False)
+    held.plan()
+    held.stop()
+    assert held.run_once() == RoundResult()
+    assert post.statuses() == {"waiting": 1}
+
+
+# --- lanes -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_lane_sends_on_its_own_channel_and_plans_for_all(post: Post) -> None:
+    webhook = FailingChannel("webhook", serves="organisation")
+    worker = post.worker(post.channel, webhook)
+    assert worker.lanes == ("robot", "webhook")
+    post.outbox.write(a_notice())
+    assert worker.run_lane("webhook") == RoundResult(planned=2, direct=1)
+    assert (len(webhook.arrived), len(post.channel.arrived)) == (1, 0)
+    assert worker.run_lane("robot") == RoundResult(direct=1)
+
+
+def test_lanes_that_run_at_once_send_each_message_once(post: Post) -> None:
+    channels = [FailingChannel(f"channel {n}", serves="organisation") for n in range(3)]
+    worker = post.worker(*channels)
+    post.outbox.write(*some_notices(20))
+    with ThreadPoolExecutor(6) as pool:
+        results = list(pool.map(worker.run_lane, worker.lanes * 2))
+    again = [worker.run_lane(lane) for lane in worker.lanes]
+    assert sum(results + again, RoundResult()) == RoundResult(planned=60, direct=60)
+    for channel in channels:
+        assert len(channel.tries) == len(set(channel.tries)) == 20
+
+
+def test_a_lane_that_hangs_lets_the_others_go_on(post: Post) -> None:
+    hangs, released = threading.Event(), threading.Event()
+
+    def hang(_message: Outgoing) -> None:
+        hangs.set()
+        released.wait()
+
+    webhook = FailingChannel("webhook", serves="organisation", on_send=hang)
+    worker = post.worker(webhook, post.channel)
+    post.outbox.write(a_notice("YH-2020-0001"))
+    hanging = threading.Thread(target=worker.run_lane, args=("webhook",))
+    hanging.start()
+    assert hangs.wait(30)
+    post.outbox.write(a_notice("YH-2020-0002"))
+    assert worker.run_lane("robot").direct == 2, "also what was written since"
+    released.set()
+    hanging.join()
+    assert len(set(webhook.keys)) == len(webhook.keys) == 2
