@@ -33,7 +33,6 @@ from engine.errors import Text
 from engine.guards import Situation, guard
 from workflows.ladders import HOLDER_LADDER
 from workflows.reference import ChecklistItem, checklist_for, checklists, departments
-from workflows.reference.reading import NotInReference
 from workflows.roles import LOOP_ROLES
 
 DUE_ON = 20  # day of the month the report is due; a day off moves it on. Practice of the school, not a rule
@@ -182,10 +181,8 @@ def opening_data(scope: str, key: str) -> dict[str, Any]:
 
 def _department(code: str) -> Text:
     """The department in words; one that the reference does not know is called by its code."""
-    try:
-        return departments()[code].title
-    except NotInReference:
-        return Text(code, code)
+    known = departments().get(code)
+    return known.title if known is not None else Text(code, code)
 
 
 INSPECTION = Workflow(

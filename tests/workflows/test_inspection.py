@@ -8,9 +8,11 @@ import pytest
 
 from engine.case import Case, Link
 from engine.definition import guards_of
-from engine.errors import GuardRefused, InvalidInput, NotAllowed, NotPossibleNow, UnknownCase
+from engine.directory import Department
+from engine.errors import GuardRefused, InvalidInput, NotAllowed, NotPossibleNow, Text, UnknownCase
+from engine.store import people
 from tests.databases import of_rules
-from tests.workflows.school import CALENDAR_V1, OTHER_PHOTO, PHOTO, School, local
+from tests.workflows.school import CALENDAR_V1, ORGANISATION, OTHER_PHOTO, PHOTO, School, local
 from workflows.inspection import INSPECTION, items_of
 
 pytestmark = of_rules
@@ -239,6 +241,17 @@ def test_every_department_that_owes_one_gets_its_inspection_each_month_once(scho
         (month, scope) for month in ("2020-01", "2020-02") for scope in ("HQC", "XB1", "XB2")
     ]
     assert len({period.number for period in school.periods()}) == 6
+
+
+def test_a_department_a_school_made_for_itself_is_inspected_by_the_office_list(school: School) -> None:
+    """It is in no reference: until it was looked up so, its inspection was never opened, month after month."""
+    with school.engine.database.write(ORGANISATION) as connection:
+        people.add_department(connection, Department(ORGANISATION, "KITCHEN2", Text("第二食堂", "Second canteen")))
+    school.owes_inspections("KITCHEN2", first_day=date(2020, 1, 1))
+    school.tick()
+    [period] = school.periods()
+    case = school.case(period.number)
+    assert (case.department, case.facts["checklists"]) == ("KITCHEN2", ["office"])
 
 
 def test_the_report_is_due_on_the_20th_or_the_working_day_after_it(school: School) -> None:

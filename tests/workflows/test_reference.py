@@ -138,10 +138,9 @@ def test_a_category_knows_its_title_its_parent_and_what_is_below_it() -> None:
         lambda: interim_suggestion("NOWHERE"),
         lambda: criteria_for("NOWHERE"),
         lambda: on_spot_kinds("NOWHERE"),
-        lambda: checklist_for("NOWHERE"),
         lambda: form_columns("nowhere"),
     ],
-    ids=["category", "owner", "measure", "criteria", "on the spot", "checklist", "form"],
+    ids=["category", "owner", "measure", "criteria", "on the spot", "form"],
 )
 def test_a_code_that_does_not_exist_is_refused_with_the_nearest(ask: Callable[[], object]) -> None:
     with pytest.raises(NotInReference, match=r"There is no \w+ '.*(?i:nowhere)'\. Nearest: \w+"):
@@ -183,6 +182,7 @@ def test_every_category_has_a_department_a_measure_and_questions() -> None:
         ("STZX", ["canteen"]),
         ("CWC", ["office"]),
         ("XB1", ["office"]),
+        ("OUR.OWN", ["office"]),
     ],
 )
 def test_a_department_inspects_by_its_own_lists_or_by_the_office_list(department: str, lists: list[str]) -> None:
