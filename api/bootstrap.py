@@ -27,6 +27,7 @@ from engine.definition import Catalog
 from engine.errors import DefinitionGone, FolderError, Text
 from engine.events import Recipient
 from engine.handle import Engine
+from engine.pace import Pace
 from engine.store import accounts, answers, cases, history, outbox, people
 from engine.store.clock import DatabaseClock
 from engine.store.database import Database, mark_of, set_mark
@@ -85,6 +86,7 @@ class Runtime:
     metrics: Metrics
     strangers: Strangers
     hashing: Hashing = field(default_factory=Hashing)
+    pace: Pace = field(default_factory=Pace)
     heartbeat: Heartbeat = field(default_factory=Heartbeat)
     ticks_here: bool = False
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -106,10 +108,12 @@ class Runtime:
     def tick(self) -> Ticked:
         """Everything that fell due becomes commands. What a defect stopped is logged and tried again next time."""
         began = time.monotonic()
-        ticked = tick(self.engine)
+        ticked = tick(self.engine, self.pace, lambda: not self.stopping.is_set())
         self.metrics.ticked(ticked, time.monotonic() - began, self.clock.now())
         for asked, error in ticked.failed:
             log.error("tick_failed", key=asked.key, exc_info=error)
+        for organisation, error in ticked.unreadable:
+            log.error("calendar_unreadable", organisation=organisation, exc_info=error)
         if ticked.opened or ticked.reminded:
             log.info("ticked", opened=ticked.opened, reminded=ticked.reminded)
         self.remember()

@@ -17,9 +17,9 @@ from api.problems import Overloaded, cannot_write
 from engine.commands import Asked
 from engine.errors import Busy, Text
 from engine.handle import Engine, Failed, Outcome, handle
+from engine.pace import Pace
 
 # Nobody is kept waiting for company: while one group commits, the next one gathers by itself.
-GROUP = 64  # commands under one commit; longer groups would keep their first asker waiting
 ANSWER_SECONDS = 30.0  # longer than any group takes; a caller that waits longer is told to come again
 
 _ASKED = Text("办理请求", "Carry out the request")
@@ -53,7 +53,7 @@ class _Waiting(NamedTuple):
 
 
 class Writer:
-    """Hands commands to `handle` in groups of at most 64, a lane's in the order they came.
+    """Hands commands to `handle` in groups that hold nobody up for long, a lane's in the order they came.
 
     limit     commands that may wait; beyond it callers are refused at once instead of piling up
     place     the database's file, or the data folder where a server keeps the database
@@ -71,6 +71,7 @@ class Writer:
         self._lock = threading.Lock()
         self._lanes: list[threading.Thread] = []
         self._stopped = False
+        self._pace = Pace()
 
     def ask(self, asked: Asked) -> Outcome:
         """The command's outcome, durable when this returns.
@@ -176,7 +177,7 @@ class Writer:
     def _gather(self, group: list[_Waiting]) -> bool:
         """What waits now, at most a group's worth and a lane's share; blocks for the first. False when told to stop."""
         item = self._waiting.get()
-        share = min(GROUP, self._waiting.qsize() // len(self._lanes) + 1)
+        share = min(self._pace.size, self._waiting.qsize() // len(self._lanes) + 1)
         while item is not None:
             group.append(item)
             if len(group) >= share:
@@ -199,7 +200,8 @@ class Writer:
     def _outcomes(self, group: list[_Waiting]) -> Sequence[Outcome | Exception]:
         try:
             self.must_be_in_place()
-            outcomes = handle(self._engine, [waiting.asked for waiting in group])
+            with self._pace.of(len(group)):
+                outcomes = handle(self._engine, [waiting.asked for waiting in group])
         except OperationalError as error:  # a full disk takes the whole transaction away, savepoints and all
             return [cannot_write(error) for _ in group]
         except Exception as error:  # noqa: BLE001  # nobody may be left waiting, and the writer has to outlive a bad group

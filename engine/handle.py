@@ -10,9 +10,9 @@ import re
 import secrets
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 
 from engine.actor import Actor, system
 from engine.authority import allow_opening, judge, may_open_any, may_see, visibility
@@ -20,7 +20,7 @@ from engine.calendar import Calendar
 from engine.case import Case, Link, changes_between
 from engine.clock import Clock
 from engine.commands import Asked, FireTrigger, OpenCase, OpenPeriod, Recompute, Remind
-from engine.cycles import Cycle, Night, OnEvent, TimesADay, periods_between
+from engine.cycles import Cycle, Night, OnEvent, Period, TimesADay, periods_between
 from engine.definition import Catalog, Form, Transition, Workflow, references
 from engine.directory import AT, Directory, Person
 from engine.errors import (
@@ -62,11 +62,15 @@ from engine.store.database import (
     speak_for,
     speaking_for,
 )
+from engine.store.periods import Obligation
 from engine.store.statements import Question, ask, flush, mark, release_mark, undo_to_mark
 
 CASE_NUMBER = re.compile(r"[A-Z]{1,8}-\d{4}-\d{4,12}", re.ASCII)
 TRIGGER = re.compile(r"[a-z_]{1,64}")
 MOST_COLLISIONS = 3  # tries of one command; the second finds what the other wrote
+K = TypeVar("K")
+T = TypeVar("T")
+
 POSTS_NAMED = 3  # in the remedy of a refusal; `could` has them all
 
 #: how the case at the other end of a bond calls it
@@ -230,11 +234,16 @@ class _Turn:
         self._policies: dict[tuple[str, str, int], tuple[int, dict[str, Any]]] = {}
         self._overrides: dict[str, dict[str, tuple[int, dict[str, Any]]]] = {}
         self._people: dict[tuple[str, str], Person | None] = {}
+        self._departments: dict[tuple[str, str], bool] = {}
+        self._drawn: dict[tuple[str, int, date, date], list[Period]] = {}
+        self._numbers = cases.Numbers(connection)
         self._careful = careful
         self._spoken_for: str | None = None
         # what was asked for the whole group at once, each good for the first who wants it: afterwards it may have changed
         self._cases_ahead: dict[tuple[str, str], Case | None] = {}
         self._answers_ahead: dict[tuple[str, str, str, str], answers.Answer | None] = {}
+        self._obligations_ahead: dict[tuple[str, str, str], Obligation | None] = {}
+        self._periods_ahead: dict[tuple[str, str, str, str], bool] = {}
         self._rungs_ahead: dict[tuple[str, str, int], frozenset[str]] = {}
 
     def look_ahead(self, group: Sequence[Asked]) -> None:
@@ -254,7 +263,14 @@ class _Turn:
                 place = organisation, number
                 asked.append((self._cases_ahead, place, cases.loading(organisation, number, lock=True)))
             for a in here:
-                if isinstance(a.command, Remind):
+                if isinstance(a.command, OpenPeriod):
+                    owed = organisation, a.command.cycle, a.command.scope
+                    asked.append((self._obligations_ahead, owed, periods.locking(*owed)))
+                    key = a.command.key
+                    asked.append((self._periods_ahead, (*owed, key), periods.asking_existence(*owed, key)))
+                    scope = organisation, a.command.scope
+                    asked.append((self._departments, scope, people.asking_department(*scope)))
+                elif isinstance(a.command, Remind):
                     watch = organisation, a.command.case, a.command.generation
                     asked.append((self._rungs_ahead, watch, timers.still_waiting(*watch)))
                 elif a.key is not None:
@@ -283,12 +299,13 @@ class _Turn:
             speak_for(self.connection, asked.actor.organisation)
             self._spoken_for = asked.actor.organisation
         mark(self.connection)
+        self._numbers.mark()
         try:
             outcome = self._carry_out(asked)
             if self._careful:
                 flush(self.connection)
         except Refusal as refusal:
-            undo_to_mark(self.connection)
+            self._undo()
             if isinstance(refusal, NotAllowed):
                 self._name_who_could_instead(asked, refusal)
             self._log(asked, refusal)
@@ -296,10 +313,14 @@ class _Turn:
         except Exception as error:  # of any kind: a defect in one command must not undo its neighbours
             if is_lost(error) or is_crossed(error):
                 raise  # the whole group is undone, and can be asked for again
-            undo_to_mark(self.connection)
+            self._undo()
             return Failed(error)
         release_mark(self.connection)
         return outcome
+
+    def _undo(self) -> None:
+        undo_to_mark(self.connection)
+        self._numbers.back_to_mark()
 
     def _carry_out(self, asked: Asked) -> Outcome:
         command = asked.command
@@ -332,7 +353,7 @@ class _Turn:
         self._look_up(actor, workflow.opens_with, data, asked)
         named = self._named(actor.organisation, workflow.opens_with, data)
         year = self.calendar(actor.organisation).local_date(self.now).year
-        number = cases.draw_number(self.connection, actor.organisation, workflow.prefix, year)
+        number = self._numbers.draw(actor.organisation, workflow.prefix, year)
         setting = replace(self.setting(actor, workflow, period=owed), people=named)
         decision = decide_opening(workflow, number, command, data, self.now, setting)
         done = self._write(workflow, None, self._bound(workflow, None, decision, setting), actor, setting)
@@ -356,8 +377,9 @@ class _Turn:
 
     def _open_period(self, actor: Actor, command: OpenPeriod) -> Outcome:
         organisation = actor.organisation
-        periods.lock(self.connection, organisation, command.cycle, command.scope)
-        if periods.exists(self.connection, organisation, command.cycle, command.scope, command.key):
+        place = organisation, command.cycle, command.scope
+        owed_here = self._asked_ahead(self._obligations_ahead, place, periods.locking(*place))
+        if self._asked_ahead(self._periods_ahead, (*place, command.key), periods.asking_existence(*place, command.key)):
             return Idle(f"period {command.cycle}/{command.scope}/{command.key} is open already")
         workflow = self._workflow(command.workflow)
         rule = next(rule for rule in workflow.cycles if rule.cycle.key == command.cycle)
@@ -370,21 +392,28 @@ class _Turn:
             self.now, done.case.number, "open", None,
         )  # fmt: skip
         periods.open_(self.connection, record)
-        self._advance(organisation, rule.cycle, command)
+        if owed_here is not None:
+            self._advance(owed_here, rule.cycle, command)
         return done
 
-    def _advance(self, organisation: str, cycle: Cycle, command: OpenPeriod) -> None:
+    def _advance(self, owed: Obligation, cycle: Cycle, command: OpenPeriod) -> None:
         """Move the obligation's mark to the day this period opened, unless an earlier one could not be opened yet."""
-        owed = periods.obligation(self.connection, organisation, command.cycle, command.scope)
-        if owed is None:
-            return
+        organisation = owed.organisation
         calendar = self.calendar(organisation)
         day = calendar.local_date(command.opens_at)
         if isinstance(cycle.every, TimesADay | Night):  # the day has more of them, or this one opens late on it
             day -= timedelta(days=1)
-        passed = periods_between(cycle, calendar, owed.unopened_after, day)
-        if all(periods.exists(self.connection, organisation, cycle.key, command.scope, p.key) for p in passed):
+        passed = self._between(cycle, calendar, owed.unopened_after, day)
+        others = (p.key for p in passed if p.key != command.key)
+        if all(periods.exists(self.connection, organisation, cycle.key, command.scope, key) for key in others):
             periods.opened_through(self.connection, organisation, cycle.key, command.scope, day)
+
+    def _between(self, cycle: Cycle, calendar: Calendar, after: date, until: date) -> list[Period]:
+        """`periods_between`, thought through once for all the scopes that owe the same."""
+        place = cycle.key, id(calendar), after, until  # the calendar lives as long as the turn
+        if place not in self._drawn:
+            self._drawn[place] = periods_between(cycle, calendar, after, until)
+        return self._drawn[place]
 
     # --- stepping --------------------------------------------------------------------------------------------------
 
@@ -424,10 +453,12 @@ class _Turn:
 
     def _locked(self, organisation: str, number: str) -> Case | None:
         """The case as it stands; nobody else changes it before this transaction ends."""
-        place = organisation, number
-        if place in self._cases_ahead:
-            return self._cases_ahead.pop(place)
-        return cases.load(self.connection, organisation, number, lock=True)
+        question = cases.loading(organisation, number, lock=True)
+        return self._asked_ahead(self._cases_ahead, (organisation, number), question)
+
+    def _asked_ahead(self, answers_: dict[K, T], key: K, question: Question[T]) -> T:
+        """The answer that was asked for with the whole group's, once; afterwards it may have changed."""
+        return answers_.pop(key) if key in answers_ else question.ask(self.connection)
 
     def _person(self, organisation: str, key: str) -> Person | None:
         """Read once a turn: no command changes the directory."""
@@ -546,9 +577,7 @@ class _Turn:
             return Idle(f"case {command.case} has moved on")
         # under the case's lock nobody else settles them; a reminder was no reminder if somebody had
         place = organisation, case.number, command.generation
-        waiting = self._rungs_ahead.pop(place, None)
-        if waiting is None:
-            waiting = timers.still_waiting(*place).ask(self.connection)
+        waiting = self._asked_ahead(self._rungs_ahead, place, timers.still_waiting(*place))
         taken = [rung for rung in command.rungs if rung in waiting]
         if not taken:
             return Idle(f"the rungs of {command.case} were told already")
@@ -628,7 +657,7 @@ class _Turn:
             if series.once and series.fact in case.facts:
                 continue
             year = setting.calendar.local_date(self.now).year
-            drawn = cases.draw_number(self.connection, organisation, series.prefix, year)
+            drawn = self._numbers.draw(organisation, series.prefix, year)
             case = case.with_facts({series.fact: drawn})
         for opening in decision.opens:
             child = self._open(actor, replace(opening, parent=case.number))
@@ -767,7 +796,10 @@ class _Turn:
             found = self._person(organisation, value)
             return None if found is not None and found.active else kind
         if kind == "department":
-            return None if people.department_exists(self.connection, organisation, value) else kind
+            if (organisation, value) not in self._departments:
+                there = people.department_exists(self.connection, organisation, value)
+                self._departments[organisation, value] = there
+            return None if self._departments[organisation, value] else kind
         file = files.find(self.connection, organisation, value)
         if file is None:
             return "file"
@@ -788,10 +820,7 @@ class _Turn:
             return None
         actor = asked.actor
         whose = actor.organisation, actor.principal, asked.route, asked.key
-        if whose in self._answers_ahead:
-            known = self._answers_ahead.pop(whose)
-        else:
-            known = answers.find(self.connection, *whose, self.now)
+        known = self._asked_ahead(self._answers_ahead, whose, answers.finding(*whose, self.now))
         if known is None:
             return None
         if known.request_hash != _request_hash(asked):

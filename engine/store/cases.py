@@ -39,6 +39,15 @@ _SAVE = Statement(
     .values({name: bindparam(name) for name in (*_SAME_NAMES[2:], *_DERIVED_NAMES)})
 )
 _JOIN = Statement(upsert(_parties).on_conflict_do_nothing())
+_COUNT_ON = Statement(
+    update(_series)
+    .where(
+        _series.c.organisation == bindparam("of_organisation"),
+        _series.c.prefix == bindparam("of_prefix"),
+        _series.c.year == bindparam("of_year"),
+    )
+    .values(last=bindparam("last"))
+)
 _DRAW = Statement(
     upsert(_series)
     .values(organisation=bindparam("organisation"), prefix=bindparam("prefix"), year=bindparam("year"), last=1)
@@ -113,7 +122,41 @@ def draw_number(connection: Connection, organisation: str, prefix: str, year: in
     """The next number of a series, `YH-2020-0012`. Undone with the transaction, so a series has no gaps."""
     key = {"organisation": organisation, "prefix": prefix, "year": year}
     [drawn] = _DRAW.all(connection, key)
-    return f"{prefix}-{year}-{drawn.last:04d}"
+    return _number(prefix, year, drawn.last)
+
+
+def _number(prefix: str, year: int, last: int) -> str:
+    return f"{prefix}-{year}-{last:04d}"
+
+
+class Numbers:
+    """The numbers one group draws: each series is asked for once, which locks it, and counted on from there."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._last: dict[tuple[str, str, int], int] = {}
+        self._marked: dict[tuple[str, str, int], int] = {}
+
+    def draw(self, organisation: str, prefix: str, year: int) -> str:
+        """The next number of a series, as `draw_number`."""
+        series = organisation, prefix, year
+        if series not in self._last:
+            key = {"organisation": organisation, "prefix": prefix, "year": year}
+            [drawn] = _DRAW.all(self._connection, key)
+            self._last[series] = drawn.last
+        else:
+            self._last[series] += 1
+            here = {"of_organisation": organisation, "of_prefix": prefix, "of_year": year}
+            _COUNT_ON.put(self._connection, {**here, "last": self._last[series]})
+        return _number(prefix, year, self._last[series])
+
+    def mark(self) -> None:
+        """What is drawn from here on can be given back."""
+        self._marked = dict(self._last)
+
+    def back_to_mark(self) -> None:
+        """What was drawn since was never drawn: its command is undone, with the lock it took."""
+        self._last = dict(self._marked)
 
 
 def closed_alike(connection: Connection, case: Case, same: tuple[str, ...], since: datetime) -> list[str]:

@@ -73,7 +73,11 @@ def append(connection: Connection, event: Event, previous: str, draw: Callable[[
 def _entries(event: Event, draw: Callable[[int], bytes]) -> dict[str, dict[str, Any]]:
     values = {f"data.{name}": value for name, value in event.data.items()}
     values |= {f"set.{name}": value for name, value in event.changes.items()}
-    return {name: {"salt": draw(SALT_BYTES).hex(), "value": value} for name, value in values.items()}
+    salts, width = draw(SALT_BYTES * len(values)).hex(), 2 * SALT_BYTES
+    return {
+        name: {"salt": salts[n * width : (n + 1) * width], "value": value}
+        for n, (name, value) in enumerate(values.items())
+    }
 
 
 def _envelope(event: Event, previous: str, entries: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -122,7 +122,12 @@ def departments(connection: Connection, organisation: str) -> list[Department]:
 
 
 def department_exists(connection: Connection, organisation: str, code: str) -> bool:
-    return _DEPARTMENT.first(connection, {"organisation": organisation, "code": code}) is not None
+    return asking_department(organisation, code).ask(connection)
+
+
+def asking_department(organisation: str, code: str) -> Question[bool]:
+    """Whether there is one of this code; to be asked together with other questions."""
+    return Question(_DEPARTMENT, {"organisation": organisation, "code": code}, bool)
 
 
 # --- people and grants -----------------------------------------------------------------------------------------------

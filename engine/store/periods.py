@@ -1,17 +1,20 @@
 """The ledger of periods: what every cycle owed, for whom, and what came of it. *Not reported* is not *zero*."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import Connection, Row, bindparam, case, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, case, insert, select, tuple_, update
 
 from engine.store.database import table_of, upsert
-from engine.store.statements import Statement
+from engine.store.statements import Question, Statement
 from engine.store.tables import ObligationRow, PeriodRow
 
 _periods = table_of(PeriodRow)
 _obligations = table_of(ObligationRow)
+
+ASKED_AT_ONCE = 500  # keys; four values each, and no database takes more than some thousands in a statement
 
 PeriodStatus = Literal["open", "reported", "late", "waived"]
 
@@ -56,6 +59,33 @@ def obligations(connection: Connection) -> list[Obligation]:
     """What every organisation owes, in a fixed order."""
     statement = select(_obligations).order_by(_obligations.c.organisation, _obligations.c.cycle, _obligations.c.scope)
     return [Obligation(**row._mapping) for row in connection.execute(statement)]
+
+
+_AFTER = Statement(
+    select(_obligations)
+    .where(
+        tuple_(_obligations.c.organisation, _obligations.c.cycle, _obligations.c.scope)
+        > tuple_(bindparam("organisation"), bindparam("cycle"), bindparam("scope"))
+    )
+    .order_by(_obligations.c.organisation, _obligations.c.cycle, _obligations.c.scope)
+    .limit(bindparam("limit"))
+)
+
+
+def obligations_after(connection: Connection, after: tuple[str, str, str], limit: int) -> list[Obligation]:
+    """At most so many of every organisation's, in a fixed order, after that of this organisation, cycle and scope."""
+    here = {"organisation": after[0], "cycle": after[1], "scope": after[2], "limit": limit}
+    return [Obligation(*row) for row in _AFTER.all(connection, here)]
+
+
+def existing(connection: Connection, keys: Sequence[tuple[str, str, str, str]]) -> frozenset[tuple[str, str, str, str]]:
+    """Those of (organisation, cycle, scope, key) whose period is open, or was."""
+    columns = (_periods.c.organisation, _periods.c.cycle, _periods.c.scope, _periods.c.key)
+    found: set[tuple[str, str, str, str]] = set()
+    for start in range(0, len(keys), ASKED_AT_ONCE):
+        these = tuple_(*columns).in_(keys[start : start + ASKED_AT_ONCE])
+        found.update(tuple(row) for row in connection.execute(select(*columns).where(these)))
+    return frozenset(found)
 
 
 def obligation(connection: Connection, organisation: str, cycle: str, scope: str) -> Obligation | None:
@@ -104,10 +134,10 @@ _OBLIGATION = Statement(_OWED)
 _LOCK = Statement(_OWED.with_for_update())
 
 
-def lock(connection: Connection, organisation: str, cycle: str, scope: str) -> None:
-    """Until this transaction ends nobody else opens a period of this obligation."""
-    if connection.dialect.name != "sqlite":
-        _LOCK.all(connection, {"organisation": organisation, "cycle": cycle, "scope": scope})
+def locking(organisation: str, cycle: str, scope: str) -> Question[Obligation | None]:
+    """The obligation; until this transaction ends nobody else opens a period of it."""
+    here = {"organisation": organisation, "cycle": cycle, "scope": scope}
+    return Question(_LOCK, here, lambda rows: Obligation(*rows[0]) if rows else None)
 
 
 _EXISTS = Statement(
@@ -131,8 +161,12 @@ _OPENED = Statement(
 
 
 def exists(connection: Connection, organisation: str, cycle: str, scope: str, key: str) -> bool:
-    here = {"organisation": organisation, "cycle": cycle, "scope": scope, "key": key}
-    return _EXISTS.first(connection, here) is not None
+    return asking_existence(organisation, cycle, scope, key).ask(connection)
+
+
+def asking_existence(organisation: str, cycle: str, scope: str, key: str) -> Question[bool]:
+    """As `exists`, to be asked together with other questions."""
+    return Question(_EXISTS, {"organisation": organisation, "cycle": cycle, "scope": scope, "key": key}, bool)
 
 
 def open_(connection: Connection, record: PeriodRecord) -> None:

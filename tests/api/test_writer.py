@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from api.problems import Overloaded, problem
-from api.writer import GROUP, Writer
+from api.writer import Writer
 from engine.actor import Visibility
 from engine.commands import Asked, FireTrigger, OpenCase
 from engine.errors import Busy, Text
 from engine.handle import Done, Engine, Outcome, Refused, handle
+from engine.pace import MOST
 from engine.store import worklists
 from engine.store.worklists import Filter
 from tests.builders import START, School, a_school, an_engine
@@ -60,13 +61,13 @@ def asked_at_once(writer: Writer, group: list[Asked], release: threading.Event |
 
 def test_everybody_gets_the_outcome_of_his_own_command(engine: Engine, school: School) -> None:
     writer = Writer(engine)
-    group = [a_report(school, f"report {n}") for n in range(GROUP + 6)]
+    group = [a_report(school, f"report {n}") for n in range(MOST + 6)]
     group[10] = Asked(school.actor("driver"), FireTrigger("WX-2020-9999", "fix"))
     answers = asked_at_once(writer, group)
     writer.stop()
     assert isinstance(answers[10], Refused)
     titles = [a.case.title for a in answers if isinstance(a, Done)]
-    assert sorted(titles) == sorted(f"report {n}" for n in range(GROUP + 6) if n != 10)
+    assert sorted(titles) == sorted(f"report {n}" for n in range(MOST + 6) if n != 10)
     numbers = {a.case.number for a in answers if isinstance(a, Done)}
     assert len(numbers) == len(titles)
 

@@ -3,18 +3,18 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
-from engine import tick as ticking
 from engine.actor import system
 from engine.calendar import Calendar
 from engine.commands import Asked, FireTrigger, OpenCase, OpenPeriod, Recompute, Remind
-from engine.directory import Department
+from engine.directory import Department, Organisation
 from engine.errors import InvalidInput, Text
 from engine.handle import Idle
+from engine.pace import MOST, Pace
 from engine.store import calendars, people, periods, timers
 from engine.store.database import table_of
-from engine.store.tables import CaseRow, EventRow, OutboxRow, PeriodRow, TimerRow
+from engine.store.tables import CalendarRow, CaseRow, EventRow, OutboxRow, PeriodRow, TimerRow
 from engine.tick import Ticked, tick
 from tests.engine.fakes import HERE, THERE, School, local
 
@@ -220,7 +220,7 @@ def _caught_by_a_tick(school: School, at: str, numbers: Collection[str]) -> list
     """The commands a tick was about to hand over when something else came first."""
     school.at(at)
     with school.engine.database.read_across() as connection:
-        due = timers.due(connection, school.clock.now(), ticking.GROUP)
+        due = timers.due(connection, school.clock.now(), MOST)
     return [
         Asked(system(organisation), Remind(number, generation, rungs))
         for organisation, number, generation, rungs in due
@@ -381,9 +381,43 @@ def test_ticking_twice_changes_nothing_more(school: School) -> None:
 
 
 def test_more_cases_than_fit_in_one_group_are_all_reminded(school: School) -> None:
-    numbers = [school.errand() for _ in range(ticking.GROUP + 3)]
+    numbers = [school.errand() for _ in range(MOST + 3)]
     assert school.at("2019-12-04 08:00").tick().reminded == len(numbers)
     assert {len(school.reminders(number)) for number in numbers} == {1}
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3, 5])
+def test_more_than_is_looked_at_in_one_read_is_opened_and_reminded_all_the_same(school: School, chunk: int) -> None:
+    for scope in ("HQC", "JWC", "DZB"):
+        school.owe("daily_round", scope, "2019-12-02")
+    numbers = [school.errand() for _ in range(5)]
+    ticked = tick(school.at("2019-12-04 08:00").engine, chunk=chunk)
+    assert (ticked.opened, ticked.reminded) == (9, len(numbers) + 9)
+    assert tick(school.engine, chunk=chunk) == Ticked()
+
+
+def test_what_is_left_when_a_process_has_to_stop_is_done_by_the_next_tick(school: School) -> None:
+    numbers = [school.errand() for _ in range(2 * MOST)]
+    answers = iter([True, True, True, True, False])
+    slow = Pace(iter(range(1000)).__next__)  # a second a group: they get no larger than the least
+    first = tick(school.at("2019-12-04 08:00").engine, slow, lambda: next(answers, False))
+    assert 0 < first.reminded < len(numbers)
+    assert tick(school.engine).reminded == len(numbers) - first.reminded
+
+
+def test_a_school_whose_calendar_cannot_be_read_takes_the_others_nothing_away(school: School) -> None:
+    school.owe("daily_round", "HQC", "2019-12-02")
+    with school.engine.database.write_across() as connection:
+        people.add_organisation(connection, Organisation("broken", Text("坏", "Broken")))
+        periods.owe(connection, periods.Obligation("broken", "daily_round", "HQC", date(2019, 12, 2)))
+        body = {"version": "none"}
+        connection.execute(
+            insert(table_of(CalendarRow)),
+            {"organisation": "broken", "version": 1, "body": body, "loaded_at": school.clock.now()},
+        )
+    ticked = school.at("2019-12-03 08:00").tick()
+    assert ticked.opened == 2
+    assert [organisation for organisation, _ in ticked.unreadable] == ["broken"]
 
 
 def test_two_schools_with_the_same_numbers_are_both_reminded(school: School) -> None:

@@ -1,0 +1,34 @@
+"""How many commands go into one group: as many as pay for the flush, and no more than keep others waiting for 20 ms."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+MOST = 64  # beyond it the flush is a small part of the whole
+LEAST = 4  # also where one flush alone takes longer than it should: then sharing it is all that helps
+BEGIN_WITH = 8
+HOLD_SECONDS = 0.020  # who asks meanwhile waits for the group to end
+AIM_SECONDS = 0.014  # what a group takes swings
+
+
+class Pace:
+    """Learns from what groups took how many commands the next one may have: a little more each time, less at once.
+
+    Not from the average of a command: where flushing is slow it would shrink groups to one, and flush the more often.
+    Threads may share it; what one of them overwrites is learnt again from the next group.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self.size = BEGIN_WITH
+
+    @contextmanager
+    def of(self, count: int) -> Iterator[None]:
+        """Around the carrying out of so many. What raises teaches nothing."""
+        began = self._monotonic()
+        yield
+        taken = self._monotonic() - began
+        if taken > HOLD_SECONDS:
+            self.size = max(LEAST, min(self.size, int(count * AIM_SECONDS / taken)))
+        elif taken < AIM_SECONDS and count >= self.size:
+            self.size = min(MOST, self.size + max(1, self.size // 4))
