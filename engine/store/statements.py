@@ -12,12 +12,14 @@ The way through SQLAlchemy, which everything else goes, costs more than the stat
 command's time on SQLite).
 """
 
+import re
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
 
+from psycopg import RawCursor
 from sqlalchemy import Connection, Delete, Dialect, Insert, Select, Update, bindparam
 from sqlalchemy.exc import DBAPIError
 
@@ -294,24 +296,31 @@ def _as_one(several: Sequence[_Sent]) -> _Sent:
     """One statement that writes it all and tells how many rows those changed that want it checked."""
     if len(several) == 1:
         return several[0]
-    sql = _joined(tuple(one.sql for one in several), tuple(one.check is not None for one in several))
+    sql = _joined(
+        tuple((one.sql, len(one.parameters or ())) for one in several), tuple(one.check is not None for one in several)
+    )
     return _Sent(sql, [value for one in several for value in one.parameters or ()])
 
 
+_NUMBER = re.compile(r"\$(\d+)")
+
+
 @lru_cache(maxsize=256)  # of some twenty there are
-def _joined(statements: tuple[str, ...], counted: tuple[bool, ...]) -> str:
-    parts = ", ".join(
-        f"w{n} AS ({sql} RETURNING 1)" if count else f"w{n} AS ({sql})"
-        for n, (sql, count) in enumerate(zip(statements, counted, strict=True))
-    )
+def _joined(statements: tuple[tuple[str, int], ...], counted: tuple[bool, ...]) -> str:
+    """The statements, each with how many parameters it has, as parts of one: their parameters are numbered on."""
+    written, before = [], 0
+    for n, ((sql, parameters), count) in enumerate(zip(statements, counted, strict=True)):
+        numbered = _NUMBER.sub(lambda found, before=before: f"${int(found[1]) + before}", sql)  # type: ignore[misc]
+        written.append(f"w{n} AS ({numbered} RETURNING 1)" if count else f"w{n} AS ({numbered})")
+        before += parameters
+    parts = ", ".join(written)
     counts = ", ".join(f"(SELECT count(*) FROM w{n})" for n, count in enumerate(counted) if count)  # noqa: S608  # ours
     return f"WITH {parts} SELECT {counts or '1'}"
 
 
 def _executed(driver: Any, one: _Sent) -> Any:
-    if one.parameters is None:
-        return driver.execute(one.sql)  # said as it is: no % in it means anything
-    return driver.execute(one.sql, one.parameters, prepare=True)
+    cursor = RawCursor(driver)
+    return cursor.execute(one.sql) if one.parameters is None else cursor.execute(one.sql, one.parameters, prepare=True)
 
 
 def _driven(connection: Connection, how: str, sql: str, parameters: Sequence[Any] | None = None) -> Any:
@@ -336,9 +345,13 @@ def _raise_as_sqlalchemy_would(connection: Connection, error: Exception, sql: st
 
 
 def _made(clause: Select[Any] | Insert | Update | Delete, dialect: Dialect) -> _Made:
-    """Put together, with every value's conversion looked up. Values by position: the driver would look named ones up."""
+    """Put together, with every value's conversion looked up.
+
+    Values by position, and numbered as the server itself numbers them: the driver would read every statement for its own
+    marks, long ones each time anew (measured: a fifth of what opening a period takes).
+    """
     make: Any = type(dialect)
-    positional = dialect if dialect.positional else make(paramstyle="format")
+    positional = dialect if dialect.positional else make(paramstyle="numeric_dollar")
     compiled: Any = clause.compile(dialect=positional)
     binds = []
     for name in compiled.positiontup:
