@@ -166,8 +166,8 @@ class Database:
     def write(self, organisation: str) -> Iterator[Connection]:
         """One short write transaction in one organisation: committed and durable when the block ends, undone when it raises.
 
-        Raises `Busy` when the transaction cannot begin or commit (another process holds the file, the disk is full, the
-        server is gone).
+        Raises `Busy` when it cannot begin, go on or commit (another process holds the file, the disk is full, the server is
+        gone).
         """
         with self._writing(self.writers, organisation) as connection:
             yield connection
@@ -283,8 +283,8 @@ def _quoted(value: str) -> str:
 
 
 def _tell(error: BaseException) -> None:
-    """Raises, in words of ours, what a lost connection and a value the database does not take come to."""
-    if is_lost(error):
+    """Raises, in words of ours, what the database cannot do just now, and what a value it does not take comes to."""
+    if is_passing(error):
         raise _busy(error) from error
     if isinstance(error, DataError):
         raise _not_taken() from error
@@ -303,6 +303,13 @@ def is_crossed(error: BaseException) -> bool:
 def is_lost(error: BaseException) -> bool:
     """Whether the connection is gone, and the transaction with it."""
     return isinstance(error, DBAPIError) and error.connection_invalidated
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether the database could not do just now what it does at other times (its disk is full, somebody holds it, it is
+    gone): it says nothing about what was asked of it, and who asks again later gets through.
+    """
+    return is_lost(error) or (isinstance(error, OperationalError) and why(error) is not _NOT_TAKEN)
 
 
 #: SQLSTATEs, and parts of what SQLite, the drivers and the system say → in words; the first that fits
