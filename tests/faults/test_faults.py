@@ -1,0 +1,62 @@
+"""Every fault a few times. `make soak` does the same 200 times each; what a cycle does stands in the fault's module."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from tests.databases import Kind
+from tests.faults.__main__ import main
+from tests.faults.catalog import FAULTS
+from tests.faults.crashes import CRASHES, TURNS, VICTIMS, WHERE
+from tests.faults.disks import DISKS
+from tests.faults.faults import Counted, Fault, run_cycle
+
+SEED = 20191206
+
+
+def cycles_of(fault: Fault, kind: Kind, folder: Path, numbers: Sequence[int]) -> Counted:
+    counted = Counted()
+    with fault.ground(kind, folder, short=True) as ground:
+        for number in numbers:
+            counted += run_cycle(fault, ground, SEED, number)
+    return counted
+
+
+def turn(name: str, when: str) -> int:
+    return next(n for n, (_, victim, dies) in enumerate(TURNS) if (victim, dies) == (name, when))
+
+
+@pytest.mark.slow
+def test_whoever_dies_at_any_write_leaves_all_or_nothing(kind: Kind, tmp_path: Path) -> None:
+    dying = [turn("group", "before"), turn("open", "after"), turn("deliver", "before"), turn("tick", "at commit")]
+    counted = cycles_of(CRASHES, kind, tmp_path, [*dying, turn("group", "unheard")])
+    assert counted.undone >= len(dying)
+    assert counted.unheard == 1
+
+
+def test_every_kind_of_work_dies_in_every_way() -> None:
+    assert {(victim, when) for _, victim, when in TURNS} == {(name, when) for _, name in VICTIMS for when in WHERE}
+
+
+@pytest.mark.slow
+def test_a_full_disk_loses_nothing_and_is_told_in_our_words(kind: Kind, tmp_path: Path) -> None:
+    assert cycles_of(DISKS, kind, tmp_path, range(2)).busy
+
+
+# --- the soak itself -----------------------------------------------------------------------------------------------------
+
+
+def test_a_tiny_soak_says_what_it_did_and_ends() -> None:
+    ran = CliRunner().invoke(main, ["disks", "--cycles", "1", "--on", "sqlite", "--seed", "1", "--json"])
+    assert ran.exit_code == 0, ran.output
+    [said] = map(json.loads, ran.output.splitlines())
+    assert (said["fault"], said["database"], said["cycles"], said["ok"]) == ("disks", "sqlite", 1, True)
+    assert said["counted"]["acknowledged"] and said["counted"]["delivered"]
+
+
+def test_every_fault_has_a_name_of_its_own_and_says_what_it_does() -> None:
+    assert len({fault.name for fault in FAULTS}) == len(FAULTS)
+    assert all(fault.what for fault in FAULTS)
