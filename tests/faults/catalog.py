@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 
+from tests.faults.clocks import CLOCKS
+from tests.faults.connections import CONNECTIONS
 from tests.faults.crashes import CRASHES
 from tests.faults.disks import DISKS
 from tests.faults.faults import Fault
+from tests.faults.kills import KILLS
 
-FAULTS: Sequence[Fault] = (CRASHES, DISKS)
+FAULTS: Sequence[Fault] = (KILLS, CRASHES, CONNECTIONS, DISKS, CLOCKS)

@@ -10,6 +10,7 @@ driver's connection, so that no way to the database goes around it.
 
 import os
 import pickle
+import select
 import signal
 import sqlite3
 import subprocess
@@ -22,6 +23,7 @@ from typing import Any, Literal, Self
 
 from sqlalchemy import event
 
+from api import migrations
 from engine.clock import SimulatedClock
 from engine.commands import Asked
 from engine.handle import Engine, handle
@@ -35,7 +37,7 @@ ROOT = Path(__file__).parents[2]
 WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE")
 
 When = Literal["before", "after", "at commit", "unheard"]
-What = Literal["handle", "tick", "deliver"]
+What = Literal["handle", "tick", "deliver", "upgrade"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,9 @@ class Crash:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a process is to do: a group of commands, a tick, or a round of deliveries; as of `at`."""
+    """What a process is to do: a group of commands, a tick, or a round of deliveries, as of `at`; or to bring the database to
+    its program's newest revision. Nothing else is done on a database of another revision.
+    """
 
     url: str
     at: datetime
@@ -58,6 +62,7 @@ class Work:
     group: tuple[Asked, ...]
     post: Post
     crash: Crash | None = None
+    killed_after_seconds: float | None = None  # kill -9 from outside, wherever it stands
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +78,18 @@ class Ran:
 
 
 class Forks:
-    """The helper. Starting it takes a second, a fork milliseconds."""
+    """The helper. Starting it takes a second, a fork milliseconds.
+
+    program    a folder with packages of another version of ours in it, which are taken instead
+    """
+
+    def __init__(self, program: Path = ROOT) -> None:
+        self._program = program
 
     def __enter__(self) -> Self:
         self._helper = subprocess.Popen(
-            [sys.executable, "-c", "from tests.faults import forks; forks.answer_requests()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT,
+            [sys.executable, "-c", "from tests.faults import forks; forks.answer_requests()"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=self._program,  # where Python looks first
             env={**os.environ, "PYTHONPATH": str(ROOT)},
         )  # fmt: skip
         return self
@@ -121,6 +133,8 @@ def _in_a_process_of_its_own(work: Work) -> Ran | str:
         _do_and_tell(work, writing)
     os.close(writing)
     with os.fdopen(reading, "rb") as told:
+        if work.killed_after_seconds is not None and not select.select([told], [], [], work.killed_after_seconds)[0]:
+            os.kill(process, signal.SIGKILL)
         said = told.read()
     _, status = os.waitpid(process, 0)
     if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
@@ -156,11 +170,14 @@ def do(work: Work) -> Ran:
     clock = SimulatedClock(work.at)
     engine = Engine(database, CATALOG, clock, ERROR_WORDS)
     answers: Sequence[Answer] = ()
+    if work.what == "upgrade":
+        migrations.upgrade(database)
+    migrations.must_be_newest(database)
     if work.what == "handle":
         answers = [answer_of(outcome) for outcome in handle(engine, work.group)]
     elif work.what == "tick":
         tick(engine)
-    else:
+    elif work.what == "deliver":
         a_worker(database, clock, work.post).run_once()
     if work.crash is not None and work.crash.when == "unheard":
         _die()

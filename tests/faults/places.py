@@ -10,12 +10,13 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from api import migrations
 from api.bootstrap import DirectoryOfTheEngine, OutboxOfTheEngine
 from engine.actor import system
 from engine.clock import Clock, SimulatedClock
@@ -66,10 +67,17 @@ def _stage(database: Database) -> None:
 AT_WORK = Template(_stage, upon=FOUNDED)
 
 
+def prepare(database: Database) -> None:
+    """The same in an empty database, for who has a server of his own."""
+    migrations.upgrade(database)
+    FOUNDED._prepare(database)
+    _stage(database)
+
+
 # --- the other side of the messages --------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass
 class Post:
     """What arrived, a line each in a file: it survives whoever sent it. As a person's messenger, it takes no message back."""
 
@@ -177,14 +185,17 @@ _numbers = itertools.count(1)
 def a_place(folder: Path, kind: Kind) -> Iterator[Place]:
     """A school at work, gone at the end."""
     here = folder / f"{kind}-{next(_numbers)}"
-    with dropping_copies():
-        url = AT_WORK.place(kind, here)
-        database = Database(url)
-        try:
-            clock = SimulatedClock(local(NOW))
-            yield Place(School(Engine(database, CATALOG, clock, ERROR_WORDS), clock), Post(here / "post"), url)
-        finally:
-            database.close()
+    with dropping_copies(), place_at(AT_WORK.place(kind, here), here) as place:
+        yield place
+
+
+@contextmanager
+def place_at(url: str, folder: Path) -> Iterator[Place]:
+    """The school at this URL. What arrives is written down in this folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    clock = SimulatedClock(local(NOW))
+    with closing(Database(url)) as database:
+        yield Place(School(Engine(database, CATALOG, clock, ERROR_WORDS), clock), Post(folder / "post"), url)
 
 
 # --- what is asked -------------------------------------------------------------------------------------------------------

@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from tests.databases import Kind
+from tests.databases import Kind, on_postgresql
 from tests.faults.__main__ import main
 from tests.faults.catalog import FAULTS
+from tests.faults.clocks import CLOCKS
+from tests.faults.connections import CONNECTIONS, HARMS
 from tests.faults.crashes import CRASHES, TURNS, VICTIMS, WHERE
 from tests.faults.disks import DISKS
 from tests.faults.faults import Counted, Fault, run_cycle
+from tests.faults.kills import KILLS
 
 SEED = 20191206
 
@@ -30,6 +33,11 @@ def turn(name: str, when: str) -> int:
 
 
 @pytest.mark.slow
+def test_whoever_is_killed_at_whatever_moment_takes_nothing_along(kind: Kind, tmp_path: Path) -> None:
+    assert cycles_of(KILLS, kind, tmp_path, range(2)).undone
+
+
+@pytest.mark.slow
 def test_whoever_dies_at_any_write_leaves_all_or_nothing(kind: Kind, tmp_path: Path) -> None:
     dying = [turn("group", "before"), turn("open", "after"), turn("deliver", "before"), turn("tick", "at commit")]
     counted = cycles_of(CRASHES, kind, tmp_path, [*dying, turn("group", "unheard")])
@@ -44,6 +52,20 @@ def test_every_kind_of_work_dies_in_every_way() -> None:
 @pytest.mark.slow
 def test_a_full_disk_loses_nothing_and_is_told_in_our_words(kind: Kind, tmp_path: Path) -> None:
     assert cycles_of(DISKS, kind, tmp_path, range(2)).busy
+
+
+@pytest.mark.slow
+@on_postgresql
+def test_a_network_that_breaks_anywhere_loses_nothing(kind: Kind, tmp_path: Path) -> None:
+    counted = cycles_of(CONNECTIONS, kind, tmp_path, range(len(HARMS)))
+    assert counted.undone
+    assert counted.unheard, "the commit was carried out, and its confirmation lost"
+
+
+@pytest.mark.slow
+def test_clocks_ten_minutes_off_tell_nothing_twice(kind: Kind, tmp_path: Path) -> None:
+    counted = cycles_of(CLOCKS, kind, tmp_path, range(2))
+    assert counted.duplicates, "a lease that ended early by one of the clocks"
 
 
 # --- the soak itself -----------------------------------------------------------------------------------------------------
