@@ -126,7 +126,7 @@ def _nothing_may_show(place: Place, nodes: list[Node]) -> None:
     if told := {node.engine.clock.now() for node in nodes} - {now}:
         raise Broken(f"it is {now} by the server, and nodes believe it to be {told}")
     table = table_of(TimerRow)
-    with place.engine.database.read() as connection:
+    with place.engine.database.read_across() as connection:
         told_at = select(table.c.number, table.c.rung, table.c.fire_at, table.c.settled_at).where(
             table.c.status == "fired"
         )
@@ -174,7 +174,7 @@ def _by_the_servers_clock(place: Place) -> Iterator[list[Node]]:
 _A_CLOCK_OF_OURS = """
 CREATE TABLE server_clock (at timestamptz NOT NULL);
 INSERT INTO server_clock VALUES ('2019-12-06');
-CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS 'SELECT at FROM public.server_clock';
+CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql SECURITY DEFINER AS 'SELECT at FROM public.server_clock';
 """
 
 

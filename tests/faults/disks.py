@@ -90,7 +90,7 @@ def _filling_up(place: Place, chance: random.Random) -> Iterator[Callable[[], No
 
 def _end_of_disk(database: Database, free_pages: int) -> None:
     """The limit is the connection's, of which there is one that writes."""
-    with database.write() as connection:
+    with database.write_across() as connection:
         used = int(connection.exec_driver_sql("PRAGMA page_count").scalar_one())
         connection.exec_driver_sql(f"PRAGMA max_page_count = {used + free_pages:d}")
 

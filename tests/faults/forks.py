@@ -162,7 +162,7 @@ def do(work: Work) -> Ran:
     statements = _Statements(work.crash)
     if work.crash is not None:
 
-        @event.listens_for(database.migration_engine(), "connect")
+        @event.listens_for(database.writers, "connect")
         def watch(connection: Any, _record: Any) -> None:
             assert isinstance(connection, sqlite3.Connection), "on a server it is the server's process that dies"
             connection.set_trace_callback(statements.begins)

@@ -89,7 +89,7 @@ class Ledger:
 
     def open_cases(self, database: Database) -> list[str]:
         table = table_of(CaseRow)
-        with database.read() as connection:
+        with database.read_across() as connection:
             statement = select(table.c.number).where(table.c.final.is_(False)).order_by(table.c.number)
             return list(connection.execute(statement).scalars())
 
@@ -132,7 +132,7 @@ def must_hold(engine: Engine, ledger: Ledger, *, settled: bool = False) -> None:
     6. outbox: a row for every event that has something to tell, each turned into deliveries
     7. cases: none stuck
     """
-    with engine.database.read() as connection:
+    with engine.database.read_across() as connection:
         found = _found(engine, connection)
         for key, case in found.cases.items():
             _chain_holds(connection, key, case, found.events[key])
@@ -256,7 +256,7 @@ def _rungs_are_told_once(found: _Found, *, settled: bool) -> None:
 
 def owed(engine: Engine) -> Iterator[tuple[periods.Obligation, Workflow, Period]]:
     """Every period that began by now, of everything owed."""
-    with engine.database.read() as connection:
+    with engine.database.read_across() as connection:
         yield from _owed(engine, connection)
 
 
@@ -370,7 +370,7 @@ def messages_must_have_arrived(
     for key, words in arrived:
         if said.setdefault(key, words) != words:
             raise Broken(f"under the key {key} came two messages: {said[key]} and {words}")
-    with engine.database.read() as connection:
+    with engine.database.read_across() as connection:
         table = table_of(DeliveryRow)
         rows = list(connection.execute(select(table).where(table.c.channel == channel)))
     for row in rows:
@@ -386,7 +386,7 @@ def messages_must_have_arrived(
 def contents(database: Database) -> str:
     """A digest of every row there is: the same before and after means that nothing was written."""
     digest = hashlib.sha256()
-    with database.read() as connection:
+    with database.read_across() as connection:
         for table in (
             SQLModel.metadata.sorted_tables
         ):  # as the driver gives them: reading them into values takes ten times as long

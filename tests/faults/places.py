@@ -227,7 +227,7 @@ def refused(place: Place) -> list[Asked]:
 
 
 def reminding(place: Place) -> list[Asked]:
-    with place.engine.database.read() as connection:
+    with place.engine.database.read_across() as connection:
         due = timers.due(connection, place.school.clock.now(), 64)
     return [
         Asked(system(organisation), Remind(number, generation, rungs), key=f"timer:{number}:{generation}")
@@ -247,7 +247,7 @@ def opening_periods(place: Place) -> list[Asked]:
 
 
 def recomputing(place: Place) -> list[Asked]:
-    with place.engine.database.read() as connection:
+    with place.engine.database.read_across() as connection:
         newest = calendars.newest(connection, HERE)
     assert newest is not None
     return [Asked(system(HERE), Recompute(number)) for number in ("YH-2019-0003", "YH-2019-0004")]

@@ -23,7 +23,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
 
 
 def harm(place: Place, *statements: str) -> None:
-    with place.engine.database.write() as connection:
+    with place.engine.database.write_across() as connection:
         for statement in statements:
             connection.execute(text(statement))
 
