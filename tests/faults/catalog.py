@@ -8,5 +8,6 @@ from tests.faults.crashes import CRASHES
 from tests.faults.disks import DISKS
 from tests.faults.faults import Fault
 from tests.faults.kills import KILLS
+from tests.faults.versions import VERSIONS
 
-FAULTS: Sequence[Fault] = (KILLS, CRASHES, CONNECTIONS, DISKS, CLOCKS)
+FAULTS: Sequence[Fault] = (KILLS, CRASHES, CONNECTIONS, DISKS, CLOCKS, VERSIONS)

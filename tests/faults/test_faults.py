@@ -16,6 +16,7 @@ from tests.faults.crashes import CRASHES, TURNS, VICTIMS, WHERE
 from tests.faults.disks import DISKS
 from tests.faults.faults import Counted, Fault, run_cycle
 from tests.faults.kills import KILLS
+from tests.faults.versions import VERSIONS
 
 SEED = 20191206
 
@@ -66,6 +67,11 @@ def test_a_network_that_breaks_anywhere_loses_nothing(kind: Kind, tmp_path: Path
 def test_clocks_ten_minutes_off_tell_nothing_twice(kind: Kind, tmp_path: Path) -> None:
     counted = cycles_of(CLOCKS, kind, tmp_path, range(2))
     assert counted.duplicates, "a lease that ended early by one of the clocks"
+
+
+@pytest.mark.slow
+def test_an_old_node_and_a_new_one_work_side_by_side(kind: Kind, tmp_path: Path) -> None:
+    assert cycles_of(VERSIONS, kind, tmp_path, [0]).acknowledged
 
 
 # --- the soak itself -----------------------------------------------------------------------------------------------------
