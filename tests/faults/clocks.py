@@ -29,7 +29,7 @@ from tests.databases import KINDS
 from tests.engine.fakes import local
 from tests.faults.faults import Counted, Fault, Ground, plain
 from tests.faults.invariants import Broken, answer_of
-from tests.faults.places import NEXT, Place, Post, a_worker
+from tests.faults.places import Place, Post, a_worker
 from tests.postgres import the_cluster
 
 OFF = timedelta(minutes=10)
@@ -112,12 +112,10 @@ def _all_at_work(place: Place, nodes: list[Node], chance: random.Random) -> None
 def _somebody_acts(place: Place, node: Node, chance: random.Random) -> None:
     open_cases = place.ledger.open_cases(place.engine.database)
     number = chance.choice(open_cases)
-    case = place.school.case(number)
     opening = OpenCase("errand", {"title": "取快递", "department": "HQC"})
-    group: list[Asked] = [place.school.asked("bob", opening, key=f"errand {case.sequence} {len(place.ledger)}")]
+    group: list[Asked] = [place.asked("bob", opening, key=f"errand {len(place.ledger)}")]
     if len(open_cases) > 4:  # so that some are left to be reminded of
-        who, trigger = NEXT[case.workflow, case.state]
-        group.append(place.step(who, number, trigger))
+        group.append(place.next_step(number))
     place.acknowledge(group, [answer_of(outcome) for outcome in handle(node.engine, group)])
 
 

@@ -25,7 +25,7 @@ from tests.databases import KINDS, Kind
 from tests.faults.faults import Counted, Fault, Ground, Plain
 from tests.faults.forks import ROOT, Forks, What, Work
 from tests.faults.invariants import Broken, answer_of
-from tests.faults.places import NEXT, Place, everything
+from tests.faults.places import Place, everything
 
 MOST_TRIES = 50  # of one command while the tables change; each may have waited for them
 REMARK = "by the new one"
@@ -126,9 +126,7 @@ def _neither_loses_what_the_other_wrote(ground: TwoVersions, place: Place) -> No
     number = place.ledger.open_cases(place.engine.database)[0]
     with place.engine.database.write_across() as connection:
         connection.execute(text(f"UPDATE case_record SET remark = '{REMARK}' WHERE number = '{number}'"))
-    case = place.school.case(number)
-    who, trigger = NEXT[case.workflow, case.state]
-    place.ask(place.step(who, number, trigger))
+    place.ask(place.next_step(number))
     with place.engine.database.read_across() as connection:
         kept = connection.execute(text(f"SELECT remark FROM case_record WHERE number = '{number}'")).scalar_one()
     if kept != REMARK:
