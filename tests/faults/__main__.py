@@ -6,6 +6,7 @@ make soak ARGS="crashes --seed 7 --first 113 --cycles 1"   # the cycle that fail
 """
 
 import json
+import logging
 import random
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import click
 
+from api import logs
 from tests.databases import KINDS, Kind
 from tests.faults.catalog import FAULTS
 from tests.faults.faults import Counted, Fault, run_cycle
@@ -34,6 +36,7 @@ class Line:
     seconds: float
     counted: Counted
     broken: str | None = None
+    cut_short: bool = False  # by Ctrl-C: what came of it so far is told
 
     def in_words(self) -> str:
         c = self.counted
@@ -67,6 +70,8 @@ def main(
     for line in _soaked(wanted, kinds, seed, range(first, first + cycles)):
         click.echo(line.to_json() if as_json else line.in_words())
         failed |= line.broken is not None
+        if line.cut_short:
+            sys.exit(130)
     if not as_json:
         click.echo("A promise is broken." if failed else "Every promise held.")
     sys.exit(failed)
@@ -90,6 +95,9 @@ def _soak(fault: Fault, kind: Kind, seed: int, cycles: range) -> Line:
         for number in cycles:
             try:
                 line.counted += run_cycle(fault, ground, seed, number)
+            except KeyboardInterrupt:
+                line.cut_short = True
+                break
             except Exception as error:  # noqa: BLE001  # whatever it is, the seed and the cycle have to be told with it
                 again = f"make soak ARGS='{fault.name} --on {kind} --seed {seed} --first {number} --cycles 1'"
                 line.broken = (
@@ -102,4 +110,6 @@ def _soak(fault: Fault, kind: Kind, seed: int, cycles: range) -> Line:
 
 
 if __name__ == "__main__":
+    logs.configure("error", "console")  # of broken connections much is told, and here it is no news
+    logging.disable(logging.ERROR)
     main()

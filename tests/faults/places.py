@@ -185,7 +185,7 @@ class Place:
 
     def step(self, who: str, trigger: str, case: Case, **data: Any) -> Asked:
         command = FireTrigger(case.number, trigger, {**STEPS.get(trigger, {}), **data})
-        return self.asked(who, command, key=f"{case.number} {trigger} {case.sequence}")
+        return self.asked(who, command, key=f"{case.number}/{trigger}/{case.sequence}")
 
     def asked(self, who: str, command: Command, key: str) -> Asked:
         if who not in self._actors:  # nobody's duties change here

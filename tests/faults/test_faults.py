@@ -11,11 +11,12 @@ from tests.databases import Kind, on_postgresql
 from tests.faults.__main__ import main
 from tests.faults.catalog import FAULTS
 from tests.faults.clocks import CLOCKS
-from tests.faults.connections import CONNECTIONS, HARMS
+from tests.faults.connections import CONNECTIONS
 from tests.faults.crashes import CRASHES, TURNS, VICTIMS, WHERE
 from tests.faults.disks import DISKS
 from tests.faults.faults import Counted, Fault, run_cycle
 from tests.faults.kills import KILLS
+from tests.faults.requests import REQUESTS
 from tests.faults.versions import VERSIONS
 
 SEED = 20191206
@@ -58,9 +59,14 @@ def test_a_full_disk_loses_nothing_and_is_told_in_our_words(kind: Kind, tmp_path
 @pytest.mark.slow
 @on_postgresql
 def test_a_network_that_breaks_anywhere_loses_nothing(kind: Kind, tmp_path: Path) -> None:
-    counted = cycles_of(CONNECTIONS, kind, tmp_path, range(len(HARMS)))
+    counted = cycles_of(CONNECTIONS, kind, tmp_path, range(3))
     assert counted.undone
     assert counted.unheard, "the commit was carried out, and its confirmation lost"
+
+
+@pytest.mark.slow
+def test_an_answer_that_was_lost_on_the_way_is_given_again(kind: Kind, tmp_path: Path) -> None:
+    assert cycles_of(REQUESTS, kind, tmp_path, [0]).unheard
 
 
 @pytest.mark.slow
