@@ -8,7 +8,7 @@ later, until it is through.
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from engine.handle import handle
 from engine.tick import tick
 from tests.databases import KINDS, Kind
 from tests.faults.faults import Counted, Fault, Ground, Plain
-from tests.faults.forks import Crash, Forks, What, When, Work
+from tests.faults.forks import Crash, Forks, What, When, Work, the_forks
 from tests.faults.invariants import Answer, Broken, answer_of, contents
 from tests.faults.places import COMMANDS, Place
 from tests.faults.triggers import Plan, triggers_in
@@ -53,9 +53,8 @@ class Crashing(Plain):
 
 @contextmanager
 def _ground(kind: Kind, folder: Path, *, short: bool) -> Iterator[Crashing]:
-    with ExitStack() as stack:
-        forks = stack.enter_context(Forks()) if kind == "sqlite" else None
-        yield Crashing(kind, folder, forks, (6, 50) if short else (1, 5))
+    forks = the_forks() if kind == "sqlite" else None
+    yield Crashing(kind, folder, forks, (6, 50) if short else (1, 5))
 
 
 def _cycle(ground: Ground, place: Place, chance: random.Random, number: int) -> Counted:

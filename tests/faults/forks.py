@@ -8,6 +8,7 @@ What the killed one was told to do, it does through the product's own code; the 
 driver's connection, so that no way to the database goes around it.
 """
 
+import atexit
 import os
 import pickle
 import select
@@ -18,6 +19,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -110,6 +112,14 @@ class Forks:
         if isinstance(ran, str):
             raise RuntimeError(f"the process failed where nothing should fail:\n{ran}")
         return ran
+
+
+@cache
+def the_forks(number: int = 0) -> Forks:
+    """This process's helpers for our own program, each started when first asked for and ended when the process ends."""
+    forks = Forks().__enter__()
+    atexit.register(forks.__exit__)
+    return forks
 
 
 # --- in the helper -------------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from engine.store.database import Database
 from engine.tick import tick
 from tests.databases import KINDS, Kind
 from tests.faults.faults import Counted, Fault, Ground
-from tests.faults.forks import Forks, What, Work
+from tests.faults.forks import Forks, What, Work, the_forks
 from tests.faults.invariants import Broken, answer_of, contents
 from tests.faults.places import Place, a_place, a_worker, everything, place_at, prepare
 from tests.postgres import Cluster
@@ -62,11 +62,11 @@ def _ground(kind: Kind, folder: Path, *, short: bool) -> Iterator[Killing]:
     with ExitStack() as stack:
         cluster = None
         if kind == "postgresql":
-            cluster = stack.enter_context(Cluster(durable=True))
+            cluster = stack.enter_context(Cluster(durable=True))  # without, it acknowledges what a kill then loses
             cluster.create("at_work")
             with closing(Database(cluster.url("at_work"))) as database:
                 prepare(database)
-        forks = [stack.enter_context(Forks()) for _ in range(1 if cluster is None else 2)]
+        forks = [the_forks(number) for number in range(1 if cluster is None else 2)]
         yield Killing(kind, folder, forks, cluster, count(1))
 
 

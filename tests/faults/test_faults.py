@@ -41,7 +41,7 @@ def test_whoever_is_killed_at_whatever_moment_takes_nothing_along(kind: Kind, tm
 
 @pytest.mark.slow
 def test_whoever_dies_at_any_write_leaves_all_or_nothing(kind: Kind, tmp_path: Path) -> None:
-    dying = [turn("group", "before"), turn("open", "after"), turn("deliver", "before"), turn("tick", "at commit")]
+    dying = [turn("group", "before"), turn("open", "after"), turn("deliver", "at commit")]
     counted = cycles_of(CRASHES, kind, tmp_path, [*dying, turn("group", "unheard")])
     assert counted.undone >= len(dying)
     assert counted.unheard == 1
