@@ -18,7 +18,7 @@ help:
 	@echo 'make check       lint, format, types, import contracts'
 	@echo 'make format      let ruff mend what it can'
 	@echo 'make bench       measure commands beside raw SQL, and sweeps, on both databases: some three minutes (ARGS=--help)'
-	@echo 'make soak        kill, cut off and fill up everything 200 times on both databases: some forty minutes (ARGS=--help)'
+	@echo 'make soak        kill, cut off and fill up everything 200 times on both databases: above an hour (ARGS=--help)'
 	@echo 'make venv        only make or renew .venv from the locks'
 	@echo 'make dist        build the wheel into dist/'
 	@echo 'make dist-check  install that wheel into an empty environment and play the demo from it'

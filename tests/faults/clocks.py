@@ -35,8 +35,8 @@ from tests.postgres import the_cluster
 OFF = timedelta(minutes=10)
 #: when rungs fall due in the days after the place's now; around each both nodes are at work
 RUNGS_AT = ("2019-12-06 08:00", "2019-12-09 07:40", "2019-12-10 07:40", "2019-12-12 07:40", "2019-12-13 07:40")
-MOMENTS = 3
-STEPS = 4  # around each moment, from twelve minutes before it on
+MOMENTS = 2
+STEPS = 3  # around each moment, from twelve minutes before it on
 
 
 @dataclass

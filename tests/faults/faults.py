@@ -50,7 +50,8 @@ class OpensGround(Protocol):
 
 @dataclass(frozen=True)
 class Fault:
-    """
+    """One way in which the world around us fails.
+
     name     by which it is asked for
     what     one line for who reads the output
     kinds    where it applies
