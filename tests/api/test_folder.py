@@ -111,7 +111,15 @@ def test_a_database_newer_than_the_program_is_not_touched(tmp_path: Path, kind: 
 
 
 # what keeps a node of the version before from going on
-TAKES_AWAY = {"drop_column", "drop_table", "drop_constraint", "rename_table", "rename_column", "new_column_name"}
+TAKES_AWAY = {
+    "drop_column",
+    "drop_table",
+    "drop_constraint",
+    "rename_table",
+    "rename_column",
+    "new_column_name",
+    "type_",
+}
 BEFORE_THE_PROMISE = {"0001", "0002", "0003"}
 
 

@@ -1,5 +1,5 @@
 """An old node and a new one side by side over a migration. The new program is a copy of ours with one revision more, which adds
-a column, a table and room in a column; its processes really run on it.
+columns, a table and indexes; its processes really run on it.
 
 The promise (api/migrations, README): a node that runs goes on while the tables become newer, and beside newer nodes; one that
 is started on newer tables than it knows refuses with a sentence.
@@ -52,8 +52,10 @@ def upgrade() -> None:
     )
     if op.get_bind().dialect.name != "sqlite":
         walls.enclose(op.get_bind(), "remark")
-    with op.batch_alter_table("file") as table:  # which SQLite writes anew
-        table.alter_column("media_type", existing_type=sa.String(length=128), type_=sa.String(length=256))
+    op.create_index("ix_remark_remark", "remark", ["remark"])
+    op.create_index("ix_case_record_remark", "case_record", ["organisation", "remark"])
+    with op.batch_alter_table("file") as table:
+        table.add_column(sa.Column("remark", sa.String(length=200), nullable=False, server_default=""))
 '''
 
 
