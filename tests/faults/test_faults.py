@@ -2,11 +2,15 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from engine.commands import OpenCase
+from engine.errors import Busy
+from engine.handle import Done, handle
 from tests.databases import Kind, on_postgresql
 from tests.faults.__main__ import main
 from tests.faults.catalog import FAULTS
@@ -15,8 +19,11 @@ from tests.faults.connections import CONNECTIONS
 from tests.faults.crashes import CRASHES, TURNS, VICTIMS, WHERE
 from tests.faults.disks import DISKS
 from tests.faults.faults import Counted, Fault, run_cycle
+from tests.faults.invariants import answer_of, must_hold
 from tests.faults.kills import KILLS
+from tests.faults.places import a_place
 from tests.faults.requests import REQUESTS
+from tests.faults.triggers import triggers_in
 from tests.faults.versions import VERSIONS
 
 SEED = 20191206
@@ -78,6 +85,24 @@ def test_clocks_ten_minutes_off_tell_nothing_twice(kind: Kind, tmp_path: Path) -
 @pytest.mark.slow
 def test_an_old_node_and_a_new_one_work_side_by_side(kind: Kind, tmp_path: Path) -> None:
     assert cycles_of(VERSIONS, kind, tmp_path, [0]).acknowledged
+
+
+@on_postgresql
+@pytest.mark.parametrize("write", [1, 4, 9, 14])
+def test_a_write_that_fails_late_is_not_acknowledged_to_the_command_before(
+    kind: Kind, tmp_path: Path, write: int
+) -> None:
+    """Of a group writes are put off and sent with the next command's: whose they were is not known then."""
+    with a_place(tmp_path, kind) as place, triggers_in(place) as plan:
+        errand = OpenCase("errand", {"title": "取快递", "department": "HQC"})
+        group = [place.asked("bob", errand, key=str(number)) for number in range(3)]
+        plan.at("full", write)
+        with suppress(Busy):
+            for asked, outcome in zip(group, handle(place.engine, group), strict=True):
+                if isinstance(outcome, Done):
+                    place.ledger.enter(asked, answer_of(outcome))
+        plan.nothing()
+        must_hold(place.engine, place.ledger)
 
 
 # --- the soak itself -----------------------------------------------------------------------------------------------------
