@@ -8,7 +8,7 @@ ARGS ?=# handed on, as in: make test ARGS="-k hazard"
 PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 python3 python; do \
 	$$python -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$python && break; done)
 
-.PHONY: help demo test test-everything check format bench venv dist dist-check lock clean
+.PHONY: help demo test test-everything check format bench soak venv dist dist-check lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo 'make check       lint, format, types, import contracts'
 	@echo 'make format      let ruff mend what it can'
 	@echo 'make bench       measure commands beside raw SQL, and sweeps, on both databases: some three minutes (ARGS=--help)'
+	@echo 'make soak        kill, cut off and fill up everything 200 times on both databases: above an hour (ARGS=--help)'
 	@echo 'make venv        only make or renew .venv from the locks'
 	@echo 'make dist        build the wheel into dist/'
 	@echo 'make dist-check  install that wheel into an empty environment and play the demo from it'
@@ -46,6 +47,9 @@ format: venv
 
 bench: venv
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+soak: venv
+	@$(BIN)/python -m tests.faults $(ARGS)
 
 venv: .venv/installed
 

@@ -311,8 +311,10 @@ class _Turn:
             self._log(asked, refusal)
             return Refused(refusal)
         except Exception as error:  # of any kind: a defect in one command must not undo its neighbours
-            if is_lost(error) or is_crossed(error):
-                raise  # the whole group is undone, and can be asked for again
+            if not self._careful or is_lost(error) or is_crossed(error):
+                # the whole group is undone, and taken again with care or asked for again: what failed may have been put off
+                # by a neighbour, who was told that he is done
+                raise
             self._undo()
             return Failed(error)
         release_mark(self.connection)

@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 from engine.clock import Clock
 from engine.events import Notice, Recipient
-from engine.store.database import Database
+from engine.store.database import Database, is_crossed, is_passing
 from notifications import deliveries
 from notifications.channels import Channel, Receipt, SendsTogether, TransportError
 from notifications.message import Claimed, Delivery, Outgoing, Planned, Status
@@ -154,7 +154,8 @@ class DeliveryWorker:
 
         1. claim a group, oldest first
         2. each under a savepoint: resolve its audience, route it, write its deliveries, tell the outbox it is done
-        3. a notice that cannot be planned is written down as unreachable with its cause, and stops no other
+        3. a notice that cannot be planned is written down as unreachable with its cause, and stops no other; but what the
+           database cannot do just now (its disk is full, it is gone) undoes the group, and the next round plans it
 
         One lane at a time: the others find what it has planned.
         """
@@ -181,6 +182,8 @@ class DeliveryWorker:
         except LeaseLost:
             return RoundResult(lost=1)
         except Exception as error:
+            if _says_nothing_about_it(error):
+                raise
             log.exception("notice %s cannot be planned", notice.id)
             cause = f"cannot be planned: {type(error).__name__}: {error}"
         try:
@@ -218,6 +221,8 @@ class DeliveryWorker:
                     planned = self._routed(connection, delivery.notice, now)
                     result += RoundResult(planned=deliveries.plan(connection, planned, now))
             except Exception as error:
+                if _says_nothing_about_it(error):
+                    raise
                 log.exception("notice %s cannot be planned", delivery.notice.id)
                 still = f"cannot be planned: {type(error).__name__}: {error}"
             else:
@@ -294,7 +299,9 @@ class DeliveryWorker:
                     with connection.begin_nested():
                         gone = overtaken(line, *ask.about(line.notice))
                         result += self._take_out(connection, line, gone, now) if gone else RoundResult()
-                except Exception:
+                except Exception as error:
+                    if _says_nothing_about_it(error):
+                        raise
                     log.exception("delivery %s cannot be looked at again; it goes as it was planned", line.id)
                     gone = None
                 if gone is None:
@@ -402,6 +409,13 @@ class _Asked:
         """Who is to be told now, and the state the case stands in."""
         question = (notice.organisation, notice.case, notice.audience)
         return self._recipients(*question), self._state(notice.organisation, notice.case)
+
+
+def _says_nothing_about_it(error: Exception) -> bool:
+    """Whether it is the database that could not do just now what it does at other times: whatever it was about is undone,
+    and the next round finds it waiting.
+    """
+    return is_passing(error) or is_crossed(error)
 
 
 def _as_transport_error(channel: Channel, error: Exception) -> TransportError:

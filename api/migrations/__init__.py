@@ -1,4 +1,12 @@
-"""The history of the database's shape, one for SQLite and PostgreSQL: numbered 0001, 0002, … and run forward only."""
+"""The history of the database's shape, one for SQLite and PostgreSQL: numbered 0001, 0002, … and run forward only.
+
+Where several nodes work on one database, a new version comes to them one after another: first the tables, then each node is
+stopped and started anew. So a revision only ever adds: tables, indexes, columns that may be empty or have a default on the
+server. A node that is running then goes on beside newer ones until it is its turn; one that is started on tables newer than it
+knows refuses. What is no longer needed goes a version later, when no node is left that asks for it. A revision that cannot
+keep to this says so in its docstring: "Stop every node first." Giving a column another type, or only more room, is one of
+these: on PostgreSQL a running node's prepared statements fail from then on ("cached plan must not change result type").
+"""
 
 from functools import cache
 from pathlib import Path

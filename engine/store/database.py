@@ -54,6 +54,7 @@ LANES = 8  # groups of commands a process commits at once on PostgreSQL
 WRITERS = LANES + 4  # connections: beside them tick, deliver, and sign somebody in or change the directory
 ACROSS = 4  # connections each to read and to write: what looks at every organisation takes its turn
 CONNECT_SECONDS = 5
+SILENT_SECONDS = 30  # after which, and as long again, a connection that does not answer is given up
 STATEMENT_SECONDS = 30  # no statement of ours takes a tenth of it; one that does holds up others
 LOCK_SECONDS = 10
 
@@ -166,8 +167,8 @@ class Database:
     def write(self, organisation: str) -> Iterator[Connection]:
         """One short write transaction in one organisation: committed and durable when the block ends, undone when it raises.
 
-        Raises `Busy` when the transaction cannot begin or commit (another process holds the file, the disk is full, the
-        server is gone).
+        Raises `Busy` when it cannot begin, go on or commit (another process holds the file, the disk is full, the server is
+        gone).
         """
         with self._writing(self.writers, organisation) as connection:
             yield connection
@@ -283,8 +284,8 @@ def _quoted(value: str) -> str:
 
 
 def _tell(error: BaseException) -> None:
-    """Raises, in words of ours, what a lost connection and a value the database does not take come to."""
-    if is_lost(error):
+    """Raises, in words of ours, what the database cannot do just now, and what a value it does not take comes to."""
+    if is_passing(error):
         raise _busy(error) from error
     if isinstance(error, DataError):
         raise _not_taken() from error
@@ -303,6 +304,13 @@ def is_crossed(error: BaseException) -> bool:
 def is_lost(error: BaseException) -> bool:
     """Whether the connection is gone, and the transaction with it."""
     return isinstance(error, DBAPIError) and error.connection_invalidated
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether the database could not do just now what it does at other times (its disk is full, somebody holds it, it is
+    gone): it says nothing about what was asked of it, and who asks again later gets through.
+    """
+    return is_lost(error) or (isinstance(error, OperationalError) and why(error) is not _NOT_TAKEN)
 
 
 #: SQLSTATEs, and parts of what SQLite, the drivers and the system say → in words; the first that fits
@@ -422,6 +430,9 @@ def _server_engine(url: URL, size: int, role: str | None = None) -> Engine:
         json_serializer=_JSON, use_native_hstore=False,  # asks every new connection for a type that no table of ours has
         connect_args={
             "connect_timeout": CONNECT_SECONDS,
+            # a network that says nothing any more is told from one that has nothing to say
+            "keepalives_idle": SILENT_SECONDS, "keepalives_interval": SILENT_SECONDS // 3, "keepalives_count": 3,
+            "tcp_user_timeout": 1000 * SILENT_SECONDS,
             "application_name": "bihuan",
             "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
         },

@@ -336,6 +336,8 @@ def _raise_as_sqlalchemy_would(connection: Connection, error: Exception, sql: st
     """So that nobody has to know which way a statement went."""
     dialect = connection.dialect
     lost = dialect.is_disconnect(error, connection.connection, None)  # type: ignore[arg-type]  # any error of the driver's
+    # a migration changed a column: what this connection has prepared fits no more, another one begins anew
+    lost = lost or (getattr(error, "sqlstate", None) == "0A000" and "cached plan" in str(error))
     wrapped = DBAPIError.instance(
         sql, None, error, dialect.loaded_dbapi.Error, connection_invalidated=lost, dialect=dialect
     )

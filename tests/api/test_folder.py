@@ -1,3 +1,4 @@
+import ast
 import errno
 import json
 import os
@@ -107,6 +108,41 @@ def test_a_database_newer_than_the_program_is_not_touched(tmp_path: Path, kind: 
     with pytest.raises(FolderError, match="newer than this program"):
         migrations.must_be_newest(database)
     database.close()
+
+
+# what keeps a node of the version before from going on
+TAKES_AWAY = {
+    "drop_column",
+    "drop_table",
+    "drop_constraint",
+    "rename_table",
+    "rename_column",
+    "new_column_name",
+    "type_",
+}
+BEFORE_THE_PROMISE = {"0001", "0002", "0003"}
+
+
+def test_a_revision_only_adds_or_says_that_every_node_has_to_be_stopped_first() -> None:
+    for file in sorted((Path(migrations.__file__).parent / "versions").glob("rev_*.py")):
+        module = ast.parse(file.read_text(encoding="utf-8"))
+        if file.stem.removeprefix("rev_") in BEFORE_THE_PROMISE or "Stop every node first" in str(
+            ast.get_docstring(module)
+        ):
+            continue
+        for call in (node for node in ast.walk(module) if isinstance(node, ast.Call)):
+            said = {keyword.arg: keyword.value for keyword in call.keywords}
+            names = {getattr(call.func, "attr", ""), *said}
+            assert not names & TAKES_AWAY, f"{file.name}, line {call.lineno}, takes something away"
+            compulsory = isinstance(said.get("nullable"), ast.Constant) and ast.unparse(said["nullable"]) == "False"
+            in_a_new_table = any(
+                call in ast.walk(table)
+                for table in ast.walk(module)
+                if isinstance(table, ast.Call) and getattr(table.func, "attr", "") == "create_table"
+            )
+            assert not compulsory or in_a_new_table or "server_default" in said, (
+                f"{file.name}, line {call.lineno}: a node of the version before leaves this column empty"
+            )
 
 
 @pytest.mark.parametrize("statement", ["UPDATE event SET actor = 'person:nobody'", "DELETE FROM event"])

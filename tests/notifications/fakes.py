@@ -110,12 +110,15 @@ class FakeDirectory:
         self.states: dict[str, str] = {}
         self.holidays: set[date] = set()
         self.knows_states = True
+        self.fails_with: Exception | None = None
 
     def recipients(
         self, connection: Connection, organisation: str, case: str, audience: tuple[str, ...]
     ) -> Sequence[Recipient]:
         if "broken" in audience:
             raise RuntimeError("the directory does not understand this audience")
+        if self.fails_with is not None:
+            raise self.fails_with
         found = [recipient for name in audience for recipient in self.holders.get(name, [])]
         return list({recipient.person: recipient for recipient in found}.values())
 

@@ -3,11 +3,13 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
+from engine.errors import Busy
 from engine.events import Notice
 from notifications import deliveries
 from notifications.message import Outgoing, delivery_key
-from notifications.worker import DeliveryWorker, RoundResult
+from notifications.worker import LEASE, DeliveryWorker, RoundResult
 from tests.notifications.fakes import ALICE, BOB, CHARLIE, FailingChannel, Killed, Post, a_notice, local
 
 
@@ -279,6 +281,17 @@ def test_a_notice_that_cannot_be_planned_is_in_sight_and_stops_no_other(post: Po
         deliveries.redrive(connection, "school", None, post.clock.now())
     post.worker().run_once()
     assert post.statuses() == {"unreachable": 1, "sent": 1}
+
+
+def test_a_notice_is_not_given_up_because_the_database_could_not_look_at_it_just_now(post: Post) -> None:
+    post.outbox.write(a_notice())
+    post.directory.fails_with = OperationalError("SELECT", None, Exception("database or disk is full"))
+    with pytest.raises(Busy, match="the disk is full"):
+        post.worker().run_once()
+    assert post.deliveries() == []
+    post.directory.fails_with = None
+    post.clock.advance(LEASE)  # this outbox keeps its leases when the transaction is undone
+    assert post.worker().run_once() == RoundResult(planned=1, direct=1)
 
 
 # --- simulation ------------------------------------------------------------------------------------------------------

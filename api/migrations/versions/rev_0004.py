@@ -1,7 +1,8 @@
 """The second wall: on a server each transaction sees the rows of the organisation it speaks for, and no others.
 
-Revision 0004. Forward only: a folder is taken back by restoring its backup. Nothing of it on SQLite, where one school, or a
-bureau by itself, has the file. Why it is so: engine/decisions/0005-two-walls.md.
+Revision 0004. Forward only: a folder is taken back by restoring its backup. Stop every node first: one of the version before
+sees nothing any more, since it does not say for whom it speaks. Nothing of it on SQLite, where one school, or a bureau by
+itself, has the file. Why it is so: engine/decisions/0005-two-walls.md.
 """
 
 from alembic import op

@@ -2,13 +2,14 @@ import threading
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from sqlalchemy import insert, select, text
+from sqlalchemy import Connection, insert, select, text
 from sqlalchemy.exc import DBAPIError, StatementError
 
+from engine.errors import Busy
 from engine.store import cases
 from engine.store.database import Database, table_of
 from engine.store.tables import TimerRow
-from tests.databases import on_sqlite
+from tests.databases import on_postgresql, on_sqlite
 from tests.engine.fakes import HERE, School
 
 TIMER = {"organisation": HERE, "number": "X-2019-0001", "generation": 1, "rung": "due", "status": "waiting"}
@@ -37,6 +38,33 @@ def test_what_raises_inside_a_write_is_undone(school: School) -> None:
     with pytest.raises(DBAPIError, match="no_such_table"):
         write_and_fail()
     assert school.errand()
+
+
+@on_sqlite
+def test_a_disk_that_is_full_in_the_middle_is_told_in_our_words(school: School) -> None:
+    def fill(connection: Connection) -> None:
+        pages = connection.execute(text("PRAGMA page_count")).scalar_one()
+        connection.execute(text(f"PRAGMA max_page_count = {pages}"))
+        for key in range(1000):
+            with connection.begin_nested():  # which the full disk takes away: that it is gone is told last
+                connection.execute(
+                    insert(table_of(TimerRow)), {**TIMER, "rung": str(key), "fire_at": school.clock.now()}
+                )
+
+    with pytest.raises(Busy) as refused, school.engine.database.write(HERE) as connection:
+        fill(connection)
+    assert refused.value.obstacle.en == "the disk is full"
+    assert school.count(TimerRow) == 0
+
+
+@on_postgresql
+@pytest.mark.parametrize(
+    "state, obstacle", [("53100", "the disk of the database server is full"), ("55P03", "somebody else")]
+)
+def test_what_the_server_cannot_do_just_now_is_told_in_our_words(school: School, state: str, obstacle: str) -> None:
+    with pytest.raises(Busy) as refused, school.engine.database.write(HERE) as connection:
+        connection.execute(text(f"DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{state}'; END $$"))
+    assert obstacle in refused.value.obstacle.en
 
 
 def test_writers_of_one_process_take_turns(school: School) -> None:
