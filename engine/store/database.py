@@ -8,7 +8,7 @@ connection is opened.
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -30,7 +30,7 @@ from sqlalchemy import (
 # the one that both compile; SQLite's own knows only itself
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, OperationalError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import NullPool
 from sqlmodel import SQLModel
 
 from engine.errors import Busy, InvalidInput, Text
@@ -57,6 +57,9 @@ CONNECT_SECONDS = 5
 SILENT_SECONDS = 30  # after which, and as long again, a connection that does not answer is given up
 STATEMENT_SECONDS = 30  # no statement of ours takes a tenth of it; one that does holds up others
 LOCK_SECONDS = 10
+
+_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_SHORT = "BEGIN ISOLATION LEVEL READ COMMITTED"
 
 # who one is behind the door, and what the policies of rev 0004 compare with
 OF_ONE = "bihuan_organisation"
@@ -132,15 +135,21 @@ class Database:
         self._turn = nullcontext() if self.on_server else threading.Lock()
         if self.on_server:
             sweeping, owning = (parsed if other is None else _url_of(other) for other in (sweeps_url, owners_url))
-            self.readers = _server_engine(parsed, READERS, role=OF_ONE)
-            #: what commands write through, for who has to watch it
-            self.writers = _server_engine(parsed, WRITERS, role=OF_ONE)
-            self.readers_across = _server_engine(sweeping, ACROSS, role=OF_ALL)
-            self.writers_across = _server_engine(sweeping, ACROSS, role=OF_ALL)
-            self._owner = _server_engine(owning, 1)
+            self.readers, self.writers = (_server_engine(parsed, role=OF_ONE) for _ in range(2))
+            self.readers_across, self.writers_across = (_server_engine(sweeping, role=OF_ALL) for _ in range(2))
+            self._owner = _server_engine(owning)
+            self._reading_one = _Kept(self.readers, READERS, _SNAPSHOT)
+            self._writing_one = _Kept(self.writers, WRITERS, _SHORT)
+            self._reading_all = _Kept(self.readers_across, ACROSS, _SNAPSHOT)
+            self._writing_all = _Kept(self.writers_across, ACROSS, _SHORT)
         else:
-            self.readers = self.readers_across = _sqlite_engine(parsed, begin="BEGIN", size=READERS)
-            self.writers = self.writers_across = self._owner = _sqlite_engine(parsed, begin="BEGIN IMMEDIATE", size=1)
+            self.readers = self.readers_across = _sqlite_engine(parsed, "query_only=ON")
+            self.writers = self.writers_across = _sqlite_engine(parsed)
+            self._owner = _sqlite_engine(parsed)
+            event.listen(self._owner, "begin", lambda connection: statements.run(connection, "BEGIN IMMEDIATE"))
+            self._reading_one = self._reading_all = _Kept(self.readers, READERS, "BEGIN")
+            # the driver would begin DEFERRED and upgrade at the first write: measured 309,307 lock errors in one run
+            self._writing_one = self._writing_all = _Kept(self.writers, 1, "BEGIN IMMEDIATE")
 
     @classmethod
     def in_file(cls, path: Path) -> Self:
@@ -154,13 +163,13 @@ class Database:
         Raises `Busy` when the database cannot be reached, or is gone before the block ends; `InvalidInput` for what its
         text cannot hold.
         """
-        with self._reading(self.readers, organisation) as connection:
+        with self._reading(self._reading_one, organisation) as connection:
             yield connection
 
     @contextmanager
     def read_across(self) -> Iterator[Connection]:
         """As `read`, of every organisation: for sweeps, and for who runs the whole of it."""
-        with self._reading(self.readers_across) as connection:
+        with self._reading(self._reading_all) as connection:
             yield connection
 
     @contextmanager
@@ -170,41 +179,41 @@ class Database:
         Raises `Busy` when it cannot begin, go on or commit (another process holds the file, the disk is full, the server is
         gone).
         """
-        with self._writing(self.writers, organisation) as connection:
+        with self._writing(self._writing_one, organisation) as connection:
             yield connection
 
     @contextmanager
     def write_across(self) -> Iterator[Connection]:
         """As `write`, in every organisation."""
-        with self._writing(self.writers_across) as connection:
+        with self._writing(self._writing_all) as connection:
             yield connection
 
     @contextmanager
-    def _reading(self, engine: Engine, organisation: str | None = None) -> Iterator[Connection]:
-        with _begun(engine, "ISOLATION LEVEL REPEATABLE READ READ ONLY", organisation) as connection:
+    def _reading(self, kept: "_Kept", organisation: str | None = None) -> Iterator[Connection]:
+        with kept.transaction(organisation) as connection:
             try:
-                if not self.on_server:
-                    connection.exec_driver_sql("PRAGMA query_only = ON")
                 yield connection
             except DBAPIError as error:
                 _tell(error)
                 raise
 
     @contextmanager
-    def _writing(self, engine: Engine, organisation: str | None = None) -> Iterator[Connection]:
-        with self._turn, _begun(engine, "ISOLATION LEVEL READ COMMITTED", organisation) as connection:
+    def _writing(self, kept: "_Kept", organisation: str | None = None) -> Iterator[Connection]:
+        with self._turn, kept.transaction(organisation) as connection:
             try:
                 yield connection
                 statements.flush_all(connection)
             except BaseException as error:
-                connection.rollback()
                 _tell(error)
                 raise
             try:
-                connection.commit()
+                self.commit(connection)
             except DBAPIError as error:
-                connection.rollback()
                 raise _busy(error, committing=True) from error
+
+    def commit(self, connection: Connection) -> None:
+        """The last thing a write transaction does."""
+        statements.run(connection, "COMMIT")
 
     @contextmanager
     def own(self) -> Iterator[Connection]:
@@ -217,43 +226,91 @@ class Database:
             yield connection
 
     def close(self) -> None:
+        for kept in (self._reading_one, self._writing_one, self._reading_all, self._writing_all):
+            kept.let_go()
         for engine in {self.readers, self.readers_across, self.writers, self.writers_across, self._owner}:
             engine.dispose()
 
 
-@contextmanager
-def _begun(engine: Engine, how: str, organisation: str | None) -> Iterator[Connection]:
-    """A connection whose transaction has begun; rolled back at the end unless it was committed.
+class _Kept:
+    """Connections of one kind that stay as they are between transactions, each begun and ended by a statement of its own.
 
-    A server that was restarted is found again here: nothing was done yet, so a connection that turns out to be dead is
-    thrown away with its fellows and another one opened, once.
+    SQLAlchemy's own way to a transaction and back takes a tenth of what a command takes (measured), so its connections are
+    kept in their never-ending transaction, and the server or the file hears BEGIN and COMMIT from here.
+
+    size     transactions at once; who comes when there are as many waits for one to end
+    begin    the statement that begins one
     """
-    try:
-        connection = _connected(engine, how, organisation) or _connected(engine, how, organisation, again=False)
-        assert connection is not None
-    except OperationalError as error:
-        raise _busy(error) from error
-    with connection:
-        yield connection
 
+    def __init__(self, engine: Engine, size: int, begin: str) -> None:
+        self._engine = engine
+        self._begin = begin
+        self._turns = threading.BoundedSemaphore(size)
+        self._free: list[Connection] = []  # the last one used first: the others may be let go by whoever is between us
 
-def _connected(engine: Engine, how: str, organisation: str | None, *, again: bool = True) -> Connection | None:
-    """None where the pool's connection was dead, and another is worth trying."""
-    connection = engine.connect()
-    statements.forget(connection)  # of a transaction that did not come to its end
-    try:
-        connection.begin()
-        if engine.dialect.name != "sqlite":  # there the event has begun it
-            spoken_for = "" if organisation is None else f"; {speaking_for(organisation)}"
-            statements.run(connection, f"BEGIN {how}{spoken_for}")
-    except BaseException as error:
-        lost = is_lost(error)
+    @contextmanager
+    def transaction(self, organisation: str | None) -> Iterator[Connection]:
+        """One transaction, undone at the end unless it was committed.
+
+        Raises `Busy` when it cannot begin.
+        """
+        if not self._turns.acquire(timeout=READER_WAIT_SECONDS):
+            raise _busy(TimeoutError("every connection is in use"))
+        try:
+            connection = self._begun(organisation)
+            try:
+                yield connection
+            finally:
+                self._keep(connection)
+        finally:
+            self._turns.release()
+
+    def let_go(self) -> None:
+        while self._free:
+            self._free.pop().close()
+
+    def _begun(self, organisation: str | None) -> Connection:
+        """A server that was restarted is found again here: nothing was done yet, so connections that turn out to be dead are
+        thrown away, and another one is opened.
+        """
+        begin = self._begin
+        if organisation is not None and self._engine.dialect.name != "sqlite":
+            begin = f"{begin}; {speaking_for(organisation)}"
+        while True:
+            connection, new = self._taken()
+            try:
+                statements.run(connection, begin)
+            except BaseException as error:
+                lost = is_lost(error)
+                connection.close()
+                if isinstance(error, OperationalError) and (new or not lost):
+                    raise _busy(error) from error
+                if new or not lost:
+                    raise
+            else:
+                return connection
+
+    def _taken(self) -> tuple[Connection, bool]:
+        """A connection, and whether it is new."""
+        with suppress(IndexError):
+            return self._free.pop(), False
+        try:
+            return self._engine.connect(), True
+        except OperationalError as error:
+            raise _busy(error) from error
+
+    def _keep(self, connection: Connection) -> None:
+        """For the next one, if it is as it was."""
+        statements.forget(connection)
+        if not connection.invalidated and not connection.in_nested_transaction():
+            try:
+                statements.roll_back(connection)
+            except DBAPIError:
+                pass  # it is closed below, and whatever was open in it is undone
+            else:
+                self._free.append(connection)
+                return
         connection.close()
-        if not (lost and again):
-            raise
-        engine.dispose()
-        return None
-    return connection
 
 
 def speak_for(connection: Connection, organisation: str) -> None:
@@ -413,7 +470,7 @@ def _url_of(url: str) -> URL:
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
-def _server_engine(url: URL, size: int, role: str | None = None) -> Engine:
+def _server_engine(url: URL, role: str | None = None) -> Engine:
     """role    whom it acts as, whoever signs in; transactions are then begun by hand, saying whom they speak for"""
     settings = {
         "timezone": "UTC",
@@ -425,8 +482,7 @@ def _server_engine(url: URL, size: int, role: str | None = None) -> Engine:
     }
     engine = create_engine(
         url, isolation_level="READ COMMITTED" if role is None else "AUTOCOMMIT",
-        poolclass=QueuePool, pool_size=size, max_overflow=0, pool_timeout=READER_WAIT_SECONDS,
-        pool_pre_ping=role is None,  # elsewhere the beginning of a transaction finds out
+        poolclass=NullPool,  # what stays open is kept here
         json_serializer=_JSON, use_native_hstore=False,  # asks every new connection for a type that no table of ours has
         connect_args={
             "connect_timeout": CONNECT_SECONDS,
@@ -445,9 +501,9 @@ def _server_engine(url: URL, size: int, role: str | None = None) -> Engine:
     return engine
 
 
-def _sqlite_engine(url: URL, *, begin: str, size: int) -> Engine:
+def _sqlite_engine(url: URL, *pragmas: str) -> Engine:
     engine = create_engine(
-        url, poolclass=QueuePool, pool_size=size, max_overflow=0, pool_timeout=READER_WAIT_SECONDS, json_serializer=_JSON,
+        url, poolclass=NullPool, json_serializer=_JSON,
         connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False, "isolation_level": None},
     )  # fmt: skip
 
@@ -455,13 +511,8 @@ def _sqlite_engine(url: URL, *, begin: str, size: int) -> Engine:
     def prepare(connection: Any, _record: Any) -> None:
         cursor = connection.cursor()
         # recursive triggers: without them INSERT OR REPLACE deletes an event and its append-only trigger sleeps
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON"):
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON", *pragmas):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def begin_as_told(connection: Connection) -> None:
-        # the driver would begin DEFERRED and upgrade at the first write: measured 309,307 lock errors in one run
-        statements.run(connection, begin)
 
     return engine

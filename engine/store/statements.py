@@ -193,6 +193,14 @@ def run(connection: Connection, sql: str) -> None:
     _driven(connection, "execute", sql)
 
 
+def roll_back(connection: Connection) -> None:
+    """End the transaction, if one is open."""
+    driver: Any = connection.connection.dbapi_connection
+    is_open = driver.info.transaction_status if _puts_off(connection) else driver.in_transaction  # IDLE is 0
+    if is_open:
+        _driven(connection, "execute", "ROLLBACK")
+
+
 def flush(connection: Connection) -> None:
     """Send what was put off, and let every check know. Raises what the database or a check raises."""
     if connection.info.get(_PUT_OFF):

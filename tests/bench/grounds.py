@@ -122,7 +122,7 @@ class OnSqlite:
 class RawPostgres:
     def __init__(self, url: str) -> None:
         self._connection = psycopg.connect(url)
-        self._cursor = self._connection.cursor()
+        self._cursor = psycopg.RawCursor(self._connection)  # ours numbers its parameters as the server does
 
     def commit(self, writes: Sequence[Write]) -> None:
         cursor = self._cursor

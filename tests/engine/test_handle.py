@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from engine.actor import Actor, system
@@ -116,12 +116,8 @@ def test_when_the_commit_fails_none_of_the_group_happened(school: School, tmp_pa
 class CannotCommit(Database):
     """A database whose disk is full at the very last moment: a deferred check fails when the transaction commits."""
 
-    def __init__(self, url: str) -> None:
-        super().__init__(url)
-
-        @event.listens_for(self.writers, "commit")
-        def refuse(_: object) -> None:
-            raise OperationalError("COMMIT", None, Exception("database or disk is full"))
+    def commit(self, connection: Connection) -> None:
+        raise OperationalError("COMMIT", None, Exception("database or disk is full"))
 
 
 @on_sqlite
