@@ -133,7 +133,10 @@ class Case:
         Written once, since a command asks several times: not to be altered.
         """
         if self._written is None:
-            object.__setattr__(self, "_written", {name: _plain(getattr(self, name)) for name in _FOLDED})
+            written = dict(zip(_FOLDED, _TO_WRITE(self), strict=True))
+            for name in _CONVERTED:
+                written[name] = _plain(written[name])
+            object.__setattr__(self, "_written", written)
         assert self._written is not None
         return self._written
 
@@ -142,7 +145,7 @@ class Case:
         clock = values["clock"]
         case = cls(
             **{
-                **{name: values[name] for name in values if name not in _CONVERTED},
+                **{name: values[name] for name in values if name not in _READ_ANEW},
                 **{name: _instant(values[name]) for name in _INSTANTS},
                 "clock": clock
                 and CaseClock(**{**clock, "since": _instant(clock["since"]), "due_at": _instant(clock["due_at"])}),
@@ -162,8 +165,13 @@ _ATTRIBUTES = attrgetter(*_NAMES)
 _PLACES = {name: n for n, name in enumerate(_NAMES)}
 #: all but the hash of the last event, which depends on the event's bytes, which would then depend on themselves
 _FOLDED = tuple(f.name for f in fields(Case) if f.name not in {"last_hash", "_written"})
+_TO_WRITE = attrgetter(*_FOLDED)
 _INSTANTS = ("opened_at", "closed_at", "first_due_at", "receipt_since", "acknowledged_at", "last_recorded_at")
-_CONVERTED = {*_INSTANTS, "clock", "acted", "signed", "links"}
+#: attributes that are not plain values
+_CONVERTED = (*_INSTANTS, "clock", "acted", "signed", "links", "facts", "counters")
+
+
+_READ_ANEW = frozenset(_CONVERTED) - {"facts", "counters"}
 
 
 def instant_text(value: datetime) -> str:

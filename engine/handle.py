@@ -63,7 +63,7 @@ from engine.store.database import (
     speaking_for,
 )
 from engine.store.periods import Obligation
-from engine.store.statements import Question, ask, flush, mark, release_mark, undo_to_mark
+from engine.store.statements import Question, ask, begin_anew, flush, mark, release_mark, undo_to_mark
 
 CASE_NUMBER = re.compile(r"[A-Z]{1,8}-\d{4}-\d{4,12}", re.ASCII)
 TRIGGER = re.compile(r"[a-z_]{1,64}")
@@ -137,11 +137,11 @@ def handle(engine: Engine, group: Sequence[Asked]) -> list[Outcome]:
     """
     if not group:
         return []
-    careful = len(group) == 1
+    alone = careful = len(group) == 1
     for left in reversed(range(MOST_COLLISIONS)):
         try:
             with engine.database.write(group[0].actor.organisation) as connection:
-                turn = _Turn(engine, connection, engine.clock.now(), careful=careful)
+                turn = _Turn(engine, connection, engine.clock.now(), careful=careful, alone=alone)
                 turn.look_ahead(group)
                 return [turn.take(asked) for asked in group]
         except Exception as error:  # whatever it is goes on to the caller, unless there is another way
@@ -225,7 +225,9 @@ class _Turn:
                fault is everybody's, and the group is asked again, carefully
     """
 
-    def __init__(self, engine: Engine, connection: Connection, now: datetime, *, careful: bool = True) -> None:
+    def __init__(
+        self, engine: Engine, connection: Connection, now: datetime, *, careful: bool = True, alone: bool = False
+    ) -> None:
         self.engine = engine
         self.connection = connection
         self.now = now
@@ -238,6 +240,7 @@ class _Turn:
         self._drawn: dict[tuple[str, int, date, date], list[Period]] = {}
         self._numbers = cases.Numbers(connection)
         self._careful = careful
+        self._alone = alone
         self._spoken_for: str | None = None
         # what was asked for the whole group at once, each good for the first who wants it: afterwards it may have changed
         self._cases_ahead: dict[tuple[str, str], Case | None] = {}
@@ -298,7 +301,8 @@ class _Turn:
         if self._spoken_for != asked.actor.organisation:
             speak_for(self.connection, asked.actor.organisation)
             self._spoken_for = asked.actor.organisation
-        mark(self.connection)
+        if not self._alone:
+            mark(self.connection)
         self._numbers.mark()
         try:
             outcome = self._carry_out(asked)
@@ -317,11 +321,16 @@ class _Turn:
                 raise
             self._undo()
             return Failed(error)
-        release_mark(self.connection)
+        if not self._alone:
+            release_mark(self.connection)
         return outcome
 
     def _undo(self) -> None:
-        undo_to_mark(self.connection)
+        """One command by itself needs no mark: everything there is to undo is its own."""
+        if self._alone:
+            begin_anew(self.connection)
+        else:
+            undo_to_mark(self.connection)
         self._numbers.back_to_mark()
 
     def _carry_out(self, asked: Asked) -> Outcome:

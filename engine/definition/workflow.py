@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from pydantic import ValidationError
@@ -33,6 +33,12 @@ from engine.guards import Guard, guard_named
 
 def _nothing_goes_direct(_: Case) -> bool:
     return False
+
+
+@cache
+def _defaults_of(policy: type[Policy]) -> Mapping[str, Any]:
+    """Written once: every command asks."""
+    return policy().model_dump(mode="json")
 
 
 @dataclass(frozen=True, eq=False)  # one value a definition: hashed by identity, so that its machine can be cached
@@ -107,7 +113,7 @@ class Workflow:
         return RELATIONS.get(name) or self.roles[name]
 
     def defaults(self) -> dict[str, Any]:
-        return self.policy().model_dump(mode="json")
+        return dict(_defaults_of(self.policy))
 
     def checked_policy(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
         """The organisation's own numbers, checked; only what it set. Raises ValueError with every fault in one sentence."""

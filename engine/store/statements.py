@@ -30,6 +30,7 @@ Values = Mapping[str, Any]
 Check = Callable[[int], None]  # told how many rows a statement changed; raises where that is not to be
 Convert = Callable[[Any], Any] | None
 
+_BEGUN = "bihuan.begun"  # in `Connection.info`: the statement its transaction began with
 _PUT_OFF = "bihuan.put_off"  # in `Connection.info`: what was not sent yet
 
 
@@ -191,6 +192,19 @@ def say(connection: Connection, sql: str) -> None:
 def run(connection: Connection, sql: str) -> None:
     """A plain statement, at once; on a server several may be joined by semicolons where nothing was put off."""
     _driven(connection, "execute", sql)
+
+
+def begin(connection: Connection, sql: str) -> None:
+    """Begin a transaction with this statement."""
+    run(connection, sql)
+    connection.info[_BEGUN] = sql
+
+
+def begin_anew(connection: Connection) -> None:
+    """As if nothing had happened in this transaction: it is another one, which began as this one did."""
+    forget(connection)
+    roll_back(connection)
+    run(connection, connection.info[_BEGUN])
 
 
 def roll_back(connection: Connection) -> None:
