@@ -286,6 +286,23 @@ class _Turn:
             self._spoken_for = organisation
         for (into, place, _), answer in zip(asked, ask(self.connection, [q for _, _, q in asked]), strict=True):
             into[place] = answer
+        if not self._alone:
+            self._lock_series(group)
+
+    def _lock_series(self, group: Sequence[Asked]) -> None:
+        """Of the cases that are to be opened, before any other series is: two groups that draw from both never wait for
+        each other.
+        """
+        opened: list[tuple[str, str, int]] = []
+        for asked in group:
+            command, calendar = asked.command, self._calendars[asked.actor.organisation]
+            workflow = self.engine.catalog.get(command.workflow) if isinstance(command, OpenCase | OpenPeriod) else None
+            if workflow is not None and calendar is not None:
+                year = calendar.local_date(self.now).year
+                opened.append((asked.actor.organisation, workflow.prefix, year))
+        if opened:
+            self._numbers.lock(opened)
+            self._spoken_for = max(opened)[0]
 
     def take(self, asked: Asked) -> Outcome:
         """One command; once more where another node was writing the same at that moment."""

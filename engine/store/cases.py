@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from engine.case import Case
-from engine.store.database import table_of, upsert
-from engine.store.statements import Question, Row, Statement
+from engine.store.database import speaking_for, table_of, upsert
+from engine.store.statements import Question, Row, Statement, ask
 from engine.store.tables import CaseRow, PartyRow, SeriesRow
 
 _cases = table_of(CaseRow)
@@ -47,6 +47,12 @@ _COUNT_ON = Statement(
         _series.c.year == bindparam("of_year"),
     )
     .values(last=bindparam("last"))
+)
+_LOCK_SERIES = Statement(
+    upsert(_series)
+    .values(organisation=bindparam("organisation"), prefix=bindparam("prefix"), year=bindparam("year"), last=0)
+    .on_conflict_do_update(index_elements=["organisation", "prefix", "year"], set_={"last": _series.c.last})
+    .returning(_series.c.last)
 )
 _DRAW = Statement(
     upsert(_series)
@@ -149,6 +155,20 @@ class Numbers:
             here = {"of_organisation": organisation, "of_prefix": prefix, "of_year": year}
             _COUNT_ON.put(self._connection, {**here, "last": self._last[series]})
         return _number(prefix, year, self._last[series])
+
+    def lock(self, series: Iterable[tuple[str, str, int]]) -> None:
+        """Lock these, (organisation, prefix, year), in one order for everybody. On a server: elsewhere nobody else draws."""
+        wanted = sorted(set(series))
+        asked = [
+            Question(
+                _LOCK_SERIES,
+                {"organisation": organisation, "prefix": prefix, "year": year},
+                lambda rows: rows[0].last,
+                before=speaking_for(organisation),
+            )
+            for organisation, prefix, year in wanted
+        ]
+        self._last.update(zip(wanted, ask(self._connection, asked), strict=True))
 
     def mark(self) -> None:
         """What is drawn from here on can be given back."""

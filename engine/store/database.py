@@ -383,6 +383,10 @@ def is_passing(error: BaseException) -> bool:
     """Whether the database could not do just now what it does at other times (its disk is full, somebody holds it, it is
     gone): it says nothing about what was asked of it, and who asks again later gets through.
     """
+    if is_crossed(
+        error
+    ):  # of which the server says that one is *blocked* by the other; who began it begins anew at once
+        return False
     return is_lost(error) or (isinstance(error, OperationalError) and why(error) is not _NOT_TAKEN)
 
 

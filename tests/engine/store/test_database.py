@@ -2,12 +2,13 @@ import threading
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from psycopg.errors import DeadlockDetected
 from sqlalchemy import Connection, insert, select, text
-from sqlalchemy.exc import DBAPIError, StatementError
+from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
 
 from engine.errors import Busy
 from engine.store import cases
-from engine.store.database import Database, table_of
+from engine.store.database import Database, is_crossed, is_passing, table_of
 from engine.store.tables import TimerRow
 from tests.databases import on_postgresql, on_sqlite
 from tests.engine.fakes import HERE, School
@@ -95,6 +96,14 @@ def test_an_instant_comes_back_in_utc_whatever_its_offset_was(school: School) ->
 def test_a_naive_instant_is_refused(school: School) -> None:
     with pytest.raises(StatementError, match="naive"), school.engine.database.write_across() as connection:
         connection.execute(insert(table_of(TimerRow)), {**TIMER, "fire_at": datetime(2020, 1, 1)})  # noqa: DTZ001
+
+
+def test_two_that_waited_for_each_other_are_not_told_to_come_again_later() -> None:
+    """The server says that one is blocked by the other, in which *locked* is only spelt."""
+    crossed = OperationalError("SELECT", None, DeadlockDetected("Process 1 waits for ShareLock; blocked by process 2."))
+    assert is_crossed(crossed)
+    assert not is_passing(crossed)
+    assert is_passing(OperationalError("SELECT", None, Exception("database is locked")))
 
 
 def test_another_kind_of_database_is_refused_with_a_sentence() -> None:
