@@ -49,7 +49,7 @@ def canonical(value: object) -> bytes:
 
 #: the standard library's writer, which is written in C and ten times as fast; for all but the rare it writes what RFC 8785 does
 _WRITE = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode
-_EMPTY = {dict: b"{}", list: b"[]"}
+_EMPTY: dict[type[object], bytes] = {dict: b"{}", list: b"[]"}
 _LARGEST = 2**53 - 1  # RFC 8785 has numbers as JavaScript does
 
 

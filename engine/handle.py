@@ -63,7 +63,17 @@ from engine.store.database import (
     speaking_for,
 )
 from engine.store.periods import Obligation
-from engine.store.statements import Question, ask, begin_anew, flush, mark, release_mark, undo_to_mark
+from engine.store.statements import (
+    Question,
+    ask,
+    back_to,
+    begin_anew,
+    flush,
+    mark,
+    release_mark,
+    standing,
+    undo_to_mark,
+)
 
 CASE_NUMBER = re.compile(r"[A-Z]{1,8}-\d{4}-\d{4,12}", re.ASCII)
 TRIGGER = re.compile(r"[a-z_]{1,64}")
@@ -240,6 +250,7 @@ class _Turn:
         self._drawn: dict[tuple[str, int, date, date], list[Period]] = {}
         self._numbers = cases.Numbers(connection)
         self._careful = careful
+        self._began = standing(connection)
         self._alone = alone
         self._spoken_for: str | None = None
         # what was asked for the whole group at once, each good for the first who wants it: afterwards it may have changed
@@ -318,15 +329,17 @@ class _Turn:
         if self._spoken_for != asked.actor.organisation:
             speak_for(self.connection, asked.actor.organisation)
             self._spoken_for = asked.actor.organisation
-        if not self._alone:
+        if self._careful and not self._alone:
             mark(self.connection)
+        self._began = standing(self.connection)
         self._numbers.mark()
         try:
             outcome = self._carry_out(asked)
             if self._careful:
                 flush(self.connection)
         except Refusal as refusal:
-            self._undo()
+            if not self._undone():
+                raise  # to be taken again with care
             if isinstance(refusal, NotAllowed):
                 self._name_who_could_instead(asked, refusal)
             self._log(asked, refusal)
@@ -336,19 +349,26 @@ class _Turn:
                 # the whole group is undone, and taken again with care or asked for again: what failed may have been put off
                 # by a neighbour, who was told that he is done
                 raise
-            self._undo()
+            self._undone()
             return Failed(error)
-        if not self._alone:
+        if self._careful and not self._alone:
             release_mark(self.connection)
         return outcome
 
-    def _undo(self) -> None:
-        """One command by itself needs no mark: everything there is to undo is its own."""
-        if self._alone:
+    def _undone(self) -> bool:
+        """Whether nothing is left of this command; in a hurry that cannot always be had.
+
+        One command by itself needs no mark: everything there is to undo is its own.
+        """
+        if not self._careful:
+            if not back_to(self.connection, self._began):
+                return False
+        elif self._alone:
             begin_anew(self.connection)
         else:
             undo_to_mark(self.connection)
         self._numbers.back_to_mark()
+        return True
 
     def _carry_out(self, asked: Asked) -> Outcome:
         command = asked.command

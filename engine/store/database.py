@@ -317,8 +317,8 @@ class _Kept:
 
     def _keep(self, connection: Connection) -> None:
         """For the next one, if it is as it was."""
-        statements.forget(connection)
         if not connection.invalidated and not connection.in_nested_transaction():
+            statements.forget(connection)
             try:
                 statements.roll_back(connection)
             except DBAPIError:
@@ -399,6 +399,7 @@ _WHY: Mapping[str, Text] = {
     "No space left": Text("磁盘已满", "the disk is full"),
     "quota": Text("磁盘配额已用尽", "the disk quota is used up"),
     "locked": Text("数据库正被另一个程序占用", "another program holds the database"),
+    "unable to open": Text("数据目录不在原处或不可读", "the data folder is not in its place, or cannot be read"),
     "readonly": Text("数据目录不可写", "the data folder cannot be written to"),
     "Read-only": Text("数据目录不可写", "the data folder cannot be written to"),
     "Permission denied": Text("数据目录不可写", "the data folder cannot be written to"),
@@ -515,8 +516,10 @@ def _server_engine(url: URL, role: str | None = None) -> Engine:
     )  # fmt: skip
 
     @event.listens_for(engine, "before_cursor_execute")
-    def after_what_was_put_off(connection: Connection, *_: object) -> None:
+    def after_what_was_put_off(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
         statements.flush(connection)
+        if not statement.startswith("SELECT"):
+            statements.note_written(connection)
 
     return engine
 

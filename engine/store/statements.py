@@ -31,6 +31,8 @@ Check = Callable[[int], None]  # told how many rows a statement changed; raises 
 Convert = Callable[[Any], Any] | None
 
 _BEGUN = "bihuan.begun"  # in `Connection.info`: the statement its transaction began with
+_WRITTEN = "bihuan.written"
+_JOURNEYS = "bihuan.journeys"
 _PUT_OFF = "bihuan.put_off"  # in `Connection.info`: what was not sent yet
 
 
@@ -88,6 +90,8 @@ class Statement:
 
     def all(self, connection: Connection, values: Values) -> list[Row]:
         """Every row it gives."""
+        if self._table is not None:
+            note_written(connection)
         made = self.made(connection)
         return made.rows(_fetched(connection, made.sql, made.parameters(values)))
 
@@ -97,6 +101,7 @@ class Statement:
 
     def change(self, connection: Connection, values: Values) -> int:
         """Write at once; gives how many rows it changed."""
+        note_written(connection)
         made = self.made(connection)
         if _puts_off(connection):
             return int(_journey(connection, [_Sent(made.sql, made.parameters(values))])[0].rowcount)
@@ -108,6 +113,7 @@ class Statement:
         check    told how many rows were changed in all, once that is known: at `flush` at the latest
         """
         if _puts_off(connection):
+            note_written(connection)
             sent = [_Sent(*one, check, self._table) for one in self._of_rows(connection, rows)]
             connection.info.setdefault(_PUT_OFF, []).extend(sent)
             return
@@ -263,6 +269,41 @@ def release_mark(connection: Connection) -> None:
     say(connection, _RELEASE)
 
 
+class Standing(NamedTuple):
+    """Where a transaction stood, for as long as nothing written since was sent: how often it had written, how much was put
+    off, and how many journeys there had been.
+    """
+
+    written: int
+    put_off: int
+    journeys: int
+
+
+def standing(connection: Connection) -> Standing:
+    """Where it stands now. Costs nothing, where `mark` is a statement."""
+    if not _puts_off(connection):
+        driver: Any = connection.connection.dbapi_connection
+        return Standing(driver.total_changes, 0, 0)
+    info = connection.info
+    return Standing(info.get(_WRITTEN, 0), len(info.get(_PUT_OFF, ())), info.get(_JOURNEYS, 0))
+
+
+def back_to(connection: Connection, stood: Standing) -> bool:
+    """As if nothing had been written since. False where that cannot be had: it was sent already, or is in the file."""
+    stands = standing(connection)
+    if stands.written == stood.written:
+        return True
+    if not _puts_off(connection) or stands.journeys != stood.journeys:
+        return False
+    del connection.info[_PUT_OFF][stood.put_off :]
+    return True
+
+
+def note_written(connection: Connection) -> None:
+    """Something was written, or may have been."""
+    connection.info[_WRITTEN] = connection.info.get(_WRITTEN, 0) + 1
+
+
 # --- the driver -------------------------------------------------------------------------------------------------------
 
 
@@ -278,6 +319,7 @@ def _fetched(connection: Connection, sql: str, parameters: Sequence[Any]) -> Any
 
 def _journey(connection: Connection, sent: Sequence[_Sent]) -> list[Any]:
     """What was put off and then these, there and back at once; gives the cursors of these."""
+    connection.info[_JOURNEYS] = connection.info.get(_JOURNEYS, 0) + 1
     before = _as_few([*connection.info.pop(_PUT_OFF, ())])
     together = [*before, *([one] for one in sent)]
     driver: Any = connection.connection.dbapi_connection
