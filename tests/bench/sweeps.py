@@ -47,8 +47,8 @@ class OpenCases:
         self.cases = cases
         self._database = ground.fresh()
         self._raw = ground.raw(self._database)
-        self._engine = an_engine(self._database)
-        self._number = _an_assigned_case(self._engine)
+        self.engine = an_engine(self._database)
+        self._number = _an_assigned_case(self.engine)
         self._copy()
 
     def _copy(self) -> None:
@@ -82,7 +82,7 @@ class OpenCases:
 
     def sweep_idly(self) -> None:
         for _ in range(IDLE_SWEEPS):
-            assert tick(self._engine).reminded == 0
+            assert tick(self.engine).reminded == 0
 
     def remind(self, due: int) -> Seconds:
         """The time it takes to tell of a rung of each of `due` cases, which fell due a moment ago."""
@@ -95,7 +95,7 @@ class OpenCases:
             f" (SELECT generation, rung FROM timer WHERE {case} ORDER BY generation DESC, fire_at LIMIT 1)"
         )
         told: list[int] = []
-        taken = seconds_of(lambda: told.append(tick(self._engine).reminded))
+        taken = seconds_of(lambda: told.append(tick(self.engine).reminded))
         assert told == [due], told
         return taken
 
