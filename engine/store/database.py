@@ -138,7 +138,7 @@ class Database:
             self.writers_across = _server_engine(sweeping, ACROSS, role=OF_ALL)
             self._owner = _server_engine(owning, 1)
         else:
-            self.readers = self.readers_across = _sqlite_engine(parsed, begin="BEGIN", size=READERS)
+            self.readers = self.readers_across = _sqlite_engine(parsed, begin="BEGIN", size=READERS, only_reads=True)
             self.writers = self.writers_across = self._owner = _sqlite_engine(parsed, begin="BEGIN IMMEDIATE", size=1)
 
     @classmethod
@@ -182,8 +182,6 @@ class Database:
     def _reading(self, engine: Engine, organisation: str | None = None) -> Iterator[Connection]:
         with _begun(engine, "ISOLATION LEVEL REPEATABLE READ READ ONLY", organisation) as connection:
             try:
-                if not self.on_server:
-                    connection.exec_driver_sql("PRAGMA query_only = ON")
                 yield connection
             except DBAPIError as error:
                 _tell(error)
@@ -434,7 +432,7 @@ def _server_engine(url: URL, size: int, role: str | None = None) -> Engine:
     return engine
 
 
-def _sqlite_engine(url: URL, *, begin: str, size: int) -> Engine:
+def _sqlite_engine(url: URL, *, begin: str, size: int, only_reads: bool = False) -> Engine:
     engine = create_engine(
         url, poolclass=QueuePool, pool_size=size, max_overflow=0, pool_timeout=READER_WAIT_SECONDS, json_serializer=_JSON,
         connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False, "isolation_level": None},
@@ -446,6 +444,8 @@ def _sqlite_engine(url: URL, *, begin: str, size: int) -> Engine:
         # recursive triggers: without them INSERT OR REPLACE deletes an event and its append-only trigger sleeps
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON"):
             cursor.execute(f"PRAGMA {pragma}")
+        if only_reads:
+            cursor.execute("PRAGMA query_only = ON")
         cursor.close()
 
     @event.listens_for(engine, "begin")
