@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from tests.bench import over_http
+from tests.bench import many, over_http, reading
 from tests.bench.commands import COMMANDS_A_CASE, Compared, Recording, compare, must_write_the_same, record
 from tests.bench.grounds import Ground, grounds
 from tests.bench.sweeps import Swept, sweeps
@@ -20,8 +20,10 @@ from tests.bench.sweeps import Swept, sweeps
 WANTED = {("SQLite", 1): 0.4, ("SQLite", 16): 0.6, ("PostgreSQL", 1): 0.5, ("PostgreSQL", 8): 0.45}
 MOST_CLIENTS = max(over_http.CLIENTS, *(clients for _, clients in WANTED))
 MOST_ROUNDS_OF_SWEEPS = 3  # one takes ten seconds, and a long measurement swings less than a short one
+TIMES_EACH_IS_READ = 20
+WORST_TOLD = 8
 BOTH = ("sqlite", "postgresql")
-NAMES = ("commands", "http", "sweeps")
+NAMES = ("commands", "http", "sweeps", "reads")
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Asked:
     cases: int
     waiting: int
     due: int
+    size: int
+    mixed: int
 
 
 @click.command()
@@ -43,18 +47,23 @@ class Asked:
 )
 @click.option("--open", "waiting", default=10_000, type=click.IntRange(1), help="Cases open during a sweep.")
 @click.option("--due", default=1_000, type=click.IntRange(1), help="Reminders that fall due at once.")
+@click.option(
+    "--size", default=20_000, type=click.IntRange(1000), help="Cases that are read; a million shows what it is for."
+)
+@click.option(
+    "--mixed", default=2_000, type=click.IntRange(reading.ASKERS), help="Requests between looks at the memory."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output; the words go beside it.")
-def main(
-    names: tuple[str, ...], kinds: tuple[str, ...], rounds: int, cases: int, waiting: int, due: int, *, as_json: bool
-) -> None:
+def main(names: tuple[str, ...], kinds: tuple[str, ...], *, as_json: bool, **much: int) -> None:
     """Measure what is named: all of it if nothing is.
 
     commands: a full command beside raw SQL. http: the same over HTTP beside a bare route. sweeps: over many open cases.
+    reads: start, lists, worklists, single cases and memory where there are very many cases.
 
     All numbers: least / median / most of the rounds. Ratios are of what was measured in turn, pair by pair.
     """
-    measures = {"commands": _commands, "http": _http, "sweeps": _sweeps}
-    asked = Asked(rounds, cases, waiting, due)
+    measures = {"commands": _commands, "http": _http, "sweeps": _sweeps, "reads": _reads}
+    asked = Asked(**much)
     found: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory(prefix="bihuan-bench-") as folder, grounds(Path(folder), kinds) as there:
         for kind, ground in there.items():
@@ -121,6 +130,25 @@ def _sweeps(ground: Ground, asked: Asked, tell: _Words) -> Mapping[str, Any]:
         swept: Swept = measured
         tell(f"  {what:11}  {swept.many} ms beside {swept.few} ms; ratio {swept.ratio}")
     return {"idle": asdict(idle), "reminding": asdict(reminding)}
+
+
+def _reads(ground: Ground, asked: Asked, tell: _Words) -> Mapping[str, Any]:
+    times = TIMES_EACH_IS_READ if asked.rounds > 1 else 1
+    found = reading.read(ground, cases=asked.size, times=times, mixed=asked.mixed)
+    tell(f"\n{ground.name}: {asked.size} cases, {asked.size * many.EVENTS} events; each question {times} times")
+    tell(f"  ready after {found.ready_seconds:.2f} s, wanted {reading.READY_WITHIN_SECONDS}")
+    worst = sorted(found.p95.items(), key=lambda told: told[1][0] / told[1][1], reverse=True)
+    tell(
+        f"  nineteen in twenty of {len(worst)} questions within what is allowed: {len(worst) - len(found.slow)}; the worst:"
+    )
+    for name, (took, allowed) in worst[: max(WORST_TOLD, len(found.slow))]:
+        tell(f"    {name:36} {took:7.1f} ms of {allowed}")
+    told = " / ".join("?" if megabytes is None else f"{megabytes:.0f}" for megabytes in found.megabytes)
+    tell(
+        f"  memory {told} MB: then, after {asked.mixed} mixed requests, after as many again; "
+        f"wanted {reading.MEMORY_MEGABYTES}"
+    )
+    return {**asdict(found), "slow": found.slow, "cases": asked.size}
 
 
 if __name__ == "__main__":

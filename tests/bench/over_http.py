@@ -55,8 +55,8 @@ class Pair:
 def pair(kind: str, folder: Path, database: Database) -> Iterator[Pair]:
     """One of the two servers on this database, and its clients."""
     with (
-        _program("tests.bench.serving", kind, str(folder), database.url) as server,
-        _program("tests.bench.clients", str(CLIENTS), kind) as clients,
+        program("tests.bench.serving", kind, str(folder), database.url) as server,
+        program("tests.bench.clients", str(CLIENTS), kind) as clients,
     ):
         assert clients.stdin is not None
         clients.stdin.write(f"{json.dumps(CONVERSATION)}\n")
@@ -64,7 +64,7 @@ def pair(kind: str, folder: Path, database: Database) -> Iterator[Pair]:
 
 
 @contextmanager
-def _program(module: str, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
+def program(module: str, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
     """Its log goes where a service's does: somewhere else."""
     with TemporaryDirectory(prefix="bihuan-log-") as folder, (Path(folder) / "log").open("w+") as log:
         program = subprocess.Popen(
