@@ -21,6 +21,7 @@ from api.bootstrap import Runtime
 from api.problems import defect, method_refused, problem, unknown_address
 from api.requests import fault_of, known_parameters, misread, unreadable
 from api.routes import accounts, cases, check, directory, files, health, organisations, people, workflows, worklist
+from api.routes.under import BASE
 from api.schemas import Problem
 from engine.case import instant_text
 from engine.errors import Busy, InvalidInput, Refusal, Text
@@ -62,7 +63,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         check.router,
         directory.router,
         organisations.router,
-        cases.router(runtime.engine.catalog),
+        *cases.routers(runtime.engine.catalog),
     ):
         app.include_router(
             router, dependencies=[Depends(signed_in), Depends(known_parameters)], responses=refusals_everywhere
@@ -85,16 +86,17 @@ OPEN = frozenset(
 
 
 def must_be_closed(app: FastAPI) -> None:
-    """Raises RuntimeError for an address that neither asks who is there nor is open on purpose."""
+    """Raises RuntimeError for an address that neither asks who is there, before it asks or reads anything else, nor is open
+    on purpose.
+    """
     for context in iter_route_contexts(app.routes):
-        if context.path not in OPEN and not _asks_who(getattr(context, "dependant", None)):
+        if context.path not in OPEN and not _asks_who_first(getattr(context, "dependant", None)):
             raise RuntimeError(f"{context.path} is open to everybody: give it Depends(signed_in), or list it in OPEN")
 
 
-def _asks_who(dependant: Dependant | None) -> bool:
-    return dependant is not None and (
-        dependant.call is signed_in or any(_asks_who(inner) for inner in dependant.dependencies)
-    )
+def _asks_who_first(dependant: Dependant | None) -> bool:
+    """FastAPI goes through what an address needs in this order, and those of the router come first."""
+    return dependant is not None and bool(dependant.dependencies) and dependant.dependencies[0].call is signed_in
 
 
 def _addresses(app: FastAPI) -> list[tuple[re.Pattern[str], set[str]]]:
@@ -102,7 +104,7 @@ def _addresses(app: FastAPI) -> list[tuple[re.Pattern[str], set[str]]]:
     return [
         (compile_path(context.path)[0], set(context.methods or ()))
         for context in iter_route_contexts(app.routes)
-        if context.path is not None and (context.include_in_schema or not context.path.startswith(f"{cases.BASE}/"))
+        if context.path is not None and (context.include_in_schema or not context.path.startswith(f"{BASE}/"))
     ]
 
 
@@ -127,7 +129,7 @@ def _openapi(app: FastAPI, runtime: Runtime) -> dict[str, Any]:
         schema["security"] = [{"bearer": []}, {"session": []}]
         components["parameters"] = _ASKING
         for path, operations in schema["paths"].items():
-            if path.startswith(f"{cases.BASE}/"):
+            if path.startswith(f"{BASE}/"):
                 for operation in operations.values():
                     named_here = [{"$ref": f"#/components/parameters/{name}"} for name in _ASKING]
                     operation["parameters"] = [*operation.get("parameters", []), *named_here]

@@ -1,10 +1,11 @@
 """Who asks, where and in whose name: a token or a cookie becomes an actor. Nothing in a body can say who somebody is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import reduce
 from typing import Annotated, Any, TypeVar
+from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Request
 from sqlalchemy import Connection
@@ -23,7 +24,7 @@ from api.problems import (
 )
 from engine.actor import Actor, Visibility
 from engine.authority import visibility
-from engine.directory import AT
+from engine.directory import AT, Person
 from engine.errors import Busy, Locale
 from engine.store import accounts, people
 from engine.store.accounts import Session
@@ -94,6 +95,7 @@ class Asker:
     actor    as whom he asks now
     seen     which cases he may see, with his own eyes and with those of whom he represents
     actors   everything he can act as today: himself first
+    known    what was read of the directory to know that: by key, himself and whom he represents among them
     """
 
     actor: Actor
@@ -101,6 +103,7 @@ class Asker:
     seen: Visibility
     actors: tuple[Actor, ...]
     account: Account
+    known: Mapping[str, Person]
 
 
 def signed_in(request: Request, csrf: Annotated[str | None, Depends(csrf_shown)]) -> Asker:
@@ -142,19 +145,21 @@ def who(request: Request) -> Asker:
     now = runtime.clock.now()
     with runtime.database.read(accounts.NOWHERE) as connection:
         account = _account(request, runtime, connection, now)
-        actors = _actors(connection, account.organisation, account.person, now)
+        actors, known = _actors(connection, account.organisation, account.person, now)
         if not actors:
             runtime.strangers.count("not_active")
             raise not_signed_in(given=True) if account.session is None else session_over()
-        asker = request.state.asker = _asker(request, runtime, actors, account)  # a refusal is logged under his name
+        asker = request.state.asker = _asker(
+            request, runtime, actors, account, known
+        )  # a refusal is logged under his name
         there = request.headers.get(ORGANISATION, account.organisation)
         if there != account.organisation:
             # one that gave him nothing looks like one that is not there
-            foreign = _actors(connection, there, f"{account.person}{AT}{account.organisation}", now)
+            foreign, known = _actors(connection, there, f"{account.person}{AT}{account.organisation}", now)
             actors = tuple(actor for actor in foreign if actor.grants)
             if not actors:
                 raise unknown_organisation(there)
-            asker = request.state.asker = _asker(request, runtime, actors, account)
+            asker = request.state.asker = _asker(request, runtime, actors, account, known)
         represented = request.headers.get(ON_BEHALF_OF)
         if represented is not None:
             as_whom = [actor for actor in asker.actors if actor.on_behalf_of == represented]
@@ -202,18 +207,24 @@ def _saw(runtime: Runtime, account: Account, now: datetime) -> None:
         return  # the next request says it again; reading goes on where nothing can be written
 
 
-def _actors(connection: Connection, organisation: str, key: str, now: datetime) -> tuple[Actor, ...]:
-    """Everything he can act as there today; nothing where he is nobody, or the organisation is none."""
+def _actors(
+    connection: Connection, organisation: str, key: str, now: datetime
+) -> tuple[tuple[Actor, ...], Mapping[str, Person]]:
+    """Everything he can act as there today, and whom that is about; nothing where he is nobody, or the organisation is none."""
     speak_for(connection, organisation)
-    if people.organisation(connection, organisation) is None:
-        return ()
-    today = now.astimezone(people.time_zone(connection, organisation)).date()
-    return people.actors(connection, organisation, key, today)
+    found = people.at_work(connection, organisation, key)
+    if found is None:
+        return (), {}
+    there, around = found
+    today = now.astimezone(ZoneInfo(there.time_zone)).date()
+    return tuple(around.actors(key, today)), around.people
 
 
-def _asker(request: Request, runtime: Runtime, actors: tuple[Actor, ...], account: Account) -> Asker:
+def _asker(
+    request: Request, runtime: Runtime, actors: tuple[Actor, ...], account: Account, known: Mapping[str, Person]
+) -> Asker:
     eyes = [visibility(actor, runtime.engine.catalog.overseers) for actor in actors]
-    return Asker(actors[0], locale_of(request), reduce(Visibility.joined_with, eyes), actors, account)
+    return Asker(actors[0], locale_of(request), reduce(Visibility.joined_with, eyes), actors, account, known)
 
 
 SignedIn = Annotated[Asker, Depends(signed_in)]

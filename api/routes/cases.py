@@ -1,8 +1,9 @@
 """Cases: open, list, read, act. The addresses of each loop are drawn from its definition, its forms typed in OpenAPI."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -28,6 +29,7 @@ from api.requests import (
     take_found_at,
     unreadable,
 )
+from api.routes.under import BASE, Router
 from api.schemas import (
     BulkAnswer,
     BulkItem,
@@ -48,6 +50,7 @@ from engine.case import FIVE_STATES, Case
 from engine.commands import Asked, Command, FireTrigger, OpenCase
 from engine.deadlines import in_words
 from engine.definition import Catalog, Form, Workflow
+from engine.directory import Person
 from engine.errors import Busy, InvalidInput, Locale, NotAllowed, Refusal, Text
 from engine.events import Event, in_the_name_of
 from engine.handle import Done, Failed, Idle, Offer, Outcome, Refused, offers, unknown_case
@@ -57,7 +60,6 @@ from workflows.reference import levels
 
 log = structlog.get_logger(__name__)
 
-BASE = "/api/v1"
 LONGEST_NAME = 64  # of a trigger or a number; longer ones name nothing, and would not fit the logs
 MOST_AT_ONCE = 200  # cases of one bulk: the longest page of a list
 PROBLEMS: dict[int | str, dict[str, Any]] = {
@@ -85,9 +87,8 @@ class Bulk(BaseModel):
     data: dict[str, Any] = {}
 
 
-def filter_of(  # a list of one loop has no `workflow` to choose
+async def filter_of(  # async, so that it costs no thread; a list of one loop has no `workflow` to choose
     runtime: TheRuntime,
-    _asker: SignedIn,
     state: str | None = None,
     counts_as: str | None = None,
     level: str | None = None,
@@ -109,7 +110,7 @@ def filter_of(  # a list of one loop has no `workflow` to choose
     return Filter(None, state, counts_as, level, category, department, assignee, overdue, due_before, opened_after, q)
 
 
-def filter_of_all(
+async def filter_of_all(
     runtime: TheRuntime, wanted: Annotated[Filter, Depends(filter_of)], workflow: str | None = None
 ) -> Filter:
     _one_of("workflow", workflow, [loop.key for loop in runtime.engine.catalog.newest()])
@@ -124,16 +125,14 @@ def _one_of(name: str, said: str | None, known: Sequence[str]) -> None:
 Limit = Annotated[int, Query(ge=1, le=200)]
 
 
-def router(catalog: Catalog) -> APIRouter:
+def routers(catalog: Catalog) -> list[APIRouter]:
     """`/cases`, and for the newest version of every workflow its own addresses."""
-    routes = APIRouter(prefix=BASE)
-    routes.add_api_route(
+    every = Router(prefix=BASE)
+    every.add_api_route(
         "/cases", _list_of(None), methods=["GET"], response_model=CasePage, tags=["cases"],
         summary="Cases of every loop", responses=_only(401, 422),
     )  # fmt: skip
-    for workflow in catalog.newest():
-        _add(routes, workflow)
-    return routes
+    return [every, *map(_of, catalog.newest())]
 
 
 def forms_of(catalog: Catalog) -> dict[str, type[Form]]:
@@ -145,7 +144,8 @@ def forms_of(catalog: Catalog) -> dict[str, type[Form]]:
     return found
 
 
-def _add(routes: APIRouter, workflow: Workflow) -> None:
+def _of(workflow: Workflow) -> APIRouter:
+    routes = Router(prefix=BASE)
     plural, tags = f"/{workflow.plural}", [workflow.key]
     title = f"{workflow.title.zh} · {workflow.title.en}"
     routes.add_api_route(
@@ -184,6 +184,7 @@ def _add(routes: APIRouter, workflow: Workflow) -> None:
         f"{plural}/{{number}}/{{trigger}}", _any_step(workflow), methods=["POST"], response_model=CaseAnswer,
         include_in_schema=False,
     )  # fmt: skip
+    return routes
 
 
 def _only(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -326,20 +327,25 @@ SOMEBODY = Text("本校人员", "somebody of the school")  # whom the directory 
 
 def who_did(connection: Connection, asker: Asker, events: Sequence[Event]) -> list[Text]:
     """Who took each of these steps and in whose name: by name for who may see names, by post for everybody else."""
-    organisation, names = asker.actor.organisation, asker.seen.everything
-    keys = dict.fromkeys(key for event in events for key in (event.actor, event.on_behalf_of) if key is not None)
-    told: dict[str | None, Text | None] = {None: None}
-    for key in keys:
-        kind, _, who = key.partition(":")
-        if kind == "system":
-            told[key] = SYSTEM
-        elif kind == "anonymous":
-            told[key] = Text(f"{who}的访客", f"a visitor at {who}")
-        else:
-            person = people.person(connection, organisation, who)
-            said = person and (person.name if names else person.post)
-            told[key] = Text(said, said) if said else SOMEBODY
-    return [in_the_name_of(told[event.actor] or SOMEBODY, told[event.on_behalf_of]) for event in events]
+    keys = {key for event in events for key in (event.actor, event.on_behalf_of) if key is not None}
+    told = {key: _called(asker, key, partial(people.person, connection, asker.actor.organisation)) for key in keys}
+    return [_did(told, event) for event in events]
+
+
+def _called(asker: Asker, key: str, person: Callable[[str], Person | None]) -> Text:
+    """person    by his key, None for nobody"""
+    kind, _, who = key.partition(":")
+    if kind == "system":
+        return SYSTEM
+    if kind == "anonymous":
+        return Text(f"{who}的访客", f"a visitor at {who}")
+    found = person(who)
+    said = found and (found.name if asker.seen.everything else found.post)
+    return Text(said, said) if said else SOMEBODY
+
+
+def _did(told: Mapping[str, Text], event: Event) -> Text:
+    return in_the_name_of(told[event.actor], None if event.on_behalf_of is None else told[event.on_behalf_of])
 
 
 def _visible(connection: Connection, asker: Asker, workflow: Workflow, number: str) -> Case:
@@ -491,8 +497,12 @@ def _act(
 
 def _answer_of(runtime: Runtime, asker: Asker, done: Done) -> CaseAnswer:
     case, event = done.case, done.event
-    with runtime.database.read(asker.actor.organisation) as connection:
-        [by] = who_did(connection, asker, [event])
+    keys = {key for key in (event.actor, event.on_behalf_of) if key is not None}
+    if all(key.partition(":")[2] in asker.known for key in keys):  # as a rule: it was read to know who asks
+        by = _did({key: _called(asker, key, asker.known.get) for key in keys}, event)
+    else:
+        with runtime.database.read(asker.actor.organisation) as connection:
+            [by] = who_did(connection, asker, [event])
     return case_answer(runtime.engine.catalog.of(case), case, asker.locale, event.recorded_at, event=event, by=by)
 
 

@@ -6,7 +6,7 @@ import secrets
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from api import directory
@@ -15,7 +15,8 @@ from api.bootstrap import Runtime
 from api.checking import DeadCorners
 from api.directory import Editor, NotInDirectory
 from api.requests import Answers, Key, no_cursor, read_as
-from api.routes.cases import BASE, PROBLEMS, json_of
+from api.routes.cases import PROBLEMS, json_of
+from api.routes.under import BASE, Router
 from api.schemas import DepartmentAnswer, GrantAnswer, PersonAnswer, department_answer, person_answer
 from engine.actor import WHOLE_ORGANISATION, Grant
 from engine.definition import said
@@ -24,7 +25,7 @@ from engine.errors import KeyReused, NotAllowed, Text
 from engine.store import people
 from workflows.roles import ADMINISTRATOR
 
-router = APIRouter(prefix=f"{BASE}/people", tags=["directory"])
+router = Router(prefix=f"{BASE}/people", tags=["directory"])
 
 AUDITOR = "auditor"
 ME = "me"

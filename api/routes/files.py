@@ -2,7 +2,7 @@
 
 import re
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from fastapi.responses import FileResponse
 from starlette.types import Receive, Scope, Send
 
@@ -13,13 +13,14 @@ from api.evidence.names import as_attachment
 from api.evidence.store import Kept
 from api.problems import unknown_address
 from api.requests import UPLOADED, Uploaded
-from api.routes.cases import BASE, PROBLEMS, json_of
+from api.routes.cases import PROBLEMS, json_of
+from api.routes.under import BASE, Router
 from api.schemas import FileAnswer, file_answer
 from engine.authority import may_see
 from engine.store import cases, files
 from engine.store.files import Sent
 
-router = APIRouter(prefix=BASE, tags=["files"])
+router = Router(prefix=BASE, tags=["files"])
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 NOT_TOLD = "application/octet-stream"  # of a document: what its true type is a browser might act on

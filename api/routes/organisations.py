@@ -4,16 +4,17 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Literal
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import BaseModel
 
 from api.auth import SignedIn, TheRuntime
-from api.routes.cases import BASE, json_of
+from api.routes.cases import json_of
+from api.routes.under import BASE, Router
 from engine.directory import Organisation
 from engine.store import figures, people
 from engine.store.figures import Figures
 
-router = APIRouter(prefix=BASE, tags=["organisations"])
+router = Router(prefix=BASE, tags=["organisations"])
 
 
 class Counts(BaseModel):

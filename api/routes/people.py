@@ -2,13 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, select
 
 from api.auth import Asker, SignedIn, TheRuntime
 from api.requests import Answers, no_cursor, read_as
-from api.routes.cases import BASE, json_of, link_to_next
+from api.routes.cases import json_of, link_to_next
+from api.routes.under import BASE, Router
 from api.schemas import (
     GrantAnswer,
     InboxPage,
@@ -23,7 +24,7 @@ from engine.store.database import table_of
 from notifications import deliveries
 from notifications.tables import InboxMessageRow
 
-router = APIRouter(prefix=BASE, tags=["people"])
+router = Router(prefix=BASE, tags=["people"])
 
 
 _inbox = table_of(InboxMessageRow)

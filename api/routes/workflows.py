@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from api.auth import SignedIn, TheRuntime
 from api.problems import unknown_address
-from api.routes.cases import BASE, json_of
+from api.routes.cases import json_of
+from api.routes.under import BASE, Router
 from api.schemas import (
     CycleList,
     PeriodList,
@@ -19,7 +20,7 @@ from api.schemas import (
 )
 from engine.store import periods, policies
 
-router = APIRouter(prefix=BASE, tags=["workflows"])
+router = Router(prefix=BASE, tags=["workflows"])
 
 
 @router.get("/workflows", response_model=WorkflowList, summary="流程 · Loops")

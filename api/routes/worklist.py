@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 from heapq import merge
 from itertools import islice
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from sqlalchemy import Connection
 
 from api.auth import Asker, SignedIn, TheRuntime
 from api.requests import cursor_of, due_cursor
-from api.routes.cases import BASE, Limit, json_of, link_to_next, read_now
+from api.routes.cases import Limit, json_of, link_to_next, read_now
+from api.routes.under import BASE, Router
 from api.schemas import WorkItem, WorkPage
 from engine.actor import Actor
 from engine.authority import stands_as
@@ -18,7 +19,7 @@ from engine.case import Case
 from engine.definition import Catalog
 from engine.store import worklists
 
-router = APIRouter(prefix=BASE, tags=["worklist"])
+router = Router(prefix=BASE, tags=["worklist"])
 
 NO_DEADLINE = datetime.max.replace(tzinfo=UTC)
 AT_A_TIME = 200  # cases fetched from the database at once, the longest page there is

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple, cast
 
-from sqlalchemy import Connection, case, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, case, delete, func, insert, or_, select, update
 
 from engine.directory import AT
 from engine.store.database import one_at_a_time, table_of, upsert
+from engine.store.statements import Statement
 from engine.store.tables import OrganisationRow, PasswordRow, PersonRow, SessionRow, SignInTryRow, TokenRow
 
 Allows = Literal["read", "act"]
@@ -23,6 +24,15 @@ _people = table_of(PersonRow)
 _sessions = table_of(SessionRow)
 _tokens = table_of(TokenRow)
 _tries = table_of(SignInTryRow)
+
+# prebuilt: every request asks for one of them
+_TOKEN = Statement(select(_tokens).where(_tokens.c.token_hash == bindparam("token_hash")))
+_SESSION = Statement(select(_sessions).where(_sessions.c.session_hash == bindparam("session_hash")))
+_PASSWORD = Statement(
+    select(_passwords).where(
+        _passwords.c.organisation == bindparam("organisation"), _passwords.c.person == bindparam("person")
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +120,7 @@ def set_password(
 
 def password(connection: Connection, organisation: str, key: str) -> Password | None:
     """None for who cannot sign in with one."""
-    mine = (_passwords.c.organisation == organisation, _passwords.c.person == key)
-    row = connection.execute(select(_passwords).where(*mine)).first()
+    row = _PASSWORD.first(connection, {"organisation": organisation, "person": key})
     return None if row is None else Password(row.hash, row.changed_at, row.must_change)
 
 
@@ -134,7 +143,7 @@ def session(connection: Connection, secret: str, now: datetime, idle: timedelta)
 
     idle    how long it lives without being seen
     """
-    row = connection.execute(select(_sessions).where(_sessions.c.session_hash == secret_hash(secret))).first()
+    row = _SESSION.first(connection, {"session_hash": secret_hash(secret)})
     if row is None or row.revoked_at is not None or row.expires_at <= now or row.seen_at + idle <= now:
         return None
     return _session(row)
@@ -264,7 +273,7 @@ def add_token(
 
 def signed_in(connection: Connection, token: str, now: datetime) -> TokenOf | None:
     """Whose living token this is, and what it may. A look-up that spans organisations: it finds which."""
-    row = connection.execute(select(_tokens).where(_tokens.c.token_hash == token_hash(token))).first()
+    row = _TOKEN.first(connection, {"token_hash": token_hash(token)})
     if row is None or row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now):
         return None
     return TokenOf(row.organisation, row.person, cast("Allows", row.allows))

@@ -5,12 +5,12 @@ from datetime import datetime
 from functools import cache, partial
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, text, update
 
 from engine.case import Case
 from engine.store.database import speaking_for, table_of, upsert
 from engine.store.statements import Question, Row, Statement, ask
-from engine.store.tables import CaseRow, PartyRow, SeriesRow
+from engine.store.tables import WORDS, CaseRow, PartyRow, SeriesRow
 
 _cases = table_of(CaseRow)
 _parties = table_of(PartyRow)
@@ -25,7 +25,7 @@ _SAME_NAMES = (
     "organisation", "number", "workflow", "version", "state", "counts_as", "final", "revision", "sequence", "last_hash",
     "title", "place", "category", "level", "department", "reporter", "assignee", "opened_at", "closed_at",
 )  # fmt: skip
-_DERIVED_NAMES = ("due_at", "calendar_version", "awaits", "words", "body")
+_DERIVED_NAMES = ("due_at", "calendar_version", "awaits", "words", "longer", "body")
 
 # prebuilt: putting a statement together costs more than running it
 _INSERT = Statement(insert(_cases))
@@ -114,12 +114,14 @@ def _people(case: Case) -> set[str]:
 
 def _columns(case: Case, awaits: Iterable[str]) -> dict[str, Any]:
     described = " ".join(str(value) for value in case.facts.values() if isinstance(value, str))
+    words = f"{case.number} {case.title} {case.place} {described}".lower()
     return {
         **{name: getattr(case, name) for name in _SAME_NAMES},
         "due_at": case.due_at,
         "calendar_version": case.clock.calendar_version if case.clock else None,
         "awaits": "".join(f" {name} " for name in awaits),
-        "words": f"{case.number} {case.title} {case.place} {described}",
+        "words": words[:WORDS],
+        "longer": words if len(words) > WORDS else None,
         "body": case.to_json(),
     }
 
@@ -205,7 +207,9 @@ def open_under_older_calendar(connection: Connection, organisation: str, version
     """Open cases whose deadline was worked out with a calendar before this version, oldest deadline first."""
     statement = (
         select(_cases.c.number)
-        .where(_cases.c.organisation == organisation, _cases.c.final.is_(False), _cases.c.calendar_version < version)
+        .where(
+            _cases.c.organisation == organisation, text("NOT case_record.final"), _cases.c.calendar_version < version
+        )
         .order_by(_cases.c.due_at, _cases.c.number)
     )
     return list(connection.execute(statement).scalars())
@@ -213,5 +217,6 @@ def open_under_older_calendar(connection: Connection, organisation: str, version
 
 def definitions_in_use(connection: Connection) -> list[tuple[str, int]]:
     """(workflow, version) of every open case of every organisation: what start-up has to be able to run."""
-    statement = select(_cases.c.workflow, _cases.c.version).where(_cases.c.final.is_(False)).distinct()
+    # written out, as the index that has only these is
+    statement = select(_cases.c.workflow, _cases.c.version).where(text("NOT case_record.final")).distinct()
     return [(row.workflow, row.version) for row in connection.execute(statement)]

@@ -25,7 +25,8 @@ from engine.errors import Text
 from engine.events import Recipient
 from engine.store import calendars, cases
 from engine.store.database import naming, one_at_a_time, table_of, upsert
-from engine.store.statements import Question, Statement
+from engine.store.statements import Question, Statement, ask
+from engine.store.statements import Row as StoredRow
 from engine.store.tables import (
     AbsenceRow,
     DepartmentRow,
@@ -55,6 +56,23 @@ _DEPARTMENT = Statement(
 _PERSON = Statement(
     select(_people).where(_people.c.organisation == bindparam("organisation"), _people.c.person == bindparam("person"))
 )
+# and every request
+_BY_DAY = (_absences.c.first_day, _absences.c.id)
+_ORGANISATION = Statement(select(_organisations).where(_organisations.c.organisation == bindparam("organisation")))
+_GRANTS_OF = Statement(
+    select(_grants)
+    .where(_grants.c.organisation == bindparam("organisation"), _grants.c.person == bindparam("person"))
+    .order_by(_grants.c.role, _grants.c.scope)
+)
+_DELEGATED = Statement(
+    select(_absences)
+    .where(_absences.c.organisation == bindparam("organisation"), _absences.c.delegate == bindparam("person"))
+    .order_by(*_BY_DAY)
+)
+_GROUPS = Statement(select(_groups).where(_groups.c.organisation == bindparam("organisation")).order_by(_groups.c.code))
+_SEATS = Statement(
+    select(_seats).where(_seats.c.organisation == bindparam("organisation")).order_by(_seats.c.kind, _seats.c.holder)
+)
 
 # --- organisations and departments -----------------------------------------------------------------------------------
 
@@ -74,7 +92,7 @@ def organisations(connection: Connection) -> list[Organisation]:
 
 
 def organisation(connection: Connection, key: str) -> Organisation | None:
-    row = connection.execute(select(_organisations).where(_organisations.c.organisation == key)).first()
+    row = _ORGANISATION.first(connection, {"organisation": key})
     return None if row is None else _organisation(row)
 
 
@@ -237,12 +255,12 @@ def names(connection: Connection, organisation: str) -> dict[str, str]:
 
 
 def grants_of(connection: Connection, organisation: str, key: str) -> list[Grant]:
-    statement = (
-        select(_grants)
-        .where(_grants.c.organisation == organisation, _grants.c.person == key)
-        .order_by(_grants.c.role, _grants.c.scope)
-    )
-    return [_grant(row) for row in connection.execute(statement)]
+    return asking_grants_of(organisation, key).ask(connection)
+
+
+def asking_grants_of(organisation: str, key: str) -> Question[list[Grant]]:
+    """As `grants_of`, to be asked together with other questions."""
+    return Question(_GRANTS_OF, {"organisation": organisation, "person": key}, lambda rows: [*map(_grant, rows)])
 
 
 def _grant(row: Row[Any]) -> Grant:
@@ -277,16 +295,20 @@ def set_group(connection: Connection, organisation: str, group: Group) -> None:
 
 
 def groups(connection: Connection, organisation: str) -> list[Group]:
+    return _as_groups(*ask(connection, _asking_groups(organisation)))
+
+
+def _asking_groups(organisation: str) -> tuple[Question[list[StoredRow]], Question[list[StoredRow]]]:
+    here = {"organisation": organisation}
+    return Question(_GROUPS, here, list), Question(_SEATS, here, list)
+
+
+def _as_groups(groups_found: Iterable[StoredRow], seats_found: Iterable[StoredRow]) -> list[Group]:
     seats: dict[str, list[Seat]] = {}
-    statement = select(_seats).where(_seats.c.organisation == organisation).order_by(_seats.c.kind, _seats.c.holder)
-    for row in connection.execute(statement):
+    for row in seats_found:
         seat = Seat(row.kind, row.holder, row.rank, row.valid_from, row.valid_until)
         seats.setdefault(row.code, []).append(seat)
-    rows = connection.execute(select(_groups).where(_groups.c.organisation == organisation).order_by(_groups.c.code))
-    return [Group(r.code, Text(r.name_zh, r.name_en), tuple(seats.get(r.code, ())), r.least) for r in rows]
-
-
-_BY_DAY = (_absences.c.first_day, _absences.c.id)
+    return [Group(r.code, Text(r.name_zh, r.name_en), tuple(seats.get(r.code, ())), r.least) for r in groups_found]
 
 
 def add_absence(connection: Connection, organisation: str, absence: Absence) -> None:
@@ -391,25 +413,57 @@ def directory(connection: Connection, organisation: str) -> Directory:
 
 def directory_around(connection: Connection, organisation: str, *keys: str) -> Directory:
     """As much of it as says what these people may be: they themselves, their other accounts, those they can stand in for."""
-    known = _of_keys(connection, organisation, keys)
-    if not known:
-        return Directory(organisation, {})
-    mine = (_absences.c.organisation == organisation, _absences.c.delegate.in_(list(known)))
-    handed_on = [_absence(row) for row in connection.execute(select(_absences).where(*mine).order_by(*_BY_DAY))]
-    known |= _of_keys(connection, organisation, {absence.person for absence in handed_on} - set(known))
-    grants: dict[str, list[Grant]] = {}
-    held = (_grants.c.organisation == organisation, _grants.c.person.in_(list(known)))
-    for row in connection.execute(select(_grants).where(*held).order_by(_grants.c.role, _grants.c.scope)):
-        grants.setdefault(row.person, []).append(_grant(row))
+    _, found = _looked_around(connection, organisation, keys)
+    return found
+
+
+def at_work(connection: Connection, organisation: str, key: str) -> tuple[Organisation, Directory] | None:
+    """The organisation, and the directory around this person; None where there is no such organisation."""
+    there, found = _looked_around(connection, organisation, [key])
+    return None if there is None else (there, found)
+
+
+def _looked_around(
+    connection: Connection, organisation: str, keys: Iterable[str]
+) -> tuple[Organisation | None, Directory]:
+    """What most often is all there is to know is asked for at once: on a server it is one journey."""
+    wanted = list(dict.fromkeys(keys))
+    known = _strangers(connection, organisation, wanted)
+    mine = [key for key in wanted if AT not in key]
+    answers = iter(
+        ask(
+            connection,
+            [
+                Question(_ORGANISATION, {"organisation": organisation}, list),
+                *_asking_groups(organisation),
+                *(asking_who(organisation, key) for key in mine),
+                *(asking_grants_of(organisation, key) for key in wanted),
+                *(Question(_DELEGATED, {"organisation": organisation, "person": key}, list) for key in wanted),
+            ],
+        )
+    )
+    there, found_groups, found_seats = next(answers), next(answers), next(answers)
+    known |= {key: found for key in mine if (found := next(answers)) is not None}
+    grants: dict[str, list[Grant]] = {key: next(answers) for key in wanted}
+    handed_on = [_absence(row) for key in wanted for row in next(answers) if key in known]
+    handed_on.sort(key=lambda absence: (absence.first_day, absence.id))
+    if away := [key for key in dict.fromkeys(absence.person for absence in handed_on) if key not in known]:
+        known |= _of_keys(connection, organisation, away)
+        grants |= zip(away, ask(connection, [asking_grants_of(organisation, key) for key in away]), strict=True)
     for other in _alike(connection, known.values()):
         known.setdefault(other.key_in(organisation), other)
-    return Directory(
+    return _organisation(there[0]) if there else None, Directory(
         organisation,
         known,
-        {key: tuple(of_him) for key, of_him in grants.items()},
-        tuple(groups(connection, organisation)),
+        {key: tuple(of_him) for key, of_him in grants.items() if of_him and key in known},
+        tuple(_as_groups(found_groups, found_seats)),
         tuple(handed_on),
     )
+
+
+def _strangers(connection: Connection, organisation: str, keys: Iterable[str]) -> dict[str, Person]:
+    """Those of other organisations among these keys whom somebody has."""
+    return {key: found for key in keys if AT in key and (found := person(connection, organisation, key)) is not None}
 
 
 def _alike(connection: Connection, known: Iterable[Person]) -> list[Person]:
@@ -499,9 +553,7 @@ def _of_keys(connection: Connection, organisation: str, keys: Iterable[str]) -> 
     mine = [key for key in wanted if AT not in key]
     rows = connection.execute(_OF_KEYS, {"organisation": organisation, "keys": mine}) if mine else ()
     known = {row.person: _person(row) for row in rows}
-    known |= {
-        key: found for key in wanted if AT in key and (found := person(connection, organisation, key)) is not None
-    }
+    known |= _strangers(connection, organisation, wanted)
     return {key: known[key] for key in wanted if key in known}
 
 
@@ -546,10 +598,8 @@ def meant_to_tell(
 
 
 def time_zone(connection: Connection, organisation: str) -> ZoneInfo:
-    zone = connection.execute(
-        select(_organisations.c.time_zone).where(_organisations.c.organisation == organisation)
-    ).scalar_one()
-    return ZoneInfo(zone)
+    [row] = _ORGANISATION.all(connection, {"organisation": organisation})
+    return ZoneInfo(row.time_zone)
 
 
 def is_workday(connection: Connection, organisation: str, day: date) -> bool:

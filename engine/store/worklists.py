@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, TextClause, and_, func, or_, select, text, true, union
 
 from engine.actor import WHOLE_ORGANISATION, Actor, Visibility
 from engine.case import Case
@@ -13,6 +13,10 @@ from engine.store.tables import CaseRow, PartyRow
 
 _cases = table_of(CaseRow)
 _parties = table_of(PartyRow)
+
+# written out, as the indexes that have only these are
+OPEN = text("NOT case_record.final")
+LONGER = text("case_record.longer IS NOT NULL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +54,28 @@ def page(
     after: tuple[datetime, str] | None = None,
 ) -> Page:
     """Newest first. `after` is (opened_at, number) of the last case already shown: stable while new ones are opened."""
-    conditions = [visible(seen), *_conditions(wanted, now)]
+    further: list[ColumnElement[bool]] = []
     if after is not None:
         opened_at, number = after
         same = and_(_cases.c.opened_at == opened_at, _cases.c.number < number)
-        conditions.append(or_(_cases.c.opened_at < opened_at, same))
-    statement = (
-        select(_cases.c.body, _cases.c.last_hash)
-        .where(*conditions)
+        further = [_cases.c.opened_at <= opened_at, or_(_cases.c.opened_at < opened_at, same)]
+    # which they are says an index by itself, and only these are then looked up
+    searches = [
+        select(_cases.c.number, _cases.c.opened_at)
+        .where(visible(seen), *conditions, *further)
         .order_by(_cases.c.opened_at.desc(), _cases.c.number.desc())
         .limit(limit + 1)
+        for conditions in _ways(wanted, now)
+    ]
+    which = searches[0].subquery("which")
+    if len(searches) > 1:
+        found_in_any = union(*(select(search.subquery()) for search in searches)).subquery()
+        newest = (found_in_any.c.opened_at.desc(), found_in_any.c.number.desc())
+        which = select(found_in_any).order_by(*newest).limit(limit + 1).subquery("which")
+    statement = (
+        select(_cases.c.body, _cases.c.last_hash)
+        .join(which, and_(_cases.c.organisation == seen.organisation, _cases.c.number == which.c.number))
+        .order_by(which.c.opened_at.desc(), which.c.number.desc())
     )
     found = [Case.from_json(row.body, last_hash=row.last_hash) for row in connection.execute(statement)]
     shown = found[:limit]
@@ -70,9 +86,7 @@ def page(
 def all_cases(connection: Connection, seen: Visibility, wanted: Filter, now: datetime) -> list[Case]:
     """Every case the filter finds, by number: for figures and papers."""
     statement = (
-        select(_cases.c.body, _cases.c.last_hash)
-        .where(visible(seen), *_conditions(wanted, now))
-        .order_by(_cases.c.number)
+        select(_cases.c.body, _cases.c.last_hash).where(visible(seen), _all(wanted, now)).order_by(_cases.c.number)
     )
     return [Case.from_json(row.body, last_hash=row.last_hash) for row in connection.execute(statement)]
 
@@ -81,14 +95,14 @@ def all_open(connection: Connection, seen: Visibility, wanted: Filter, now: date
     """As `all_cases`, but for those that are finished."""
     statement = (
         select(_cases.c.body, _cases.c.last_hash)
-        .where(visible(seen), _cases.c.final.is_(False), *_conditions(wanted, now))
+        .where(visible(seen), OPEN, _all(wanted, now))
         .order_by(_cases.c.number)
     )
     return [Case.from_json(row.body, last_hash=row.last_hash) for row in connection.execute(statement)]
 
 
 def count(connection: Connection, seen: Visibility, wanted: Filter, now: datetime) -> int:
-    statement = select(func.count()).select_from(_cases).where(visible(seen), *_conditions(wanted, now))
+    statement = select(func.count()).select_from(_cases).where(visible(seen), _all(wanted, now))
     return int(connection.execute(statement).scalar_one())
 
 
@@ -113,7 +127,7 @@ def waiting_for(
         else:
             mine.append(and_(_awaits(grant.role), _cases.c.department == grant.scope))
             mine.append(and_(_awaits(f"{grant.role}_of_another_department"), _cases.c.department != grant.scope))
-    conditions = [visible(seen), _cases.c.final.is_(False), or_(*mine)]
+    conditions: list[ColumnElement[bool] | TextClause] = [visible(seen), OPEN, or_(*mine)]
     if after is not None:
         due_at, number = after
         same = and_(
@@ -148,7 +162,22 @@ def visible(seen: Visibility) -> ColumnElement[bool]:
     return and_(here, or_(*allowed))
 
 
-def _conditions(wanted: Filter, now: datetime) -> Iterable[ColumnElement[bool]]:
+def _ways(wanted: Filter, now: datetime) -> list[list[ColumnElement[bool] | TextClause]]:
+    """Conditions that show each what the filter wants to some part, and together all of it: each part has its index."""
+    conditions = [*_conditions(wanted, now)]
+    words = (wanted.q or "").lower().split()
+    if not words:
+        return [conditions]
+    short = [_cases.c.words.contains(word, autoescape=True) for word in words]
+    long = [_cases.c.longer.contains(word, autoescape=True) for word in words]
+    return [[*conditions, *short], [*conditions, LONGER, *long]]
+
+
+def _all(wanted: Filter, now: datetime) -> ColumnElement[bool]:
+    return or_(*(and_(true(), *conditions) for conditions in _ways(wanted, now)))
+
+
+def _conditions(wanted: Filter, now: datetime) -> Iterable[ColumnElement[bool] | TextClause]:
     for name in ("workflow", "state", "counts_as", "level", "department", "assignee"):
         value = getattr(wanted, name)
         if value is not None:
@@ -158,7 +187,7 @@ def _conditions(wanted: Filter, now: datetime) -> Iterable[ColumnElement[bool]]:
             _cases.c.category == wanted.category, _cases.c.category.startswith(f"{wanted.category}.", autoescape=True)
         )
     if wanted.overdue is not None:
-        late = and_(_cases.c.final.is_(False), _cases.c.due_at < now)
+        late = and_(OPEN, _cases.c.due_at < now)
         yield (
             late if wanted.overdue else or_(_cases.c.final.is_(True), _cases.c.due_at.is_(None), _cases.c.due_at >= now)
         )
@@ -166,5 +195,3 @@ def _conditions(wanted: Filter, now: datetime) -> Iterable[ColumnElement[bool]]:
         yield _cases.c.due_at < wanted.due_before
     if wanted.opened_after is not None:
         yield _cases.c.opened_at > wanted.opened_after
-    for word in (wanted.q or "").split():
-        yield _cases.c.words.contains(word, autoescape=True)

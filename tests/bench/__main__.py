@@ -1,24 +1,45 @@
 """`make bench`: prints what it measures and what came out, and ends by itself. Options after `ARGS=`, as in `ARGS=--help`."""
 
+import json
 import sys
 import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import click
 
-from tests.bench.commands import COMMANDS_A_CASE, Compared, compare, must_write_the_same, record
+from tests.bench import many, over_http, reading
+from tests.bench.commands import COMMANDS_A_CASE, Compared, Recording, compare, must_write_the_same, record
 from tests.bench.grounds import Ground, grounds
 from tests.bench.sweeps import Swept, sweeps
 
 #: clients of each kind of database → the part of raw that ours has to reach
 WANTED = {("SQLite", 1): 0.4, ("SQLite", 16): 0.6, ("PostgreSQL", 1): 0.5, ("PostgreSQL", 8): 0.45}
-MOST_CLIENTS = max(clients for _, clients in WANTED)
+MOST_CLIENTS = max(over_http.CLIENTS, *(clients for _, clients in WANTED))
 MOST_ROUNDS_OF_SWEEPS = 3  # one takes ten seconds, and a long measurement swings less than a short one
+TIMES_EACH_IS_READ = 20
+WORST_TOLD = 8
 BOTH = ("sqlite", "postgresql")
+NAMES = ("commands", "http", "sweeps", "reads")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How much is measured."""
+
+    rounds: int
+    cases: int
+    waiting: int
+    due: int
+    size: int
+    mixed: int
 
 
 @click.command()
+@click.argument("names", nargs=-1, type=click.Choice(NAMES))
 @click.option("--on", "kinds", multiple=True, type=click.Choice(BOTH), default=BOTH, help="Which databases.")
 @click.option("--rounds", default=5, type=click.IntRange(1), help="How often each pair is measured.")
 @click.option(
@@ -26,46 +47,108 @@ BOTH = ("sqlite", "postgresql")
 )
 @click.option("--open", "waiting", default=10_000, type=click.IntRange(1), help="Cases open during a sweep.")
 @click.option("--due", default=1_000, type=click.IntRange(1), help="Reminders that fall due at once.")
-@click.option("--only", type=click.Choice(["commands", "sweeps"]), help="Only one of the measurements.")
-def main(kinds: tuple[str, ...], rounds: int, cases: int, waiting: int, due: int, only: str | None) -> None:
-    """Measure a full command beside raw SQL, and sweeps over many open cases. All numbers: least / median / most."""
-    click.echo("Commands a second of ours and of raw SQL that writes the same rows; milliseconds of sweeps.")
-    click.echo(
-        "Each number: least / median / most of the rounds. Ratios are of what was measured in turn, pair by pair."
-    )
-    with tempfile.TemporaryDirectory(prefix="bihuan-bench-") as folder, grounds(Path(folder), kinds) as found:
-        for ground in found.values():
-            if only != "sweeps":
-                _commands(ground, cases, rounds)
-            if only != "commands":
-                _sweeps(ground, waiting, due, min(rounds, MOST_ROUNDS_OF_SWEEPS))
+@click.option(
+    "--size", default=20_000, type=click.IntRange(1000), help="Cases that are read; a million shows what it is for."
+)
+@click.option(
+    "--mixed", default=2_000, type=click.IntRange(reading.ASKERS), help="Requests between looks at the memory."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output; the words go beside it.")
+def main(names: tuple[str, ...], kinds: tuple[str, ...], *, as_json: bool, **much: int) -> None:
+    """Measure what is named: all of it if nothing is.
+
+    commands: a full command beside raw SQL. http: the same over HTTP beside a bare route. sweeps: over many open cases.
+    reads: start, lists, worklists, single cases and memory where there are very many cases.
+
+    All numbers: least / median / most of the rounds. Ratios are of what was measured in turn, pair by pair.
+    """
+    measures = {"commands": _commands, "http": _http, "sweeps": _sweeps, "reads": _reads}
+    asked = Asked(**much)
+    found: dict[str, dict[str, Any]] = {}
+    with tempfile.TemporaryDirectory(prefix="bihuan-bench-") as folder, grounds(Path(folder), kinds) as there:
+        for kind, ground in there.items():
+            for name in names or NAMES:
+                found.setdefault(name, {})[kind] = measures[name](ground, asked, _Words(beside=as_json))
+    if as_json:
+        click.echo(json.dumps(found))
 
 
-def _commands(ground: Ground, cases: int, rounds: int) -> None:
+class _Words:
+    """What people read: on standard output, or beside the JSON that has it to itself."""
+
+    def __init__(self, *, beside: bool) -> None:
+        self._beside = beside
+
+    def __call__(self, line: str) -> None:
+        click.echo(line, err=self._beside)
+
+
+def _commands(ground: Ground, asked: Asked, tell: _Words) -> Mapping[str, Any]:
     wanted = {clients: part for (name, clients), part in WANTED.items() if name == ground.name}
-    recording = record(ground, cases + max(wanted))
+    recording = record(ground, asked.cases + max(wanted))
     must_write_the_same(ground, recording)
-    writes = [write for case in recording.cases for command in case for write in command]
-    commands = len(recording.cases) * COMMANDS_A_CASE
-    click.echo(
-        f"\n{ground.name}: a command takes {mean(recording.statements):.1f} statements and writes "
-        f"{sum(len(write.rows) for write in writes) / commands:.1f} rows, raw in {len(writes) / commands:.1f} statements; "
-        f"{cases} cases of {COMMANDS_A_CASE} commands, {rounds} rounds"
+    tell(
+        f"\n{ground.name}: {_of_a_command(recording)}; {asked.cases} cases of {COMMANDS_A_CASE} commands, "
+        f"{asked.rounds} rounds"
     )
+    found = {}
     for clients, part in wanted.items():
-        measured: Compared = compare(ground, recording, cases=cases, clients=clients, rounds=rounds)
-        click.echo(
+        measured: Compared = compare(ground, recording, cases=asked.cases, clients=clients, rounds=asked.rounds)
+        tell(
             f"  {clients:2} client{'s' if clients > 1 else ' '}  ours {measured.ours} a second, raw {measured.raw}; "
             f"ours/raw {measured.ratio}, wanted {part}"
         )
+        found[str(clients)] = {**asdict(measured), "wanted": part}
+    return {"statements": mean(recording.statements), "clients": found}
 
 
-def _sweeps(ground: Ground, waiting: int, due: int, rounds: int) -> None:
-    click.echo(f"\n{ground.name}: sweeps over {waiting} open cases beside {due}, {rounds} rounds")
-    idle, reminding = sweeps(ground, cases=waiting, due=due, rounds=rounds)
-    for what, measured in (("nothing due", idle), (f"{due} due", reminding)):
+def _of_a_command(recording: Recording) -> str:
+    writes = [write for case in recording.cases for command in case for write in command]
+    commands = len(recording.cases) * COMMANDS_A_CASE
+    return (
+        f"a command takes {mean(recording.statements):.1f} statements and writes "
+        f"{sum(len(write.rows) for write in writes) / commands:.1f} rows, raw in {len(writes) / commands:.1f} statements"
+    )
+
+
+def _http(ground: Ground, asked: Asked, tell: _Words) -> Mapping[str, Any]:
+    recording = record(ground, asked.rounds * asked.cases + over_http.CLIENTS)
+    measured = over_http.compare(ground, recording, cases=asked.cases, rounds=asked.rounds)
+    tell(
+        f"\n{ground.name}: over HTTP with a token; {asked.cases} cases of {COMMANDS_A_CASE} requests, {asked.rounds} rounds\n"
+        f"  {over_http.CLIENTS} clients  ours {measured.ours} a second, a bare route {measured.raw}; "
+        f"ours/bare {measured.ratio}, wanted {over_http.WANTED}"
+    )
+    return {**asdict(measured), "wanted": over_http.WANTED}
+
+
+def _sweeps(ground: Ground, asked: Asked, tell: _Words) -> Mapping[str, Any]:
+    rounds = min(asked.rounds, MOST_ROUNDS_OF_SWEEPS)
+    tell(f"\n{ground.name}: sweeps over {asked.waiting} open cases beside {asked.due}, {rounds} rounds")
+    idle, reminding = sweeps(ground, cases=asked.waiting, due=asked.due, rounds=rounds)
+    for what, measured in (("nothing due", idle), (f"{asked.due} due", reminding)):
         swept: Swept = measured
-        click.echo(f"  {what:11}  {swept.many} ms beside {swept.few} ms; ratio {swept.ratio}")
+        tell(f"  {what:11}  {swept.many} ms beside {swept.few} ms; ratio {swept.ratio}")
+    return {"idle": asdict(idle), "reminding": asdict(reminding)}
+
+
+def _reads(ground: Ground, asked: Asked, tell: _Words) -> Mapping[str, Any]:
+    times = TIMES_EACH_IS_READ if asked.rounds > 1 else 1
+    found = reading.read(ground, cases=asked.size, times=times, mixed=asked.mixed)
+    tell(f"\n{ground.name}: {asked.size} cases, {asked.size * many.EVENTS} events; each question {times} times")
+    tell(f"  ready after {found.ready_seconds:.2f} s, wanted {reading.READY_WITHIN_SECONDS}")
+    worst = sorted(found.p95.items(), key=lambda told: told[1][0] / told[1][1], reverse=True)
+    tell(
+        f"  nineteen in twenty of {len(worst)} questions within what is allowed: {len(worst) - len(found.slow)}; the worst:"
+    )
+    for name, (took, allowed) in worst[: max(WORST_TOLD, len(found.slow))]:
+        tell(f"    {name:36} {took:7.1f} ms of {allowed}")
+    told = " / ".join("?" if megabytes is None else f"{megabytes:.0f}" for megabytes in found.megabytes)
+    tell(
+        f"  memory {told} MB: then, after {asked.mixed} mixed requests, after as many again; "
+        f"wanted {reading.MEMORY_MEGABYTES}"
+    )
+    return {**asdict(found), "slow": found.slow, "cases": asked.size}
 
 
 if __name__ == "__main__":

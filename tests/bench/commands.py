@@ -51,13 +51,18 @@ CaseWrites = list[list[Write]]  # of each command of a case
 
 def play(ask: Ask, name: str, steps: int = len(STEPS)) -> Case:
     """One hazard from the report through so many steps. Nothing it says repeats another's: none is bound to another."""
-    told = {"title": f"{name} 插座松动", "place": f"教学楼 {name}", "category": "ELEC.use"}
-    case = _done(ask(Asked(SCHOOL.actor("teacher"), OpenCase("hazard", told), "POST /hazards", f"{name} open")))
+    report = OpenCase("hazard", opening(name))
+    case = _done(ask(Asked(SCHOOL.actor("teacher"), report, "POST /hazards", f"{name} open")))
     for person, trigger, data in STEPS[:steps]:
         command = FireTrigger(case.number, trigger, data, expected_revision=case.revision)
         route = f"POST /hazards/{case.number}/{trigger}"
         case = _done(ask(Asked(SCHOOL.actor(person), command, route, f"{name} {trigger}")))
     return case
+
+
+def opening(name: str) -> dict[str, Any]:
+    """What the report of this hazard says."""
+    return {"title": f"{name} 插座松动", "place": f"教学楼 {name}", "category": "ELEC.use"}
 
 
 def _done(outcome: Outcome) -> Case:
@@ -292,17 +297,21 @@ class Compared:
     raw: Spread
     ratio: Spread
 
+    @classmethod
+    def of(cls, commands: int, ours: Sequence[Seconds], raw: Sequence[Seconds]) -> "Compared":
+        """From the seconds that so many commands took in each round."""
+        return cls(
+            ours=Spread.of([commands / taken for taken in ours]),
+            raw=Spread.of([commands / taken for taken in raw]),
+            ratio=Spread.of([b / a for a, b in zip(ours, raw, strict=True)]),
+        )
+
 
 def compare(ground: Ground, recording: Recording, *, cases: int, clients: int, rounds: int) -> Compared:
     cases -= cases % clients
-    commands = cases * COMMANDS_A_CASE
     ours, raw = in_turn(
         rounds,
         lambda: ours_alone(ground, cases) if clients == 1 else ours_together(ground, cases, clients),
         lambda: raw_clients(ground, recording, cases, clients),
     )
-    return Compared(
-        ours=Spread.of([commands / taken for taken in ours]),
-        raw=Spread.of([commands / taken for taken in raw]),
-        ratio=Spread.of([b / a for a, b in zip(ours, raw, strict=True)]),
-    )
+    return Compared.of(cases * COMMANDS_A_CASE, ours, raw)

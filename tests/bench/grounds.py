@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import psycopg
+from sqlalchemy import make_url
 
 from api import migrations
 from engine.clock import SimulatedClock
@@ -45,6 +46,9 @@ class Raw(Protocol):
     def run(self, statement: str) -> Sequence[Any]:
         """One statement by itself, and the rows it gives."""
 
+    def vacuum(self) -> None:
+        """Let the planner know what there is."""
+
     def close(self) -> None: ...
 
 
@@ -55,6 +59,9 @@ class Ground(Protocol):
         """A database with the school on its first morning, and nothing else."""
 
     def raw(self, database: Database) -> Raw: ...
+
+    def remove(self, database: Database) -> None:
+        """It is large, and nobody looks at it any more."""
 
 
 def an_engine(database: Database) -> Engine:
@@ -92,6 +99,9 @@ class RawSqlite:
     def run(self, statement: str) -> Sequence[Any]:
         return self._cursor.execute(statement).fetchall()
 
+    def vacuum(self) -> None:
+        self.run("ANALYZE")
+
     def close(self) -> None:
         self._connection.close()
 
@@ -114,6 +124,10 @@ class OnSqlite:
 
     def raw(self, database: Database) -> Raw:
         return RawSqlite(database.url.removeprefix("sqlite:///"))
+
+    def remove(self, database: Database) -> None:
+        database.close()
+        Path(database.url.removeprefix("sqlite:///")).unlink()
 
 
 # --- PostgreSQL ------------------------------------------------------------------------------------------------------
@@ -139,6 +153,11 @@ class RawPostgres:
         self._connection.commit()
         return found
 
+    def vacuum(self) -> None:
+        """What autovacuum does by itself after a while, in a process that does not rush."""
+        self._connection.autocommit = True
+        self._cursor.execute("VACUUM ANALYZE")
+
     def close(self) -> None:
         self._connection.close()
 
@@ -162,6 +181,10 @@ class OnPostgres:
 
     def raw(self, database: Database) -> Raw:
         return RawPostgres(database.url.replace("+psycopg", ""))
+
+    def remove(self, database: Database) -> None:
+        database.close()
+        self._cluster.drop(str(make_url(database.url).database))
 
 
 @contextmanager

@@ -1,3 +1,4 @@
+import json
 import re
 
 import pytest
@@ -9,7 +10,9 @@ from tests.bench.__main__ import main
 @pytest.mark.slow
 def test_a_tiny_bench_measures_everything_and_ends() -> None:
     ran = CliRunner().invoke(
-        main, ["--rounds", "1", "--cases", "16", "--open", "20", "--due", "5"], catch_exceptions=False
+        main,
+        ["commands", "sweeps", "--rounds", "1", "--cases", "16", "--open", "20", "--due", "5"],
+        catch_exceptions=False,
     )
 
     assert ran.exit_code == 0
@@ -25,3 +28,14 @@ def test_a_tiny_bench_measures_everything_and_ends() -> None:
         "5 due",
     ]
     assert len(re.findall(r"takes [\d.]+ statements and writes [\d.]+ rows", ran.output)) == 2
+
+
+@pytest.mark.slow
+def test_a_tiny_bench_over_http_plays_every_case_on_both_servers_and_gives_one_json_object() -> None:
+    ran = CliRunner().invoke(
+        main, ["http", "--on", "sqlite", "--rounds", "1", "--cases", "16", "--json"], catch_exceptions=False
+    )
+
+    assert ran.exit_code == 0
+    told = json.loads(ran.stdout)["http"]
+    assert told["sqlite"]["ratio"]["median"] > 0

@@ -1,0 +1,229 @@
+"""Reading where there are very many cases: how soon a process is ready, how long lists take, how much memory it comes to.
+
+The whole product serves, in a process of its own, over HTTP with tokens and connections that are kept; whoever asks is in
+this process, one after another. Each question is asked in several schools, so that what one of them warmed does not help
+the next.
+"""
+
+import http.client
+import json
+import os
+import random
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from statistics import quantiles
+from tempfile import TemporaryDirectory
+from urllib.parse import urlencode
+
+from api.folder import Folder
+from api.requests import cursor_of
+from engine.store.database import Database
+from tests.bench import many
+from tests.bench.grounds import Ground
+from tests.bench.over_http import program
+from tests.builders import School
+
+READY_WITHIN_SECONDS = 3.0
+LIST_MILLISECONDS = 150
+WORK_MILLISECONDS = 50  # a worklist, a case
+MEMORY_MEGABYTES = 250
+ASKERS = 16  # at once, where memory is looked at
+GIVE_UP_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked, by whom, and in how many milliseconds it is to be answered nineteen times of twenty."""
+
+    name: str
+    person: str
+    path: str
+    allowed: int
+
+
+def questions(cases: int) -> list[Question]:
+    asked = [
+        Question(f"{person}: worklist", person, "/api/v1/worklist", WORK_MILLISECONDS)
+        for person in ("teacher", "hqc_head", "safety_staff", "safety_head", "principal")
+    ]
+    for person in ("safety_head", "hqc_head"):
+        asked += [
+            Question(
+                f"{person}: {name}{page}", person, f"/api/v1/cases?{urlencode({**wanted, **after})}", LIST_MILLISECONDS
+            )
+            for name, wanted in _filters().items()
+            for page, after in (("", {}), (", deep", {"cursor": _middle(cases)}))
+        ]
+    asked.append(Question("teacher: everything", "teacher", "/api/v1/cases", LIST_MILLISECONDS))
+    asked.append(Question("safety_head: a case", "safety_head", f"/api/v1/hazards/{CASE}", WORK_MILLISECONDS))
+    return asked
+
+
+CASE = "{case}"  # stands for a number of the school that is asked in
+
+
+def _filters() -> Mapping[str, Mapping[str, str]]:
+    """Every filter there is, by itself; of those that may leave many or few, both."""
+    now = many.NOW
+    return {
+        "everything": {},
+        "workflow": {"workflow": "hazard"},
+        "workflow, none": {"workflow": "drill"},
+        "state closed": {"state": "closed"},
+        "state fixed": {"state": "fixed"},
+        "counts as closed": {"counts_as": "closed"},
+        "counts as verified": {"counts_as": "verified"},
+        "level general": {"level": "general"},
+        "level major": {"level": "major"},
+        "category": {"category": "ELEC.use"},
+        "categories": {"category": "ELEC"},
+        "category, none": {"category": "OTHER"},
+        "department": {"department": "HQC"},
+        "department, none": {"department": "NONE"},
+        "assignee": {"assignee": "repairer"},
+        "assignee, none": {"assignee": "nobody"},
+        "overdue": {"overdue": "true"},
+        "not overdue": {"overdue": "false"},
+        "due before": {"due_before": (now - timedelta(days=15)).isoformat()},
+        "opened after": {"opened_after": (now - timedelta(days=3)).isoformat()},
+        "text, common": {"q": "插座"},
+        "text, rare": {"q": many.RARE},
+        "text, none": {"q": "无此词语"},
+        "text, two words": {"q": f"锅炉房 {many.RARE}"},
+        "text, a number": {"q": many.number_of(7)},
+        "text, one sign": {"q": "雀"},
+    }
+
+
+def _middle(cases: int) -> str:
+    return cursor_of((many.middle(), many.number_of(cases // 2)))
+
+
+@dataclass(frozen=True)
+class Read:
+    """name → milliseconds of nineteen in twenty (p95), what is allowed, and what came: the bytes of the last answer."""
+
+    ready_seconds: float
+    p95: Mapping[str, tuple[float, int]]
+    megabytes: Sequence[float | None]
+
+    @property
+    def slow(self) -> list[str]:
+        return [name for name, (took, allowed) in self.p95.items() if took > allowed]
+
+
+class Reader:
+    """A connection that is kept."""
+
+    def __init__(self, port: int) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=GIVE_UP_SECONDS)
+
+    def get(self, school: str, person: str, path: str) -> bytes:
+        """Raises RuntimeError for whatever is not 200."""
+        return self._asked("GET", path, School(school).token(person), None)
+
+    def report(self, school: str, what: str) -> None:
+        told = {"title": what, "place": "操场", "category": "ELEC.use"}
+        self._asked("POST", "/api/v1/hazards", School(school).token("teacher"), json.dumps(told).encode())
+
+    def _asked(self, method: str, path: str, token: str, body: bytes | None) -> bytes:
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        try:
+            self._connection.request(method, path, body, headers)
+            answer = self._connection.getresponse()
+        except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
+            self._connection.close()  # kept too long; whoever asks seldom begins anew
+            self._connection.request(method, path, body, headers)
+            answer = self._connection.getresponse()
+        content = answer.read()
+        if answer.status not in (200, 201):
+            raise RuntimeError(f"{method} {path}: {answer.status} {content.decode()}")
+        return content
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def read(ground: Ground, *, cases: int, times: int, mixed: int) -> Read:
+    """times    each question is asked so often
+    mixed    requests before memory is looked at, and as many again
+    """
+    database = ground.fresh()
+    many.fill(ground, database, cases)
+    try:
+        with TemporaryDirectory(prefix="bihuan-reads-") as place:
+            return _read(Path(place), database, cases=cases, times=times, mixed=mixed)
+    finally:
+        ground.remove(database)
+
+
+def _read(folder: Path, database: Database, *, cases: int, times: int, mixed: int) -> Read:
+    Folder(folder).make(simulated=True, at=many.NOW)
+    began = time.perf_counter()
+    with program("tests.bench.serving", "whole", str(folder), database.url) as server:
+        port = _ready(server)
+        ready = time.perf_counter() - began
+        asked = questions(cases)
+        with closing(Reader(port)) as reader:
+            found = {question.name: (_p95(reader, question, cases, times), question.allowed) for question in asked}
+        megabytes = [_resident(server)]
+        for turn in range(2):
+            _mix(port, asked, cases, mixed, turn)
+            megabytes.append(_resident(server))
+    return Read(ready, found, megabytes)
+
+
+def _ready(server: "subprocess.Popen[str]") -> int:
+    """The port, once it says that it is ready."""
+    assert server.stdout is not None
+    port = int(server.stdout.readline())
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=GIVE_UP_SECONDS)) as connection:
+        connection.request("GET", "/readyz")
+        answer = connection.getresponse()
+        assert answer.status == 200, answer.read()
+    return port
+
+
+def _p95(reader: Reader, question: Question, cases: int, times: int) -> float:
+    taken = []
+    for turn in range(times):
+        case = (turn * 7 * len(many.SCHOOLS) + turn) % cases
+        path = question.path.replace(CASE, many.number_of(case))
+        began = time.perf_counter()
+        reader.get(many.school_of(case), question.person, path)
+        taken.append(1000 * (time.perf_counter() - began))
+    return quantiles(taken, n=20, method="inclusive")[-1] if times > 1 else taken[0]
+
+
+def _mix(port: int, asked: Sequence[Question], cases: int, requests: int, turn: int) -> None:
+    """All questions in any order in all schools, and one report among twenty of them."""
+
+    def ask(number: int) -> None:
+        drawn = random.Random(f"{turn} {number}")  # the same every time
+        with closing(Reader(port)) as reader:
+            for n in range(requests // ASKERS):
+                case = drawn.randrange(cases)
+                if n % 20 == 19:
+                    reader.report(many.school_of(case), f"松动 {turn} {number} {n}")
+                    continue
+                question = drawn.choice(asked)
+                path = question.path.replace(CASE, many.number_of(case))
+                reader.get(many.school_of(case), question.person, path)
+
+    with ThreadPoolExecutor(ASKERS) as askers:
+        list(askers.map(ask, range(ASKERS)))
+
+
+def _resident(server: "subprocess.Popen[str]") -> float | None:
+    """Megabytes the process has in memory; None where the system does not say it this way."""
+    try:
+        pages = int(Path(f"/proc/{server.pid}/statm").read_text().split()[1])
+    except OSError:
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
