@@ -11,9 +11,10 @@ from typing import Any
 
 import click
 
-from tests.bench import many, over_http, reading
+from tests.bench import backlog, cycles, many, over_http, reading
 from tests.bench.commands import COMMANDS_A_CASE, Compared, Recording, compare, must_write_the_same, record
 from tests.bench.grounds import Ground, grounds
+from tests.bench.measuring import flush_milliseconds
 from tests.bench.sweeps import Swept, sweeps
 
 #: clients of each kind of database → the part of raw that ours has to reach
@@ -23,7 +24,8 @@ MOST_ROUNDS_OF_SWEEPS = 3  # one takes ten seconds, and a long measurement swing
 TIMES_EACH_IS_READ = 20
 WORST_TOLD = 8
 BOTH = ("sqlite", "postgresql")
-NAMES = ("commands", "http", "sweeps", "reads")
+NAMES = ("commands", "http", "sweeps", "backlog", "cycles", "reads")
+NODES = 4  # that open a cycle's periods at once, on PostgreSQL
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Asked:
     due: int
     size: int
     mixed: int
+    behind: int
+    schools: int
 
 
 @click.command()
@@ -53,19 +57,35 @@ class Asked:
 @click.option(
     "--mixed", default=2_000, type=click.IntRange(reading.ASKERS), help="Requests between looks at the memory."
 )
+@click.option(
+    "--behind", default=2_000, type=click.IntRange(1), help="Reminders of a backlog; 100,000 are an outage's."
+)
+@click.option(
+    "--schools",
+    default=100,
+    type=click.IntRange(1),
+    help="Schools that open a month's periods; 5,000 are a province's.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output; the words go beside it.")
 def main(names: tuple[str, ...], kinds: tuple[str, ...], *, as_json: bool, **much: int) -> None:
     """Measure what is named: all of it if nothing is.
 
     commands: a full command beside raw SQL. http: the same over HTTP beside a bare route. sweeps: over many open cases.
+    backlog: the latency of commands beside a tick with very many rungs to tell. cycles: opening a month's periods.
     reads: start, lists, worklists, single cases and memory where there are very many cases.
 
     All numbers: least / median / most of the rounds. Ratios are of what was measured in turn, pair by pair.
     """
-    measures = {"commands": _commands, "http": _http, "sweeps": _sweeps, "reads": _reads}
+    measures = {
+        "commands": _commands, "http": _http, "sweeps": _sweeps, "backlog": _backlog, "cycles": _cycles,
+        "reads": _reads,
+    }  # fmt: skip
     asked = Asked(**much)
     found: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory(prefix="bihuan-bench-") as folder, grounds(Path(folder), kinds) as there:
+        flush = flush_milliseconds(Path(folder))
+        found["flush_ms"] = asdict(flush)
+        _Words(beside=as_json)(f"Flushing a file once takes {flush} ms here.")
         for kind, ground in there.items():
             for name in names or NAMES:
                 found.setdefault(name, {})[kind] = measures[name](ground, asked, _Words(beside=as_json))
@@ -130,6 +150,28 @@ def _sweeps(ground: Ground, asked: Asked, tell: _Words) -> Mapping[str, Any]:
         swept: Swept = measured
         tell(f"  {what:11}  {swept.many} ms beside {swept.few} ms; ratio {swept.ratio}")
     return {"idle": asdict(idle), "reminding": asdict(reminding)}
+
+
+def _backlog(ground: Ground, asked: Asked, tell: _Words) -> Mapping[str, Any]:
+    found = backlog.work_off(ground, asked.behind)
+    tell(
+        f"\n{ground.name}: {found.due} reminders told in {found.seconds:.1f} s ({1000 * found.seconds / found.due:.2f} ms each); "
+        f"meanwhile {found.asked} commands in {found.median:.0f} ms, nineteen in twenty within {found.p95:.0f} ms, wanted "
+        f"{backlog.P95_WANTED:.0f}"
+    )
+    return asdict(found)
+
+
+def _cycles(ground: Ground, asked: Asked, tell: _Words) -> Mapping[str, Any]:
+    nodes = NODES if ground.name == "PostgreSQL" else 1
+    with cycles.schools(ground, asked.schools) as database:
+        found = cycles.open_them(database, nodes)
+    tell(
+        f"\n{ground.name}: {asked.schools} schools opened {found.cases} periods, each once, in {found.seconds:.1f} s "
+        f"({1000 * found.seconds / found.cases:.2f} ms each) by {nodes} node{'s' if nodes > 1 else ''}: "
+        f"{', '.join(map(str, found.by_node))}"
+    )
+    return asdict(found)
 
 
 def _reads(ground: Ground, asked: Asked, tell: _Words) -> Mapping[str, Any]:

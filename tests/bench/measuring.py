@@ -1,8 +1,10 @@
 """How it is measured: two things in turn in the same run, several times, and what is told is the ratio of each pair."""
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
 Seconds = float
@@ -38,6 +40,20 @@ def in_turn(
         for measure, taken in turns if number % 2 == 0 else reversed(turns):
             taken.append(measure())
     return mine, theirs
+
+
+FLUSHES = 50
+
+
+def flush_milliseconds(folder: Path) -> Spread:
+    """What one flush to the disk costs: no commit that is durable takes less."""
+    taken = []
+    with (folder / "flushed").open("wb") as file:
+        for _ in range(FLUSHES):
+            file.write(b"x" * 4096)
+            file.flush()
+            taken.append(1000 * seconds_of(lambda: os.fsync(file.fileno())))
+    return Spread.of(taken)
 
 
 def seconds_of(work: Callable[[], object]) -> Seconds:

@@ -39,3 +39,17 @@ def test_a_tiny_bench_over_http_plays_every_case_on_both_servers_and_gives_one_j
     assert ran.exit_code == 0
     told = json.loads(ran.stdout)["http"]
     assert told["sqlite"]["ratio"]["median"] > 0
+
+
+@pytest.mark.slow
+def test_a_tiny_backlog_and_a_tiny_cycle_are_worked_off_with_nobody_forgotten() -> None:
+    ran = CliRunner().invoke(
+        main, ["backlog", "cycles", "--behind", "10", "--schools", "2", "--json"], catch_exceptions=False
+    )
+
+    assert ran.exit_code == 0
+    told = json.loads(ran.stdout)
+    assert told["flush_ms"]["median"] > 0
+    for kind, nodes in (("sqlite", 1), ("postgresql", 4)):
+        assert told["backlog"][kind]["due"] == 10 and told["backlog"][kind]["asked"] > 0
+        assert (told["cycles"][kind]["cases"], len(told["cycles"][kind]["by_node"])) == (40, nodes)
