@@ -39,3 +39,19 @@ def test_a_tiny_bench_over_http_plays_every_case_on_both_servers_and_gives_one_j
     assert ran.exit_code == 0
     told = json.loads(ran.stdout)["http"]
     assert told["sqlite"]["ratio"]["median"] > 0
+
+
+@pytest.mark.slow
+def test_a_tiny_bench_of_reading_asks_every_question_and_looks_at_the_memory() -> None:
+    ran = CliRunner().invoke(
+        main,
+        ["reads", "--on", "sqlite", "--rounds", "1", "--size", "1000", "--mixed", "16", "--json"],
+        catch_exceptions=False,
+    )
+
+    assert ran.exit_code == 0
+    told = json.loads(ran.stdout)["reads"]["sqlite"]
+    assert {f"safety_head: {name}" for name in ("a case", "overdue", "text, rare, deep", "worklist")} <= set(
+        told["p95"]
+    )
+    assert len(told["megabytes"]) == 3
