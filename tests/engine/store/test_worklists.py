@@ -1,12 +1,11 @@
 import re
-from collections.abc import Callable
 from functools import partial
 from itertools import product
 from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import Connection, event, insert, select
+from sqlalchemy import insert, select
 
 from engine.actor import Actor, Visibility
 from engine.authority import may_see, visibility
@@ -16,6 +15,7 @@ from engine.store.database import table_of
 from engine.store.tables import WORDS, CaseRow
 from engine.store.worklists import Filter
 from tests.engine.fakes import HERE, PEOPLE, THERE, School, local
+from tests.plans import asked_by, explained
 from workflows.roles import OVERSEERS
 
 ALL = Visibility(HERE, everything=True)
@@ -269,26 +269,3 @@ def test_which_definitions_are_needed_is_found_among_the_open_cases_alone(many: 
 
 
 AMONG_THE_OPEN = re.compile(r"(COVERING INDEX|Index Only Scan using) ix_case_record_open")
-
-
-def asked_by(connection: Connection, ask: Callable[[], object]) -> list[tuple[str, Any]]:
-    """The queries that reached the database meanwhile."""
-    asked: list[tuple[str, Any]] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, values: Any, *_: Any) -> None:
-        asked.append((statement, values))
-
-    event.listen(connection, "before_cursor_execute", note)
-    ask()
-    event.remove(connection, "before_cursor_execute", note)
-    return asked
-
-
-def explained(connection: Connection, statement: str, values: Any) -> str:
-    """How the database goes about it."""
-    how = "EXPLAIN QUERY PLAN"
-    if connection.dialect.name != "sqlite":
-        how = "EXPLAIN"
-        for way in ("seqscan", "bitmapscan"):  # there are still few enough to go through all
-            connection.exec_driver_sql(f"SET LOCAL enable_{way} = off")
-    return "\n".join(" ".join(map(str, row)) for row in connection.exec_driver_sql(f"{how} {statement}", values))
