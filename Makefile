@@ -17,7 +17,7 @@ help:
 	@echo 'make test-everything   the same, with the tests of rules and pages on PostgreSQL too: some minutes more'
 	@echo 'make check       lint, format, types, import contracts'
 	@echo 'make format      let ruff mend what it can'
-	@echo 'make bench       measure commands beside raw SQL and a bare route, and sweeps, on both databases: some five minutes (ARGS=--help)'
+	@echo 'make bench       measure commands beside raw SQL and a bare route, sweeps, cycles and reading, on both databases: some eight minutes (ARGS=--help)'
 	@echo 'make soak        kill, cut off and fill up everything 200 times on both databases: above an hour (ARGS=--help)'
 	@echo 'make venv        only make or renew .venv from the locks'
 	@echo 'make dist        build the wheel into dist/'

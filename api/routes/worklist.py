@@ -33,7 +33,7 @@ def worklist(
     after = due_cursor(cursor)
     catalog = runtime.engine.catalog
     with runtime.database.read(asker.actor.organisation) as connection:
-        streams = [_waiting_for(catalog, connection, asker, actor, after) for actor in asker.actors]
+        streams = [_waiting_for(catalog, connection, asker, actor, after, limit + 1) for actor in asker.actors]
         mine = list(islice(_each_once(merge(*streams, key=_by_deadline)), limit + 1))
         shown = mine[:limit]
         items = read_now(runtime, connection, asker, [case for case, _ in shown], now)
@@ -49,16 +49,24 @@ def worklist(
 
 
 def _waiting_for(
-    catalog: Catalog, connection: Connection, asker: Asker, actor: Actor, after: tuple[datetime | None, str] | None
+    catalog: Catalog,
+    connection: Connection,
+    asker: Asker,
+    actor: Actor,
+    after: tuple[datetime | None, str] | None,
+    at_a_time: int,
 ) -> Iterator[tuple[Case, Actor]]:
-    """Every open case whose next move is this actor's, worst deadline first."""
+    """Every open case whose next move is this actor's, worst deadline first.
+
+    at_a_time    how many are fetched to begin with: what is shown, as the database leaves little to judge
+    """
     while True:
         # SQL finds by role and department; what holding a case means exactly, the definition says
-        maybe = worklists.waiting_for(connection, asker.seen, actor, limit=AT_A_TIME, after=after)
+        maybe = worklists.waiting_for(connection, asker.seen, actor, limit=at_a_time, after=after)
         yield from ((case, actor) for case in maybe if stands_as("holder", actor, case, catalog.of(case)))
-        if len(maybe) < AT_A_TIME:
+        if len(maybe) < at_a_time:
             return
-        after = maybe[-1].due_at, maybe[-1].number
+        after, at_a_time = (maybe[-1].due_at, maybe[-1].number), AT_A_TIME
 
 
 def _by_deadline(waiting: tuple[Case, Actor]) -> tuple[bool, datetime, str]:

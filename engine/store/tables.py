@@ -230,7 +230,10 @@ class PolicyRow(SQLModel, table=True):
     set_by: str = Field(max_length=64)
 
 
-_OPEN_BY_DEADLINE = ("organisation", "due_at", "number", "workflow", "version")
+_OPEN_BY_DEADLINE = (
+    "organisation", "due_at", "number", "workflow", "version", "awaits", "department", "assignee", "reporter",
+    "opened_at", "final",  # or SQLite looks it up
+)  # fmt: skip
 _LEDGER = (
     "organisation", "opened_at", "number", "workflow", "state", "counts_as", "final", "level", "category", "department",
     "assignee", "due_at",
@@ -265,6 +268,8 @@ class CaseRow(SQLModel, table=True):
         Index(
             "ix_case_record_longer",
             "organisation",
+            "opened_at",
+            "number",
             sqlite_where=text("longer IS NOT NULL"),
             postgresql_where=text("longer IS NOT NULL"),
         ),

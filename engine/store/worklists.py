@@ -135,11 +135,17 @@ def waiting_for(
         )
         later = [] if due_at is None else [_cases.c.due_at > due_at, _cases.c.due_at.is_(None)]
         conditions.append(or_(same, *later))
-    statement = (
-        select(_cases.c.body, _cases.c.last_hash)
+    # as in `page`: an index says which, by itself
+    which = (
+        select(_cases.c.number, _cases.c.due_at)
         .where(*conditions)
         .order_by(_cases.c.due_at.is_(None), _cases.c.due_at, _cases.c.number)
         .limit(limit)
+    ).subquery("which")
+    statement = (
+        select(_cases.c.body, _cases.c.last_hash)
+        .join(which, and_(_cases.c.organisation == seen.organisation, _cases.c.number == which.c.number))
+        .order_by(which.c.due_at.is_(None), which.c.due_at, which.c.number)
     )
     return [Case.from_json(row.body, last_hash=row.last_hash) for row in connection.execute(statement)]
 

@@ -146,7 +146,7 @@ class _Server(_File):
         self.raw.run("SET synchronous_commit = off")
 
     def numbers(self, begin: int, end: int) -> str:
-        return f"(SELECT i FROM generate_series({begin}, {end - 1}) AS n(i))"
+        return f"(SELECT i FROM generate_series({begin}::bigint, {end - 1}) AS n(i))"
 
     def number(self) -> str:
         return "'YH-2020-9' || lpad(i::text, 8, '0')"

@@ -53,3 +53,19 @@ def test_a_tiny_backlog_and_a_tiny_cycle_are_worked_off_with_nobody_forgotten() 
     for kind, nodes in (("sqlite", 1), ("postgresql", 4)):
         assert told["backlog"][kind]["due"] == 10 and told["backlog"][kind]["asked"] > 0
         assert (told["cycles"][kind]["cases"], len(told["cycles"][kind]["by_node"])) == (40, nodes)
+
+
+@pytest.mark.slow
+def test_a_tiny_bench_of_reading_asks_every_question_and_looks_at_the_memory() -> None:
+    ran = CliRunner().invoke(
+        main,
+        ["reads", "--on", "sqlite", "--rounds", "1", "--size", "1000", "--mixed", "16", "--json"],
+        catch_exceptions=False,
+    )
+
+    assert ran.exit_code == 0
+    told = json.loads(ran.stdout)["reads"]["sqlite"]
+    assert {f"safety_head: {name}" for name in ("a case", "overdue", "text, rare, deep", "worklist")} <= set(
+        told["p95"]
+    )
+    assert len(told["megabytes"]) == 3

@@ -27,7 +27,11 @@ def upgrade() -> None:
     for name in ("open", "workflow", "department", "assignee", "opened"):
         op.drop_index(f"ix_case_record_{name}", table_name="case_record")
     op.create_index(
-        "ix_case_record_open", "case_record", ["organisation", "due_at", "number", "workflow", "version"],
+        "ix_case_record_open", "case_record",
+        [
+            "organisation", "due_at", "number", "workflow", "version", "awaits", "department", "assignee", "reporter",
+            "opened_at", "final",
+        ],
         sqlite_where=text("NOT final"), postgresql_where=text("NOT final"),
     )  # fmt: skip
     op.create_index(
@@ -41,6 +45,6 @@ def upgrade() -> None:
         "ix_case_record_words", "case_record", ["organisation", "opened_at", "number", "department", "words"]
     )
     op.create_index(
-        "ix_case_record_longer", "case_record", ["organisation"],
+        "ix_case_record_longer", "case_record", ["organisation", "opened_at", "number"],
         sqlite_where=text("longer IS NOT NULL"), postgresql_where=text("longer IS NOT NULL"),
     )  # fmt: skip

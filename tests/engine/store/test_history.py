@@ -1,8 +1,11 @@
+import re
+
 import pytest
 
 from engine.commands import OpenCase
 from engine.store import history
 from tests.engine.fakes import HERE, THERE, School
+from tests.plans import asked_by, explained
 
 
 def test_a_case_can_be_read_as_it_stood_after_any_event(school: School) -> None:
@@ -55,3 +58,13 @@ def test_reminders_are_listed_by_time_and_the_latest_instant_is_known(school: Sc
 def test_a_school_without_events_has_no_latest_instant(school: School) -> None:
     with school.engine.database.read_across() as connection:
         assert history.latest_instant(connection) is None
+
+
+def test_the_latest_instant_is_found_at_the_end_of_each_schools_events(school: School) -> None:
+    """Not among all of them, of which there may be millions when a process starts."""
+    school.report()
+    with school.engine.database.read_across() as connection:
+        [asked] = asked_by(connection, lambda: history.latest_instant(connection))
+        plan = explained(connection, *asked)
+    assert re.search(r"SEARCH event USING COVERING INDEX ix_event_recorded|Limit", plan), plan
+    assert not re.search(r"SCAN event|Seq Scan on event", plan), plan

@@ -1,13 +1,21 @@
+import re
+from functools import partial
+from itertools import product
 from typing import Any
 
+import psycopg
 import pytest
+from sqlalchemy import insert, select
 
 from engine.actor import Actor, Visibility
 from engine.authority import may_see, visibility
 from engine.commands import OpenCase
-from engine.store import worklists
+from engine.store import cases, worklists
+from engine.store.database import table_of
+from engine.store.tables import WORDS, CaseRow
 from engine.store.worklists import Filter
 from tests.engine.fakes import HERE, PEOPLE, THERE, School, local
+from tests.plans import asked_by, explained
 from workflows.roles import OVERSEERS
 
 ALL = Visibility(HERE, everything=True)
@@ -60,6 +68,7 @@ def five(school: School) -> School:
         ({"q": "YH-2019-0003"}, "3"),
         ({"q": "100%"}, ""),
         ({"q": "_"}, ""),
+        ({"q": "yh-2019-0003"}, "3"),
         ({"q": ""}, "1 2 3 4 E"),
     ],
     ids=str,
@@ -154,3 +163,109 @@ def test_tenants_never_meet_in_a_list(five: School) -> None:
     assert waiting(five, mallory) == ["YH-2019-0001"]
     assert "YH-2019-0001" in numbers(five, Filter(q="灭火器"))
     assert numbers(five, Filter(q="灭火器"), visibility(mallory, OVERSEERS)) == []
+
+
+# --- how it is found -------------------------------------------------------------------------------------------------
+
+
+def test_a_search_finds_what_stands_in_short_words_and_in_words_too_long_for_the_index(school: School) -> None:
+    details = "".join(f"第{n}处插座面板有裂纹。" for n in range(60)) + "Kunststoff 孔雀"
+    assert len(details) > WORDS
+    numbers_of = [
+        school.report(title="短 孔雀"),
+        school.report(details=details),
+        school.report(title="无关"),
+        school.report(title="kunststoff"),
+        school.report(details=details),
+    ]
+    peacocks, plastic = Filter(q="孔雀"), Filter(q="KUNSTSTOFF")
+    assert numbers(school, peacocks) == [numbers_of[n] for n in (0, 1, 4)]
+    assert numbers(school, plastic) == [numbers_of[n] for n in (1, 3, 4)], "whatever case it is written in"
+    assert numbers(school, Filter(q="第0处 孔雀")) == [numbers_of[n] for n in (1, 4)], "one early, one late"
+
+    shown: list[str] = []
+    after = None
+    for _ in range(3):
+        with school.engine.database.read_across() as connection:
+            page = worklists.page(connection, ALL, peacocks, school.clock.now(), limit=1, after=after)
+        shown += [case.number for case in page.cases]
+        after = page.next_after
+    assert shown == [numbers_of[n] for n in (4, 1, 0)], "both kinds in one order, each once"
+    assert after is None
+
+
+ONE_OF_EACH: list[tuple[dict[str, Any], str]] = [
+    ({}, "ledger|words"),
+    ({"workflow": "hazard"}, "ledger"),
+    ({"state": "fixed"}, "ledger"),
+    ({"counts_as": "fixed"}, "ledger"),
+    ({"level": "major"}, "ledger"),
+    ({"category": "ELEC"}, "ledger"),
+    ({"department": "HQC"}, "ledger|words"),
+    ({"assignee": "alice"}, "ledger"),
+    ({"overdue": True}, "open|ledger"),
+    ({"overdue": False}, "ledger"),
+    ({"due_before": local("2019-12-04 00:00")}, "ledger"),
+    ({"opened_after": local("2019-12-02 11:00")}, "ledger|words"),
+    ({"q": "插座"}, "words"),
+]
+
+
+OF_A_HEAD = Visibility(HERE, False, frozenset({"HQC"}), frozenset({"bob"}))
+DEEP = (local("2019-12-02 11:00"), "YH-2019-0003")
+
+
+@pytest.fixture
+def many(five: School) -> School:
+    """Enough cases to make a database think, and what a server looks into now and then."""
+    database = five.engine.database
+    cases_ = table_of(CaseRow)
+    with database.write_across() as connection:
+        rows = [dict(row) for row in connection.execute(select(cases_)).mappings()]
+        copies = [{**row, "number": f"{row['number']}-{n}"} for row in rows for n in range(400)]
+        connection.execute(insert(cases_), copies)
+    if database.on_server:
+        with psycopg.connect(database.url.replace("+psycopg", ""), autocommit=True) as connection:
+            # the tests' server writes its log down late, and what is not in it counts as seen by nobody
+            connection.execute("CHECKPOINT")
+            connection.execute("VACUUM ANALYZE case_record")
+    return five
+
+
+def test_what_a_filter_leaves_out_is_not_looked_up(many: School) -> None:
+    """An index alone says which cases a page shows: where a school has 50,000 of them, looking at each costs a page each."""
+    now = many.clock.now()
+    with many.engine.database.read(HERE) as connection:
+        for seen, after, (wanted, index) in product((ALL, OF_A_HEAD), (None, DEEP), ONE_OF_EACH):
+            ask = partial(worklists.page, connection, seen, Filter(**wanted), now, after=after)
+            [plan] = [explained(connection, *statement) for statement in asked_by(connection, ask)]
+            alone = re.findall(r"(?:COVERING INDEX|Index Only Scan (?:Backward )?using) ix_case_record_(\w+)", plan)
+            assert alone, f"{wanted}\n{plan}"
+            assert set(alone) <= set(index.split("|")), f"{wanted}\n{plan}"
+            looked_up = re.findall(
+                r"(?<!COVERING )INDEX (\w*case_\w+)|Index Scan (?:Backward )?using (\w*case_\w+)", plan
+            )
+            assert {one or other for one, other in looked_up} <= LOOKED_UP, f"{wanted}\n{plan}"
+
+
+#: what is shown, by its number; and the few whose words are too long for the index
+LOOKED_UP = {"pk_case_record", "sqlite_autoindex_case_record_1", "ix_case_record_longer"}
+
+
+def test_what_waits_is_found_among_the_open_cases_alone(many: School) -> None:
+    with many.engine.database.read(HERE) as connection:
+        for who in ("sam", "alice", "bob", "charlie", "frank"):
+            actor = many.actor(who)
+            ask = partial(worklists.waiting_for, connection, visibility(actor, OVERSEERS), actor)
+            [plan] = [explained(connection, *statement) for statement in asked_by(connection, ask)]
+            assert AMONG_THE_OPEN.search(plan), plan
+
+
+def test_which_definitions_are_needed_is_found_among_the_open_cases_alone(many: School) -> None:
+    with many.engine.database.read_across() as connection:
+        [asked] = asked_by(connection, lambda: cases.definitions_in_use(connection))
+        plan = explained(connection, *asked)
+    assert AMONG_THE_OPEN.search(plan), plan
+
+
+AMONG_THE_OPEN = re.compile(r"(COVERING INDEX|Index Only Scan using) ix_case_record_open")
