@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
 
 from engine.errors import Busy
 from engine.store import cases
-from engine.store.database import Database, is_crossed, is_passing, table_of
+from engine.store.database import Database, InTurn, is_crossed, is_passing, table_of
 from engine.store.tables import TimerRow
 from tests.databases import on_postgresql, on_sqlite
 from tests.engine.fakes import HERE, School
@@ -81,6 +81,35 @@ def test_writers_of_one_process_take_turns(school: School) -> None:
         thread.join()
     with school.engine.database.write_across() as connection:
         assert cases.draw_number(connection, HERE, "X", 2020) == "X-2020-0081", "no update was lost"
+
+
+def test_whoever_waits_longest_for_his_turn_is_next() -> None:
+    turn = InTurn()
+    went: list[int] = []
+
+    def wait(number: int) -> None:
+        with turn:
+            went.append(number)
+
+    def hold_on_and_on() -> None:
+        """As a tick does: it gives the lock back and asks for it at once."""
+        for _ in range(8):
+            with turn:
+                went.append(-1)
+
+    threads = [threading.Thread(target=wait, args=(number,)) for number in range(5)]
+    with turn:
+        for number, thread in enumerate(threads, start=1):
+            thread.start()
+            while len(turn._waiting) < number:
+                pass
+        greedy = threading.Thread(target=hold_on_and_on)
+        greedy.start()
+        while len(turn._waiting) < len(threads) + 1:
+            pass
+    for thread in (*threads, greedy):
+        thread.join()
+    assert went == [0, 1, 2, 3, 4, *[-1] * 8]
 
 
 def test_an_instant_comes_back_in_utc_whatever_its_offset_was(school: School) -> None:
