@@ -265,7 +265,7 @@ def _must_be_there(folder: Folder, settings: Settings) -> None:
 
 def _must_be_of_its_kind(database: Database, folder: Folder) -> None:
     """Raises FolderError when the database says the contrary of the marker: one of the two is not this folder's."""
-    with database.own() as connection:
+    with database.read_shape() as connection:
         said = mark_of(connection)
     if said == (REAL_ID if folder.simulated else SIMULATED_ID):
         zh, en = ("真实数据", "real data") if folder.simulated else ("模拟数据", "a simulation")

@@ -1,7 +1,7 @@
 """The one path of every command. Alone writes cases, events, timers and periods.
 
-`handle` takes a group of commands as naturally as one: each under a savepoint, all under one commit, so that one
-refusal or one defect undoes itself and nothing else. When it returns, everything it says happened is durable.
+`handle` takes a group of commands as naturally as one: all under one commit, and one refusal or one defect undoes itself
+and nothing else. When it returns, everything it says happened is durable.
 """
 
 import hashlib
@@ -56,6 +56,7 @@ from engine.store import answers, calendars, cases, files, history, outbox, peop
 from engine.store.database import (
     Connection,
     Database,
+    busy_with,
     is_crossed,
     is_lost,
     is_same_key,
@@ -132,7 +133,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A defect or a fault stopped this one command; its savepoint was undone, the rest of the group was not."""
+    """A defect or a fault stopped this one command; it was undone, the rest of the group was not."""
 
     error: Exception
 
@@ -143,22 +144,61 @@ Outcome = Done | Idle | Refused | Failed
 def handle(engine: Engine, group: Sequence[Asked]) -> list[Outcome]:
     """Carry out a group of commands, in order, in one transaction. One outcome each, in the same order.
 
+    1. in a hurry: what they write is sent at the end, and a fault is everybody's
+    2. where that failed, with care: each command's fault is its own
+    3. where even that failed, since it could not be asked for all at once what they need: each by itself
+
     Raises `Busy` when the transaction as a whole could not be made durable: then none of them happened.
     """
     if not group:
         return []
-    alone = careful = len(group) == 1
+    if len(group) == 1:
+        return [_by_itself(engine, group[0])]
+    for careful in (False, True):
+        try:
+            return _together(engine, group, careful=careful)
+        except Busy:
+            raise  # a commit that broke may have happened
+        except Exception:  # noqa: BLE001, S112  # of any kind: the next way tells whose it is
+            continue
+    return [_or_failed(engine, asked) for asked in group]
+
+
+def _together(engine: Engine, group: Sequence[Asked], *, careful: bool, alone: bool = False) -> list[Outcome]:
+    """In one transaction, begun anew where it met another one."""
     for left in reversed(range(MOST_COLLISIONS)):
         try:
             with engine.database.write(group[0].actor.organisation) as connection:
                 turn = _Turn(engine, connection, engine.clock.now(), careful=careful, alone=alone)
                 turn.look_ahead(group)
                 return [turn.take(asked) for asked in group]
-        except Exception as error:  # whatever it is goes on to the caller, unless there is another way
-            if isinstance(error, Busy) or not left or (careful and not is_crossed(error)):
-                raise  # a commit that broke may have happened
-            careful = True
+        except Exception as error:
+            if not is_crossed(error):
+                raise
+            if not left:
+                raise busy_with(error) from error
     raise AssertionError("the last try returns or raises")
+
+
+def _by_itself(engine: Engine, asked: Asked) -> Outcome:
+    """One command in a transaction of its own."""
+    try:
+        [outcome] = _together(engine, [asked], careful=True, alone=True)
+    except Busy:
+        raise
+    except Refusal as refusal:
+        return Refused(refusal)
+    except Exception as error:  # noqa: BLE001  # of any kind: it was undone, and is told of the command it belongs to
+        return Failed(error)
+    return outcome
+
+
+def _or_failed(engine: Engine, asked: Asked) -> Outcome:
+    """As `_by_itself`, among others of whom some are carried out already: then `Busy` is this one's alone."""
+    try:
+        return _by_itself(engine, asked)
+    except Busy as busy:
+        return Failed(busy)
 
 
 def _was_quicker(error: Exception) -> bool:
@@ -172,7 +212,7 @@ def _where(asked: Asked) -> str:
 def _spoken_of(asked: Asked) -> Iterator[str]:
     """The number of every case that the command is about, or refers to."""
     command = asked.command
-    if isinstance(command, FireTrigger | Remind | Recompute):
+    if isinstance(command, FireTrigger | Remind | Recompute) and CASE_NUMBER.fullmatch(command.case):
         yield command.case
     if isinstance(command, FireTrigger | OpenCase):
         for value in command.data.values():
@@ -276,14 +316,16 @@ class _Turn:
             for number in sorted({number for a in here for number in _spoken_of(a)}):
                 place = organisation, number
                 asked.append((self._cases_ahead, place, cases.loading(organisation, number, lock=True)))
+            opened = {(a.command.cycle, a.command.scope) for a in here if isinstance(a.command, OpenPeriod)}
+            for cycle, scope in sorted(opened):
+                owing = organisation, cycle, scope
+                asked.append((self._obligations_ahead, owing, periods.locking(*owing)))
             for a in here:
                 if isinstance(a.command, OpenPeriod):
-                    owed = organisation, a.command.cycle, a.command.scope
-                    asked.append((self._obligations_ahead, owed, periods.locking(*owed)))
-                    key = a.command.key
+                    owed, key = (organisation, a.command.cycle, a.command.scope), a.command.key
                     asked.append((self._periods_ahead, (*owed, key), periods.asking_existence(*owed, key)))
-                    scope = organisation, a.command.scope
-                    asked.append((self._departments, scope, people.asking_department(*scope)))
+                    department = organisation, a.command.scope
+                    asked.append((self._departments, department, people.asking_department(*department)))
                 elif isinstance(a.command, Remind):
                     watch = organisation, a.command.case, a.command.generation
                     asked.append((self._rungs_ahead, watch, timers.still_waiting(*watch)))
@@ -325,7 +367,7 @@ class _Turn:
         return outcome
 
     def _once(self, asked: Asked) -> Outcome:
-        """One command under its savepoint, behind the wall of its own organisation."""
+        """One command, behind the wall of its own organisation."""
         if self._spoken_for != asked.actor.organisation:
             speak_for(self.connection, asked.actor.organisation)
             self._spoken_for = asked.actor.organisation
@@ -501,6 +543,8 @@ class _Turn:
 
     def _locked(self, organisation: str, number: str) -> Case | None:
         """The case as it stands; nobody else changes it before this transaction ends."""
+        if not CASE_NUMBER.fullmatch(number):
+            return None  # no case is called so, and there are texts no database takes
         question = cases.loading(organisation, number, lock=True)
         return self._asked_ahead(self._cases_ahead, (organisation, number), question)
 
@@ -739,7 +783,9 @@ class _Turn:
         )
         event = history.append(self.connection, event, before.last_hash if before else "", self.engine.draw)
         case = case.changed(last_hash=event.hash)
-        self._cases_ahead.pop((organisation, case.number), None)  # somebody of this group may have asked for it, too
+        # somebody of this group may have asked for them, too
+        self._cases_ahead.pop((organisation, case.number), None)
+        self._rungs_ahead.pop((organisation, case.number, case.generation), None)
         cases.save(self.connection, before, case, () if case.final else workflow.awaited(case))
         if decision.cancels_timers or case.final:
             timers.cancel(self.connection, organisation, case.number, self.now)

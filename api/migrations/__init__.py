@@ -41,6 +41,9 @@ def upgrade(database: Database) -> None:
     if found is None and _holds_tables(database):
         raise _lost()
     with database.own() as connection:
+        if database.on_server:  # what changes a million rows takes its time, and whoever comes second waits for it
+            for timeout in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
+                connection.exec_driver_sql(f"SET LOCAL {timeout} = 0")
         one_at_a_time(connection, "migrations")  # the second of two nodes finds nothing left to do
         command.upgrade(_config(connection), "head")
 
@@ -59,7 +62,7 @@ def newest_revision() -> str | None:
 
 def revision_of(database: Database) -> str | None:
     """The revision a database stands at; None for an empty one."""
-    with database.own() as connection:
+    with database.read_shape() as connection:
         try:
             return MigrationContext.configure(connection).get_current_revision()
         except CommandError as error:  # two revisions at once
@@ -109,7 +112,7 @@ def _lost() -> FolderError:
 
 
 def _holds_tables(database: Database) -> bool:
-    with database.own() as connection:
+    with database.read_shape() as connection:
         return bool(set(inspect(connection).get_table_names()) - {"alembic_version"})
 
 

@@ -53,7 +53,7 @@ from engine.definition import Catalog, Form, Workflow
 from engine.directory import Person
 from engine.errors import Busy, InvalidInput, Locale, NotAllowed, Refusal, Text
 from engine.events import Event, in_the_name_of
-from engine.handle import Done, Failed, Idle, Offer, Outcome, Refused, offers, unknown_case
+from engine.handle import CASE_NUMBER, Done, Failed, Idle, Offer, Outcome, Refused, offers, unknown_case
 from engine.store import calendars, cases, history, people, worklists
 from engine.store.worklists import Filter
 from workflows.reference import levels
@@ -391,7 +391,7 @@ def _step(workflow: Workflow, trigger: str) -> Callable[..., Response]:
 
 def _in_series(workflow: Workflow, number: str) -> bool:
     """The series of a number names its loop, so a wrong plural is found without asking the database."""
-    return len(number) <= LONGEST_NAME and number.rsplit("-", 2)[0] == workflow.prefix
+    return CASE_NUMBER.fullmatch(number) is not None and number.rsplit("-", 2)[0] == workflow.prefix
 
 
 def _route(workflow: Workflow, number: str, trigger: str) -> str:

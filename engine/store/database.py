@@ -67,7 +67,7 @@ OF_ONE = "bihuan_organisation"
 OF_ALL = "bihuan_across"
 _OF = "bihuan.organisation"
 _NAMED = "bihuan.named"
-_BETWEEN = "\x1f"  # in no name: ASCII's separator of units
+_BETWEEN = "\x1f"  # ASCII's separator of units; no name may hold it
 
 # SQLSTATEs of what somebody else did at the same moment
 _SAME_KEY = frozenset({"23505"})
@@ -230,7 +230,7 @@ class Database:
 
     def commit(self, connection: Connection) -> None:
         """The last thing a write transaction does."""
-        statements.run(connection, "COMMIT")
+        statements.commit(connection)
 
     @contextmanager
     def own(self) -> Iterator[Connection]:
@@ -240,6 +240,14 @@ class Database:
         except OperationalError as error:
             raise _busy(error) from error
         with connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def read_shape(self) -> Iterator[Connection]:
+        """To look at the tables' shape and revision, and at no row. On a server as whoever owns them, or as whom processes
+        sign in; in a file as everybody, which waits for no writer.
+        """
+        with self.own() if self.on_server else self.read_across() as connection:
             yield connection
 
     def close(self) -> None:
@@ -302,6 +310,7 @@ class _Kept:
         self._engine = engine
         self._begin = begin
         self._turns = threading.BoundedSemaphore(size)
+        self._closed = False
         self._free: list[Connection] = []  # the last one used first: the others may be let go by whoever is between us
 
     @contextmanager
@@ -322,8 +331,11 @@ class _Kept:
             self._turns.release()
 
     def let_go(self) -> None:
-        while self._free:
-            self._free.pop().close()
+        """Close what is free now, and the rest as it comes back."""
+        self._closed = True
+        with suppress(IndexError):
+            while True:
+                self._free.pop().close()
 
     def _begun(self, organisation: str | None) -> Connection:
         """A server that was restarted is found again here: nothing was done yet, so connections that turn out to be dead are
@@ -364,8 +376,9 @@ class _Kept:
             except DBAPIError:
                 pass  # it is closed below, and whatever was open in it is undone
             else:
-                self._free.append(connection)
-                return
+                if not self._closed:
+                    self._free.append(connection)
+                    return
         connection.close()
 
 
@@ -376,8 +389,8 @@ def speak_for(connection: Connection, organisation: str) -> None:
 
 
 def speaking_for(organisation: str) -> str:
-    """The statement of `speak_for`, for who sends it himself."""
-    return f"SET LOCAL {_OF} = {_quoted(organisation)}"
+    """The statement of `speak_for`, for who sends it himself: what was named for the one before is forgotten, too."""
+    return f"SELECT set_config('{_OF}', {_quoted(organisation)}, true), set_config('{_NAMED}', '', true)"
 
 
 def naming(connection: Connection, *names: str) -> None:
@@ -385,6 +398,8 @@ def naming(connection: Connection, *names: str) -> None:
     `key@organisation` or by the human being he shares an account with, a bureau by its key, a token or a session by its
     hash.
     """
+    if any(_BETWEEN in name for name in names):
+        raise _not_taken()
     if connection.dialect.name != "sqlite":
         statements.say(connection, f"SET LOCAL {_NAMED} = {_quoted(_BETWEEN.join(names))}")
 
@@ -432,6 +447,7 @@ def is_passing(error: BaseException) -> bool:
 
 #: SQLSTATEs, and parts of what SQLite, the drivers and the system say → in words; the first that fits
 _WHY: Mapping[str, Text] = {
+    "40P01": Text("与他人的操作一再互相等待", "it and others' waited for each other again and again"),
     "53100": Text("数据库服务器的磁盘已满", "the disk of the database server is full"),
     "57014": Text("数据库用时过长，已中止", "the database took too long and gave up"),
     "55P03": Text("所需数据正被占用", "what it needs is being used by somebody else"),
@@ -465,6 +481,11 @@ def _one_after_another(error: BaseException | None) -> Iterator[str]:
         told = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
         yield f"{getattr(told, 'sqlstate', None) or ''} {told}"
         error = error.__cause__ or error.__context__
+
+
+def busy_with(error: BaseException) -> Busy:
+    """What there is to say of a fault that says nothing about what was asked: it may be asked again."""
+    return _busy(error)
 
 
 def _busy(error: BaseException, *, committing: bool = False) -> Busy:
@@ -559,7 +580,7 @@ def _server_engine(url: URL, role: str | None = None) -> Engine:
     def after_what_was_put_off(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
         statements.flush(connection)
         if not statement.startswith("SELECT"):
-            statements.note_written(connection)
+            statements.note_sent(connection)
 
     return engine
 

@@ -21,7 +21,7 @@ from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
 
 from psycopg import RawCursor
 from sqlalchemy import Connection, Delete, Dialect, Insert, Select, Update, bindparam
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 T = TypeVar("T")
 
@@ -114,7 +114,7 @@ class Statement:
         """
         if _puts_off(connection):
             note_written(connection)
-            sent = [_Sent(*one, check, self._table) for one in self._of_rows(connection, rows)]
+            sent = [_Sent(*one, check, self._table) for one in self._of_rows(connection, rows, check)]
             connection.info.setdefault(_PUT_OFF, []).extend(sent)
             return
         made = self.made(connection)
@@ -125,9 +125,12 @@ class Statement:
         if check is not None:
             check(changed)
 
-    def _of_rows(self, connection: Connection, rows: Sequence[Values]) -> Iterator[tuple[str, list[Any]]]:
+    def _of_rows(
+        self, connection: Connection, rows: Sequence[Values], check: Check | None = None
+    ) -> Iterator[tuple[str, list[Any]]]:
         """Rows of an insert as one statement; it must not say itself which values it inserts then."""
         if len(rows) == 1 or not isinstance(self._clause, Insert):
+            assert len(rows) == 1 or check is None, "their changes would be told one by one"
             made = self.made(connection)
             for values in rows:
                 yield made.sql, made.parameters(values)
@@ -165,6 +168,7 @@ class Question(Generic[T]):
     before: str | None = None
 
     def ask(self, connection: Connection) -> T:
+        assert self.before is None, "what has to be said before is said by `ask`"
         return self.read(self.statement.all(connection, self.values))
 
 
@@ -211,6 +215,19 @@ def begin_anew(connection: Connection) -> None:
     forget(connection)
     roll_back(connection)
     run(connection, connection.info[_BEGUN])
+
+
+_IN_TRANSACTION = 2  # of libpq: neither idle nor broken off
+
+
+def commit(connection: Connection) -> None:
+    """Raises OperationalError where there is nothing left to commit: a server answers COMMIT with ROLLBACK, and no error,
+    once a statement failed.
+    """
+    driver: Any = connection.connection.dbapi_connection
+    if _puts_off(connection) and not connection.invalidated and driver.info.transaction_status != _IN_TRANSACTION:
+        raise OperationalError("COMMIT", None, RuntimeError("the transaction was broken off before"))
+    _driven(connection, "execute", "COMMIT")
 
 
 def roll_back(connection: Connection) -> None:
@@ -295,8 +312,14 @@ def back_to(connection: Connection, stood: Standing) -> bool:
         return True
     if not _puts_off(connection) or stands.journeys != stood.journeys:
         return False
-    del connection.info[_PUT_OFF][stood.put_off :]
+    del connection.info.get(_PUT_OFF, [])[stood.put_off :]
     return True
+
+
+def note_sent(connection: Connection) -> None:
+    """Something was written by another way than this one, at once."""
+    note_written(connection)
+    connection.info[_JOURNEYS] = connection.info.get(_JOURNEYS, 0) + 1
 
 
 def note_written(connection: Connection) -> None:
@@ -319,6 +342,7 @@ def _fetched(connection: Connection, sql: str, parameters: Sequence[Any]) -> Any
 
 def _journey(connection: Connection, sent: Sequence[_Sent]) -> list[Any]:
     """What was put off and then these, there and back at once; gives the cursors of these."""
+    _must_live(connection)
     connection.info[_JOURNEYS] = connection.info.get(_JOURNEYS, 0) + 1
     before = _as_few([*connection.info.pop(_PUT_OFF, ())])
     together = [*before, *([one] for one in sent)]
@@ -389,11 +413,19 @@ def _executed(driver: Any, one: _Sent) -> Any:
 
 def _driven(connection: Connection, how: str, sql: str, parameters: Sequence[Any] | None = None) -> Any:
     """Through the driver's connection itself."""
+    _must_live(connection)
     run = getattr(connection.connection.dbapi_connection, how)
     try:
         return run(sql) if parameters is None else run(sql, parameters)
     except connection.dialect.loaded_dbapi.Error as error:
         _raise_as_sqlalchemy_would(connection, error, sql)
+
+
+def _must_live(connection: Connection) -> None:
+    """A lost connection would be replaced by a new one, in no transaction and behind no wall."""
+    if connection.invalidated:
+        gone = RuntimeError("the connection is gone, and its transaction with it")
+        raise OperationalError("", None, gone, connection_invalidated=True)
 
 
 def _raise_as_sqlalchemy_would(connection: Connection, error: Exception, sql: str) -> NoReturn:

@@ -149,7 +149,7 @@ def _watched() -> Iterator[tuple[list[str], list[Write]]]:
     def one_by_one(sent: Sequence[Any]) -> list[list[Any]]:
         return [[one] for one in sent]  # raw writes rows, and does not know how we send them together
 
-    def row_by_row(statement: statements.Statement, connection: Any, rows: Sequence[Any]) -> Iterator[Any]:
+    def row_by_row(statement: statements.Statement, connection: Any, rows: Sequence[Any], _: Any) -> Iterator[Any]:
         made = statement.made(connection)
         return ((made.sql, made.parameters(values)) for values in rows)
 

@@ -9,15 +9,17 @@ from typing import Any
 
 import pytest
 from psycopg.errors import DeadlockDetected
+from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from engine.commands import Asked, FireTrigger, OpenCase
+from engine.actor import system
+from engine.commands import Asked, FireTrigger, OpenCase, OpenPeriod
 from engine.errors import NotPossibleNow, StaleCase
 from engine.handle import Done, Outcome, Refused, handle
 from engine.store import cases, refusals
 from engine.store.tables import CaseRow
 from tests.databases import Kind
-from tests.engine.fakes import HERE, WITH_ERRANDS, School, a_school
+from tests.engine.fakes import HERE, THERE, WITH_ERRANDS, School, a_school, local
 
 MANY = 8
 ERRAND = OpenCase("errand", {"title": "取快递", "department": "HQC"})
@@ -126,3 +128,54 @@ def test_a_group_that_met_another_is_tried_again_as_a_whole(school: School, monk
     outcomes = school.handle(*(school.asked("bob", FireTrigger(number, "run", {})) for number in numbers))
     assert [type(outcome) for outcome in outcomes] == [Done, Done]
     assert not met
+
+
+# --- one that cannot be taken with the others ---------------------------------------------------------------------------
+
+
+def test_a_number_no_database_takes_is_unknown_and_spoils_nobody_elses_command(school: School) -> None:
+    number = school.errand()
+    good = school.asked("bob", FireTrigger(number, "run", {}))
+    bad = school.asked("bob", FireTrigger("BG-2019-0001\0", "run", {}))
+    outcomes = school.handle(bad, good, bad)
+    assert [type(outcome) for outcome in outcomes] == [Refused, Done, Refused]
+    assert [o.refusal.code for o in outcomes if isinstance(o, Refused)] == ["unknown_case", "unknown_case"]
+
+
+def test_a_case_that_cannot_be_read_fails_alone(school: School) -> None:
+    broken, *others = [school.errand() for _ in range(4)]
+    spoil(school, "UPDATE case_record SET body = '{}' WHERE number = :number", number=broken)
+    ticked = school.at("2019-12-04 08:00").tick()
+    assert ticked.reminded == len(others)
+    assert [getattr(asked.command, "case", None) for asked, _ in ticked.failed] == [broken]
+
+
+def test_the_cases_of_a_school_whose_calendar_cannot_be_read_fail_alone(school: School) -> None:
+    here = school.errand()
+    school.do(school.actor("alice", THERE), OpenCase("errand", {"title": "取快递"}))
+    spoil(school, "UPDATE calendar SET body = '{}' WHERE organisation = :organisation", organisation=THERE)
+    ticked = school.at("2019-12-04 08:00").tick()
+    assert (ticked.reminded, len(ticked.failed)) == (1, 1)
+    assert len(school.reminders(here)) == 1
+
+
+def spoil(school: School, statement: str, **values: str) -> None:
+    """As nothing of ours would leave it."""
+    with school.engine.database.write_across() as connection:
+        connection.execute(text(statement), values)
+
+
+def test_two_groups_that_open_the_same_periods_in_opposite_order_open_each_once(school: School) -> None:
+    scopes = ["HQC", "JWC", "DZB"]
+    for scope in scopes:
+        school.owe("daily_round", scope, "2019-12-02")
+    school.at("2019-12-03 08:00")
+    opened = [
+        OpenPeriod("daily_round", "round", scope, f"2019-12-0{day}", local(f"2019-12-0{day} 00:00"), local(f"2019-12-0{day} 23:59:59"))
+        for scope in scopes for day in (2, 3)
+    ]  # fmt: skip
+    asked = [Asked(system(HERE), command) for command in opened]
+    outcomes = at_once(school, [asked, asked[::-1]] * 4)
+    done = [one for group in outcomes for one in group if isinstance(one, Done)]
+    assert len(done) == len(opened)
+    assert len(school.periods()) == len(opened)

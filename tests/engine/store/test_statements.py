@@ -1,0 +1,123 @@
+"""Prebuilt statements on the driver itself: put off, sent together, taken back; and what a broken transaction comes to."""
+
+import pytest
+from sqlalchemy import bindparam, delete, insert, select, text, update
+from sqlalchemy.exc import OperationalError
+
+from engine.errors import Busy
+from engine.store import statements
+from engine.store.database import naming, speak_for, table_of
+from engine.store.statements import Statement, back_to, flush, standing
+from engine.store.tables import PersonRow, SeriesRow
+from tests.databases import on_postgresql
+from tests.engine.fakes import HERE, THERE, School
+
+TABLE = table_of(SeriesRow)
+ADD = Statement(insert(TABLE))
+MOVE = Statement(update(TABLE).where(TABLE.c.prefix == bindparam("of_prefix")).values(last=bindparam("to")))
+LAST = Statement(select(TABLE.c.prefix, TABLE.c.last).where(TABLE.c.year == 1999).order_by(TABLE.c.prefix))
+
+
+def row(prefix: str, last: int = 0) -> dict[str, object]:
+    return {"organisation": HERE, "prefix": prefix, "year": 1999, "last": last}
+
+
+def test_what_was_put_off_is_there_for_whoever_asks_next_by_whatever_way(school: School) -> None:
+    with school.engine.database.write(HERE) as connection:
+        ADD.put(connection, row("A"), row("B"), row("C"))
+        assert [tuple(found) for found in LAST.all(connection, {})] == [("A", 0), ("B", 0), ("C", 0)]
+        MOVE.put(connection, {"of_prefix": "A", "to": 7})
+        found = connection.execute(select(TABLE.c.last).where(TABLE.c.prefix == "A", TABLE.c.year == 1999))
+        assert found.scalar_one() == 7
+        MOVE.put(connection, {"of_prefix": "B", "to": 8})
+    with school.engine.database.read(HERE) as connection:
+        assert [found.last for found in LAST.all(connection, {})] == [7, 8, 0]
+
+
+def test_a_check_is_told_how_many_rows_were_changed_and_what_it_raises_undoes_it_all(school: School) -> None:
+    told: list[int] = []
+
+    def must_be_one(changed: int) -> None:
+        told.append(changed)
+        if changed != 1:
+            raise LookupError("no such series")
+
+    with school.engine.database.write(HERE) as connection:
+        ADD.put(connection, row("A"))
+        MOVE.put(connection, {"of_prefix": "A", "to": 7}, check=must_be_one)
+
+    def write_both() -> None:
+        with school.engine.database.write(HERE) as connection:
+            MOVE.put(connection, {"of_prefix": "A", "to": 9})
+            MOVE.put(connection, {"of_prefix": "Z", "to": 9}, check=must_be_one)
+
+    with pytest.raises(LookupError):
+        write_both()
+    assert told == [1, 0]
+    with school.engine.database.read(HERE) as connection:
+        assert [found.last for found in LAST.all(connection, {})] == [7]
+
+
+@pytest.mark.parametrize("sent", [False, True], ids=["put off", "sent"])
+def test_what_was_written_in_a_hurry_is_taken_back_or_said_not_to_be(school: School, sent: bool) -> None:
+    with school.engine.database.write(HERE) as connection:
+        ADD.put(connection, row("A"))
+        stood = standing(connection)
+        assert back_to(connection, stood)
+        ADD.put(connection, row("B"))
+        if sent:
+            flush(connection)
+        taken_back = back_to(connection, stood)
+        assert taken_back is (school.engine.database.on_server and not sent)
+        assert len(LAST.all(connection, {})) == (1 if taken_back else 2)
+
+
+def test_what_another_way_wrote_is_not_taken_back_unseen(school: School) -> None:
+    with school.engine.database.write(HERE) as connection:
+        ADD.put(connection, row("A"))
+        flush(connection)
+        stood = standing(connection)
+        connection.execute(update(TABLE).where(TABLE.c.prefix == "A", TABLE.c.year == 1999).values(last=5))
+        ADD.put(connection, row("B"))
+        assert not back_to(connection, stood)
+
+
+@on_postgresql
+def test_nothing_is_acknowledged_of_a_transaction_that_broke_off(school: School) -> None:
+    """A server answers COMMIT with ROLLBACK then, and tells no error."""
+
+    def break_off() -> None:
+        with school.engine.database.write(HERE) as connection:
+            ADD.put(connection, row("A"))
+            with pytest.raises(Exception, match="no_such_table"):
+                connection.exec_driver_sql("DELETE FROM no_such_table")
+
+    with pytest.raises(Busy):
+        break_off()
+
+
+@on_postgresql
+def test_a_lost_connection_is_not_replaced_in_the_middle_of_a_transaction(school: School) -> None:
+    def go_on_without() -> None:
+        with school.engine.database.write(HERE) as connection:
+            end = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+            with school.engine.database.own() as owner:
+                owner.execute(text("SELECT pg_terminate_backend(:end)"), {"end": end})
+            with pytest.raises(OperationalError):
+                LAST.all(connection, {})
+            LAST.all(connection, {})
+
+    with pytest.raises(Busy, match="cannot be reached"):
+        go_on_without()
+
+
+@on_postgresql
+def test_whom_was_named_for_one_organisation_is_not_shown_to_the_next(school: School) -> None:
+    table = table_of(PersonRow)
+    with school.engine.database.write(HERE) as connection:
+        naming(connection, f"mallory@{THERE}")
+        assert THERE in set(connection.execute(select(table.c.organisation)).scalars())
+        speak_for(connection, "a third school")
+        assert connection.execute(select(table.c.organisation)).scalars().all() == []
+        connection.execute(delete(table))
+        assert statements.standing(connection).journeys > 0
