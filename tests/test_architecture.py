@@ -191,6 +191,6 @@ def test_nobody_goes_across_but_those_who_have_a_reason() -> None:
         str(file.relative_to(ROOT))
         for package in PACKAGES
         for file in (ROOT / package).rglob("*.py")
-        if re.search(r"\.(read_across|write_across|own)\(", file.read_text(encoding="utf-8"))
-    }
+        if re.search(r"\.(read_across|write_across|own|read_shape)\(", file.read_text(encoding="utf-8"))
+    } - {"engine/store/database.py"}  # where the doors are
     assert found == ACROSS

@@ -719,7 +719,7 @@ Promises.TestCase.settings = settings(
     derandomize=not LONG and "CI" in os.environ,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
-PromisesOnPostgreSQL.TestCase.settings = settings(Promises.TestCase.settings, max_examples=400 if LONG else 20)
+PromisesOnPostgreSQL.TestCase.settings = settings(Promises.TestCase.settings, max_examples=400 if LONG else 10)
 
 
 TestPromises = pytest.mark.slow(Promises.TestCase)

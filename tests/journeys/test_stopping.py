@@ -169,7 +169,7 @@ def answered(connection: socket.socket) -> bytes:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind, workers", [("sqlite", 1), ("postgresql", 1), ("postgresql", 2)], scope="session")
+@pytest.mark.parametrize("kind, workers", [("sqlite", 1), ("postgresql", 2)], scope="session")
 def test_a_request_that_is_under_way_is_answered_and_no_other_is_taken(
     workers: int, tmp_path: Path, database: Database, school: School
 ) -> None:
