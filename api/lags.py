@@ -72,8 +72,7 @@ def of_periods(connection: Connection, catalog: Catalog, now: datetime) -> timed
         calendar = known[owed.organisation]
         if calendar is None:
             continue
-        today = calendar.local_date(now)
-        until = min(today, owed.last_day) if owed.last_day else today
+        until = owed.through(calendar.local_date(now))
         for period in _one_after_another(cycle, calendar, owed.unopened_after, until):
             if now - period.opens_at <= late:
                 break  # it began no earlier than one that is late already, and what follows begins later still

@@ -249,7 +249,7 @@ class _OfTheDatabase(Collector):
                     late: timedelta | None = ask()
                 except (Busy, SQLAlchemyError):
                     raise
-                except Exception:
+                except Exception:  # whatever a calendar that cannot be read raises; the log has it
                     log.exception("period_lag_not_known")
                     late = None
                 self._periods = late, at
@@ -283,4 +283,4 @@ def shared_by_processes() -> Iterator[Path]:
 
 def forget_process(folder: Path, process: int) -> None:
     """A process that died holds no queue any more. What it counted stays: counters only rise."""
-    mark_process_dead(process, str(folder))  # type: ignore[no-untyped-call]  # the same
+    mark_process_dead(process, str(folder))  # type: ignore[no-untyped-call]  # of the part that ships no types, as above

@@ -153,7 +153,7 @@ def _leave_in_time(runtime: Runtime) -> None:
 
     def wait_and_leave() -> None:
         runtime.stopping.wait()
-        time.sleep(runtime.settings.stop_seconds)
+        time.sleep(runtime.settings.stop_seconds)  # the time there is; whoever is through before ends us with him
         log.warning("left_before_everything_was_finished", seconds=runtime.settings.stop_seconds)
         sys.stdout.flush()
         sys.stderr.flush()

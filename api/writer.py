@@ -19,7 +19,6 @@ from engine.errors import Busy, Text
 from engine.handle import Engine, Failed, Outcome, handle
 from engine.pace import Pace
 
-# Nobody is kept waiting for company: while one group commits, the next one gathers by itself.
 ANSWER_SECONDS = 30.0  # longer than any group takes; a caller that waits longer is told to come again
 
 _ASKED = Text("办理请求", "Carry out the request")
@@ -176,6 +175,7 @@ class Writer:
 
     def _gather(self, group: list[_Waiting]) -> bool:
         """What waits now, at most a group's worth and a lane's share; blocks for the first. False when told to stop."""
+        # nobody is kept waiting for company: while one group commits, the next one gathers by itself
         item = self._waiting.get()
         share = min(self._pace.size, self._waiting.qsize() // len(self._lanes) + 1)
         while item is not None:

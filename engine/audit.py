@@ -59,12 +59,12 @@ def _is_written_alike(value: object) -> bool:
     if kind is str or kind is bool or value is None:
         return True
     if kind is int:
-        return -_LARGEST <= value <= _LARGEST  # type: ignore[operator]
+        return -_LARGEST <= value <= _LARGEST  # type: ignore[operator]  # `kind` says it, which mypy does not follow
     if kind is list:
-        return all(map(_is_written_alike, value))  # type: ignore[call-overload]
+        return all(map(_is_written_alike, value))  # type: ignore[call-overload]  # as above
     if kind is dict:
-        keys = all(type(key) is str and key.isascii() for key in value)  # type: ignore[attr-defined]
-        return keys and all(map(_is_written_alike, value.values()))  # type: ignore[attr-defined]
+        keys = all(type(key) is str and key.isascii() for key in value)  # type: ignore[attr-defined]  # as above
+        return keys and all(map(_is_written_alike, value.values()))  # type: ignore[attr-defined]  # as above
     return False
 
 

@@ -159,7 +159,7 @@ def handle(engine: Engine, group: Sequence[Asked]) -> list[Outcome]:
             return _together(engine, group, careful=careful)
         except Busy:
             raise  # a commit that broke may have happened
-        except Exception:  # noqa: BLE001, S112  # of any kind: the next way tells whose it is
+        except Exception:  # noqa: BLE001, S112  # of any kind: the next way tells it, and whose it is
             continue
     return [_or_failed(engine, asked) for asked in group]
 

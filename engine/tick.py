@@ -130,9 +130,7 @@ class _Look:
         if calendar is None or owed.cycle not in self._rules:
             return
         workflow, rule = self._rules[owed.cycle]
-        after, until = owed.unopened_after, calendar.local_date(self._now)
-        if owed.last_day is not None:
-            until = min(until, owed.last_day)
+        after, until = owed.unopened_after, owed.through(calendar.local_date(self._now))
         if after >= until or isinstance(rule.cycle.every, OnEvent):
             return
         place = owed.cycle, id(calendar), after, until

@@ -126,19 +126,10 @@ def _columns(case: Case, awaits: Iterable[str]) -> dict[str, Any]:
     }
 
 
-def draw_number(connection: Connection, organisation: str, prefix: str, year: int) -> str:
-    """The next number of a series, `YH-2020-0012`. Undone with the transaction, so a series has no gaps."""
-    key = {"organisation": organisation, "prefix": prefix, "year": year}
-    [drawn] = _DRAW.all(connection, key)
-    return _number(prefix, year, drawn.last)
-
-
-def _number(prefix: str, year: int, last: int) -> str:
-    return f"{prefix}-{year}-{last:04d}"
-
-
 class Numbers:
-    """The numbers one group draws: each series is asked for once, which locks it, and counted on from there."""
+    """The numbers one group draws: each series is asked for once, which locks it, and counted on from there. Undone with the
+    transaction, so a series has no gaps.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -146,7 +137,7 @@ class Numbers:
         self._marked: dict[tuple[str, str, int], int] = {}
 
     def draw(self, organisation: str, prefix: str, year: int) -> str:
-        """The next number of a series, as `draw_number`."""
+        """The next number of a series, `YH-2020-0012`."""
         series = organisation, prefix, year
         if series not in self._last:
             key = {"organisation": organisation, "prefix": prefix, "year": year}
@@ -156,7 +147,7 @@ class Numbers:
             self._last[series] += 1
             here = {"of_organisation": organisation, "of_prefix": prefix, "of_year": year}
             _COUNT_ON.put(self._connection, {**here, "last": self._last[series]})
-        return _number(prefix, year, self._last[series])
+        return f"{prefix}-{year}-{self._last[series]:04d}"
 
     def lock(self, series: Iterable[tuple[str, str, int]]) -> None:
         """Lock these, (organisation, prefix, year), in one order for everybody. On a server: elsewhere nobody else draws."""

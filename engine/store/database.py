@@ -442,7 +442,7 @@ def is_passing(error: BaseException) -> bool:
         error
     ):  # of which the server says that one is *blocked* by the other; who began it begins anew at once
         return False
-    return is_lost(error) or (isinstance(error, OperationalError) and why(error) is not _NOT_TAKEN)
+    return is_lost(error) or (isinstance(error, OperationalError) and why(error) is not _NOT_WRITTEN)
 
 
 #: SQLSTATEs, and parts of what SQLite, the drivers and the system say → in words; the first that fits
@@ -467,13 +467,13 @@ _WHY: Mapping[str, Text] = {
     ),
     "connection": Text("数据库连接不上", "the database cannot be reached"),
 }
-_NOT_TAKEN = Text("数据没有写成", "it could not be written")
+_NOT_WRITTEN = Text("数据没有写成", "it could not be written")
 
 
 def why(error: BaseException) -> Text:
     """What the system said in English, often naming paths, in words of ours."""
     said = " ".join(_one_after_another(error))
-    return next((text for sign, text in _WHY.items() if sign in said), _NOT_TAKEN)
+    return next((text for sign, text in _WHY.items() if sign in said), _NOT_WRITTEN)
 
 
 def _one_after_another(error: BaseException | None) -> Iterator[str]:

@@ -36,6 +36,10 @@ class Obligation:
         before = self.first_day - timedelta(days=1)
         return max(self.opened_through, before) if self.opened_through else before
 
+    def through(self, today: date) -> date:
+        """The last day whose periods may have to be opened by then."""
+        return min(today, self.last_day) if self.last_day else today
+
 
 @dataclass(frozen=True, slots=True)
 class PeriodRecord:

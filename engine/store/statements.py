@@ -71,7 +71,7 @@ class _Made(NamedTuple):
         ]
 
 
-class _Sent(NamedTuple):
+class _ToSend(NamedTuple):
     """table    the one it writes to, where it may be sent as part of another statement"""
 
     sql: str
@@ -99,14 +99,6 @@ class Statement:
         rows = self.all(connection, values)
         return rows[0] if rows else None
 
-    def change(self, connection: Connection, values: Values) -> int:
-        """Write at once; gives how many rows it changed."""
-        note_written(connection)
-        made = self.made(connection)
-        if _puts_off(connection):
-            return int(_journey(connection, [_Sent(made.sql, made.parameters(values))])[0].rowcount)
-        return int(_driven(connection, "execute", made.sql, made.parameters(values)).rowcount)
-
     def put(self, connection: Connection, *rows: Values, check: Check | None = None) -> None:
         """Write these rows, on a server not before something has to be known.
 
@@ -114,7 +106,7 @@ class Statement:
         """
         if _puts_off(connection):
             note_written(connection)
-            sent = [_Sent(*one, check, self._table) for one in self._of_rows(connection, rows, check)]
+            sent = [_ToSend(*one, check, self._table) for one in self._of_rows(connection, rows, check)]
             connection.info.setdefault(_PUT_OFF, []).extend(sent)
             return
         made = self.made(connection)
@@ -176,14 +168,14 @@ def ask(connection: Connection, questions: Sequence[Question[Any]]) -> list[Any]
     """The answers to all of them, in their order; on a server for one journey."""
     if not _puts_off(connection):
         return [question.ask(connection) for question in questions]
-    sent: list[_Sent] = []
+    sent: list[_ToSend] = []
     at: list[int] = []
     for question in questions:
         if question.before is not None:
-            sent.append(_Sent(question.before, None))
+            sent.append(_ToSend(question.before, None))
         made = question.statement.made(connection)
         at.append(len(sent))
-        sent.append(_Sent(made.sql, made.parameters(question.values)))
+        sent.append(_ToSend(made.sql, made.parameters(question.values)))
     cursors = _journey(connection, sent)
     return [
         question.read(question.statement.made(connection).rows(cursors[n].fetchall()))
@@ -194,7 +186,7 @@ def ask(connection: Connection, questions: Sequence[Question[Any]]) -> list[Any]
 def say(connection: Connection, sql: str) -> None:
     """Put a plain statement off that gives nothing back, such as SET LOCAL; in a file it is said at once."""
     if _puts_off(connection):
-        connection.info.setdefault(_PUT_OFF, []).append(_Sent(sql, None))
+        connection.info.setdefault(_PUT_OFF, []).append(_ToSend(sql, None))
     else:
         _driven(connection, "execute", sql)
 
@@ -224,6 +216,7 @@ def commit(connection: Connection) -> None:
     """Raises OperationalError where there is nothing left to commit: a server answers COMMIT with ROLLBACK, and no error,
     once a statement failed.
     """
+    assert not connection.info.get(_PUT_OFF), "who commits has sent what was put off: `flush_all`"
     driver: Any = connection.connection.dbapi_connection
     if _puts_off(connection) and not connection.invalidated and driver.info.transaction_status != _IN_TRANSACTION:
         raise OperationalError("COMMIT", None, RuntimeError("the transaction was broken off before"))
@@ -246,7 +239,7 @@ def flush(connection: Connection) -> None:
 
 def flush_all(connection: Connection) -> None:
     """As `flush`, for who is about to commit: marks need not be released any more."""
-    put_off: list[_Sent] = connection.info.get(_PUT_OFF, [])
+    put_off: list[_ToSend] = connection.info.get(_PUT_OFF, [])
     while put_off and put_off[-1].sql == _RELEASE:
         put_off.pop()
     flush(connection)
@@ -271,7 +264,7 @@ def mark(connection: Connection) -> None:
 
 def undo_to_mark(connection: Connection) -> None:
     """As if nothing had been written since `mark`."""
-    put_off: list[_Sent] = connection.info.get(_PUT_OFF, [])
+    put_off: list[_ToSend] = connection.info.get(_PUT_OFF, [])
     for n in reversed(range(len(put_off))):
         if put_off[n].sql == _MARK:  # nothing since was sent, nor the mark
             del put_off[n:]
@@ -336,11 +329,11 @@ def _puts_off(connection: Connection) -> bool:
 
 def _fetched(connection: Connection, sql: str, parameters: Sequence[Any]) -> Any:
     if _puts_off(connection):
-        return _journey(connection, [_Sent(sql, parameters)])[0].fetchall()
+        return _journey(connection, [_ToSend(sql, parameters)])[0].fetchall()
     return _driven(connection, "execute", sql, parameters).fetchall()
 
 
-def _journey(connection: Connection, sent: Sequence[_Sent]) -> list[Any]:
+def _journey(connection: Connection, sent: Sequence[_ToSend]) -> list[Any]:
     """What was put off and then these, there and back at once; gives the cursors of these."""
     _must_live(connection)
     connection.info[_JOURNEYS] = connection.info.get(_JOURNEYS, 0) + 1
@@ -363,11 +356,11 @@ def _journey(connection: Connection, sent: Sequence[_Sent]) -> list[Any]:
     return cursors[len(before) :]
 
 
-def _as_few(sent: Sequence[_Sent]) -> list[list[_Sent]]:
+def _as_few(sent: Sequence[_ToSend]) -> list[list[_ToSend]]:
     """The same in their order, those next to each other together that write to different tables: it makes no difference to
     any of them whether the others went before.
     """
-    several: list[list[_Sent]] = []
+    several: list[list[_ToSend]] = []
     tables: set[str] = set()
     for one in sent:
         if one.table is None or one.table in tables or not several or several[-1][0].table is None:
@@ -380,33 +373,33 @@ def _as_few(sent: Sequence[_Sent]) -> list[list[_Sent]]:
     return several
 
 
-def _as_one(several: Sequence[_Sent]) -> _Sent:
+def _as_one(several: Sequence[_ToSend]) -> _ToSend:
     """One statement that writes it all and tells how many rows those changed that want it checked."""
     if len(several) == 1:
         return several[0]
     sql = _joined(
         tuple((one.sql, len(one.parameters or ())) for one in several), tuple(one.check is not None for one in several)
     )
-    return _Sent(sql, [value for one in several for value in one.parameters or ()])
+    return _ToSend(sql, [value for one in several for value in one.parameters or ()])
 
 
 _NUMBER = re.compile(r"\$(\d+)")
 
 
-@lru_cache(maxsize=256)  # of some twenty there are
+@lru_cache(maxsize=256)  # of some dozens there are: what commands write together, and how many rows of it
 def _joined(statements: tuple[tuple[str, int], ...], counted: tuple[bool, ...]) -> str:
     """The statements, each with how many parameters it has, as parts of one: their parameters are numbered on."""
     written, before = [], 0
     for n, ((sql, parameters), count) in enumerate(zip(statements, counted, strict=True)):
-        numbered = _NUMBER.sub(lambda found, before=before: f"${int(found[1]) + before}", sql)  # type: ignore[misc]
+        numbered = _NUMBER.sub(lambda found, before=before: f"${int(found[1]) + before}", sql)  # type: ignore[misc]  # a lambda's default has no type
         written.append(f"w{n} AS ({numbered} RETURNING 1)" if count else f"w{n} AS ({numbered})")
         before += parameters
     parts = ", ".join(written)
-    counts = ", ".join(f"(SELECT count(*) FROM w{n})" for n, count in enumerate(counted) if count)  # noqa: S608  # ours
+    counts = ", ".join(f"(SELECT count(*) FROM w{n})" for n, count in enumerate(counted) if count)  # noqa: S608  # every word of it is ours; values are parameters
     return f"WITH {parts} SELECT {counts or '1'}"
 
 
-def _executed(driver: Any, one: _Sent) -> Any:
+def _executed(driver: Any, one: _ToSend) -> Any:
     cursor = RawCursor(driver)
     return cursor.execute(one.sql) if one.parameters is None else cursor.execute(one.sql, one.parameters, prepare=True)
 

@@ -26,7 +26,7 @@ def test_writing_over_a_case_that_moved_on_is_a_defect_and_not_a_loss(school: Sc
 def test_numbers_are_drawn_by_series_and_year_and_school(school: School) -> None:
     with school.engine.database.write_across() as connection:
         drawn = [
-            cases.draw_number(connection, organisation, prefix, year)
+            cases.Numbers(connection).draw(organisation, prefix, year)
             for organisation, prefix, year in (
                 (HERE, "X", 2020), (HERE, "X", 2020), (HERE, "X", 2021), (HERE, "Y", 2020), (THERE, "X", 2020),
             )
@@ -37,16 +37,16 @@ def test_numbers_are_drawn_by_series_and_year_and_school(school: School) -> None
 def test_a_number_drawn_in_vain_is_drawn_again(school: School) -> None:
     with school.engine.database.write_across() as connection:
         savepoint = connection.begin_nested()
-        cases.draw_number(connection, HERE, "X", 2020)
+        cases.Numbers(connection).draw(HERE, "X", 2020)
         savepoint.rollback()
-        assert cases.draw_number(connection, HERE, "X", 2020) == "X-2020-0001"
+        assert cases.Numbers(connection).draw(HERE, "X", 2020) == "X-2020-0001"
 
 
 def test_the_series_goes_on_past_four_digits(school: School) -> None:
     with school.engine.database.write_across() as connection:
-        cases.draw_number(connection, HERE, "X", 2020)
+        cases.Numbers(connection).draw(HERE, "X", 2020)
         connection.execute(text("UPDATE series SET last = 9999 WHERE prefix = 'X'"))
-        assert cases.draw_number(connection, HERE, "X", 2020) == "X-2020-10000"
+        assert cases.Numbers(connection).draw(HERE, "X", 2020) == "X-2020-10000"
 
 
 def test_cases_alike_are_those_closed_lately_at_the_same_place_the_last_one_first(school: School) -> None:

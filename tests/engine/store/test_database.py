@@ -72,7 +72,7 @@ def test_writers_of_one_process_take_turns(school: School) -> None:
     def draw() -> None:
         for _ in range(20):
             with school.engine.database.write_across() as connection:
-                cases.draw_number(connection, HERE, "X", 2020)
+                cases.Numbers(connection).draw(HERE, "X", 2020)
 
     threads = [threading.Thread(target=draw) for _ in range(4)]
     for thread in threads:
@@ -80,7 +80,7 @@ def test_writers_of_one_process_take_turns(school: School) -> None:
     for thread in threads:
         thread.join()
     with school.engine.database.write_across() as connection:
-        assert cases.draw_number(connection, HERE, "X", 2020) == "X-2020-0081", "no update was lost"
+        assert cases.Numbers(connection).draw(HERE, "X", 2020) == "X-2020-0081", "no update was lost"
 
 
 def test_whoever_waits_longest_for_his_turn_is_next() -> None:
