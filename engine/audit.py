@@ -11,9 +11,9 @@ import hmac
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from json.encoder import encode_basestring
 from typing import Any, NoReturn
 
+import orjson
 import rfc8785
 
 from engine.events import FORMAT
@@ -31,41 +31,42 @@ def canonical(value: object) -> bytes:
     Raises    TypeError for anything else, floats too: a reader in another language may write their last digit otherwise;
               ValueError for a number too large or text that is not Unicode
     """
-    kind = type(value)
-    if kind is str:
-        return encode_basestring(value).encode()  # type: ignore[arg-type]  # looked at the line before
-    if value is None:
-        return b"null"
-    if kind is bool:
-        return b"true" if value else b"false"
-    if kind in _EMPTY and not value:
-        return _EMPTY[kind]
     if _is_written_alike(value):
-        return _WRITE(value).encode()
+        try:
+            return orjson.dumps(value, option=_SORTED)
+        except TypeError:  # half a character: told below
+            pass
     _refuse_what_json_blurs(value, "value")
     written: bytes = rfc8785.dumps(value)  # type: ignore[arg-type]  # checked the line before
     return written
 
 
-#: the standard library's writer, which is written in C and ten times as fast; for all but the rare it writes what RFC 8785 does
-_WRITE = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode
-_EMPTY: dict[type[object], bytes] = {dict: b"{}", list: b"[]"}
+_SORTED = orjson.OPT_SORT_KEYS  # for all but the rare it writes what RFC 8785 does, a hundred times as fast
 _LARGEST = 2**53 - 1  # RFC 8785 has numbers as JavaScript does
 
 
 def _is_written_alike(value: object) -> bool:
     """Whether both write it with the same bytes: of texts and keys they escape the same, but RFC 8785 sorts keys by UTF-16."""
     kind = type(value)
-    if kind is str or kind is bool or value is None:
+    if kind in _ALIKE:
         return True
     if kind is int:
         return -_LARGEST <= value <= _LARGEST  # type: ignore[operator]  # `kind` says it, which mypy does not follow
     if kind is list:
-        return all(map(_is_written_alike, value))  # type: ignore[call-overload]  # as above
-    if kind is dict:
-        keys = all(type(key) is str and key.isascii() for key in value)  # type: ignore[attr-defined]  # as above
-        return keys and all(map(_is_written_alike, value.values()))  # type: ignore[attr-defined]  # as above
-    return False
+        items: Any = value
+    elif kind is dict:
+        keys: Any = value
+        if not (_TEXT.issuperset(map(type, keys)) and "".join(keys).isascii()):
+            return False
+        items = keys.values()
+    else:
+        return False
+    # most of what there is to write are texts, told at a glance
+    return _ALIKE.issuperset(map(type, items)) or all(map(_is_written_alike, items))
+
+
+_TEXT = frozenset({str})
+_ALIKE = frozenset({str, bool, type(None)})
 
 
 def _refuse_what_json_blurs(value: object, where: str) -> None:

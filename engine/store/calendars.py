@@ -1,9 +1,9 @@
 """An organisation's calendar: versions are added, never changed. The newest one decides new deadlines."""
 
-import json
 from datetime import datetime
 from functools import lru_cache
 
+import orjson
 from sqlalchemy import Connection, Text, bindparam, cast, insert, select
 
 from engine.calendar import Calendar, CalendarFault
@@ -25,7 +25,7 @@ CACHED = 64  # calendars; a bureau's schools mostly share one
 @lru_cache(maxsize=CACHED)
 def _read(body: str) -> Calendar:
     """Read once for each text: a version never changes, and every command asks for it."""
-    return Calendar.from_json(json.loads(body))
+    return Calendar.from_json(orjson.loads(body))
 
 
 def newest(connection: Connection, organisation: str) -> Calendar | None:

@@ -1,11 +1,11 @@
 """Events as they were recorded: append one, read a case's, fold them back into the case. Nothing here changes an event."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, bindparam, func, insert, select
 
 from engine import audit
@@ -48,8 +48,8 @@ def append(connection: Connection, event: Event, previous: str, draw: Callable[[
     2. write the envelope's canonical bytes, hash them
     3. store the bytes and the hash, and the values with their salts beside them
     """
-    entries = _entries(event, draw)
-    envelope = audit.canonical(_envelope(event, previous, entries))
+    entries, commitments = _committed(event, draw)
+    envelope = audit.canonical(_envelope(event, previous, commitments))
     event = replace(event, hash=audit.envelope_hash(envelope))
     row = {
         "organisation": event.organisation,
@@ -71,17 +71,21 @@ def append(connection: Connection, event: Event, previous: str, draw: Callable[[
     return event
 
 
-def _entries(event: Event, draw: Callable[[int], bytes]) -> dict[str, dict[str, Any]]:
+def _committed(event: Event, draw: Callable[[int], bytes]) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """By name, each answer and each change with its salt, and the commitment to it."""
     values = {f"data.{name}": value for name, value in event.data.items()}
     values |= {f"set.{name}": value for name, value in event.changes.items()}
-    salts, width = draw(SALT_BYTES * len(values)).hex(), 2 * SALT_BYTES
-    return {
-        name: {"salt": salts[n * width : (n + 1) * width], "value": value}
-        for n, (name, value) in enumerate(values.items())
-    }
+    salts = draw(SALT_BYTES * len(values))
+    entries, commitments, at = {}, {}, 0
+    for name, value in values.items():
+        salt = salts[at : at + SALT_BYTES]
+        entries[name] = {"salt": salt.hex(), "value": value}
+        commitments[name] = audit.commit(salt, value)
+        at += SALT_BYTES
+    return entries, commitments
 
 
-def _envelope(event: Event, previous: str, entries: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _envelope(event: Event, previous: str, commitments: Mapping[str, str]) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "organisation": event.organisation,
@@ -97,9 +101,7 @@ def _envelope(event: Event, previous: str, entries: Mapping[str, Mapping[str, An
         "on_behalf_of": event.on_behalf_of,
         "policy": event.policy_version,
         "calendar": event.calendar_version,
-        "commitments": {
-            name: audit.commit(bytes.fromhex(entry["salt"]), entry["value"]) for name, entry in entries.items()
-        },
+        "commitments": commitments,
         "previous": previous or audit.genesis(event.organisation, event.case),
     }
 
@@ -161,7 +163,7 @@ def latest_instant(connection: Connection) -> datetime | None:
 
 
 def _event(row: Any) -> Event:
-    envelope = json.loads(row.envelope)
+    envelope = orjson.loads(row.envelope)
     values = {name: entry["value"] for name, entry in row.entries.items()}
     return Event(
         organisation=row.organisation,
