@@ -1,10 +1,10 @@
 """A case as it stands: where it is on its loop, what is known about it, whose move it is, and the clock that runs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from datetime import UTC, datetime
 from operator import attrgetter
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 JSON = Any  # a JSON value: None, bool, int, str, list or dict of these; never a float, whose bytes differ by machine
 
@@ -38,7 +38,9 @@ class CaseClock:
     first: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(
+    frozen=True
+)  # without slots: a command makes a dozen of them, and `changed` copies a dict in a tenth of the time
 class Case:
     """One turn of one loop, after `sequence` events.
 
@@ -86,7 +88,10 @@ class Case:
     facts: Mapping[str, JSON] = field(default_factory=dict)
     counters: Mapping[str, int] = field(default_factory=dict)
     links: tuple[Link, ...] = ()
-    _written: dict[str, JSON] | None = field(default=None, init=False, compare=False, repr=False)
+    # what `to_json` gave; of one that was changed since, what the case it came from was written as, and what is other now
+    _written: ClassVar[Mapping[str, JSON] | None] = None
+    _base: ClassVar[Mapping[str, JSON] | None] = None
+    _touched: ClassVar[frozenset[str]] = frozenset()
 
     @property
     def due_at(self) -> datetime | None:
@@ -100,15 +105,21 @@ class Case:
         return self.acted.get(relation, ())
 
     def changed(self, **values: Any) -> Self:
-        """The same case with these attributes otherwise: `dataclasses.replace` in half its time, as it is asked for a dozen
-        times a command.
+        """The same case with these attributes otherwise, as `dataclasses.replace`. It remembers which they are, so that what
+        did not change is neither written again nor compared. Raises TypeError for what is no attribute.
         """
-        every = list(_ATTRIBUTES(self))
-        for name, value in values.items():
-            every[_PLACES[name]] = value
-        case = type(self)(*every)
-        if values.keys() == {"last_hash"}:  # which is not written with the case
-            object.__setattr__(case, "_written", self._written)
+        if not values.keys() <= _EVERY:
+            raise TypeError(f"a case has no attribute {sorted(values.keys() - _EVERY)}")
+        case = object.__new__(type(self))
+        own = vars(case)
+        own.update(vars(self))
+        own.update(values)
+        touched = values.keys() - _NOT_WRITTEN
+        if touched:
+            if self._written is not None:
+                own.update(_written=None, _base=self._written, _touched=frozenset(touched))
+            else:
+                own["_touched"] = self._touched | touched
         return case
 
     def with_acted(self, relation: str, *persons: str | None) -> Self:
@@ -127,56 +138,86 @@ class Case:
         link = Link(kind, number)
         return self if link in self.links else self.changed(links=(*self.links, link))
 
-    def to_json(self) -> dict[str, JSON]:
+    def to_json(self) -> Mapping[str, JSON]:
         """Plain values, every attribute by its own name; what events record changes of, and folding gives back.
 
         Written once, since a command asks several times: not to be altered.
         """
         if self._written is None:
-            written = dict(zip(_FOLDED, _TO_WRITE(self), strict=True))
-            for name in _CONVERTED:
-                written[name] = _plain(written[name])
-            object.__setattr__(self, "_written", written)
+            if self._base is not None:
+                written = dict(self._base)
+                for name in self._touched:
+                    written[name] = _plain(getattr(self, name))
+            else:
+                written = {name: _plain(value) for name, value in zip(_FOLDED, _TO_WRITE(self), strict=True)}
+            vars(self)["_written"] = written
         assert self._written is not None
         return self._written
 
+    def changes_since(self, before: "Case | None") -> dict[str, JSON]:
+        """What an event has to record so that folding the events gives this case: whole attributes, facts one by one; of a
+        new case all that is otherwise than without it.
+        """
+        new = self.to_json()
+        if before is None:
+            return {name: value for name, value in new.items() if name not in _UNSAID or value != _UNSAID[name]}
+        old = before.to_json()
+        touched = self._touched if self._base is old else new.keys()
+        changed = {
+            name: value for name, value in new.items() if name in touched and name != "facts" and value != old[name]
+        }
+        if "facts" in touched:
+            changed |= {
+                f"facts.{name}": value
+                for name, value in new["facts"].items()
+                if name not in old["facts"] or old["facts"][name] != value
+            }
+        return changed
+
     @classmethod
     def from_json(cls, values: Mapping[str, JSON], *, last_hash: str = "") -> Self:
-        clock = values["clock"]
-        case = cls(
-            **{
-                **{name: values[name] for name in values if name not in _READ_ANEW},
-                **{name: _instant(values[name]) for name in _INSTANTS},
-                "clock": clock
-                and CaseClock(**{**clock, "since": _instant(clock["since"]), "due_at": _instant(clock["due_at"])}),
-                "acted": {relation: tuple(persons) for relation, persons in values["acted"].items()},
-                "signed": {step: tuple(signatures) for step, signatures in values["signed"].items()},
-                "links": tuple(Link(**link) for link in values["links"]),
-                "last_hash": last_hash,
-            }
-        )
+        """Raises TypeError where an attribute is missing that has no default, or is not known."""
+        case = object.__new__(cls)
+        own = vars(case)
+        own.update(_WITHOUT)
+        own.update(values)
+        own["last_hash"] = last_hash
+        if own.keys() != _EVERY:
+            raise TypeError(f"this makes no case: {sorted(own.keys() ^ _EVERY)}")
+        for name in _INSTANTS:
+            own[name] = _instant(own[name])
+        clock = own["clock"]
+        if clock is not None:
+            own["clock"] = CaseClock(
+                **{**clock, "since": _instant(clock["since"]), "due_at": _instant(clock["due_at"])}
+            )
+        for name in ("acted", "signed"):
+            own[name] = {key: tuple(persons) for key, persons in own[name].items()}
+        own["links"] = tuple(Link(**link) for link in own["links"])
         if len(values) == len(_FOLDED):  # an older program may have known fewer attributes
-            object.__setattr__(case, "_written", values)
+            own["_written"] = values
         return case
 
 
-_NAMES = tuple(f.name for f in fields(Case) if f.init)
-_ATTRIBUTES = attrgetter(*_NAMES)
-_PLACES = {name: n for n, name in enumerate(_NAMES)}
-#: all but the hash of the last event, which depends on the event's bytes, which would then depend on themselves
-_FOLDED = tuple(f.name for f in fields(Case) if f.name not in {"last_hash", "_written"})
+_NOT_WRITTEN = frozenset({"last_hash"})  # which depends on the event's bytes, which would then depend on themselves
+_EVERY = frozenset(f.name for f in fields(Case))
+_FOLDED = tuple(f.name for f in fields(Case) if f.name not in _NOT_WRITTEN)
 _TO_WRITE = attrgetter(*_FOLDED)
 _INSTANTS = ("opened_at", "closed_at", "first_due_at", "receipt_since", "acknowledged_at", "last_recorded_at")
-#: attributes that are not plain values
-_CONVERTED = (*_INSTANTS, "clock", "acted", "signed", "links", "facts", "counters")
-
-
-_READ_ANEW = frozenset(_CONVERTED) - {"facts", "counters"}
+#: attributes nothing was said of, and how they are written: an opening does not record them. Events rely on it, so an
+#: attribute keeps its default for as long as there are any.
+_WITHOUT: Mapping[str, Any] = {
+    f.name: f.default if f.default_factory is MISSING else f.default_factory()
+    for f in fields(Case)
+    if f.default is not MISSING or f.default_factory is not MISSING
+}
 
 
 def instant_text(value: datetime) -> str:
     """An instant as the records spell it: UTC, six digits, `Z`."""
-    return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    if value.tzinfo is not UTC:
+        value = value.astimezone(UTC)
+    return value.isoformat(timespec="microseconds")[:-6] + "Z"  # less its +00:00
 
 
 def _instant(text: str | None) -> datetime | None:
@@ -192,7 +233,7 @@ def _plain(value: Any) -> JSON:
     if isinstance(value, datetime):
         return instant_text(value)
     if isinstance(value, CaseClock | Link):
-        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+        return {name: _plain(getattr(value, name)) for name in value.__slots__}
     if isinstance(value, Mapping):
         return {key: item if item.__class__ in _AS_THEY_ARE else _plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
@@ -200,24 +241,12 @@ def _plain(value: Any) -> JSON:
     return value
 
 
-def changes_between(before: Case | None, after: Case) -> dict[str, JSON]:
-    """What an event has to record so that folding the events gives `after`: whole attributes, facts one by one."""
-    new = after.to_json()
-    if before is None:
-        return new
-    old = before.to_json()
-    changed = {name: value for name, value in new.items() if name != "facts" and value != old[name]}
-    changed |= {
-        f"facts.{name}": value
-        for name, value in new["facts"].items()
-        if name not in old["facts"] or old["facts"][name] != value
-    }
-    return changed
+_UNSAID: Mapping[str, JSON] = {name: _plain(value) for name, value in _WITHOUT.items() if name in _FOLDED}
 
 
 def fold(history: list[Mapping[str, JSON]], *, last_hash: str = "") -> Case:
     """The case as its events tell it: `history` holds each event's changes, oldest first, at least the opening."""
-    values: dict[str, JSON] = {}
+    values: dict[str, JSON] = dict(_UNSAID)
     for changes in history:
         for name, value in changes.items():
             if name.startswith("facts."):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.audit import canonical
-from engine.case import FIVE_STATES, Case, CaseClock, Link, changes_between, fold, instant_text
+from engine.case import FIVE_STATES, Case, CaseClock, Link, fold, instant_text
 
 MONDAY = datetime(2020, 1, 6, 1, 0, tzinfo=UTC)
 CASE = Case(
@@ -83,7 +83,7 @@ def grown(cases: list[Case]) -> list[Case]:
 @given(st.lists(CASES, min_size=1, max_size=5).map(grown))
 def test_folding_what_changed_gives_the_case_at_every_event(history: list[Case]) -> None:
     changes: list[Mapping[str, Any]] = [
-        changes_between(before, after) for before, after in zip([None, *history[:-1]], history, strict=True)
+        after.changes_since(before) for before, after in zip([None, *history[:-1]], history, strict=True)
     ]
     for place, case in enumerate(history, start=1):
         assert fold(changes[:place], last_hash=case.last_hash) == case
@@ -91,12 +91,12 @@ def test_folding_what_changed_gives_the_case_at_every_event(history: list[Case])
 
 @given(CASES)
 def test_what_did_not_change_is_not_recorded(case: Case) -> None:
-    assert changes_between(case, case) == {}
+    assert case.changes_since(case) == {}
 
 
 def test_a_changed_fact_is_recorded_by_its_name_and_nothing_else() -> None:
     after = CASE.with_facts({"interim": "断电挂牌"})
-    assert changes_between(CASE, after) == {"facts.interim": "断电挂牌"}
+    assert after.changes_since(CASE) == {"facts.interim": "断电挂牌"}
 
 
 OVERDUE: dict[str, tuple[Case, timedelta, bool]] = {
@@ -111,6 +111,76 @@ OVERDUE: dict[str, tuple[Case, timedelta, bool]] = {
 @pytest.mark.parametrize("case, later, overdue", OVERDUE.values(), ids=OVERDUE.keys())
 def test_overdue_is_a_fact_of_the_clock(case: Case, later: timedelta, overdue: bool) -> None:
     assert case.overdue(CLOCK.due_at + later) is overdue
+
+
+@given(
+    CASES,
+    st.lists(
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "title": WORDS,
+                "closed_at": st.none() | INSTANTS,
+                "clock": st.none() | CLOCKS,
+                "facts": FACTS,
+                "last_hash": WORDS,
+            },
+        ),
+        max_size=4,
+    ),
+)
+def test_a_case_changed_step_by_step_is_written_as_one_made_at_once(case: Case, steps: list[dict[str, Any]]) -> None:
+    before = Case.from_json(case.to_json())
+    changed = before
+    for place, values in enumerate(steps):
+        changed = changed.changed(**values)
+        if place % 2:
+            changed.to_json()  # what was written in between is not what is written in the end
+    anew = replace(changed)
+    assert changed == anew and changed.to_json() == anew.to_json()
+    assert changed.changes_since(before) == anew.changes_since(before)
+
+
+def test_what_is_no_attribute_of_a_case_cannot_be_changed_or_read() -> None:
+    with pytest.raises(TypeError, match="colour"):
+        CASE.changed(colour="red")
+    with pytest.raises(TypeError, match="colour"):
+        Case.from_json({**CASE.to_json(), "colour": "red"})
+    with pytest.raises(TypeError, match="number"):
+        Case.from_json({name: value for name, value in CASE.to_json().items() if name != "number"})
+
+
+def test_an_opening_records_what_is_known_and_leaves_out_what_every_case_begins_with() -> None:
+    assert CASE.changed(title="插座松动").changes_since(None) == {
+        "organisation": "school", "number": "YH-2020-0001", "workflow": "hazard", "version": 1, "state": "assigned",
+        "counts_as": "assigned", "final": False, "opened_at": "2020-01-06T01:00:00.000000Z", "title": "插座松动",
+    }  # fmt: skip
+
+
+def test_what_a_case_begins_with_stays_what_it_was() -> None:
+    """Openings on record leave it out, so another default would be another history."""
+    begun = {"revision": 0, "sequence": 0, "generation": 0, "supervised": False}
+    texts = dict.fromkeys(("title", "place", "category", "level", "mode"), "")
+    nothing = (
+        "last_recorded_at",
+        "department",
+        "reporter",
+        "assignee",
+        "closed_at",
+        "clock",
+        "first_due_at",
+        "receipt_since",
+        "acknowledged_at",
+        "period",
+    )
+    empty: dict[str, Any] = {**{name: {} for name in ("signed", "acted", "facts", "counters")}, "links": []}
+    said = CASE.changes_since(None)
+    assert {n: v for n, v in CASE.to_json().items() if n not in said} == {
+        **begun,
+        **texts,
+        **dict.fromkeys(nothing),
+        **empty,
+    }
 
 
 def test_who_acted_is_remembered_once_and_in_order() -> None:

@@ -323,7 +323,7 @@ def test_a_case_whose_definition_is_gone_does_not_keep_the_others_from_being_rem
     lost, number = school.errand(), school.errand()
     with school.engine.database.write_across() as connection:
         cases = table_of(CaseRow)
-        body = school.case(lost).to_json() | {"version": 99}
+        body = {**school.case(lost).to_json(), "version": 99}
         connection.execute(update(cases).where(cases.c.number == lost).values(body=body))
     school.at("2019-12-04 08:00")
     ticked = school.tick()
