@@ -1,18 +1,22 @@
 """Working days: public holidays, make-up workdays (调休), school breaks; in versions; knows until when it knows."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from engine.clock import utc
 from engine.errors import Locale, Text
 
+K = TypeVar("K")
+V = TypeVar("V")
+
 DAY = timedelta(days=1)
 WARN_BEFORE_END = timedelta(days=60)  # next year's holiday notice comes out in November: this is when to ask for it
 SATURDAY = 5
+REMEMBERED = 4_096  # of each; a year has a few hundred days, and a ladder some ten rungs
 WEEKDAYS_ZH = "一二三四五六日"
 
 
@@ -67,6 +71,9 @@ class Calendar:
     known_until: date
     breaks: tuple[Break, ...] = ()
     estimated_days_off: frozenset[date] = frozenset()
+    # every deadline and every rung of a day asks for the same few days and instants
+    _counted: dict[tuple[date, int], date] = field(default_factory=dict, init=False, compare=False, repr=False)
+    _instants: dict[tuple[date, time], datetime] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.version < 1:
@@ -126,12 +133,15 @@ class Calendar:
 
     def add_workdays(self, day: date, n: int) -> date:
         """The n-th working day after `day`, or before it when n is negative; `day` itself, worked or not, when n is 0."""
-        step = DAY if n > 0 else -DAY
-        left = abs(n)
-        while left:
-            day += step
-            left -= self.is_workday(day)
-        return day
+        counted = self._counted.get((day, n))
+        if counted is None:
+            step = DAY if n > 0 else -DAY
+            left, counted = abs(n), day
+            while left:
+                counted += step
+                left -= self.is_workday(counted)
+            _remember(self._counted, (day, n), counted)
+        return counted
 
     def workdays_between(self, a: date, b: date) -> int:
         """How many working days from `a` to `b`: `a` never counts, `b` does if it is one; negative when b comes first.
@@ -165,7 +175,13 @@ class Calendar:
 
     def at(self, day: date, clock_time: time) -> datetime:
         """That local time of that day, as aware UTC; the first of the two when the clock is put back over it."""
-        return datetime.combine(day, clock_time.replace(tzinfo=None, fold=0), self.zone).astimezone(UTC)
+        if clock_time.tzinfo is not None:  # another zone's 08:00 may equal this one, and be asked for by the same name
+            clock_time = clock_time.replace(tzinfo=None)
+        known = self._instants.get((day, clock_time))
+        if known is None:
+            known = datetime.combine(day, clock_time.replace(fold=0), self.zone).astimezone(UTC)
+            _remember(self._instants, (day, clock_time), known)
+        return known
 
     def start_of(self, day: date) -> datetime:
         """Local midnight, as aware UTC."""
@@ -313,8 +329,14 @@ class Calendar:
         )
 
 
+def _remember(known: dict[K, V], key: K, value: V) -> None:
+    if len(known) >= REMEMBERED:
+        known.clear()
+    known[key] = value
+
+
 _KNOWN = ("known_from", "known_until")
-_FIELDS = frozenset(Calendar.__dataclass_fields__)
+_FIELDS = frozenset(f.name for f in fields(Calendar) if f.init)
 _BREAK_FIELDS = frozenset(Break.__dataclass_fields__)
 
 

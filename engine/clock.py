@@ -19,6 +19,8 @@ def utc(value: datetime) -> datetime:
 
     Raises    ValueError for a naive datetime: guessing its zone would move deadlines by hours, unseen
     """
+    if value.tzinfo is UTC:
+        return value
     if value.tzinfo is None or value.utcoffset() is None:
         raise ValueError(f"{value!r} has no time zone. Say which: an instant here is always aware.")
     return value.astimezone(UTC)

@@ -145,6 +145,10 @@ class Catalog:
             if (workflow.key, workflow.version) in self._by_version:
                 raise WorkflowError(workflow.key, f"version {workflow.version} is defined twice")
             self._by_version[workflow.key, workflow.version] = workflow
+        self._newest: dict[str, Workflow] = {}
+        for (key, version), workflow in self._by_version.items():
+            if key not in self._newest or self._newest[key].version < version:
+                self._newest[key] = workflow
         for name in ("plural", "prefix"):
             taken: dict[str, str] = {}
             for workflow in self.newest():
@@ -155,16 +159,12 @@ class Catalog:
 
     def newest(self) -> list[Workflow]:
         """The version new cases are opened with, of each workflow."""
-        newest: dict[str, Workflow] = {}
-        for (key, version), workflow in self._by_version.items():
-            if key not in newest or newest[key].version < version:
-                newest[key] = workflow
-        return list(newest.values())
+        return list(self._newest.values())
 
     def get(self, key: str, version: int | None = None) -> Workflow | None:
         if version is not None:
             return self._by_version.get((key, version))
-        return next((w for w in self.newest() if w.key == key), None)
+        return self._newest.get(key)
 
     def of(self, case: Case) -> Workflow:
         return self._by_version[case.workflow, case.version]

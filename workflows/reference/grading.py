@@ -1,7 +1,7 @@
 """General or major is answered for, not chosen: the criteria of criteria.yaml, and what they decide."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources.abc import Traversable
 from typing import Literal
 
@@ -74,12 +74,16 @@ class Criteria:
     criteria: Mapping[str, Criterion]
     on_spot_kinds: Mapping[str, OnSpotKind]
     taxonomy: Taxonomy
+    _asked: dict[str, tuple[Criterion, ...]] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def criteria_for(self, category: str) -> tuple[Criterion, ...]:
         """The questions to be answered for a hazard of this category: its own first, the general ones last."""
-        reached = self._reached_by(category)
-        found = [criterion for criterion in self.criteria.values() if reached & set(criterion.applies)]
-        return tuple(sorted(found, key=lambda criterion: criterion.general))
+        found = self._asked.get(category)
+        if found is None:
+            reached = self._reached_by(category)
+            here = [criterion for criterion in self.criteria.values() if reached & set(criterion.applies)]
+            found = self._asked[category] = tuple(sorted(here, key=lambda criterion: criterion.general))
+        return found
 
     def on_spot_kinds_for(self, category: str) -> tuple[OnSpotKind, ...]:
         reached = self._reached_by(category)
