@@ -17,9 +17,9 @@ from typing import Any, TypeVar
 from engine.actor import Actor, system
 from engine.authority import allow_opening, judge, may_open_any, may_see, visibility
 from engine.calendar import Calendar
-from engine.case import Case, Link, changes_between
+from engine.case import Case, Link
 from engine.clock import Clock
-from engine.commands import Asked, FireTrigger, OpenCase, OpenPeriod, Recompute, Remind
+from engine.commands import Asked, Command, FireTrigger, OpenCase, OpenPeriod, Recompute, Remind
 from engine.cycles import Cycle, Night, OnEvent, Period, TimesADay, periods_between
 from engine.definition import Catalog, Form, Transition, Workflow, references
 from engine.directory import AT, Directory, Person
@@ -220,6 +220,26 @@ def _spoken_of(asked: Asked) -> Iterator[str]:
                 yield value
 
 
+def _referred_to(catalog: Catalog, command: Command) -> set[tuple[str, str]]:
+    """(kind, value) of the persons, departments and files that the answers seem to refer to. They were not checked yet: what
+    is asked for in vain costs a row that is not there.
+    """
+    if isinstance(command, OpenCase):
+        forms = [w.opens_with for w in catalog.newest() if w.key == command.workflow]
+    elif isinstance(command, FireTrigger):
+        prefix = command.case.partition("-")[0]
+        drawn = [w for w in catalog.newest() if w.prefix == prefix and command.trigger in w.triggers]
+        forms = [w.form_of(command.trigger) for w in drawn]
+    else:
+        return set()
+    try:
+        found = [each for form in forms for each in references(form, command.data)]
+    except (AttributeError, KeyError, TypeError):
+        return set()  # of another shape than the form has: refused in its turn
+    plain = ((kind, value) for _, kind, value in found if isinstance(value, str) and value.isprintable())  # type: ignore[redundant-expr]  # not checked yet
+    return {(kind, value) for kind, value in plain if kind != "case"}
+
+
 def handle_one(engine: Engine, asked: Asked) -> Done | Idle:
     """Carry out one command. Raises its refusal or its failure."""
     [outcome] = handle(engine, [asked])
@@ -297,6 +317,7 @@ class _Turn:
         self._cases_ahead: dict[tuple[str, str], Case | None] = {}
         self._answers_ahead: dict[tuple[str, str, str, str], answers.Answer | None] = {}
         self._obligations_ahead: dict[tuple[str, str, str], Obligation | None] = {}
+        self._files_ahead: dict[tuple[str, str], files.FileRecord | None] = {}
         self._periods_ahead: dict[tuple[str, str, str, str], bool] = {}
         self._rungs_ahead: dict[tuple[str, str, int], frozenset[str]] = {}
 
@@ -311,8 +332,9 @@ class _Turn:
             here = list(of_one)
             asked.append((self._calendars, organisation, calendars.asking_newest(organisation)))
             asked.append((self._overrides, organisation, policies.asking_in_force(organisation)))
-            acting = {key for a in here for key in (a.actor.person, a.actor.on_behalf_of) if key and AT not in key}
-            asked.extend((self._people, (organisation, key), people.asking_who(organisation, key)) for key in acting)
+            named = {("person", key) for a in here for key in (a.actor.person, a.actor.on_behalf_of) if key}
+            named |= {each for a in here for each in _referred_to(self.engine.catalog, a.command)}
+            asked.extend(self._asking_named(organisation, kind, value) for kind, value in named if AT not in value)
             for number in sorted({number for a in here for number in _spoken_of(a)}):
                 place = organisation, number
                 asked.append((self._cases_ahead, place, cases.loading(organisation, number, lock=True)))
@@ -341,6 +363,14 @@ class _Turn:
             into[place] = answer
         if not self._alone:
             self._lock_series(group)
+
+    def _asking_named(self, organisation: str, kind: str, value: str) -> tuple[dict[Any, Any], Any, Question[Any]]:
+        place = organisation, value
+        if kind == "person":
+            return self._people, place, people.asking_who(organisation, value)
+        if kind == "department":
+            return self._departments, place, people.asking_department(organisation, value)
+        return self._files_ahead, place, files.finding(organisation, value)
 
     def _lock_series(self, group: Sequence[Asked]) -> None:
         """Of the cases that are to be opened, before any other series is: two groups that draw from both never wait for
@@ -444,7 +474,7 @@ class _Turn:
         named = self._named(actor.organisation, workflow.opens_with, data)
         year = self.calendar(actor.organisation).local_date(self.now).year
         number = self._numbers.draw(actor.organisation, workflow.prefix, year)
-        setting = replace(self.setting(actor, workflow, period=owed), people=named)
+        setting = self.setting(actor, workflow, period=owed, people=named)
         decision = decide_opening(workflow, number, command, data, self.now, setting)
         done = self._write(workflow, None, self._bound(workflow, None, decision, setting), actor, setting)
         self._use_files(workflow.opens_with, data, actor.organisation, number)
@@ -518,9 +548,8 @@ class _Turn:
         drawn = workflow.triggers.get(command.trigger)
         if drawn is None:
             raise _no_such_step(workflow, asked_text)
-        setting = self.setting(actor, workflow)
         transition = workflow.transition(command.trigger, case.state) or drawn[0]
-        permit = judge(workflow, transition, case, actor, setting.policy, asked_text)
+        permit = judge(workflow, transition, case, actor, self._policy(actor.organisation, workflow)[1], asked_text)
         check_revision(workflow, case, command)
         form = workflow.form_of(command.trigger)
         data: dict[str, Any] = {}
@@ -531,7 +560,7 @@ class _Turn:
             children = [link.number for link in case.links if link.kind == "child"]
             related |= cases.load_many(self.connection, actor.organisation, children, lock=True)
         named = self._named(actor.organisation, form, data)
-        setting = replace(setting, permit=permit, related=related, people=named)
+        setting = self.setting(actor, workflow, permit=permit, related=related, people=named)
         decision = decide(workflow, case, command, data, self.now, setting)
         decision = self._bound(workflow, case, decision, setting)
         done = self._write(workflow, case, decision, actor, setting)
@@ -779,7 +808,7 @@ class _Turn:
             policy_version=self._policy(organisation, workflow)[0],
             calendar_version=setting.calendar.version,
             data=decision.data,
-            changes=changes_between(before, case),
+            changes=case.changes_since(before),
         )
         event = history.append(self.connection, event, before.last_hash if before else "", self.engine.draw)
         case = case.changed(last_hash=event.hash)
@@ -894,7 +923,7 @@ class _Turn:
                 there = people.department_exists(self.connection, organisation, value)
                 self._departments[organisation, value] = there
             return None if self._departments[organisation, value] else kind
-        file = files.find(self.connection, organisation, value)
+        file = self._asked_ahead(self._files_ahead, (organisation, value), files.finding(organisation, value))
         if file is None:
             return "file"
         if file.is_picture != (kind == "file"):
@@ -939,9 +968,10 @@ class _Turn:
 
     # --- what holds ------------------------------------------------------------------------------------------------
 
-    def setting(self, actor: Actor, workflow: Workflow, period: PeriodOwed | None = None) -> Setting:
+    def setting(self, actor: Actor, workflow: Workflow, **known: Any) -> Setting:
+        """What holds for this actor's organisation, with what else is known of the command."""
         _, policy = self._policy(actor.organisation, workflow)
-        return Setting(actor=actor, policy=policy, calendar=self.calendar(actor.organisation), period=period)
+        return Setting(actor=actor, policy=policy, calendar=self.calendar(actor.organisation), **known)
 
     def calendar(self, organisation: str) -> Calendar:
         if organisation not in self._calendars:
@@ -1039,7 +1069,10 @@ def _request_hash(asked: Asked) -> str:
     }
     if asked.actor.on_behalf_of is not None:
         told["on_behalf_of"] = asked.actor.on_behalf_of
-    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+    return hashlib.sha256(_WRITE(told).encode()).hexdigest()
+
+
+_WRITE = json.JSONEncoder(sort_keys=True, default=str).encode
 
 
 def _post_of(person: Person | None) -> str | None:

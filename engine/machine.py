@@ -6,7 +6,7 @@ bound to it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, time
 from functools import cache
 from typing import Any, Literal, cast
@@ -216,7 +216,7 @@ def decide(
         after = after.changed(signed={})
         if state.acknowledge:  # a new notice; until then the old receipt stays on record
             after = after.changed(acknowledged_at=None, receipt_since=now)
-    effect = transition.effect(replace(situation, case=case), after) if transition.effect else Effect(after)
+    effect = transition.effect(situation, after) if transition.effect else Effect(after)
     after = effect.case
     after = _with_mode(workflow, after)
     timers: tuple[Timer, ...] = ()

@@ -5,7 +5,6 @@ differs is in here: how writers keep out of each other's way (one at a time, or 
 connection is opened.
 """
 
-import json
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
+import orjson
 from sqlalchemy import (
     URL,
     Connection,
@@ -92,9 +92,7 @@ class UtcDateTime(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         if value is None:
             return None
-        if value.tzinfo is None:
-            raise ValueError(f"an instant needs its offset: {value!r} is naive")
-        return value.astimezone(UTC)
+        return _in_utc(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:
@@ -106,7 +104,8 @@ class UtcDateTime(TypeDecorator[datetime]):
         """On SQLite at once what SQLAlchemy's own type comes to in three calls: a command keeps some twenty instants."""
         if dialect.name != "sqlite":
             return super().bind_processor(dialect)
-        return lambda value: None if value is None else _naive(self.process_bind_param(value, dialect))
+        # less its +00:00
+        return lambda value: None if value is None else _in_utc(value).isoformat(" ", "microseconds")[:-6]
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
         if dialect.name != "sqlite":
@@ -114,9 +113,12 @@ class UtcDateTime(TypeDecorator[datetime]):
         return lambda value: None if value is None else datetime.fromisoformat(value).replace(tzinfo=UTC)
 
 
-def _naive(instant: datetime | None) -> str:
-    assert instant is not None
-    return instant.replace(tzinfo=None).isoformat(" ", "microseconds")
+def _in_utc(instant: datetime) -> datetime:
+    if instant.tzinfo is UTC:
+        return instant
+    if instant.tzinfo is None:
+        raise ValueError(f"an instant needs its offset: {instant!r} is naive")
+    return instant.astimezone(UTC)
 
 
 #: what opens a transaction: `database.read_across`, `partial(database.write, organisation)`
@@ -339,15 +341,19 @@ class _Kept:
 
     def _begun(self, organisation: str | None) -> Connection:
         """A server that was restarted is found again here: nothing was done yet, so connections that turn out to be dead are
-        thrown away, and another one is opened.
+        thrown away, and another one is opened. One that was used before and heard nothing since need not be asked for that.
         """
-        begin = self._begin
-        if organisation is not None and self._engine.dialect.name != "sqlite":
-            begin = f"{begin}; {speaking_for(organisation)}"
+        on_server = self._engine.dialect.name != "sqlite"
+        begin = [self._begin]
+        if organisation is not None and on_server:
+            begin.append(speaking_for(organisation))
         while True:
             connection, new = self._taken()
             try:
-                statements.begin(connection, begin)
+                if on_server and not new and statements.is_quiet(connection):
+                    statements.begin_with_the_first(connection, *begin)
+                else:
+                    statements.begin(connection, *begin)
             except BaseException as error:
                 lost = is_lost(error)
                 connection.close()
@@ -548,8 +554,12 @@ def _url_of(url: str) -> URL:
     raise ValueError(f"data is kept in SQLite or PostgreSQL; {parsed.drivername!r} is neither")
 
 
-#: how JSON columns are written: Chinese as it is, which takes half the room of its escapes
-_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+def _json(value: object) -> str:
+    """How JSON columns are written: Chinese as it is, which takes half the room of its escapes."""
+    return orjson.dumps(value, option=_PLAIN).decode()
+
+
+_PLAIN = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME  # what is no JSON is refused
 
 
 def _server_engine(url: URL, role: str | None = None) -> Engine:
@@ -565,7 +575,7 @@ def _server_engine(url: URL, role: str | None = None) -> Engine:
     engine = create_engine(
         url, isolation_level="READ COMMITTED" if role is None else "AUTOCOMMIT",
         poolclass=NullPool,  # what stays open is kept here
-        json_serializer=_JSON, use_native_hstore=False,  # asks every new connection for a type that no table of ours has
+        json_serializer=_json, json_deserializer=orjson.loads, use_native_hstore=False,  # asks every new connection for a type that no table of ours has
         connect_args={
             "connect_timeout": CONNECT_SECONDS,
             # a network that says nothing any more is told from one that has nothing to say
@@ -587,7 +597,7 @@ def _server_engine(url: URL, role: str | None = None) -> Engine:
 
 def _sqlite_engine(url: URL, *pragmas: str) -> Engine:
     engine = create_engine(
-        url, poolclass=NullPool, json_serializer=_JSON,
+        url, poolclass=NullPool, json_serializer=_json, json_deserializer=orjson.loads,
         connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False, "isolation_level": None},
     )  # fmt: skip
 

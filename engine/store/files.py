@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, bindparam, delete, func, or_, select
 
 from engine.store.database import table_of, upsert
-from engine.store.statements import Statement
+from engine.store.statements import Question, Statement
 from engine.store.tables import FileHolderRow, FileRow
 
 _files = table_of(FileRow)
@@ -75,8 +75,13 @@ def add(connection: Connection, record: FileRecord, by: str, sent: Sent | None =
 
 
 def find(connection: Connection, organisation: str, sha256: str) -> FileRecord | None:
-    row = _FIND.first(connection, {"organisation": organisation, "sha256": sha256})
-    return None if row is None else FileRecord(**row._asdict())
+    return finding(organisation, sha256).ask(connection)
+
+
+def finding(organisation: str, sha256: str) -> Question[FileRecord | None]:
+    """As `find`, to be asked together with other questions."""
+    here = {"organisation": organisation, "sha256": sha256}
+    return Question(_FIND, here, lambda rows: FileRecord(**rows[0]._asdict()) if rows else None)
 
 
 def made_of(connection: Connection, organisation: str, sha256: str) -> FileRecord | None:

@@ -13,6 +13,7 @@ command's time on SQLite).
 """
 
 import re
+import select as select_module
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,36 +31,35 @@ Values = Mapping[str, Any]
 Check = Callable[[int], None]  # told how many rows a statement changed; raises where that is not to be
 Convert = Callable[[Any], Any] | None
 
-_BEGUN = "bihuan.begun"  # in `Connection.info`: the statement its transaction began with
+_BEGUN = "bihuan.begun"  # in `Connection.info`: the statements its transaction began with
 _WRITTEN = "bihuan.written"
 _JOURNEYS = "bihuan.journeys"
 _PUT_OFF = "bihuan.put_off"  # in `Connection.info`: what was not sent yet
 
 
-class _Required:
-    """Stands where a value has to be given."""
-
-
-_REQUIRED = _Required()
-
-
 class _Made(NamedTuple):
     """A statement as one kind of database takes it.
 
-    binds      in the order of its parameters: (name, what the driver needs made of the value, the value if it is fixed)
+    names      of its parameters, in their order
+    fixed      the values of those that are always the same, as the driver takes them
+    converts   (place among the parameters, what the driver needs made of the value)
     columns    what has to be made of each column that comes back; nothing where the rows are right as they come
     """
 
     sql: str
-    binds: Sequence[tuple[str, Convert, Any]]
+    names: Sequence[str]
+    fixed: Values
+    converts: Sequence[tuple[int, Callable[[Any], Any]]]
     columns: Sequence[Convert]
     row: Callable[[Iterable[Any]], Row]
 
     def parameters(self, values: Values) -> list[Any]:
-        return [
-            fixed if fixed is not _REQUIRED else values[name] if convert is None else convert(values[name])
-            for name, convert, fixed in self.binds
-        ]
+        if self.fixed:
+            values = {**values, **self.fixed}
+        parameters = [values[name] for name in self.names]
+        for place, convert in self.converts:
+            parameters[place] = convert(parameters[place])
+        return parameters
 
     def rows(self, found: Iterable[Sequence[Any]]) -> list[Row]:
         make, columns = self.row, self.columns
@@ -196,17 +196,34 @@ def run(connection: Connection, sql: str) -> None:
     _driven(connection, "execute", sql)
 
 
-def begin(connection: Connection, sql: str) -> None:
-    """Begin a transaction with this statement."""
-    run(connection, sql)
-    connection.info[_BEGUN] = sql
+def begin(connection: Connection, *statements: str) -> None:
+    """Begin a transaction with these statements, at once."""
+    run(connection, "; ".join(statements))
+    connection.info[_BEGUN] = statements
+
+
+def begin_with_the_first(connection: Connection, *statements: str) -> None:
+    """Begin a transaction with these statements, which are sent with the first one that has to be."""
+    for sql in statements:
+        say(connection, sql)
+    connection.info[_BEGUN] = statements
+
+
+def is_quiet(connection: Connection) -> bool:
+    """Whether a server that is not asked anything says nothing: one that ended has said so. Costs no journey."""
+    if not hasattr(select_module, "poll"):
+        return False
+    driver: Any = connection.connection.dbapi_connection
+    poll = select_module.poll()
+    poll.register(driver.fileno(), select_module.POLLIN)
+    return not poll.poll(0)
 
 
 def begin_anew(connection: Connection) -> None:
     """As if nothing had happened in this transaction: it is another one, which began as this one did."""
     forget(connection)
     roll_back(connection)
-    run(connection, connection.info[_BEGUN])
+    begin(connection, *connection.info[_BEGUN])
 
 
 _IN_TRANSACTION = 2  # of libpq: neither idle nor broken off
@@ -444,14 +461,17 @@ def _made(clause: Select[Any] | Insert | Update | Delete, dialect: Dialect) -> _
     make: Any = type(dialect)
     positional = dialect if dialect.positional else make(paramstyle="numeric_dollar")
     compiled: Any = clause.compile(dialect=positional)
-    binds = []
-    for name in compiled.positiontup:
+    fixed: dict[str, Any] = {}
+    converts: list[tuple[int, Callable[[Any], Any]]] = []
+    for place, name in enumerate(compiled.positiontup):
         bind = compiled.binds[name]
         convert = bind.type.dialect_impl(positional).bind_processor(positional)
-        fixed = _REQUIRED if bind.required else bind.value
-        binds.append((name, convert, fixed if fixed is _REQUIRED or convert is None else convert(fixed)))
+        if not bind.required:
+            fixed[name] = bind.value if convert is None else convert(bind.value)
+        elif convert is not None:
+            converts.append((place, convert))
     columns = list(clause.selected_columns) if isinstance(clause, Select) else list(clause.exported_columns)
     read = [column.type.dialect_impl(positional).result_processor(positional, None) for column in columns]
     names = [str(column.key) for column in columns]
     row: Any = namedtuple("Row", names, rename=True)  # type: ignore[misc]  # its fields are known when it runs
-    return _Made(str(compiled), binds, read if any(read) else (), row._make)
+    return _Made(str(compiled), compiled.positiontup, fixed, converts, read if any(read) else (), row._make)

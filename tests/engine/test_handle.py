@@ -2,6 +2,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,9 @@ from engine.handle import Done, Failed, Idle, Refused, handle, handle_one, recom
 from engine.store import answers, calendars, files, history, refusals
 from engine.store.database import Database
 from engine.store.refusals import RefusalRecord
+from engine.store.statements import standing
 from engine.store.tables import AnswerRow, CalendarRow, EventRow
-from tests.databases import Kind, on_sqlite
+from tests.databases import Kind, on_postgresql, on_sqlite
 from tests.engine.fakes import (
     CALENDAR,
     ERRAND,
@@ -249,6 +251,24 @@ def test_a_key_lives_for_thirty_days_and_not_longer(school: School) -> None:
     assert not anew.replayed
     assert anew.case.number != first.case.number
     assert school.do("bob", ERRAND_ASKED, key="k").event == anew.event, "from here on the key stands for the second one"
+
+
+@on_postgresql
+def test_a_command_is_three_journeys_whatever_it_refers_to(school: School, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask, write, and the commit that is seen here from before it."""
+    journeys: list[int] = []
+    database = school.engine.database
+    commit = database.commit
+
+    def counting(connection: Connection) -> None:
+        journeys.append(standing(connection).journeys)
+        commit(connection)
+
+    number = school.report(category="ELEC.use")
+    monkeypatch.setattr(database, "commit", counting)
+    for who, trigger in (("sam", "assign"), ("alice", "fix"), ("erin", "verify")):
+        school.step(who, number, trigger)
+    assert [after - before for before, after in pairwise(journeys)] == [2, 2]
 
 
 # --- what a form refers to -------------------------------------------------------------------------------------------

@@ -121,3 +121,32 @@ def test_whom_was_named_for_one_organisation_is_not_shown_to_the_next(school: Sc
         assert connection.execute(select(table.c.organisation)).scalars().all() == []
         connection.execute(delete(table))
         assert statements.standing(connection).journeys > 0
+
+
+@on_postgresql
+def test_a_transaction_on_a_kept_connection_begins_with_the_first_statement_there_is_to_send(school: School) -> None:
+    for _ in range(2):
+        with school.engine.database.read(HERE) as connection:
+            before = standing(connection).journeys
+            LAST.all(connection, {})
+            assert standing(connection).journeys == before + 1
+            seen = connection.exec_driver_sql(
+                "SELECT current_setting('bihuan.organisation'), current_setting('transaction_isolation')"
+            ).one()
+            assert tuple(seen) == (HERE, "repeatable read")
+
+
+@on_postgresql
+def test_a_connection_whose_server_ended_meanwhile_is_thrown_away_before_anything_is_asked_of_it(
+    school: School,
+) -> None:
+    database = school.engine.database
+    with database.read(HERE) as connection:
+        end = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+        driver = connection.connection.dbapi_connection
+    assert driver is not None
+    with database.own() as owner:
+        owner.execute(text("SELECT pg_terminate_backend(:end, 10000)"), {"end": end})  # waits until it has ended
+    with database.read(HERE) as connection:
+        assert LAST.all(connection, {}) == []
+        assert connection.connection.dbapi_connection is not driver
