@@ -3,11 +3,13 @@
 On SQLite there is one lane, on PostgreSQL several, which commit at once as other nodes do.
 """
 
+import asyncio
 import queue
 import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -66,18 +68,33 @@ class Writer:
         self._watching = watching or _Unwatched()
         self._place = place
         self._opened = None if place is None else _identity(place)
-        self._waiting: queue.Queue[_Waiting | None] = queue.Queue(maxsize=limit)
+        self._limit = limit
+        self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._lanes: list[threading.Thread] = []
         self._stopped = False
         self._pace = Pace()
 
-    def ask(self, asked: Asked) -> Outcome:
-        """The command's outcome, durable when this returns.
+    async def ask(self, asked: Asked) -> Outcome:
+        """The command's outcome, durable when this returns. Whoever waits for it holds no thread up.
 
         Raises    Overloaded when too many are waiting; Busy when the group could not be committed, or when the process is stopping
         """
-        return _outcome_of(self._put(asked))
+        loop = asyncio.get_running_loop()
+        carried_out: asyncio.Future[None] = loop.create_future()
+
+        def tell(_: "Future[Outcome]") -> None:
+            with suppress(RuntimeError):  # the loop has ended, and whoever waited in it
+                loop.call_soon_threadsafe(_settle, carried_out)
+
+        answer = self._put(asked)
+        answer.add_done_callback(tell)
+        try:
+            # beside the answer and not for it: who gives up waiting must not take the command back
+            await asyncio.wait_for(carried_out, ANSWER_SECONDS)
+        except TimeoutError:
+            raise _unknown() from None
+        return answer.result()
 
     def ask_all(self, many: Sequence[Asked]) -> list[Outcome | Busy]:
         """The outcomes of commands that do not depend on each other, in their order, each durable when this returns.
@@ -122,14 +139,13 @@ class Writer:
                 ]
                 for lane in self._lanes:
                     lane.start()
-            try:
-                self._waiting.put_nowait(_Waiting(asked, answer, since))
-            except queue.Full:
+            if self._waiting.qsize() >= self._limit:
                 raise Overloaded(
                     asked=_ASKED,
                     obstacle=Text("等待写入的请求过多", "too many requests are waiting to be written"),
                     remedy=_REMEDY,
-                ) from None
+                )
+            self._waiting.put(_Waiting(asked, answer, since))
         return answer
 
     def stop(self) -> None:
@@ -219,8 +235,17 @@ def _outcome_of(answer: "Future[Outcome]") -> Outcome:
     try:
         return answer.result(timeout=ANSWER_SECONDS)
     except TimeoutError:
-        # it may still be carried out: the key makes asking again harmless
-        raise _busy(Text("写入超时，结果未知", "it took too long, and what became of it is not known")) from None
+        raise _unknown() from None
+
+
+def _settle(waited_for: "asyncio.Future[None]") -> None:
+    if not waited_for.done():
+        waited_for.set_result(None)
+
+
+def _unknown() -> Busy:
+    """It may still be carried out: the key makes asking again harmless."""
+    return _busy(Text("写入超时，结果未知", "it took too long, and what became of it is not known"))
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -1,6 +1,6 @@
 """Cases: open, list, read, act. The addresses of each loop are drawn from its definition, its forms typed in OpenAPI."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
+from starlette.concurrency import run_in_threadpool
 
 from api.auth import Asker, SignedIn, TheRuntime
 from api.bootstrap import Runtime
@@ -59,6 +60,8 @@ from engine.store.worklists import Filter
 from workflows.reference import levels
 
 log = structlog.get_logger(__name__)
+
+Endpoint = Callable[..., Awaitable[Response]]
 
 LONGEST_NAME = 64  # of a trigger or a number; longer ones name nothing, and would not fit the logs
 MOST_AT_ONCE = 200  # cases of one bulk: the longest page of a list
@@ -359,19 +362,19 @@ def _visible(connection: Connection, asker: Asker, workflow: Workflow, number: s
 # --- writing ---------------------------------------------------------------------------------------------------------------
 
 
-def _open(workflow: Workflow) -> Callable[..., Response]:
+def _open(workflow: Workflow) -> Endpoint:
     route = f"POST {BASE}/{workflow.plural}"
 
-    def open_case(request: Request, runtime: TheRuntime, asker: SignedIn, answers: Answers, key: Key) -> Response:
+    async def open_case(request: Request, runtime: TheRuntime, asker: SignedIn, answers: Answers, key: Key) -> Response:
         data, found_at = take_found_at(answers)
         command = OpenCase(workflow.key, data, found_at=found_at)
-        return _act(request, runtime, asker, _asked(asker, command, route, key), created=workflow)
+        return await _act(request, runtime, asker, _asked(asker, command, route, key), created=workflow)
 
     return open_case
 
 
-def _step(workflow: Workflow, trigger: str) -> Callable[..., Response]:
-    def take_step(
+def _step(workflow: Workflow, trigger: str) -> Endpoint:
+    async def take_step(
         request: Request,
         runtime: TheRuntime,
         asker: SignedIn,
@@ -384,7 +387,7 @@ def _step(workflow: Workflow, trigger: str) -> Callable[..., Response]:
             raise unknown_case(number[:LONGEST_NAME])
         data, found_at = take_found_at(answers)
         command = FireTrigger(number, trigger, data, expected_revision, found_at)
-        return _act(request, runtime, asker, _asked(asker, command, _route(workflow, number, trigger), key))
+        return await _act(request, runtime, asker, _asked(asker, command, _route(workflow, number, trigger), key))
 
     return take_step
 
@@ -402,8 +405,8 @@ def _asked(asker: Asker, command: Command, route: str, key: str | None) -> Asked
     return Asked(asker.actor, command, route, key, asker.locale, asker.seen)
 
 
-def _any_step(workflow: Workflow) -> Callable[..., Response]:
-    def take_any_step(
+def _any_step(workflow: Workflow) -> Endpoint:
+    async def take_any_step(
         request: Request,
         runtime: TheRuntime,
         asker: SignedIn,
@@ -415,7 +418,7 @@ def _any_step(workflow: Workflow) -> Callable[..., Response]:
     ) -> Response:
         if len(trigger) > LONGEST_NAME or not trigger.isidentifier():
             raise unknown_address()
-        return _step(workflow, trigger)(request, runtime, asker, number, answers, key, expected_revision)
+        return await _step(workflow, trigger)(request, runtime, asker, number, answers, key, expected_revision)
 
     return take_any_step
 
@@ -472,13 +475,15 @@ def _judged(
     return BulkItem(number=number, problem=Problem(**told))
 
 
-def _act(
+async def _act(
     request: Request, runtime: Runtime, asker: Asker, asked: Asked, *, created: Workflow | None = None
 ) -> Response:
     """Carry a command out and answer with the case as its event left it: the same bytes each time the key comes back, as
     long as whoever acted is called the same.
+
+    Waiting costs no thread, so many can: those of the web server are for who reads.
     """
-    outcome = runtime.writer.ask(asked)
+    outcome = await runtime.writer.ask(asked)
     if isinstance(outcome, Refused):
         refusal = _told_refusal(runtime, asker, asked, outcome)
         runtime.metrics.refused(refusal)
@@ -492,13 +497,24 @@ def _act(
         headers["Location"] = f"{BASE}/{created.plural}/{outcome.case.number}"
     if outcome.replayed:
         headers["Idempotency-Replayed"] = "true"
-    return json_of(_answer_of(runtime, asker, outcome), status=201 if created else 200, headers=headers)
+    if _knows_who(asker, outcome):
+        answer = _answer_of(runtime, asker, outcome)
+    else:
+        answer = await run_in_threadpool(_answer_of, runtime, asker, outcome)
+    return json_of(answer, status=201 if created else 200, headers=headers)
+
+
+def _knows_who(asker: Asker, done: Done) -> bool:
+    """Whether what was read to know who asks says whose step this was: as a rule, since it was his."""
+    return all(
+        key is None or key.partition(":")[2] in asker.known for key in (done.event.actor, done.event.on_behalf_of)
+    )
 
 
 def _answer_of(runtime: Runtime, asker: Asker, done: Done) -> CaseAnswer:
     case, event = done.case, done.event
-    keys = {key for key in (event.actor, event.on_behalf_of) if key is not None}
-    if all(key.partition(":")[2] in asker.known for key in keys):  # as a rule: it was read to know who asks
+    if _knows_who(asker, done):
+        keys = {key for key in (event.actor, event.on_behalf_of) if key is not None}
         by = _did({key: _called(asker, key, asker.known.get) for key in keys}, event)
     else:
         with runtime.database.read(asker.actor.organisation) as connection:

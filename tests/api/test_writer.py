@@ -1,3 +1,4 @@
+import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,7 +48,7 @@ def asked_at_once(writer: Writer, group: list[Asked], release: threading.Event |
 
     def ask(index: int, asked: Asked) -> None:
         try:
-            answers[index] = writer.ask(asked)
+            answers[index] = asyncio.run(writer.ask(asked))
         except Busy as busy:
             answers[index] = busy
 
@@ -94,7 +95,7 @@ def test_a_commit_that_fails_is_told_to_the_whole_group_and_nothing_happened(
     answers = asked_at_once(writer, [a_report(school, f"report {n}") for n in range(5)])
     assert all(isinstance(answer, Busy) for answer in answers) and len(answers) == 5
     monkeypatch.undo()
-    assert isinstance(writer.ask(a_report(school, "afterwards")), Done), "the writer outlives a bad group"
+    assert isinstance(asyncio.run(writer.ask(a_report(school, "afterwards"))), Done), "the writer outlives a bad group"
     writer.stop()
 
 
@@ -117,10 +118,10 @@ def test_more_than_may_wait_are_refused_at_once(
         asking.start()
         gathered.wait()
         threads.append(asking)
-    while not writer._waiting.full():
+    while writer._waiting.qsize() < 2:
         threads[-1].join(0.001)
     with pytest.raises(Overloaded) as refused:
-        writer.ask(a_report(school, "too many"))
+        asyncio.run(writer.ask(a_report(school, "too many")))
     answer = problem(refused.value, "zh", "/api/v1/hazards")
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
     released.set()
@@ -143,8 +144,36 @@ def test_stopping_carries_out_what_waits_and_takes_no_more(engine: Engine, schoo
     writer.stop()
     assert [type(answer) for answer in answers] == [Done]
     with pytest.raises(Busy):
-        writer.ask(a_report(school, "too late"))
+        asyncio.run(writer.ask(a_report(school, "too late")))
     assert not writer.alive
     with engine.database.read_across() as connection:
         seen = Visibility("school", everything=True)
         assert worklists.count(connection, seen, Filter(), START) == 1
+
+
+def test_who_gives_up_waiting_takes_nothing_back(engine: Engine, school: School) -> None:
+    """A web server that stops cancels what it waits for; the command is carried out all the same, and the writer goes on."""
+    writer = Writer(engine)
+
+    async def give_up() -> None:
+        waiting = asyncio.ensure_future(writer.ask(a_report(school, "given up", key="k")))
+        await asyncio.sleep(0)  # it is in the queue now
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    with held(engine):
+        asyncio.run(give_up())
+    again = asyncio.run(writer.ask(a_report(school, "given up", key="k")))
+    writer.stop()
+    assert isinstance(again, Done) and again.replayed
+
+
+def test_who_waits_too_long_is_told_that_the_outcome_is_not_known(
+    engine: Engine, school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.writer.ANSWER_SECONDS", 0)
+    writer = Writer(engine)
+    with held(engine), pytest.raises(Busy, match="not known"):
+        asyncio.run(writer.ask(a_report(school, "slow")))
+    writer.stop()

@@ -1,5 +1,6 @@
 """What people notice while a backlog is worked off: the latency of commands beside a tick that has very many rungs to tell."""
 
+import asyncio
 import threading
 from contextlib import closing
 from dataclasses import dataclass
@@ -54,5 +55,5 @@ def work_off(ground: Ground, due: int) -> WorkedOff:
 
 def _timed(writer: Writer, asked: Asked, latencies: list[Seconds]) -> Outcome:
     outcome: list[Outcome] = []
-    latencies.append(seconds_of(lambda: outcome.append(writer.ask(asked))))
+    latencies.append(seconds_of(lambda: outcome.append(asyncio.run(writer.ask(asked)))))
     return outcome[0]

@@ -5,9 +5,10 @@ is what ours was seen to write, statement by statement with the very values, les
 nothing else: one transaction a command through the bare driver, rows of one table at once where they follow each other.
 """
 
+import asyncio
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import groupby
@@ -46,18 +47,39 @@ STEPS: Sequence[tuple[str, str, Mapping[str, Any]]] = (
 COMMANDS_A_CASE = 1 + len(STEPS)
 
 Ask = Callable[[Asked], Outcome]
+Played = Generator[Asked, Outcome, Case]
 CaseWrites = list[list[Write]]  # of each command of a case
 
 
-def play(ask: Ask, name: str, steps: int = len(STEPS)) -> Case:
+def a_case(name: str, steps: int = len(STEPS)) -> Played:
     """One hazard from the report through so many steps. Nothing it says repeats another's: none is bound to another."""
     report = OpenCase("hazard", opening(name))
-    case = _done(ask(Asked(SCHOOL.actor("teacher"), report, "POST /hazards", f"{name} open")))
+    case = _done((yield Asked(SCHOOL.actor("teacher"), report, "POST /hazards", f"{name} open")))
     for person, trigger, data in STEPS[:steps]:
         command = FireTrigger(case.number, trigger, data, expected_revision=case.revision)
         route = f"POST /hazards/{case.number}/{trigger}"
-        case = _done(ask(Asked(SCHOOL.actor(person), command, route, f"{name} {trigger}")))
+        case = _done((yield Asked(SCHOOL.actor(person), command, route, f"{name} {trigger}")))
     return case
+
+
+def play(ask: Ask, name: str, steps: int = len(STEPS)) -> Case:
+    """Such a case, each command as soon as the one before it is carried out."""
+    played = a_case(name, steps)
+    asked = next(played)
+    while True:
+        try:
+            asked = played.send(ask(asked))
+        except StopIteration as ended:
+            case: Case = ended.value
+            return case
+
+
+async def _play_beside_others(writer: Writer, name: str) -> None:
+    played = a_case(name)
+    asked = next(played)
+    with suppress(StopIteration):
+        while True:
+            asked = played.send(await writer.ask(asked))
 
 
 def opening(name: str) -> dict[str, Any]:
@@ -211,15 +233,21 @@ def ours_alone(ground: Ground, cases: int) -> Seconds:
 
 
 def ours_together(ground: Ground, cases: int, clients: int) -> Seconds:
-    """Clients in threads of their own that ask the serving process's writer."""
+    """Clients that ask the serving process's writer from an event loop, as its web server does."""
     database = ground.fresh()
     engine: Engine = an_engine(database)
     writer = Writer(engine)
 
-    def client(number: int) -> Callable[[int], object]:
-        return lambda turn: play(writer.ask, f"{number}-{turn}")
+    async def one_client(number: int, turns: Iterable[int]) -> None:
+        for turn in turns:
+            await _play_beside_others(writer, f"{number}-{turn}")
 
-    taken = _all_at_once([client(number) for number in range(clients)], cases // clients)
+    async def all_clients(turns: Sequence[int]) -> None:
+        await asyncio.gather(*(one_client(number, turns) for number in range(clients)))
+
+    with asyncio.Runner() as loop:
+        loop.run(all_clients([-1]))  # not counted
+        taken = seconds_of(lambda: loop.run(all_clients(range(cases // clients))))
     writer.stop()
     database.close()
     return taken
