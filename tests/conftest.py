@@ -14,7 +14,7 @@ from filelock import FileLock
 from api.demo import play
 from api.settings import Settings
 from engine.store.database import Database
-from tests.databases import EVERYTHING, KINDS, Kind, dropping_copies
+from tests.databases import KINDS, Kind, dropping_copies
 
 
 @dataclass(frozen=True)
@@ -38,21 +38,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 
 
 def pytest_report_header() -> str:
-    less = "" if EVERYTHING else "; what is said of rules and pages on sqlite alone (make test-everything: on both)"
-    return f"databases: {' and '.join(KINDS)}{less}"
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out, in sight, what `make test-everything` adds."""
-    more = [] if EVERYTHING else [item for item in items if item.get_closest_marker("of_rules") and _is_on_server(item)]
-    if more:
-        items[:] = [item for item in items if item not in {*more}]
-        config.hook.pytest_deselected(items=more)
-
-
-def _is_on_server(item: pytest.Item) -> bool:
-    found = getattr(item, "callspec", None)
-    return found is not None and found.params.get("kind") == "postgresql"
+    return f"databases: {' and '.join(KINDS)}"
 
 
 @pytest.fixture(scope="session", params=KINDS)

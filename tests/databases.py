@@ -8,7 +8,6 @@ runs on both. What is about one of them is marked so.
 """
 
 import itertools
-import os
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
@@ -31,11 +30,6 @@ FILE = "bihuan.db"  # as in a data folder
 on_sqlite = pytest.mark.parametrize("kind", ["sqlite"], scope="session")
 #: for a test about the server itself
 on_postgresql = pytest.mark.parametrize("kind", ["postgresql"], scope="session")
-
-#: what says of a loop, a form or a page what it is, and asks nothing of the database that others do not ask: on SQLite, and
-#: on both where everything is asked for (`make test-everything`)
-EVERYTHING = bool(os.environ.get("BIHUAN_TEST_EVERYTHING"))
-of_rules = pytest.mark.of_rules
 
 _numbers = itertools.count(1)
 _copies: list[tuple[Copy, list[Copy]]] = []  # on the server, oldest first, each with where it is kept for the next test
