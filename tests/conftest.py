@@ -1,5 +1,6 @@
 """What several rooms of tests share: the demo's campaign, played once a run whatever the number of workers."""
 
+import gc
 import json
 import os
 import shutil
@@ -35,6 +36,16 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     for name in list(os.environ):
         if name.startswith("BIHUAN_"):
             monkeypatch.delenv(name)
+
+
+gc.disable()  # until everything is imported and collected: looking through it on the way finds nothing that is garbage
+
+
+def pytest_collection_finish() -> None:
+    """What is there now stays to the end. Looking through it again and again took a sixth of a run's time (measured)."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_report_header() -> str:
