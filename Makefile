@@ -8,13 +8,12 @@ ARGS ?=# handed on, as in: make test ARGS="-k hazard"
 PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 python3 python; do \
 	$$python -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$python && break; done)
 
-.PHONY: help demo test test-everything check format bench soak venv dist dist-check lock clean
+.PHONY: help demo test check format bench soak venv dist dist-check lock clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make demo        replay a school'"'"'s safety campaign, then serve the result on 127.0.0.1:8000'
 	@echo 'make test        everything that must hold: make check, then the tests (ARGS="-k hazard" for some)'
-	@echo 'make test-everything   the same, with the tests of rules and pages on PostgreSQL too: some minutes more'
 	@echo 'make check       lint, format, types, import contracts'
 	@echo 'make format      let ruff mend what it can'
 	@echo 'make bench       measure commands beside raw SQL and a bare route, sweeps, cycles and reading, on both databases: some eight minutes (ARGS=--help)'
@@ -31,9 +30,6 @@ demo: venv
 # pytest comes last, so that its summary is the last line.
 test: check
 	@$(BIN)/python -m pytest -n $(JOBS) --dist=worksteal $(ARGS)
-
-test-everything: export BIHUAN_TEST_EVERYTHING = 1
-test-everything: test
 
 check: venv
 	@$(BIN)/ruff check

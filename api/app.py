@@ -2,17 +2,19 @@
 
 import re
 import time
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import structlog
-from fastapi import Depends, FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import iter_route_contexts
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.routing import compile_path
+from starlette.routing import BaseRoute, compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import pages
@@ -24,6 +26,7 @@ from api.routes import accounts, cases, check, directory, files, health, organis
 from api.routes.under import BASE
 from api.schemas import Problem
 from engine.case import instant_text
+from engine.definition import Catalog
 from engine.errors import Busy, InvalidInput, Refusal, Text
 from engine.store import refusals
 from engine.store.refusals import RefusalRecord
@@ -47,9 +50,24 @@ def create_app(runtime: Runtime) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.runtime = runtime
+    app.router.routes.extend(_routes_of(runtime.engine.catalog))
+    must_be_closed(app)
+    app.state.addresses = _addresses(app)
+    app.add_exception_handler(Refusal, _refused)
+    app.add_exception_handler(RequestValidationError, _unreadable)
+    app.add_exception_handler(HTTPException, _not_routed)
+    app.add_middleware(_Telling, runtime=runtime)
+    app.openapi = lambda: _openapi(app, runtime)  # type: ignore[method-assign]  # FastAPI's own way to extend it
+    return app
+
+
+@lru_cache(maxsize=8)  # it takes a quarter of a second; a process has one catalog, tests have some
+def _routes_of(catalog: Catalog) -> Sequence[BaseRoute]:
+    """Every address but that of the document. They know no runtime: a request brings it along."""
+    routes = APIRouter()
     for open_to_all in (health.router, accounts.strangers, pages.strangers):
-        app.include_router(open_to_all)
-    app.include_router(pages.router, dependencies=[Depends(signed_in)])
+        routes.include_router(open_to_all)
+    routes.include_router(pages.router, dependencies=[Depends(signed_in)])
     # the fixed addresses first: a loop's plural may not hide them, and the definition refuses one that would
     refusals_everywhere: dict[int | str, dict[str, Any]] = {
         status: cases.PROBLEMS[status] for status in (401, 403, 404, 422)
@@ -63,19 +81,12 @@ def create_app(runtime: Runtime) -> FastAPI:
         check.router,
         directory.router,
         organisations.router,
-        *cases.routers(runtime.engine.catalog),
+        *cases.routers(catalog),
     ):
-        app.include_router(
+        routes.include_router(
             router, dependencies=[Depends(signed_in), Depends(known_parameters)], responses=refusals_everywhere
         )
-    must_be_closed(app)
-    app.state.addresses = _addresses(app)
-    app.add_exception_handler(Refusal, _refused)
-    app.add_exception_handler(RequestValidationError, _unreadable)
-    app.add_exception_handler(HTTPException, _not_routed)
-    app.add_middleware(_Telling, runtime=runtime)
-    app.openapi = lambda: _openapi(app, runtime)  # type: ignore[method-assign]  # FastAPI's own way to extend it
-    return app
+    return tuple(routes.routes)
 
 
 #: what anybody may ask, signed in or not; whatever else is added is closed or does not start

@@ -8,7 +8,6 @@ runs on both. What is about one of them is marked so.
 """
 
 import itertools
-import os
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ import pytest
 
 from api import migrations
 from engine.store.database import Database
+from tests.lending import Copy
 from tests.postgres import the_cluster
 
 Kind = Literal["sqlite", "postgresql"]
@@ -31,13 +31,8 @@ on_sqlite = pytest.mark.parametrize("kind", ["sqlite"], scope="session")
 #: for a test about the server itself
 on_postgresql = pytest.mark.parametrize("kind", ["postgresql"], scope="session")
 
-#: what says of a loop, a form or a page what it is, and asks nothing of the database that others do not ask: on SQLite, and
-#: on both where everything is asked for (`make test-everything`)
-EVERYTHING = bool(os.environ.get("BIHUAN_TEST_EVERYTHING"))
-of_rules = pytest.mark.of_rules
-
 _numbers = itertools.count(1)
-_copies: list[str] = []  # on the server, oldest first
+_copies: list[tuple[Copy, list[Copy]]] = []  # on the server, oldest first, each with where it is kept for the next test
 
 
 class Template:
@@ -50,6 +45,7 @@ class Template:
         self._prepare, self._upon = prepare, upon
         self._bytes: bytes | None = None
         self._name: str | None = None
+        self._kept: list[Copy] = []
 
     def copy(self, kind: Kind, folder: Path) -> Database:
         """A database of its own. The folder is made, and has the file in it if it is one."""
@@ -60,10 +56,9 @@ class Template:
         folder.mkdir(parents=True, exist_ok=True)
         if kind == "sqlite":
             return _write(self._in_bytes(), folder)
-        name = f"copy_{next(_numbers)}"
-        the_cluster().create(name, template=self._on_server())
-        _copies.append(name)
-        return the_cluster().url(name)
+        copy = self._kept.pop() if self._kept else Copy(the_cluster(), f"copy_{next(_numbers)}", self._on_server())
+        _copies.append((copy, self._kept))
+        return copy.lend()
 
     def _in_bytes(self) -> bytes:
         if self._bytes is None:
@@ -102,10 +97,16 @@ def _write(content: bytes, folder: Path) -> str:
 
 @contextmanager
 def dropping_copies() -> Iterator[None]:
-    """What is copied on the server inside is dropped at the end: each takes eight megabytes. Files go with their folder."""
+    """What is copied on the server inside is put back for the next test at the end, or dropped where that cannot be: each
+    takes eight megabytes. Files go with their folder.
+    """
     before = len(_copies)
     try:
         yield
     finally:
         while len(_copies) > before:
-            the_cluster().drop(_copies.pop())
+            copy, kept = _copies.pop()
+            if copy.is_as_new():
+                kept.append(copy)
+            else:
+                copy.drop()

@@ -31,7 +31,7 @@ STOPS_WITHIN_SECONDS = 30
 UNPRIVILEGED = "nobody"  # PostgreSQL refuses to run as root
 OPTIONS = {
     "listen_addresses": "",  # a socket in our folder is the only way in
-    "max_connections": "200",  # a process of ours opens up to 28, and some tests have four
+    "max_connections": "200",  # a process of ours opens up to 28, and some tests have four; seven of each copy stay open
     "shared_buffers": "16MB",
     "max_parallel_workers_per_gather": "0",  # these take room in /dev/shm, of which a container has little
     "autovacuum": "off",  # it would sit in a template while that is copied

@@ -154,13 +154,16 @@ class Database:
         self._turn = nullcontext() if self.on_server else InTurn()
         if self.on_server:
             sweeping, owning = (parsed if other is None else _url_of(other) for other in (sweeps_url, owners_url))
-            self.readers, self.writers = (_server_engine(parsed, role=OF_ONE) for _ in range(2))
-            self.readers_across, self.writers_across = (_server_engine(sweeping, role=OF_ALL) for _ in range(2))
+            # how a transaction begins is all that tells who reads from who writes: whoever has a connection free lends it
+            self.readers = self.writers = _server_engine(parsed, role=OF_ONE)
+            self.readers_across = self.writers_across = _server_engine(sweeping, role=OF_ALL)
             self._owner = _server_engine(owning)
-            self._reading_one = _Kept(self.readers, READERS, _SNAPSHOT)
-            self._writing_one = _Kept(self.writers, WRITERS, _SHORT)
-            self._reading_all = _Kept(self.readers_across, ACROSS, _SNAPSHOT)
-            self._writing_all = _Kept(self.writers_across, ACROSS, _SHORT)
+            free_of_one: list[Connection] = []
+            free_of_all: list[Connection] = []
+            self._reading_one = _Kept(self.readers, READERS, _SNAPSHOT, free_of_one)
+            self._writing_one = _Kept(self.writers, WRITERS, _SHORT, free_of_one)
+            self._reading_all = _Kept(self.readers_across, ACROSS, _SNAPSHOT, free_of_all)
+            self._writing_all = _Kept(self.writers_across, ACROSS, _SHORT, free_of_all)
         else:
             self.readers = self.readers_across = _sqlite_engine(parsed, "query_only=ON")
             self.writers = self.writers_across = _sqlite_engine(parsed)
@@ -306,14 +309,16 @@ class _Kept:
 
     size     transactions at once; who comes when there are as many waits for one to end
     begin    the statement that begins one
+    free     the engine's connections that are in nobody's transaction, where others on the same engine use them, too
     """
 
-    def __init__(self, engine: Engine, size: int, begin: str) -> None:
+    def __init__(self, engine: Engine, size: int, begin: str, free: list[Connection] | None = None) -> None:
         self._engine = engine
         self._begin = begin
         self._turns = threading.BoundedSemaphore(size)
         self._closed = False
-        self._free: list[Connection] = []  # the last one used first: the others may be let go by whoever is between us
+        # the last one used first: the others may be let go by whoever is between us
+        self._free: list[Connection] = [] if free is None else free
 
     @contextmanager
     def transaction(self, organisation: str | None) -> Iterator[Connection]:

@@ -14,9 +14,6 @@ from engine.errors import Text
 from engine.store import accounts, people, refusals
 from engine.store.database import Connection
 from tests.builders import START, School, a_school
-from tests.databases import of_rules
-
-pytestmark = of_rules
 
 DAY = START.date()
 

@@ -11,9 +11,6 @@ from engine.actor import Grant
 from engine.store import cases, history, people, refusals
 from tests.api.test_steps import opened
 from tests.builders import School
-from tests.databases import of_rules
-
-pytestmark = of_rules
 
 BULK = "/api/v1/repairs/bulk"
 

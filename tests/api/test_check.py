@@ -22,12 +22,10 @@ from engine.directory import Absence, Department, Directory, Group, Seat
 from engine.errors import Text
 from engine.store import accounts, people, policies
 from tests.builders import START, a_runtime
-from tests.databases import Kind, of_rules
+from tests.databases import Kind
 from tests.engine.proof.corners import absent, group_of, holding, one_department, with_person, write_down
 from tests.fakes import calling
 from workflows import CATALOG
-
-pytestmark = of_rules
 
 LEAVES, RETURNS = date(2020, 3, 16), date(2020, 3, 20)
 AWAY = {"first_day": "2020-03-16", "last_day": "2020-03-20"}

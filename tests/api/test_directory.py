@@ -18,9 +18,6 @@ from engine.directory import Absence, Organisation, Person
 from engine.errors import InvalidInput, Text
 from engine.store import people
 from tests.builders import START, School, a_school
-from tests.databases import of_rules
-
-pytestmark = of_rules
 
 TODAY = "2020-03-02"
 AWAY = {"first_day": "2020-03-02", "last_day": "2020-03-06"}

@@ -25,12 +25,10 @@ from engine.clock import SimulatedClock
 from engine.store import history
 from tests.api.evidence.making import PLACE, a_docx, a_pdf, a_photo, a_sight, an_xlsx, encoded
 from tests.builders import School, a_runtime, a_school
-from tests.databases import Kind, of_rules
+from tests.databases import Kind
 from tests.fakes import calling
 from workflows import CATALOG
 from workflows.reference import criteria_for
-
-pytestmark = of_rules
 
 FILES = "/api/v1/files"
 

@@ -1,6 +1,8 @@
 """Every address is closed unless it stands in the list below, which is written by hand."""
 
 import re
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,11 +12,9 @@ from fastapi.routing import iter_route_contexts
 
 from api.app import create_app, must_be_closed
 from api.bootstrap import Runtime
-from tests.builders import School
-from tests.databases import of_rules
+from tests.builders import School, a_runtime, a_school
+from tests.databases import Kind
 from tests.fakes import calling
-
-pytestmark = of_rules
 
 #: what anybody may ask, and why
 OPEN = {
@@ -91,3 +91,20 @@ def test_an_address_without_a_sign_in_does_not_start(runtime: Runtime) -> None:
 
     with pytest.raises(RuntimeError, match="/api/v1/forgotten"):
         must_be_closed(app)
+
+
+def test_two_applications_have_their_addresses_in_common_and_nothing_else(
+    runtime: Runtime, school: School, kind: Kind, tmp_path: Path
+) -> None:
+    """Addresses are made once for each catalog: what is added to one application, and whom it knows, is not the other's."""
+    with closing(a_runtime(tmp_path / "other", kind)) as others:
+        there = a_school(others.database, "another")
+        one, two = create_app(runtime), create_app(others)
+        one.add_api_route("/added", lambda: None)
+        assert set(walked(one)) == {*walked(two), "/added"}
+        with calling(one) as here, calling(two) as elsewhere:
+            for client, known, unknown in ((here, school, there), (elsewhere, there, school)):
+                for asker, status in ((known, 200), (unknown, 401)):
+                    answer = client.get("/api/v1/worklist", headers=asker.headers("teacher"))
+                    assert answer.status_code == status
+        assert set(walked(create_app(runtime))) == set(walked(two))

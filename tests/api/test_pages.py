@@ -16,10 +16,8 @@ from api.pages.words import WORDS
 from engine.directory import Absence
 from engine.store import people
 from tests.builders import PASSWORD, START, School, a_password, a_runtime, a_school
-from tests.databases import Kind, of_rules
+from tests.databases import Kind
 from tests.fakes import calling
-
-pytestmark = of_rules
 
 NEW = "another phrase 77"
 

@@ -13,9 +13,6 @@ from api.bootstrap import Runtime
 from engine.actor import Grant
 from engine.store import cases, history, people, refusals
 from tests.builders import School
-from tests.databases import of_rules
-
-pytestmark = of_rules
 
 
 @dataclass(frozen=True)

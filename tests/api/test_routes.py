@@ -21,9 +21,6 @@ from engine.store.refusals import count
 from engine.tick import tick
 from tests.builders import REPAIR as REPAIR_LOOP
 from tests.builders import START, School, a_calendar, a_school
-from tests.databases import of_rules
-
-pytestmark = of_rules
 
 REPAIR = {"title": "插座松动", "place": "实训楼 A-101"}
 

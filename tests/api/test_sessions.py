@@ -16,11 +16,9 @@ from engine.clock import SimulatedClock
 from engine.directory import Absence
 from engine.store import accounts, people
 from tests.builders import PASSWORD, START, School, a_password, a_runtime, a_school
-from tests.databases import Kind, of_rules
+from tests.databases import Kind
 from tests.fakes import calling
 from workflows.roles import ADMINISTRATOR
-
-pytestmark = of_rules
 
 ME = "/api/v1/people/me"
 NEW = "another phrase 77"

@@ -12,9 +12,6 @@ from engine.actor import Grant
 from engine.directory import Absence
 from engine.store import people
 from tests.builders import START, School
-from tests.databases import of_rules
-
-pytestmark = of_rules
 
 DAY = START.date()
 

@@ -35,13 +35,11 @@ from engine.store import accounts, cases, people, periods
 from engine.store.accounts import secret_hash
 from engine.store.statements import Statement
 from tests.builders import START, School, a_runtime, a_school
-from tests.databases import Kind, of_rules
+from tests.databases import Kind
 from tests.fakes import calling
 from workflows import CATALOG
 from workflows.inspection import CYCLE
 from workflows.roles import ADMINISTRATOR
-
-pytestmark = of_rules
 
 MARK = "SOUTHMARK"  # stands in everything the south has and the north has not
 DAY = START.date()

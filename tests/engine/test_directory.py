@@ -15,9 +15,7 @@ from engine.errors import Text
 from engine.store import people
 from engine.store.database import Connection, Database
 from tests.builders import a_database
-from tests.databases import Kind, of_rules
-
-pytestmark = of_rules
+from tests.databases import Kind
 
 HERE, BUREAU = "here", "bureau"
 DAY = date(2020, 3, 2)

@@ -14,10 +14,8 @@ import pytest
 from api.papers.ledger import write_ledger
 from engine.audit import verify_chain
 from engine.store import history, outbox, people
-from tests.databases import Kind, of_rules
+from tests.databases import Kind
 from tests.journeys.campus import DAY, SCHOOL, Campus, a_campus
-
-pytestmark = of_rules
 
 THIRTY = 30
 OPINION = {"opinion": "同意销号"}

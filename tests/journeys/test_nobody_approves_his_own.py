@@ -8,11 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.databases import Kind, of_rules
+from tests.databases import Kind
 from tests.journeys.campus import DAY, PHOTO, SCHOOL, Campus, a_campus
 from workflows.reference import criteria_for
-
-pytestmark = of_rules
 
 OWN = "不能审批自己经办的事项"
 FINDING, OPINION = {"finding": "合格"}, {"opinion": "同意"}

@@ -7,11 +7,8 @@ import pytest
 from engine.case import FIVE_STATES, Case, Link
 from engine.definition import guards_of
 from engine.errors import GuardRefused, InvalidInput, NotAllowed, NotPossibleNow
-from tests.databases import of_rules
 from tests.workflows.school import PHOTO, School, local, local_day
 from workflows.drill import DRILL
-
-pytestmark = of_rules
 
 HELD: dict[str, Any] = {
     "held_on": "2020-01-10",

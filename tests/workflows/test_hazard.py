@@ -12,7 +12,6 @@ from engine.definition import guards_of
 from engine.errors import GuardRefused, InvalidInput, NotAllowed, NotPossibleNow
 from engine.handle import recompute_preview
 from engine.store import people
-from tests.databases import of_rules
 from tests.workflows.school import (
     CALENDAR_V2,
     FIVE_ITEMS,
@@ -26,8 +25,6 @@ from tests.workflows.school import (
 )
 from workflows.calendars import official
 from workflows.hazard import HAZARD, INSPECTING
-
-pytestmark = of_rules
 
 # --- conditions ----------------------------------------------------------------------------------------------------------
 

@@ -11,11 +11,8 @@ from engine.definition import guards_of
 from engine.directory import Department
 from engine.errors import GuardRefused, InvalidInput, NotAllowed, NotPossibleNow, Text, UnknownCase
 from engine.store import people
-from tests.databases import of_rules
 from tests.workflows.school import CALENDAR_V1, ORGANISATION, OTHER_PHOTO, PHOTO, School, local
 from workflows.inspection import INSPECTION, items_of
-
-pytestmark = of_rules
 
 NEEDS_PHOTO, NEEDS_NONE = "office.01", "office.02"  # items of the list of every teaching department
 Answers = dict[str, dict[str, str]]

@@ -4,13 +4,10 @@ import pytest
 
 from engine.case import Case
 from engine.definition import Signing
-from tests.databases import of_rules
 from tests.workflows.school import School
 from workflows.hazard import HAZARD
 from workflows.ladders import EFFECTS, HOLDER_LADDER, OVERDUE_LADDER, is_major, signing_rows
 from workflows.reference import reminder_ladder, sign_off
-
-pytestmark = of_rules
 
 # --- the ladder ---------------------------------------------------------------------------------------------------------
 

@@ -8,12 +8,9 @@ import pytest
 
 from engine.deadlines import Budget, due_at
 from engine.definition import Within
-from tests.databases import of_rules
 from tests.workflows.school import CALENDAR_V1, CALENDAR_V2, SHANGHAI, School, local, local_day
 from workflows import CATALOG
 from workflows.hazard import HAZARD, Assign, Return, _allowance
-
-pytestmark = of_rules
 
 NEW_YEARS_EVE = date(2020, 1, 24)  # of the lunar year; under version 1 the first day of the holiday
 

@@ -16,12 +16,9 @@ from engine.commands import Asked, FireTrigger, OpenCase
 from engine.definition import RELATIONS
 from engine.errors import GuardRefused, InvalidInput, NotAllowed, Refusal
 from engine.handle import Refused, handle, offers
-from tests.databases import of_rules
 from tests.workflows.school import PEOPLE, School
 from workflows import CATALOG
 from workflows.roles import ROLES
-
-pytestmark = of_rules
 
 ENGLISH = re.compile(r"[A-Za-z]{2,}")
 #: what may stand in a Chinese sentence all the same: case numbers, and the command an administrator has to type

@@ -19,13 +19,11 @@ from engine.store import cases, files, people, worklists
 from engine.store.worklists import Filter
 from engine.tick import tick
 from tests.builders import START, an_engine
-from tests.databases import Kind, of_rules
+from tests.databases import Kind
 from tests.engine.proof.corners import write_down
 from tests.engine.proof.test_twenty_corners import CORNERS, Corner
 from workflows import CATALOG
 from workflows.reference import criteria_for
-
-pytestmark = of_rules
 
 PHOTO = "a" * 64
 Step = tuple[str, str, dict[str, Any]]  # who, trigger, what he writes

@@ -30,6 +30,17 @@ def test_everything_read_inside_belongs_to_one_instant(school: School) -> None:
     assert school.case(number).state == "closed"
 
 
+@on_postgresql
+def test_who_reads_and_writes_in_turn_does_so_on_one_connection(school: School) -> None:
+    asked = set()
+    for door in (school.engine.database.read, school.engine.database.write, school.engine.database.read):
+        with door(HERE) as connection:
+            asked.add(connection.execute(text("SELECT pg_backend_pid()")).scalar_one())
+            asked.add(connection.execute(text("SHOW transaction_read_only")).scalar_one())
+    assert len(asked - {"on", "off"}) == 1
+    assert {"on", "off"} <= asked, "a reader still cannot write"
+
+
 def test_what_raises_inside_a_write_is_undone(school: School) -> None:
     def write_and_fail() -> None:
         with school.engine.database.write_across() as connection:
