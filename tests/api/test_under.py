@@ -4,9 +4,6 @@ import pytest
 from starlette.routing import Match
 
 from api.routes.under import BASE, Route, Router
-from tests.databases import of_rules
-
-pytestmark = of_rules
 
 
 async def nothing() -> None:
