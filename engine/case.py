@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import UTC, datetime
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, ClassVar, Literal, Self
 
 JSON = Any  # a JSON value: None, bool, int, str, list or dict of these; never a float, whose bytes differ by machine
+
+INSTANTS = 256  # written lately; a command writes its own again and again
 
 CountsAs = Literal["reported", "assigned", "fixed", "verified", "closed"]
 FIVE_STATES: tuple[CountsAs, ...] = ("reported", "assigned", "fixed", "verified", "closed")
@@ -213,6 +216,7 @@ _WITHOUT: Mapping[str, Any] = {
 }
 
 
+@lru_cache(maxsize=INSTANTS)
 def instant_text(value: datetime) -> str:
     """An instant as the records spell it: UTC, six digits, `Z`."""
     if value.tzinfo is not UTC:

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -55,6 +56,7 @@ LANES = 8  # groups of commands a process commits at once on PostgreSQL
 WRITERS = LANES + 4  # connections: beside them tick, deliver, and sign somebody in or change the directory
 ACROSS = 4  # connections each to read and to write: what looks at every organisation takes its turn
 CONNECT_SECONDS = 5
+INSTANTS = 256  # a command writes its own a dozen times, and deadlines end with the day
 SILENT_SECONDS = 30  # after which, and as long again, a connection that does not answer is given up
 STATEMENT_SECONDS = 30  # no statement of ours takes a tenth of it; one that does holds up others
 LOCK_SECONDS = 10
@@ -104,13 +106,18 @@ class UtcDateTime(TypeDecorator[datetime]):
         """On SQLite at once what SQLAlchemy's own type comes to in three calls: a command keeps some twenty instants."""
         if dialect.name != "sqlite":
             return super().bind_processor(dialect)
-        # less its +00:00
-        return lambda value: None if value is None else _in_utc(value).isoformat(" ", "microseconds")[:-6]
+        return _kept
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
         if dialect.name != "sqlite":
             return super().result_processor(dialect, coltype)
         return lambda value: None if value is None else datetime.fromisoformat(value).replace(tzinfo=UTC)
+
+
+@lru_cache(maxsize=INSTANTS)
+def _kept(instant: datetime | None) -> str | None:
+    """As SQLite's rows have it: UTC, which goes without saying."""
+    return None if instant is None else _in_utc(instant).isoformat(" ", "microseconds")[:-6]
 
 
 def _in_utc(instant: datetime) -> datetime:
