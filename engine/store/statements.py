@@ -211,9 +211,9 @@ def begin_with_the_first(connection: Connection, *statements: str) -> None:
 
 def is_quiet(connection: Connection) -> bool:
     """Whether a server that is not asked anything says nothing: one that ended has said so. Costs no journey."""
-    if not hasattr(select_module, "poll"):
-        return False
     driver: Any = connection.connection.dbapi_connection
+    if driver.closed or not hasattr(select_module, "poll"):
+        return False
     poll = select_module.poll()
     poll.register(driver.fileno(), select_module.POLLIN)
     return not poll.poll(0)
