@@ -296,8 +296,9 @@ class _Turn:
         # what was asked for the whole group at once, each good for the first who wants it: afterwards it may have changed
         self._cases_ahead: dict[tuple[str, str], Case | None] = {}
         self._answers_ahead: dict[tuple[str, str, str, str], answers.Answer | None] = {}
-        self._obligations_ahead: dict[tuple[str, str, str], Obligation | None] = {}
-        self._periods_ahead: dict[tuple[str, str, str, str], bool] = {}
+        self._owed_ahead: dict[tuple[str, str], dict[str, Obligation | None]] = {}  # by (organisation, cycle), by scope
+        self._periods_ahead: dict[tuple[str, str], dict[tuple[str, str], bool]] = {}  # the same, by (scope, key)
+        self._departments_ahead: dict[str, dict[tuple[str, str], bool]] = {}
         self._rungs_ahead: dict[tuple[str, str, int], frozenset[str]] = {}
 
     def look_ahead(self, group: Sequence[Asked]) -> None:
@@ -316,17 +317,9 @@ class _Turn:
             for number in sorted({number for a in here for number in _spoken_of(a)}):
                 place = organisation, number
                 asked.append((self._cases_ahead, place, cases.loading(organisation, number, lock=True)))
-            opened = {(a.command.cycle, a.command.scope) for a in here if isinstance(a.command, OpenPeriod)}
-            for cycle, scope in sorted(opened):
-                owing = organisation, cycle, scope
-                asked.append((self._obligations_ahead, owing, periods.locking(*owing)))
+            asked.extend(self._about_periods(organisation, here))
             for a in here:
-                if isinstance(a.command, OpenPeriod):
-                    owed, key = (organisation, a.command.cycle, a.command.scope), a.command.key
-                    asked.append((self._periods_ahead, (*owed, key), periods.asking_existence(*owed, key)))
-                    department = organisation, a.command.scope
-                    asked.append((self._departments, department, people.asking_department(*department)))
-                elif isinstance(a.command, Remind):
+                if isinstance(a.command, Remind):
                     watch = organisation, a.command.case, a.command.generation
                     asked.append((self._rungs_ahead, watch, timers.still_waiting(*watch)))
                 elif a.key is not None:
@@ -339,8 +332,28 @@ class _Turn:
             self._spoken_for = organisation
         for (into, place, _), answer in zip(asked, ask(self.connection, [q for _, _, q in asked]), strict=True):
             into[place] = answer
+        self._departments.update(place for of_one in self._departments_ahead.values() for place in of_one.items())
         if not self._alone:
             self._lock_series(group)
+
+    def _about_periods(
+        self, organisation: str, here: Sequence[Asked]
+    ) -> Iterator[tuple[dict[Any, Any], Any, Question[Any]]]:
+        """Where each answer goes, and the question: the obligations, locked in one order for everybody; then, what was opened
+        and which departments there are.
+        """
+        openings = [a.command for a in here if isinstance(a.command, OpenPeriod)]
+        cycles = {
+            cycle: [(o.scope, o.key) for o in openings if o.cycle == cycle] for cycle in {o.cycle for o in openings}
+        }
+        for cycle, places in sorted(cycles.items()):
+            scopes = {scope for scope, _ in places}
+            yield self._owed_ahead, (organisation, cycle), periods.locking_some(organisation, cycle, scopes)
+        for cycle, places in cycles.items():
+            yield self._periods_ahead, (organisation, cycle), periods.asking_existing(organisation, cycle, places)
+        if openings:
+            scopes = {opening.scope for opening in openings}
+            yield self._departments_ahead, organisation, periods.asking_departments(organisation, scopes)
 
     def _lock_series(self, group: Sequence[Asked]) -> None:
         """Of the cases that are to be opened, before any other series is: two groups that draw from both never wait for
@@ -467,9 +480,10 @@ class _Turn:
 
     def _open_period(self, actor: Actor, command: OpenPeriod) -> Outcome:
         organisation = actor.organisation
-        place = organisation, command.cycle, command.scope
-        owed_here = self._asked_ahead(self._obligations_ahead, place, periods.locking(*place))
-        if self._asked_ahead(self._periods_ahead, (*place, command.key), periods.asking_existence(*place, command.key)):
+        place, of_cycle = (organisation, command.cycle, command.scope), (organisation, command.cycle)
+        owed_here = self._asked_ahead(self._owed_ahead.get(of_cycle, {}), command.scope, periods.locking(*place))
+        known, question = self._periods_ahead.get(of_cycle, {}), periods.asking_existence(*place, command.key)
+        if self._asked_ahead(known, (command.scope, command.key), question):
             return Idle(f"period {command.cycle}/{command.scope}/{command.key} is open already")
         workflow = self._workflow(command.workflow)
         rule = next(rule for rule in workflow.cycles if rule.cycle.key == command.cycle)

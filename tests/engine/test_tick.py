@@ -15,7 +15,8 @@ from engine.pace import MOST, Pace
 from engine.store import calendars, people, periods, timers
 from engine.store.database import table_of
 from engine.store.tables import CalendarRow, CaseRow, EventRow, OutboxRow, PeriodRow, TimerRow
-from engine.tick import Ticked, tick
+from engine.tick import SHARE, Ticked, tick
+from tests.databases import on_postgresql
 from tests.engine.fakes import HERE, THERE, School, local
 
 
@@ -122,6 +123,33 @@ def test_each_school_ticks_by_its_own_calendar(school: School) -> None:
     school.at("2019-12-31 20:00")  # already the new year on the other side of the sea
     assert school.tick().opened == 1
     assert keys(school) == []
+
+
+@on_postgresql
+def test_periods_that_another_node_is_opening_are_left_to_it(school: School) -> None:
+    for organisation in (HERE, THERE):
+        with school.engine.database.write_across() as connection:
+            periods.owe(connection, periods.Obligation(organisation, "dept_check_month", "HQC", date(2019, 12, 1)))
+    with school.engine.database.read_across() as connection:
+        assert periods.claim(connection, [HERE])
+        assert school.tick() == Ticked(opened=1)
+        assert keys(school) == []
+    assert school.tick() == Ticked(opened=1), "should the other node be gone"
+    assert keys(school) == ["2019-12"]
+
+
+def test_more_schools_than_one_node_opens_at_a_time_are_all_opened(school: School) -> None:
+    names = [f"school{n:02}" for n in range(2 * SHARE + 1)]
+    with school.engine.database.write_across() as connection:
+        calendar = calendars.newest(connection, HERE)
+        assert calendar is not None
+        for name in names:
+            people.add_organisation(connection, Organisation(name, Text("校", "School")))
+            people.add_department(connection, Department(name, "HQC", Text("总务后勤处", "Logistics")))
+            calendars.add(connection, name, replace(calendar, version=1), school.clock.now())
+            periods.owe(connection, periods.Obligation(name, "dept_check_month", "HQC", date(2019, 12, 1)))
+    assert school.tick() == Ticked(opened=len(names))
+    assert school.tick() == Ticked()
 
 
 # --- rungs -----------------------------------------------------------------------------------------------------------
