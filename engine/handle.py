@@ -20,7 +20,7 @@ from engine.calendar import Calendar
 from engine.case import Case, Link, changes_between
 from engine.clock import Clock
 from engine.commands import Asked, FireTrigger, OpenCase, OpenPeriod, Recompute, Remind
-from engine.cycles import Cycle, Night, OnEvent, Period, TimesADay, periods_between
+from engine.cycles import Cycle, Night, OnEvent, TimesADay, periods_between
 from engine.definition import Catalog, Form, Transition, Workflow, references
 from engine.directory import AT, Directory, Person
 from engine.errors import (
@@ -287,7 +287,7 @@ class _Turn:
         self._overrides: dict[str, dict[str, tuple[int, dict[str, Any]]]] = {}
         self._people: dict[tuple[str, str], Person | None] = {}
         self._departments: dict[tuple[str, str], bool] = {}
-        self._drawn: dict[tuple[str, int, date, date], list[Period]] = {}
+        self._drawn: dict[tuple[str, int, date, str], tuple[date, Sequence[str]]] = {}
         self._numbers = cases.Numbers(connection)
         self._careful = careful
         self._began = standing(connection)
@@ -452,7 +452,8 @@ class _Turn:
         asked = Text(f"登记“{workflow.title.zh}”", f"Open a case of {workflow.title.en!r}")
         may_open_any(workflow, actor, asked)
         data = self._read(workflow.opens_with, command.data, asked)
-        allow_opening(workflow, actor, blank_case(workflow, actor, data, self.now), asked)
+        if actor.kind != "system":  # who stands in no relation to a case may open all of them or none
+            allow_opening(workflow, actor, blank_case(workflow, actor, data, self.now), asked)
         self._look_up(actor, workflow.opens_with, data, asked)
         named = self._named(actor.organisation, workflow.opens_with, data)
         year = self.calendar(actor.organisation).local_date(self.now).year
@@ -503,20 +504,21 @@ class _Turn:
     def _advance(self, owed: Obligation, cycle: Cycle, command: OpenPeriod) -> None:
         """Move the obligation's mark to the day this period opened, unless an earlier one could not be opened yet."""
         organisation = owed.organisation
-        calendar = self.calendar(organisation)
-        day = calendar.local_date(command.opens_at)
-        if isinstance(cycle.every, TimesADay | Night):  # the day has more of them, or this one opens late on it
-            day -= timedelta(days=1)
-        passed = self._between(cycle, calendar, owed.unopened_after, day)
-        others = (p.key for p in passed if p.key != command.key)
+        day, others = self._passed(cycle, self.calendar(organisation), owed.unopened_after, command)
         if all(periods.exists(self.connection, organisation, cycle.key, command.scope, key) for key in others):
             periods.opened_through(self.connection, organisation, cycle.key, command.scope, day)
 
-    def _between(self, cycle: Cycle, calendar: Calendar, after: date, until: date) -> list[Period]:
-        """`periods_between`, thought through once for all the scopes that owe the same."""
-        place = cycle.key, id(calendar), after, until  # the calendar lives as long as the turn
+    def _passed(self, cycle: Cycle, calendar: Calendar, after: date, command: OpenPeriod) -> tuple[date, Sequence[str]]:
+        """The last day that need not be looked at once this period is open, and the keys of the others after `after` up to
+        it; thought through once for all the scopes that owe the same.
+        """
+        place = cycle.key, id(calendar), after, command.key  # the calendar lives as long as the turn
         if place not in self._drawn:
-            self._drawn[place] = periods_between(cycle, calendar, after, until)
+            day = calendar.local_date(command.opens_at)
+            if isinstance(cycle.every, TimesADay | Night):  # the day has more of them, or this one opens late on it
+                day -= timedelta(days=1)
+            passed = periods_between(cycle, calendar, after, day)
+            self._drawn[place] = day, [period.key for period in passed if period.key != command.key]
         return self._drawn[place]
 
     # --- stepping --------------------------------------------------------------------------------------------------
