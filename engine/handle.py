@@ -306,6 +306,8 @@ class _Turn:
         everybody, every case they speak of, so that two groups never wait for each other.
         """
         if not self.engine.database.on_server:
+            if not self._alone:
+                self._look_at_periods(group)
             return
         asked: list[tuple[dict[Any, Any], Any, Question[Any]]] = []
         for organisation, of_one in groupby(sorted(group, key=_where), _where):
@@ -322,7 +324,7 @@ class _Turn:
                 if isinstance(a.command, Remind):
                     watch = organisation, a.command.case, a.command.generation
                     asked.append((self._rungs_ahead, watch, timers.still_waiting(*watch)))
-                elif a.key is not None:
+                elif a.key is not None and not isinstance(a.command, OpenPeriod):  # whose period is its key
                     whose = organisation, a.actor.principal, a.route, a.key
                     asked.append((self._answers_ahead, whose, answers.finding(*whose, self.now)))
             first = next(n for n, (_, place, _) in enumerate(asked) if place == organisation)
@@ -332,9 +334,20 @@ class _Turn:
             self._spoken_for = organisation
         for (into, place, _), answer in zip(asked, ask(self.connection, [q for _, _, q in asked]), strict=True):
             into[place] = answer
-        self._departments.update(place for of_one in self._departments_ahead.values() for place in of_one.items())
+        self._keep_departments()
         if not self._alone:
             self._lock_series(group)
+
+    def _look_at_periods(self, group: Sequence[Asked]) -> None:
+        """Ask once what all openings of the group will ask for, also where asking is no journey."""
+        for organisation, of_one in groupby(sorted(group, key=_where), _where):
+            for into, place, question in self._about_periods(organisation, list(of_one)):
+                into[place] = question.ask(self.connection)
+        self._keep_departments()
+
+    def _keep_departments(self) -> None:
+        for of_one in self._departments_ahead.values():
+            self._departments.update(of_one)
 
     def _about_periods(
         self, organisation: str, here: Sequence[Asked]
@@ -342,18 +355,21 @@ class _Turn:
         """Where each answer goes, and the question: the obligations, locked in one order for everybody; then, what was opened
         and which departments there are.
         """
+        on_server = self.engine.database.on_server
         openings = [a.command for a in here if isinstance(a.command, OpenPeriod)]
         cycles = {
             cycle: [(o.scope, o.key) for o in openings if o.cycle == cycle] for cycle in {o.cycle for o in openings}
         }
         for cycle, places in sorted(cycles.items()):
-            scopes = {scope for scope, _ in places}
-            yield self._owed_ahead, (organisation, cycle), periods.locking_some(organisation, cycle, scopes)
+            place, scopes = (organisation, cycle), {scope for scope, _ in places}
+            yield self._owed_ahead, place, periods.locking_some(*place, scopes, on_server=on_server)
         for cycle, places in cycles.items():
-            yield self._periods_ahead, (organisation, cycle), periods.asking_existing(organisation, cycle, places)
+            place = organisation, cycle
+            yield self._periods_ahead, place, periods.asking_existing(*place, places, on_server=on_server)
         if openings:
             scopes = {opening.scope for opening in openings}
-            yield self._departments_ahead, organisation, periods.asking_departments(organisation, scopes)
+            departments = periods.asking_departments(organisation, scopes, on_server=on_server)
+            yield self._departments_ahead, organisation, departments
 
     def _lock_series(self, group: Sequence[Asked]) -> None:
         """Of the cases that are to be opened, before any other series is: two groups that draw from both never wait for

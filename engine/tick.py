@@ -1,7 +1,7 @@
 """Due timers and due periods become commands for `handle`. Ticking twice, or from two processes, changes nothing more."""
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, timedelta
@@ -105,33 +105,23 @@ def _due_periods(engine: Engine, look: "_Look", organisations: Sequence[str]) ->
     """Every period of these organisations that began and has no row yet. On a server only of those that nobody else is busy
     with, who is kept away from them meanwhile: nodes that open the same wait for each other and open nothing.
     """
+    on_server = engine.database.on_server
     with ExitStack() as claimed:
         connection = claimed.enter_context(engine.database.read_across())
-        if engine.database.on_server:
+        if on_server:
             organisations = periods.claim(connection, organisations)
         places = [(organisation, cycle) for organisation in organisations for cycle, _ in look.cycles()]
         owed = ask(connection, [periods.asking_obligations(*place) for place in places])
         drawn = [[asked for obligation in of_one for asked in look.drawn(obligation)] for of_one in owed]
-        asked = {place: [_place(a) for a in of_one] for place, of_one in zip(places, drawn, strict=True) if of_one}
-        there = _opened(engine, connection, asked)
-        due = [
-            a for place, of_one in zip(places, drawn, strict=True) for a in of_one if (*place, *_place(a)) not in there
+        some = [(place, of_one) for place, of_one in zip(places, drawn, strict=True) if of_one]
+        asked = [
+            periods.asking_existing(*place, [_place(a) for a in of_one], on_server=on_server) for place, of_one in some
         ]
-        if not engine.database.on_server:
+        there = ask(connection, asked)
+        due = [a for (_, of_one), found in zip(some, there, strict=True) for a in of_one if not found[_place(a)]]
+        if not on_server:
             claimed.close()  # in a file a snapshot that is kept keeps the log growing
         yield due
-
-
-def _opened(
-    engine: Engine, connection: Connection, asked: Mapping[tuple[str, str], Sequence[tuple[str, str]]]
-) -> set[tuple[str, str, str, str]]:
-    """(organisation, cycle, scope, key) of the periods that are open, or were. Asked for by organisation and cycle."""
-    if engine.database.on_server:
-        of_each = ask(connection, [periods.asking_existing(*here, places) for here, places in asked.items()])
-        answers = [(here, found) for here, found in zip(asked, of_each, strict=True)]
-        return {(*here, *place) for here, found in answers for place, there in found.items() if there}
-    every = [(*here, *place) for here, places in asked.items() for place in places]
-    return {place for place in every if periods.exists(connection, *place)}
 
 
 class _Look:

@@ -1,6 +1,7 @@
 """The ledger of periods: what every cycle owed, for whom, and what came of it. *Not reported* is not *zero*."""
 
-from collections.abc import Collection, Sequence
+import json
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal
@@ -10,14 +11,18 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
+    TableValuedAlias,
     Text,
+    and_,
     any_,
     bindparam,
     case,
+    column,
     func,
     insert,
     select,
     text,
+    true,
     update,
 )
 
@@ -189,62 +194,92 @@ def _among(column: ColumnElement[str], name: str) -> ColumnElement[bool]:
     return column == any_(bindparam(name, type_=ARRAY(Text())))
 
 
+def _each_of(name: str) -> TableValuedAlias:
+    """The same in a file, as a table. Whatever is looked for is joined to it from outside, so that each is looked up in the
+    index: of `IN` SQLite makes a walk through all periods a school ever had.
+    """
+    return func.json_each(bindparam(name, type_=Text())).table_valued(column("value", Text()), name=f"these_{name}")
+
+
+_SCOPES, _KEYS = _each_of("scopes"), _each_of("keys")
+_OF_CYCLE = _obligations.c.organisation == bindparam("organisation"), _obligations.c.cycle == bindparam("cycle")
+_PERIODS_OF_CYCLE = _periods.c.organisation == bindparam("organisation"), _periods.c.cycle == bindparam("cycle")
+_OF_ORGANISATION = _departments.c.organisation == bindparam("organisation")
+_SCOPE_KEY = select(_periods.c.scope, _periods.c.key)
+_CODE = select(_departments.c.code)
+
+# one order for everybody
 _LOCK_SOME = Statement(
     select(_obligations)
-    .where(
-        _obligations.c.organisation == bindparam("organisation"),
-        _obligations.c.cycle == bindparam("cycle"),
-        _among(_obligations.c.scope, "scopes"),
-    )
-    .order_by(_obligations.c.scope)  # one order for everybody
+    .where(*_OF_CYCLE, _among(_obligations.c.scope, "scopes"))
+    .order_by(_obligations.c.scope)
     .with_for_update()
 )
 _EXISTING = Statement(
-    select(_periods.c.scope, _periods.c.key).where(
-        _periods.c.organisation == bindparam("organisation"),
-        _periods.c.cycle == bindparam("cycle"),
-        _among(_periods.c.scope, "scopes"),
-        _among(_periods.c.key, "keys"),
+    _SCOPE_KEY.where(*_PERIODS_OF_CYCLE, _among(_periods.c.scope, "scopes"), _among(_periods.c.key, "keys"))
+)
+_DEPARTMENTS = Statement(_CODE.where(_OF_ORGANISATION, _among(_departments.c.code, "scopes")))
+# in a file, where what is not there is a row of nothing
+_LOCK_SOME_IN_A_FILE = Statement(
+    select(_obligations).select_from(
+        _SCOPES.outerjoin(_obligations, and_(*_OF_CYCLE, _obligations.c.scope == _SCOPES.c.value))
     )
 )
-_DEPARTMENTS = Statement(
-    select(_departments.c.code).where(
-        _departments.c.organisation == bindparam("organisation"), _among(_departments.c.code, "scopes")
+_EXISTING_IN_A_FILE = Statement(
+    _SCOPE_KEY.select_from(
+        _SCOPES.join(_KEYS, true()).outerjoin(
+            _periods,
+            and_(*_PERIODS_OF_CYCLE, _periods.c.scope == _SCOPES.c.value, _periods.c.key == _KEYS.c.value),
+        )
     )
+)
+_DEPARTMENTS_IN_A_FILE = Statement(
+    _CODE.select_from(_SCOPES.outerjoin(_departments, and_(_OF_ORGANISATION, _departments.c.code == _SCOPES.c.value)))
 )
 
 
-def locking_some(organisation: str, cycle: str, scopes: Collection[str]) -> Question[dict[str, Obligation | None]]:
-    """As `locking`, of several scopes at once. On a server."""
-    here = {"organisation": organisation, "cycle": cycle, "scopes": sorted(scopes)}
-    return Question(
-        _LOCK_SOME, here, lambda rows: dict.fromkeys(scopes) | {row.scope: Obligation(*row) for row in rows}
-    )
+def _texts(these: Iterable[str], *, on_server: bool) -> list[str] | str:
+    in_order = sorted(these)
+    return in_order if on_server else json.dumps(in_order)
+
+
+def locking_some(
+    organisation: str, cycle: str, scopes: Collection[str], *, on_server: bool
+) -> Question[dict[str, Obligation | None]]:
+    """As `locking`, of several scopes at once."""
+    here = {"organisation": organisation, "cycle": cycle, "scopes": _texts(scopes, on_server=on_server)}
+
+    def read(rows: list[StoredRow]) -> dict[str, Obligation | None]:
+        return {**dict.fromkeys(scopes), **{row.scope: Obligation(*row) for row in rows if row.scope is not None}}
+
+    return Question(_LOCK_SOME if on_server else _LOCK_SOME_IN_A_FILE, here, read)
 
 
 def asking_existing(
-    organisation: str, cycle: str, places: Collection[tuple[str, str]]
+    organisation: str, cycle: str, places: Collection[tuple[str, str]], *, on_server: bool
 ) -> Question[dict[tuple[str, str], bool]]:
-    """Of each (scope, key) whether its period is open, or was. On a server: in a file one after another is as quick."""
-    scopes, keys = (sorted({place[n] for place in places}) for n in (0, 1))
+    """Of each (scope, key) whether its period is open, or was."""
+    scopes, keys = (_texts({place[n] for place in places}, on_server=on_server) for n in (0, 1))
     here = {"organisation": organisation, "cycle": cycle, "scopes": scopes, "keys": keys}
 
     def read(rows: list[StoredRow]) -> dict[tuple[str, str], bool]:
-        there = {(row.scope, row.key) for row in rows}
+        there = {tuple(row) for row in rows}
         return {place: place in there for place in places}
 
-    return Question(_EXISTING, here, read)
+    return Question(_EXISTING if on_server else _EXISTING_IN_A_FILE, here, read)
 
 
-def asking_departments(organisation: str, scopes: Collection[str]) -> Question[dict[tuple[str, str], bool]]:
-    """Of each (organisation, scope) whether there is such a department. On a server."""
-    here = {"organisation": organisation, "scopes": sorted(scopes)}
+def asking_departments(
+    organisation: str, scopes: Collection[str], *, on_server: bool
+) -> Question[dict[tuple[str, str], bool]]:
+    """Of each (organisation, scope) whether there is such a department."""
+    here = {"organisation": organisation, "scopes": _texts(scopes, on_server=on_server)}
 
     def read(rows: list[StoredRow]) -> dict[tuple[str, str], bool]:
         there = {row.code for row in rows}
         return {(organisation, scope): scope in there for scope in scopes}
 
-    return Question(_DEPARTMENTS, here, read)
+    return Question(_DEPARTMENTS if on_server else _DEPARTMENTS_IN_A_FILE, here, read)
 
 
 _EXISTS = Statement(

@@ -181,8 +181,8 @@ def test_scopes_that_were_opened_as_far_are_looked_at_as_one(school: School) -> 
     ]  # fmt: skip
 
 
-@on_postgresql
 def test_what_is_asked_of_several_at_once_is_told_of_each(school: School) -> None:
+    on_server = school.engine.database.on_server
     other = replace(OWED, scope="JWC")
     with school.engine.database.write_across() as connection:
         periods.owe(connection, OWED)
@@ -190,9 +190,11 @@ def test_what_is_asked_of_several_at_once_is_told_of_each(school: School) -> Non
         periods.open_(connection, DECEMBER)
         asked: list[Question[Any]] = [
             periods.asking_obligations(HERE, "monthly"),
-            periods.locking_some(HERE, "monthly", ["JWC", "NOWHERE", "HQC"]),
-            periods.asking_existing(HERE, "monthly", [("HQC", "2019-12"), ("HQC", "2020-01"), ("JWC", "2019-12")]),
-            periods.asking_departments(HERE, ["HQC", 'no "such" one']),
+            periods.locking_some(HERE, "monthly", ["JWC", "NOWHERE", "HQC"], on_server=on_server),
+            periods.asking_existing(
+                HERE, "monthly", [("HQC", "2019-12"), ("HQC", "2020-01"), ("JWC", "2019-12")], on_server=on_server
+            ),
+            periods.asking_departments(HERE, ["HQC", 'no "such" one'], on_server=on_server),
         ]
         assert ask(connection, asked) == [
             [OWED, other],
