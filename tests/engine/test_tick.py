@@ -3,7 +3,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import insert, make_url, update
 
 from engine.actor import system
 from engine.calendar import Calendar
@@ -18,6 +18,7 @@ from engine.store.tables import CalendarRow, CaseRow, EventRow, OutboxRow, Perio
 from engine.tick import SHARE, Ticked, tick
 from tests.databases import on_postgresql
 from tests.engine.fakes import HERE, THERE, School, local
+from tests.postgres import the_cluster
 
 
 def keys(school: School, scope: str = "HQC") -> list[str]:
@@ -136,6 +137,29 @@ def test_periods_that_another_node_is_opening_are_left_to_it(school: School) -> 
         assert keys(school) == []
     assert school.tick() == Ticked(opened=1), "should the other node be gone"
     assert keys(school) == ["2019-12"]
+
+
+@on_postgresql
+def test_who_loses_the_claim_while_he_opens_goes_on_and_each_period_is_opened_once(school: School) -> None:
+    school.owe("daily_round", "HQC", "2019-12-02")
+    name = str(make_url(school.engine.database.url).database)
+    ended: list[int] = []
+
+    def end_what_only_waits() -> bool:
+        with the_cluster().connect() as connection:
+            found = connection.execute(
+                "SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = %s AND state = 'idle in transaction'",
+                (name,),
+            ).fetchall()
+        ended.extend(pid for pid, _ in found)
+        return True
+
+    ticked = tick(school.at("2020-01-10 08:00").engine, going_on=end_what_only_waits)
+    assert ended, "the claim"
+    assert (ticked.opened, ticked.failed) == (40, [])
+    assert len(set(keys(school))) == 40
+    assert school.tick() == Ticked()
 
 
 def test_more_schools_than_one_node_opens_at_a_time_are_all_opened(school: School) -> None:
