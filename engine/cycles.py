@@ -278,6 +278,27 @@ def periods_between(cycle: Cycle, calendar: Calendar, after: date, until: date) 
     return [_period(cycle, calendar, day, span) for day in days for span in _opening_on(cycle.every, calendar, day)]
 
 
+def newest_day(every: Every, until: date) -> date:
+    """The last day, not later than `until`, on which one of these can begin under any calendar: what was opened through it
+    has nothing to open before `until` is over.
+    """
+    match every:
+        case Week():
+            return until - timedelta(days=until.weekday())
+        case EveryNDays(n=n, anchor=anchor) if until >= anchor:
+            return until - timedelta(days=(until - anchor).days % n)
+        case Month():
+            return until.replace(day=1)
+        case Quarter():
+            return date(until.year, until.month - (until.month - 1) % 3, 1)
+        case HalfYear():
+            return date(until.year, until.month - (until.month - 1) % 6, 1)
+        case Year():
+            return date(until.year, 1, 1)
+        case _:
+            return until
+
+
 def period_for_event(
     cycle: Cycle, calendar: Calendar, event_id: str, known_at: datetime, on: date | None = None
 ) -> Period:

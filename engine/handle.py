@@ -20,7 +20,7 @@ from engine.calendar import Calendar
 from engine.case import Case, Link
 from engine.clock import Clock
 from engine.commands import Asked, Command, FireTrigger, OpenCase, OpenPeriod, Recompute, Remind
-from engine.cycles import Cycle, Night, OnEvent, Period, TimesADay, periods_between
+from engine.cycles import Cycle, Night, OnEvent, TimesADay, periods_between
 from engine.definition import Catalog, Form, Transition, Workflow, references
 from engine.directory import AT, Directory, Person
 from engine.errors import (
@@ -307,7 +307,7 @@ class _Turn:
         self._overrides: dict[str, dict[str, tuple[int, dict[str, Any]]]] = {}
         self._people: dict[tuple[str, str], Person | None] = {}
         self._departments: dict[tuple[str, str], bool] = {}
-        self._drawn: dict[tuple[str, int, date, date], list[Period]] = {}
+        self._drawn: dict[tuple[str, int, date, str], tuple[date, Sequence[str]]] = {}
         self._numbers = cases.Numbers(connection)
         self._careful = careful
         self._began = standing(connection)
@@ -316,9 +316,10 @@ class _Turn:
         # what was asked for the whole group at once, each good for the first who wants it: afterwards it may have changed
         self._cases_ahead: dict[tuple[str, str], Case | None] = {}
         self._answers_ahead: dict[tuple[str, str, str, str], answers.Answer | None] = {}
-        self._obligations_ahead: dict[tuple[str, str, str], Obligation | None] = {}
+        self._owed_ahead: dict[tuple[str, str], dict[str, Obligation | None]] = {}  # by (organisation, cycle), by scope
+        self._periods_ahead: dict[tuple[str, str], dict[tuple[str, str], bool]] = {}  # the same, by (scope, key)
         self._files_ahead: dict[tuple[str, str], files.FileRecord | None] = {}
-        self._periods_ahead: dict[tuple[str, str, str, str], bool] = {}
+        self._departments_ahead: dict[str, dict[tuple[str, str], bool]] = {}
         self._rungs_ahead: dict[tuple[str, str, int], frozenset[str]] = {}
 
     def look_ahead(self, group: Sequence[Asked]) -> None:
@@ -326,6 +327,8 @@ class _Turn:
         everybody, every case they speak of, so that two groups never wait for each other.
         """
         if not self.engine.database.on_server:
+            if not self._alone:
+                self._look_at_periods(group)
             return
         asked: list[tuple[dict[Any, Any], Any, Question[Any]]] = []
         for organisation, of_one in groupby(sorted(group, key=_where), _where):
@@ -338,20 +341,12 @@ class _Turn:
             for number in sorted({number for a in here for number in _spoken_of(a)}):
                 place = organisation, number
                 asked.append((self._cases_ahead, place, cases.loading(organisation, number, lock=True)))
-            opened = {(a.command.cycle, a.command.scope) for a in here if isinstance(a.command, OpenPeriod)}
-            for cycle, scope in sorted(opened):
-                owing = organisation, cycle, scope
-                asked.append((self._obligations_ahead, owing, periods.locking(*owing)))
+            asked.extend(self._about_periods(organisation, here))
             for a in here:
-                if isinstance(a.command, OpenPeriod):
-                    owed, key = (organisation, a.command.cycle, a.command.scope), a.command.key
-                    asked.append((self._periods_ahead, (*owed, key), periods.asking_existence(*owed, key)))
-                    department = organisation, a.command.scope
-                    asked.append((self._departments, department, people.asking_department(*department)))
-                elif isinstance(a.command, Remind):
+                if isinstance(a.command, Remind):
                     watch = organisation, a.command.case, a.command.generation
                     asked.append((self._rungs_ahead, watch, timers.still_waiting(*watch)))
-                elif a.key is not None:
+                elif a.key is not None and not isinstance(a.command, OpenPeriod):  # whose period is its key
                     whose = organisation, a.actor.principal, a.route, a.key
                     asked.append((self._answers_ahead, whose, answers.finding(*whose, self.now)))
             first = next(n for n, (_, place, _) in enumerate(asked) if place == organisation)
@@ -361,6 +356,7 @@ class _Turn:
             self._spoken_for = organisation
         for (into, place, _), answer in zip(asked, ask(self.connection, [q for _, _, q in asked]), strict=True):
             into[place] = answer
+        self._keep_departments()
         if not self._alone:
             self._lock_series(group)
 
@@ -371,6 +367,39 @@ class _Turn:
         if kind == "department":
             return self._departments, place, people.asking_department(organisation, value)
         return self._files_ahead, place, files.finding(organisation, value)
+
+    def _look_at_periods(self, group: Sequence[Asked]) -> None:
+        """Ask once what all openings of the group will ask for, also where asking is no journey."""
+        for organisation, of_one in groupby(sorted(group, key=_where), _where):
+            for into, place, question in self._about_periods(organisation, list(of_one)):
+                into[place] = question.ask(self.connection)
+        self._keep_departments()
+
+    def _keep_departments(self) -> None:
+        for of_one in self._departments_ahead.values():
+            self._departments.update(of_one)
+
+    def _about_periods(
+        self, organisation: str, here: Sequence[Asked]
+    ) -> Iterator[tuple[dict[Any, Any], Any, Question[Any]]]:
+        """Where each answer goes, and the question: the obligations, locked in one order for everybody; then, what was opened
+        and which departments there are.
+        """
+        on_server = self.engine.database.on_server
+        openings = [a.command for a in here if isinstance(a.command, OpenPeriod)]
+        cycles = {
+            cycle: [(o.scope, o.key) for o in openings if o.cycle == cycle] for cycle in {o.cycle for o in openings}
+        }
+        for cycle, places in sorted(cycles.items()):
+            place, scopes = (organisation, cycle), {scope for scope, _ in places}
+            yield self._owed_ahead, place, periods.locking_some(*place, scopes, on_server=on_server)
+        for cycle, places in cycles.items():
+            place = organisation, cycle
+            yield self._periods_ahead, place, periods.asking_existing(*place, places, on_server=on_server)
+        if openings:
+            scopes = {opening.scope for opening in openings}
+            departments = periods.asking_departments(organisation, scopes, on_server=on_server)
+            yield self._departments_ahead, organisation, departments
 
     def _lock_series(self, group: Sequence[Asked]) -> None:
         """Of the cases that are to be opened, before any other series is: two groups that draw from both never wait for
@@ -469,7 +498,8 @@ class _Turn:
         asked = Text(f"登记“{workflow.title.zh}”", f"Open a case of {workflow.title.en!r}")
         may_open_any(workflow, actor, asked)
         data = self._read(workflow.opens_with, command.data, asked)
-        allow_opening(workflow, actor, blank_case(workflow, actor, data, self.now), asked)
+        if actor.kind != "system":  # who stands in no relation to a case may open all of them or none
+            allow_opening(workflow, actor, blank_case(workflow, actor, data, self.now), asked)
         self._look_up(actor, workflow.opens_with, data, asked)
         named = self._named(actor.organisation, workflow.opens_with, data)
         year = self.calendar(actor.organisation).local_date(self.now).year
@@ -497,9 +527,10 @@ class _Turn:
 
     def _open_period(self, actor: Actor, command: OpenPeriod) -> Outcome:
         organisation = actor.organisation
-        place = organisation, command.cycle, command.scope
-        owed_here = self._asked_ahead(self._obligations_ahead, place, periods.locking(*place))
-        if self._asked_ahead(self._periods_ahead, (*place, command.key), periods.asking_existence(*place, command.key)):
+        place, of_cycle = (organisation, command.cycle, command.scope), (organisation, command.cycle)
+        owed_here = self._asked_ahead(self._owed_ahead.get(of_cycle, {}), command.scope, periods.locking(*place))
+        known, question = self._periods_ahead.get(of_cycle, {}), periods.asking_existence(*place, command.key)
+        if self._asked_ahead(known, (command.scope, command.key), question):
             return Idle(f"period {command.cycle}/{command.scope}/{command.key} is open already")
         workflow = self._workflow(command.workflow)
         rule = next(rule for rule in workflow.cycles if rule.cycle.key == command.cycle)
@@ -519,20 +550,21 @@ class _Turn:
     def _advance(self, owed: Obligation, cycle: Cycle, command: OpenPeriod) -> None:
         """Move the obligation's mark to the day this period opened, unless an earlier one could not be opened yet."""
         organisation = owed.organisation
-        calendar = self.calendar(organisation)
-        day = calendar.local_date(command.opens_at)
-        if isinstance(cycle.every, TimesADay | Night):  # the day has more of them, or this one opens late on it
-            day -= timedelta(days=1)
-        passed = self._between(cycle, calendar, owed.unopened_after, day)
-        others = (p.key for p in passed if p.key != command.key)
+        day, others = self._passed(cycle, self.calendar(organisation), owed.unopened_after, command)
         if all(periods.exists(self.connection, organisation, cycle.key, command.scope, key) for key in others):
             periods.opened_through(self.connection, organisation, cycle.key, command.scope, day)
 
-    def _between(self, cycle: Cycle, calendar: Calendar, after: date, until: date) -> list[Period]:
-        """`periods_between`, thought through once for all the scopes that owe the same."""
-        place = cycle.key, id(calendar), after, until  # the calendar lives as long as the turn
+    def _passed(self, cycle: Cycle, calendar: Calendar, after: date, command: OpenPeriod) -> tuple[date, Sequence[str]]:
+        """The last day that need not be looked at once this period is open, and the keys of the others after `after` up to
+        it; thought through once for all the scopes that owe the same.
+        """
+        place = cycle.key, id(calendar), after, command.key  # the calendar lives as long as the turn
         if place not in self._drawn:
-            self._drawn[place] = periods_between(cycle, calendar, after, until)
+            day = calendar.local_date(command.opens_at)
+            if isinstance(cycle.every, TimesADay | Night):  # the day has more of them, or this one opens late on it
+                day -= timedelta(days=1)
+            passed = periods_between(cycle, calendar, after, day)
+            self._drawn[place] = day, [period.key for period in passed if period.key != command.key]
         return self._drawn[place]
 
     # --- stepping --------------------------------------------------------------------------------------------------

@@ -2,22 +2,27 @@
 
 import random
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, timedelta
+from typing import Any
 
 from engine.actor import system
 from engine.calendar import Calendar
 from engine.commands import Asked, OpenPeriod, Remind
-from engine.cycles import OnEvent, Period, periods_between
-from engine.definition import CycleRule, Workflow
+from engine.cycles import OnEvent, Period, newest_day, periods_between
 from engine.handle import Done, Engine, Failed, Refused, handle
 from engine.pace import Pace
 from engine.store import calendars, periods, timers
 from engine.store.database import Connection
 from engine.store.periods import Obligation
+from engine.store.statements import Question, ask
 
-CHUNK = 2_000  # obligations, or cases with due rungs, looked at in one read
-WORTH_SHARING = 100  # periods; nodes that open fewer do not get in each other's way for long
+CHUNK = 2_000  # cases with due rungs looked at in one read
+CALENDARS = 500  # asked for at once
+SHARE = 10  # organisations whose periods one node opens while the others leave them alone; a fraction of a second
+UNASKED_SECONDS = 0.1  # a group may take where nobody waits for it but whoever wants this process to stop
+FARTHEST_EAST = timedelta(hours=14)  # no place on earth has a later day than that
 
 
 @dataclass(slots=True)
@@ -41,11 +46,16 @@ def tick(
 
     pace       how many commands go into a group; what a process knows of it from its last tick
     going_on   asked between groups: what is left when it says no is done by the next tick, of whichever node
-    chunk      how much is looked at in one read
+    chunk      how many cases with due rungs are looked at in one read
     """
     ticked, pace = Ticked(), pace or Pace()
-    for due in _due_periods(engine, ticked, chunk):
-        ticked.opened += _carry_out(engine, due, ticked, pace, going_on)
+    look = _Look(engine, ticked)
+    # on a server a group locks what nobody else asks for: what it opens, and the series of a school that was claimed
+    of_openings = Pace(hold_seconds=UNASKED_SECONDS) if engine.database.on_server else pace
+    organisations = _due_organisations(engine, look)
+    for start in range(0, len(organisations), SHARE):
+        with _due_periods(engine, look, organisations[start : start + SHARE]) as due:
+            ticked.opened += _carry_out(engine, due, ticked, of_openings, going_on)
         if not going_on():
             return ticked
     after = ("", "")
@@ -80,58 +90,78 @@ def _carry_out(engine: Engine, asked: Sequence[Asked], ticked: Ticked, pace: Pac
     return done
 
 
-def _due_periods(engine: Engine, ticked: Ticked, chunk: int) -> Iterator[list[Asked]]:
-    """Every period that began and has no row yet, some thousands of obligations at a time.
+def _due_organisations(engine: Engine, look: "_Look") -> list[str]:
+    """Those that have a period to open. Several nodes begin at different places of them."""
+    with engine.database.read_across() as connection:
+        alike = [owed for cycle, day in look.cycles() for owed in periods.unopened_alike(connection, cycle, day)]
+        look.at_calendars(connection, alike)
+    due = sorted({owed.organisation for owed in alike if any(look.drawn(owed))})
+    begin = random.randrange(len(due)) if due and engine.database.on_server else 0  # noqa: S311  # may well be guessed
+    return due[begin:] + due[:begin]
 
-    Several nodes begin at different places of a chunk, and find what the others opened meanwhile in the next.
+
+@contextmanager
+def _due_periods(engine: Engine, look: "_Look", organisations: Sequence[str]) -> Iterator[list[Asked]]:
+    """Every period of these organisations that began and has no row yet. On a server only of those that nobody else is busy
+    with, who is kept away from them meanwhile: nodes that open the same wait for each other and open nothing.
     """
-    rules = {rule.cycle.key: (workflow, rule) for workflow, rule in engine.catalog.cycles()}
-    look = _Look(rules, engine.clock.now())
-    after = ("", "", "")
-    while True:
-        with engine.database.read_across() as connection:
-            owed = periods.obligations_after(connection, after, chunk)
-            look.at_calendars(connection, owed, ticked)
-            drawn = [asked for obligation in owed for asked in look.drawn(obligation)]
-            there = periods.existing(connection, [_place(asked) for asked in drawn])
-        due = [asked for asked in drawn if _place(asked) not in there]
-        if engine.database.on_server and len(due) > WORTH_SHARING:
-            begin = random.randrange(len(due))  # noqa: S311  # nobody has to be kept from guessing it
-            due = due[begin:] + due[:begin]
-        if due:
-            yield due
-        if len(owed) < chunk:
-            return
-        after = owed[-1].organisation, owed[-1].cycle, owed[-1].scope
+    on_server = engine.database.on_server
+    with ExitStack() as claimed:
+        connection = claimed.enter_context(engine.database.read_across())
+        if on_server:
+            organisations = periods.claim(connection, organisations)
+        places = [(organisation, cycle) for organisation in organisations for cycle, _ in look.cycles()]
+        owed = ask(connection, [periods.asking_obligations(*place) for place in places])
+        drawn = [[asked for obligation in of_one for asked in look.drawn(obligation)] for of_one in owed]
+        some = [(place, of_one) for place, of_one in zip(places, drawn, strict=True) if of_one]
+        asked = [
+            periods.asking_existing(*place, [_place(a) for a in of_one], on_server=on_server) for place, of_one in some
+        ]
+        there = ask(connection, asked)
+        due = [a for (_, of_one), found in zip(some, there, strict=True) for a in of_one if not found[_place(a)]]
+        if not on_server:
+            claimed.close()  # in a file a snapshot that is kept keeps the log growing
+        yield due
 
 
 class _Look:
     """What began by now, obligation by obligation; each stretch of a calendar is thought through once."""
 
-    def __init__(self, rules: dict[str, tuple[Workflow, CycleRule]], now: datetime) -> None:
-        self._rules = rules
-        self._now = now
+    def __init__(self, engine: Engine, ticked: Ticked) -> None:
+        self._rules = {rule.cycle.key: (workflow, rule) for workflow, rule in engine.catalog.cycles()}
+        self._now = engine.clock.now()
+        self._ticked = ticked
         self._calendars: dict[str, Calendar | None] = {}
+        self._today: dict[int, date] = {}
         self._between: dict[tuple[str, int, date, date], list[Period]] = {}
 
-    def at_calendars(self, connection: Connection, owed: Sequence[Obligation], ticked: Ticked) -> None:
+    def cycles(self) -> Iterator[tuple[str, date]]:
+        """Those that open by the calendar, each with the last day on which one of its periods can have begun."""
+        latest = (self._now + FARTHEST_EAST).astimezone(UTC).date()
+        for key, (_, rule) in self._rules.items():
+            if not isinstance(rule.cycle.every, OnEvent):
+                yield key, newest_day(rule.cycle.every, latest)
+
+    def at_calendars(self, connection: Connection, owed: Sequence[Obligation]) -> None:
         """Read those of these organisations. One that cannot be read takes the others nothing away."""
-        for organisation in dict.fromkeys(obligation.organisation for obligation in owed):
-            if organisation in self._calendars:
-                continue
-            try:
-                self._calendars[organisation] = calendars.newest(connection, organisation)
-            except (LookupError, TypeError, ValueError) as error:
-                ticked.unreadable.append((organisation, error))
-                self._calendars[organisation] = None
+        organisations = list(dict.fromkeys(obligation.organisation for obligation in owed))
+        for start in range(0, len(organisations), CALENDARS):
+            some = organisations[start : start + CALENDARS]
+            read = ask(connection, [_or_error(calendars.asking_newest(organisation)) for organisation in some])
+            for organisation, calendar in zip(some, read, strict=True):
+                if isinstance(calendar, Exception):
+                    self._ticked.unreadable.append((organisation, calendar))
+                self._calendars[organisation] = calendar if isinstance(calendar, Calendar) else None
 
     def drawn(self, owed: Obligation) -> Iterator[Asked]:
-        calendar = self._calendars[owed.organisation]
-        if calendar is None or owed.cycle not in self._rules:
+        calendar = self._calendars.get(owed.organisation)
+        if calendar is None:
             return
         workflow, rule = self._rules[owed.cycle]
-        after, until = owed.unopened_after, owed.through(calendar.local_date(self._now))
-        if after >= until or isinstance(rule.cycle.every, OnEvent):
+        if id(calendar) not in self._today:
+            self._today[id(calendar)] = calendar.local_date(self._now)
+        after, until = owed.unopened_after, owed.through(self._today[id(calendar)])
+        if after >= until:
             return
         place = owed.cycle, id(calendar), after, until
         if place not in self._between:
@@ -143,7 +173,19 @@ class _Look:
                 yield Asked(system(owed.organisation), command, key=key)
 
 
-def _place(asked: Asked) -> tuple[str, str, str, str]:
+def _or_error(question: Question[Calendar | None]) -> Question[Calendar | Exception | None]:
+    """The same, with what keeps its answer from being read as its answer."""
+
+    def read(rows: list[Any]) -> Calendar | Exception | None:
+        try:
+            return question.read(rows)
+        except (LookupError, TypeError, ValueError) as error:
+            return error
+
+    return Question(question.statement, question.values, read)
+
+
+def _place(asked: Asked) -> tuple[str, str]:
     command = asked.command
     assert isinstance(command, OpenPeriod)  # all of them are
-    return asked.actor.organisation, command.cycle, command.scope, command.key
+    return command.scope, command.key

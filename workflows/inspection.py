@@ -4,6 +4,7 @@ Blank is not pass; zero findings are reported as zero; a report that never came 
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -37,6 +38,7 @@ from workflows.roles import LOOP_ROLES
 
 DUE_ON = 20  # day of the month the report is due; a day off moves it on. Practice of the school, not a rule
 CYCLE = "dept_check_month"
+SCOPES_KNOWN = 1024  # codes of departments, of which schools mostly have the same
 
 
 class OpenInspection(Form):
@@ -168,7 +170,9 @@ def title_of(scope: str, key: str) -> Text:
     return Text(f"{name.zh} {key} 安全检查月报", f"Monthly safety inspection {key}, {name.en}")
 
 
-def opening_data(scope: str, key: str) -> dict[str, Any]:
+@lru_cache(maxsize=SCOPES_KNOWN)
+def opening_data(scope: str, key: str) -> Mapping[str, Any]:
+    """What the form says of every school's department of that code; not to be altered."""
     lists = [checklist.code for checklist in checklist_for(scope)]
     return {
         "title": title_of(scope, key).zh,

@@ -1,20 +1,39 @@
 """The ledger of periods: what every cycle owed, for whom, and what came of it. *Not reported* is not *zero*."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import Connection, Row, bindparam, case, insert, select, tuple_, update
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Connection,
+    Row,
+    TableValuedAlias,
+    Text,
+    and_,
+    any_,
+    bindparam,
+    case,
+    column,
+    func,
+    insert,
+    select,
+    text,
+    true,
+    update,
+)
 
 from engine.store.database import table_of, upsert
 from engine.store.statements import Question, Statement
-from engine.store.tables import ObligationRow, PeriodRow
+from engine.store.statements import Row as StoredRow
+from engine.store.tables import DepartmentRow, ObligationRow, PeriodRow
 
 _periods = table_of(PeriodRow)
 _obligations = table_of(ObligationRow)
-
-ASKED_AT_ONCE = 500  # keys; four values each, and no database takes more than some thousands in a statement
+_departments = table_of(DepartmentRow)
 
 PeriodStatus = Literal["open", "reported", "late", "waived"]
 
@@ -65,33 +84,6 @@ def obligations(connection: Connection) -> list[Obligation]:
     return [Obligation(**row._mapping) for row in connection.execute(statement)]
 
 
-_AFTER = Statement(
-    select(_obligations)
-    .where(
-        tuple_(_obligations.c.organisation, _obligations.c.cycle, _obligations.c.scope)
-        > tuple_(bindparam("organisation"), bindparam("cycle"), bindparam("scope"))
-    )
-    .order_by(_obligations.c.organisation, _obligations.c.cycle, _obligations.c.scope)
-    .limit(bindparam("limit"))
-)
-
-
-def obligations_after(connection: Connection, after: tuple[str, str, str], limit: int) -> list[Obligation]:
-    """At most so many of every organisation's, in a fixed order, after that of this organisation, cycle and scope."""
-    here = {"organisation": after[0], "cycle": after[1], "scope": after[2], "limit": limit}
-    return [Obligation(*row) for row in _AFTER.all(connection, here)]
-
-
-def existing(connection: Connection, keys: Sequence[tuple[str, str, str, str]]) -> frozenset[tuple[str, str, str, str]]:
-    """Those of (organisation, cycle, scope, key) whose period is open, or was."""
-    columns = (_periods.c.organisation, _periods.c.cycle, _periods.c.scope, _periods.c.key)
-    found: set[tuple[str, str, str, str]] = set()
-    for start in range(0, len(keys), ASKED_AT_ONCE):
-        these = tuple_(*columns).in_(keys[start : start + ASKED_AT_ONCE])
-        found.update(tuple(row) for row in connection.execute(select(*columns).where(these)))
-    return frozenset(found)
-
-
 def obligation(connection: Connection, organisation: str, cycle: str, scope: str) -> Obligation | None:
     row = _OBLIGATION.first(connection, {"organisation": organisation, "cycle": cycle, "scope": scope})
     return None if row is None else Obligation(*row)
@@ -129,6 +121,59 @@ def opened_through(connection: Connection, organisation: str, cycle: str, scope:
     _OPENED.put(connection, {**here, "opened_through": day})
 
 
+# --- which of them have something to open --------------------------------------------------------------------------------
+
+_ALIKE = "organisation", "cycle", "first_day", "last_day", "opened_through"
+_UNOPENED = Statement(
+    select(*(func.min(c).label("scope") if c.name == "scope" else c for c in _obligations.c))
+    .where(
+        _obligations.c.cycle == bindparam("cycle"),
+        _obligations.c.first_day <= bindparam("day"),
+        _obligations.c.opened_through.is_(None) | (_obligations.c.opened_through < bindparam("day")),
+        _obligations.c.last_day.is_(None)
+        | (_obligations.c.opened_through < _obligations.c.last_day)
+        | (_obligations.c.opened_through.is_(None) & (_obligations.c.first_day <= _obligations.c.last_day)),
+    )
+    .group_by(*(_obligations.c[name] for name in _ALIKE))
+    .order_by(_obligations.c.organisation)
+)
+
+
+def unopened_alike(connection: Connection, cycle: str, day: date) -> list[Obligation]:
+    """Every organisation's obligations of this cycle that may have a period to open that begins on this day or before; once
+    for all scopes that were opened as far, and `scope` is the first of them.
+    """
+    return [Obligation(*row) for row in _UNOPENED.all(connection, {"cycle": cycle, "day": day})]
+
+
+_OWED_BY = Statement(
+    select(_obligations)
+    .where(_obligations.c.organisation == bindparam("organisation"), _obligations.c.cycle == bindparam("cycle"))
+    .order_by(_obligations.c.scope)
+)
+
+
+def asking_obligations(organisation: str, cycle: str) -> Question[list[Obligation]]:
+    """All scopes of an organisation that owe a cycle, in a fixed order."""
+    here = {"organisation": organisation, "cycle": cycle}
+    return Question(_OWED_BY, here, lambda rows: [Obligation(*row) for row in rows])
+
+
+_CLAIM = text(
+    "SELECT organisation FROM unnest(CAST(:organisations AS text[])) organisation"
+    " WHERE pg_try_advisory_xact_lock(hashtextextended('periods of ' || organisation, 0))"
+)
+
+
+def claim(connection: Connection, organisations: Sequence[str]) -> list[str]:
+    """Those of these organisations whose periods nobody else is opening. Until this transaction ends nobody else is given
+    them: a courtesy that saves nodes from waiting for each other, and no promise. On a server.
+    """
+    return list(connection.execute(_CLAIM, {"organisations": list(organisations)}).scalars())
+
+
+# --- what a group that opens asks ----------------------------------------------------------------------------------------
+
 _OWED = select(_obligations).where(
     _obligations.c.organisation == bindparam("organisation"),
     _obligations.c.cycle == bindparam("cycle"),
@@ -142,6 +187,99 @@ def locking(organisation: str, cycle: str, scope: str) -> Question[Obligation | 
     """The obligation; until this transaction ends nobody else opens a period of it."""
     here = {"organisation": organisation, "cycle": cycle, "scope": scope}
     return Question(_LOCK, here, lambda rows: Obligation(*rows[0]) if rows else None)
+
+
+def _among(column: ColumnElement[str], name: str) -> ColumnElement[bool]:
+    """Whether it is one of these texts: however many they are, the statement is the same. On a server."""
+    return column == any_(bindparam(name, type_=ARRAY(Text())))
+
+
+def _each_of(name: str) -> TableValuedAlias:
+    """The same in a file, as a table. Whatever is looked for is joined to it from outside, so that each is looked up in the
+    index: of `IN` SQLite makes a walk through all periods a school ever had.
+    """
+    return func.json_each(bindparam(name, type_=Text())).table_valued(column("value", Text()), name=f"these_{name}")
+
+
+_SCOPES, _KEYS = _each_of("scopes"), _each_of("keys")
+_OF_CYCLE = _obligations.c.organisation == bindparam("organisation"), _obligations.c.cycle == bindparam("cycle")
+_PERIODS_OF_CYCLE = _periods.c.organisation == bindparam("organisation"), _periods.c.cycle == bindparam("cycle")
+_OF_ORGANISATION = _departments.c.organisation == bindparam("organisation")
+_SCOPE_KEY = select(_periods.c.scope, _periods.c.key)
+_CODE = select(_departments.c.code)
+
+# one order for everybody
+_LOCK_SOME = Statement(
+    select(_obligations)
+    .where(*_OF_CYCLE, _among(_obligations.c.scope, "scopes"))
+    .order_by(_obligations.c.scope)
+    .with_for_update()
+)
+_EXISTING = Statement(
+    _SCOPE_KEY.where(*_PERIODS_OF_CYCLE, _among(_periods.c.scope, "scopes"), _among(_periods.c.key, "keys"))
+)
+_DEPARTMENTS = Statement(_CODE.where(_OF_ORGANISATION, _among(_departments.c.code, "scopes")))
+# in a file, where what is not there is a row of nothing
+_LOCK_SOME_IN_A_FILE = Statement(
+    select(_obligations).select_from(
+        _SCOPES.outerjoin(_obligations, and_(*_OF_CYCLE, _obligations.c.scope == _SCOPES.c.value))
+    )
+)
+_EXISTING_IN_A_FILE = Statement(
+    _SCOPE_KEY.select_from(
+        _SCOPES.join(_KEYS, true()).outerjoin(
+            _periods,
+            and_(*_PERIODS_OF_CYCLE, _periods.c.scope == _SCOPES.c.value, _periods.c.key == _KEYS.c.value),
+        )
+    )
+)
+_DEPARTMENTS_IN_A_FILE = Statement(
+    _CODE.select_from(_SCOPES.outerjoin(_departments, and_(_OF_ORGANISATION, _departments.c.code == _SCOPES.c.value)))
+)
+
+
+def _texts(these: Iterable[str], *, on_server: bool) -> list[str] | str:
+    in_order = sorted(these)
+    return in_order if on_server else json.dumps(in_order)
+
+
+def locking_some(
+    organisation: str, cycle: str, scopes: Collection[str], *, on_server: bool
+) -> Question[dict[str, Obligation | None]]:
+    """As `locking`, of several scopes at once."""
+    here = {"organisation": organisation, "cycle": cycle, "scopes": _texts(scopes, on_server=on_server)}
+
+    def read(rows: list[StoredRow]) -> dict[str, Obligation | None]:
+        return {**dict.fromkeys(scopes), **{row.scope: Obligation(*row) for row in rows if row.scope is not None}}
+
+    return Question(_LOCK_SOME if on_server else _LOCK_SOME_IN_A_FILE, here, read)
+
+
+def asking_existing(
+    organisation: str, cycle: str, places: Collection[tuple[str, str]], *, on_server: bool
+) -> Question[dict[tuple[str, str], bool]]:
+    """Of each (scope, key) whether its period is open, or was."""
+    scopes, keys = (_texts({place[n] for place in places}, on_server=on_server) for n in (0, 1))
+    here = {"organisation": organisation, "cycle": cycle, "scopes": scopes, "keys": keys}
+
+    def read(rows: list[StoredRow]) -> dict[tuple[str, str], bool]:
+        there = {tuple(row) for row in rows}
+        return {place: place in there for place in places}
+
+    return Question(_EXISTING if on_server else _EXISTING_IN_A_FILE, here, read)
+
+
+def asking_departments(
+    organisation: str, scopes: Collection[str], *, on_server: bool
+) -> Question[dict[tuple[str, str], bool]]:
+    """Of each (organisation, scope) whether there is such a department."""
+    here = {"organisation": organisation, "scopes": _texts(scopes, on_server=on_server)}
+
+    def read(rows: list[StoredRow]) -> dict[tuple[str, str], bool]:
+        there = {row.code for row in rows}
+        return {(organisation, scope): scope in there for scope in scopes}
+
+    return Question(_DEPARTMENTS if on_server else _DEPARTMENTS_IN_A_FILE, here, read)
 
 
 _EXISTS = Statement(

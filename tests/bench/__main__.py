@@ -25,6 +25,7 @@ TIMES_EACH_IS_READ = 20
 WORST_TOLD = 8
 BOTH = ("sqlite", "postgresql")
 NAMES = ("commands", "http", "sweeps", "backlog", "cycles", "reads")
+MOST_SCHOOLS_BESIDE_RAW = 50
 NODES = 4  # that open a cycle's periods at once, on PostgreSQL
 
 
@@ -166,12 +167,15 @@ def _cycles(ground: Ground, asked: Asked, tell: _Words) -> Mapping[str, Any]:
     nodes = NODES if ground.name == "PostgreSQL" else 1
     with cycles.schools(ground, asked.schools) as database:
         found = cycles.open_them(database, nodes)
+    beside = cycles.beside_raw(ground, min(asked.schools, MOST_SCHOOLS_BESIDE_RAW))
     tell(
         f"\n{ground.name}: {asked.schools} schools opened {found.cases} periods, each once, in {found.seconds:.1f} s "
         f"({1000 * found.seconds / found.cases:.2f} ms each) by {nodes} node{'s' if nodes > 1 else ''}: "
-        f"{', '.join(map(str, found.by_node))}"
+        f"{', '.join(map(str, found.by_node))}\n"
+        f"  one node's process takes {beside.ours_ms:.2f} ms of the processor for each, the bare driver {beside.raw_ms:.2f} for "
+        f"the same rows; ours/raw {beside.raw_ms / beside.ours_ms:.2f}"
     )
-    return asdict(found)
+    return {**asdict(found), "beside_raw": asdict(beside)}
 
 
 def _reads(ground: Ground, asked: Asked, tell: _Words) -> Mapping[str, Any]:

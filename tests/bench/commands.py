@@ -111,13 +111,13 @@ def record(ground: Ground, cases: int) -> Recording:
     engine = an_engine(database)
     written: list[CaseWrites] = []
     statements: list[int] = []
-    with _watched() as (seen, writes):
+    with watched() as (seen, writes, _):
 
         def ask(asked: Asked) -> Outcome:
             seen.clear()
             writes.clear()
             [outcome] = handle(engine, [asked])
-            written[-1].append(_together(writes))
+            written[-1].append(together(writes))
             statements.append(len(seen))
             return outcome
 
@@ -130,13 +130,15 @@ def record(ground: Ground, cases: int) -> Recording:
 
 
 @contextmanager
-def _watched() -> Iterator[tuple[list[str], list[Write]]]:
-    """Every statement from here on, and those that wrote, one `Write` for each row, or for each call that wrote several.
+def watched() -> Iterator[tuple[list[str], list[Write], list[int]]]:
+    """Every statement from here on; those that wrote, one `Write` for each row, or for each call that wrote several; and how
+    many of these there were at each commit.
 
     It looks over the shoulder of the one place that hands statements to the drivers.
     """
     seen: list[str] = []
     writes: list[Write] = []
+    commits: list[int] = []
 
     def note(sql: str, rows: Sequence[Any], cursor: Any) -> None:
         seen.append(sql)
@@ -156,6 +158,8 @@ def _watched() -> Iterator[tuple[list[str], list[Write]]]:
         cursor = driven(connection, how, sql, parameters)
         note(sql, parameters if how == "executemany" else [parameters], cursor)
         settle()
+        if sql == "COMMIT":
+            commits.append(len(writes))
         return cursor
 
     def to_server(driver: Any, one: Any) -> Any:
@@ -181,7 +185,7 @@ def _watched() -> Iterator[tuple[list[str], list[Write]]]:
         watching.setattr(statements, "_journey", there_and_back)
         watching.setattr(statements, "_as_few", one_by_one)
         watching.setattr(statements.Statement, "_of_rows", row_by_row)
-        yield seen, writes
+        yield seen, writes, commits
 
 
 def _plain(value: Any) -> Any:
@@ -189,7 +193,7 @@ def _plain(value: Any) -> Any:
     return json.dumps(value.obj) if isinstance(value, Json) else value
 
 
-def _together(writes: Sequence[Write]) -> list[Write]:
+def together(writes: Sequence[Write]) -> list[Write]:
     """Rows that follow each other into one table, in one call."""
     return [
         Write(statement, [row for write in same for row in write.rows])

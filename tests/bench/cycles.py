@@ -5,10 +5,12 @@ whatever they do to each other, every period is opened exactly once.
 """
 
 import multiprocessing
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import func, insert, select
@@ -28,6 +30,7 @@ from engine.store.tables import (
     SeriesRow,
 )
 from engine.tick import tick
+from tests.bench.commands import together, watched
 from tests.bench.grounds import Ground
 from tests.bench.measuring import Seconds, seconds_of
 from tests.builders import START
@@ -81,6 +84,40 @@ def _department(school: str, code: str) -> dict[str, Any]:
 def _owed(school: str, code: str) -> dict[str, Any]:
     days = {"first_day": date(2020, 3, 2), "last_day": None, "opened_through": None}
     return {"organisation": school, "cycle": CYCLE, "scope": code, **days}
+
+
+@dataclass(frozen=True)
+class BesideRaw:
+    """What one node's process takes of the processor for an opening, beside the bare driver that writes the same rows under
+    the same commits. What the server takes is in neither.
+    """
+
+    ours_ms: float
+    raw_ms: float
+
+
+def beside_raw(ground: Ground, count: int) -> BesideRaw:
+    """Opened once to see what is written, once more by us, and then by the bare driver."""
+    with schools(ground, count) as database, watched() as (_, writes, commits):
+        openings = _tick(database.url)
+    groups = [together(writes[start:end]) for start, end in pairwise([0, *commits])]
+    with schools(ground, count) as database:
+        ours = _processor_seconds(lambda: _tick(database.url))
+    with schools(ground, count) as database, closing(ground.raw(database)) as raw:
+
+        def write() -> None:
+            for group in groups:
+                raw.commit(group)
+
+        bare = _processor_seconds(write)
+        assert raw.run("SELECT count(*) FROM period")[0][0] == openings
+    return BesideRaw(1000 * ours / openings, 1000 * bare / openings)
+
+
+def _processor_seconds(work: Callable[[], object]) -> Seconds:
+    start = time.process_time()
+    work()
+    return time.process_time() - start
 
 
 def open_them(database: Database, nodes: int) -> Opened:

@@ -53,6 +53,7 @@ def test_a_tiny_backlog_and_a_tiny_cycle_are_worked_off_with_nobody_forgotten() 
     for kind, nodes in (("sqlite", 1), ("postgresql", 4)):
         assert told["backlog"][kind]["due"] == 10 and told["backlog"][kind]["asked"] > 0
         assert (told["cycles"][kind]["cases"], len(told["cycles"][kind]["by_node"])) == (40, nodes)
+        assert told["cycles"][kind]["beside_raw"]["raw_ms"] > 0
 
 
 @pytest.mark.slow

@@ -30,6 +30,7 @@ from engine.cycles import (
     TimesADay,
     Week,
     Year,
+    newest_day,
     period_for_event,
     periods_between,
 )
@@ -267,6 +268,21 @@ def test_periods_come_in_order_and_open_inside_the_stretch(every: Every, after: 
     for period in periods:
         assert after < CALENDAR.local_date(period.opens_at) <= until
         assert period.opens_at < period.due_at <= period.closes_at
+
+
+@given(st.sampled_from([*EVERY, EveryNDays(3, date(2020, 2, 29))]), DAYS)
+def test_who_opened_what_began_on_the_newest_day_has_nothing_to_open_before_the_day_is_over(
+    every: Every, until: date
+) -> None:
+    newest = newest_day(every, until)
+    assert newest <= until
+    assert periods_between(a_cycle(every), CALENDAR, newest, until) == []
+
+
+@given(st.sampled_from([Week(), Month(), Quarter(), HalfYear(), Year()]), DAYS)
+def test_something_always_begins_on_the_newest_day_of_a_civil_cycle(every: Every, until: date) -> None:
+    newest = newest_day(every, until)
+    assert len(periods_between(a_cycle(every), CALENDAR, newest - timedelta(days=1), until)) == 1
 
 
 @given(st.sampled_from([Day(), Week(), Month(), Quarter(), HalfYear(), Year(), EveryNDays(7, date(2000, 1, 1))]), DAYS)

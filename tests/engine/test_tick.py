@@ -3,7 +3,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import insert, make_url, update
 
 from engine.actor import system
 from engine.calendar import Calendar
@@ -15,8 +15,10 @@ from engine.pace import MOST, Pace
 from engine.store import calendars, people, periods, timers
 from engine.store.database import table_of
 from engine.store.tables import CalendarRow, CaseRow, EventRow, OutboxRow, PeriodRow, TimerRow
-from engine.tick import Ticked, tick
+from engine.tick import SHARE, Ticked, tick
+from tests.databases import on_postgresql
 from tests.engine.fakes import HERE, THERE, School, local
+from tests.postgres import the_cluster
 
 
 def keys(school: School, scope: str = "HQC") -> list[str]:
@@ -122,6 +124,56 @@ def test_each_school_ticks_by_its_own_calendar(school: School) -> None:
     school.at("2019-12-31 20:00")  # already the new year on the other side of the sea
     assert school.tick().opened == 1
     assert keys(school) == []
+
+
+@on_postgresql
+def test_periods_that_another_node_is_opening_are_left_to_it(school: School) -> None:
+    for organisation in (HERE, THERE):
+        with school.engine.database.write_across() as connection:
+            periods.owe(connection, periods.Obligation(organisation, "dept_check_month", "HQC", date(2019, 12, 1)))
+    with school.engine.database.read_across() as connection:
+        assert periods.claim(connection, [HERE])
+        assert school.tick() == Ticked(opened=1)
+        assert keys(school) == []
+    assert school.tick() == Ticked(opened=1), "should the other node be gone"
+    assert keys(school) == ["2019-12"]
+
+
+@on_postgresql
+def test_who_loses_the_claim_while_he_opens_goes_on_and_each_period_is_opened_once(school: School) -> None:
+    school.owe("daily_round", "HQC", "2019-12-02")
+    name = str(make_url(school.engine.database.url).database)
+    ended: list[int] = []
+
+    def end_what_only_waits() -> bool:
+        with the_cluster().connect() as connection:
+            found = connection.execute(
+                "SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = %s AND state = 'idle in transaction'",
+                (name,),
+            ).fetchall()
+        ended.extend(pid for pid, _ in found)
+        return True
+
+    ticked = tick(school.at("2020-01-10 08:00").engine, going_on=end_what_only_waits)
+    assert ended, "the claim"
+    assert (ticked.opened, ticked.failed) == (40, [])
+    assert len(set(keys(school))) == 40
+    assert school.tick() == Ticked()
+
+
+def test_more_schools_than_one_node_opens_at_a_time_are_all_opened(school: School) -> None:
+    names = [f"school{n:02}" for n in range(2 * SHARE + 1)]
+    with school.engine.database.write_across() as connection:
+        calendar = calendars.newest(connection, HERE)
+        assert calendar is not None
+        for name in names:
+            people.add_organisation(connection, Organisation(name, Text("校", "School")))
+            people.add_department(connection, Department(name, "HQC", Text("总务后勤处", "Logistics")))
+            calendars.add(connection, name, replace(calendar, version=1), school.clock.now())
+            periods.owe(connection, periods.Obligation(name, "dept_check_month", "HQC", date(2019, 12, 1)))
+    assert school.tick() == Ticked(opened=len(names))
+    assert school.tick() == Ticked()
 
 
 # --- rungs -----------------------------------------------------------------------------------------------------------

@@ -1,11 +1,14 @@
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy.exc import IntegrityError
 
 from engine.store import periods
 from engine.store.periods import Obligation, PeriodRecord
+from engine.store.statements import Question, ask
+from tests.databases import on_postgresql
 from tests.engine.fakes import HERE, THERE, School, local
 
 OWED = Obligation(HERE, "monthly", "HQC", date(2019, 12, 1))
@@ -130,3 +133,82 @@ def test_what_has_to_be_looked_at_begins_with_the_first_day(school: School) -> N
     assert replace(OWED, opened_through=date(2020, 1, 31)).unopened_after == date(2020, 1, 31)
     gap = replace(OWED, first_day=date(2020, 5, 1), opened_through=date(2020, 1, 31))
     assert gap.unopened_after == date(2020, 4, 30), "nothing was owed in between"
+
+
+# --- which are looked at ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "owed, looked_at",
+    [
+        ({}, True),
+        ({"first_day": date(2020, 1, 1)}, True),
+        ({"first_day": date(2020, 1, 2)}, False),
+        ({"opened_through": date(2019, 12, 1)}, True),
+        ({"opened_through": date(2020, 1, 1)}, False),
+        ({"opened_through": date(2020, 2, 1)}, False),
+        ({"last_day": date(2020, 6, 30)}, True),
+        ({"last_day": date(2019, 11, 30)}, False),
+        ({"last_day": date(2019, 12, 20), "opened_through": date(2019, 12, 20)}, False),
+        ({"last_day": date(2019, 12, 20), "opened_through": date(2019, 12, 1)}, True),
+        ({"cycle": "daily"}, False),
+    ],
+    ids=["nothing opened yet", "owed from the very day", "not owed yet", "opened before", "opened through the day",
+         "opened further", "owed until later", "never owed", "opened to its end", "ended with days to look at",
+         "another cycle"],
+)  # fmt: skip
+def test_only_what_may_have_a_period_to_open_is_looked_at(
+    school: School, owed: dict[str, Any], looked_at: bool
+) -> None:
+    obligation = replace(OWED, **owed)
+    with school.engine.database.write_across() as connection:
+        periods.owe(connection, obligation)
+        found = periods.unopened_alike(connection, "monthly", date(2020, 1, 1))
+    assert found == ([obligation] if looked_at else [])
+
+
+def test_scopes_that_were_opened_as_far_are_looked_at_as_one(school: School) -> None:
+    with school.engine.database.write_across() as connection:
+        for organisation in (HERE, THERE):
+            for scope in ("A", "B", "C", "D"):
+                periods.owe(connection, replace(OWED, organisation=organisation, scope=scope))
+        periods.opened_through(connection, HERE, "monthly", "C", date(2019, 12, 1))
+        found = periods.unopened_alike(connection, "monthly", date(2020, 1, 1))
+    assert [(o.organisation, o.scope, o.opened_through) for o in sorted(found, key=lambda o: (o.organisation, o.scope))] == [
+        (THERE, "A", None),
+        (HERE, "A", None),
+        (HERE, "C", date(2019, 12, 1)),
+    ]  # fmt: skip
+
+
+def test_what_is_asked_of_several_at_once_is_told_of_each(school: School) -> None:
+    on_server = school.engine.database.on_server
+    other = replace(OWED, scope="JWC")
+    with school.engine.database.write_across() as connection:
+        periods.owe(connection, OWED)
+        periods.owe(connection, other)
+        periods.open_(connection, DECEMBER)
+        asked: list[Question[Any]] = [
+            periods.asking_obligations(HERE, "monthly"),
+            periods.locking_some(HERE, "monthly", ["JWC", "NOWHERE", "HQC"], on_server=on_server),
+            periods.asking_existing(
+                HERE, "monthly", [("HQC", "2019-12"), ("HQC", "2020-01"), ("JWC", "2019-12")], on_server=on_server
+            ),
+            periods.asking_departments(HERE, ["HQC", 'no "such" one'], on_server=on_server),
+        ]
+        assert ask(connection, asked) == [
+            [OWED, other],
+            {"JWC": other, "NOWHERE": None, "HQC": OWED},
+            {("HQC", "2019-12"): True, ("HQC", "2020-01"): False, ("JWC", "2019-12"): False},
+            {(HERE, "HQC"): True, (HERE, 'no "such" one'): False},
+        ]
+
+
+@on_postgresql
+def test_an_organisation_is_claimed_by_one_node_until_its_transaction_ends(school: School) -> None:
+    database = school.engine.database
+    with database.read_across() as theirs:
+        with database.read_across() as ours:
+            assert periods.claim(ours, ["a", "b"]) == ["a", "b"]
+            assert periods.claim(theirs, ["b", "c"]) == ["c"]
+        assert periods.claim(theirs, ["a", "b"]) == ["a", "b"]
