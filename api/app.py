@@ -65,9 +65,6 @@ def create_app(runtime: Runtime) -> FastAPI:
 def _routes_of(catalog: Catalog) -> Sequence[BaseRoute]:
     """Every address but that of the document. They know no runtime: a request brings it along."""
     routes = APIRouter()
-    for open_to_all in (health.router, accounts.strangers, pages.strangers):
-        routes.include_router(open_to_all)
-    routes.include_router(pages.router, dependencies=[Depends(signed_in)])
     # the fixed addresses first: a loop's plural may not hide them, and the definition refuses one that would
     refusals_everywhere: dict[int | str, dict[str, Any]] = {
         status: cases.PROBLEMS[status] for status in (401, 403, 404, 422)
@@ -86,6 +83,10 @@ def _routes_of(catalog: Catalog) -> Sequence[BaseRoute]:
         routes.include_router(
             router, dependencies=[Depends(signed_in), Depends(known_parameters)], responses=refusals_everywhere
         )
+    # they are looked through one after another: what is asked less often comes last
+    for open_to_all in (health.router, accounts.strangers, pages.strangers):
+        routes.include_router(open_to_all)
+    routes.include_router(pages.router, dependencies=[Depends(signed_in)])
     return tuple(routes.routes)
 
 

@@ -53,10 +53,11 @@ async def read_bytes(request: Request, limit_bytes: int) -> bytes:
 
 
 # Who asks is known before any of these is asked: `app.must_be_closed` sees to it. None of them names it as a need of its own,
-# since FastAPI would go through it again for each, which took a tenth of a request's time.
+# since FastAPI would go through it again for each, which took a tenth of a request's time; and commands, which are what is
+# asked most, call these themselves.
 
 
-async def _answers(request: Request) -> dict[str, Any]:
+async def answers_of(request: Request) -> dict[str, Any]:
     return await _read_answers(request, MAX_BODY_BYTES)
 
 
@@ -215,7 +216,7 @@ def take_found_at(answers: dict[str, Any]) -> tuple[dict[str, Any], datetime | N
         )
 
 
-async def _key(request: Request) -> str | None:
+async def key_of(request: Request) -> str | None:
     key = request.headers.get("idempotency-key")
     if key is None:
         return None
@@ -230,7 +231,7 @@ async def _key(request: Request) -> str | None:
     return key
 
 
-async def _expected_revision(request: Request) -> int | None:
+def expected_revision_of(request: Request) -> int | None:
     expected = request.headers.get("if-match")
     if expected is None or expected.strip() == "*":
         return None
@@ -243,11 +244,10 @@ async def _expected_revision(request: Request) -> int | None:
     return int(matched[1])
 
 
-Answers = Annotated[dict[str, Any], Depends(_answers)]
+Answers = Annotated[dict[str, Any], Depends(answers_of)]
 Uploaded = Annotated[Upload, Depends(_upload)]
 StrangersAnswers = Annotated[dict[str, Any], Depends(_strangers_answers)]
-Key = Annotated[str | None, Depends(_key)]
-ExpectedRevision = Annotated[int | None, Depends(_expected_revision)]
+Key = Annotated[str | None, Depends(key_of)]
 
 
 # --- cursors -------------------------------------------------------------------------------------------------------------

@@ -227,5 +227,11 @@ def _asker(
     return Asker(actors[0], locale_of(request), reduce(Visibility.joined_with, eyes), actors, account, known)
 
 
+def asker_of(request: Request) -> Asker:
+    """Who was found to ask, where `signed_in` was asked before."""
+    asker: Asker = request.state.asker
+    return asker
+
+
 SignedIn = Annotated[Asker, Depends(signed_in)]
 TheRuntime = Annotated[Runtime, Depends(_runtime)]

@@ -14,18 +14,20 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 
-from api.auth import Asker, SignedIn, TheRuntime
+from api.auth import Asker, SignedIn, TheRuntime, asker_of, runtime_of
 from api.bootstrap import Runtime
 from api.problems import defect, holders, problem, problem_content, unknown_address
 from api.requests import (
     FOUND_AT,
     Answers,
-    ExpectedRevision,
     Instant,
     Key,
     after_cursor,
+    answers_of,
     cursor_of,
+    expected_revision_of,
     in_its_words,
+    key_of,
     read_as,
     take_found_at,
     unreadable,
@@ -365,29 +367,23 @@ def _visible(connection: Connection, asker: Asker, workflow: Workflow, number: s
 def _open(workflow: Workflow) -> Endpoint:
     route = f"POST {BASE}/{workflow.plural}"
 
-    async def open_case(request: Request, runtime: TheRuntime, asker: SignedIn, answers: Answers, key: Key) -> Response:
-        data, found_at = take_found_at(answers)
+    async def open_case(request: Request) -> Response:
+        data, found_at = take_found_at(await answers_of(request))
         command = OpenCase(workflow.key, data, found_at=found_at)
-        return await _act(request, runtime, asker, _asked(asker, command, route, key), created=workflow)
+        asked = _asked(asker_of(request), command, route, await key_of(request))
+        return await _act(request, asked, created=workflow)
 
     return open_case
 
 
 def _step(workflow: Workflow, trigger: str) -> Endpoint:
-    async def take_step(
-        request: Request,
-        runtime: TheRuntime,
-        asker: SignedIn,
-        number: str,
-        answers: Answers,
-        key: Key,
-        expected_revision: ExpectedRevision,
-    ) -> Response:
+    async def take_step(request: Request, number: str) -> Response:
         if not _in_series(workflow, number):
             raise unknown_case(number[:LONGEST_NAME])
-        data, found_at = take_found_at(answers)
-        command = FireTrigger(number, trigger, data, expected_revision, found_at)
-        return await _act(request, runtime, asker, _asked(asker, command, _route(workflow, number, trigger), key))
+        data, found_at = take_found_at(await answers_of(request))
+        command = FireTrigger(number, trigger, data, expected_revision_of(request), found_at)
+        key = await key_of(request)
+        return await _act(request, _asked(asker_of(request), command, _route(workflow, number, trigger), key))
 
     return take_step
 
@@ -406,19 +402,10 @@ def _asked(asker: Asker, command: Command, route: str, key: str | None) -> Asked
 
 
 def _any_step(workflow: Workflow) -> Endpoint:
-    async def take_any_step(
-        request: Request,
-        runtime: TheRuntime,
-        asker: SignedIn,
-        number: str,
-        trigger: str,
-        answers: Answers,
-        key: Key,
-        expected_revision: ExpectedRevision,
-    ) -> Response:
+    async def take_any_step(request: Request, number: str, trigger: str) -> Response:
         if len(trigger) > LONGEST_NAME or not trigger.isidentifier():
             raise unknown_address()
-        return await _step(workflow, trigger)(request, runtime, asker, number, answers, key, expected_revision)
+        return await _step(workflow, trigger)(request, number)
 
     return take_any_step
 
@@ -475,14 +462,13 @@ def _judged(
     return BulkItem(number=number, problem=Problem(**told))
 
 
-async def _act(
-    request: Request, runtime: Runtime, asker: Asker, asked: Asked, *, created: Workflow | None = None
-) -> Response:
+async def _act(request: Request, asked: Asked, *, created: Workflow | None = None) -> Response:
     """Carry a command out and answer with the case as its event left it: the same bytes each time the key comes back, as
     long as whoever acted is called the same.
 
     Waiting costs no thread, so many can: those of the web server are for who reads.
     """
+    runtime, asker = runtime_of(request), asker_of(request)
     outcome = await runtime.writer.ask(asked)
     if isinstance(outcome, Refused):
         refusal = _told_refusal(runtime, asker, asked, outcome)
