@@ -1,9 +1,11 @@
 """The serving process's writer: takes waiting commands in groups, commits each group once, then answers everybody in it.
 
-On SQLite there is one lane, on PostgreSQL several, which commit at once as other nodes do.
+There is one lane, since groups are what makes it quick; on PostgreSQL, where a group may have to wait for somebody else's
+locks, others are opened while it is held up (engine/decisions/0009).
 """
 
 import asyncio
+import math
 import queue
 import threading
 import time
@@ -21,6 +23,8 @@ from engine.errors import Busy, Text
 from engine.handle import Engine, Failed, Outcome, handle
 from engine.pace import Pace
 
+PATIENCE_SECONDS = 0.1  # several times what a group may take; a lane that is longer about one is held up
+SPARE_SECONDS = 1.0  # a lane that was opened meanwhile ends when it had nothing to do for so long
 ANSWER_SECONDS = 30.0  # longer than any group takes; a caller that waits longer is told to come again
 
 _ASKED = Text("办理请求", "Carry out the request")
@@ -71,7 +75,8 @@ class Writer:
         self._limit = limit
         self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
-        self._lanes: list[threading.Thread] = []
+        # of each lane, when it began with the group it has; infinity while it has none
+        self._lanes: dict[threading.Thread, float] = {}
         self._stopped = False
         self._pace = Pace()
 
@@ -88,13 +93,14 @@ class Writer:
                 loop.call_soon_threadsafe(_settle, carried_out)
 
         answer = self._put(asked)
+        # beside the answer and not for it: who gives up waiting must not take the command back
         answer.add_done_callback(tell)
-        try:
-            # beside the answer and not for it: who gives up waiting must not take the command back
-            await asyncio.wait_for(carried_out, ANSWER_SECONDS)
-        except TimeoutError:
-            raise _unknown() from None
-        return answer.result()
+        for _ in range(_looks()):
+            done, _ = await asyncio.wait([carried_out], timeout=PATIENCE_SECONDS)
+            if done:
+                return answer.result()
+            self._open_another_lane()
+        raise _unknown()
 
     def ask_all(self, many: Sequence[Asked]) -> list[Outcome | Busy]:
         """The outcomes of commands that do not depend on each other, in their order, each durable when this returns.
@@ -110,7 +116,7 @@ class Writer:
         outcomes: list[Outcome | Busy] = []
         for answer in waiting:
             try:
-                outcomes.append(answer if isinstance(answer, Busy) else _outcome_of(answer))
+                outcomes.append(answer if isinstance(answer, Busy) else self._outcome_of(answer))
             except Busy as refusal:
                 outcomes.append(refusal)
             except Exception as error:  # noqa: BLE001  # a defect in one group: other groups of the same many were committed
@@ -133,12 +139,7 @@ class Writer:
             if self._stopped:
                 raise _busy(Text("服务正在停止", "the server is stopping"))
             if not self._lanes:
-                self._lanes = [
-                    threading.Thread(target=self._run, name=f"writer {n}", daemon=True)
-                    for n in range(self._engine.database.lanes)
-                ]
-                for lane in self._lanes:
-                    lane.start()
+                self._open_lane(None)
             if self._waiting.qsize() >= self._limit:
                 raise Overloaded(
                     asked=_ASKED,
@@ -147,6 +148,26 @@ class Writer:
                 )
             self._waiting.put(_Waiting(asked, answer, since))
         return answer
+
+    def _outcome_of(self, answer: "Future[Outcome]") -> Outcome:
+        for _ in range(_looks()):
+            try:
+                return answer.result(timeout=PATIENCE_SECONDS)
+            except TimeoutError:
+                self._open_another_lane()
+        raise _unknown()
+
+    def _open_another_lane(self) -> None:
+        """Where every one there is, is held up; asked by who waits, so that nobody has to watch."""
+        with self._lock:
+            free = len(self._lanes) < self._engine.database.lanes and not self._stopped
+            if free and time.monotonic() - max(self._lanes.values()) > PATIENCE_SECONDS:
+                self._open_lane(SPARE_SECONDS)
+
+    def _open_lane(self, idle_seconds: float | None) -> None:
+        lane = threading.Thread(target=self._run, args=[idle_seconds], name=f"writer {len(self._lanes)}", daemon=True)
+        self._lanes[lane] = math.inf
+        lane.start()
 
     def stop(self) -> None:
         """Take no more commands, carry out those that wait, and end."""
@@ -180,23 +201,32 @@ class Writer:
                 ),
             )
 
-    def _run(self) -> None:
+    def _run(self, idle_seconds: float | None) -> None:
+        """One lane, until it is told to stop, or has nothing to do for so long."""
+        lane = threading.current_thread()
         going_on = True
         while going_on:
             group: list[_Waiting] = []
-            going_on = self._gather(group)
+            going_on = self._gather(group, idle_seconds)
             self._watching.waits(self._waiting.qsize())
             if group:
+                self._lanes[lane] = time.monotonic()
                 self._carry_out(group)
+                self._lanes[lane] = math.inf
+        if idle_seconds is not None:
+            with self._lock:
+                del self._lanes[lane]
 
-    def _gather(self, group: list[_Waiting]) -> bool:
-        """What waits now, at most a group's worth and a lane's share; blocks for the first. False when told to stop."""
+    def _gather(self, group: list[_Waiting], idle_seconds: float | None) -> bool:
+        """What waits now, at most a group's worth; waits for the first. False when there is no more to come."""
         # nobody is kept waiting for company: while one group commits, the next one gathers by itself
-        item = self._waiting.get()
-        share = min(self._pace.size, self._waiting.qsize() // len(self._lanes) + 1)
+        try:
+            item = self._waiting.get(timeout=idle_seconds)
+        except queue.Empty:
+            return False
         while item is not None:
             group.append(item)
-            if len(group) >= share:
+            if len(group) >= self._pace.size:
                 return True
             try:
                 item = self._waiting.get_nowait()
@@ -231,11 +261,9 @@ def _told(outcome: Outcome) -> Outcome | Exception:
     return outcome
 
 
-def _outcome_of(answer: "Future[Outcome]") -> Outcome:
-    try:
-        return answer.result(timeout=ANSWER_SECONDS)
-    except TimeoutError:
-        raise _unknown() from None
+def _looks() -> int:
+    """How often who waits looks whether it is time for another lane, before he gives up."""
+    return 1 + int(ANSWER_SECONDS / PATIENCE_SECONDS)
 
 
 def _settle(waited_for: "asyncio.Future[None]") -> None:

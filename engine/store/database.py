@@ -52,7 +52,7 @@ __all__ = [
 BUSY_TIMEOUT_SECONDS = 5  # a one-shot command waits this long for the serving process's group to commit
 READERS = 16  # connections; FastAPI runs up to 40 threads, the rest wait a moment for one
 READER_WAIT_SECONDS = 10
-LANES = 8  # groups of commands a process commits at once on PostgreSQL
+LANES = 8  # groups of commands a process may commit at once on PostgreSQL
 WRITERS = LANES + 4  # connections: beside them tick, deliver, and sign somebody in or change the directory
 ACROSS = 4  # connections each to read and to write: what looks at every organisation takes its turn
 CONNECT_SECONDS = 5
@@ -155,7 +155,7 @@ class Database:
         parsed = _url_of(url)
         self.url = url
         self.on_server = parsed.get_backend_name() == "postgresql"
-        #: transactions of commands that make sense at once
+        #: groups of commands that may be under way at once
         self.lanes = LANES if self.on_server else 1
         # queueing in the process is fairer and cheaper than SQLITE_BUSY
         self._turn = nullcontext() if self.on_server else InTurn()

@@ -1,4 +1,5 @@
 import asyncio
+import math
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,10 +15,10 @@ from engine.commands import Asked, FireTrigger, OpenCase
 from engine.errors import Busy, Text
 from engine.handle import Done, Engine, Outcome, Refused, handle
 from engine.pace import MOST
-from engine.store import worklists
+from engine.store import cases, worklists
 from engine.store.worklists import Filter
 from tests.builders import START, School, a_school, an_engine
-from tests.databases import Kind, on_sqlite
+from tests.databases import Kind, on_postgresql, on_sqlite
 
 
 @pytest.fixture
@@ -169,6 +170,7 @@ def test_who_gives_up_waiting_takes_nothing_back(engine: Engine, school: School)
     assert isinstance(again, Done) and again.replayed
 
 
+@on_sqlite  # where one who writes holds up everybody
 def test_who_waits_too_long_is_told_that_the_outcome_is_not_known(
     engine: Engine, school: School, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,3 +179,28 @@ def test_who_waits_too_long_is_told_that_the_outcome_is_not_known(
     with held(engine), pytest.raises(Busy, match="not known"):
         asyncio.run(writer.ask(a_report(school, "slow")))
     writer.stop()
+
+
+@on_postgresql  # in a file nobody holds a row without holding everything
+@pytest.mark.parametrize("way", ["one", "many"])
+def test_a_group_that_has_to_wait_for_somebody_else_does_not_keep_the_others_waiting(
+    engine: Engine, school: School, way: str
+) -> None:
+    writer = Writer(engine)
+    [held_up] = writer.ask_all([a_report(school, "held up")])
+    assert isinstance(held_up, Done)
+    number = held_up.case.number
+    answers: list[Outcome | Busy] = []
+    step = Asked(school.actor("teacher"), FireTrigger(number, "withdraw"))
+    asking = threading.Thread(target=lambda: answers.extend(asked_at_once(writer, [step])))
+    with engine.database.write("school") as connection:
+        cases.load(connection, "school", number, lock=True)
+        asking.start()
+        while not any(lane_began < math.inf for lane_began in writer._lanes.values()):
+            asking.join(0.001)
+        other = a_report(school, "in the meantime")
+        [outcome] = writer.ask_all([other]) if way == "many" else [asyncio.run(writer.ask(other))]
+        assert isinstance(outcome, Done) and asking.is_alive()
+    asking.join()
+    writer.stop()
+    assert len(answers) == 1 and not isinstance(answers[0], Busy)
