@@ -73,6 +73,7 @@ class Calendar:
     estimated_days_off: frozenset[date] = frozenset()
     # every deadline and every rung of a day asks for the same few days and instants
     _counted: dict[tuple[date, int], date] = field(default_factory=dict, init=False, compare=False, repr=False)
+    _days: dict[datetime, date] = field(default_factory=dict, init=False, compare=False, repr=False)
     _instants: dict[tuple[date, time], datetime] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -171,7 +172,11 @@ class Calendar:
         return ZoneInfo(self.time_zone)  # the library keeps one per name
 
     def local_date(self, instant: datetime) -> date:
-        return utc(instant).astimezone(self.zone).date()
+        day = self._days.get(instant)
+        if day is None:
+            day = utc(instant).astimezone(self.zone).date()
+            _remember(self._days, instant, day)
+        return day
 
     def at(self, day: date, clock_time: time) -> datetime:
         """That local time of that day, as aware UTC; the first of the two when the clock is put back over it."""

@@ -180,8 +180,7 @@ class Audience(NamedTuple):
     how: How
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedRung:
+class PlannedRung(NamedTuple):
     """A rung with its instant. `order` grows with the ladder and with every repetition; `rung` is the name to claim."""
 
     rung: str

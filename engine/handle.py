@@ -171,7 +171,9 @@ def _together(engine: Engine, group: Sequence[Asked], *, careful: bool, alone: b
             with engine.database.write(group[0].actor.organisation) as connection:
                 turn = _Turn(engine, connection, engine.clock.now(), careful=careful, alone=alone)
                 turn.look_ahead(group)
-                return [turn.take(asked) for asked in group]
+                outcomes = [turn.take(asked) for asked in group]
+                turn.end()
+                return outcomes
         except Exception as error:
             if not is_crossed(error):
                 raise
@@ -415,6 +417,10 @@ class _Turn:
         if opened:
             self._numbers.lock(opened)
             self._spoken_for = max(opened)[0]
+
+    def end(self) -> None:
+        """Write what is written once for the whole group."""
+        self._numbers.write_down()
 
     def take(self, asked: Asked) -> Outcome:
         """One command; once more where another node was writing the same at that moment."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from functools import cache
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 from pydantic import ValidationError
 from transitions import EventData, Machine, MachineError
@@ -72,8 +72,7 @@ class Setting:
     period: PeriodOwed | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Timer:
+class Timer(NamedTuple):
     """A rung to be claimed once: unique by case, generation and name."""
 
     rung: str

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, insert, select, text, update
 
 from engine.case import Case
-from engine.store.database import speaking_for, table_of, upsert
+from engine.store.database import speak_for, speaking_for, table_of, upsert
 from engine.store.statements import Question, Row, Statement, ask
 from engine.store.tables import WORDS, CaseRow, PartyRow, SeriesRow
 
@@ -102,6 +102,11 @@ def save(connection: Connection, before: Case | None, after: Case, awaits: Itera
         _JOIN.put(connection, *({**named, "person": person} for person in joined))
 
 
+def _must_be_there(series: tuple[str, str, int], changed: int) -> None:
+    if changed != 1:
+        raise RuntimeError(f"the series {series} that numbers were drawn from is not there")
+
+
 def _must_have_been(before: Case, changed: int) -> None:
     if changed != 1:
         raise RuntimeError(f"case {before.number!r} moved on from sequence {before.sequence} under a held lock")
@@ -135,6 +140,7 @@ class Numbers:
         self._connection = connection
         self._last: dict[tuple[str, str, int], int] = {}
         self._marked: dict[tuple[str, str, int], int] = {}
+        self._counted_on: set[tuple[str, str, int]] = set()
 
     def draw(self, organisation: str, prefix: str, year: int) -> str:
         """The next number of a series, `YH-2020-0012`."""
@@ -145,8 +151,7 @@ class Numbers:
             self._last[series] = drawn.last
         else:
             self._last[series] += 1
-            here = {"of_organisation": organisation, "of_prefix": prefix, "of_year": year}
-            _COUNT_ON.put(self._connection, {**here, "last": self._last[series]})
+            self._counted_on.add(series)
         return f"{prefix}-{year}-{self._last[series]:04d}"
 
     def lock(self, series: Iterable[tuple[str, str, int]]) -> None:
@@ -162,6 +167,15 @@ class Numbers:
             for organisation, prefix, year in wanted
         ]
         self._last.update(zip(wanted, ask(self._connection, asked), strict=True))
+
+    def write_down(self) -> None:
+        """How far each series was counted on: the last thing its group writes, each behind the wall of its organisation."""
+        counted_on = sorted(self._counted_on & self._last.keys())
+        for series in counted_on:
+            organisation, prefix, year = series
+            speak_for(self._connection, organisation)
+            here = {"of_organisation": organisation, "of_prefix": prefix, "of_year": year, "last": self._last[series]}
+            _COUNT_ON.put(self._connection, here, check=partial(_must_be_there, series))
 
     def mark(self) -> None:
         """What is drawn from here on can be given back."""

@@ -271,6 +271,15 @@ def test_a_command_is_three_journeys_whatever_it_refers_to(school: School, monke
     assert [after - before for before, after in pairwise(journeys)] == [2, 2]
 
 
+def test_numbers_go_on_from_where_a_group_of_two_organisations_left_each_series(school: School) -> None:
+    here, there = school.actor("bob"), school.actor("mallory", THERE)
+    report = OpenCase("hazard", {"title": "插座松动", "place": "A", "category": "ELEC.use"})
+    for expected in (["1", "1", "2", "2", "3"], ["4", "3", "5", "4", "6"]):
+        outcomes = school.handle(*(school.asked(who, report) for who in (here, there, here, there, here)))
+        numbers = [str(int(outcome.case.number[-4:])) for outcome in outcomes if isinstance(outcome, Done)]
+        assert numbers == expected
+
+
 # --- what a form refers to -------------------------------------------------------------------------------------------
 
 
