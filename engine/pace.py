@@ -8,7 +8,7 @@ MOST = 64  # beyond it the flush is a small part of the whole
 LEAST = 4  # also where one flush alone takes longer than it should: then sharing it is all that helps
 BEGIN_WITH = 8
 HOLD_SECONDS = 0.020  # who asks meanwhile waits for the group to end
-AIM = 0.7  # of it: what a group takes swings
+AIM_SECONDS = 0.014  # what a group takes swings
 
 
 class Pace:
@@ -16,13 +16,10 @@ class Pace:
 
     Not from the average of a command: where flushing is slow it would shrink groups to one, and flush the more often.
     Threads may share it; what one of them overwrites is learnt again from the next group.
-
-    hold_seconds    how long a group may take
     """
 
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic, *, hold_seconds: float = HOLD_SECONDS) -> None:
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._hold_seconds = hold_seconds
         self.size = BEGIN_WITH
 
     @contextmanager
@@ -31,8 +28,7 @@ class Pace:
         began = self._monotonic()
         yield
         taken = self._monotonic() - began
-        aim = AIM * self._hold_seconds
-        if taken > self._hold_seconds:
-            self.size = max(LEAST, min(self.size, int(count * aim / taken)))
-        elif taken < aim and count >= self.size:
+        if taken > HOLD_SECONDS:
+            self.size = max(LEAST, min(self.size, int(count * AIM_SECONDS / taken)))
+        elif taken < AIM_SECONDS and count >= self.size:
             self.size = min(MOST, self.size + max(1, self.size // 4))

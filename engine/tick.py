@@ -21,7 +21,6 @@ from engine.store.statements import Question, ask
 CHUNK = 2_000  # cases with due rungs looked at in one read
 CALENDARS = 500  # asked for at once
 SHARE = 10  # organisations whose periods one node opens while the others leave them alone; a fraction of a second
-UNASKED_SECONDS = 0.1  # a group may take where nobody waits for it but whoever wants this process to stop
 FARTHEST_EAST = timedelta(hours=14)  # no place on earth has a later day than that
 
 
@@ -50,12 +49,10 @@ def tick(
     """
     ticked, pace = Ticked(), pace or Pace()
     look = _Look(engine, ticked)
-    # on a server a group locks what nobody else asks for: what it opens, and the series of a school that was claimed
-    of_openings = Pace(hold_seconds=UNASKED_SECONDS) if engine.database.on_server else pace
     organisations = _due_organisations(engine, look)
     for start in range(0, len(organisations), SHARE):
         with _due_periods(engine, look, organisations[start : start + SHARE]) as due:
-            ticked.opened += _carry_out(engine, due, ticked, of_openings, going_on)
+            ticked.opened += _carry_out(engine, due, ticked, pace, going_on)
         if not going_on():
             return ticked
     after = ("", "")

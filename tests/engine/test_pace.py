@@ -74,11 +74,3 @@ def test_what_raises_teaches_nothing() -> None:
     with pytest.raises(ZeroDivisionError), pace.of(4):
         fail()
     assert pace.size == BEGIN_WITH
-
-
-def test_where_nobody_waits_groups_grow_larger() -> None:
-    watch = Watch()
-    pace = Pace(watch, hold_seconds=0.1)
-    for _ in range(40):
-        take(pace, watch, pace.size, 0.0003, 0.002)
-    assert 30 <= pace.size <= 50
