@@ -52,9 +52,14 @@ class _Unwatched:
 
 
 class _Waiting(NamedTuple):
+    """since    of time.monotonic
+    woken    what somebody in an event loop waits for until there is an answer, and that loop
+    """
+
     asked: Asked
     answer: "Future[Outcome]"
-    since: float  # of time.monotonic
+    since: float
+    woken: "tuple[asyncio.AbstractEventLoop, asyncio.Future[None]] | None" = None
 
 
 class Writer:
@@ -86,15 +91,9 @@ class Writer:
         Raises    Overloaded when too many are waiting; Busy when the group could not be committed, or when the process is stopping
         """
         loop = asyncio.get_running_loop()
-        carried_out: asyncio.Future[None] = loop.create_future()
-
-        def tell(_: "Future[Outcome]") -> None:
-            with suppress(RuntimeError):  # the loop has ended, and whoever waited in it
-                loop.call_soon_threadsafe(_settle, carried_out)
-
-        answer = self._put(asked)
         # beside the answer and not for it: who gives up waiting must not take the command back
-        answer.add_done_callback(tell)
+        carried_out: asyncio.Future[None] = loop.create_future()
+        answer = self._put(asked, (loop, carried_out))
         for _ in range(_looks()):
             done, _ = await asyncio.wait([carried_out], timeout=PATIENCE_SECONDS)
             if done:
@@ -123,18 +122,20 @@ class Writer:
                 outcomes.append(Failed(error))
         return outcomes
 
-    def _put(self, asked: Asked) -> "Future[Outcome]":
+    def _put(
+        self, asked: Asked, woken: "tuple[asyncio.AbstractEventLoop, asyncio.Future[None]] | None" = None
+    ) -> "Future[Outcome]":
         since = time.monotonic()
+        waiting = _Waiting(asked, Future(), since, woken)
         try:
-            answer = self._queued(asked, since)
+            self._queue(waiting)
         except Busy as refusal:
             self._watching.answered(asked, refusal, time.monotonic() - since)
             raise
         self._watching.waits(self._waiting.qsize())
-        return answer
+        return waiting.answer
 
-    def _queued(self, asked: Asked, since: float) -> "Future[Outcome]":
-        answer: Future[Outcome] = Future()
+    def _queue(self, waiting: _Waiting) -> None:
         with self._lock:
             if self._stopped:
                 raise _busy(Text("服务正在停止", "the server is stopping"))
@@ -146,8 +147,7 @@ class Writer:
                     obstacle=Text("等待写入的请求过多", "too many requests are waiting to be written"),
                     remedy=_REMEDY,
                 )
-            self._waiting.put(_Waiting(asked, answer, since))
-        return answer
+            self._waiting.put(waiting)
 
     def _outcome_of(self, answer: "Future[Outcome]") -> Outcome:
         for _ in range(_looks()):
@@ -242,6 +242,13 @@ class Writer:
                 waiting.answer.set_exception(outcome)
             else:
                 waiting.answer.set_result(outcome)
+        # each loop once for all of the group: waking it up costs a change of threads
+        woken: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+        for loop, carried_out in (waiting.woken for waiting in group if waiting.woken is not None):
+            woken.setdefault(loop, []).append(carried_out)
+        for loop, many in woken.items():
+            with suppress(RuntimeError):  # the loop has ended, and whoever waited in it
+                loop.call_soon_threadsafe(_settle, many)
 
     def _outcomes(self, group: list[_Waiting]) -> Sequence[Outcome | Exception]:
         try:
@@ -266,9 +273,10 @@ def _looks() -> int:
     return 1 + int(ANSWER_SECONDS / PATIENCE_SECONDS)
 
 
-def _settle(waited_for: "asyncio.Future[None]") -> None:
-    if not waited_for.done():
-        waited_for.set_result(None)
+def _settle(waited_for: "Sequence[asyncio.Future[None]]") -> None:
+    for carried_out in waited_for:
+        if not carried_out.done():  # or cancelled, by who gave up
+            carried_out.set_result(None)
 
 
 def _unknown() -> Busy:
