@@ -23,6 +23,7 @@ from sqlalchemy import (
     select,
     text,
     true,
+    union_all,
     update,
 )
 
@@ -124,18 +125,28 @@ def opened_through(connection: Connection, organisation: str, cycle: str, scope:
 # --- which of them have something to open --------------------------------------------------------------------------------
 
 _ALIKE = "organisation", "cycle", "first_day", "last_day", "opened_through"
-_UNOPENED = Statement(
-    select(*(func.min(c).label("scope") if c.name == "scope" else c for c in _obligations.c))
-    .where(
-        _obligations.c.cycle == bindparam("cycle"),
-        _obligations.c.first_day <= bindparam("day"),
-        _obligations.c.opened_through.is_(None) | (_obligations.c.opened_through < bindparam("day")),
-        _obligations.c.last_day.is_(None)
-        | (_obligations.c.opened_through < _obligations.c.last_day)
-        | (_obligations.c.opened_through.is_(None) & (_obligations.c.first_day <= _obligations.c.last_day)),
+# in two halves, each of which is a stretch of the index that has these two columns
+_BEHIND = union_all(
+    *(
+        select(_obligations).where(
+            _obligations.c.cycle == bindparam("cycle"), _obligations.c.first_day <= bindparam("day"), opened
+        )
+        for opened in (
+            and_(
+                _obligations.c.opened_through < bindparam("day"),
+                _obligations.c.last_day.is_(None) | (_obligations.c.opened_through < _obligations.c.last_day),
+            ),
+            and_(
+                _obligations.c.opened_through.is_(None),
+                _obligations.c.last_day.is_(None) | (_obligations.c.first_day <= _obligations.c.last_day),
+            ),
+        )
     )
-    .group_by(*(_obligations.c[name] for name in _ALIKE))
-    .order_by(_obligations.c.organisation)
+).subquery()
+_UNOPENED = Statement(
+    select(*(func.min(c).label("scope") if c.name == "scope" else c for c in _BEHIND.c))
+    .group_by(*(_BEHIND.c[name] for name in _ALIKE))
+    .order_by(_BEHIND.c.organisation)
 )
 
 

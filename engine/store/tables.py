@@ -65,6 +65,7 @@ class ObligationRow(SQLModel, table=True):
     """A scope owes a cycle between two days. `opened_through` is the last day whose periods have been opened."""
 
     __tablename__ = "obligation"
+    __table_args__ = (Index("ix_obligation_unopened", "cycle", "opened_through"),)
     organisation: str = _key()
     cycle: str = _key()
     scope: str = _key()
