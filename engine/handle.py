@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any, TypeVar
 
 from engine.actor import Actor, system
@@ -81,6 +81,10 @@ TRIGGER = re.compile(r"[a-z_]{1,64}")
 MOST_COLLISIONS = 3  # tries of one command; the second finds what the other wrote
 K = TypeVar("K")
 T = TypeVar("T")
+
+MOST_AHEAD = (
+    64  # names of one command looked up for the whole group; what says more than forms do is refused in its turn
+)
 
 POSTS_NAMED = 3  # in the remedy of a refusal; `could` has them all
 
@@ -212,19 +216,18 @@ def _where(asked: Asked) -> str:
 
 
 def _spoken_of(asked: Asked) -> Iterator[str]:
-    """The number of every case that the command is about, or refers to."""
+    """The number of every case that the command is about, or refers to; of more than forms ask for, the first."""
     command = asked.command
     if isinstance(command, FireTrigger | Remind | Recompute) and CASE_NUMBER.fullmatch(command.case):
         yield command.case
     if isinstance(command, FireTrigger | OpenCase):
-        for value in command.data.values():
-            if isinstance(value, str) and CASE_NUMBER.fullmatch(value):
-                yield value
+        said = (value for value in command.data.values() if isinstance(value, str) and CASE_NUMBER.fullmatch(value))
+        yield from islice(said, MOST_AHEAD)
 
 
 def _referred_to(catalog: Catalog, command: Command) -> set[tuple[str, str]]:
-    """(kind, value) of the persons, departments and files that the answers seem to refer to. They were not checked yet: what
-    is asked for in vain costs a row that is not there.
+    """(kind, value) of the persons, departments and files that the answers seem to refer to; of more than forms ask for, the
+    first. They were not checked yet: what is asked for in vain costs a row that is not there.
     """
     if isinstance(command, OpenCase):
         forms = [w.opens_with for w in catalog.newest() if w.key == command.workflow]
@@ -235,7 +238,8 @@ def _referred_to(catalog: Catalog, command: Command) -> set[tuple[str, str]]:
     else:
         return set()
     try:
-        found = [each for form in forms for each in references(form, command.data)]
+        # a body has room for sixty thousand, and everybody in the group would wait for them
+        found = [each for form in forms for each in references(form, command.data)][:MOST_AHEAD]
     except (AttributeError, KeyError, TypeError):
         return set()  # of another shape than the form has: refused in its turn
     plain = ((kind, value) for _, kind, value in found if isinstance(value, str) and value.isprintable())  # type: ignore[redundant-expr]  # not checked yet
