@@ -204,3 +204,39 @@ def test_a_group_that_has_to_wait_for_somebody_else_does_not_keep_the_others_wai
     asking.join()
     writer.stop()
     assert len(answers) == 1 and not isinstance(answers[0], Busy)
+
+
+def test_lanes_that_come_and_go_are_no_dead_ones(engine: Engine) -> None:
+    writer = Writer(engine)
+    enough = threading.Event()
+    seen: set[bool] = set()
+
+    def look() -> None:
+        while not enough.is_set():
+            seen.add(writer.alive)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    for _ in range(300):
+        with writer._lock:
+            writer._open_lane(0)
+    enough.set()
+    looking.join()
+    writer.stop()
+    assert seen == {True}
+
+
+def test_a_lane_the_system_has_no_thread_for_is_opened_by_whoever_comes_next(
+    engine: Engine, school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_thread(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    writer = Writer(engine)
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(threading.Thread, "start", no_thread)
+        with pytest.raises(Busy, match="no thread"):
+            asyncio.run(writer.ask(a_report(school, "too early")))
+    assert writer.alive
+    assert isinstance(asyncio.run(writer.ask(a_report(school, "afterwards"))), Done)
+    writer.stop()
