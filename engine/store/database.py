@@ -381,9 +381,12 @@ class _Kept:
         with suppress(IndexError):
             return self._free.pop(), False
         try:
-            return self._engine.connect(), True
+            connection = self._engine.connect()
         except OperationalError as error:
             raise _busy(error) from error
+        # its never-ending transaction: without one SQLAlchemy would replace a lost connection and go on, behind no wall
+        connection.begin()
+        return connection, True
 
     def _keep(self, connection: Connection) -> None:
         """For the next one, if it is as it was."""
