@@ -106,7 +106,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         """On SQLite at once what SQLAlchemy's own type comes to in three calls: a command keeps some twenty instants."""
         if dialect.name != "sqlite":
             return super().bind_processor(dialect)
-        return _kept
+        return lambda value: None if value is None else _kept(_in_utc(value))
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
         if dialect.name != "sqlite":
@@ -115,9 +115,9 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 @lru_cache(maxsize=INSTANTS)
-def _kept(instant: datetime | None) -> str | None:
-    """As SQLite's rows have it: UTC, which goes without saying."""
-    return None if instant is None else _in_utc(instant).isoformat(" ", "microseconds")[:-6]
+def _kept(instant: datetime) -> str:
+    """As SQLite's rows have it: UTC, which goes without saying. Of other zones two instants may be equal."""
+    return instant.isoformat(" ", "microseconds")[:-6]
 
 
 def _in_utc(instant: datetime) -> datetime:
