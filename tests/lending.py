@@ -80,9 +80,10 @@ class Lent(psycopg.Connection[Any]):
         return (self.cursor_factory, self.server_cursor_factory, self.row_factory, self.prepare_threshold)
 
     def is_as_new(self) -> bool:
-        """Forget what the one before set for its session."""
+        """Forget what the one before set for its session; of all that is reset, whom it acts as is not."""
+        forget = b"RESET ALL; RESET SESSION AUTHORIZATION; RESET ROLE; UNLISTEN *; SELECT pg_advisory_unlock_all()"
         try:
-            return self.pgconn.exec_(b"RESET ALL; SELECT pg_advisory_unlock_all()").status == ExecStatus.TUPLES_OK
+            return self.pgconn.exec_(forget).status == ExecStatus.TUPLES_OK
         except psycopg.Error:
             return False
 
