@@ -341,13 +341,14 @@ class _Turn:
             here = list(of_one)
             asked.append((self._calendars, organisation, calendars.asking_newest(organisation)))
             asked.append((self._overrides, organisation, policies.asking_in_force(organisation)))
-            named = {("person", key) for a in here for key in (a.actor.person, a.actor.on_behalf_of) if key}
-            named |= {each for a in here for each in _referred_to(self.engine.catalog, a.command)}
-            asked.extend(self._asking_named(organisation, kind, value) for kind, value in named if AT not in value)
             for number in sorted({number for a in here for number in _spoken_of(a)}):
                 place = organisation, number
                 asked.append((self._cases_ahead, place, cases.loading(organisation, number, lock=True)))
             asked.extend(self._about_periods(organisation, here))
+            # after the locks: who has to wait for one would go by what was there before, a picture swept meanwhile too
+            named = {("person", key) for a in here for key in (a.actor.person, a.actor.on_behalf_of) if key}
+            named |= {each for a in here for each in _referred_to(self.engine.catalog, a.command)}
+            asked.extend(self._asking_named(organisation, kind, value) for kind, value in named if AT not in value)
             for a in here:
                 if isinstance(a.command, Remind):
                     watch = organisation, a.command.case, a.command.generation
