@@ -265,6 +265,8 @@ class Writer:
 
 
 def _told(outcome: Outcome) -> Outcome | Exception:
+    if isinstance(outcome, Failed) and isinstance(outcome.error, Busy):
+        return outcome.error
     if isinstance(outcome, Failed) and isinstance(outcome.error, OperationalError):
         return cannot_write(outcome.error)
     return outcome

@@ -58,10 +58,12 @@ from engine.store.database import (
     Database,
     busy_with,
     is_crossed,
+    is_held,
     is_lost,
     is_same_key,
     speak_for,
     speaking_for,
+    wait_briefly,
 )
 from engine.store.periods import Obligation
 from engine.store.statements import (
@@ -151,6 +153,7 @@ def handle(engine: Engine, group: Sequence[Asked]) -> list[Outcome]:
     1. in a hurry: what they write is sent at the end, and a fault is everybody's
     2. where that failed, with care: each command's fault is its own
     3. where even that failed, since it could not be asked for all at once what they need: each by itself
+    4. where somebody holds what one of them needs: the same, waiting for it no longer
 
     Raises `Busy` when the transaction as a whole could not be made durable: then none of them happened.
     """
@@ -161,18 +164,24 @@ def handle(engine: Engine, group: Sequence[Asked]) -> list[Outcome]:
     for careful in (False, True):
         try:
             return _together(engine, group, careful=careful)
-        except Busy:
-            raise  # a commit that broke may have happened
+        except Busy as busy:
+            if not is_held(busy.__cause__):
+                raise  # a commit that broke may have happened
+            return [_or_failed(engine, asked, patient=False) for asked in group]
         except Exception:  # noqa: BLE001, S112  # of any kind: the next way tells it, and whose it is
             continue
     return [_or_failed(engine, asked) for asked in group]
 
 
-def _together(engine: Engine, group: Sequence[Asked], *, careful: bool, alone: bool = False) -> list[Outcome]:
+def _together(
+    engine: Engine, group: Sequence[Asked], *, careful: bool, alone: bool = False, patient: bool = True
+) -> list[Outcome]:
     """In one transaction, begun anew where it met another one."""
     for left in reversed(range(MOST_COLLISIONS)):
         try:
             with engine.database.write(group[0].actor.organisation) as connection:
+                if not patient:
+                    wait_briefly(connection)
                 turn = _Turn(engine, connection, engine.clock.now(), careful=careful, alone=alone)
                 turn.look_ahead(group)
                 outcomes = [turn.take(asked) for asked in group]
@@ -186,10 +195,10 @@ def _together(engine: Engine, group: Sequence[Asked], *, careful: bool, alone: b
     raise AssertionError("the last try returns or raises")
 
 
-def _by_itself(engine: Engine, asked: Asked) -> Outcome:
+def _by_itself(engine: Engine, asked: Asked, *, patient: bool = True) -> Outcome:
     """One command in a transaction of its own."""
     try:
-        [outcome] = _together(engine, [asked], careful=True, alone=True)
+        [outcome] = _together(engine, [asked], careful=True, alone=True, patient=patient)
     except Busy:
         raise
     except Refusal as refusal:
@@ -199,10 +208,10 @@ def _by_itself(engine: Engine, asked: Asked) -> Outcome:
     return outcome
 
 
-def _or_failed(engine: Engine, asked: Asked) -> Outcome:
+def _or_failed(engine: Engine, asked: Asked, *, patient: bool = True) -> Outcome:
     """As `_by_itself`, among others of whom some are carried out already: then `Busy` is this one's alone."""
     try:
-        return _by_itself(engine, asked)
+        return _by_itself(engine, asked, patient=patient)
     except Busy as busy:
         return Failed(busy)
 
