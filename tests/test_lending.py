@@ -175,6 +175,23 @@ def test_a_connection_forgets_whom_it_acted_as(template: Template, tmp_path: Pat
     assert acted == [OF_ONE, OF_ONE]
 
 
+def test_who_connects_after_the_database_was_set_otherwise_has_it_so(template: Template, tmp_path: Path) -> None:
+    shown: list[str] = []
+
+    def show(database: Database) -> None:
+        with database.read(HERE) as connection:
+            shown.append(connection.execute(text("SHOW enable_seqscan")).scalar_one())
+
+    def set_and_show(database: Database) -> None:
+        alter = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET enable_seqscan = off', current_database()); END $$"
+        on_the_side(alter)(database)
+        show(database)
+
+    used(template, tmp_path, show)
+    used(template, tmp_path, set_and_show)
+    assert shown == ["on", "off"]
+
+
 def test_a_copy_is_used_so_many_times(template: Template, tmp_path: Path) -> None:
     urls = [used(template, tmp_path) for _ in range(TIMES + 1)]
     assert len(set(urls[:TIMES])) == 1
