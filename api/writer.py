@@ -139,8 +139,8 @@ class Writer:
         with self._lock:
             if self._stopped:
                 raise _busy(Text("服务正在停止", "the server is stopping"))
-            if not self._lanes:
-                self._open_lane(None)
+            if not self._lanes and not self._open_lane(None):
+                raise _busy(Text("系统暂时没有可用的线程", "the system has no thread to give just now"))
             if self._waiting.qsize() >= self._limit:
                 raise Overloaded(
                     asked=_ASKED,
@@ -164,10 +164,18 @@ class Writer:
             if free and time.monotonic() - max(self._lanes.values()) > PATIENCE_SECONDS:
                 self._open_lane(SPARE_SECONDS)
 
-    def _open_lane(self, idle_seconds: float | None) -> None:
+    def _open_lane(self, idle_seconds: float | None) -> bool:
+        """Whether there is one more now; under the lock. Without, whoever comes next tries again."""
         lane = threading.Thread(target=self._run, args=[idle_seconds], name=f"writer {len(self._lanes)}", daemon=True)
         self._lanes[lane] = math.inf
-        lane.start()
+        try:
+            lane.start()
+        except (
+            RuntimeError
+        ):  # no thread to be had: one that never ran would pass for one that is free, and for a dead one
+            del self._lanes[lane]
+            return False
+        return True
 
     def stop(self) -> None:
         """Take no more commands, carry out those that wait, and end."""
@@ -182,7 +190,8 @@ class Writer:
     @property
     def alive(self) -> bool:
         """Whether the writer would take a command now."""
-        return not self._stopped and all(lane.is_alive() for lane in self._lanes)
+        with self._lock:  # while others come and go
+            return not self._stopped and all(lane.is_alive() for lane in self._lanes)
 
     def must_be_in_place(self) -> None:
         """Raises Busy when the place no longer leads to the file or folder that was opened.
@@ -263,6 +272,8 @@ class Writer:
 
 
 def _told(outcome: Outcome) -> Outcome | Exception:
+    if isinstance(outcome, Failed) and isinstance(outcome.error, Busy):
+        return outcome.error
     if isinstance(outcome, Failed) and isinstance(outcome.error, OperationalError):
         return cannot_write(outcome.error)
     return outcome

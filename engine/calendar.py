@@ -172,9 +172,10 @@ class Calendar:
         return ZoneInfo(self.time_zone)  # the library keeps one per name
 
     def local_date(self, instant: datetime) -> date:
+        instant = utc(instant)  # of other zones two instants may be equal: where the clock is put back
         day = self._days.get(instant)
         if day is None:
-            day = utc(instant).astimezone(self.zone).date()
+            day = instant.astimezone(self.zone).date()
             _remember(self._days, instant, day)
         return day
 

@@ -216,11 +216,14 @@ _WITHOUT: Mapping[str, Any] = {
 }
 
 
-@lru_cache(maxsize=INSTANTS)
 def instant_text(value: datetime) -> str:
     """An instant as the records spell it: UTC, six digits, `Z`."""
-    if value.tzinfo is not UTC:
-        value = value.astimezone(UTC)
+    # in UTC first: the two that one zone's clock shows when it is put back are equal, and remembered as one
+    return _spelled(value if value.tzinfo is UTC else value.astimezone(UTC))
+
+
+@lru_cache(maxsize=INSTANTS)
+def _spelled(value: datetime) -> str:
     return value.isoformat(timespec="microseconds")[:-6] + "Z"  # less its +00:00
 
 

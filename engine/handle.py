@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any, TypeVar
 
 from engine.actor import Actor, system
@@ -58,10 +58,12 @@ from engine.store.database import (
     Database,
     busy_with,
     is_crossed,
+    is_held,
     is_lost,
     is_same_key,
     speak_for,
     speaking_for,
+    wait_briefly,
 )
 from engine.store.periods import Obligation
 from engine.store.statements import (
@@ -81,6 +83,10 @@ TRIGGER = re.compile(r"[a-z_]{1,64}")
 MOST_COLLISIONS = 3  # tries of one command; the second finds what the other wrote
 K = TypeVar("K")
 T = TypeVar("T")
+
+MOST_AHEAD = (
+    64  # names of one command looked up for the whole group; what says more than forms do is refused in its turn
+)
 
 POSTS_NAMED = 3  # in the remedy of a refusal; `could` has them all
 
@@ -147,6 +153,7 @@ def handle(engine: Engine, group: Sequence[Asked]) -> list[Outcome]:
     1. in a hurry: what they write is sent at the end, and a fault is everybody's
     2. where that failed, with care: each command's fault is its own
     3. where even that failed, since it could not be asked for all at once what they need: each by itself
+    4. where somebody holds what one of them needs: the same, waiting for it no longer
 
     Raises `Busy` when the transaction as a whole could not be made durable: then none of them happened.
     """
@@ -157,18 +164,24 @@ def handle(engine: Engine, group: Sequence[Asked]) -> list[Outcome]:
     for careful in (False, True):
         try:
             return _together(engine, group, careful=careful)
-        except Busy:
-            raise  # a commit that broke may have happened
+        except Busy as busy:
+            if not is_held(busy.__cause__):
+                raise  # a commit that broke may have happened
+            return [_or_failed(engine, asked, patient=False) for asked in group]
         except Exception:  # noqa: BLE001, S112  # of any kind: the next way tells it, and whose it is
             continue
     return [_or_failed(engine, asked) for asked in group]
 
 
-def _together(engine: Engine, group: Sequence[Asked], *, careful: bool, alone: bool = False) -> list[Outcome]:
+def _together(
+    engine: Engine, group: Sequence[Asked], *, careful: bool, alone: bool = False, patient: bool = True
+) -> list[Outcome]:
     """In one transaction, begun anew where it met another one."""
     for left in reversed(range(MOST_COLLISIONS)):
         try:
             with engine.database.write(group[0].actor.organisation) as connection:
+                if not patient:
+                    wait_briefly(connection)
                 turn = _Turn(engine, connection, engine.clock.now(), careful=careful, alone=alone)
                 turn.look_ahead(group)
                 outcomes = [turn.take(asked) for asked in group]
@@ -182,10 +195,10 @@ def _together(engine: Engine, group: Sequence[Asked], *, careful: bool, alone: b
     raise AssertionError("the last try returns or raises")
 
 
-def _by_itself(engine: Engine, asked: Asked) -> Outcome:
+def _by_itself(engine: Engine, asked: Asked, *, patient: bool = True) -> Outcome:
     """One command in a transaction of its own."""
     try:
-        [outcome] = _together(engine, [asked], careful=True, alone=True)
+        [outcome] = _together(engine, [asked], careful=True, alone=True, patient=patient)
     except Busy:
         raise
     except Refusal as refusal:
@@ -195,10 +208,10 @@ def _by_itself(engine: Engine, asked: Asked) -> Outcome:
     return outcome
 
 
-def _or_failed(engine: Engine, asked: Asked) -> Outcome:
+def _or_failed(engine: Engine, asked: Asked, *, patient: bool = True) -> Outcome:
     """As `_by_itself`, among others of whom some are carried out already: then `Busy` is this one's alone."""
     try:
-        return _by_itself(engine, asked)
+        return _by_itself(engine, asked, patient=patient)
     except Busy as busy:
         return Failed(busy)
 
@@ -212,19 +225,18 @@ def _where(asked: Asked) -> str:
 
 
 def _spoken_of(asked: Asked) -> Iterator[str]:
-    """The number of every case that the command is about, or refers to."""
+    """The number of every case that the command is about, or refers to; of more than forms ask for, the first."""
     command = asked.command
     if isinstance(command, FireTrigger | Remind | Recompute) and CASE_NUMBER.fullmatch(command.case):
         yield command.case
     if isinstance(command, FireTrigger | OpenCase):
-        for value in command.data.values():
-            if isinstance(value, str) and CASE_NUMBER.fullmatch(value):
-                yield value
+        said = (value for value in command.data.values() if isinstance(value, str) and CASE_NUMBER.fullmatch(value))
+        yield from islice(said, MOST_AHEAD)
 
 
 def _referred_to(catalog: Catalog, command: Command) -> set[tuple[str, str]]:
-    """(kind, value) of the persons, departments and files that the answers seem to refer to. They were not checked yet: what
-    is asked for in vain costs a row that is not there.
+    """(kind, value) of the persons, departments and files that the answers seem to refer to; of more than forms ask for, the
+    first. They were not checked yet: what is asked for in vain costs a row that is not there.
     """
     if isinstance(command, OpenCase):
         forms = [w.opens_with for w in catalog.newest() if w.key == command.workflow]
@@ -235,7 +247,8 @@ def _referred_to(catalog: Catalog, command: Command) -> set[tuple[str, str]]:
     else:
         return set()
     try:
-        found = [each for form in forms for each in references(form, command.data)]
+        # a body has room for sixty thousand, and everybody in the group would wait for them
+        found = [each for form in forms for each in references(form, command.data)][:MOST_AHEAD]
     except (AttributeError, KeyError, TypeError):
         return set()  # of another shape than the form has: refused in its turn
     plain = ((kind, value) for _, kind, value in found if isinstance(value, str) and value.isprintable())  # type: ignore[redundant-expr]  # not checked yet
@@ -337,13 +350,14 @@ class _Turn:
             here = list(of_one)
             asked.append((self._calendars, organisation, calendars.asking_newest(organisation)))
             asked.append((self._overrides, organisation, policies.asking_in_force(organisation)))
-            named = {("person", key) for a in here for key in (a.actor.person, a.actor.on_behalf_of) if key}
-            named |= {each for a in here for each in _referred_to(self.engine.catalog, a.command)}
-            asked.extend(self._asking_named(organisation, kind, value) for kind, value in named if AT not in value)
             for number in sorted({number for a in here for number in _spoken_of(a)}):
                 place = organisation, number
                 asked.append((self._cases_ahead, place, cases.loading(organisation, number, lock=True)))
             asked.extend(self._about_periods(organisation, here))
+            # after the locks: who has to wait for one would go by what was there before, a picture swept meanwhile too
+            named = {("person", key) for a in here for key in (a.actor.person, a.actor.on_behalf_of) if key}
+            named |= {each for a in here for each in _referred_to(self.engine.catalog, a.command)}
+            asked.extend(self._asking_named(organisation, kind, value) for kind, value in named if AT not in value)
             for a in here:
                 if isinstance(a.command, Remind):
                     watch = organisation, a.command.case, a.command.generation

@@ -60,6 +60,14 @@ CREATE EVENT TRIGGER kept_dropped ON sql_drop EXECUTE FUNCTION kept.note();
 """
 
 
+_FORGET = b"""
+RESET ALL; RESET SESSION AUTHORIZATION; RESET ROLE; UNLISTEN *; SELECT pg_advisory_unlock_all();
+SELECT WHERE NOT EXISTS (
+    SELECT FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase WHERE d.datname = current_database()
+)
+"""
+
+
 class Lent(psycopg.Connection[Any]):
     """A connection to a copy. Whoever closes it hands it on to the next one, unless something is wrong with it."""
 
@@ -80,11 +88,14 @@ class Lent(psycopg.Connection[Any]):
         return (self.cursor_factory, self.server_cursor_factory, self.row_factory, self.prepare_threshold)
 
     def is_as_new(self) -> bool:
-        """Forget what the one before set for its session."""
+        """Forget what the one before set for its session; of all that is reset, whom it acts as is not. False also where the
+        database has settings by now: only who connects anew has them.
+        """
         try:
-            return self.pgconn.exec_(b"RESET ALL; SELECT pg_advisory_unlock_all()").status == ExecStatus.TUPLES_OK
+            found = self.pgconn.exec_(_FORGET)
         except psycopg.Error:
             return False
+        return found.status == ExecStatus.TUPLES_OK and found.ntuples == 1
 
 
 class Copy:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Row, make_url, text
 
 from api import migrations
-from engine.store.database import Database
+from engine.store.database import OF_ONE, Database
 from tests.databases import EMPTY, Template, dropping_copies
 from tests.engine.fakes import FOUNDED, HERE
 from tests.lending import ROWS, TIMES
@@ -160,6 +160,36 @@ def test_a_connection_forgets_what_was_set_in_it_and_one_that_works_otherwise_is
     used(template, tmp_path, set_and_commit)
     assert asked[0] is asked[1] and asked[1] is not asked[2]
     assert shown == ["on", "on", "on"]
+
+
+def test_a_connection_forgets_whom_it_acted_as(template: Template, tmp_path: Path) -> None:
+    acted: list[str] = []
+
+    def act_as_another(database: Database) -> None:
+        with database.write(HERE) as connection:
+            acted.append(connection.execute(text("SELECT current_user")).scalar_one())
+            connection.execute(text("SET ROLE postgres"))
+
+    used(template, tmp_path, act_as_another)
+    used(template, tmp_path, act_as_another)
+    assert acted == [OF_ONE, OF_ONE]
+
+
+def test_who_connects_after_the_database_was_set_otherwise_has_it_so(template: Template, tmp_path: Path) -> None:
+    shown: list[str] = []
+
+    def show(database: Database) -> None:
+        with database.read(HERE) as connection:
+            shown.append(connection.execute(text("SHOW enable_seqscan")).scalar_one())
+
+    def set_and_show(database: Database) -> None:
+        alter = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET enable_seqscan = off', current_database()); END $$"
+        on_the_side(alter)(database)
+        show(database)
+
+    used(template, tmp_path, show)
+    used(template, tmp_path, set_and_show)
+    assert shown == ["on", "off"]
 
 
 def test_a_copy_is_used_so_many_times(template: Template, tmp_path: Path) -> None:

@@ -60,6 +60,7 @@ INSTANTS = 256  # a command writes its own a dozen times, and deadlines end with
 SILENT_SECONDS = 30  # after which, and as long again, a connection that does not answer is given up
 STATEMENT_SECONDS = 30  # no statement of ours takes a tenth of it; one that does holds up others
 LOCK_SECONDS = 10
+BRIEFLY_MILLISECONDS = 100  # several times what anybody of ours holds a row for
 
 _SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _SHORT = "BEGIN ISOLATION LEVEL READ COMMITTED"
@@ -74,6 +75,7 @@ _BETWEEN = "\x1f"  # ASCII's separator of units; no name may hold it
 # SQLSTATEs of what somebody else did at the same moment
 _SAME_KEY = frozenset({"23505"})
 _CROSSED = frozenset({"40001", "40P01"})
+_HELD = "55P03"
 
 NAMING = {  # the same names in every database, so that one migration history can drop and alter them
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -106,7 +108,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         """On SQLite at once what SQLAlchemy's own type comes to in three calls: a command keeps some twenty instants."""
         if dialect.name != "sqlite":
             return super().bind_processor(dialect)
-        return _kept
+        return lambda value: None if value is None else _kept(_in_utc(value))
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
         if dialect.name != "sqlite":
@@ -115,9 +117,9 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 @lru_cache(maxsize=INSTANTS)
-def _kept(instant: datetime | None) -> str | None:
-    """As SQLite's rows have it: UTC, which goes without saying."""
-    return None if instant is None else _in_utc(instant).isoformat(" ", "microseconds")[:-6]
+def _kept(instant: datetime) -> str:
+    """As SQLite's rows have it: UTC, which goes without saying. Of other zones two instants may be equal."""
+    return instant.isoformat(" ", "microseconds")[:-6]
 
 
 def _in_utc(instant: datetime) -> datetime:
@@ -381,9 +383,12 @@ class _Kept:
         with suppress(IndexError):
             return self._free.pop(), False
         try:
-            return self._engine.connect(), True
+            connection = self._engine.connect()
         except OperationalError as error:
             raise _busy(error) from error
+        # its never-ending transaction: without one SQLAlchemy would replace a lost connection and go on, behind no wall
+        connection.begin()
+        return connection, True
 
     def _keep(self, connection: Connection) -> None:
         """For the next one, if it is as it was."""
@@ -447,6 +452,16 @@ def is_crossed(error: BaseException) -> bool:
     return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _CROSSED
 
 
+def is_held(error: BaseException | None) -> bool:
+    """Whether somebody else held what was needed for longer than anybody waits: who needs something else gets through."""
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) == _HELD
+
+
+def wait_briefly(connection: Connection) -> None:
+    """This transaction was kept waiting once already: what is held still is given up at once. On a server."""
+    statements.say(connection, f"SET LOCAL lock_timeout = '{BRIEFLY_MILLISECONDS}ms'")
+
+
 def is_lost(error: BaseException) -> bool:
     """Whether the connection is gone, and the transaction with it."""
     return isinstance(error, DBAPIError) and error.connection_invalidated
@@ -468,7 +483,7 @@ _WHY: Mapping[str, Text] = {
     "40P01": Text("与他人的操作一再互相等待", "it and others' waited for each other again and again"),
     "53100": Text("数据库服务器的磁盘已满", "the disk of the database server is full"),
     "57014": Text("数据库用时过长，已中止", "the database took too long and gave up"),
-    "55P03": Text("所需数据正被占用", "what it needs is being used by somebody else"),
+    _HELD: Text("所需数据正被占用", "what it needs is being used by somebody else"),
     "is full": Text("磁盘已满", "the disk is full"),
     "No space left": Text("磁盘已满", "the disk is full"),
     "quota": Text("磁盘配额已用尽", "the disk quota is used up"),

@@ -2,7 +2,7 @@ import asyncio
 import math
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from api.writer import Writer
 from engine.actor import Visibility
 from engine.commands import Asked, FireTrigger, OpenCase
 from engine.errors import Busy, Text
-from engine.handle import Done, Engine, Outcome, Refused, handle
+from engine.handle import Done, Engine, Failed, Outcome, Refused, handle
 from engine.pace import MOST
 from engine.store import cases, worklists
 from engine.store.worklists import Filter
@@ -204,3 +204,60 @@ def test_a_group_that_has_to_wait_for_somebody_else_does_not_keep_the_others_wai
     asking.join()
     writer.stop()
     assert len(answers) == 1 and not isinstance(answers[0], Busy)
+
+
+@on_postgresql
+def test_who_happens_to_be_in_a_group_with_one_that_waits_in_vain_is_served_all_the_same(
+    tmp_path: Path, kind: Kind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.store.database.LOCK_SECONDS", 1)
+    with closing((engine := an_engine(tmp_path, kind)).database):
+        school, writer = a_school(engine.database), Writer(engine)
+        [held_up] = writer.ask_all([a_report(school, "held up")])
+        assert isinstance(held_up, Done)
+        number = held_up.case.number
+        steps = [Asked(school.actor("teacher"), FireTrigger(number, "withdraw"))] * 2
+        with engine.database.write("school") as connection:
+            cases.load(connection, "school", number, lock=True)
+            outcomes = handle(engine, [steps[0], a_report(school, "one"), steps[1], a_report(school, "another")])
+            asked = writer.ask_all([a_report(school, "a third"), *steps])
+        writer.stop()
+    assert [type(outcome) for outcome in outcomes] == [Failed, Done, Failed, Done]
+    assert all(isinstance(outcome.error, Busy) for outcome in outcomes if isinstance(outcome, Failed))
+    assert [type(outcome) for outcome in asked] == [Done, Busy, Busy]
+
+
+def test_lanes_that_come_and_go_are_no_dead_ones(engine: Engine) -> None:
+    writer = Writer(engine)
+    enough = threading.Event()
+    seen: set[bool] = set()
+
+    def look() -> None:
+        while not enough.is_set():
+            seen.add(writer.alive)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    for _ in range(300):
+        with writer._lock:
+            writer._open_lane(0)
+    enough.set()
+    looking.join()
+    writer.stop()
+    assert seen == {True}
+
+
+def test_a_lane_the_system_has_no_thread_for_is_opened_by_whoever_comes_next(
+    engine: Engine, school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_thread(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    writer = Writer(engine)
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(threading.Thread, "start", no_thread)
+        with pytest.raises(Busy, match="no thread"):
+            asyncio.run(writer.ask(a_report(school, "too early")))
+    assert writer.alive
+    assert isinstance(asyncio.run(writer.ask(a_report(school, "afterwards"))), Done)
+    writer.stop()

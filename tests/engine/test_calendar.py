@@ -2,6 +2,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -176,6 +177,13 @@ def test_a_local_time_becomes_utc() -> None:
     assert VERSION_1.at(date(2020, 1, 19), time(7, 40)) == datetime(2020, 1, 18, 23, 40, tzinfo=UTC)
     assert VERSION_1.at(date(2020, 1, 19), time(7, 40)).tzinfo is UTC
     assert VERSION_1.local_date(datetime(2020, 1, 18, 16, tzinfo=UTC)) == date(2020, 1, 19)
+
+
+def test_the_hour_that_a_clock_shows_twice_may_be_two_days_elsewhere() -> None:
+    elsewhere = replace(VERSION_1, time_zone="America/Guatemala")
+    first = datetime(2020, 11, 1, 1, 30, tzinfo=ZoneInfo("America/New_York"))
+    assert elsewhere.local_date(first) == date(2020, 10, 31)
+    assert elsewhere.local_date(first.replace(fold=1)) == date(2020, 11, 1)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -202,3 +203,11 @@ def test_counting_goes_on_from_where_it_was() -> None:
 def test_an_instant_is_spelled_in_utc_with_six_digits() -> None:
     east = datetime.fromisoformat("2020-01-06T09:00:00+08:00")
     assert instant_text(east) == "2020-01-06T01:00:00.000000Z"
+
+
+def test_the_hour_that_a_clock_shows_twice_is_spelled_as_two() -> None:
+    first = datetime(2020, 11, 1, 1, 30, tzinfo=ZoneInfo("America/New_York"))
+    assert [instant_text(first), instant_text(first.replace(fold=1))] == [
+        "2020-11-01T05:30:00.000000Z",
+        "2020-11-01T06:30:00.000000Z",
+    ]

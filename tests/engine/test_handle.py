@@ -1,5 +1,5 @@
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from itertools import pairwise
@@ -26,11 +26,11 @@ from engine.errors import (
     StaleCase,
     UnknownCase,
 )
-from engine.handle import Done, Failed, Idle, Refused, handle, handle_one, recompute_preview, settled
+from engine.handle import MOST_AHEAD, Done, Failed, Idle, Refused, handle, handle_one, recompute_preview, settled
 from engine.store import answers, calendars, files, history, refusals
 from engine.store.database import Database
 from engine.store.refusals import RefusalRecord
-from engine.store.statements import standing
+from engine.store.statements import Question, ask, standing
 from engine.store.tables import AnswerRow, CalendarRow, EventRow
 from tests.databases import Kind, on_postgresql, on_sqlite
 from tests.engine.fakes import (
@@ -269,6 +269,30 @@ def test_a_command_is_three_journeys_whatever_it_refers_to(school: School, monke
     for who, trigger in (("sam", "assign"), ("alice", "fix"), ("erin", "verify")):
         school.step(who, number, trigger)
     assert [after - before for before, after in pairwise(journeys)] == [2, 2]
+
+
+@on_postgresql  # where what a group asks for is asked for ahead
+@pytest.mark.parametrize(
+    "many",
+    [{"photos": [f"{n:064x}" for n in range(1_000)]}, {f"also_{n}": f"YH-2020-{n:04d}" for n in range(1_000)}],
+    ids=["pictures", "cases"],
+)
+def test_who_names_more_than_a_form_asks_for_keeps_nobody_of_his_group_waiting(
+    school: School, monkeypatch: pytest.MonkeyPatch, many: dict[str, Any]
+) -> None:
+    asked: list[Question[Any]] = []
+
+    def noting(connection: Connection, questions: Sequence[Question[Any]]) -> list[Any]:
+        asked.extend(questions)
+        return ask(connection, questions)
+
+    monkeypatch.setattr("engine.handle.ask", noting)
+    report = {"title": "插座松动", "place": "A", "category": "ELEC.use"}
+    bob = school.actor("bob")
+    innocent, hostile = (school.asked(bob, OpenCase("hazard", data)) for data in (report, {**report, **many}))
+    outcomes = school.handle(innocent, hostile, innocent)
+    assert [type(outcome) for outcome in outcomes] == [Done, Refused, Done]
+    assert MOST_AHEAD < len(asked) < 3 * MOST_AHEAD, "in a hurry, and with care once that was refused"
 
 
 def test_numbers_go_on_from_where_a_group_of_two_organisations_left_each_series(school: School) -> None:

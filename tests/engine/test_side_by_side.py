@@ -4,6 +4,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,11 @@ from sqlalchemy.exc import OperationalError
 
 from engine.actor import system
 from engine.commands import Asked, FireTrigger, OpenCase, OpenPeriod
-from engine.errors import NotPossibleNow, StaleCase
+from engine.errors import InvalidInput, NotPossibleNow, StaleCase
 from engine.handle import Done, Outcome, Refused, handle
-from engine.store import cases, refusals
+from engine.store import cases, files, refusals
 from engine.store.tables import CaseRow
-from tests.databases import Kind
+from tests.databases import Kind, on_postgresql
 from tests.engine.fakes import HERE, THERE, WITH_ERRANDS, School, a_school, local
 
 MANY = 8
@@ -111,6 +112,27 @@ def test_numbers_drawn_at_once_have_no_gap_and_no_double(school: School) -> None
     groups = [[school.asked("bob", ERRAND)] * 5 for _ in range(MANY)]
     done = [one for group in at_once(school, groups) for one in group if isinstance(one, Done)]
     assert sorted(one.case.number for one in done) == [f"BG-2019-{n:04d}" for n in range(1, 5 * MANY + 1)]
+
+
+@on_postgresql  # in a file nobody waits for one case
+def test_what_a_step_refers_to_is_what_there_is_once_the_case_is_free(school: School) -> None:
+    number, photo, database = school.assigned(), school.upload("b" * 64), school.engine.database
+    fix = school.asked("alice", FireTrigger(number, "fix", {"measure": "已更换", "photos_after": [photo]}))
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    with ThreadPoolExecutor(1) as pool:
+        with database.write(HERE) as connection:
+            cases.load(connection, HERE, number, lock=True)
+            asking = pool.submit(handle, school.engine, [fix])
+            waits = 0
+            while not waits and not asking.done():
+                with database.own() as looking:
+                    waits = looking.execute(waiting).scalar_one()
+            with database.write_across() as sweeping:
+                assert (HERE, photo) in files.sweep(sweeping, school.clock.now() + timedelta(days=8))
+        [outcome] = asking.result(timeout=60)
+    assert isinstance(outcome, Refused) and isinstance(outcome.refusal, InvalidInput), outcome
 
 
 def test_a_group_that_met_another_is_tried_again_as_a_whole(school: School, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,14 +1,16 @@
 import threading
 from datetime import UTC, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
 
 import pytest
 from psycopg.errors import DeadlockDetected
 from sqlalchemy import Connection, insert, select, text
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
 
 from engine.errors import Busy
 from engine.store import cases
-from engine.store.database import Database, InTurn, is_crossed, is_passing, table_of
+from engine.store.database import Database, InTurn, UtcDateTime, is_crossed, is_passing, table_of
 from engine.store.tables import TimerRow
 from tests.databases import on_postgresql, on_sqlite
 from tests.engine.fakes import HERE, School
@@ -39,6 +41,13 @@ def test_who_reads_and_writes_in_turn_does_so_on_one_connection(school: School) 
             asked.add(connection.execute(text("SHOW transaction_read_only")).scalar_one())
     assert len(asked - {"on", "off"}) == 1
     assert {"on", "off"} <= asked, "a reader still cannot write"
+
+
+def test_the_hour_that_a_clock_shows_twice_is_kept_as_two() -> None:
+    keep = UtcDateTime().bind_processor(sqlite.dialect())
+    assert keep is not None
+    first = datetime(2020, 11, 1, 1, 30, tzinfo=ZoneInfo("America/New_York"))
+    assert [keep(first), keep(first.replace(fold=1))] == ["2020-11-01 05:30:00.000000", "2020-11-01 06:30:00.000000"]
 
 
 def test_what_raises_inside_a_write_is_undone(school: School) -> None:

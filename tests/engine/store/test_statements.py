@@ -2,7 +2,7 @@
 
 import pytest
 from sqlalchemy import bindparam, delete, insert, select, text, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, PendingRollbackError
 
 from engine.errors import Busy
 from engine.store import statements
@@ -150,3 +150,28 @@ def test_a_connection_whose_server_ended_meanwhile_is_thrown_away_before_anythin
     with database.read(HERE) as connection:
         assert LAST.all(connection, {}) == []
         assert connection.connection.dbapi_connection is not driver
+
+
+@on_postgresql
+@pytest.mark.parametrize("went", ["prebuilt", "SQLAlchemy's"])
+def test_nothing_is_asked_or_written_once_the_connection_is_lost_whoever_swallowed_that(
+    school: School, went: str
+) -> None:
+    def go_on_all_the_same() -> None:
+        with school.engine.database.write_across() as connection:
+            driver = connection.connection.dbapi_connection
+            assert driver is not None
+            with school.engine.database.own() as owner:
+                owner.execute(text("SELECT pg_terminate_backend(:end, 10000)"), {"end": driver.info.backend_pid})
+            with pytest.raises(OperationalError):
+                LAST.all(connection, {})
+            if went == "prebuilt":
+                ADD.put(connection, row("A"))
+            else:
+                connection.execute(insert(TABLE), row("A"))
+
+    for _ in range(2):  # on a new connection, and on a kept one
+        with pytest.raises((Busy, PendingRollbackError)):
+            go_on_all_the_same()
+        with school.engine.database.read(HERE) as connection:
+            assert LAST.all(connection, {}) == []
