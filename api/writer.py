@@ -94,8 +94,8 @@ class Writer:
         # beside the answer and not for it: who gives up waiting must not take the command back
         carried_out: asyncio.Future[None] = loop.create_future()
         answer = self._put(asked, (loop, carried_out))
-        for _ in range(_looks()):
-            done, _ = await asyncio.wait([carried_out], timeout=PATIENCE_SECONDS)
+        for patience in self._patience():
+            done, _ = await asyncio.wait([carried_out], timeout=patience)
             if done:
                 return answer.result()
             self._open_another_lane()
@@ -150,12 +150,18 @@ class Writer:
             self._waiting.put(waiting)
 
     def _outcome_of(self, answer: "Future[Outcome]") -> Outcome:
-        for _ in range(_looks()):
+        for patience in self._patience():
             try:
-                return answer.result(timeout=PATIENCE_SECONDS)
+                return answer.result(timeout=patience)
             except TimeoutError:
                 self._open_another_lane()
         raise _unknown()
+
+    def _patience(self) -> list[float]:
+        """Who waits looks after each of these whether it is time for another lane, if there can be one, and then gives up."""
+        if self._engine.database.lanes == 1:
+            return [ANSWER_SECONDS]
+        return [PATIENCE_SECONDS] * (1 + int(ANSWER_SECONDS / PATIENCE_SECONDS))
 
     def _open_another_lane(self) -> None:
         """Where every one there is, is held up; asked by who waits, so that nobody has to watch."""
@@ -277,11 +283,6 @@ def _told(outcome: Outcome) -> Outcome | Exception:
     if isinstance(outcome, Failed) and isinstance(outcome.error, OperationalError):
         return cannot_write(outcome.error)
     return outcome
-
-
-def _looks() -> int:
-    """How often who waits looks whether it is time for another lane, before he gives up."""
-    return 1 + int(ANSWER_SECONDS / PATIENCE_SECONDS)
 
 
 def _settle(waited_for: "Sequence[asyncio.Future[None]]") -> None:
