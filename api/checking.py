@@ -131,9 +131,9 @@ def question(connection: Connection, catalog: Catalog, organisation: str, now: d
 
     owed: dict[str, set[str]] = {}
     cycles = {rule.cycle.key: workflow.key for workflow, rule in catalog.cycles()}
-    for obligation in periods.obligations(connection):
+    for obligation in periods.obligations(connection, organisation):
         over = obligation.last_day is not None and obligation.last_day < today
-        if obligation.organisation == organisation and obligation.cycle in cycles and not over:
+        if obligation.cycle in cycles and not over:
             owed.setdefault(cycles[obligation.cycle], set()).add(obligation.scope)
     everything = Visibility(organisation, everything=True)
     open_ = worklists.all_open(connection, everything, Filter(), now)

@@ -176,9 +176,7 @@ class Writer:
         self._lanes[lane] = math.inf
         try:
             lane.start()
-        except (
-            RuntimeError
-        ):  # no thread to be had: one that never ran would pass for one that is free, and for a dead one
+        except RuntimeError:  # no thread to be had; one that never ran would pass for free, and for dead
             del self._lanes[lane]
             return False
         return True

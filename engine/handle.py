@@ -84,9 +84,8 @@ MOST_COLLISIONS = 3  # tries of one command; the second finds what the other wro
 K = TypeVar("K")
 T = TypeVar("T")
 
-MOST_AHEAD = (
-    64  # names of one command looked up for the whole group; what says more than forms do is refused in its turn
-)
+#: names of one command looked up for the whole group; what says more than forms do is refused in its turn
+MOST_AHEAD = 64
 
 POSTS_NAMED = 3  # in the remedy of a refusal; `could` has them all
 
@@ -1124,6 +1123,7 @@ def _request_hash(asked: Asked) -> str:
     return hashlib.sha256(_WRITE(told).encode()).hexdigest()
 
 
+#: as ever: what was hashed is kept for thirty days, and has to be the same after an upgrade
 _WRITE = json.JSONEncoder(sort_keys=True, default=str).encode
 
 

@@ -44,7 +44,7 @@ def read_workflow(
 @router.get("/cycles", response_model=CycleList, summary="周期 · Cycles and who owes them")
 def list_cycles(runtime: TheRuntime, asker: SignedIn) -> Response:
     with runtime.database.read(asker.actor.organisation) as connection:
-        owed = [o for o in periods.obligations(connection) if o.organisation == asker.actor.organisation]
+        owed = periods.obligations(connection, asker.actor.organisation)
     answers = []
     for workflow, rule in runtime.engine.catalog.cycles():
         scopes = [o.scope for o in owed if o.cycle == rule.cycle.key and _shown(asker, o.scope)]

@@ -586,7 +586,9 @@ def _json(value: object) -> str:
     return orjson.dumps(value, option=_PLAIN).decode()
 
 
-_PLAIN = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME  # what is no JSON is refused
+_PLAIN = (
+    orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
+)  # an object of ours is refused; NaN would be null
 
 
 def _server_engine(url: URL, role: str | None = None) -> Engine:

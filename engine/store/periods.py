@@ -79,10 +79,11 @@ class PeriodRecord:
         return self.status == "open" and now > self.due_at
 
 
-def obligations(connection: Connection) -> list[Obligation]:
-    """What every organisation owes, in a fixed order."""
-    statement = select(_obligations).order_by(_obligations.c.organisation, _obligations.c.cycle, _obligations.c.scope)
-    return [Obligation(**row._mapping) for row in connection.execute(statement)]
+def obligations(connection: Connection, organisation: str) -> list[Obligation]:
+    """What an organisation owes, in a fixed order."""
+    here = select(_obligations).where(_obligations.c.organisation == organisation)
+    ordered = here.order_by(_obligations.c.cycle, _obligations.c.scope)
+    return [Obligation(**row._mapping) for row in connection.execute(ordered)]
 
 
 def obligation(connection: Connection, organisation: str, cycle: str, scope: str) -> Obligation | None:

@@ -99,7 +99,7 @@ def everything(database: Database) -> list[Any]:
     """Whatever an import may touch."""
     with database.read_across() as connection:
         whole = people.directory(connection, "school")
-        return [whole.people, whole.grants, whole.departments, people.changes(connection, "school"), periods.obligations(connection)]  # fmt: skip
+        return [whole.people, whole.grants, whole.departments, people.changes(connection, "school"), periods.obligations(connection, "school")]  # fmt: skip
 
 
 # --- twenty mistakes -----------------------------------------------------------------------------------------------------
@@ -283,7 +283,7 @@ def test_new_departments_are_made_only_when_that_is_meant_and_owe_at_once(databa
     assert held(database, "1") == {("dept_safety", "STZX")}, "the reference knows this name and its code"
     assert held(database, "2") == {("dept_head", "D01")}
     with database.read_across() as connection:
-        assert {o.scope for o in periods.obligations(connection)} == {"STZX", "D01"}
+        assert {o.scope for o in periods.obligations(connection, "school")} == {"STZX", "D01"}
         whats = [c["what"] for c in people.changes(connection, "school")]
     assert whats.count("department_set") == 2
 

@@ -201,7 +201,7 @@ def test_what_fails_half_way_leaves_nothing_behind(tmp_path: Path, kind: Kind) -
 
 
 def owed(connection: Connection) -> dict[str, tuple[date, date | None]]:
-    return {o.scope: (o.first_day, o.last_day) for o in periods.obligations(connection) if o.cycle == CYCLE}
+    return {o.scope: (o.first_day, o.last_day) for o in periods.obligations(connection, "no1") if o.cycle == CYCLE}
 
 
 def test_departments_of_the_reference_owe_their_monthly_inspection_and_contractors_do_not(data: Path) -> None:
