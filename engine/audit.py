@@ -11,11 +11,13 @@ import hmac
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from datetime import datetime
+from typing import Any, NoReturn, Protocol, Self
 
 import orjson
 import rfc8785
 
+from engine.case import instant_text
 from engine.events import FORMAT
 
 SALT_BYTES = 16  # DESIGN §7: enough that a short text cannot be found by trying texts
@@ -188,9 +190,32 @@ def _refuse_float(number: str) -> NoReturn:
 
 
 # --- the tree over all cases (RFC 6962 §2.1; verification by RFC 9162 §2.1) ---------------------------------------
-# `leaves` are leaf hashes throughout, so that whoever keeps the hashes need not keep the data.
+# `leaves` are leaf hashes throughout, so that whoever keeps the hashes need not keep the data. A tree too large to be held
+# is walked by its whole subtrees: `Nodes.node(level, index)` is the hash of the one over leaves index·2^level and on.
 
 EMPTY_ROOT = hashlib.sha256(b"").digest()
+KEPT_EVERY = 8  # levels of which a memory keeps every node: of a tree of a million leaves 4,000 of a million
+
+
+class Nodes(Protocol):
+    """The whole subtrees of a tree."""
+
+    def node(self, level: int, index: int) -> bytes:
+        """Raises LookupError where the tree does not reach over all of it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A tree whose leaves are all at hand."""
+
+    leaves: Sequence[bytes]
+
+    def node(self, level: int, index: int) -> bytes:
+        below = list(self.leaves[index << level : (index + 1) << level])
+        if len(below) != 1 << level:
+            raise LookupError(f"{len(self.leaves)} leaves have no whole subtree {index} at level {level}")
+        return _paired(below)
 
 
 def leaf_hash(data: bytes) -> bytes:
@@ -203,25 +228,34 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 def root(leaves: Sequence[bytes]) -> bytes:
     """The hash of the whole tree."""
-    level = list(leaves)
-    if not level:
-        return EMPTY_ROOT
-    while len(level) > 1:
-        paired = [node_hash(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
-        level = paired + level[len(paired) * 2 :]  # a last one without a partner goes up as it is
-    return level[0]
+    return _paired(list(leaves)) if leaves else EMPTY_ROOT
+
+
+def root_of(nodes: Nodes, size: int) -> bytes:
+    """The hash of the tree of the first `size` leaves."""
+    return _over(nodes, 0, size) if size else EMPTY_ROOT
 
 
 def inclusion_proof(index: int, leaves: Sequence[bytes]) -> list[bytes]:
     """The hashes that lead from leaf `index` (from 0) up to the root, lowest first."""
-    if not 0 <= index < len(leaves):
-        raise IndexError(f"No leaf {index} in a tree of {len(leaves)}.")
-    if len(leaves) == 1:
-        return []
-    split = _split(len(leaves))
-    if index < split:
-        return [*inclusion_proof(index, leaves[:split]), root(leaves[split:])]
-    return [*inclusion_proof(index - split, leaves[split:]), root(leaves[:split])]
+    return inclusion_of(Held(leaves), index, len(leaves))
+
+
+def inclusion_of(nodes: Nodes, index: int, size: int) -> list[bytes]:
+    """As `inclusion_proof`, in the tree of the first `size` leaves."""
+    if not 0 <= index < size:
+        raise IndexError(f"No leaf {index} in a tree of {size}.")
+    path: list[bytes] = []
+    start, end = 0, size
+    while end - start > 1:
+        split = start + _split(end - start)
+        if index < split:
+            path.append(_over(nodes, split, end))
+            end = split
+        else:
+            path.append(_over(nodes, start, split))
+            start = split
+    return path[::-1]
 
 
 def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], tree_root: bytes) -> bool:
@@ -244,9 +278,28 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
 
 def consistency_proof(old_size: int, leaves: Sequence[bytes]) -> list[bytes]:
     """The hashes that show that the first `old_size` leaves are still what they were."""
-    if not 0 <= old_size <= len(leaves):
-        raise IndexError(f"A tree of {len(leaves)} was never one of {old_size}.")
-    return _grown(old_size, leaves, old_is_whole=True) if 0 < old_size < len(leaves) else []
+    return consistency_of(Held(leaves), old_size, len(leaves))
+
+
+def consistency_of(nodes: Nodes, old_size: int, size: int) -> list[bytes]:
+    """As `consistency_proof`, for the tree of the first `size` leaves."""
+    if not 0 <= old_size <= size:
+        raise IndexError(f"A tree of {size} was never one of {old_size}.")
+    if old_size in (0, size):
+        return []
+    path: list[bytes] = []
+    start, end, old_is_whole = 0, size, True
+    while old_size < end:
+        split = start + _split(end - start)
+        if old_size <= split:
+            path.append(_over(nodes, split, end))
+            end = split
+        else:
+            path.append(_over(nodes, start, split))
+            start, old_is_whole = split, False
+    if not old_is_whole:
+        path.append(_over(nodes, start, end))
+    return path[::-1]
 
 
 def verify_consistency(old_size: int, new_size: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]) -> bool:
@@ -276,15 +329,85 @@ def verify_consistency(old_size: int, new_size: int, old_root: bytes, new_root: 
     return last == 0 and old == old_root and new == new_root
 
 
-def _grown(old_size: int, leaves: Sequence[bytes], *, old_is_whole: bool) -> list[bytes]:
-    if old_size == len(leaves):
-        return [] if old_is_whole else [root(leaves)]
-    split = _split(len(leaves))
-    if old_size <= split:
-        return [*_grown(old_size, leaves[:split], old_is_whole=old_is_whole), root(leaves[split:])]
-    return [*_grown(old_size - split, leaves[split:], old_is_whole=False), root(leaves[:split])]
+def _over(nodes: Nodes, start: int, end: int) -> bytes:
+    """The hash over leaves start … end - 1 of a tree, where RFC 6962 divides it: its left part is always a whole subtree."""
+    count = end - start
+    if count & (count - 1) == 0:
+        level = count.bit_length() - 1
+        return nodes.node(level, start >> level)
+    split = start + _split(count)
+    return node_hash(_over(nodes, start, split), _over(nodes, split, end))
+
+
+def _paired(level: list[bytes]) -> bytes:
+    while len(level) > 1:
+        paired = [node_hash(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
+        level = paired + level[len(paired) * 2 :]  # a last one without a partner goes up as it is
+    return level[0]
 
 
 def _split(size: int) -> int:
     """The largest power of two below `size`: where RFC 6962 divides a tree."""
     return 1 << (size - 1).bit_length() - 1
+
+
+# --- checkpoints --------------------------------------------------------------------------------------------------
+
+CHECKPOINT_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What is signed, and held outside: so many leaves had this root at this time.
+
+    root        hex
+    previous    hex SHA-256 of the bytes of the checkpoint before; "" of the first
+    key         fingerprint of the key it is signed with: hex SHA-256 of its 32 bytes
+    """
+
+    organisation: str
+    size: int
+    root: str
+    at: datetime
+    previous: str
+    key: str
+
+    def to_bytes(self) -> bytes:
+        """RFC 8785, as it is signed and stored."""
+        return canonical(
+            {
+                "format": CHECKPOINT_FORMAT,
+                "kind": "bihuan checkpoint",
+                "organisation": self.organisation,
+                "size": self.size,
+                "root": self.root,
+                "at": instant_text(self.at),
+                "previous": self.previous,
+                "key": self.key,
+            }
+        )
+
+    @classmethod
+    def from_bytes(cls, written: bytes) -> Self:
+        """Raises ValueError for anything that is no checkpoint, or written otherwise than `to_bytes` writes it."""
+        try:
+            fields = json.loads(written)
+            found = cls(
+                organisation=fields["organisation"],
+                size=fields["size"],
+                root=fields["root"],
+                at=datetime.fromisoformat(fields["at"]),
+                previous=fields["previous"],
+                key=fields["key"],
+            )
+            alike = found.to_bytes() == written
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise ValueError("this is no checkpoint") from error
+        if not alike:
+            raise ValueError("this is no checkpoint of a format that is known")
+        return found
+
+
+def fingerprint(public: bytes) -> str:
+    """How a public key is called, and told by another way: hex SHA-256 of its 32 bytes."""
+    return hashlib.sha256(public).hexdigest()

@@ -13,13 +13,25 @@ from engine.errors import Text
 
 FORMAT = 1  # of the envelope; a reader that does not know the number must say so instead of guessing
 
-EventType = Literal["opened", "stepped", "signed", "reminded", "linked", "recomputed"]
+EventType = Literal["opened", "stepped", "signed", "reminded", "linked", "recomputed", "noted"]
 #: opened      the case came into being
 #: stepped     a person (or the system) took a step of the loop
 #: signed      one of several required signatures was given; the case has not moved yet
 #: reminded    rungs of a ladder fell due and were told, or skipped for a higher one
 #: linked      another case was bound to this one
 #: recomputed  a deadline moved because the calendar was corrected
+#: noted       something was done with the records themselves; stands in the logbook, which is the history of no case
+
+Noteworthy = Literal["exported", "proved", "opened", "restored", "erased", "key_began"]
+#: exported     somebody took a list or a ledger away
+#: proved       somebody took an evidence pack of a case
+#: opened       somebody read a record that not everybody may see who sees the case
+#: restored     the records were brought back from a backup; what came after it is lost
+#: erased       personal data was cleared
+#: key_began    from here on checkpoints are signed with another key
+
+#: the `case` of what is noted: no case is called so. It has a chain of its own, beside those of the cases
+LOGBOOK = "logbook"
 
 How = Literal["digest", "direct"]
 

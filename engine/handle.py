@@ -35,7 +35,7 @@ from engine.errors import (
     Text,
     UnknownCase,
 )
-from engine.events import Event, Notice, in_the_name_of
+from engine.events import LOGBOOK, Event, Noteworthy, Notice, in_the_name_of
 from engine.machine import (
     Decision,
     PeriodOwed,
@@ -267,6 +267,39 @@ def settled(outcome: Outcome) -> Done | Idle:
     if isinstance(outcome, Failed):
         raise outcome.error
     return outcome
+
+
+def note(engine: Engine, actor: Actor, what: Noteworthy, about: Mapping[str, Any]) -> Event:
+    """Write into the organisation's logbook what is done with its records; when it returns, that is durable.
+
+    actor    who does it, and has been allowed to
+    about    plain JSON values by name, committed to like what a form says
+    Raises   Busy where it could not be made durable: then it is not to be done either
+    """
+    with engine.database.write(actor.organisation) as connection:
+        return note_in(engine, connection, actor, what, about)
+
+
+def note_in(engine: Engine, connection: Connection, actor: Actor, what: Noteworthy, about: Mapping[str, Any]) -> Event:
+    """As `note`, in the transaction that does it."""
+    now, last = engine.clock.now(), history.last_of(connection, actor.organisation, LOGBOOK)
+    event = Event(
+        organisation=actor.organisation,
+        case=LOGBOOK,
+        sequence=last.sequence + 1,
+        type="noted",
+        trigger=what,
+        from_state=None,
+        to_state="",
+        recorded_at=max(now, last.recorded_at or now),
+        actor=actor.principal,
+        on_behalf_of=_represented(actor),
+        found_at=None,
+        policy_version=0,
+        calendar_version=0,
+        data=about,
+    )
+    return history.append(connection, event, last.hash, engine.draw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -854,7 +887,7 @@ class _Turn:
             to_state=case.state,
             recorded_at=recorded_at,
             actor=actor.principal,
-            on_behalf_of=f"person:{actor.on_behalf_of}" if actor.on_behalf_of else None,
+            on_behalf_of=_represented(actor),
             found_at=decision.found_at,
             policy_version=self._policy(organisation, workflow)[0],
             calendar_version=setting.calendar.version,
@@ -1132,6 +1165,10 @@ def _post_of(person: Person | None) -> str | None:
     whom the directory knows no post of.
     """
     return None if person is None else person.post or person.name
+
+
+def _represented(actor: Actor) -> str | None:
+    return f"person:{actor.on_behalf_of}" if actor.on_behalf_of else None
 
 
 def _left_to(posts: Sequence[Text]) -> Text:

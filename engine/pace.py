@@ -16,10 +16,13 @@ class Pace:
 
     Not from the average of a command: where flushing is slow it would shrink groups to one, and flush the more often.
     Threads may share it; what one of them overwrites is learnt again from the next group.
+
+    most   of whatever is carried out; beyond it nothing is won
     """
 
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic, most: int = MOST) -> None:
         self._monotonic = monotonic
+        self._most = most
         self.size = BEGIN_WITH
 
     @contextmanager
@@ -31,4 +34,4 @@ class Pace:
         if taken > HOLD_SECONDS:
             self.size = max(LEAST, min(self.size, int(count * AIM_SECONDS / taken)))
         elif taken < AIM_SECONDS and count >= self.size:
-            self.size = min(MOST, self.size + max(1, self.size // 4))
+            self.size = min(self._most, self.size + max(1, self.size // 4))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, bindparam, func, insert, select
@@ -11,9 +11,9 @@ from sqlalchemy import Connection, bindparam, func, insert, select
 from engine import audit
 from engine.case import Case, fold, instant_text
 from engine.events import FORMAT, Event
-from engine.store.database import table_of
+from engine.store.database import one_at_a_time, table_of
 from engine.store.statements import Statement
-from engine.store.tables import DisclosureRow, EventRow, OrganisationRow
+from engine.store.tables import DisclosureRow, EventRow, OrganisationRow, UnnumberedRow
 
 _events = table_of(EventRow)
 _disclosures = table_of(DisclosureRow)
@@ -36,8 +36,15 @@ _HISTORY = Statement(
     )
     .order_by(_events.c.sequence)
 )
+_LAST = Statement(
+    select(_events.c.sequence, _events.c.hash, _events.c.recorded_at)
+    .where(_events.c.organisation == bindparam("organisation"), _events.c.number == bindparam("number"))
+    .order_by(_events.c.sequence.desc())
+    .limit(1)
+)
 _RECORD = Statement(insert(_events))
 _DISCLOSE = Statement(insert(_disclosures))
+_AWAIT_NUMBER = Statement(insert(table_of(UnnumberedRow)))
 WHOLE = 2**31 - 1
 
 
@@ -46,7 +53,7 @@ def append(connection: Connection, event: Event, previous: str, draw: Callable[[
 
     1. commit to every answer and every change under a salt of its own
     2. write the envelope's canonical bytes, hash them
-    3. store the bytes and the hash, and the values with their salts beside them
+    3. store the bytes and the hash, and the values with their salts beside them; it waits for its number in the trail
     """
     entries, commitments = _committed(event, draw)
     envelope = audit.canonical(_envelope(event, previous, commitments))
@@ -68,6 +75,7 @@ def append(connection: Connection, event: Event, previous: str, draw: Callable[[
     _RECORD.put(connection, row)
     key = {name: row[name] for name in ("organisation", "number", "sequence")}
     _DISCLOSE.put(connection, {**key, "entries": entries})
+    _AWAIT_NUMBER.put(connection, key)
     return event
 
 
@@ -110,6 +118,21 @@ def events_of(connection: Connection, organisation: str, number: str, until: int
     """A case's events, oldest first, up to and with sequence `until`."""
     here = {"organisation": organisation, "number": number, "until": until}
     return [_event(row) for row in _HISTORY.all(connection, here)]
+
+
+class Last(NamedTuple):
+    """Where a history ends: nothing has sequence 0."""
+
+    sequence: int = 0
+    hash: str = ""
+    recorded_at: datetime | None = None
+
+
+def last_of(connection: Connection, organisation: str, number: str) -> Last:
+    """Where this history ends; until the transaction does, nobody else goes on from there."""
+    one_at_a_time(connection, f"history {number} of {organisation}")
+    found = _LAST.first(connection, {"organisation": organisation, "number": number})
+    return Last() if found is None else Last(*found)
 
 
 def as_of(connection: Connection, organisation: str, number: str, sequence: int) -> tuple[Case, Event]:

@@ -4,10 +4,10 @@ Each table carries the organisation and each key starts with it, so that a tenan
 without the organisation stands out.
 """
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, Column, Index, Text, text
+from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, Index, LargeBinary, Text, text
 from sqlmodel import Field, SQLModel
 
 from engine.store.database import UtcDateTime
@@ -239,6 +239,7 @@ _LEDGER = (
     "organisation", "opened_at", "number", "workflow", "state", "counts_as", "final", "level", "category", "department",
     "assignee", "due_at",
 )  # fmt: skip
+FOREVER = datetime(9999, 12, 31, tzinfo=UTC)  # of what still is: a comparison finds it, as it does not find NULL
 WORDS = 480  # characters in an index: of four bytes at most, where PostgreSQL takes 2704 bytes an entry
 
 
@@ -317,11 +318,10 @@ class EventRow(SQLModel, table=True):
     __tablename__ = "event"
     __table_args__ = (
         CheckConstraint(
-            "type IN ('opened','stepped','signed','reminded','linked','recomputed')",
+            "type IN ('opened','stepped','signed','reminded','linked','recomputed','noted')",
             name="type",
         ),
         Index("ix_event_recorded", "organisation", "recorded_at"),
-        Index("ix_event_type", "organisation", "type", "recorded_at"),
     )
     organisation: str = _key()
     number: str = _key()
@@ -345,6 +345,107 @@ class DisclosureRow(SQLModel, table=True):
     number: str = _key()
     sequence: int = Field(primary_key=True)
     entries: dict[str, Any] = _json()
+
+
+class UnnumberedRow(SQLModel, table=True):
+    """An event that has no number in the trail yet: written with it, taken out by whoever numbers it."""
+
+    __tablename__ = "unnumbered"
+    __table_args__ = ({"sqlite_with_rowid": False},)  # the key is all there is to it
+    organisation: str = _key()
+    number: str = _key()
+    sequence: int = Field(primary_key=True)
+
+
+#: of the events after which a case stood otherwise than before, as lists filter it: a list as of an instant finds those
+#: that lasted over it. One index by when they ended, which is short for what was lately; one by when they began.
+_LASTED = text("until > recorded_at")
+_AS_OF = ("opened_at", "number", "sequence", "workflow", "state", "counts_as", "final", "level", "category", "department",
+          "assignee", "due_at")  # fmt: skip
+
+
+class TrailRow(SQLModel, table=True):
+    """An event in the trail of its organisation, where it is found by whatever is asked of events, and is a leaf of the tree.
+
+    Made from events, afterwards and in order (`engine.sealing`): what is asked for by auditors costs no command anything.
+
+    position    from 0, without gaps: which leaf
+    until       when the case stood otherwise than after this event; `FOREVER` for as it stands now, `recorded_at` where
+                nothing that lists filter by was changed
+    hash        of the envelope, 32 bytes: what the leaf is made of
+    workflow …  as the case stood after the event; empty where the event belongs to no case
+    """
+
+    __tablename__ = "trail"
+    __table_args__ = (
+        Index("ix_trail_event", "organisation", "number", "sequence", unique=True),
+        # every question about events by time, with whatever else they are asked by
+        Index("ix_trail_recorded", "organisation", "recorded_at", "position", "number", "trigger", "type", "actor",
+              "on_behalf_of", "workflow", "department"),
+        Index("ix_trail_actor", "organisation", "actor", "recorded_at", "position"),
+        Index("ix_trail_represented", "organisation", "on_behalf_of", "recorded_at", "position",
+              sqlite_where=text("on_behalf_of IS NOT NULL"), postgresql_where=text("on_behalf_of IS NOT NULL")),
+        Index("ix_trail_until", "organisation", "until", "recorded_at", *_AS_OF,
+              sqlite_where=_LASTED, postgresql_where=_LASTED),
+    )  # fmt: skip
+    organisation: str = _key()
+    position: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    number: str = Field(max_length=64)
+    sequence: int
+    recorded_at: datetime = _instant()
+    until: datetime = _instant()
+    type: str = Field(max_length=16)
+    trigger: str = Field(max_length=64)
+    actor: str = Field(max_length=80)
+    on_behalf_of: str | None = Field(default=None, max_length=80)
+    hash: bytes = Field(sa_column=Column(LargeBinary(32), nullable=False))
+    workflow: str = Field(default="", max_length=64)
+    state: str = Field(default="", max_length=64)
+    counts_as: str = Field(default="", max_length=16)
+    final: bool = False
+    level: str = Field(default="", max_length=32)
+    category: str = Field(default="", max_length=64)
+    department: str | None = Field(default=None, max_length=32)
+    assignee: str | None = Field(default=None, max_length=64)
+    reporter: str | None = Field(default=None, max_length=64)
+    due_at: datetime | None = _instant(nullable=True)
+    opened_at: datetime | None = _instant(nullable=True)
+
+
+class TreeNodeRow(SQLModel, table=True):
+    """The hash of a whole subtree of the trail, of 256, 65,536, … leaves (`level` 8, 16, …), so that nobody need hash all of
+    them again. Every node in between is a short way from these.
+    """
+
+    __tablename__ = "tree_node"
+    organisation: str = _key()
+    level: int = Field(primary_key=True)
+    position: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    hash: bytes = Field(sa_column=Column(LargeBinary(32), nullable=False))
+
+
+class CheckpointRow(SQLModel, table=True):
+    """What was said about the tree and signed, `body` byte by byte (`engine.audit.Checkpoint`)."""
+
+    __tablename__ = "checkpoint"
+    organisation: str = _key()
+    id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    size: int = Field(sa_column=Column(BigInteger, nullable=False))
+    at: datetime = _instant()
+    key: str = Field(max_length=64)
+    body: str = _text()
+    signature: str = Field(max_length=128)
+
+
+class SealKeyRow(SQLModel, table=True):
+    """A public key that checkpoints were or are signed with. What signs lies in the data folder, never here."""
+
+    __tablename__ = "seal_key"
+    organisation: str = _key()
+    key: str = _key()  # the fingerprint: hex SHA-256 of the 32 bytes
+    public: str = Field(max_length=64)
+    since: datetime = _instant()
+    until: datetime | None = _instant(nullable=True)
 
 
 class TimerRow(SQLModel, table=True):

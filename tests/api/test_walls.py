@@ -23,12 +23,14 @@ from engine.commands import Asked, OpenCase
 from engine.directory import Person
 from engine.errors import Busy
 from engine.handle import Done, Engine, handle
-from engine.store import accounts, people, statements
+from engine.sealing import number, seal_in
+from engine.store import accounts, people, seals, statements
 from engine.store.accounts import secret_hash, token_hash
 from engine.store.database import OF_ALL, OF_ONE, Database, naming, speak_for, table_of
 from engine.store.tables import EventRow, OrganisationRow, PersonRow, SessionRow, TokenRow
 from tests.builders import START, School, a_runtime, a_school
 from tests.databases import on_postgresql
+from tests.engine.fakes import FakeSigner
 from tests.fakes import calling
 from tests.postgres import the_cluster
 from workflows import CATALOG
@@ -53,6 +55,12 @@ def runtime(tmp_path: Path, kind: Any) -> Iterator[Runtime]:
         opened = OpenCase("hazard", {"title": key, "place": key})
         [outcome] = handle(runtime.engine, [Asked(school.actor("teacher"), opened, "POST /hazards", "the same key")])
         assert isinstance(outcome, Done)
+        number(runtime.database, key)
+        with runtime.database.write(key) as connection:
+            seals.begin_key(connection, key, key, "", START)
+            seal_in(connection, key, FakeSigner(key), runtime.clock)
+            seals.keep_nodes(connection, key, {(8, 0): b"of the first 256 leaves"})
+        handle(runtime.engine, [Asked(school.actor("teacher"), opened, "POST /hazards", "another key")])
     yield runtime
     runtime.close()
 

@@ -202,7 +202,18 @@ def together(writes: Sequence[Write]) -> list[Write]:
 
 
 def row_counts(ground: Ground, database: Database) -> dict[str, int]:
-    tables = ("answer", "case_record", "disclosure", "event", "file_holder", "outbox", "party", "series", "timer")
+    tables = (
+        "answer",
+        "case_record",
+        "disclosure",
+        "event",
+        "file_holder",
+        "outbox",
+        "party",
+        "series",
+        "timer",
+        "unnumbered",
+    )
     with closing(ground.raw(database)) as raw:
         return {table: raw.run(f"SELECT count(*) FROM {table}")[0][0] for table in tables}
 

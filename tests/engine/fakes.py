@@ -6,6 +6,7 @@ the vice-principal, Paul the principal; Gao and Gu sit in the acceptance group. 
 her own, `other`, where everything has the same names.
 """
 
+import hashlib
 import json
 import random
 from collections.abc import Collection, Iterator, Mapping
@@ -401,3 +402,13 @@ def json_of(envelope: bytes) -> dict[str, Any]:
     parsed: dict[str, Any] = json.loads(envelope)
     assert canonical(parsed) == envelope
     return parsed
+
+
+class FakeSigner:
+    """Signs with a hash that everybody can work out: who reads it only asks whether it is of these bytes."""
+
+    def __init__(self, key: str = "f" * 64) -> None:
+        self.key = key
+
+    def sign(self, message: bytes) -> bytes:
+        return hashlib.sha512(self.key.encode() + message).digest()

@@ -1,0 +1,196 @@
+"""Numbers what was recorded, builds the tree over it and signs what it has come to. No command ever waits for any of it.
+
+    number   events that were committed get their places in the trail, in small transactions
+    seal     size and root of the tree, and the checkpoint before, are signed; what is told outside is held there
+
+Any node may do both at any time: whoever comes second finds nothing left to do.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from engine.audit import EMPTY_ROOT, KEPT_EVERY, Checkpoint, envelope_hash, leaf_hash, root, root_of
+from engine.clock import Clock
+from engine.pace import Pace
+from engine.store import seals, trail
+from engine.store.database import Connection, Database, one_at_a_time
+from engine.store.tables import FOREVER
+from engine.store.trail import STANDING, Waiting
+
+AT_ONCE = 200  # events numbered in one transaction: well below the 20 ms anybody may be held up for
+WHOLE = 1 << KEPT_EVERY  # leaves under the lowest node that is kept
+
+
+class Signer(Protocol):
+    """Signs for one organisation, with a key that is nobody else's."""
+
+    @property
+    def key(self) -> str:
+        """The fingerprint of its public key (`engine.audit.fingerprint`)."""
+        ...
+
+    def sign(self, message: bytes) -> bytes:
+        """An Ed25519 signature, 64 bytes."""
+        ...
+
+
+def number(
+    database: Database,
+    organisation: str,
+    pace: Pace | None = None,
+    going_on: Callable[[], bool] = lambda: True,
+) -> int:
+    """Give every event that waits for one its number in the trail. How many those were.
+
+    pace       how many at once; what a process knows of it from the last time
+    going_on   asked between transactions: what is left is done the next time, by whichever node
+    """
+    pace, done = pace or Pace(most=AT_ONCE), 0
+    while going_on():
+        with database.read(organisation) as connection:
+            if not trail.is_waiting(connection, organisation):
+                break
+        with pace.of(pace.size), database.write(organisation) as connection:
+            numbered = _number_some(connection, organisation, pace.size)
+        done += numbered
+        if not numbered:
+            break
+    return done
+
+
+def number_all(database: Database, pace: Pace | None = None, going_on: Callable[[], bool] = lambda: True) -> int:
+    """As `number`, for every organisation."""
+    pace = pace or Pace(most=AT_ONCE)
+    with database.read_across() as connection:
+        organisations = trail.organisations_waiting(connection)
+    return sum(number(database, organisation, pace, going_on) for organisation in organisations if going_on())
+
+
+def seal(database: Database, organisation: str, signer: Signer, clock: Clock) -> Checkpoint | None:
+    """Sign what the tree has come to; None where the last checkpoint says as much."""
+    with database.write(organisation) as connection:
+        return seal_in(connection, organisation, signer, clock)
+
+
+def seal_in(connection: Connection, organisation: str, signer: Signer, clock: Clock) -> Checkpoint | None:
+    """As `seal`, in a transaction that does more than this."""
+    _alone(connection, organisation)
+    size, last = trail.size(connection, organisation), seals.last_checkpoint(connection, organisation)
+    if size == (0 if last is None else last.size) and (last is None or last.key == signer.key):
+        return None
+    tree_root = root_of(seals.Tree(connection, organisation), size) if size else EMPTY_ROOT
+    checkpoint = Checkpoint(
+        organisation=organisation,
+        size=size,
+        root=tree_root.hex(),
+        at=clock.now(),
+        previous="" if last is None else envelope_hash(last.body.encode()),
+        key=signer.key,
+    )
+    body = checkpoint.to_bytes()
+    signed = seals.Signed(
+        id=1 if last is None else last.id + 1,
+        size=size,
+        at=checkpoint.at,
+        key=signer.key,
+        body=body.decode(),
+        signature=signer.sign(body).hex(),
+    )
+    seals.add_checkpoint(connection, organisation, signed)
+    return checkpoint
+
+
+def _alone(connection: Connection, organisation: str) -> None:
+    """Two nodes would number the same events, or sign two trees of one size."""
+    one_at_a_time(connection, f"trail of {organisation}")
+
+
+def _number_some(connection: Connection, organisation: str, most: int) -> int:
+    """1. what waits, in order  2. how each case stood before  3. rows, and which earlier ones end  4. nodes become whole."""
+    _alone(connection, organisation)
+    found = trail.waiting(connection, organisation, most)
+    if not found:
+        return 0
+    first = trail.size(connection, organisation)
+    before = trail.standing(connection, organisation, {event.number for event in found if event.sequence > 1})
+    stands = {number: (standing.position, dict(standing.values)) for number, standing in before.items()}
+    rows: dict[int, dict[str, Any]] = {}
+    ended = {}
+    for position, event in enumerate(found, first):
+        was_at, values = stands.get(event.number, (None, _NOTHING))
+        after = standing_after(values, event.changes)
+        stands_otherwise = was_at is None or after != values
+        rows[position] = _row(position, event, after, lasting=stands_otherwise and bool(after["workflow"]))
+        if stands_otherwise:
+            if was_at in rows:
+                rows[was_at]["until"] = event.recorded_at
+            elif was_at is not None:
+                ended[was_at] = event.recorded_at
+            stands[event.number] = position, after
+    trail.take_up(connection, organisation, list(rows.values()), ended)
+    seals.keep_nodes(connection, organisation, _become_whole(connection, organisation, first, rows))
+    return len(found)
+
+
+_NOTHING: Mapping[str, Any] = {
+    **dict.fromkeys(STANDING, ""), "final": False, "department": None, "assignee": None, "reporter": None,
+    "due_at": None, "opened_at": None,
+}  # fmt: skip
+
+
+def _row(position: int, event: Waiting, values: Mapping[str, Any], *, lasting: bool) -> dict[str, Any]:
+    return {
+        "position": position,
+        "number": event.number,
+        "sequence": event.sequence,
+        "recorded_at": event.recorded_at,
+        "until": FOREVER if lasting else event.recorded_at,
+        "type": event.type,
+        "trigger": event.trigger,
+        "actor": event.actor,
+        "on_behalf_of": event.on_behalf_of,
+        "hash": bytes.fromhex(event.hash),
+        **values,
+    }
+
+
+def _become_whole(
+    connection: Connection, organisation: str, first: int, rows: Iterable[int]
+) -> dict[tuple[int, int], bytes]:
+    """(level, position) → hash of every node that is to be kept and became whole with these leaves."""
+    whole: dict[tuple[int, int], bytes] = {}
+    level, start, end = 0, first, first + len(list(rows))
+    while start >> KEPT_EVERY != end >> KEPT_EVERY:
+        for block in range(start >> KEPT_EVERY, end >> KEPT_EVERY):
+            below = _below(connection, organisation, level, block << KEPT_EVERY, whole)
+            whole[level + KEPT_EVERY, block] = root(below)
+        level, start, end = level + KEPT_EVERY, start >> KEPT_EVERY, end >> KEPT_EVERY
+    return whole
+
+
+def _below(
+    connection: Connection, organisation: str, level: int, first: int, new: Mapping[tuple[int, int], bytes]
+) -> list[bytes]:
+    """The nodes of this level under one of the next that is kept."""
+    if level == 0:
+        return [leaf_hash(each) for each in trail.hashes(connection, organisation, first, WHOLE)]
+    kept = seals.nodes(connection, organisation, level, first, WHOLE)
+    return kept + [new[level, index] for index in range(first + len(kept), first + WHOLE)]
+
+
+def standing_after(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """How a case stands, as lists filter it, after an event that changed these attributes."""
+    after = dict(values)
+    for name in STANDING:
+        if name == "due_at":
+            if "clock" in changes:
+                clock = changes["clock"]
+                after[name] = None if clock is None else _instant(clock["due_at"])
+        elif name in changes:
+            after[name] = _instant(changes[name]) if name == "opened_at" else changes[name]
+    return after
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)
