@@ -23,6 +23,7 @@ from api.cli import (
     running,
     tokens,
 )
+from api.cli.audit import audit
 from engine.errors import BihuanError, FolderError, Refusal
 
 
@@ -69,6 +70,7 @@ def main() -> None:
 for command in (
     running.demo, founding.setup, running.serve, running.work, running.tick, running.db,
     checking.check, duties.user, tokens.token, importing.import_, exporting.export, calendars.calendar, loops.workflow, deliveries.outbox,
+    audit,
 ):  # fmt: skip
     main.add_command(command)
 duties.user.add_command(passwords.password)

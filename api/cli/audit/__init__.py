@@ -1,0 +1,8 @@
+"""`bihuan audit`: what auditors ask, check and take away. A module for each; nothing of it is needed to run a school."""
+
+import click
+
+
+@click.group()
+def audit() -> None:
+    """Ask the trail, check it, prove it to others (审计：查询、核验、出具证明)."""
