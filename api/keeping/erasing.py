@@ -14,7 +14,7 @@ Each transaction writes into the logbook what it cleared.
 
 import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, TypeVar
@@ -201,6 +201,14 @@ class Mask:
         return value
 
 
+def names_any(value: Any, hashes: Collection[str]) -> bool:
+    """Whether an answer names one of these files, however deep: as each item of an inspection does its photos."""
+    if isinstance(value, str):
+        return value in hashes
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(names_any(each, hashes) for each in inside)
+
+
 def _whole(name: str) -> str:
     """A name in Latin letters, or a number, stands by itself; one in Chinese has no spaces around it."""
     before, after = (
@@ -269,13 +277,9 @@ class _Run:
             left = self.mask(value)
             if left != value:
                 return [left]
-        if name.startswith("data.") and "erased" not in entry and self._shows_him(value):
+        if name.startswith("data.") and "erased" not in entry and names_any(value, self.wanted.pictures):
             return [value]
         return None
-
-    def _shows_him(self, value: Any) -> bool:
-        named = value if isinstance(value, list) else [value]
-        return any(isinstance(each, str) and each in self.wanted.pictures for each in named)
 
     def rows_of(self, table: Table) -> list[tuple[Any, ...]]:
         """The keys of the rows of a table that say it."""

@@ -4,6 +4,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -11,7 +12,7 @@ from sqlalchemy import JSON, String, Text, cast, select, update
 from sqlmodel import AutoString, SQLModel
 
 from api.cli import main
-from api.keeping.erasing import CLEARED, SEARCHED, Mask, Wanted, erase, look_for, rewrite
+from api.keeping.erasing import CLEARED, SEARCHED, Mask, Wanted, erase, look_for, names_any, rewrite
 from api.problems import FileGone
 from engine.commands import FireTrigger, OpenCase
 from engine.directory import Person
@@ -238,6 +239,14 @@ def test_other_organisations_are_left_alone(named: Grounds) -> None:
 def test_a_name_is_found_where_it_stands_by_itself(names: list[str], before: str, after: str) -> None:
     assert Mask(names, {"alice"})(before) == after
     assert Mask(names, {"alice"})({"alice": [before, 1, None]}) == {"alice": [after, 1, None]}
+
+
+@pytest.mark.parametrize(
+    "answer, named",
+    [("a", True), (["x", "a"], True), ([{"photos": ["a"], "n": 1}], True), ([{"photos": ["b"]}, None], False)],
+)
+def test_a_picture_is_found_however_deep_an_answer_names_it(answer: Any, named: bool) -> None:
+    assert names_any(answer, ["a"]) is named
 
 
 #: columns of text in which nobody writes about anybody: keys, names of places and things, hashes, states, addresses of ours
