@@ -2,7 +2,7 @@
 
 import click
 
-from api.cli.audit import erasing
+from api.cli.audit import erasing, retention
 
 
 @click.group()
@@ -11,3 +11,4 @@ def audit() -> None:
 
 
 audit.add_command(erasing.erase)
+audit.add_command(retention.retention)
