@@ -13,8 +13,9 @@ from api.folder import Folder
 from api.keeping.backup import Made, back_up
 from api.keys import KeyRing, SealKey
 from api.settings import Settings
+from engine.actor import system
 from engine.commands import Asked, FireTrigger, OpenCase
-from engine.handle import Done, handle_one
+from engine.handle import Done, handle_one, note_in
 from engine.sealing import number, seal
 from engine.store import seals
 from engine.store.seals import Signed
@@ -78,6 +79,8 @@ class Grounds:
         KeyRing(self.folder.path / "keys").keep(HERE, key)
         with self.runtime.database.write(HERE) as connection:
             seals.begin_key(connection, HERE, key.key, key.public.hex(), self.runtime.clock.now())
+            about = {"key": key.key, "public": key.public.hex()}
+            note_in(self.runtime.engine, connection, system(HERE), "key_began", about)
         return key
 
     def seal(self, key: SealKey) -> Signed:

@@ -346,7 +346,7 @@ def test_checkpoints_that_are_not_of_these_records_are_refused(grounds: Grounds)
     for line, said in (
         ({**line_of(first, key), "public": SealKey.drawn().public.hex()}, "signature is right"),
         ({**line_of(first, key), "signature": "00" * 64}, "signature is right"),
-        ({**line_of(first, key), "body": first.body.replace('"size":2', '"size":9')}, "signature is right"),
+        ({**line_of(first, key), "body": first.body.replace(f'"size":{first.size}', '"size":9')}, "signature is right"),
         ("no checkpoint", "signature is right"),
     ):
         outside.write_text(json.dumps(line), encoding="utf-8")
