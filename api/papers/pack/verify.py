@@ -172,6 +172,7 @@ FOLDERS = ("files/",)
 
 MOST_NAMES = 20_000
 MOST_READ_BYTES = 512 << 20  # of what is read as a whole; files are looked through piece by piece
+MOST_MANIFEST_BYTES = 16 << 20
 MOST_FILE_BYTES = 4 << 30
 CHUNK_BYTES = 1 << 20
 SHOWN = 20  # faults told one by one
@@ -297,7 +298,7 @@ def check(pack: Pack, wanted: str | None) -> Checked:
 
 def signed_manifest(pack: Pack, wanted: str | None, checked: Checked) -> tuple[Object, bytes]:
     """The list of what belongs to the pack, signed as a whole; and the public key of who signed it."""
-    written = pack.read(MANIFEST, MOST_READ_BYTES)
+    written = pack.read(MANIFEST, MOST_MANIFEST_BYTES)
     try:
         signature = read_json(pack.read(SIGNATURE, CHUNK_BYTES))
         public, signed = bytes.fromhex(signature["public"]), bytes.fromhex(signature["signature"])
