@@ -1,6 +1,6 @@
 """Events as they lie in memory, for whoever takes them away: the bytes that were hashed, what lies beside them, their places."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -22,14 +22,18 @@ AT_ONCE = 500  # events read in one go: some megabytes
 class Record:
     """An event as it is stored, and which leaf of the tree it is.
 
-    envelope   the very text that was hashed
-    hash       hex SHA-256 of it
-    entries    name → {"salt": hex, "value": …}; one that was cleared has {"erased": …} in place of its salt
+    workflow, department, assignee   as the case stood after it; "" and None of what belongs to no case
+    envelope                         the very text that was hashed
+    hash                             hex SHA-256 of it
+    entries                          name → {"salt": hex, "value": …}; of one that was cleared {"erased": …, "value": …}
     """
 
     position: int
     number: str
     sequence: int
+    workflow: str
+    department: str | None
+    assignee: str | None
     envelope: str
     hash: str
     entries: Mapping[str, Mapping[str, Any]]
@@ -64,6 +68,16 @@ def of_case(connection: Connection, organisation: str, number: str) -> list[Reco
     """A case's, oldest first, of those that have their number in the trail."""
     statement = _selected(organisation).where(_trail.c.number == number).order_by(_trail.c.sequence)
     return [Record(**row._mapping) for row in connection.execute(statement)]
+
+
+def are_there(connection: Connection, organisation: str, numbers: Iterable[str], size: int) -> set[str]:
+    """Those of these cases of which one of the first `size` events speaks."""
+    statement = (
+        select(_trail.c.number)
+        .where(_trail.c.organisation == organisation, _trail.c.number.in_(sorted(numbers)), _trail.c.position < size)
+        .distinct()
+    )
+    return set(connection.execute(statement).scalars())
 
 
 def in_order(database: Reading, organisation: str, size: int) -> Iterator[Record]:
@@ -105,7 +119,8 @@ def _some(
 def _selected(organisation: str) -> Select[Any]:
     return (
         select(
-            _trail.c.position, _trail.c.number, _trail.c.sequence, _events.c.envelope, _events.c.hash,
+            _trail.c.position, _trail.c.number, _trail.c.sequence, _trail.c.workflow, _trail.c.department,
+            _trail.c.assignee, _events.c.envelope, _events.c.hash,
             _disclosures.c.entries,
         )
         .join(_events, _same(_events))

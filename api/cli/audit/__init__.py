@@ -2,6 +2,7 @@
 
 import click
 
+from api.cli.audit.exporting import export
 from api.cli.audit.proving import prove
 
 
@@ -10,4 +11,5 @@ def audit() -> None:
     """Ask the trail, check it, prove it to others (审计：查询、核验、出具证明)."""
 
 
-audit.add_command(prove)
+for command in (prove, export):
+    audit.add_command(command)
