@@ -22,7 +22,7 @@ from engine.errors import Text
 from engine.events import LOGBOOK
 from engine.store import people, records, trail
 from engine.store.database import Database
-from engine.store.records import Record, is_cleared
+from engine.store.records import Record
 
 ALWAYS = "1970-01-01T00:00:00Z"  # of what has no time of its own, as the format has it
 DEPARTMENT, PERSON = "department", "person"
@@ -250,12 +250,8 @@ def _persons(record: Record) -> Iterator[tuple[str, str]]:
 
 
 def _changes(record: Record) -> dict[str, Any]:
-    """What changed of the case, under the names a case's attributes have here; what was cleared is nothing."""
-    changes = {
-        name.removeprefix("set."): entry["value"]
-        for name, entry in record.entries.items()
-        if name.startswith("set.") and not is_cleared(entry)
-    }
+    """What changed of the case, under the names a case's attributes have here."""
+    changes = record.values("set")
     if "clock" in changes:
         clock = changes.pop("clock")
         changes["due_at"] = None if clock is None else clock["due_at"]
@@ -263,10 +259,10 @@ def _changes(record: Record) -> dict[str, Any]:
 
 
 def _answers(record: Record) -> Iterator[tuple[str, Any]]:
-    """What was said, by the attribute it becomes."""
-    for name, entry in record.entries.items():
-        if name.startswith("data.") and not is_cleared(entry) and entry["value"] not in (None, "", [], {}):
-            yield name, entry["value"]
+    """What was said, by the attribute it becomes; of what was cleared, what is left."""
+    for name, value in record.values("data").items():
+        if value not in (None, "", [], {}):
+            yield f"data.{name}", value
 
 
 def _type(value: object) -> str:

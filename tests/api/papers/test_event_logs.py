@@ -160,6 +160,7 @@ def test_what_was_cleared_is_in_neither(client: httpx.Client, runtime: Runtime, 
     here = (_disclosures.c.number == number) & (_disclosures.c.sequence == 3)
     with runtime.database.write("school") as connection:
         entries = dict(connection.execute(_disclosures.select().where(here)).one().entries)
+        assert {"data.done", "set.facts.done"} <= set(entries)
         entries |= {key: {"erased": 1, "value": None} for key in ("data.done", "set.facts.done")}
         connection.execute(update(_disclosures).where(here).values(entries=entries))
     log, lines = ocel_of(runtime.database), lines_of(runtime.database)

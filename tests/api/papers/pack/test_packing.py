@@ -192,12 +192,14 @@ def test_what_was_cleared_is_shown_as_cleared_and_the_pack_still_holds(
 ) -> None:
     key = a_key(runtime)
     number = a_repair(client, school, "插座松动", "A-101", done="张三已更换")
-    for name in ("data.done", "set.facts.done"):
-        _rewrite(runtime.database, number, name, {"erased": 1, "value": ""}, sequence=3)
+    for name, left in (("data.done", "▇▇已更换"), ("set.facts.done", "▇▇已更换")):
+        _rewrite(runtime.database, number, name, {"erased": 1, "value": left}, sequence=3)
+    _rewrite(runtime.database, number, "data.title", {"erased": 1, "value": ""})
     files = files_of(pack := a_pack(runtime, number))
     found = verify.check(verify.Pack(io.BytesIO(pack)), key.key)
-    assert (found.faults, found.cleared) == ([], 2)
-    assert "（已清除）" in files["index.html"].decode()
+    assert (found.faults, found.cleared) == ([], 3)
+    page = files["index.html"].decode()
+    assert "（已清除）" in page and "部分内容已清除" in page and "▇▇已更换" in page
     assert "张三" not in b"".join(files.values()).decode("utf-8", "replace")
 
 
