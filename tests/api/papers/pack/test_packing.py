@@ -17,7 +17,9 @@ from sqlalchemy import update
 from api.bootstrap import Runtime
 from api.keys import KeyRing
 from api.papers.pack import verify
+from api.papers.pack.gathering import NotSealed, gather
 from api.papers.pack.packing import verifier, verifier_hash
+from engine import sealing
 from engine.clock import SimulatedClock
 from engine.errors import NotPossibleNow, UnknownCase
 from engine.events import LOGBOOK
@@ -132,6 +134,27 @@ def test_a_pack_made_after_another_key_began_holds_by_that_one_alone(
     assert (checked(before, old.key), checked(after, new.key)) == ([], [])
     assert "signed by another key" in checked(after, old.key)[0]
     assert "signed by another key" in checked(before, new.key)[0]
+
+
+def test_what_no_checkpoint_speaks_of_is_not_gathered(client: httpx.Client, runtime: Runtime, school: School) -> None:
+    """As when somebody acts on the case between sealing and reading: it is sealed again."""
+    key = a_key(runtime)
+    number = a_repair(client, school, "插座松动", "A-101")
+    sealing.number(runtime.database, "school")
+
+    def gathered(by: str) -> int:
+        with runtime.database.read("school") as connection:
+            found = gather(
+                connection, runtime.engine.catalog, "school", number, runtime.clock.now(), key=by, with_names=True
+            )
+        return len(found.records)
+
+    with pytest.raises(NotSealed):
+        gathered(key.key)
+    sealing.seal(runtime.database, "school", key, runtime.clock)
+    assert gathered(key.key) == 4
+    with pytest.raises(NotSealed):
+        gathered("ab" * 32)
 
 
 def test_without_a_key_nothing_is_proved(client: httpx.Client, runtime: Runtime, school: School) -> None:
