@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,21 +15,25 @@ import httpx
 import pytest
 from sqlalchemy import update
 
-from api.bootstrap import Runtime
+from api.bootstrap import Runtime, open_runtime
 from api.keys import KeyRing
 from api.papers.pack import verify
 from api.papers.pack.gathering import NotSealed, gather
 from api.papers.pack.packing import verifier, verifier_hash
 from engine import sealing
+from engine.actor import system
+from engine.authority import visibility
 from engine.clock import SimulatedClock
 from engine.errors import NotPossibleNow, UnknownCase
 from engine.events import LOGBOOK
-from engine.store import history, seals
+from engine.store import history, seals, worklists
 from engine.store.database import Database, table_of
 from engine.store.tables import DisclosureRow
+from engine.store.worklists import Filter
 from tests.api.papers.pack.conftest import Made
 from tests.api.papers.pack.packs import a_key, a_pack, a_picture, a_repair, files_of
-from tests.builders import School, a_school
+from tests.builders import School, a_school, the_settings
+from tests.conftest import Played
 from tests.databases import Kind
 
 _disclosures = table_of(DisclosureRow)
@@ -237,6 +242,31 @@ def _rewrite(database: Database, number: str, name: str, entry: dict[str, object
         entries = dict(connection.execute(_disclosures.select().where(here)).one().entries)
         assert name in entries
         connection.execute(update(_disclosures).where(here).values(entries={**entries, name: entry}))
+
+
+def test_every_kind_of_case_of_a_campaign_is_proved(campaign: Played, tmp_path: Path) -> None:
+    """Loops of every kind and their ends: plans, deferrals, many signatures, merged, rebounded, rejected, still open."""
+    with closing(open_runtime(the_settings(campaign.copied_to(tmp_path / "campaign")))) as runtime:
+        key = a_key(runtime, "nantong")
+        with runtime.database.read("nantong") as connection:
+            seen = visibility(system("nantong"), runtime.engine.catalog.overseers)
+            every = worklists.all_cases(connection, seen, Filter(), runtime.clock.now())
+        kinds = {
+            (
+                case.workflow,
+                case.version,
+                case.state,
+                case.mode,
+                tuple(sorted({link.kind for link in case.links})),
+            ): case.number
+            for case in every
+        }
+        assert len(kinds) >= 10
+        for number in kinds.values():
+            pack = a_pack(runtime, number, organisation="nantong")
+            assert checked(pack, key.key) == [], number
+            page = files_of(pack)["index.html"].decode()
+            assert number in page and "经过" in page
 
 
 # --- checking, without us --------------------------------------------------------------------------------------------------
