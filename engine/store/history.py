@@ -13,11 +13,13 @@ from engine.case import Case, fold, instant_text
 from engine.events import FORMAT, Event
 from engine.store.database import one_at_a_time, table_of
 from engine.store.statements import Statement
-from engine.store.tables import DisclosureRow, EventRow, OrganisationRow, UnnumberedRow
+from engine.store.tables import DisclosureRow, EventRow, OrganisationRow, TrailRow, UnnumberedRow
 
 _events = table_of(EventRow)
 _disclosures = table_of(DisclosureRow)
 _organisations = table_of(OrganisationRow)
+_trail = table_of(TrailRow)
+_unnumbered = table_of(UnnumberedRow)
 
 SALT_BYTES = audit.SALT_BYTES
 
@@ -44,7 +46,7 @@ _LAST = Statement(
 )
 _RECORD = Statement(insert(_events))
 _DISCLOSE = Statement(insert(_disclosures))
-_AWAIT_NUMBER = Statement(insert(table_of(UnnumberedRow)))
+_AWAIT_NUMBER = Statement(insert(_unnumbered))
 WHOLE = 2**31 - 1
 
 
@@ -175,14 +177,28 @@ def reminders(connection: Connection, organisation: str) -> list[Event]:
 
 def latest_instant(connection: Connection) -> datetime | None:
     """When the last event of any organisation was recorded."""
-    # each one's last is the end of an index; the last of all would be looked for among all events there are
-    of_one = (
-        select(func.max(_events.c.recorded_at))
-        .where(_events.c.organisation == _organisations.c.organisation)
+    # each one's last is the end of an index, or among the few that have no number yet; the last of all would be looked for
+    # among all events there are
+    numbered = (
+        select(func.max(_trail.c.recorded_at))
+        .where(_trail.c.organisation == _organisations.c.organisation)
         .scalar_subquery()
     )
-    latest: datetime | None = connection.execute(select(func.max(of_one)).select_from(_organisations)).scalar_one()
-    return latest
+    waiting = (
+        select(func.max(_events.c.recorded_at))
+        .select_from(_unnumbered)
+        .join(
+            _events,
+            (_events.c.organisation == _unnumbered.c.organisation)
+            & (_events.c.number == _unnumbered.c.number)
+            & (_events.c.sequence == _unnumbered.c.sequence),
+        )
+    )
+    found: list[datetime | None] = [
+        connection.execute(select(func.max(numbered)).select_from(_organisations)).scalar_one(),
+        connection.execute(waiting).scalar_one(),
+    ]
+    return max((instant for instant in found if instant is not None), default=None)
 
 
 def _event(row: Any) -> Event:

@@ -3,6 +3,7 @@ import re
 import pytest
 
 from engine.commands import OpenCase
+from engine.sealing import number_all
 from engine.store import history
 from tests.engine.fakes import HERE, THERE, School
 from tests.plans import asked_by, explained
@@ -60,11 +61,22 @@ def test_a_school_without_events_has_no_latest_instant(school: School) -> None:
         assert history.latest_instant(connection) is None
 
 
+def test_the_latest_instant_is_known_before_and_after_events_have_a_number(school: School) -> None:
+    school.report()
+    number_all(school.engine.database)
+    school.later(hours=1).report()
+    for _ in range(2):
+        with school.engine.database.read_across() as connection:
+            assert history.latest_instant(connection) == school.clock.now()
+        number_all(school.engine.database)
+
+
 def test_the_latest_instant_is_found_at_the_end_of_each_schools_events(school: School) -> None:
     """Not among all of them, of which there may be millions when a process starts."""
     school.report()
     with school.engine.database.read_across() as connection:
-        [asked] = asked_by(connection, lambda: history.latest_instant(connection))
-        plan = explained(connection, *asked)
-    assert re.search(r"SEARCH event USING COVERING INDEX ix_event_recorded|Limit", plan), plan
-    assert not re.search(r"SCAN event|Seq Scan on event", plan), plan
+        numbered, waiting = asked_by(connection, lambda: history.latest_instant(connection))
+        plans = explained(connection, *numbered), explained(connection, *waiting)
+    assert re.search(r"SEARCH trail USING COVERING INDEX ix_trail_recorded|Limit", plans[0]), plans[0]
+    for plan in plans:
+        assert not re.search(r"SCAN (event|trail)|Seq Scan on (event|trail)", plan), plan
