@@ -16,6 +16,7 @@ from sqlalchemy import Connection, make_url
 
 from api import migrations, throttle
 from api.evidence.store import FileStore
+from api.familiar import Familiar
 from api.folder import Folder
 from api.heartbeat import Heartbeat
 from api.metrics import Metrics
@@ -86,6 +87,7 @@ class Runtime:
     metrics: Metrics
     strangers: Strangers
     hashing: Hashing = field(default_factory=Hashing)
+    familiar: Familiar = field(default_factory=Familiar)
     pace: Pace = field(default_factory=Pace)
     heartbeat: Heartbeat = field(default_factory=Heartbeat)
     ticks_here: bool = False

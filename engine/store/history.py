@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import Connection, bindparam, func, insert, select
 
 from engine import audit
-from engine.case import Case, fold, instant_text
+from engine.case import NAMES_NOBODY, Case, fold, instant_text
 from engine.events import FORMAT, Event
 from engine.store.database import one_at_a_time, table_of
 from engine.store.statements import Statement
@@ -20,8 +20,6 @@ _disclosures = table_of(DisclosureRow)
 _organisations = table_of(OrganisationRow)
 _trail = table_of(TrailRow)
 _unnumbered = table_of(UnnumberedRow)
-
-SALT_BYTES = audit.SALT_BYTES
 
 _HISTORY = Statement(
     select(_events, _disclosures.c.entries)
@@ -51,15 +49,19 @@ WHOLE = 2**31 - 1
 
 
 def append(connection: Connection, event: Event, previous: str, draw: Callable[[int], bytes]) -> Event:
-    """Record an event behind the one whose hash is `previous` ("" before the first). Gives it back with its hash.
+    """Record an event behind the one whose hash is `previous` ("" before the first). Gives it back as it will be read.
 
-    1. commit to every answer and every change under a salt of its own
+    1. commit to every answer and every change that may name somebody, each under a salt of its own, and to all other
+       changes under one; not to what the envelope says itself
     2. write the envelope's canonical bytes, hash them
     3. store the bytes and the hash, and the values with their salts beside them; it waits for its number in the trail
     """
-    entries, commitments = _committed(event, draw)
-    envelope = audit.canonical(_envelope(event, previous, commitments))
-    event = replace(event, hash=audit.envelope_hash(envelope))
+    envelope = _envelope(event, previous)
+    said = _said_by(envelope)
+    entries = _entries(event.data, {n: v for n, v in event.changes.items() if n not in said or said[n] != v}, draw)
+    envelope["commitments"] = {name: audit.commit(salt, value) for name, (salt, value) in entries.items()}
+    written = audit.canonical(envelope)
+    event = replace(event, changes={**said, **event.changes}, hash=audit.envelope_hash(written))
     row = {
         "organisation": event.organisation,
         "number": event.case,
@@ -71,31 +73,19 @@ def append(connection: Connection, event: Event, previous: str, draw: Callable[[
         "recorded_at": event.recorded_at,
         "actor": event.actor,
         "on_behalf_of": event.on_behalf_of,
-        "envelope": envelope.decode(),
+        "envelope": written.decode(),
         "hash": event.hash,
     }
     _RECORD.put(connection, row)
     key = {name: row[name] for name in ("organisation", "number", "sequence")}
-    _DISCLOSE.put(connection, {**key, "entries": entries})
+    disclosed = {name: {"salt": salt.hex(), "value": value} for name, (salt, value) in entries.items()}
+    _DISCLOSE.put(connection, {**key, "entries": disclosed})
     _AWAIT_NUMBER.put(connection, key)
     return event
 
 
-def _committed(event: Event, draw: Callable[[int], bytes]) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
-    """By name, each answer and each change with its salt, and the commitment to it."""
-    values = {f"data.{name}": value for name, value in event.data.items()}
-    values |= {f"set.{name}": value for name, value in event.changes.items()}
-    salts = draw(SALT_BYTES * len(values))
-    entries, commitments, at = {}, {}, 0
-    for name, value in values.items():
-        salt = salts[at : at + SALT_BYTES]
-        entries[name] = {"salt": salt.hex(), "value": value}
-        commitments[name] = audit.commit(salt, value)
-        at += SALT_BYTES
-    return entries, commitments
-
-
-def _envelope(event: Event, previous: str, commitments: Mapping[str, str]) -> dict[str, Any]:
+def _envelope(event: Event, previous: str) -> dict[str, Any]:
+    """All of it but the commitments."""
     return {
         "format": FORMAT,
         "organisation": event.organisation,
@@ -111,9 +101,50 @@ def _envelope(event: Event, previous: str, commitments: Mapping[str, str]) -> di
         "on_behalf_of": event.on_behalf_of,
         "policy": event.policy_version,
         "calendar": event.calendar_version,
-        "commitments": commitments,
         "previous": previous or audit.genesis(event.organisation, event.case),
     }
+
+
+def _said_by(envelope: Mapping[str, Any]) -> dict[str, Any]:
+    """The changes of the case that its envelope tells, in the open."""
+    said = {"sequence": envelope["sequence"], "last_recorded_at": envelope["recorded_at"]}
+    if envelope["to"] != envelope["from"]:
+        said["state"] = envelope["to"]
+    if envelope["type"] == "opened":
+        said |= {
+            "organisation": envelope["organisation"], "number": envelope["case"], "opened_at": envelope["recorded_at"],
+        }  # fmt: skip
+    return said
+
+
+def _entries(
+    data: Mapping[str, Any], changes: Mapping[str, Any], draw: Callable[[int], bytes]
+) -> dict[str, tuple[bytes, Any]]:
+    """What is committed to, by name: a salt, and the value.
+
+    data.NAME    an answer
+    kept.NAME    a change that is an answer as it was given: `kept.title`, and of a fact `kept.facts.measure`
+    set.NAME     a change that may name somebody or hold what was typed
+    set          all other changes: the value is an object
+    """
+    values: dict[str, Any] = {}
+    for answer, value in data.items():
+        change = answer if answer in changes else f"facts.{answer}"
+        kept = change in changes and changes[change] == value
+        values[f"kept.{change}" if kept else f"data.{answer}"] = value
+    together: dict[str, Any] = {}
+    for change, value in changes.items():
+        if f"kept.{change}" in values:
+            continue
+        if change in NAMES_NOBODY:
+            together[change] = value
+        else:
+            values[f"set.{change}"] = value
+    if together:
+        values["set"] = together
+    salts = draw(audit.SALT_BYTES * len(values))
+    starts = range(0, len(salts), audit.SALT_BYTES)
+    return {n: (salts[at : at + audit.SALT_BYTES], v) for (n, v), at in zip(values.items(), starts, strict=True)}
 
 
 def events_of(connection: Connection, organisation: str, number: str, until: int = WHOLE) -> list[Event]:
@@ -201,9 +232,26 @@ def latest_instant(connection: Connection) -> datetime | None:
     return max((instant for instant in found if instant is not None), default=None)
 
 
+def told_by(
+    envelope: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What an event says, put together from its envelope and what it committed to: the answers that were given, and the
+    changes of the case (`engine.case.fold`).
+    """
+    data: dict[str, Any] = {}
+    changes = _said_by(envelope)
+    for name, entry in entries.items():
+        kind, _, of = name.partition(".")
+        if kind in ("data", "kept"):
+            data[of if kind == "data" else of.removeprefix("facts.")] = entry["value"]
+        if kind in ("set", "kept"):
+            changes |= {of: entry["value"]} if of else entry["value"]
+    return data, changes
+
+
 def _event(row: Any) -> Event:
     envelope = orjson.loads(row.envelope)
-    values = {name: entry["value"] for name, entry in row.entries.items()}
+    data, changes = told_by(envelope, row.entries)
     return Event(
         organisation=row.organisation,
         case=row.number,
@@ -218,7 +266,7 @@ def _event(row: Any) -> Event:
         found_at=datetime.fromisoformat(envelope["found_at"]) if envelope["found_at"] else None,
         policy_version=envelope["policy"],
         calendar_version=envelope["calendar"],
-        data={name.removeprefix("data."): value for name, value in values.items() if name.startswith("data.")},
-        changes={name.removeprefix("set."): value for name, value in values.items() if name.startswith("set.")},
+        data=data,
+        changes=changes,
         hash=row.hash,
     )

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, Integer, bindparam, delete, func, insert, select, tuple_, update
 
 from engine.store.database import table_of
+from engine.store.history import told_by
 from engine.store.statements import Statement
 from engine.store.tables import FOREVER, DisclosureRow, EventRow, TrailRow, UnnumberedRow
 
@@ -43,7 +45,7 @@ _some = (
 _WAITING = Statement(
     select(
         _events.c.number, _events.c.sequence, _events.c.recorded_at, _events.c.type, _events.c.trigger, _events.c.actor,
-        _events.c.on_behalf_of, _events.c.hash, _disclosures.c.entries,
+        _events.c.on_behalf_of, _events.c.hash, _events.c.envelope, _disclosures.c.entries,
     )
     .select_from(_some)
     .join(_events, _same(_events, _some))
@@ -103,7 +105,7 @@ def waiting(connection: Connection, organisation: str, limit: int) -> list[Waiti
             row.actor,
             row.on_behalf_of,
             row.hash,
-            {name[4:]: entry["value"] for name, entry in row.entries.items() if name.startswith("set.")},
+            told_by(orjson.loads(row.envelope), row.entries)[1],
         )
         for row in _WAITING.all(connection, here)
     ]
