@@ -114,20 +114,20 @@ def _number_some(connection: Connection, organisation: str, most: int) -> int:
         return 0
     first = trail.size(connection, organisation)
     before = trail.standing(connection, organisation, {event.number for event in found if event.sequence > 1})
-    stands = {number: (standing.position, dict(standing.values)) for number, standing in before.items()}
+    stands = {number: (each.position, each.since, each.values) for number, each in before.items()}
     rows: dict[int, dict[str, Any]] = {}
-    ended = {}
+    ended: dict[int, Mapping[str, Any]] = {}
     for position, event in enumerate(found, first):
-        was_at, values = stands.get(event.number, (None, _NOTHING))
+        was_at, since, values = stands.get(event.number, (None, event.recorded_at, _NOTHING))
         after = standing_after(values, event.changes)
         stands_otherwise = was_at is None or after != values
         rows[position] = _row(position, event, after, lasting=stands_otherwise and bool(after["workflow"]))
         if stands_otherwise:
             if was_at in rows:
-                rows[was_at]["until"] = event.recorded_at
+                rows[was_at].update(trail.over(since, event.recorded_at))
             elif was_at is not None:
-                ended[was_at] = event.recorded_at
-            stands[event.number] = position, after
+                ended[was_at] = trail.over(since, event.recorded_at)
+            stands[event.number] = position, event.recorded_at, after
     trail.take_up(connection, organisation, list(rows.values()), ended)
     seals.keep_nodes(connection, organisation, _become_whole(connection, organisation, first, rows))
     return len(found)
@@ -145,7 +145,7 @@ def _row(position: int, event: Waiting, values: Mapping[str, Any], *, lasting: b
         "number": event.number,
         "sequence": event.sequence,
         "recorded_at": event.recorded_at,
-        "until": FOREVER if lasting else event.recorded_at,
+        **trail.over(event.recorded_at, FOREVER if lasting else event.recorded_at),
         "type": event.type,
         "trigger": event.trigger,
         "actor": event.actor,

@@ -117,9 +117,14 @@ def _people(case: Case) -> set[str]:
     return current.union(*case.acted.values())
 
 
-def _columns(case: Case, awaits: Iterable[str]) -> dict[str, Any]:
+def words_of(case: Case) -> str:
+    """What a search looks through."""
     described = " ".join(str(value) for value in case.facts.values() if isinstance(value, str))
-    words = f"{case.number} {case.title} {case.place} {described}".lower()
+    return f"{case.number} {case.title} {case.place} {described}".lower()
+
+
+def _columns(case: Case, awaits: Iterable[str]) -> dict[str, Any]:
+    words = words_of(case)
     return {
         **{name: getattr(case, name) for name in _SAME_NAMES},
         "due_at": case.due_at,

@@ -1,8 +1,10 @@
 """Events as they were recorded: append one, read a case's, fold them back into the case. Nothing here changes an event."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import orjson
@@ -174,6 +176,34 @@ def as_of(connection: Connection, organisation: str, number: str, sequence: int)
     if not history or history[-1].sequence != sequence:
         raise LookupError(f"case {number!r} has no event {sequence}")
     return fold([event.changes for event in history], last_hash=history[-1].hash), history[-1]
+
+
+def known_at(connection: Connection, organisation: str, numbers: Collection[str], at: datetime) -> dict[str, Case]:
+    """number → the case as it was known at this instant: what was recorded until then, whenever it was found. Nothing of one
+    that was not there yet.
+    """
+    statement = (
+        select(_events.c.number, _events.c.hash, _disclosures.c.entries)
+        .join(
+            _disclosures,
+            (_disclosures.c.organisation == _events.c.organisation)
+            & (_disclosures.c.number == _events.c.number)
+            & (_disclosures.c.sequence == _events.c.sequence),
+        )
+        .where(
+            _events.c.organisation == organisation, _events.c.number.in_(sorted(numbers)), _events.c.recorded_at <= at
+        )
+        .order_by(_events.c.number, _events.c.sequence)
+    )
+    found = {}
+    for number, rows in groupby(connection.execute(statement), key=attrgetter("number")):
+        recorded = list(rows)
+        found[number] = fold([_set_by(row.entries) for row in recorded], last_hash=recorded[-1].hash)
+    return found
+
+
+def _set_by(entries: Mapping[str, Any]) -> dict[str, Any]:
+    return {name[4:]: entry["value"] for name, entry in entries.items() if name.startswith("set.")}
 
 
 def envelopes_of(connection: Connection, organisation: str, number: str) -> list[bytes]:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Integer, bindparam, delete, func, insert, sel
 from engine.store.database import table_of
 from engine.store.history import told_by
 from engine.store.statements import Statement
-from engine.store.tables import FOREVER, DisclosureRow, EventRow, TrailRow, UnnumberedRow
+from engine.store.tables import FOREVER, LONG, DisclosureRow, EventRow, TrailRow, UnnumberedRow
 
 _events = table_of(EventRow)
 _disclosures = table_of(DisclosureRow)
@@ -55,7 +55,7 @@ _NUMBER = insert(_trail)
 _END = (
     update(_trail)
     .where(_trail.c.organisation == bindparam("of_organisation"), _trail.c.position == bindparam("of_position"))
-    .values(until=bindparam("ended_at"))
+    .values(until=bindparam("ended_at"), lasted=bindparam("it_lasted"))
 )
 
 
@@ -76,9 +76,10 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a case stands by what was numbered so far: since which event, and what lists filter by."""
+    """How a case stands by what was numbered so far: since which event, since when, and what lists filter by."""
 
     position: int
+    since: datetime
     values: Mapping[str, Any]
 
 
@@ -114,11 +115,12 @@ def waiting(connection: Connection, organisation: str, limit: int) -> list[Waiti
 
 def standing(connection: Connection, organisation: str, numbers: Iterable[str]) -> dict[str, Standing]:
     """number → how the case stands by its last event that has a number; nothing of one that has none."""
-    statement = select(_trail.c.number, _trail.c.position, *(_trail.c[name] for name in STANDING)).where(
+    named = (_trail.c.number, _trail.c.position, _trail.c.recorded_at, *(_trail.c[name] for name in STANDING))
+    statement = select(*named).where(
         _trail.c.organisation == organisation, _trail.c.number.in_(sorted(numbers)), _trail.c.until == FOREVER
     )
     return {
-        row.number: Standing(row.position, dict(zip(STANDING, row[2:], strict=True)))
+        row.number: Standing(row.position, row.recorded_at, dict(zip(STANDING, row[3:], strict=True)))
         for row in connection.execute(statement)
     }
 
@@ -130,18 +132,32 @@ def size(connection: Connection, organisation: str) -> int:
     return 0 if found is None else found + 1
 
 
+def over(since: datetime, until: datetime) -> Mapping[str, Any]:
+    """The columns that say how long a case stood as after an event that was recorded at `since`."""
+    return {"until": until, "lasted": min((until - since).days.bit_length(), LONG)}
+
+
 def take_up(
-    connection: Connection, organisation: str, rows: Sequence[Mapping[str, Any]], ended: Mapping[int, datetime]
+    connection: Connection,
+    organisation: str,
+    rows: Sequence[Mapping[str, Any]],
+    ended: Mapping[int, Mapping[str, Any]],
 ) -> None:
     """Give these events their numbers.
 
     rows     one an event: every column of the trail but the organisation
-    ended    position of an earlier row → when its case stood otherwise
+    ended    position of an earlier row → how long its case stood so (`over`)
     """
     connection.execute(_NUMBER, [{"organisation": organisation, **row} for row in rows])
     if ended:
         here = {"of_organisation": organisation}
-        connection.execute(_END, [{**here, "of_position": position, "ended_at": at} for position, at in ended.items()])
+        connection.execute(
+            _END,
+            [
+                {**here, "of_position": position, "ended_at": over["until"], "it_lasted": over["lasted"]}
+                for position, over in ended.items()
+            ],
+        )
     numbered = tuple_(_unnumbered.c.number, _unnumbered.c.sequence).in_(
         [(row["number"], row["sequence"]) for row in rows]
     )

@@ -34,6 +34,10 @@ REPRESENTED: dict[str, Any] = {
     "sqlite_where": text("on_behalf_of IS NOT NULL"),
     "postgresql_where": text("on_behalf_of IS NOT NULL"),
 }
+NO_STEP: dict[str, Any] = {
+    "sqlite_where": text("type <> 'stepped'"),
+    "postgresql_where": text("type <> 'stepped'"),
+}
 LASTED: dict[str, Any] = {
     "sqlite_where": text("until > recorded_at"),
     "postgresql_where": text("until > recorded_at"),
@@ -95,6 +99,7 @@ def _make_tables() -> None:
         sa.Column("sequence", sa.Integer(), nullable=False),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("lasted", sa.Integer(), nullable=False),
         sa.Column("type", sa.String(length=16), nullable=False),
         sa.Column("trigger", sa.String(length=64), nullable=False),
         sa.Column("actor", sa.String(length=80), nullable=False),
@@ -125,10 +130,13 @@ def _make_tables() -> None:
     op.create_index(
         "ix_trail_represented", "trail", ["organisation", "on_behalf_of", "recorded_at", "position"], **REPRESENTED
     )
+    op.create_index("ix_trail_trigger", "trail", ["organisation", "trigger", "recorded_at", "position"])
+    op.create_index("ix_trail_type", "trail", ["organisation", "type", "recorded_at", "position"], **NO_STEP)
+    op.create_index("ix_trail_department", "trail", ["organisation", "department", "recorded_at", "position"])
     op.create_index(
         "ix_trail_until", "trail",
         [
-            "organisation", "until", "recorded_at", "opened_at", "number", "sequence", "workflow", "state", "counts_as",
+            "organisation", "lasted", "until", "recorded_at", "opened_at", "number", "workflow", "state", "counts_as",
             "final", "level", "category", "department", "assignee", "due_at",
         ],
         **LASTED,
