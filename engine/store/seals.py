@@ -194,6 +194,12 @@ def keys(connection: Connection, organisation: str) -> dict[str, str]:
     return {row.key: row.public for row in connection.execute(statement)}
 
 
+def known_keys(connection: Connection, organisation: str) -> list[tuple[str, str, datetime | None]]:
+    """(fingerprint, public key in hex, until when it was sealed with) of every key, oldest first."""
+    statement = select(_keys).where(_keys.c.organisation == organisation).order_by(_keys.c.since, _keys.c.key)
+    return [(row.key, row.public, row.until) for row in connection.execute(statement)]
+
+
 def current_key(connection: Connection, organisation: str) -> str | None:
     """The fingerprint of the one it seals with now."""
     statement = select(_keys.c.key).where(_keys.c.organisation == organisation, _keys.c.until.is_(None))

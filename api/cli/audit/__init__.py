@@ -3,6 +3,7 @@
 import click
 
 from api.cli.audit.seal import seal
+from api.cli.audit.verify import verify
 
 
 @click.group()
@@ -10,5 +11,5 @@ def audit() -> None:
     """Ask the trail, check it, prove it to others (审计：查询、核验、出具证明)."""
 
 
-for command in (seal,):
+for command in (seal, verify):
     audit.add_command(command)
