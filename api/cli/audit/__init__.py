@@ -2,7 +2,14 @@
 
 import click
 
+from api.cli.audit.seal import seal
+from api.cli.audit.verify import verify
+
 
 @click.group()
 def audit() -> None:
     """Ask the trail, check it, prove it to others (审计：查询、核验、出具证明)."""
+
+
+for command in (seal, verify):
+    audit.add_command(command)
