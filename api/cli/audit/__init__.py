@@ -2,6 +2,8 @@
 
 import click
 
+from api.cli.audit.exporting import export
+from api.cli.audit.proving import prove
 from api.cli.audit.seal import seal
 from api.cli.audit.verify import verify
 
@@ -11,5 +13,5 @@ def audit() -> None:
     """Ask the trail, check it, prove it to others (审计：查询、核验、出具证明)."""
 
 
-for command in (seal, verify):
+for command in (verify, seal, prove, export):
     audit.add_command(command)
