@@ -32,6 +32,7 @@ from engine.definition import Catalog, references
 from engine.errors import Text
 from engine.events import FORMAT, LOGBOOK
 from engine.store import cases
+from engine.store.history import told_by
 from engine.store.seals import Signed
 from engine.store.tables import FOREVER
 from engine.store.trail import STANDING
@@ -177,7 +178,8 @@ class _History:
         if row.recorded_at < self._recorded_at:
             yield self._finding("time_runs_back", "记录时间早于前一条", "it was recorded before the event before it")
         self._previous, self._recorded_at = row.hash, row.recorded_at
-        entries, changes = self._entries(row.entries), {}
+        entries = self._entries(row.entries)
+        changes: Mapping[str, Any] = {}
         if entries is None:
             self._spoiled = True
             yield self._finding(
@@ -192,8 +194,9 @@ class _History:
                     f"“{name}”的内容与当时的承诺不符，被改动过",
                     f"what it says of {name!r} is not what was committed to",
                 )
-            changes = self._fold(entries)
-            yield from self._look_at_files(row, entries)
+            answers, changes = self._told(fields, entries)
+            self._fold(changes)
+            yield from self._look_at_files(row, answers)
         yield from self._compare_trail(row, changes)
 
     @staticmethod
@@ -261,28 +264,31 @@ class _History:
             elif not _opens(digest, salt, entry["value"]):
                 yield name
 
-    def _fold(self, entries: dict[str, Any]) -> dict[str, Any]:
-        changes = {name[4:]: entry["value"] for name, entry in entries.items() if name.startswith("set.")}
+    def _told(self, fields: Mapping[str, Any] | None, entries: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Its answers and its changes; nothing of what is not as it was recorded, which is told already."""
+        try:
+            return told_by(fields or {}, entries)
+        except (KeyError, TypeError, ValueError):
+            self._spoiled = True
+            return {}, {}
+
+    def _fold(self, changes: Mapping[str, Any]) -> None:
         for name, value in changes.items():
             if name.startswith("facts."):
                 self._facts[name[6:]] = value
             else:
                 self._values[name] = value
-        return changes
 
-    def _look_at_files(self, row: Any, entries: dict[str, Any]) -> Iterator[Finding]:
+    def _look_at_files(self, row: Any, answers: Mapping[str, Any]) -> Iterator[Finding]:
         fault_of = self._of.file_fault
-        if fault_of is None or not any(
-            name.startswith("data.") and _may_be_files(entry["value"]) for name, entry in entries.items()
-        ):
+        if fault_of is None or not any(map(_may_be_files, answers.values())):
             return
         workflow = self._of.catalog.get(str(self._values.get("workflow")), self._values.get("version"))
         if workflow is None:
             return
         try:
             form = workflow.opens_with if row.type == "opened" else workflow.form_of(row.trigger)
-            data = {name[5:]: entry["value"] for name, entry in entries.items() if name.startswith("data.")}
-            found = references(form, data)
+            found = references(form, answers)
         except (KeyError, AttributeError, TypeError):
             return  # of another shape than its form: its commitment says so
         for _, kind, sha256 in found:

@@ -22,7 +22,7 @@ from engine.errors import Text
 from engine.events import LOGBOOK
 from engine.store import people, records
 from engine.store.database import Database
-from engine.store.records import Record, is_cleared
+from engine.store.records import Record
 
 ALWAYS = "1970-01-01T00:00:00Z"  # of what has no time of its own, as the format has it
 DEPARTMENT, PERSON = "department", "person"
@@ -247,11 +247,7 @@ def _persons(record: Record) -> Iterator[tuple[str, str]]:
 
 def _changes(record: Record) -> dict[str, Any]:
     """What changed of the case, under the names a case's attributes have here; what was cleared is nothing."""
-    changes = {
-        name.removeprefix("set."): entry["value"]
-        for name, entry in record.entries.items()
-        if name.startswith("set.") and not is_cleared(entry)
-    }
+    changes = record.changes(cleared=False)
     if "clock" in changes:
         clock = changes.pop("clock")
         changes["due_at"] = None if clock is None else clock["due_at"]
@@ -260,9 +256,9 @@ def _changes(record: Record) -> dict[str, Any]:
 
 def _answers(record: Record) -> Iterator[tuple[str, Any]]:
     """What was said, by the attribute it becomes."""
-    for name, entry in record.entries.items():
-        if name.startswith("data.") and not is_cleared(entry) and entry["value"] not in (None, "", [], {}):
-            yield name, entry["value"]
+    for name, value in record.answers(cleared=False).items():
+        if value not in (None, "", [], {}):
+            yield f"data.{name}", value
 
 
 def _type(value: object) -> str:

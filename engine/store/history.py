@@ -262,6 +262,13 @@ def latest_instant(connection: Connection) -> datetime | None:
     return max((instant for instant in found if instant is not None), default=None)
 
 
+def entry_of(entries: Mapping[str, Mapping[str, Any]], answer: str) -> Mapping[str, Any] | None:
+    """What stands beside the commitment to this answer."""
+    return next(
+        (entries[n] for n in (f"data.{answer}", f"kept.{answer}", f"kept.facts.{answer}") if n in entries), None
+    )
+
+
 def told_by(
     envelope: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]]
 ) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -9,6 +9,7 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select
 
 from engine.store.database import table_of
+from engine.store.history import told_by
 from engine.store.tables import DisclosureRow, EventRow, TrailRow
 
 _events = table_of(EventRow)
@@ -43,10 +44,16 @@ class Record:
         said: dict[str, Any] = orjson.loads(self.envelope)
         return said
 
-    def values(self, kind: str) -> dict[str, Any]:
-        """Those of one kind, by name: `data` of what a form said, `set` of what changed of the case."""
-        start = f"{kind}."
-        return {name[len(start) :]: entry["value"] for name, entry in self.entries.items() if name.startswith(start)}
+    def answers(self, *, cleared: bool = True) -> dict[str, Any]:
+        """What a form said, by its fields; of what was cleared what was put in its place, or nothing."""
+        return self._told(cleared)[0]
+
+    def changes(self, *, cleared: bool = True) -> dict[str, Any]:
+        """What changed of the case, by its attributes."""
+        return self._told(cleared)[1]
+
+    def _told(self, cleared: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+        return told_by(self.read(), {n: entry for n, entry in self.entries.items() if cleared or not is_cleared(entry)})
 
     def cleared(self) -> list[str]:
         """The names of what was cleared."""
