@@ -582,20 +582,24 @@ def _keys_not_begun(keys: Mapping[str, Key], noted: Sequence[kept.Noted]) -> Ite
 def _about_the_key(database: Database, folder: Folder, organisation: str) -> list[Text]:
     """That nothing can be signed here, where the key is not in the folder."""
     with database.read(organisation) as connection:
-        current = seals.current_key(connection, organisation)
-    try:
-        is_there = current is None or KeyRing(folder.keys).find(organisation, current) is not None
-    except ValueError:
-        is_there = False
-    if is_there:
+        current = [key for key, _, until in seals.known_keys(connection, organisation) if until is None]
+    ring = KeyRing(folder.keys)
+    if not current or any(_is_in(ring, organisation, key) for key in current):
         return []
     return [
         Text(
-            f"签名密钥（指纹 {current}）不在数据目录中：此处不能再签署检查点，请用 bihuan audit seal --import-key 导入",
-            f"the key of fingerprint {current} is not in the data folder: nothing can be signed here until it is brought back "
+            f"签名密钥（指纹 {current[-1]}）不在数据目录中：此处不能再签署检查点，请用 bihuan audit seal --import-key 导入",
+            f"the key of fingerprint {current[-1]} is not in the data folder: nothing can be signed here until it is brought back "
             "with `bihuan audit seal --import-key`",
         )
     ]
+
+
+def _is_in(ring: KeyRing, organisation: str, key: str) -> bool:
+    try:
+        return ring.find(organisation, key) is not None
+    except ValueError:  # a file that is no key
+        return False
 
 
 # --- from one run to the next --------------------------------------------------------------------------------------------------

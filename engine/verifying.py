@@ -340,6 +340,8 @@ class _History:
             zh, en = "有记录而没有事项", "there are events and no case"
             yield Finding("case_missing", Text(zh, en), self._number)
             return
+        if self._spoiled:  # what is missing was told; without it nothing follows from the rest
+            return
         try:
             folded = fold(
                 [{**self._values, **{f"facts.{name}": value for name, value in self._facts.items()}}],
