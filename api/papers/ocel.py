@@ -178,11 +178,10 @@ class _Log:
     # --- types, which are known by now -------------------------------------------------------------------------------
 
     def object_types(self) -> list[dict[str, Any]]:
-        loops = sorted(set(self.written.objects) - {DEPARTMENT, PERSON})
+        """Those there are objects of."""
         of_people = {"name": "string", "post": "string"} if self._with_names else {}
-        return [
-            *(_typed(loop, OF_A_CASE) for loop in loops), _typed(DEPARTMENT, {"name": "string"}), _typed(PERSON, of_people),
-        ]  # fmt: skip
+        others = {DEPARTMENT: {"name": "string"}, PERSON: of_people}
+        return [_typed(each, others.get(each, OF_A_CASE)) for each in sorted(self.written.objects)]
 
     def event_types(self) -> list[dict[str, Any]]:
         return [

@@ -87,26 +87,26 @@ def are_there(connection: Connection, organisation: str, numbers: Iterable[str],
     return set(connection.execute(statement).scalars())
 
 
-def in_order(database: Reading, organisation: str, size: int) -> Iterator[Record]:
+def in_order(database: Reading, organisation: str, size: int, at_once: int = AT_ONCE) -> Iterator[Record]:
     """The first `size` of an organisation in the order of the trail, a few at a time: nobody is held up meanwhile."""
     position = -1
     while position < size - 1:
         after = _trail.c.position > position
-        found = _some(database, organisation, size, after, [_trail.c.position])
+        found = _some(database, organisation, size, after, [_trail.c.position], at_once)
         yield from found
         if not found:
             return
         position = found[-1].position
 
 
-def case_by_case(database: Reading, organisation: str, size: int) -> Iterator[Record]:
+def case_by_case(database: Reading, organisation: str, size: int, at_once: int = AT_ONCE) -> Iterator[Record]:
     """As `in_order`, but those of one case together, in the order of numbers."""
     last: tuple[str, int] | None = None
     while True:
         after = None
         if last is not None:
             after = or_(_trail.c.number > last[0], and_(_trail.c.number == last[0], _trail.c.sequence > last[1]))
-        found = _some(database, organisation, size, after, [_trail.c.number, _trail.c.sequence])
+        found = _some(database, organisation, size, after, [_trail.c.number, _trail.c.sequence], at_once)
         yield from found
         if not found:
             return
@@ -114,9 +114,9 @@ def case_by_case(database: Reading, organisation: str, size: int) -> Iterator[Re
 
 
 def _some(
-    database: Reading, organisation: str, size: int, after: ColumnElement[bool] | None, order: list[Any]
+    database: Reading, organisation: str, size: int, after: ColumnElement[bool] | None, order: list[Any], at_once: int
 ) -> list[Record]:
-    statement = _selected(organisation).where(_trail.c.position < size).order_by(*order).limit(AT_ONCE)
+    statement = _selected(organisation).where(_trail.c.position < size).order_by(*order).limit(at_once)
     if after is not None:
         statement = statement.where(after)
     with database.read(organisation) as connection:
