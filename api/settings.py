@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     database_owner_url: str | None = Field(
         None, description="Whom `db upgrade` signs in as on a server; the same as above if not said"
     )
+    postgres_programs: Path | None = Field(
+        None, description="Folder with pg_dump and pg_restore, for backups from a server; those on the PATH if not said"
+    )
     host: str = Field("127.0.0.1", description="Address that `serve` listens on")
     port: int = Field(8000, ge=0, le=65535, description="Port that `serve` listens on; 0 takes a free one")
     public_url: str | None = Field(

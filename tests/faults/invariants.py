@@ -19,7 +19,7 @@ from engine.case import Case, fold
 from engine.commands import Asked
 from engine.cycles import OnEvent, Period, periods_between
 from engine.definition import Workflow
-from engine.events import Event
+from engine.events import LOGBOOK, Event
 from engine.handle import Done, Engine, Idle, Outcome, Refused, handle_one, offers
 from engine.store import calendars, cases, history, people, periods
 from engine.store.database import Database, table_of
@@ -140,6 +140,7 @@ def must_hold(engine: Engine, ledger: Ledger, *, settled: bool = False) -> None:
         found = _found(engine, connection)
         for key, case in found.cases.items():
             _chain_holds(connection, key, case, found.events[key])
+        _logbooks_hold(connection)
         _nothing_stands_alone(found)
         _numbers_have_no_gaps(found)
         _each_key_has_its_event(found, ledger)
@@ -164,7 +165,13 @@ def _found(engine: Engine, connection: Connection) -> _Found:
 
 
 def _chain_holds(connection: Connection, key: tuple[str, str], case: Case, events: Sequence[Event]) -> None:
-    organisation, number = key
+    _events_hold(connection, *key, events)
+    if fold([event.changes for event in events], last_hash=events[-1].hash) != case:
+        raise Broken(f"the events of {case.number} do not fold into its row")
+
+
+def _events_hold(connection: Connection, organisation: str, number: str, events: Sequence[Event]) -> None:
+    """A chain, and what it committed to: opens, or was erased as the logbook says."""
     envelopes = history.envelopes_of(connection, organisation, number)
     if flaws := verify_chain(envelopes, organisation=organisation, case=number):
         raise Broken(f"the chain of {number} does not verify: {flaws}")
@@ -183,19 +190,42 @@ def _chain_holds(connection: Connection, key: tuple[str, str], case: Case, event
             raise Broken(f"event {event.sequence} of {number} is not what was hashed")
         committed = said["commitments"]
         if committed.keys() != entry.keys() or not all(
-            opens(committed[name], bytes.fromhex(value["salt"]), value["value"]) for name, value in entry.items()
+            _was_erased(connection, organisation, number, event.sequence, name, value)
+            if "erased" in value
+            else opens(committed[name], bytes.fromhex(value["salt"]), value["value"])
+            for name, value in entry.items()
         ):
             raise Broken(f"what event {event.sequence} of {number} committed to does not open")
     for earlier, later in pairwise(events):
         if later.recorded_at < earlier.recorded_at:
             raise Broken(f"time runs backwards in {number} between events {earlier.sequence} and {later.sequence}")
-    if fold([event.changes for event in events], last_hash=events[-1].hash) != case:
-        raise Broken(f"the events of {number} do not fold into its row")
+
+
+def _was_erased(
+    connection: Connection, organisation: str, number: str, sequence: int, name: str, entry: Mapping[str, Any]
+) -> bool:
+    """Whether the logbook says that this entry was cleared, and its salt is gone."""
+    [*_, note] = history.events_of(connection, organisation, LOGBOOK, entry["erased"])
+    told = {(case, at): names for case, at, names in note.data["cleared"]}
+    return note.trigger == "erased" and entry.keys() == {"erased", "value"} and name in told[number, sequence]
+
+
+def _logbooks(connection: Connection) -> Iterator[tuple[tuple[str, str], int]]:
+    """(organisation, logbook) and its last sequence, of each that has one."""
+    for organisation in people.organisations(connection):
+        if sequence := history.last_of(connection, organisation.organisation, LOGBOOK).sequence:
+            yield (organisation.organisation, LOGBOOK), sequence
+
+
+def _logbooks_hold(connection: Connection) -> None:
+    for (organisation, number), _ in _logbooks(connection):
+        _events_hold(connection, organisation, number, history.events_of(connection, organisation, number))
 
 
 def _nothing_stands_alone(found: _Found) -> None:
     """Half of a command: rows of a case or of an event that is not there."""
     last = {key: events[-1].sequence for key, events in found.events.items()}
+    last |= dict(_logbooks(found.connection))
     for row in (EventRow, DisclosureRow, TimerRow, OutboxRow, PartyRow, PeriodRow, AnswerRow, UnnumberedRow, TrailRow):
         for one in found.rows(row):
             key = one.organisation, one.number
@@ -304,7 +334,7 @@ def _trail_is_whole(found: _Found, *, settled: bool) -> None:
     waiting = {(row.organisation, row.number, row.sequence) for row in found.rows(UnnumberedRow)}
     rows = sorted(found.rows(TrailRow), key=lambda row: (row.organisation, row.position))
     numbered = [(row.organisation, row.number, row.sequence) for row in rows]
-    there = {(*key, event.sequence): event.hash for key, events in found.events.items() for event in events}
+    there = {(row.organisation, row.number, row.sequence): row.hash for row in found.rows(EventRow)}
     if Counter([*numbered, *waiting]) != Counter(there.keys()):
         raise Broken(f"events without a number, or with two: {sorted({*numbered, *waiting} ^ there.keys())}")
     if settled and waiting:
