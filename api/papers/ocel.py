@@ -20,7 +20,7 @@ import orjson
 from engine.directory import Person
 from engine.errors import Text
 from engine.events import LOGBOOK
-from engine.store import people, records
+from engine.store import people, records, trail
 from engine.store.database import Database
 from engine.store.records import Record
 
@@ -149,13 +149,18 @@ class _Log:
                 yield _related(_of_person(key), name)
 
     def _links(self, links: Iterable[Mapping[str, str]]) -> Iterator[dict[str, str]]:
+        """Those cases that are there as well: a bond may be told before the other one's events have their numbers."""
         found = list(links)
         if found:
             with self._database.read(self._organisation) as connection:
-                there = records.are_there(
-                    connection, self._organisation, {link["number"] for link in found}, self._size
-                )
-            yield from (_related(link["number"], link["kind"]) for link in found if link["number"] in there)
+                first = {
+                    link["number"]: trail.position_of(connection, self._organisation, link["number"], 1)
+                    for link in found
+                }
+            for link in found:
+                position = first[link["number"]]
+                if position is not None and position < self._size:
+                    yield _related(link["number"], link["kind"])
 
     def _department(self, code: str, name: Text | None) -> dict[str, Any]:
         self.written.objects[DEPARTMENT] += 1

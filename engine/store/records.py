@@ -1,6 +1,6 @@
 """Events as they lie in memory, for whoever takes them away: the bytes that were hashed, what lies beside them, their places."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -77,16 +77,6 @@ def of_case(connection: Connection, organisation: str, number: str) -> list[Reco
     return [Record(**row._mapping) for row in connection.execute(statement)]
 
 
-def are_there(connection: Connection, organisation: str, numbers: Iterable[str], size: int) -> set[str]:
-    """Those of these cases of which one of the first `size` events speaks."""
-    statement = (
-        select(_trail.c.number)
-        .where(_trail.c.organisation == organisation, _trail.c.number.in_(sorted(numbers)), _trail.c.position < size)
-        .distinct()
-    )
-    return set(connection.execute(statement).scalars())
-
-
 def in_order(database: Reading, organisation: str, size: int, at_once: int = AT_ONCE) -> Iterator[Record]:
     """The first `size` of an organisation in the order of the trail, a few at a time: nobody is held up meanwhile."""
     position = -1
@@ -105,7 +95,8 @@ def case_by_case(database: Reading, organisation: str, size: int, at_once: int =
     while True:
         after = None
         if last is not None:
-            after = or_(_trail.c.number > last[0], and_(_trail.c.number == last[0], _trail.c.sequence > last[1]))
+            # its first part is what an index is gone through from; of the second alone no database would see that
+            after = and_(_trail.c.number >= last[0], or_(_trail.c.number > last[0], _trail.c.sequence > last[1]))
         found = _some(database, organisation, size, after, [_trail.c.number, _trail.c.sequence], at_once)
         yield from found
         if not found:
