@@ -273,7 +273,8 @@ class _History:
     def _look_at_files(self, row: Any, entries: dict[str, Any]) -> Iterator[Finding]:
         fault_of = self._of.file_fault
         if fault_of is None or not any(
-            name.startswith("data.") and _may_be_files(entry["value"]) for name, entry in entries.items()
+            name.startswith("data.") and _may_be_files(entry["value"]) and "salt" in entry
+            for name, entry in entries.items()
         ):
             return
         workflow = self._of.catalog.get(str(self._values.get("workflow")), self._values.get("version"))
@@ -281,7 +282,11 @@ class _History:
             return
         try:
             form = workflow.opens_with if row.type == "opened" else workflow.form_of(row.trigger)
-            data = {name[5:]: entry["value"] for name, entry in entries.items() if name.startswith("data.")}
+            data = {
+                name[5:]: entry["value"]
+                for name, entry in entries.items()
+                if name.startswith("data.") and "salt" in entry  # what was erased names nothing any more
+            }
             found = references(form, data)
         except (KeyError, AttributeError, TypeError):
             return  # of another shape than its form: its commitment says so
@@ -528,16 +533,11 @@ def signature_fault(
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A range of the history that a restore left behind: from this size on, up to that one where it is known."""
+    """What a restore left behind: everything after this many events that was recorded until then."""
 
     size: int
-    until: int | None
     at: datetime
 
     def explains(self, checkpoint: Checkpoint) -> bool:
         """Whether this checkpoint speaks of what was lost then."""
-        return (
-            checkpoint.size > self.size
-            and (self.until is None or checkpoint.size <= self.until)
-            and checkpoint.at <= self.at
-        )
+        return checkpoint.size > self.size and checkpoint.at <= self.at
