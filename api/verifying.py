@@ -236,7 +236,7 @@ class _Checker:
         self._organisation = organisation
         self._catalog = catalog
         self._file_fault = lru_cache(FILES_REMEMBERED)(partial(file_fault, files, organisation))
-        self._erased: dict[int, Mapping[str, Any]] | None = None
+        self._erased: dict[int, Mapping[tuple[str, int], Sequence[str]]] = {}
 
     def range(self, within: kept.Range) -> Part:
         part = Part()
@@ -272,10 +272,10 @@ class _Checker:
         part.files += len(histories.files)
 
     def _is_erased(self, connection: Connection, number_: str, sequence: int, name: str, by: int) -> bool:
-        if self._erased is None or by not in self._erased:
+        if by not in self._erased:
             noted = kept.noted(connection, self._organisation, "erased")
-            self._erased = {each.sequence: each.about for each in noted}
-        return by in self._erased and names_entry(self._erased[by], number_, sequence, name)
+            self._erased = {each.sequence: cleared_by(each.about) for each in noted}
+        return name in self._erased.get(by, {}).get((number_, sequence), ())
 
     def tree(self, start: "_Start", outside: Path | None) -> Part:
         part, ask = Part(), partial(self._database.read, self._organisation)
@@ -289,9 +289,9 @@ class _Checker:
         keys = {key: Key(key, public, until) for key, public, until in known}
         part.find(*_keys_not_begun(keys, noted))
         losses = [
-            Lost(int(each.about["size"]), each.about.get("lost_until"), each.recorded_at)
+            Lost(each.about["trail"], each.recorded_at)
             for each in noted
-            if each.what == "restored" and isinstance(each.about.get("size"), int)
+            if each.what == "restored" and isinstance(each.about.get("trail"), int)
         ]
         signed = Seals(self._organisation, keys, is_signed)
         if start.checkpoint is not None:
@@ -351,9 +351,12 @@ def file_fault(files: FileStore, organisation: str, sha256: str) -> Text | None:
     return None
 
 
-def names_entry(about: Mapping[str, Any], number_: str, sequence: int, name: str) -> bool:
-    """Whether what the logbook says of an erasure names this entry."""
-    return [number_, sequence, name] in about.get("entries", ())
+def cleared_by(about: Mapping[str, Any]) -> Mapping[tuple[str, int], Sequence[str]]:
+    """(number, sequence) → names of the entries that what the logbook says of an erasure names."""
+    try:
+        return {(number_, sequence): names for number_, sequence, names in about["cleared"]}
+    except (KeyError, TypeError, ValueError):
+        return {}
 
 
 # --- the tree ----------------------------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ from engine.definition import Catalog, references
 from engine.errors import Text
 from engine.events import FORMAT, LOGBOOK
 from engine.store import cases
-from engine.store.history import told_by
+from engine.store.history import entry_of, told_by
 from engine.store.seals import Signed
 from engine.store.tables import FOREVER
 from engine.store.trail import STANDING
@@ -196,7 +196,9 @@ class _History:
                 )
             answers, changes = self._told(fields, entries)
             self._fold(changes)
-            yield from self._look_at_files(row, answers)
+            # what was erased names no file any more
+            kept = {name: value for name, value in answers.items() if "salt" in (entry_of(entries, name) or ())}
+            yield from self._look_at_files(row, kept)
         yield from self._compare_trail(row, changes)
 
     @staticmethod
@@ -534,16 +536,11 @@ def signature_fault(
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A range of the history that a restore left behind: from this size on, up to that one where it is known."""
+    """What a restore left behind: everything after this many events that was recorded until then."""
 
     size: int
-    until: int | None
     at: datetime
 
     def explains(self, checkpoint: Checkpoint) -> bool:
         """Whether this checkpoint speaks of what was lost then."""
-        return (
-            checkpoint.size > self.size
-            and (self.until is None or checkpoint.size <= self.until)
-            and checkpoint.at <= self.at
-        )
+        return checkpoint.size > self.size and checkpoint.at <= self.at

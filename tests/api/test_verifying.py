@@ -440,8 +440,7 @@ def test_an_outside_checkpoint_somebody_made_up_is_named(kept: Runtime, tmp_path
 
 
 @on_sqlite
-@pytest.mark.parametrize("until", [6, None])
-def test_a_restore_that_is_on_record_explains_what_was_lost(kept: Runtime, tmp_path: Path, until: int | None) -> None:
+def test_a_restore_that_is_on_record_explains_what_was_lost(kept: Runtime, tmp_path: Path) -> None:
     """The records of a backup, the logbook that says so, and a file outside that still knows what came after."""
     backup, outside = tmp_path / "backup.db", tmp_path / "seals.jsonl"
     with closing(sqlite3.connect(kept.folder.database)) as there, closing(sqlite3.connect(backup)) as target:
@@ -453,11 +452,38 @@ def test_a_restore_that_is_on_record_explains_what_was_lost(kept: Runtime, tmp_p
     for left in kept.folder.path.glob("bihuan.db*"):
         left.unlink()
     shutil.copy(backup, kept.folder.database)
-    about = {"size": 5, **({} if until is None else {"lost_until": until})}
-    note(kept.engine, School(HERE).actor("principal"), "restored", about)
+    note(kept.engine, School(HERE).actor("principal"), "restored", {"trail": 5})
     do(kept, "teacher", OpenCase("repair", {"title": "门锁坏了", "place": "宿舍"}))
     kept.seal()
     report = verified(kept, outside=outside)
     assert report.findings == []
     [said] = report.notes
     assert "lost when a backup was restored" in said.en and "从备份恢复时丢失" in said.zh
+
+
+@pytest.mark.parametrize(
+    "what, cleared, agrees",
+    [
+        ("erased", [[FIRST, 3, ["data.done"]]], True),
+        ("erased", [[FIRST, 3, ["data.photo"]], [FIRST, 2, ["data.done"]]], False),
+        ("erased", "everything", False),
+        ("exported", [[FIRST, 3, ["data.done"]]], False),
+    ],
+)
+def test_what_was_erased_is_taken_only_where_the_logbook_names_it(
+    kept: Runtime, what: Any, cleared: Any, agrees: bool
+) -> None:
+    event = note(kept.engine, School(HERE).actor("principal"), what, {"cleared": cleared})
+    on_server = kept.database.on_server
+    with behind_its_back(kept) as connection:
+        where = f"WHERE number = '{FIRST}' AND sequence = 3"
+        written = connection.execute(text(f"SELECT entries FROM disclosure {where}")).scalar_one()
+        entries = written if on_server else json.loads(written)
+        entries["data.done"] = {"erased": event.sequence, "value": "（已清除）"}
+        new = {"entries": json.dumps(entries)}
+        connection.execute(
+            text(f"UPDATE disclosure SET entries = {'CAST(:entries AS JSON)' if on_server else ':entries'} {where}"),
+            new,
+        )
+    found = told(kept)
+    assert found == (set() if agrees else {("commitment", FIRST, 3)})
