@@ -1,7 +1,7 @@
 """Events as they were recorded: append one, read a case's, fold them back into the case. Nothing here changes an event."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
@@ -50,13 +50,22 @@ _AWAIT_NUMBER = Statement(insert(_unnumbered))
 WHOLE = 2**31 - 1
 
 
-def append(connection: Connection, event: Event, previous: str, draw: Callable[[int], bytes]) -> Event:
-    """Record an event behind the one whose hash is `previous` ("" before the first). Gives it back as it will be read.
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An event as it is written down: itself as it will be read, and the columns of its rows."""
+
+    event: Event
+    row: Mapping[str, Any]
+    disclosure: Mapping[str, Any]
+    key: Mapping[str, Any]
+
+
+def recorded(event: Event, previous: str, draw: Callable[[int], bytes]) -> Recorded:
+    """How this event is written behind the one whose hash is `previous` ("" before the first).
 
     1. commit to every answer and every change that may name somebody, each under a salt of its own, and to all other
        changes under one; not to what the envelope says itself
     2. write the envelope's canonical bytes, hash them
-    3. store the bytes and the hash, and the values with their salts beside them; it waits for its number in the trail
     """
     envelope = _envelope(event, previous)
     said = _said_by(envelope)
@@ -64,10 +73,9 @@ def append(connection: Connection, event: Event, previous: str, draw: Callable[[
     envelope["commitments"] = {name: audit.commit(salt, value) for name, (salt, value) in entries.items()}
     written = audit.canonical(envelope)
     event = replace(event, changes={**said, **event.changes}, hash=audit.envelope_hash(written))
+    key = {"organisation": event.organisation, "number": event.case, "sequence": event.sequence}
     row = {
-        "organisation": event.organisation,
-        "number": event.case,
-        "sequence": event.sequence,
+        **key,
         "type": event.type,
         "trigger": event.trigger,
         "from_state": event.from_state,
@@ -78,12 +86,19 @@ def append(connection: Connection, event: Event, previous: str, draw: Callable[[
         "envelope": written.decode(),
         "hash": event.hash,
     }
-    _RECORD.put(connection, row)
-    key = {name: row[name] for name in ("organisation", "number", "sequence")}
     disclosed = {name: {"salt": salt.hex(), "value": value} for name, (salt, value) in entries.items()}
-    _DISCLOSE.put(connection, {**key, "entries": disclosed})
-    _AWAIT_NUMBER.put(connection, key)
-    return event
+    return Recorded(event, row, {**key, "entries": disclosed}, key)
+
+
+def append(connection: Connection, event: Event, previous: str, draw: Callable[[int], bytes]) -> Event:
+    """Record an event behind the one whose hash is `previous`, with the values it commits to and their salts beside it; it
+    waits for its number in the trail. Gives it back as it will be read.
+    """
+    written = recorded(event, previous, draw)
+    _RECORD.put(connection, written.row)
+    _DISCLOSE.put(connection, written.disclosure)
+    _AWAIT_NUMBER.put(connection, written.key)
+    return written.event
 
 
 def _envelope(event: Event, previous: str) -> dict[str, Any]:
@@ -196,10 +211,10 @@ def known_at(connection: Connection, organisation: str, numbers: Collection[str]
     found = {}
     for number, rows in groupby(connection.execute(statement), key=attrgetter("number")):
         # asked of the database, SQLite would look for everything that was recorded until then
-        recorded = [row for row in rows if row.recorded_at <= at]
-        if recorded:
-            changes = [told_by(orjson.loads(row.envelope), row.entries)[1] for row in recorded]
-            found[number] = fold(changes, last_hash=recorded[-1].hash)
+        by_then = [row for row in rows if row.recorded_at <= at]
+        if by_then:
+            changes: list[Mapping[str, Any]] = [told_by(orjson.loads(row.envelope), row.entries)[1] for row in by_then]
+            found[number] = fold(changes, last_hash=by_then[-1].hash)
     return found
 
 

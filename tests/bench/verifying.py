@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,7 +22,6 @@ from sqlalchemy import insert
 from api.folder import Folder
 from api.keys import KeyRing
 from api.sealing import key_of
-from engine.audit import canonical, envelope_hash
 from engine.case import fold
 from engine.events import Event
 from engine.handle import handle
@@ -167,7 +166,7 @@ def _replaced(value: Any, old: str, new: str) -> Any:
     return value
 
 
-_Rows = dict[type[Any], list[dict[str, Any]]]
+_Rows = dict[type[Any], list[Mapping[str, Any]]]
 
 
 def _copy(walked: list[Event], old: str, new: str) -> _Rows:
@@ -176,17 +175,12 @@ def _copy(walked: list[Event], old: str, new: str) -> _Rows:
     previous, changes = "", []
     for walked_event in walked:
         event = _with(walked_event, old, new)
-        entries, commitments = history._committed(event, os.urandom)
-        envelope = canonical(history._envelope(event, previous, commitments))
-        previous = envelope_hash(envelope)
-        key = {"organisation": HERE, "number": new, "sequence": event.sequence}
-        plain = ("type", "trigger", "from_state", "to_state", "recorded_at", "actor", "on_behalf_of")
-        rows[EventRow].append(
-            {**key, **{name: getattr(event, name) for name in plain}, "envelope": envelope.decode(), "hash": previous}
-        )
-        rows[DisclosureRow].append({**key, "entries": entries})
-        rows[UnnumberedRow].append(key)
-        changes.append(event.changes)
+        written = history.recorded(event, previous, os.urandom)
+        previous = written.event.hash
+        rows[EventRow].append(written.row)
+        rows[DisclosureRow].append(written.disclosure)
+        rows[UnnumberedRow].append(written.key)
+        changes.append(written.event.changes)
     rows[CaseRow] = [cases.columns(fold(changes, last_hash=previous), ())]
     return rows
 
