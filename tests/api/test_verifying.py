@@ -327,7 +327,7 @@ def test_what_somebody_said_changed_is_named_by_its_commitment(kept: Runtime) ->
         f"UPDATE disclosure SET entries = replace({column}, '已更换插座', '未更换插座'){back} WHERE number = '{FIRST}' AND sequence = 3",
     )
     assert {("commitment", FIRST, 3)} <= told(kept)
-    assert any("'data.done'" in finding.what.en for finding in verified(kept).findings)
+    assert any("'kept.facts.done'" in finding.what.en for finding in verified(kept).findings)
 
 
 # --- and more ----------------------------------------------------------------------------------------------------------------
@@ -464,10 +464,10 @@ def test_a_restore_that_is_on_record_explains_what_was_lost(kept: Runtime, tmp_p
 @pytest.mark.parametrize(
     "what, cleared, agrees",
     [
-        ("erased", [[FIRST, 3, ["data.done"]]], True),
-        ("erased", [[FIRST, 3, ["data.photo"]], [FIRST, 2, ["data.done"]]], False),
+        ("erased", [[FIRST, 3, ["kept.facts.done"]]], True),
+        ("erased", [[FIRST, 3, ["data.photo"]], [FIRST, 2, ["kept.facts.done"]]], False),
         ("erased", "everything", False),
-        ("exported", [[FIRST, 3, ["data.done"]]], False),
+        ("exported", [[FIRST, 3, ["kept.facts.done"]]], False),
     ],
 )
 def test_what_was_erased_is_taken_only_where_the_logbook_names_it(
@@ -479,11 +479,10 @@ def test_what_was_erased_is_taken_only_where_the_logbook_names_it(
         where = f"WHERE number = '{FIRST}' AND sequence = 3"
         written = connection.execute(text(f"SELECT entries FROM disclosure {where}")).scalar_one()
         entries = written if on_server else json.loads(written)
-        entries["data.done"] = {"erased": event.sequence, "value": "（已清除）"}
+        entries["kept.facts.done"] = {"erased": event.sequence, "value": "（已清除）"}
         new = {"entries": json.dumps(entries)}
         connection.execute(
             text(f"UPDATE disclosure SET entries = {'CAST(:entries AS JSON)' if on_server else ':entries'} {where}"),
             new,
         )
-    found = told(kept)
-    assert found == (set() if agrees else {("commitment", FIRST, 3)})
+    assert (("commitment", FIRST, 3) in told(kept)) != agrees
