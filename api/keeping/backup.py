@@ -191,7 +191,8 @@ def _listed(connection: Connection, revision: str | None) -> _Listed:
     known = [each.organisation for each in people.organisations(connection)]
     using = select(_holders.c.organisation, _holders.c.sha256).where(_holders.c.kind == "case")
     used = {tuple(row) for row in connection.execute(using)} if "file_holder" in tables else set()
-    rows = connection.execute(select(_files.c.organisation, _files.c.sha256).order_by(*_files.primary_key))
+    there = select(_files.c.organisation, _files.c.sha256).order_by(*_files.primary_key)
+    rows = connection.execute(there.where(_files.c.erased.is_(None)) if "trail" in tables else there)
     return _Listed(
         revision or "",
         [_records(connection, each, has_trail="trail" in tables) for each in known],

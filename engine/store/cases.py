@@ -102,6 +102,14 @@ def save(connection: Connection, before: Case | None, after: Case, awaits: Itera
         _JOIN.put(connection, *({**named, "person": person} for person in joined))
 
 
+def say_otherwise(connection: Connection, case: Case) -> None:
+    """Write down anew what a case says in words, after something was cleared from its events: how it stands is the same."""
+    said = _columns(case, ())
+    here = (_cases.c.organisation == case.organisation, _cases.c.number == case.number)
+    names = ("title", "place", "words", "longer", "body")
+    connection.execute(update(_cases).where(*here).values({name: said[name] for name in names}))
+
+
 def _must_be_there(series: tuple[str, str, int], changed: int) -> None:
     if changed != 1:
         raise RuntimeError(f"the series {series} that numbers were drawn from is not there")

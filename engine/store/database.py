@@ -268,6 +268,31 @@ class Database:
         with connection, connection.begin():
             yield connection
 
+    def rewrite(self, tables: Sequence[str]) -> bool:
+        """Write these tables anew, and nothing of what was changed or deleted in them, so that it is nowhere in their files;
+        in a file everything, and its journal is emptied. Whoever writes waits meanwhile.
+
+        Returns    False where the journal could not be emptied, since somebody was reading: then it has to be asked again
+        Raises     `Busy` where it cannot be done now; DBAPIError where whoever signs in may not
+        """
+        try:
+            if self.on_server:
+                with self._owner.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                    connection.execute(text("SET statement_timeout = 0"))
+                    for table in tables:
+                        connection.execute(text(f'VACUUM (FULL) "{table}"'))
+                return True
+            driver = self._owner.raw_connection()
+            try:
+                cursor = driver.cursor()
+                cursor.execute(f"PRAGMA busy_timeout = {1000 * SILENT_SECONDS}")
+                cursor.execute("VACUUM")
+                return bool(cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
+            finally:
+                driver.close()
+        except OperationalError as error:
+            raise _busy(error) from error
+
     @contextmanager
     def read_shape(self) -> Iterator[Connection]:
         """To look at the tables' shape and revision, and at no row. On a server as whoever owns them, or as whom processes

@@ -1,6 +1,6 @@
 """Events as they were recorded: append one, read a case's, fold them back into the case. Nothing here changes an event."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, bindparam, func, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from engine import audit
 from engine.case import NAMES_NOBODY, Case, fold, instant_text
@@ -48,6 +48,7 @@ _RECORD = Statement(insert(_events))
 _DISCLOSE = Statement(insert(_disclosures))
 _AWAIT_NUMBER = Statement(insert(_unnumbered))
 WHOLE = 2**31 - 1
+ENTRIES_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +163,35 @@ def _entries(
     salts = draw(audit.SALT_BYTES * len(values))
     starts = range(0, len(salts), audit.SALT_BYTES)
     return {n: (salts[at : at + audit.SALT_BYTES], v) for (n, v), at in zip(values.items(), starts, strict=True)}
+
+
+def entries_of(connection: Connection, organisation: str, number: str) -> dict[int, dict[str, Any]]:
+    """sequence → what that event's commitments stand for, by name."""
+    here = (_disclosures.c.organisation == organisation, _disclosures.c.number == number)
+    statement = select(_disclosures.c.sequence, _disclosures.c.entries).where(*here).order_by(_disclosures.c.sequence)
+    return {row.sequence: row.entries for row in connection.execute(statement)}
+
+
+def all_entries(connection: Connection, organisation: str) -> Iterator[tuple[str, int, dict[str, Any]]]:
+    """(number, sequence, entries) of every event of the organisation, however many there are."""
+    statement = select(_disclosures.c.number, _disclosures.c.sequence, _disclosures.c.entries).where(
+        _disclosures.c.organisation == organisation
+    )
+    with connection.execute(statement.execution_options(yield_per=ENTRIES_AT_ONCE)) as rows:
+        for row in rows:
+            yield row.number, row.sequence, row.entries
+
+
+def erase(connection: Connection, organisation: str, number: str, sequence: int, entries: Mapping[str, Any]) -> None:
+    """Keep these in place of what the event's commitments stood for. The event stays, and so does what it committed to.
+
+    entries    all of the event's, each as it was or as `{"erased": …, "value": …}`, without its salt: the sequence of the
+               logbook's event that says so, and what is left of the value
+    """
+    here = (_disclosures.c.organisation == organisation, _disclosures.c.number == number)
+    connection.execute(
+        update(_disclosures).where(*here, _disclosures.c.sequence == sequence).values(entries=dict(entries))
+    )
 
 
 def events_of(connection: Connection, organisation: str, number: str, until: int = WHOLE) -> list[Event]:

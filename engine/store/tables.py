@@ -573,7 +573,10 @@ class SeriesRow(SQLModel, table=True):
 
 
 class FileRow(SQLModel, table=True):
-    """An uploaded file, named by the hash of its content. `uploaded_at` is the last time somebody sent it."""
+    """An uploaded file, named by the hash of its content. `uploaded_at` is the last time somebody sent it.
+
+    erased    the logbook's event that says that its bytes were cleared, by its sequence; None of one that is there
+    """
 
     __tablename__ = "file"
     __table_args__ = (Index("ix_file_uploaded", "organisation", "uploaded_at"),)
@@ -582,6 +585,7 @@ class FileRow(SQLModel, table=True):
     media_type: str = Field(max_length=128)
     size_bytes: int
     uploaded_at: datetime = _instant()
+    erased: int | None = None
 
 
 class FileHolderRow(SQLModel, table=True):

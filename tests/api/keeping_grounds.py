@@ -56,9 +56,10 @@ class Grounds:
         """Report a hazard and turn it down, so many times; gives the numbers."""
         numbers = []
         for turn in range(times):
+            key = f"{name[:20]}-{turn}"
             form = {"title": f"{name} {turn}", "place": "教学楼三楼", "source": "staff", **said}
-            case = self.do("teacher", OpenCase("hazard", form), f"{name}-{turn}-open").case.number
-            self.do("safety_staff", FireTrigger(case, "reject", {"reason": f"{name} 不属实"}), f"{name}-{turn}-reject")
+            case = self.do("teacher", OpenCase("hazard", form), f"{key}-open").case.number
+            self.do("safety_staff", FireTrigger(case, "reject", {"reason": f"{name} 不属实"}), f"{key}-reject")
             numbers.append(case)
         return numbers
 

@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from click.testing import CliRunner
 from sqlalchemy import inspect, select, update
 
+from api import migrations
 from api.bootstrap import database_of
 from api.cli import main
 from api.folder import Folder
 from api.keeping import postgres
+from api.keeping.backup import back_up
 from api.keeping.manifest import MANIFEST, read_manifest
 from api.keeping.restoring import explained, of_lost, read_held, restore
 from api.keys import SealKey
@@ -27,8 +30,8 @@ from engine.events import LOGBOOK
 from engine.store import accounts, files, history, seals, trail
 from engine.store.database import Database, table_of
 from engine.store.tables import CaseRow, OutboxRow, SessionRow, TokenRow
-from tests.api.keeping_grounds import HERE, Grounds, line_of, reopened, the_grounds
-from tests.builders import START
+from tests.api.keeping_grounds import HERE, Grounds, line_of, pg_programs, reopened, the_grounds
+from tests.builders import START, a_school
 from tests.databases import Kind, on_postgresql, on_sqlite
 from tests.faults.invariants import Ledger, contents, must_hold
 
@@ -231,6 +234,25 @@ def test_evidence_that_is_gone_or_altered_is_told_and_an_upload_nobody_used_is_n
     assert made.manifest.missing == [f"files/{HERE}/{gone}"]
     assert made.manifest.damaged == [f"files/{HERE}/{altered}"]
     assert made.manifest.files == [f"files/{HERE}/{altered}"]
+
+
+def test_a_backup_made_before_an_upgrade_is_brought_back_upgraded(grounds: Grounds) -> None:
+    """Of a database that this program does not serve any more: it asks for a backup before it changes it."""
+    older = grounds.empty_place("older")
+    folder = Folder(older.data)
+    folder.make()
+    with closing(database_of(folder, older)) as database:
+        with database.own() as connection:
+            command.upgrade(migrations._config(connection), "0006")
+        a_school(database)
+        made = back_up(database, folder, grounds.place / "older.zip", START, programs=pg_programs())
+        assert migrations.revision_of(database) == "0006", "it is left as it is"
+    assert (made.manifest.revision, made.manifest.organisations[0].trail) == ("0006", None)
+    settings = grounds.empty_place()
+    restore(made.file, Folder(settings.data), settings, held={})
+    with reopened(settings) as runtime:
+        assert migrations.revision_of(runtime.database) == migrations.newest_revision()
+        assert restored_note(runtime.database)["trail"] == 0
 
 
 # --- what is refused -----------------------------------------------------------------------------------------------------

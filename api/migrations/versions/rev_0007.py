@@ -1,4 +1,4 @@
-"""The trail: every event under a number, the tree over them, checkpoints and the keys they are signed with.
+"""The trail: every event under a number, the tree over them, checkpoints and the keys they are signed with; files cleared.
 
 Revision 0007. Stop every node first: what an older one records would never be numbered, and events get a kind more than it
 knows. Forward only: a folder is taken back by restoring its backup. The indexes of `event` go: what was
@@ -60,6 +60,7 @@ def upgrade() -> None:
             event.create_check_constraint(op.f("ck_event_type"), TYPES)  # the old one is not taken over
         for verb in ("UPDATE", "DELETE"):  # they went with the table that was written anew
             op.execute(APPEND_ONLY_SQLITE.format(table="event", what="events", name=verb.lower(), verb=verb))
+    op.add_column("file", sa.Column("erased", sa.Integer(), nullable=True))
     _make_tables()
     for table, append_only in NEW.items():
         if on_server:
