@@ -24,7 +24,7 @@ def write_lines(
     """Write the first `size` events of the trail; gives how many. It takes the memory of a few.
 
     A line has every field of the envelope but its commitments; `data`, what was said; `changes`, what changed of the case;
-    `cleared`, the names of those of both that were cleared; `position` in the trail and `hash` of the envelope.
+    `cleared`, the names of those of both that were cleared, whose value is what is left; `position` in the trail and `hash` of the envelope.
 
     with_names   whether `actor_name` and `on_behalf_of_name` stand beside the keys
     """

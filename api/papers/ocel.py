@@ -250,8 +250,8 @@ def _persons(record: Record) -> Iterator[tuple[str, str]]:
 
 
 def _changes(record: Record) -> dict[str, Any]:
-    """What changed of the case, under the names a case's attributes have here; what was cleared is nothing."""
-    changes = record.changes(cleared=False)
+    """What changed of the case, under the names a case's attributes have here; of what was cleared, what is left."""
+    changes = record.changes()
     if "clock" in changes:
         clock = changes.pop("clock")
         changes["due_at"] = None if clock is None else clock["due_at"]
@@ -259,8 +259,8 @@ def _changes(record: Record) -> dict[str, Any]:
 
 
 def _answers(record: Record) -> Iterator[tuple[str, Any]]:
-    """What was said, by the attribute it becomes."""
-    for name, value in record.answers(cleared=False).items():
+    """What was said, by the attribute it becomes; of what was cleared, what is left."""
+    for name, value in record.answers().items():
         if value not in (None, "", [], {}):
             yield f"data.{name}", value
 

@@ -44,16 +44,13 @@ class Record:
         said: dict[str, Any] = orjson.loads(self.envelope)
         return said
 
-    def answers(self, *, cleared: bool = True) -> dict[str, Any]:
-        """What a form said, by its fields; of what was cleared what was put in its place, or nothing."""
-        return self._told(cleared)[0]
+    def answers(self) -> dict[str, Any]:
+        """What a form said, by its fields; of what was cleared, what is left."""
+        return told_by(self.read(), self.entries)[0]
 
-    def changes(self, *, cleared: bool = True) -> dict[str, Any]:
-        """What changed of the case, by its attributes."""
-        return self._told(cleared)[1]
-
-    def _told(self, cleared: bool) -> tuple[dict[str, Any], dict[str, Any]]:
-        return told_by(self.read(), {n: entry for n, entry in self.entries.items() if cleared or not is_cleared(entry)})
+    def changes(self) -> dict[str, Any]:
+        """What changed of the case, by its attributes; of what was cleared, what is left."""
+        return told_by(self.read(), self.entries)[1]
 
     def cleared(self) -> list[str]:
         """The names of what was cleared."""

@@ -13,7 +13,7 @@ from engine.audit import Checkpoint, inclusion_of
 from engine.case import Case, fold
 from engine.definition import Catalog, Workflow
 from engine.directory import Organisation, Person
-from engine.errors import Text
+from engine.errors import BihuanError, Text
 from engine.handle import unknown_case
 from engine.store import files, people, records, seals
 from engine.store.files import FileRecord
@@ -23,6 +23,10 @@ from engine.store.seals import Signed
 #: how files of a kind end
 ENDINGS: Mapping[str, str] = {"image/jpeg": ".jpg", "image/png": ".png", "image/webp": ".webp", **EXTENSIONS}
 UNKNOWN_ENDING = ".bin"
+
+
+class NotSealed(BihuanError):
+    """The last checkpoint is another key's, or does not speak of all events of the case."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +66,19 @@ class Gathered:
 
 
 def gather(
-    connection: Connection, catalog: Catalog, organisation: str, number: str, now: datetime, *, with_names: bool
+    connection: Connection,
+    catalog: Catalog,
+    organisation: str,
+    number: str,
+    now: datetime,
+    *,
+    key: str,
+    with_names: bool,
 ) -> Gathered:
     """Everything on record of this case, of one instant; its events have to be numbered and sealed.
 
-    Raises    UnknownCase; LookupError while the last checkpoint does not speak of all of its events
+    key       the fingerprint of the key that the checkpoint has to be signed with
+    Raises    UnknownCase, NotSealed
     """
     found = records.of_case(connection, organisation, number)
     checkpoint = seals.last_checkpoint(connection, organisation)
@@ -74,8 +86,8 @@ def gather(
     if not found or here is None:
         raise unknown_case(number)
     case = fold([record.changes() for record in found], last_hash=found[-1].hash)
-    if checkpoint is None or found[-1].position >= checkpoint.size:
-        raise LookupError(f"no checkpoint speaks of all events of {number}")
+    if checkpoint is None or checkpoint.key != key or found[-1].position >= checkpoint.size:
+        raise NotSealed(f"no checkpoint of the key {key} speaks of all events of {number}")
     tree = seals.Tree(connection, organisation)
     sha256s = sorted(set().union(*(hashes_in(entry["value"]) for r in found for entry in r.entries.values())))
     return Gathered(

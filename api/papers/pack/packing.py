@@ -3,6 +3,7 @@
 import hashlib
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -13,13 +14,13 @@ from api.bootstrap import Runtime
 from api.evidence.store import FileStore
 from api.keys import KeyRing, SealKey
 from api.papers.pack import verify
-from api.papers.pack.gathering import Gathered, gather, speaks_of
+from api.papers.pack.gathering import Gathered, NotSealed, gather, speaks_of
 from api.papers.pack.reading import page_of
 from engine import sealing
 from engine.actor import Actor
 from engine.audit import canonical
 from engine.case import instant_text
-from engine.errors import NotPossibleNow, Text
+from engine.errors import Busy, NotPossibleNow, Text
 from engine.handle import note
 from engine.sealing import Signer
 from engine.store import seals
@@ -27,6 +28,7 @@ from engine.store import seals
 HERE = Path(__file__).parent
 CHUNK_BYTES = 1 << 20
 FORMAT = 1
+TRIES = 5  # somebody may act on the case between sealing and reading, and another node number that
 UNKNOWN, GONE = "unknown", "gone"  # why a file that the events name is not in the pack
 #: written as they are: they are small already
 STORED = (".jpg", ".png", ".webp", ".pdf", ".docx", ".xlsx")
@@ -61,21 +63,34 @@ def take(runtime: Runtime, organisation: str, number: str, by: Actor, to: Binary
     with_names    whether people are called by name besides their post
     Raises        UnknownCase; NotPossibleNow where there is no key to sign with, or the records do not hold; Busy
     """
-    database, engine = runtime.database, runtime.engine
-    sealing.number(database, organisation, runtime.pace)
     signer = key_of(runtime, organisation, number)
-    with database.read(organisation) as connection:
-        sealed = speaks_of(connection, organisation, number, signer.key)
-    if not sealed:
-        sealing.seal(database, organisation, signer, runtime.clock)
-    with database.read(organisation) as connection:
-        gathered = gather(connection, engine.catalog, organisation, number, runtime.clock.now(), with_names=with_names)
+    gathered = _sealed(runtime, organisation, number, signer, with_names=with_names)
     absent = write(gathered, runtime.files, signer, to)
     _must_hold(number, to, signer.key)
     sha256 = _hash_of(to)
     taken = Taken(sha256, signer.key, len(gathered.records), len(gathered.files) - absent, absent)
-    note(engine, by, "proved", {"case": number, "events": taken.events, "files": taken.files, "sha256": sha256})
+    note(runtime.engine, by, "proved", {"case": number, "events": taken.events, "files": taken.files, "sha256": sha256})
     return taken
+
+
+def _sealed(runtime: Runtime, organisation: str, number: str, signer: Signer, *, with_names: bool) -> Gathered:
+    """What is on record of the case, and the checkpoint over it. Raises UnknownCase, Busy."""
+    database, catalog = runtime.database, runtime.engine.catalog
+    for _ in range(TRIES):
+        sealing.number(database, organisation)
+        with database.read(organisation) as connection:
+            sealed = speaks_of(connection, organisation, number, signer.key)
+        if not sealed:
+            sealing.seal(database, organisation, signer, runtime.clock)
+        with database.read(organisation) as connection, suppress(NotSealed):
+            return gather(
+                connection, catalog, organisation, number, runtime.clock.now(), key=signer.key, with_names=with_names
+            )
+    raise Busy(
+        asked=_asked(number),
+        obstacle=Text("此项正在不断办理", "the case is being acted on all the while"),
+        remedy=Text("请稍后再试", "Ask again in a moment"),
+    )
 
 
 def key_of(runtime: Runtime, organisation: str, number: str) -> SealKey:

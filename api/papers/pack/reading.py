@@ -224,9 +224,12 @@ class _Reader:
             entry = entry_of(record.entries, name)
             if entry is None:
                 continue
-            shown = Shown(CLEARED) if is_cleared(entry) else self._shown(name, name, entry["value"], named)
+            label, shown = _label(form, name), self._shown(name, name, entry["value"], named)
+            if is_cleared(entry):  # what is left may say something still, and is no longer what was recorded
+                label = Text(f"{label.zh}（部分内容已清除）", f"{label.en} (cleared in part)")
+                shown = Shown(CLEARED) if shown.text == NOTHING else shown
             if shown.text != NOTHING:
-                found.append((_label(form, name), shown))
+                found.append((label, shown))
         return found
 
     def _shown(self, name: str, path: str, value: Any, named: Mapping[str, str]) -> Shown:

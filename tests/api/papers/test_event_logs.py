@@ -16,7 +16,7 @@ from engine import sealing
 from engine.actor import system
 from engine.events import LOGBOOK
 from engine.handle import note
-from engine.store import history, records, trail
+from engine.store import history, trail
 from engine.store.database import Database, table_of
 from engine.store.tables import DisclosureRow
 from tests.api.papers.pack.packs import a_repair
@@ -192,18 +192,6 @@ def test_what_comes_meanwhile_is_left_for_the_next_time(client: httpx.Client, ru
     log = json.loads(file.getvalue())
     assert_follows_the_format(log)
     assert len(log["events"]) == 4 and "后来的事" not in file.getvalue().decode()
-
-
-def test_they_are_read_a_few_at_a_time_without_losing_any(
-    client: httpx.Client, runtime: Runtime, school: School
-) -> None:
-    for title in ("插座松动", "门锁失灵", "灯管闪烁"):
-        a_repair(client, school, title, "A-101")
-    size = size_of(runtime.database)
-    for read in (records.in_order, records.case_by_case):
-        whole = list(read(runtime.database, "school", size))
-        assert len(whole) == size == 12
-        assert list(read(runtime.database, "school", size, at_once=5)) == whole
 
 
 def test_the_campaign_is_handed_over_whole(campaign_database: Database) -> None:

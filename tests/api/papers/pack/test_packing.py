@@ -17,7 +17,9 @@ from sqlalchemy import update
 from api.bootstrap import Runtime
 from api.keys import KeyRing
 from api.papers.pack import verify
+from api.papers.pack.gathering import NotSealed, gather
 from api.papers.pack.packing import verifier, verifier_hash
+from engine import sealing
 from engine.clock import SimulatedClock
 from engine.errors import NotPossibleNow, UnknownCase
 from engine.events import LOGBOOK
@@ -134,6 +136,27 @@ def test_a_pack_made_after_another_key_began_holds_by_that_one_alone(
     assert "signed by another key" in checked(before, new.key)[0]
 
 
+def test_what_no_checkpoint_speaks_of_is_not_gathered(client: httpx.Client, runtime: Runtime, school: School) -> None:
+    """As when somebody acts on the case between sealing and reading: it is sealed again."""
+    key = a_key(runtime)
+    number = a_repair(client, school, "插座松动", "A-101")
+    sealing.number(runtime.database, "school")
+
+    def gathered(by: str) -> int:
+        with runtime.database.read("school") as connection:
+            found = gather(
+                connection, runtime.engine.catalog, "school", number, runtime.clock.now(), key=by, with_names=True
+            )
+        return len(found.records)
+
+    with pytest.raises(NotSealed):
+        gathered(key.key)
+    sealing.seal(runtime.database, "school", key, runtime.clock)
+    assert gathered(key.key) == 4
+    with pytest.raises(NotSealed):
+        gathered("ab" * 32)
+
+
 def test_without_a_key_nothing_is_proved(client: httpx.Client, runtime: Runtime, school: School) -> None:
     number = a_repair(client, school, "插座松动", "A-101")
     with pytest.raises(NotPossibleNow, match="no key to sign with"):
@@ -192,11 +215,13 @@ def test_what_was_cleared_is_shown_as_cleared_and_the_pack_still_holds(
 ) -> None:
     key = a_key(runtime)
     number = a_repair(client, school, "插座松动", "A-101", done="张三已更换")
-    _rewrite(runtime.database, number, "kept.facts.done", {"erased": 1, "value": ""}, sequence=3)
+    _rewrite(runtime.database, number, "kept.facts.done", {"erased": 1, "value": "▇▇已更换"}, sequence=3)
+    _rewrite(runtime.database, number, "kept.title", {"erased": 1, "value": ""})
     files = files_of(pack := a_pack(runtime, number))
     found = verify.check(verify.Pack(io.BytesIO(pack)), key.key)
-    assert (found.faults, found.cleared) == ([], 1)
-    assert "（已清除）" in files["index.html"].decode()
+    assert (found.faults, found.cleared) == ([], 2)
+    page = files["index.html"].decode()
+    assert "（已清除）" in page and "部分内容已清除" in page and "▇▇已更换" in page
     assert "张三" not in b"".join(files.values()).decode("utf-8", "replace")
 
 
