@@ -262,12 +262,14 @@ class _History:
                 yield name
 
     def _fold(self, entries: dict[str, Any]) -> dict[str, Any]:
-        changes = {name[4:]: entry["value"] for name, entry in entries.items() if name.startswith("set.")}
-        for name, value in changes.items():
-            if name.startswith("facts."):
-                self._facts[name[6:]] = value
-            else:
-                self._values[name] = value
+        changes: dict[str, Any] = {}
+        for name, entry in entries.items():
+            if name[:4] == "set.":
+                changes[name[4:]] = entry["value"]
+                if name[4:10] == "facts.":
+                    self._facts[name[10:]] = entry["value"]
+                else:
+                    self._values[name[4:]] = entry["value"]
         return changes
 
     def _look_at_files(self, row: Any, entries: dict[str, Any]) -> Iterator[Finding]:
@@ -393,7 +395,12 @@ _UNSAID = fold([{"organisation": "", "number": "", "workflow": "", "version": 0,
 def _opens(digest: object, salt: object, value: object) -> bool:
     try:
         raw = bytes.fromhex(salt)  # type: ignore[arg-type]  # whatever else it is raises
-        return len(raw) == SALT_BYTES and hashlib.sha256(raw + canonical(value)).hexdigest() == digest
+        if len(raw) != SALT_BYTES:
+            return False
+        # nearly always these are the very bytes that were committed to, and that they hash to it is all there is to know
+        if hashlib.sha256(raw + orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest() == digest:
+            return True
+        return hashlib.sha256(raw + canonical(value)).hexdigest() == digest
     except (TypeError, ValueError, RecursionError):
         return False
 
