@@ -22,7 +22,7 @@ from api.heartbeat import Heartbeat
 from api.keys import KeyRing
 from api.metrics import Metrics
 from api.passwords import Hashing
-from api.sealing import SealedRound, SealFile, seal_all
+from api.sealing import SealedRound, SealFile, seal_all, tell
 from api.settings import Settings
 from api.writer import Writer
 from engine.clock import Clock, RunningFrom, SystemClock
@@ -148,6 +148,9 @@ class Runtime:
         if done.sealed:
             log.info("sealed", numbered=done.numbered, sizes={each: cp.size for each, cp in done.sealed.items()})
         self.hand_out()
+        if self._webhook is not None and not self.simulated:
+            for organisation in done.sealed:
+                tell(self.engine, organisation)
         return done
 
     def hand_out(self) -> None:

@@ -20,10 +20,11 @@ from api.keys import KeyRing, SealKey
 from engine.actor import system
 from engine.audit import Checkpoint
 from engine.errors import BihuanError, Busy, FolderError, Text
+from engine.events import LOGBOOK, Notice
 from engine.handle import Engine, note, note_in
 from engine.pace import Pace
 from engine.sealing import alone, number, number_all, seal, seal_in
-from engine.store import seals
+from engine.store import outbox, people, seals
 from engine.store.database import Connection, Database
 
 log = structlog.get_logger(__name__)
@@ -284,6 +285,47 @@ def _lines(database: Database, organisation: str, after: int) -> list[tuple[int,
         signed = seals.checkpoints(connection, organisation, after=after, limit=LINES_AT_ONCE)
         public = seals.keys(connection, organisation)
     return [(each.id, json.dumps(outside(each, public)).encode() + b"\n") for each in signed]
+
+
+def tell(engine: Engine, organisation: str) -> bool:
+    """Write the last checkpoint to the outbox, for the organisation's own channels; False where one of its day was told.
+
+    One a day of each key is enough: each speaks of everything before it, so none that came between is missed, and whoever
+    keeps them need not sort a thousand messages a day. What has to be outside sooner goes to the seal file, which gets all.
+    """
+    with engine.database.read(organisation) as connection:
+        signed = seals.last_checkpoint(connection, organisation)
+        if signed is None:
+            return False
+        day = signed.at.astimezone(people.time_zone(connection, organisation)).date()
+        name = f"sealed:{day}:{signed.key[:16]}"
+        if outbox.is_written(connection, organisation, name):
+            return False
+        public = seals.keys(connection, organisation)
+    root = json.loads(signed.body)["root"]
+    notice = Notice(
+        id=name,
+        organisation=organisation,
+        case=LOGBOOK,
+        sequence=signed.id,
+        reason="sealed",
+        audience=(),
+        how="direct",
+        written_at=engine.clock.now(),
+        about={
+            "title": {
+                "zh": f"{day}，{signed.size} 条，树根 {root[:16]}…", "en": f"{day}, {signed.size} events, root {root[:16]}…"
+            },
+            "checkpoint": outside(signed, public),
+            "path": "/",
+        },
+    )  # fmt: skip
+    with engine.database.write(organisation) as connection:
+        alone(connection, organisation)
+        if outbox.is_written(connection, organisation, name):  # by another node, since
+            return False
+        outbox.write(connection, [notice])
+    return True
 
 
 def outside(signed: seals.Signed, public: Mapping[str, str]) -> dict[str, object]:

@@ -12,6 +12,7 @@ import hashlib
 import json
 import multiprocessing
 import secrets
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -24,13 +25,15 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from api.evidence.store import FileStore
 from api.folder import Folder
 from api.keys import KeyRing, is_signed
 from engine.audit import KEPT_EVERY, Checkpoint, envelope_hash, fingerprint, leaf_hash, root_of
 from engine.case import instant_text
 from engine.definition import Catalog
-from engine.errors import FolderError, Text
+from engine.errors import Busy, FolderError, Text
 from engine.sealing import number
 from engine.store import seals, trail
 from engine.store import verifying as kept
@@ -239,23 +242,38 @@ class _Checker:
         self._erased: dict[int, Mapping[tuple[str, int], Sequence[str]]] = {}
 
     def range(self, within: kept.Range) -> Part:
-        part = Part()
-        with self._database.read(self._organisation) as connection, kept.leniently(connection):
+        def check(connection: Connection) -> Part:
+            part = Part()
             rows = kept.events_in(connection, self._organisation, within)
             cases = kept.cases_in(connection, self._organisation, within)
             self._check(connection, part, rows, cases)
             for table, number_, sequence in kept.strays(connection, self._organisation, within):
                 part.find(Finding("event_missing", _STRAY[table], number_, sequence))
-        return part
+            return part
+
+        return self._reading(check)
 
     def histories(self, numbers: Sequence[str]) -> Part:
-        part = Part()
-        with self._database.read(self._organisation) as connection, kept.leniently(connection):
+        def check(connection: Connection) -> Part:
+            part = Part()
             for number_ in numbers:
                 rows = kept.events_of(connection, self._organisation, number_)
                 case = kept.case_of(connection, self._organisation, number_)
                 self._check(connection, part, rows, {} if case is None else {number_: case})
-        return part
+            return part
+
+        return self._reading(check)
+
+    def _reading(self, check: Callable[[Connection], Part]) -> Part:
+        """At one instant; in a file that holds what is no text leniently, which takes longer."""
+        try:
+            with self._database.read(self._organisation) as connection:
+                return check(connection)
+        except (Busy, SQLAlchemyError, sqlite3.Error):
+            if self._database.on_server:
+                raise
+        with self._database.read(self._organisation) as connection, kept.leniently(connection):
+            return check(connection)
 
     def _check(self, connection: Connection, part: Part, rows: Iterator[Any], cases: dict[str, Any]) -> None:
         histories = Histories(

@@ -2,24 +2,31 @@
 
 import json
 import shutil
+import sqlite3
 import threading
+from contextlib import closing
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
 from api import sealing
 from api.bootstrap import Runtime
+from api.cli import main
 from api.keys import KeyRing, SealKey, is_signed
 from api.sealing import KeyGone, SealFile
 from engine.audit import Checkpoint, envelope_hash
+from engine.clock import SimulatedClock
 from engine.commands import Asked, OpenCase
 from engine.errors import FolderError
 from engine.events import LOGBOOK
 from engine.handle import handle, settled
-from engine.store import history, seals
+from engine.store import history, outbox, seals
 from engine.store.seals import Signed
 from tests.builders import School, a_school
+from tests.conftest import Played
 
 HERE = "school"
 
@@ -230,6 +237,36 @@ def test_a_round_goes_on_where_the_file_cannot_be_written(sealed: Runtime, schoo
     sealed.simulated = True
 
 
+# --- through the outbox --------------------------------------------------------------------------------------------------
+
+
+def test_one_checkpoint_a_day_of_each_key_is_told_to_the_organisations_own_channels(
+    sealed: Runtime, school: School
+) -> None:
+    assert sealing.tell(sealed.engine, HERE)
+    report(sealed, school)
+    sealed.seal()
+    assert not sealing.tell(sealed.engine, HERE), "one of the day was told"
+    begin_another(sealed)
+    assert sealing.tell(sealed.engine, HERE), "another key is told at once"
+    assert isinstance(sealed.clock, SimulatedClock)
+    sealed.clock.advance(timedelta(days=1))
+    assert not sealing.tell(sealed.engine, HERE), "nothing was signed since"
+    report(sealed, school)
+    sealed.seal()
+    assert sealing.tell(sealed.engine, HERE)
+    with sealed.database.read(HERE) as connection:
+        notices = outbox.notices_of(connection, HERE, LOGBOOK)
+        last = signed(sealed)[-1]
+        public = seals.keys(connection, HERE)
+    assert [notice.reason for notice in notices] == ["sealed"] * 3
+    assert notices[-1].about["checkpoint"] == sealing.outside(last, public)
+
+
+def begin_another(runtime: Runtime) -> None:
+    sealing.begin_another(runtime.engine, runtime.keys, HERE)
+
+
 def test_a_key_ring_forgets_only_the_key_it_is_told_to(tmp_path: Path) -> None:
     ring, (one, other) = KeyRing(tmp_path), (SealKey.drawn(), SealKey.drawn())
     for key in (one, other):
@@ -237,3 +274,56 @@ def test_a_key_ring_forgets_only_the_key_it_is_told_to(tmp_path: Path) -> None:
     ring.drop(HERE, one)
     assert ring.find(HERE, one.key) is None
     assert ring.find(HERE, other.key) is not None
+
+
+# --- by command ----------------------------------------------------------------------------------------------------------
+
+
+def run(folder: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(main, ["audit", *arguments, "--data", str(folder)], catch_exceptions=False)
+
+
+@pytest.fixture
+def folder(campaign: Played, tmp_path: Path) -> Path:
+    """A data folder of one's own, with a campaign in it."""
+    return campaign.copied_to(tmp_path / "campaign")
+
+
+def test_audit_seal_prints_the_checkpoint_and_what_is_needed_to_check_it(folder: Path) -> None:
+    ran = run(folder, "seal", "--json")
+    told = json.loads(ran.stdout)
+    assert (ran.exit_code, told["checkpoint"]) == (0, json.loads(told["body"]))
+    public, signature = bytes.fromhex(told["public"]), bytes.fromhex(told["signature"])
+    assert is_signed(public, signature, told["body"].encode())
+    assert told["checkpoint"]["root"] in run(folder, "seal").stdout
+
+
+def test_the_key_goes_out_and_comes_back_by_command_and_another_one_begins(folder: Path, tmp_path: Path) -> None:
+    kept, secret = tmp_path / "kept.pem", tmp_path / "secret"
+    secret.write_text("correct horse battery\n", encoding="utf-8")
+    under = ("--passphrase-file", str(secret))
+    first = json.loads(run(folder, "seal", "--export-key", str(kept), *under, "--json").stdout)["key"]
+    shutil.rmtree(folder / "keys")
+    refused = run(folder, "seal")
+    assert refused.exit_code == 1 and "--import-key" in refused.stderr and "--new-key" in refused.stderr
+    assert json.loads(run(folder, "seal", "--import-key", str(kept), *under, "--json").stdout) == {"key": first}
+    assert run(folder, "seal").exit_code == 0
+    begun = json.loads(run(folder, "seal", "--new-key", "--json").stdout)["checkpoint"]["key"]
+    assert begun != first
+    verified = run(folder, "verify", "--json", "--processes", "1")
+    assert json.loads(verified.stdout)["clean"]
+
+
+def test_a_passphrase_is_no_argument_and_nobody_is_asked_where_nobody_sits(folder: Path, tmp_path: Path) -> None:
+    ran = run(folder, "seal", "--export-key", str(tmp_path / "kept.pem"))
+    assert ran.exit_code == 2 and "--passphrase-file" in ran.stderr
+
+
+def test_audit_verify_ends_with_one_and_says_what_is_wrong_in_both_languages(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / "bihuan.db")) as database, database:
+        database.execute("UPDATE case_record SET state = 'closed' WHERE number = 'YH-2019-0001'")
+        database.execute("UPDATE case_record SET title = 'x' WHERE number = 'YH-2019-0001'")
+    ran = run(folder, "verify", "--processes", "1")
+    assert ran.exit_code == 1
+    assert "YH-2019-0001：事项与其记录不符" in ran.stdout
+    assert "YH-2019-0001: the case as it is stored is not what its events give, it was edited: title" in ran.stdout
