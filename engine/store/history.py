@@ -150,22 +150,22 @@ def known_at(connection: Connection, organisation: str, numbers: Collection[str]
     that was not there yet.
     """
     statement = (
-        select(_events.c.number, _events.c.hash, _disclosures.c.entries)
+        select(_events.c.number, _events.c.recorded_at, _events.c.hash, _disclosures.c.entries)
         .join(
             _disclosures,
             (_disclosures.c.organisation == _events.c.organisation)
             & (_disclosures.c.number == _events.c.number)
             & (_disclosures.c.sequence == _events.c.sequence),
         )
-        .where(
-            _events.c.organisation == organisation, _events.c.number.in_(sorted(numbers)), _events.c.recorded_at <= at
-        )
+        .where(_events.c.organisation == organisation, _events.c.number.in_(sorted(numbers)))
         .order_by(_events.c.number, _events.c.sequence)
     )
     found = {}
     for number, rows in groupby(connection.execute(statement), key=attrgetter("number")):
-        recorded = list(rows)
-        found[number] = fold([_set_by(row.entries) for row in recorded], last_hash=recorded[-1].hash)
+        # asked of the database, SQLite would look for everything that was recorded until then
+        recorded = [row for row in rows if row.recorded_at <= at]
+        if recorded:
+            found[number] = fold([_set_by(row.entries) for row in recorded], last_hash=recorded[-1].hash)
     return found
 
 

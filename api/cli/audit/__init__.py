@@ -2,7 +2,12 @@
 
 import click
 
+from api.cli.audit.query import query
+
 
 @click.group()
 def audit() -> None:
     """Ask the trail, check it, prove it to others (审计：查询、核验、出具证明)."""
+
+
+audit.add_command(query)
