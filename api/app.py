@@ -27,6 +27,7 @@ from api.routes import (
     cases,
     check,
     directory,
+    evidence,
     files,
     health,
     organisations,
@@ -92,6 +93,7 @@ def _routes_of(catalog: Catalog) -> Sequence[BaseRoute]:
         directory.router,
         organisations.router,
         *cases.routers(catalog),
+        *evidence.routers(catalog),
     ):
         routes.include_router(
             router, dependencies=[Depends(signed_in), Depends(known_parameters)], responses=refusals_everywhere

@@ -1,7 +1,8 @@
 """What happened, in the past tense and plain values; and what is to be told about it.
 
 The envelope of an event is fixed from the first one on, because its bytes are chained (`engine.audit`). Everything a
-person typed, and every change to the case, lies beside it under a salt of its own; the envelope carries commitments.
+person typed, and every change to the case that may name somebody, lies beside it under a salt of its own; the envelope
+carries commitments.
 """
 
 from collections.abc import Mapping

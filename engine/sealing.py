@@ -75,7 +75,7 @@ def seal(database: Database, organisation: str, signer: Signer, clock: Clock) ->
 
 def seal_in(connection: Connection, organisation: str, signer: Signer, clock: Clock) -> Checkpoint | None:
     """As `seal`, in a transaction that does more than this."""
-    _alone(connection, organisation)
+    alone(connection, organisation)
     size, last = trail.size(connection, organisation), seals.last_checkpoint(connection, organisation)
     if size == (0 if last is None else last.size) and (last is None or last.key == signer.key):
         return None
@@ -101,14 +101,16 @@ def seal_in(connection: Connection, organisation: str, signer: Signer, clock: Cl
     return checkpoint
 
 
-def _alone(connection: Connection, organisation: str) -> None:
-    """Two nodes would number the same events, or sign two trees of one size."""
+def alone(connection: Connection, organisation: str) -> None:
+    """Until the transaction ends nobody else numbers or signs: two nodes would number the same events, or sign two trees of one
+    size.
+    """
     one_at_a_time(connection, f"trail of {organisation}")
 
 
 def _number_some(connection: Connection, organisation: str, most: int) -> int:
     """1. what waits, in order  2. how each case stood before  3. rows, and which earlier ones end  4. nodes become whole."""
-    _alone(connection, organisation)
+    alone(connection, organisation)
     found = trail.waiting(connection, organisation, most)
     if not found:
         return 0

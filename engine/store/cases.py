@@ -89,7 +89,7 @@ def save(connection: Connection, before: Case | None, after: Case, awaits: Itera
 
     Raises RuntimeError when the row moved in between: the transaction did not hold the lock it should have held.
     """
-    values = _columns(after, awaits)
+    values = columns(after, awaits)
     if before is None:
         _INSERT.put(connection, values)
     else:
@@ -123,7 +123,8 @@ def words_of(case: Case) -> str:
     return f"{case.number} {case.title} {case.place} {described}".lower()
 
 
-def _columns(case: Case, awaits: Iterable[str]) -> dict[str, Any]:
+def columns(case: Case, awaits: Iterable[str]) -> dict[str, Any]:
+    """The row of a case, by column: its body, and beside it what lists filter and sort by."""
     words = words_of(case)
     return {
         **{name: getattr(case, name) for name in _SAME_NAMES},

@@ -332,9 +332,7 @@ def _events(
 def _told(entries: dict[str, Any] | None) -> dict[str, Any] | None:
     if entries is None:
         return None
-    return {
-        name[5:]: entry["value"] for name, entry in entries.items() if name.startswith("data.") and "value" in entry
-    }
+    return {name.removeprefix("data."): entry["value"] for name, entry in entries.items()}  # a note changes no case
 
 
 @dataclass(frozen=True, slots=True)

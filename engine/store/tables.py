@@ -314,7 +314,10 @@ class PartyRow(SQLModel, table=True):
 
 
 class EventRow(SQLModel, table=True):
-    """An event, append-only: triggers refuse UPDATE and DELETE. `envelope` holds the very bytes that were hashed."""
+    """An event, append-only: triggers refuse UPDATE and DELETE. `envelope` holds the very bytes that were hashed.
+
+    Found by its key alone: whatever else is asked of events is asked of the trail, so that recording one costs no index.
+    """
 
     __tablename__ = "event"
     __table_args__ = (
@@ -322,7 +325,6 @@ class EventRow(SQLModel, table=True):
             "type IN ('opened','stepped','signed','reminded','linked','recomputed','noted')",
             name="type",
         ),
-        Index("ix_event_recorded", "organisation", "recorded_at"),
     )
     organisation: str = _key()
     number: str = _key()

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+import orjson
+from sqlalchemy import Connection, Integer, bindparam, delete, func, insert, select, tuple_, update
 
 from engine.store.database import table_of
+from engine.store.history import told_by
+from engine.store.statements import Statement
 from engine.store.tables import FOREVER, LONG, DisclosureRow, EventRow, TrailRow, UnnumberedRow
 
 _events = table_of(EventRow)
@@ -22,6 +25,38 @@ STANDING = (
     "workflow", "state", "counts_as", "final", "level", "category", "department", "assignee", "reporter", "due_at",
     "opened_at",
 )  # fmt: skip
+
+
+def _same(table: Any, other: Any) -> Any:
+    """The key of one is the key of the other."""
+    return (
+        (table.c.organisation == other.c.organisation)
+        & (table.c.number == other.c.number)
+        & (table.c.sequence == other.c.sequence)
+    )
+
+
+_some = (
+    select(_unnumbered)
+    .where(_unnumbered.c.organisation == bindparam("organisation"))
+    .order_by(_unnumbered.c.number, _unnumbered.c.sequence)  # so that none comes before an earlier one of its case
+    .limit(bindparam("most", type_=Integer))
+).subquery("some")
+_WAITING = Statement(
+    select(
+        _events.c.number, _events.c.sequence, _events.c.recorded_at, _events.c.type, _events.c.trigger, _events.c.actor,
+        _events.c.on_behalf_of, _events.c.hash, _events.c.envelope, _disclosures.c.entries,
+    )
+    .select_from(_some)
+    .join(_events, _same(_events, _some))
+    .join(_disclosures, _same(_disclosures, _some))
+)  # fmt: skip
+_NUMBER = insert(_trail)
+_END = (
+    update(_trail)
+    .where(_trail.c.organisation == bindparam("of_organisation"), _trail.c.position == bindparam("of_position"))
+    .values(until=bindparam("ended_at"), lasted=bindparam("it_lasted"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,38 +95,22 @@ def is_waiting(connection: Connection, organisation: str) -> bool:
 
 def waiting(connection: Connection, organisation: str, limit: int) -> list[Waiting]:
     """Up to so many events without a number, in the order they are to be numbered in: by time; of one case in its own."""
-    some = (
-        select(_unnumbered)
-        .where(_unnumbered.c.organisation == organisation)
-        .order_by(_unnumbered.c.number, _unnumbered.c.sequence)  # so that none comes before an earlier one of its case
-        .limit(limit)
-    ).subquery("some")
-    statement = (
-        select(
-            _events.c.number, _events.c.sequence, _events.c.recorded_at, _events.c.type, _events.c.trigger,
-            _events.c.actor, _events.c.on_behalf_of, _events.c.hash, _disclosures.c.entries,
-        )
-        .select_from(some)
-        .join(_events, _same(_events, some))
-        .join(_disclosures, _same(_disclosures, some))
-    )  # fmt: skip
+    here = {"organisation": organisation, "most": limit}
     found = [
         Waiting(
-            *row[:-1],
-            {name[4:]: entry["value"] for name, entry in row.entries.items() if name.startswith("set.")},
+            row.number,
+            row.sequence,
+            row.recorded_at,
+            row.type,
+            row.trigger,
+            row.actor,
+            row.on_behalf_of,
+            row.hash,
+            told_by(orjson.loads(row.envelope), row.entries)[1],
         )
-        for row in connection.execute(statement)
+        for row in _WAITING.all(connection, here)
     ]
     return sorted(found, key=lambda each: (each.recorded_at, each.number, each.sequence))
-
-
-def _same(table: Any, other: Any) -> Any:
-    """The key of one is the key of the other."""
-    return (
-        (table.c.organisation == other.c.organisation)
-        & (table.c.number == other.c.number)
-        & (table.c.sequence == other.c.sequence)
-    )
 
 
 def standing(connection: Connection, organisation: str, numbers: Iterable[str]) -> dict[str, Standing]:
@@ -129,25 +148,20 @@ def take_up(
     rows     one an event: every column of the trail but the organisation
     ended    position of an earlier row → how long its case stood so (`over`)
     """
-    connection.execute(insert(_trail), [{"organisation": organisation, **row} for row in rows])
+    connection.execute(_NUMBER, [{"organisation": organisation, **row} for row in rows])
     if ended:
+        here = {"of_organisation": organisation}
         connection.execute(
-            update(_trail)
-            .where(_trail.c.organisation == organisation, _trail.c.position == bindparam("of_position"))
-            .values(until=bindparam("ended_at"), lasted=bindparam("it_lasted")),
+            _END,
             [
-                {"of_position": position, "ended_at": over["until"], "it_lasted": over["lasted"]}
+                {**here, "of_position": position, "ended_at": over["until"], "it_lasted": over["lasted"]}
                 for position, over in ended.items()
             ],
         )
-    connection.execute(
-        delete(_unnumbered).where(
-            _unnumbered.c.organisation == organisation,
-            _unnumbered.c.number == bindparam("of_number"),
-            _unnumbered.c.sequence == bindparam("of_sequence"),
-        ),
-        [{"of_number": row["number"], "of_sequence": row["sequence"]} for row in rows],
+    numbered = tuple_(_unnumbered.c.number, _unnumbered.c.sequence).in_(
+        [(row["number"], row["sequence"]) for row in rows]
     )
+    connection.execute(delete(_unnumbered).where(_unnumbered.c.organisation == organisation, numbered))
 
 
 def hashes(connection: Connection, organisation: str, first: int, count: int) -> list[bytes]:

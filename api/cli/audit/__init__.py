@@ -2,7 +2,11 @@
 
 import click
 
+from api.cli.audit.exporting import export
+from api.cli.audit.proving import prove
 from api.cli.audit.query import query
+from api.cli.audit.seal import seal
+from api.cli.audit.verify import verify
 
 
 @click.group()
@@ -10,4 +14,5 @@ def audit() -> None:
     """Ask the trail, check it, prove it to others (审计：查询、核验、出具证明)."""
 
 
-audit.add_command(query)
+for command in (query, verify, seal, prove, export):
+    audit.add_command(command)

@@ -1,8 +1,8 @@
 """The trail: every event under a number, the tree over them, checkpoints and the keys they are signed with.
 
 Revision 0007. Stop every node first: what an older one records would never be numbered, and events get a kind more than it
-knows. Forward only: a folder is taken back by restoring its backup. The index by type goes: nobody asked by it who could not
-ask the trail.
+knows. Forward only: a folder is taken back by restoring its backup. The indexes of `event` go: what was
+asked by them is asked of the trail.
 """
 
 from collections.abc import Mapping
@@ -51,6 +51,7 @@ NEW: Mapping[str, bool] = {
 def upgrade() -> None:
     on_server = op.get_bind().dialect.name != "sqlite"
     op.drop_index("ix_event_type", table_name="event")
+    op.drop_index("ix_event_recorded", table_name="event")
     if on_server:
         op.drop_constraint(op.f("ck_event_type"), "event", type_="check")
         op.create_check_constraint(op.f("ck_event_type"), "event", TYPES)
