@@ -102,6 +102,13 @@ def brought_up_to_date(runtime: Runtime, organisation: str) -> None:
     number(runtime.database, organisation)
 
 
+def principal_of(said: str | None) -> str | None:
+    """A person by his key, as everywhere; or a principal as events name it: `person:…`, `system`, `anonymous:…`."""
+    if said is None or said == "system" or ":" in said:
+        return said
+    return f"person:{said}"
+
+
 # --- in words --------------------------------------------------------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ from api.requests import Instant, place_cursor, place_of, unreadable, without_nu
 from api.routes.cases import PROBLEMS, Limit, json_of, link_to_next, one_of
 from api.routes.taking import FILES, AsFile, file_of, must_be_whole
 from api.routes.under import BASE, Router
-from api.trail import Reader, TrailEntry, Words, brought_up_to_date, take_events
+from api.trail import Reader, TrailEntry, Words, brought_up_to_date, principal_of, take_events
 from engine.errors import Text
 from engine.events import EventType
 from engine.store import people, questions
@@ -45,13 +45,6 @@ class CountsAnswer(BaseModel):
     total: int
     more: bool
     counted_at: AwareDatetime
-
-
-def principal_of(said: str | None) -> str | None:
-    """A person by his key, as everywhere; or a principal as events name it: `person:…`, `system`, `anonymous:…`."""
-    if said is None or said == "system" or ":" in said:
-        return said
-    return f"person:{said}"
 
 
 async def asked_of(  # async, so that it costs no thread

@@ -31,6 +31,7 @@ from sqlalchemy import (
 
 # the one that both compile; SQLite's own knows only itself
 from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 from sqlmodel import SQLModel
@@ -668,11 +669,19 @@ def _server_engine(url: URL, role: str | None = None) -> Engine:
     return engine
 
 
+class _Hinted(SQLiteCompiler):
+    """Says which index a question goes by, where it has a hint; SQLAlchemy leaves that out for SQLite."""
+
+    def get_from_hint_text(self, table: Any, text: str | None) -> str | None:
+        return text
+
+
 def _sqlite_engine(url: URL, *pragmas: str) -> Engine:
     engine = create_engine(
         url, poolclass=NullPool, json_serializer=_json, json_deserializer=orjson.loads,
         connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False, "isolation_level": None},
     )  # fmt: skip
+    engine.dialect.statement_compiler = _Hinted
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:

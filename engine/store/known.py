@@ -17,6 +17,7 @@ from sqlalchemy import (
     Select,
     TextClause,
     and_,
+    bindparam,
     case,
     func,
     literal,
@@ -92,7 +93,7 @@ def _some(
     limit: int,
     after: tuple[datetime, str] | None,
 ) -> list[Case]:
-    stood = _standing(seen.organisation, at)
+    stood = _STOOD_THEN
     conditions = [*_conditions(stood, wanted, at), *_seen(stood, seen), *_worded(stood, seen, wanted)]
     if after is not None:
         opened_at, number = after
@@ -101,7 +102,7 @@ def _some(
     which = (
         select(stood.c.number).where(*conditions).order_by(stood.c.opened_at.desc(), stood.c.number.desc()).limit(limit)
     )
-    numbers = list(connection.execute(which).scalars())
+    numbers = list(connection.execute(which, _then(seen.organisation, at)).scalars())
     folded = history.known_at(connection, seen.organisation, numbers, at)
     return [folded[number] for number in numbers]
 
@@ -115,15 +116,15 @@ def count(connection: Connection, seen: Visibility, wanted: Filter, at: datetime
             found, after = found + len(some.cases), some.next_after
             if after is None:
                 return found
-    stood = _standing(seen.organisation, at)
+    stood = _STOOD_THEN
     conditions = [*_conditions(stood, wanted, at), *_seen(stood, seen)]
     statement = select(func.count()).select_from(stood).where(*conditions)
-    return int(connection.execute(statement).scalar_one())
+    return int(connection.execute(statement, _then(seen.organisation, at)).scalar_one())
 
 
 def figures(connection: Connection, seen: Visibility, wanted: Filter, at: datetime) -> list[Figures]:
     """How many of these cases were open, overdue and closed at this instant, by loop. `q` is not asked."""
-    stood = _standing(seen.organisation, at)
+    stood = _STOOD_THEN
     is_open = stood.c.final.is_(False)
     statement = (
         select(
@@ -136,7 +137,7 @@ def figures(connection: Connection, seen: Visibility, wanted: Filter, at: dateti
         .group_by(stood.c.workflow)
         .order_by(stood.c.workflow)
     )
-    return [Figures(seen.organisation, *row) for row in connection.execute(statement)]
+    return [Figures(seen.organisation, *row) for row in connection.execute(statement, _then(seen.organisation, at))]
 
 
 def known(connection: Connection, organisation: str, number: str, at: datetime) -> Case | None:
@@ -195,7 +196,8 @@ def changed(
     statement = _compared(seen, wanted, since, until, how)
     if after is not None:
         statement = statement.where(_THEN.c.number > after)
-    rows = connection.execute(statement.order_by(_THEN.c.number).limit(limit + 1)).all()
+    in_order = statement.order_by(_THEN.c.number).limit(limit + 1)
+    rows = connection.execute(in_order, _then(seen.organisation, until)).all()
     found = [_changed(row, since, until) for row in rows[:limit]]
     return found, found[-1].number if len(rows) > limit else None
 
@@ -206,7 +208,12 @@ def count_changed(
     """How many cases changed how; one may have changed in more ways than one."""
     ways = [_times(_is(how, since, until)) for how in CHANGES]
     compared = _compared(seen, wanted, since, until, None).with_only_columns(*ways)
-    return {how: number or 0 for how, number in zip(CHANGES, connection.execute(compared).one(), strict=True)}
+    return {
+        how: number or 0
+        for how, number in zip(
+            CHANGES, connection.execute(compared, _then(seen.organisation, until)).one(), strict=True
+        )
+    }
 
 
 _THEN = _trail.alias("later")
@@ -236,7 +243,7 @@ def _is(how: Change, since: datetime, until: datetime) -> ColumnElement[bool]:
 def _compared(seen: Visibility, wanted: Filter, since: datetime, until: datetime, how: Change | None) -> Select[Any]:
     """Each case that changed, as it stood later and, where it was there, earlier."""
     here = seen.organisation
-    stood = _standing(here, until)
+    stood = _STOOD_THEN
     of_events = select(_trail.c.number).where(
         _trail.c.organisation == here, _trail.c.recorded_at > since, _trail.c.recorded_at <= until,
         _trail.c.workflow != "",
@@ -283,27 +290,32 @@ def _changed(row: Any, since: datetime, until: datetime) -> Changed:
 # --- which -----------------------------------------------------------------------------------------------------------
 
 
-def _standing(organisation: str, at: datetime) -> FromClause:
-    """How each case stood at this instant: the rows of the trail that lasted over it.
-
-    Of those that lasted up to so long only the ones that ended within that time after the instant can have: so each length
-    is a short piece of the index, and all that is looked at are about as many rows as cases were open then, and one for each
-    case that stands now as it did.
-    """
-    spans = union_all(
-        *(
-            select(literal(lasted).label("lasted"), literal(_ends(at, lasted), _trail.c.until.type).label("ends"))
-            for lasted in range(LONG + 1)
-        )
-    ).subquery("spans")
-    return (
+def _put_together() -> FromClause:
+    of_each_length = (
         select(*(_trail.c[name] for name in SHOWN))
-        .select_from(spans.join(_trail, _trail.c.lasted == spans.c.lasted))
         .where(
-            _trail.c.organisation == organisation, LASTED, _trail.c.until > at, _trail.c.until <= spans.c.ends,
-            _trail.c.recorded_at <= at,
+            _trail.c.organisation == bindparam("stood_in"), LASTED, _trail.c.lasted == lasted,
+            _trail.c.until > bindparam("stood_at"), _trail.c.until <= bindparam(f"stood_until_{lasted}"),
+            _trail.c.recorded_at <= bindparam("stood_at"),
         )
-    ).subquery("stood")  # fmt: skip
+        .with_hint(_trail, "INDEXED BY ix_trail_until", "sqlite")
+        for lasted in range(LONG + 1)
+    )  # fmt: skip
+    return union_all(*of_each_length).subquery("stood")
+
+
+#: How each case stood at an instant: the rows of the trail that lasted over it.
+#:
+#: Of those that lasted up to so long only the ones that ended within that time after the instant can have: so each length
+#: is a short piece of the index, and all that is looked at are about as many rows as cases were open then, and one for each
+#: case that stands now as it did. Put together once: that takes as long as asking.
+_STOOD_THEN = _put_together()
+
+
+def _then(organisation: str, at: datetime) -> dict[str, Any]:
+    """What `_STOOD_THEN` is asked with."""
+    ends = {f"stood_until_{lasted}": _ends(at, lasted) for lasted in range(LONG + 1)}
+    return {"stood_in": organisation, "stood_at": at, **ends}
 
 
 def _ends(at: datetime, lasted: int) -> datetime:

@@ -4,7 +4,7 @@ Whoever asks has numbered first what waited (`engine.sealing.number`), so an ans
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -16,6 +16,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Null,
+    Select,
     TextClause,
     and_,
     exists,
@@ -30,12 +31,13 @@ from sqlalchemy import (
 
 from engine.actor import Visibility
 from engine.store.database import table_of
-from engine.store.tables import CaseRow, DisclosureRow, RefusalRow, TrailRow
+from engine.store.tables import CaseRow, DisclosureRow, PartyRow, RefusalRow, TrailRow
 from engine.store.worklists import visible
 
 _trail = table_of(TrailRow)
 _refusals = table_of(RefusalRow)
 _cases = table_of(CaseRow)
+_parties = table_of(PartyRow)
 _disclosures = table_of(DisclosureRow)
 
 NO_STEP = text("trail.type <> 'stepped'")  # written out, as the index that has only these is
@@ -131,7 +133,8 @@ class Eyes(NamedTuple):
 def extent(connection: Connection, organisation: str) -> Extent:
     events = select(func.max(_trail.c.position)).where(_trail.c.organisation == organisation)
     refused = select(func.max(_refusals.c.id)).where(_refusals.c.organisation == organisation)
-    last, last_refused = (connection.execute(each).scalar_one() for each in (events, refused))
+    last = connection.execute(events).scalar_one()
+    last_refused = connection.execute(refused).scalar_one()
     return Extent(0 if last is None else last + 1, last_refused or 0)
 
 
@@ -158,10 +161,12 @@ def count(connection: Connection, eyes: Eyes, asked: Asked, within: Extent | Non
     """How many entries there are."""
     found = 0
     if asked.outcome != "refused":
-        for conditions in _ways(connection, eyes.seen, asked, within):
-            found += connection.execute(select(func.count()).select_from(_trail).where(*conditions)).scalar_one()
+        for way in _ways(connection, eyes.seen, asked, within):
+            found += connection.execute(way.of(select(func.count()).select_from(_trail))).scalar_one()
     if _may_be_refused(asked):
-        refused = select(func.count()).select_from(_WITH_CASE).where(*_refusal_conditions(eyes, asked, within))
+        refused = (
+            select(func.count()).select_from(_WITH_CASE).where(*_refusal_conditions(connection, eyes, asked, within))
+        )
         found += connection.execute(refused).scalar_one()
     return found
 
@@ -177,8 +182,9 @@ def counts(
     others = [name for name in by if name not in OF_TIME]
     place = by.index(of_time) if of_time else None
     found: Counter[tuple[str | None, ...]] = Counter()
+    ways = _ways(connection, eyes.seen, asked, None)
     for name, since, before in _pieces(connection, eyes.seen.organisation, asked, of_time or "month", zone):
-        for values, number in _counted(connection, eyes, asked, others, since, before):
+        for values, number in _counted(connection, eyes, asked, ways, others, since, before):
             found[values if place is None else (*values[:place], name, *values[place:])] += number
     return found
 
@@ -189,29 +195,37 @@ def greatest(counted: Counter[tuple[str | None, ...]], limit: int) -> list[tuple
 
 
 def _counted(
-    connection: Connection, eyes: Eyes, asked: Asked, by: Sequence[str], since: datetime, before: datetime
+    connection: Connection,
+    eyes: Eyes,
+    asked: Asked,
+    ways: Sequence["_Way"],
+    by: Sequence[str],
+    since: datetime,
+    before: datetime,
 ) -> Iterator[tuple[tuple[str | None, ...], int]]:
     """Of one piece of time: short enough for the database to keep its sums in memory."""
     if asked.outcome != "refused":
-        columns = [_OF_EVENTS[name] for name in by]
-        for conditions in _ways(connection, eyes.seen, asked, None):
-            in_time = (_trail.c.recorded_at >= since, _trail.c.recorded_at < before)
-            statement = select(*columns, func.count()).select_from(_trail).where(*conditions, *in_time)
-            for *values, number in connection.execute(statement.group_by(*_grouped(columns))):
+        named: list[Any] = [_OF_EVENTS[name] for name in by]
+        in_time = (_trail.c.recorded_at >= since, _trail.c.recorded_at < before)
+        for way in ways:
+            statement = way.of(select(*named, func.count()).select_from(_trail)).where(*in_time)
+            for *values, number in connection.execute(statement.group_by(*_grouped(named))):
                 if number:
                     yield tuple(values), number
     if _may_be_refused(asked):
-        columns = [_OF_REFUSALS[name] for name in by]
+        columns: list[Any] = [_OF_REFUSALS[name] for name in by]
         of_time = (_refusals.c.at >= since, _refusals.c.at < before)
-        statement = (
+        refused: Select[Any] = (
             select(*columns, func.count())
             .select_from(_WITH_CASE)
-            .where(*_refusal_conditions(eyes, asked, None), *of_time)
+            .where(*_refusal_conditions(connection, eyes, asked, None), *of_time)
         )
-        for *values, number in connection.execute(statement.group_by(*_grouped(columns))):
+        for *values, number in connection.execute(refused.group_by(*_grouped(columns))):
             if number:
-                named = [_principal(v) if name == "on_behalf_of" else v for name, v in zip(by, values, strict=True)]
-                yield tuple(named), number
+                yield (
+                    tuple(_principal(v) if n == "on_behalf_of" else v for n, v in zip(by, values, strict=True)),
+                    number,
+                )
 
 
 def _grouped(columns: Sequence[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
@@ -282,9 +296,11 @@ def _events(
         later = [at <= after.at, or_(at < after.at, same)]
     # which they are says an index by itself, and only these are then looked up
     searches = [
-        select(position, at).where(*conditions, *later).order_by(at.desc(), position.desc()).limit(limit)
-        for conditions in _ways(connection, seen, asked, within)
+        way.of(select(position, at)).where(*later).order_by(at.desc(), position.desc()).limit(limit)
+        for way in _ways(connection, seen, asked, within)
     ]
+    if not searches:
+        return []
     which = searches[0].subquery("which")
     if len(searches) > 1:
         in_any = union_all(*(select(search.subquery()) for search in searches)).subquery()
@@ -319,55 +335,129 @@ def _told(entries: dict[str, Any] | None) -> dict[str, Any] | None:
     return {name.removeprefix("data."): entry["value"] for name, entry in entries.items()}  # a note changes no case
 
 
-def _ways(
-    connection: Connection, seen: Visibility, asked: Asked, within: Extent | None
-) -> list[list[ColumnElement[bool] | TextClause]]:
-    """Conditions of which each finds a part, no two the same, and together all of it: each part has its index."""
-    conditions = [*_conditions(connection, seen, asked)]
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """Conditions that find a part of what is asked, and the index that leads to it."""
+
+    conditions: Sequence[ColumnElement[bool] | TextClause]
+    index: str
+
+    def of(self, statement: Select[Any]) -> Select[Any]:
+        # a server knows how often what occurs; SQLite knows nothing and goes through all there is
+        return statement.where(*self.conditions).with_hint(_trail, f"INDEXED BY {self.index}", "sqlite")
+
+
+def _ways(connection: Connection, seen: Visibility, asked: Asked, within: Extent | None) -> list[_Way]:
+    """No two find the same, and together they find all of it."""
+    always = [_trail.c.organisation == seen.organisation, *_conditions(asked)]
     if within is not None:
-        conditions.append(_trail.c.position < within.events)
+        always.append(_trail.c.position < within.events)
+    criteria = {index: value for name, index in _INDEXES.items() if (value := _criterion(name, asked)) is not None}
+    numbers = [asked.case] if asked.case is not None else _few_workflow(connection, seen, asked)
+    if not seen.everything:
+        theirs = _few_seen(connection, seen) if asked.case is None else None
+        if theirs is None:
+            always.append(exists().where(visible(seen), _cases.c.number == _trail.c.number))
+        elif numbers is None:
+            numbers = theirs
+        else:
+            numbers = sorted({*numbers} & {*theirs})
+    if numbers is not None:
+        always.append(_trail.c.number.in_(numbers))
+    found = []
+    for his in _whose(asked):
+        if numbers is not None:
+            index = "ix_trail_event"
+        else:
+            index = _narrowest(connection, seen.organisation, {**criteria, **his})
+        conditions = [*always, *(each for several in his.values() for each in several)]
+        conditions += [each for several in criteria.values() for each in several]
+        found.append(_Way(conditions, index))
+    return found if numbers is None or numbers else []
+
+
+_Criterion = Sequence[ColumnElement[bool] | TextClause]
+_INDEXES = {
+    "actor": "ix_trail_actor", "on_behalf_of": "ix_trail_represented", "action": "ix_trail_trigger",
+    "type": "ix_trail_type", "department": "ix_trail_department",
+}  # fmt: skip
+
+
+def _criterion(name: str, asked: Asked) -> _Criterion | None:
+    value = getattr(asked, name)
+    if value is None:
+        return None
+    if name == "action":
+        return (_trail.c.trigger == value,)
+    if name == "on_behalf_of":
+        return (_trail.c.on_behalf_of == value, REPRESENTED)
+    if name == "type":
+        return (_trail.c.type == value, NO_STEP) if value != "stepped" else None
+    return (_trail.c[name] == value,)
+
+
+def _whose(asked: Asked) -> list[dict[str, _Criterion]]:
+    """What a person did, and what was done in his name, each by its index."""
     if asked.person is None:
-        return [conditions]
-    did = _trail.c.actor == asked.person
+        return [{}]
+    did = (_trail.c.actor == asked.person,)
     in_his_name = (_trail.c.on_behalf_of == asked.person, REPRESENTED, _trail.c.actor != asked.person)
-    return [[*conditions, did], [*conditions, *in_his_name]]
+    return [{_INDEXES["actor"]: did}, {_INDEXES["on_behalf_of"]: in_his_name}]
 
 
-def _conditions(connection: Connection, seen: Visibility, asked: Asked) -> Iterable[ColumnElement[bool] | TextClause]:
-    yield _trail.c.organisation == seen.organisation
+def _narrowest(connection: Connection, organisation: str, criteria: Mapping[str, _Criterion]) -> str:
+    """The index of what is asked: of the one criterion there is; of several, that of the one which few events meet. Where
+    each is met by many, those that meet all are soon met among all events.
+    """
+    if len(criteria) == 1:
+        return next(iter(criteria))
+    for index, criterion in criteria.items():
+        some = (
+            select(_trail.c.position)
+            .where(_trail.c.organisation == organisation, *criterion)
+            .with_hint(_trail, f"INDEXED BY {index}", "sqlite")
+            .limit(FEW)
+        )
+        if len(connection.execute(some).all()) < FEW:
+            return index
+    return "ix_trail_recorded"
+
+
+def _conditions(asked: Asked) -> Iterable[ColumnElement[bool] | TextClause]:
     if asked.since is not None:
         yield _trail.c.recorded_at >= asked.since
     if asked.before is not None:
         yield _trail.c.recorded_at < asked.before
-    for name, column in (
-        ("actor", _trail.c.actor), ("action", _trail.c.trigger), ("type", _trail.c.type), ("case", _trail.c.number),
-        ("department", _trail.c.department),
-    ):  # fmt: skip
-        value = getattr(asked, name)
-        if value is not None:
-            yield column == value
-    if asked.type not in (None, "stepped"):
-        yield NO_STEP
-    if asked.on_behalf_of is not None:
-        yield _trail.c.on_behalf_of == asked.on_behalf_of
-        yield REPRESENTED
+    if asked.type == "stepped":
+        yield _trail.c.type == asked.type
     if asked.workflow is not None:
         yield _trail.c.workflow == asked.workflow
-        if asked.case is None:
-            here = (_cases.c.organisation == seen.organisation, _cases.c.workflow == asked.workflow)
-            few = _few(connection, *here)
-            if few is not None:
-                yield _trail.c.number.in_(few)
-    if not seen.everything:
-        few = _few(connection, visible(seen)) if asked.case is None else None
-        theirs = and_(visible(seen), _cases.c.number == _trail.c.number)
-        yield exists().where(theirs) if few is None else _trail.c.number.in_(few)
+
+
+def _few_workflow(connection: Connection, seen: Visibility, asked: Asked) -> list[str] | None:
+    if asked.workflow is None:
+        return None
+    here = (_cases.c.organisation == seen.organisation, _cases.c.workflow == asked.workflow)
+    return _few(connection, *here)
 
 
 def _few(connection: Connection, *conditions: ColumnElement[bool]) -> list[str] | None:
     """The numbers of these cases, if they are few: a list of events then goes by them."""
     found = list(connection.execute(select(_cases.c.number).where(*conditions).limit(FEW + 1)).scalars())
     return found if len(found) <= FEW else None
+
+
+def _few_seen(connection: Connection, seen: Visibility) -> list[str] | None:
+    """As `_few`, of the cases he may see: those of his departments and those he is part of, each by its index."""
+    part = select(_parties.c.number).where(
+        _parties.c.organisation == seen.organisation, _parties.c.person.in_(sorted(seen.persons))
+    )
+    mine = set(connection.execute(part.limit(FEW + 1)).scalars())
+    here = (_cases.c.organisation == seen.organisation, _cases.c.department.in_(sorted(seen.departments)))
+    theirs = _few(connection, *here) if seen.departments else []
+    if theirs is None or len(mine.union(theirs)) > FEW:
+        return None
+    return sorted(mine.union(theirs))
 
 
 # --- refusals --------------------------------------------------------------------------------------------------------
@@ -401,7 +491,7 @@ def _refused(
     connection: Connection, eyes: Eyes, asked: Asked, limit: int, after: Place | None, within: Extent | None
 ) -> list[Entry]:
     at, id_ = _refusals.c.at, _refusals.c.id
-    conditions = [*_refusal_conditions(eyes, asked, within)]
+    conditions = [*_refusal_conditions(connection, eyes, asked, within)]
     if after is not None:
         behind = [at < after.at, and_(at == after.at, id_ < after.id)] if after.refused else [at < after.at]
         conditions += [at <= after.at, or_(*behind)]
@@ -422,7 +512,9 @@ def _refused(
     ]  # fmt: skip
 
 
-def _refusal_conditions(eyes: Eyes, asked: Asked, within: Extent | None) -> list[ColumnElement[bool]]:
+def _refusal_conditions(
+    connection: Connection, eyes: Eyes, asked: Asked, within: Extent | None
+) -> list[ColumnElement[bool]]:
     r = _refusals.c
     conditions: list[ColumnElement[bool]] = [r.organisation == eyes.seen.organisation]
     if not eyes.seen.everything:
@@ -439,8 +531,21 @@ def _refusal_conditions(eyes: Eyes, asked: Asked, within: Extent | None) -> list
         conditions.append(r.on_behalf_of == _key(asked.on_behalf_of))
     for value, column in (
         (asked.actor, r.principal), (asked.action, r.asked), (asked.case, r.number),
-        (asked.department, _cases.c.department), (asked.workflow, _cases.c.workflow),
     ):  # fmt: skip
         if value is not None:
             conditions.append(column == value)
+    of_case = [
+        column == value
+        for value, column in ((asked.department, _cases.c.department), (asked.workflow, _cases.c.workflow))
+        if value is not None
+    ]
+    if of_case:
+        here = (_cases.c.organisation == eyes.seen.organisation, *of_case)
+        few = _few(connection, *here) if asked.department is None else None
+        if few is not None:
+            conditions.append(r.number.in_(few))
+        elif asked.department is not None:  # who has many cases may have no refusals: not each case is to be looked up
+            conditions.append(r.number.in_(select(_cases.c.number).where(*here)))
+        else:
+            conditions += of_case
     return conditions

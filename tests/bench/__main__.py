@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from tests.bench import backlog, cycles, many, over_http, reading, sealing, verifying
+from tests.bench import backlog, cycles, many, over_http, reading, sealing, trail, verifying
 from tests.bench.commands import COMMANDS_A_CASE, Compared, Recording, compare, must_write_the_same, record
 from tests.bench.grounds import Ground, grounds
 from tests.bench.measuring import flush_milliseconds
@@ -24,7 +24,7 @@ MOST_ROUNDS_OF_SWEEPS = 3  # one takes ten seconds, and a long measurement swing
 TIMES_EACH_IS_READ = 20
 WORST_TOLD = 8
 BOTH = ("sqlite", "postgresql")
-NAMES = ("commands", "http", "sweeps", "backlog", "cycles", "reads", "sealing", "verify")
+NAMES = ("commands", "http", "sweeps", "backlog", "cycles", "reads", "sealing", "verify", "trail")
 MOST_SCHOOLS_BESIDE_RAW = 50
 VERIFYING = 2  # processes
 NODES = 4  # that open a cycle's periods at once, on PostgreSQL
@@ -78,13 +78,14 @@ def main(names: tuple[str, ...], kinds: tuple[str, ...], *, as_json: bool, **muc
     commands: a full command beside raw SQL. http: the same over HTTP beside a bare route. sweeps: over many open cases.
     backlog: the latency of commands beside a tick with very many rungs to tell. cycles: opening a month's periods.
     reads: start, lists, worklists, single cases and memory where there are very many cases. sealing: eight writers beside
-    rounds of numbering and signing. verify: `audit verify` over `--size` events, and its memory at two sizes.
+    rounds of numbering and signing. verify: `audit verify` over `--size` events, and its memory at two sizes. trail: what
+    auditors ask, where one school has ten events for each of `--size` cases (SQLite alone).
 
     All numbers: least / median / most of the rounds. Ratios are of what was measured in turn, pair by pair.
     """
     measures = {
         "commands": _commands, "http": _http, "sweeps": _sweeps, "backlog": _backlog, "cycles": _cycles,
-        "reads": _reads, "sealing": _sealing, "verify": _verify,
+        "reads": _reads, "sealing": _sealing, "verify": _verify, "trail": _trail,
     }  # fmt: skip
     asked = Asked(**much)
     found: dict[str, dict[str, Any]] = {}
@@ -199,6 +200,23 @@ def _reads(ground: Ground, asked: Asked, tell: _Words) -> Mapping[str, Any]:
         f"  memory {told} MB: then, after {asked.mixed} mixed requests, after as many again; "
         f"wanted {reading.MEMORY_MEGABYTES}"
     )
+    return {**asdict(found), "slow": found.slow, "cases": asked.size}
+
+
+def _trail(ground: Ground, asked: Asked, tell: _Words) -> Mapping[str, Any]:
+    if ground.name != "SQLite":
+        return {}
+    found = trail.ask(ground, cases=asked.size, times=TIMES_EACH_IS_READ if asked.rounds > 1 else 1)
+    tell(
+        f"\n{ground.name}: {found.events} events in {asked.size} cases of one school, made in {found.filled_seconds:.0f} s; "
+        f"{found.bytes_an_event:.0f} bytes an event, of them {found.trail_bytes_an_event:.0f} the trail with its indexes"
+    )
+    worst = sorted(found.p95.items(), key=lambda told: told[1][0] / told[1][1], reverse=True)
+    tell(
+        f"  nineteen in twenty of {len(worst)} questions within what is allowed: {len(worst) - len(found.slow)}; the worst:"
+    )
+    for name, (took, allowed) in worst[: max(WORST_TOLD, len(found.slow))]:
+        tell(f"    {name:48} {took:7.1f} ms of {allowed}")
     return {**asdict(found), "slow": found.slow, "cases": asked.size}
 
 
