@@ -31,7 +31,7 @@ from engine.errors import DefinitionGone, FolderError, Text
 from engine.events import Recipient
 from engine.handle import Engine
 from engine.pace import Pace
-from engine.sealing import AT_ONCE
+from engine.sealing import own_pace
 from engine.store import accounts, answers, cases, history, outbox, people
 from engine.store.clock import DatabaseClock
 from engine.store.database import Database, mark_of, set_mark
@@ -97,7 +97,7 @@ class Runtime:
     stopping: threading.Event = field(default_factory=threading.Event)
     seal_file: SealFile | None = None
     _webhook: WebhookChannel | None = None
-    _seal_pace: Pace = field(default_factory=lambda: Pace(most=AT_ONCE))
+    _seal_pace: Pace = field(default_factory=own_pace)
 
     @property
     def database(self) -> Database:

@@ -15,8 +15,7 @@ from tempfile import TemporaryDirectory
 from api.keys import KeyRing
 from api.sealing import SealedRound, key_of, seal_all
 from engine.handle import Engine
-from engine.pace import Pace
-from engine.sealing import AT_ONCE
+from engine.sealing import own_pace
 from tests.bench.commands import COMMANDS_A_CASE, together_beside
 from tests.bench.grounds import Ground
 from tests.bench.measuring import Seconds, Spread, in_turn
@@ -77,7 +76,7 @@ def _sealing(engine: Engine, done: list[SealedRound]) -> Iterator[None]:
     """Rounds all the while, in a thread as the serving process has one."""
     over = threading.Event()
     with TemporaryDirectory(prefix="bihuan-bench-keys-") as keys:
-        ring, pace = KeyRing(Path(keys)), Pace(most=AT_ONCE)
+        ring, pace = KeyRing(Path(keys)), own_pace()
         key_of(engine, ring, HERE)
 
         def rounds() -> None:
