@@ -30,7 +30,7 @@ from engine.errors import Busy, FolderError, Text
 from engine.events import LOGBOOK
 from engine.handle import Engine, note_in
 from engine.store import cases, files, history, people
-from engine.store.database import Connection, Database, table_of
+from engine.store.database import Connection, Database, naming, table_of
 from engine.store.tables import (
     AnswerRow,
     CaseRow,
@@ -244,6 +244,7 @@ class _Run:
             for sha256 in wanted.pictures:
                 if files.find(connection, organisation, sha256) is None:
                     raise _no_picture(sha256)
+            linked = _linked(connection, person)
         numbers = {person.staff_number}
         names = sorted(
             name for name in called
@@ -252,7 +253,7 @@ class _Run:
         mask = Mask(names, keys)
         if mask(wanted.reason) != wanted.reason:
             raise _names_him()
-        return cls(database, wanted, person, mask, names, sorted(called.difference(names)), _linked(database, person))
+        return cls(database, wanted, person, mask, names, sorted(called.difference(names)), linked)
 
     def found(self) -> Found:
         return Found(names=self.names, untouched=self.untouched, linked=self.linked)
@@ -427,13 +428,13 @@ def _called(connection: Connection, person: Person) -> set[str]:
     return {name.strip() for name in found if isinstance(name, str)}
 
 
-def _linked(database: Database, person: Person) -> list[str]:
+def _linked(connection: Connection, person: Person) -> list[str]:
     if person.human is None:
         return []
+    naming(connection, person.human)
     others = or_(_people.c.organisation != person.organisation, _people.c.person != person.person)
-    with database.read_across() as connection:
-        rows = connection.execute(select(_people).where(_people.c.human == person.human, others))
-        return sorted(f"{row.person}@{row.organisation}" for row in rows)
+    rows = connection.execute(select(_people).where(_people.c.human == person.human, others))
+    return sorted(f"{row.person}@{row.organisation}" for row in rows)
 
 
 def _some(values: Iterable[T], count: int) -> Iterator[list[T]]:

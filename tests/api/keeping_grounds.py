@@ -25,6 +25,7 @@ from tests.postgres import places, programs, the_cluster
 from workflows import CATALOG
 
 HERE = "school"
+WRITERS = 4
 _numbers = itertools.count(1)
 
 
@@ -133,3 +134,31 @@ def reopened(settings: Settings, **how: Any) -> Iterator[Runtime]:
 def line_of(signed: Signed, key: SealKey) -> Mapping[str, str]:
     """A checkpoint as somebody holds it outside."""
     return {"body": signed.body, "signature": signed.signature, "public": key.public.hex()}
+
+
+@contextmanager
+def at_work(grounds: Grounds) -> Iterator[None]:
+    """People who report and turn down as fast as they can, from the first dozen commands on until the block ends."""
+    stop, failed = threading.Event(), []
+
+    def write(writer: int) -> None:
+        turn = 0
+        try:
+            while not stop.is_set():
+                grounds.work(f"w{writer}-{turn}")
+                turn += 1
+        except Exception as error:  # noqa: BLE001  # told below, in the test's own thread
+            failed.append(error)
+
+    writers = [threading.Thread(target=write, args=(each,)) for each in range(WRITERS)]
+    for each in writers:
+        each.start()
+    try:
+        while len(grounds.acknowledged()) < 4 * WRITERS and not failed:
+            stop.wait(0.01)
+        yield
+    finally:
+        stop.set()
+        for each in writers:
+            each.join()
+    assert not failed

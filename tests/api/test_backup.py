@@ -3,10 +3,9 @@
 import hashlib
 import json
 import stat
-import threading
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +29,11 @@ from engine.events import LOGBOOK
 from engine.store import accounts, files, history, seals, trail
 from engine.store.database import Database, table_of
 from engine.store.tables import CaseRow, OutboxRow, SessionRow, TokenRow
-from tests.api.keeping_grounds import HERE, Grounds, line_of, pg_programs, reopened, the_grounds
+from tests.api.keeping_grounds import HERE, Grounds, at_work, line_of, pg_programs, reopened, the_grounds
 from tests.builders import START, a_school
 from tests.databases import Kind, on_postgresql, on_sqlite
 from tests.faults.invariants import Ledger, contents, must_hold
 
-WRITERS = 4
 PHOTO = b"\x89PNG a picture, as far as its name is concerned"
 _cases = table_of(CaseRow)
 
@@ -64,34 +62,6 @@ def restored_note(database: Database) -> dict[str, Any]:
         [*_, note] = history.events_of(connection, HERE, LOGBOOK)
     assert note.trigger == "restored"
     return dict(note.data)
-
-
-@contextmanager
-def at_work(grounds: Grounds) -> Iterator[None]:
-    """People who report and turn down as fast as they can, from the first dozen commands on until the block ends."""
-    stop, failed = threading.Event(), []
-
-    def write(writer: int) -> None:
-        turn = 0
-        try:
-            while not stop.is_set():
-                grounds.work(f"w{writer}-{turn}")
-                turn += 1
-        except Exception as error:  # noqa: BLE001  # told below, in the test's own thread
-            failed.append(error)
-
-    writers = [threading.Thread(target=write, args=(each,)) for each in range(WRITERS)]
-    for each in writers:
-        each.start()
-    try:
-        while len(grounds.acknowledged()) < 4 * WRITERS and not failed:
-            stop.wait(0.01)
-        yield
-    finally:
-        stop.set()
-        for each in writers:
-            each.join()
-    assert not failed
 
 
 # --- the happy path ------------------------------------------------------------------------------------------------------

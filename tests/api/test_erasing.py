@@ -22,7 +22,7 @@ from engine.handle import note
 from engine.store import accounts, cases, files, history, people
 from engine.store.database import table_of
 from engine.store.tables import PersonRow
-from tests.api.keeping_grounds import HERE, Grounds, the_grounds
+from tests.api.keeping_grounds import HERE, Grounds, at_work, the_grounds
 from tests.builders import START
 from tests.databases import Kind, on_sqlite
 from tests.faults.invariants import Ledger, contents, must_hold
@@ -176,6 +176,15 @@ def test_who_is_interrupted_begins_again_and_nothing_is_untold(named: Grounds) -
     erase(runtime.engine, runtime.files, WANTED)
     assert everywhere(named) == {}
     must_hold(runtime.engine, Ledger())
+
+
+def test_while_people_work_nothing_is_lost_or_half_cleared(named: Grounds) -> None:
+    runtime = named.runtime
+    with at_work(named):
+        erase(runtime.engine, runtime.files, WANTED)
+        assert rewrite(runtime.database) is None or runtime.database.rewrite(["person"])
+    must_hold(runtime.engine, Ledger())
+    assert everywhere(named) == {}
 
 
 def test_a_picture_goes_and_what_it_was_stays_on_record(named: Grounds) -> None:
