@@ -32,6 +32,7 @@ from api.routes import (
     health,
     organisations,
     people,
+    trail,
     workflows,
     worklist,
 )
@@ -88,6 +89,7 @@ def _routes_of(catalog: Catalog) -> Sequence[BaseRoute]:
         accounts.router,
         people.router,
         check.router,
+        trail.router,
         directory.router,
         organisations.router,
         *cases.routers(catalog),

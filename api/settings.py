@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     database_owner_url: str | None = Field(
         None, description="Whom `db upgrade` signs in as on a server; the same as above if not said"
     )
+    postgres_programs: Path | None = Field(
+        None, description="Folder with pg_dump and pg_restore, for backups from a server; those on the PATH if not said"
+    )
     host: str = Field("127.0.0.1", description="Address that `serve` listens on")
     port: int = Field(8000, ge=0, le=65535, description="Port that `serve` listens on; 0 takes a free one")
     public_url: str | None = Field(
@@ -59,6 +62,13 @@ class Settings(BaseSettings):
     log_format: Literal["console", "json"] = Field("console", description="Logs for reading, or one JSON object a line")
     tick_seconds: int = Field(30, ge=1, le=3600, description="How often `serve` looks for due deadlines and periods")
     deliver_seconds: int = Field(10, ge=1, le=3600, description="How often `serve` sends what waits to be sent")
+    seal_seconds: int = Field(
+        60, ge=1, le=3600, description="How often `serve` signs what was recorded; what came after is not covered yet"
+    )
+    seal_file: Path | None = Field(
+        None,
+        description="A file outside, to which each signed checkpoint is appended as a line of JSON; none while it is empty",
+    )
     stop_seconds: int = Field(
         25, ge=1, le=600, description="How long whoever is told to stop may finish what is under way; then it leaves"
     )

@@ -18,6 +18,7 @@ from api.cli import (
     exporting,
     founding,
     importing,
+    keeping,
     loops,
     passwords,
     running,
@@ -70,7 +71,7 @@ def main() -> None:
 for command in (
     running.demo, founding.setup, running.serve, running.work, running.tick, running.db,
     checking.check, duties.user, tokens.token, importing.import_, exporting.export, calendars.calendar, loops.workflow, deliveries.outbox,
-    audit,
+    audit, keeping.backup, keeping.restore,
 ):  # fmt: skip
     main.add_command(command)
 duties.user.add_command(passwords.password)

@@ -104,6 +104,15 @@ class FileStore:
     def read_from(self, record: FileRecord) -> Path:
         """Where its bytes are. Raises FileGone when somebody took them away."""
         path = self.path_of(record.organisation, record.sha256)
+        if record.erased is not None:
+            raise FileGone(
+                asked=Text("查看文件", "Fetch the file"),
+                obstacle=Text(
+                    f"其内容已作为个人数据清除，见管理日志第 {record.erased} 条",
+                    f"it was cleared as personal data; event {record.erased} of the logbook says why",
+                ),
+                remedy=Text("记录中仍有其哈希值", "The records still have its hash"),
+            )
         if not path.is_file():
             log.error("file_gone", organisation=record.organisation, sha256=record.sha256)
             raise FileGone(
@@ -131,6 +140,11 @@ class FileStore:
             except OSError as error:
                 raise cannot_write(error) from error
         return target
+
+    def remove(self, organisation: str, sha256: str) -> None:
+        """Take a file's bytes away for good, after its row says so."""
+        with self._lock:
+            _remove(self.path_of(organisation, sha256))
 
     def sweep(self, database: Database, now: datetime) -> int:
         """Forget what nobody used for a week, rows first: a row without bytes would be a broken promise."""

@@ -43,8 +43,8 @@ def _line(record: Record, names: dict[str, str] | None) -> dict[str, Any]:
     said = record.read()
     del said["commitments"]
     line = {
-        "position": record.position, **said, "hash": record.hash, "data": record.values("data"),
-        "changes": record.values("set"), "cleared": record.cleared(),
+        "position": record.position, **said, "hash": record.hash, "data": record.answers(),
+        "changes": record.changes(), "cleared": record.cleared(),
     }  # fmt: skip
     if names is not None:
         for who in ("actor", "on_behalf_of"):

@@ -250,8 +250,8 @@ def _persons(record: Record) -> Iterator[tuple[str, str]]:
 
 
 def _changes(record: Record) -> dict[str, Any]:
-    """What changed of the case, under the names a case's attributes have here."""
-    changes = record.values("set")
+    """What changed of the case, under the names a case's attributes have here; of what was cleared, what is left."""
+    changes = record.changes()
     if "clock" in changes:
         clock = changes.pop("clock")
         changes["due_at"] = None if clock is None else clock["due_at"]
@@ -260,7 +260,7 @@ def _changes(record: Record) -> dict[str, Any]:
 
 def _answers(record: Record) -> Iterator[tuple[str, Any]]:
     """What was said, by the attribute it becomes; of what was cleared, what is left."""
-    for name, value in record.values("data").items():
+    for name, value in record.answers().items():
         if value not in (None, "", [], {}):
             yield f"data.{name}", value
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, bindparam, delete, func, or_, select
+from sqlalchemy import Connection, bindparam, delete, func, or_, select, update
 
 from engine.store.database import table_of, upsert
 from engine.store.statements import Question, Statement
@@ -31,13 +31,14 @@ _FIND = Statement(
 
 @dataclass(frozen=True, slots=True)
 class FileRecord:
-    """`uploaded_at`: the last time somebody sent this content."""
+    """`uploaded_at`: the last time somebody sent this content; `erased`: of one whose bytes were cleared, where it says so."""
 
     organisation: str
     sha256: str
     media_type: str
     size_bytes: int
     uploaded_at: datetime
+    erased: int | None = None
 
     @property
     def is_picture(self) -> bool:
@@ -68,7 +69,7 @@ def add(connection: Connection, record: FileRecord, by: str, sent: Sent | None =
     statement = upsert(_files).values(values)
     connection.execute(
         statement.on_conflict_do_update(
-            index_elements=["organisation", "sha256"], set_={"uploaded_at": record.uploaded_at}
+            index_elements=["organisation", "sha256"], set_={"uploaded_at": record.uploaded_at, "erased": None}
         )
     )
     _hold(connection, record.organisation, record.sha256, "uploader", by, sent)
@@ -130,6 +131,12 @@ def cases_using(connection: Connection, organisation: str, sha256: str) -> list[
 def use(connection: Connection, organisation: str, sha256: str, number: str) -> None:
     """The file is evidence in this case now, and stays as long as the case's record does."""
     _hold(connection, organisation, sha256, "case", number)
+
+
+def mark_erased(connection: Connection, organisation: str, sha256: str, sequence: int) -> None:
+    """Its bytes are cleared, as this event of the logbook says; that it was there stays on record."""
+    here = (_files.c.organisation == organisation, _files.c.sha256 == sha256)
+    connection.execute(update(_files).where(*here).values(erased=sequence))
 
 
 def sweep(connection: Connection, now: datetime) -> list[tuple[str, str]]:

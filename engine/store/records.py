@@ -9,6 +9,7 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select
 
 from engine.store.database import table_of
+from engine.store.history import told_by
 from engine.store.tables import DisclosureRow, EventRow, TrailRow
 
 _events = table_of(EventRow)
@@ -43,10 +44,13 @@ class Record:
         said: dict[str, Any] = orjson.loads(self.envelope)
         return said
 
-    def values(self, kind: str) -> dict[str, Any]:
-        """Those of one kind, by name: `data` of what a form said, `set` of what changed of the case."""
-        start = f"{kind}."
-        return {name[len(start) :]: entry["value"] for name, entry in self.entries.items() if name.startswith(start)}
+    def answers(self) -> dict[str, Any]:
+        """What a form said, by its fields; of what was cleared, what is left."""
+        return told_by(self.read(), self.entries)[0]
+
+    def changes(self) -> dict[str, Any]:
+        """What changed of the case, by its attributes; of what was cleared, what is left."""
+        return told_by(self.read(), self.entries)[1]
 
     def cleared(self) -> list[str]:
         """The names of what was cleared."""

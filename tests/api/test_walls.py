@@ -14,8 +14,11 @@ from sqlalchemy.exc import ProgrammingError
 
 from api import migrations
 from api.app import create_app
-from api.bootstrap import Runtime
+from api.bootstrap import Runtime, open_runtime
 from api.cli import main
+from api.folder import Folder
+from api.keeping.backup import back_up
+from api.keeping.restoring import restore
 from api.migrations.walls import NAMED
 from engine.actor import Grant
 from engine.clock import SimulatedClock
@@ -28,11 +31,11 @@ from engine.store import accounts, people, seals, statements
 from engine.store.accounts import secret_hash, token_hash
 from engine.store.database import OF_ALL, OF_ONE, Database, naming, speak_for, table_of
 from engine.store.tables import EventRow, OrganisationRow, PersonRow, SessionRow, TokenRow
-from tests.builders import START, School, a_runtime, a_school
+from tests.builders import START, School, a_runtime, a_school, the_settings
 from tests.databases import on_postgresql
 from tests.engine.fakes import FakeSigner
 from tests.fakes import calling
-from tests.postgres import the_cluster
+from tests.postgres import places, programs, the_cluster
 from workflows import CATALOG
 
 pytestmark = on_postgresql
@@ -277,3 +280,33 @@ def test_three_logins_do_together_what_none_of_them_could_alone(logins: dict[str
         with pytest.raises(ProgrammingError, match=r"permission denied|must be owner"), apart.begin() as connection:
             connection.execute(text(statement))
     apart.dispose()
+
+
+def test_three_logins_make_a_backup_and_bring_it_back(logins: dict[str, str], tmp_path: Path) -> None:
+    with closing(
+        Database(logins["bihuan"], sweeps_url=logins["bihuan_sweep"], owners_url=logins["bihuan_owner"])
+    ) as database:
+        migrations.upgrade(database)
+        for north_or_south in ("north", "south"):
+            a_school(database, north_or_south)
+        folder = Folder(tmp_path / "data")
+        folder.make()
+        made = back_up(database, folder, tmp_path / "a.zip", START, programs=programs(places()))
+    the_cluster().create("brought_back")
+    with the_cluster().connect() as connection:
+        connection.execute("ALTER DATABASE brought_back OWNER TO bihuan_owner")
+    try:
+        urls = {name: url.replace("/bihuan?", "/brought_back?") for name, url in logins.items()}
+        settings = the_settings(
+            tmp_path / "back", database_url=urls["bihuan"], database_sweep_url=urls["bihuan_sweep"],
+            database_owner_url=urls["bihuan_owner"], postgres_programs=programs(places()),
+        )  # fmt: skip
+        restore(made.file, Folder(settings.data), settings, held={})
+        with closing(open_runtime(settings)) as runtime:
+            assert not runtime.tick().failed
+            with runtime.database.read("north") as connection:
+                assert seen_in(connection, table_of(PersonRow)) == {"north"}
+            with runtime.database.own() as connection:
+                assert seen_in(connection, table_of(PersonRow)) == set(), "the owner is behind the wall as well"
+    finally:
+        the_cluster().drop("brought_back")

@@ -85,7 +85,7 @@ def gather(
     here = people.organisation(connection, organisation)
     if not found or here is None:
         raise unknown_case(number)
-    case = fold([record.values("set") for record in found], last_hash=found[-1].hash)
+    case = fold([record.changes() for record in found], last_hash=found[-1].hash)
     if checkpoint is None or checkpoint.key != key or found[-1].position >= checkpoint.size:
         raise NotSealed(f"no checkpoint of the key {key} speaks of all events of {number}")
     tree = seals.Tree(connection, organisation)
@@ -126,7 +126,7 @@ def _people(connection: Connection, organisation: str, found: Sequence[Record]) 
     for record in found:
         said = record.read()
         keys |= {key.partition(":")[2] for key in (said["actor"], said["on_behalf_of"]) if key}
-        keys |= {value for value in record.values("data").values() if isinstance(value, str) and len(value) <= 64}
-        keys |= {value for name in ("reporter", "assignee") if (value := record.values("set").get(name))}
+        keys |= {value for value in record.answers().values() if isinstance(value, str) and len(value) <= 64}
+        keys |= {value for name in ("reporter", "assignee") if (value := record.changes().get(name))}
     known = ((key, people.person(connection, organisation, key)) for key in sorted(keys))
     return {key: person for key, person in known if person is not None}

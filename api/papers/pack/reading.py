@@ -17,6 +17,7 @@ from engine.case import FIVE_STATES
 from engine.definition import Form, references
 from engine.errors import Text
 from engine.events import in_the_name_of
+from engine.store.history import entry_of
 from engine.store.records import Record, is_cleared
 from workflows.reference import checklists, criteria, levels, limits, taxonomy
 
@@ -168,7 +169,7 @@ class _Reader:
         workflow, reached = self._of.workflow, FIVE_STATES.index(self._of.case.counts_as)
         last: dict[str, Record] = {}
         for record in self._of.records:
-            if (counted := record.values("set").get("counts_as")) is not None:
+            if (counted := record.changes().get("counts_as")) is not None:
                 last[counted] = record
         found = []
         for index, name in enumerate(FIVE_STATES):
@@ -216,11 +217,11 @@ class _Reader:
         return None
 
     def _said(self, record: Record, form: type[Form] | None) -> list[tuple[Text, Shown]]:
-        data = record.values("data")
+        data = record.answers()
         named = {path: kind for path, kind, _ in references(form, data)} if form else {}
         found = []
         for name in [*(form.model_fields if form else ()), *sorted(set(data) - set(form.model_fields if form else ()))]:
-            entry = record.entries.get(f"data.{name}")
+            entry = entry_of(record.entries, name)
             if entry is None:
                 continue
             label, shown = _label(form, name), self._shown(name, name, entry["value"], named)

@@ -38,7 +38,7 @@ def test_a_record_is_the_event_as_it_was_hashed_with_what_lies_beside_it(school:
     for position, (record, event) in enumerate(zip(found, events, strict=True)):
         assert (record.position, record.number, record.sequence) == (position, case, event.sequence)
         assert envelope_hash(record.envelope.encode()) == record.hash == event.hash
-        assert (record.values("data"), record.values("set")) == (event.data, event.changes)
+        assert (record.answers(), record.changes()) == (event.data, event.changes)
         assert record.read()["recorded_at"] and record.cleared() == []
     assert (found[-1].workflow, found[-1].department, found[-1].assignee) == ("hazard", "HQC", "alice")
 

@@ -199,11 +199,11 @@ def _swapped(files: Files) -> Files:
 
 
 def _title(line: dict[str, object]) -> None:
-    line["disclosures"]["data.title"]["value"] = "一切正常"  # type: ignore[index]
+    line["disclosures"]["kept.title"]["value"] = "一切正常"  # type: ignore[index]
 
 
 def _hidden(line: dict[str, object]) -> None:
-    del line["disclosures"]["data.title"]  # type: ignore[attr-defined]
+    del line["disclosures"]["kept.title"]  # type: ignore[attr-defined]
 
 
 def _actor(line: dict[str, object]) -> None:
@@ -215,7 +215,7 @@ def _moved(line: dict[str, object]) -> None:
 
 
 def _other_salt(line: dict[str, object]) -> None:
-    line["disclosures"]["data.title"]["salt"] = "00" * 16  # type: ignore[index]
+    line["disclosures"]["kept.title"]["salt"] = "00" * 16  # type: ignore[index]
 
 
 _NOT_RECORDED, _NOT_SEALED = "says is not what was recorded", "is not among what the checkpoint was signed over"
