@@ -29,7 +29,7 @@ HERE = Path(__file__).parent
 CHUNK_BYTES = 1 << 20
 FORMAT = 1
 TRIES = 5  # somebody may act on the case between sealing and reading, and another node number that
-UNKNOWN, GONE = "unknown", "gone"  # why a file that the events name is not in the pack
+UNKNOWN, CLEARED, GONE = "unknown", "cleared", "gone"  # why a file that the events name is not in the pack
 #: written as they are: they are small already
 STORED = (".jpg", ".png", ".webp", ".pdf", ".docx", ".xlsx")
 
@@ -197,9 +197,12 @@ def _checkpoint(gathered: Gathered) -> bytes:
 
 
 def _why_absent(gathered: Gathered, store: FileStore, sha256: str) -> str | None:
-    if gathered.files[sha256] is None:
+    record = gathered.files[sha256]
+    if record is None:
         return UNKNOWN
-    return None if store.path_of(gathered.case.organisation, sha256).is_file() else GONE
+    if store.path_of(gathered.case.organisation, sha256).is_file():
+        return None
+    return GONE if record.erased is None else CLEARED
 
 
 def _must_hold(number: str, to: BinaryIO, key: str) -> None:

@@ -59,6 +59,7 @@ LINKS: Mapping[str, Text] = {
 }  # fmt: skip
 ABSENT: Mapping[str, Text] = {
     "unknown": Text("没有这个文件的登记", "no such file is on record"),
+    "cleared": Text("因保护个人信息已清除", "cleared to protect a person"),
     "gone": Text("内容已不在数据目录中", "its bytes are no longer kept"),
 }
 

@@ -26,6 +26,7 @@ from engine.authority import visibility
 from engine.clock import SimulatedClock
 from engine.errors import NotPossibleNow, UnknownCase
 from engine.events import LOGBOOK
+from engine.store import files as stored_files
 from engine.store import history, seals, worklists
 from engine.store.database import Database, table_of
 from engine.store.tables import DisclosureRow
@@ -204,6 +205,12 @@ def test_a_file_that_is_no_longer_kept_is_told_and_not_passed_over(
     assert json.loads(files["manifest.json"])["absent"] == {sha256: "gone"}
     assert checked(pack, key.key) == []
     assert "its bytes are no longer kept" in files["index.html"].decode()
+    with runtime.database.write("school") as connection:
+        stored_files.mark_erased(connection, "school", sha256, 1)
+    files = files_of(pack := a_pack(runtime, number))
+    assert json.loads(files["manifest.json"])["absent"] == {sha256: "cleared"}
+    assert checked(pack, key.key) == []
+    assert "cleared to protect a person" in files["index.html"].decode()
 
 
 def test_a_file_with_other_bytes_is_not_handed_out(client: httpx.Client, runtime: Runtime, school: School) -> None:
