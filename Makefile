@@ -8,7 +8,7 @@ ARGS ?=# handed on, as in: make test ARGS="-k hazard"
 PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 python3 python; do \
 	$$python -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$python && break; done)
 
-.PHONY: help demo test check format bench soak venv dist dist-check lock clean
+.PHONY: help demo test check format bench soak ocel-check venv dist dist-check lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo 'make format      let ruff mend what it can'
 	@echo 'make bench       measure commands beside raw SQL and a bare route, sweeps, cycles and reading, on both databases: some eight minutes (ARGS=--help)'
 	@echo 'make soak        kill, cut off and fill up everything 200 times on both databases: above an hour (ARGS=--help)'
+	@echo 'make ocel-check  let pm4py, in an environment of its own, read the demo as an object-centric event log (fetches it: some minutes)'
 	@echo 'make venv        only make or renew .venv from the locks'
 	@echo 'make dist        build the wheel into dist/'
 	@echo 'make dist-check  install that wheel into an empty environment and play the demo from it'
@@ -46,6 +47,16 @@ bench: venv
 
 soak: venv
 	@$(BIN)/python -m tests.faults $(ARGS)
+
+# pm4py is a tool of its own under a licence of its own: it is installed elsewhere, and never among what we install or import.
+ocel-check: venv
+	@set -e; place=$$(mktemp -d); trap 'rm -rf "$$place"' EXIT; \
+	$(BIN)/python -m venv "$$place/venv"; \
+	"$$place/venv/bin/python" -m pip install --quiet --disable-pip-version-check 'pm4py>=2.7.23,<3' jsonschema; \
+	$(BIN)/bihuan demo --no-serve --data "$$place/data" > /dev/null; \
+	$(BIN)/bihuan audit export --format ocel -o "$$place/log.json" --data "$$place/data"; \
+	$(BIN)/bihuan audit export --format jsonl -o "$$place/events.jsonl" --data "$$place/data"; \
+	"$$place/venv/bin/python" tests/bench/ocel_check.py "$$place/log.json" "$$place/events.jsonl"
 
 venv: .venv/installed
 

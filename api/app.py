@@ -22,7 +22,20 @@ from api.auth import ON_BEHALF_OF, ORGANISATION, Asker, cookies, locale_of, runt
 from api.bootstrap import Runtime
 from api.problems import defect, method_refused, problem, unknown_address
 from api.requests import fault_of, known_parameters, misread, unreadable
-from api.routes import accounts, cases, check, directory, files, health, organisations, people, workflows, worklist
+from api.routes import (
+    accounts,
+    cases,
+    check,
+    directory,
+    evidence,
+    files,
+    health,
+    organisations,
+    people,
+    trail,
+    workflows,
+    worklist,
+)
 from api.routes.under import BASE
 from api.schemas import Problem
 from engine.case import instant_text
@@ -76,9 +89,11 @@ def _routes_of(catalog: Catalog) -> Sequence[BaseRoute]:
         accounts.router,
         people.router,
         check.router,
+        trail.router,
         directory.router,
         organisations.router,
         *cases.routers(catalog),
+        *evidence.routers(catalog),
     ):
         routes.include_router(
             router, dependencies=[Depends(signed_in), Depends(known_parameters)], responses=refusals_everywhere

@@ -16,10 +16,13 @@ from sqlalchemy import Connection, make_url
 
 from api import migrations, throttle
 from api.evidence.store import FileStore
+from api.familiar import Familiar
 from api.folder import Folder
 from api.heartbeat import Heartbeat
+from api.keys import KeyRing
 from api.metrics import Metrics
 from api.passwords import Hashing
+from api.sealing import SealedRound, SealFile, seal_all, tell
 from api.settings import Settings
 from api.writer import Writer
 from engine.clock import Clock, RunningFrom, SystemClock
@@ -28,6 +31,7 @@ from engine.errors import DefinitionGone, FolderError, Text
 from engine.events import Recipient
 from engine.handle import Engine
 from engine.pace import Pace
+from engine.sealing import own_pace
 from engine.store import accounts, answers, cases, history, outbox, people
 from engine.store.clock import DatabaseClock
 from engine.store.database import Database, mark_of, set_mark
@@ -86,11 +90,14 @@ class Runtime:
     metrics: Metrics
     strangers: Strangers
     hashing: Hashing = field(default_factory=Hashing)
+    familiar: Familiar = field(default_factory=Familiar)
     pace: Pace = field(default_factory=Pace)
     heartbeat: Heartbeat = field(default_factory=Heartbeat)
     ticks_here: bool = False
     stopping: threading.Event = field(default_factory=threading.Event)
+    seal_file: SealFile | None = None
     _webhook: WebhookChannel | None = None
+    _seal_pace: Pace = field(default_factory=own_pace)
 
     @property
     def database(self) -> Database:
@@ -125,6 +132,34 @@ class Runtime:
         if result.sent or result.dead or result.again:
             log.info("delivered", sent=result.sent, again=result.again, dead=result.dead)
         return result
+
+    @cached_property
+    def keys(self) -> KeyRing:
+        """What checkpoints are signed with."""
+        return KeyRing(self.folder.keys)
+
+    def seal(self) -> SealedRound:
+        """Number what was recorded, sign what the trail has come to, and hand each checkpoint out. What cannot be signed or
+        handed out is logged, and tried again next time.
+        """
+        done = seal_all(self.engine, self.keys, self._seal_pace, lambda: not self.stopping.is_set())
+        for organisation, error in done.failed.items():
+            log.error("not_sealed", organisation=organisation, why=str(error))
+        if done.sealed:
+            log.info("sealed", numbered=done.numbered, sizes={each: cp.size for each, cp in done.sealed.items()})
+        self.hand_out()
+        if self._webhook is not None and not self.simulated:
+            for organisation in done.sealed:
+                tell(self.engine, organisation)
+        return done
+
+    def hand_out(self) -> None:
+        """Let the seal file have every checkpoint; one that cannot be written now gets them with the next round."""
+        if self.seal_file is not None and not self.simulated:
+            try:
+                self.seal_file.catch_up(self.database)
+            except OSError as error:  # also whoever holds it too long
+                log.warning("seal_file_not_written", file=str(self.seal_file.path), why=str(error))
 
     def sweep(self) -> tuple[int, int]:
         """Forget uploads nobody used and keys whose time is over, and gives how many of each; and sessions long over."""
@@ -222,6 +257,7 @@ def open_runtime(
         metrics=metrics,
         strangers=Strangers(metrics.stranger),
         hashing=hashing or Hashing(),
+        seal_file=None if settings.seal_file is None else SealFile(settings.seal_file),
         _webhook=webhook,
     )
 

@@ -31,12 +31,16 @@ class Folder:
         return self.path / "files"
 
     @property
+    def keys(self) -> Path:
+        return self.path / "keys"
+
+    @property
     def marker(self) -> Path:
         return self.path / "folder.json"
 
     def key(self, name: str) -> bytes:
         """A secret of this folder's own, 32 random bytes, drawn when it is first asked for and kept for its user only."""
-        kept = self.path / "keys" / name
+        kept = self.keys / name
         if not kept.is_file():
             kept.parent.mkdir(mode=0o700, exist_ok=True)
             drawn = kept.with_name(f"{name}.{secrets.token_hex(4)}")

@@ -7,7 +7,8 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -83,5 +84,18 @@ class KeyRing:
             os.fsync(file.fileno())
         beside.replace(kept)
 
+    def drop(self, organisation: str, key: SealKey) -> None:
+        """Forget one that was drawn and never began: somebody else's began at the same moment."""
+        self._file(organisation, key.key).unlink(missing_ok=True)
+
     def _file(self, organisation: str, key: str) -> Path:
         return self._place / organisation / f"{key}.pem"
+
+
+def is_signed(public: bytes, signature: bytes, message: bytes) -> bool:
+    """Whether whoever has the other half of this key signed these bytes."""
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
+    except (InvalidSignature, ValueError):  # a key or a signature of another length is none
+        return False
+    return True

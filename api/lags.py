@@ -9,12 +9,12 @@ from sqlalchemy import Connection, text
 from engine.calendar import Calendar
 from engine.cycles import Cycle, OnEvent, Period, periods_between
 from engine.definition import Catalog
-from engine.store import calendars, lags
+from engine.store import calendars, lags, seals
 from engine.store.lags import MOST, Backlog
 from notifications import deliveries
 from notifications.message import NOBODY, Status
 
-__all__ = ["MOST", "OfAChannel", "be_quick", "of_deliveries", "of_outbox", "of_periods", "of_timers"]
+__all__ = ["MOST", "OfAChannel", "be_quick", "of_deliveries", "of_outbox", "of_periods", "of_seals", "of_timers"]
 
 ANSWERS_WITHIN_SECONDS = 3  # a watcher gives up after ten; a database that takes longer is as good as gone
 CHANNELS = 20  # looked at; nobody has as many
@@ -56,6 +56,12 @@ def of_deliveries(connection: Connection, now: datetime) -> list[OfAChannel]:
         found.append(OfAChannel(channel, by_status, deliveries.due_since(connection, channel, now)))
         channel = deliveries.next_channel(connection, channel)
     return found
+
+
+def of_seals(connection: Connection, now: datetime) -> timedelta:
+    """Since when the oldest event waits for a checkpoint that speaks of it; nothing where none does."""
+    oldest = seals.oldest_unsealed_of_all(connection)
+    return timedelta(0) if oldest is None else max(now - oldest, timedelta(0))
 
 
 def of_periods(connection: Connection, catalog: Catalog, now: datetime) -> timedelta:

@@ -196,6 +196,7 @@ class _OfTheDatabase(Collector):
             lags.be_quick(connection)
             timers, notices = lags.of_timers(connection, now), lags.of_outbox(connection)
             channels = lags.of_deliveries(connection, now)
+            unsealed = lags.of_seals(connection, now)
             late = self._late(lambda: lags.of_periods(connection, self._engine.catalog, now))
         deliveries = GaugeMetricFamily(
             "bihuan_deliveries",
@@ -225,6 +226,10 @@ class _OfTheDatabase(Collector):
             _gauge(
                 "bihuan_outbox_oldest_age_seconds", "Age of the oldest of these notices; 0 for none.",
                 notices.age(now).total_seconds(),
+            ),
+            _gauge(
+                "bihuan_seal_age_seconds", "Since when the oldest event waits that no checkpoint covers; 0 for none.",
+                unsealed.total_seconds(),
             ),
             deliveries,
             overdue,

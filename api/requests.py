@@ -24,6 +24,7 @@ from engine.clock import utc
 from engine.definition import Form, said
 from engine.errors import FieldFault, InvalidInput, Text
 from engine.handle import CASE_NUMBER
+from engine.store.questions import Place
 
 Read = TypeVar("Read", bound=BaseModel)
 
@@ -282,6 +283,34 @@ def due_cursor(cursor: str | None) -> tuple[datetime | None, str] | None:
         return None if instant is None else utc(datetime.fromisoformat(instant)), number
     except (ValueError, TypeError, OverflowError, RecursionError):
         no_cursor()
+
+
+def place_cursor(place: Place) -> str:
+    """Where a page of the trail ended."""
+    told = json.dumps([place.at.isoformat(), place.refused, place.id]).encode()
+    return base64.urlsafe_b64encode(told).decode().rstrip("=")
+
+
+def place_of(cursor: str | None) -> Place | None:
+    if cursor is None:
+        return None
+    try:
+        instant, refused, number = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if not isinstance(refused, bool) or type(number) is not int or not 0 <= number < _MOST:
+            raise ValueError(number)
+        return Place(utc(datetime.fromisoformat(instant)), refused, number)
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        no_cursor()
+
+
+_MOST = 2**31  # what the narrowest column of a number takes
+
+
+def without_nul(word: str | None) -> str | None:
+    """What one kind of database cannot look for is looked for by none."""
+    if word is not None and "\0" in word:
+        raise said(Text("含有空字符", "holds a NUL character"))
+    return word
 
 
 def _instant(value: Any) -> datetime:

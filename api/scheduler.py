@@ -22,7 +22,7 @@ JITTER_PART = 10  # a tenth of the interval, so that several nodes do not look a
 
 
 class Scheduler:
-    """Ticks, delivers and sweeps for as long as a process serves."""
+    """Ticks, delivers, seals and sweeps for as long as a process serves."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._jobs = BackgroundScheduler(
@@ -30,7 +30,7 @@ class Scheduler:
                 "default": MemoryJobStore()
             },  # jobs in a database ran doubled and were dropped; deadlines are rows
             # one thread a job: a slow channel delays no tick, and no other channel
-            executors={"default": ThreadPoolExecutor(2 + len(runtime.worker.lanes))},
+            executors={"default": ThreadPoolExecutor(3 + len(runtime.worker.lanes))},
             job_defaults={
                 "misfire_grace_time": None,  # the default drops a run that is a second late
                 "coalesce": True,
@@ -43,6 +43,7 @@ class Scheduler:
         for lane in runtime.worker.lanes:
             deliver = partial(runtime.deliver, lane)
             self._every(timedelta(seconds=runtime.settings.deliver_seconds), f"deliver by {lane}", deliver)
+        self._every(timedelta(seconds=runtime.settings.seal_seconds), "seal", runtime.seal)
         self._every(SWEEP_EVERY, "sweep", runtime.sweep)
 
     def start(self) -> None:

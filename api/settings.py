@@ -62,6 +62,13 @@ class Settings(BaseSettings):
     log_format: Literal["console", "json"] = Field("console", description="Logs for reading, or one JSON object a line")
     tick_seconds: int = Field(30, ge=1, le=3600, description="How often `serve` looks for due deadlines and periods")
     deliver_seconds: int = Field(10, ge=1, le=3600, description="How often `serve` sends what waits to be sent")
+    seal_seconds: int = Field(
+        60, ge=1, le=3600, description="How often `serve` signs what was recorded; what came after is not covered yet"
+    )
+    seal_file: Path | None = Field(
+        None,
+        description="A file outside, to which each signed checkpoint is appended as a line of JSON; none while it is empty",
+    )
     stop_seconds: int = Field(
         25, ge=1, le=600, description="How long whoever is told to stop may finish what is under way; then it leaves"
     )

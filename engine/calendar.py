@@ -73,6 +73,7 @@ class Calendar:
     estimated_days_off: frozenset[date] = frozenset()
     # every deadline and every rung of a day asks for the same few days and instants
     _counted: dict[tuple[date, int], date] = field(default_factory=dict, init=False, compare=False, repr=False)
+    _between: dict[tuple[date, date], int] = field(default_factory=dict, init=False, compare=False, repr=False)
     _days: dict[datetime, date] = field(default_factory=dict, init=False, compare=False, repr=False)
     _instants: dict[tuple[date, time], datetime] = field(default_factory=dict, init=False, compare=False, repr=False)
 
@@ -149,12 +150,16 @@ class Calendar:
 
         So it undoes add_workdays: workdays_between(day, add_workdays(day, n)) == n.
         """
-        step = DAY if b > a else -DAY
-        count = 0
-        while a != b:
-            a += step
-            count += self.is_workday(a)
-        return count if step == DAY else -count
+        counted = self._between.get((a, b))
+        if counted is None:
+            step = DAY if b > a else -DAY
+            day, counted = a, 0
+            while day != b:
+                day += step
+                counted += self.is_workday(day)
+            counted = counted if step == DAY else -counted
+            _remember(self._between, (a, b), counted)
+        return counted
 
     def next_workday(self, day: date) -> date:
         """`day` itself if it is a working day, otherwise the first one after it."""

@@ -158,16 +158,16 @@ class Case:
         return self._written
 
     def changes_since(self, before: "Case | None") -> dict[str, JSON]:
-        """What an event has to record so that folding the events gives this case: whole attributes, facts one by one; of a
-        new case all that is otherwise than without it.
+        """What has to be known so that folding the events gives this case: whole attributes, facts one by one; of a new case
+        all that is otherwise than without it.
         """
         new = self.to_json()
-        if before is None:
-            return {name: value for name, value in new.items() if name not in _UNSAID or value != _UNSAID[name]}
-        old = before.to_json()
+        old = _UNSAID if before is None else before.to_json()
         touched = self._touched if self._base is old else new.keys()
         changed = {
-            name: value for name, value in new.items() if name in touched and name != "facts" and value != old[name]
+            name: value
+            for name, value in new.items()
+            if name in touched and name != "facts" and (name not in old or value != old[name])
         }
         if "facts" in touched:
             changed |= {
@@ -206,6 +206,11 @@ _NOT_WRITTEN = frozenset({"last_hash"})  # which depends on the event's bytes, w
 _EVERY = frozenset(f.name for f in fields(Case))
 _FOLDED = tuple(f.name for f in fields(Case) if f.name not in _NOT_WRITTEN)
 _TO_WRITE = attrgetter(*_FOLDED)
+#: attributes that name nobody and hold nothing anybody typed: nothing of them will ever have to be erased by itself
+NAMES_NOBODY = frozenset({
+    "workflow", "version", "counts_as", "final", "revision", "mode", "generation", "clock", "first_due_at", "closed_at",
+    "receipt_since", "acknowledged_at", "supervised", "period", "counters",
+})  # fmt: skip
 _INSTANTS = ("opened_at", "closed_at", "first_due_at", "receipt_since", "acknowledged_at", "last_recorded_at")
 #: attributes nothing was said of, and how they are written: an opening does not record them. Events rely on it, so an
 #: attribute keeps its default for as long as there are any.

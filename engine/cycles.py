@@ -12,6 +12,7 @@ import calendar as civil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from engine.calendar import DAY, Calendar
@@ -21,6 +22,7 @@ from engine.errors import Text
 NIGHT_BEGINS = time(21)  # local; lights-out round of a boarding school. Policy
 NIGHT_ENDS = time(6)  # local, the next morning
 MAX_DUE = 3650  # ten years, in days; as for every budget
+STRETCHES = 64  # whose periods are remembered; the departments of many schools owe the same
 
 
 # --- when a period opens ------------------------------------------------------------------------------------------
@@ -272,10 +274,17 @@ def periods_between(cycle: Cycle, calendar: Calendar, after: date, until: date) 
     A night opens late on its day: whoever asks up to today looks at `opens_at` too.
     Each day is asked by itself what opens on it, so however a stretch is cut, the pieces hold each period once.
     """
+    return list(_drawn(cycle, calendar, after, until))
+
+
+@lru_cache(maxsize=STRETCHES)
+def _drawn(cycle: Cycle, calendar: Calendar, after: date, until: date) -> tuple[Period, ...]:
     first = max(after + DAY, cycle.first or after + DAY)
     last = min(until, cycle.last or until)
     days = (first + timedelta(days=n) for n in range((last - first).days + 1))
-    return [_period(cycle, calendar, day, span) for day in days for span in _opening_on(cycle.every, calendar, day)]
+    return tuple(
+        _period(cycle, calendar, day, span) for day in days for span in _opening_on(cycle.every, calendar, day)
+    )
 
 
 def newest_day(every: Every, until: date) -> date:

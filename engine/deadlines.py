@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from itertools import count, pairwise, takewhile
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from engine.events import How
 
 MAX_DAYS = 3650  # ten years: longer than any limit anybody sets; catches hours typed where days are meant
 REMIND_AT = time(7, 40)  # local; before the first lesson, so that the day can be planned. Policy
+PLANS = 256  # of ladders; the cases of a period, and those that fell due on one day, mostly share one
 
 
 # --- deadlines ----------------------------------------------------------------------------------------------------
@@ -290,8 +292,16 @@ def plan_rungs(
     since         when the clock began: what would fire before it is not planned
     not_before    what has been dealt with: only what fires after it is planned
     """
-    since, not_before = utc(since), utc(not_before)
-    due_day = calendar.local_date(deadline_due_at)
+    # in UTC: of other zones two instants may be equal, and would be thought of as one
+    due_at, since, not_before = utc(deadline_due_at), utc(since), utc(not_before)
+    return _planned(ladder, due_at, since, calendar, not_before, remind_at.replace(tzinfo=None))
+
+
+@lru_cache(maxsize=PLANS)
+def _planned(
+    ladder: Ladder, due_at: datetime, since: datetime, calendar: Calendar, not_before: datetime, remind_at: time
+) -> tuple[PlannedRung, ...]:
+    due_day = calendar.local_date(due_at)
     planned = []
     for order, rung in enumerate(ladder.rungs):
         if rung.offset_workdays is None or rung.repeats:
@@ -300,7 +310,7 @@ def plan_rungs(
         if fire_at >= since and fire_at > not_before:
             planned.append(PlannedRung(rung.name, order, fire_at))
     # `since` itself may fire and `not_before` may not: step back by the smallest there is.
-    repeat = next_repeat(ladder, deadline_due_at, calendar, max(not_before, since - datetime.resolution), remind_at)
+    repeat = next_repeat(ladder, due_at, calendar, max(not_before, since - datetime.resolution), remind_at)
     return (*planned, repeat) if repeat else tuple(planned)
 
 

@@ -1,7 +1,8 @@
 """What happened, in the past tense and plain values; and what is to be told about it.
 
 The envelope of an event is fixed from the first one on, because its bytes are chained (`engine.audit`). Everything a
-person typed, and every change to the case, lies beside it under a salt of its own; the envelope carries commitments.
+person typed, and every change to the case that may name somebody, lies beside it under a salt of its own; the envelope
+carries commitments.
 """
 
 from collections.abc import Mapping
@@ -70,7 +71,8 @@ class Notice:
     """Something to tell: written to the outbox in the command's own transaction, sent by the delivery worker.
 
     id         unique in the organisation and stable: `{case}:{sequence}:{reason}`
-    audience   roles and relations, resolved to people at the moment of sending, never before
+    audience   roles and relations, resolved to people at the moment of sending, never before; nobody where it is for the
+               organisation's own channels alone
     about      what a text may say: number, title, place, state, deadline, step; plain JSON
     """
 
@@ -103,4 +105,5 @@ REASONS: Mapping[str, Text] = {
     "returned": Text("复查退回", "Returned"),
     "informed": Text("办理结果", "For your information"),
     "recomputed": Text("时限调整", "Deadline moved"),
+    "sealed": Text("检查点", "Checkpoint"),
 }

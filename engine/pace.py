@@ -17,13 +17,15 @@ class Pace:
     Not from the average of a command: where flushing is slow it would shrink groups to one, and flush the more often.
     Threads may share it; what one of them overwrites is learnt again from the next group.
 
-    most   of whatever is carried out; beyond it nothing is won
+    most    of whatever is carried out; beyond it nothing is won
+    least   below it nothing is won either: where each is little work, most of the time is the group's own
     """
 
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic, most: int = MOST) -> None:
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic, most: int = MOST, least: int = LEAST) -> None:
         self._monotonic = monotonic
         self._most = most
-        self.size = BEGIN_WITH
+        self._least = least
+        self.size = max(BEGIN_WITH, least)
 
     @contextmanager
     def of(self, count: int) -> Iterator[None]:
@@ -32,6 +34,6 @@ class Pace:
         yield
         taken = self._monotonic() - began
         if taken > HOLD_SECONDS:
-            self.size = max(LEAST, min(self.size, int(count * AIM_SECONDS / taken)))
+            self.size = max(self._least, min(self.size, int(count * AIM_SECONDS / taken)))
         elif taken < AIM_SECONDS and count >= self.size:
             self.size = min(self._most, self.size + max(1, self.size // 4))

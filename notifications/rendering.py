@@ -218,7 +218,7 @@ def _facts(notice: Notice, reader: Addressee, zone: ZoneInfo, school: SchoolSett
         "name": reader.name,
         "number": about.get("number") or notice.case,
         "workflow": _words(about.get("workflow_title"), locale),
-        "title": about.get("title"),
+        "title": _words(about.get("title"), locale),
         "place": about.get("place"),
         "level": LEVELS[level].in_(locale) if level and level in LEVELS else level,
         "major": LEVELS["major"].in_(locale) if level == "major" else None,

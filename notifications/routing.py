@@ -66,7 +66,8 @@ def route(
 
     1. each person, by each channel that has an address: at once, or with the day's digest
     2. the organisation itself, by each channel that serves it: always at once, machines read no digests
-    3. a person without any address, or an audience without any person: a delivery that says so
+    3. a person without any address, or an audience without any person: a delivery that says so; but a notice that names no
+       audience is for the organisation's own channels, where it has one
     """
     personal = [channel for channel in channels if channel.serves == "person"]
     shared = [c for c in channels if c.serves == "organisation" and c.reaches(notice.organisation, None)]
@@ -82,7 +83,7 @@ def route(
         Planned(notice, Addressee(ORGANISATION), channel.name, "direct", "waiting", now, told=tuple(recipients))
         for channel in shared
     ]
-    if not recipients:
+    if not recipients and (notice.audience or not shared):
         planned.append(unreachable(notice, f"nobody is {' or '.join(notice.audience) or 'named'} here", now))
     return planned
 

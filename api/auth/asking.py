@@ -8,7 +8,6 @@ from typing import Annotated, Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Request
-from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from api.auth import cookies
@@ -27,8 +26,10 @@ from engine.authority import visibility
 from engine.directory import AT, Person
 from engine.errors import Busy, Locale
 from engine.store import accounts, people
-from engine.store.accounts import Session
+from engine.store.accounts import Password, Session, TokenOf
 from engine.store.database import naming, speak_for
+from engine.store.people import AtWork
+from engine.store.statements import Question
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
@@ -143,58 +144,105 @@ def who(request: Request) -> Asker:
     """
     runtime = runtime_of(request)
     now = runtime.clock.now()
-    with runtime.database.read(accounts.NOWHERE) as connection:
-        account = _account(request, runtime, connection, now)
-        actors, known = _actors(connection, account.organisation, account.person, now)
-        if not actors:
-            runtime.strangers.count("not_active")
-            raise not_signed_in(given=True) if account.session is None else session_over()
-        asker = request.state.asker = _asker(
-            request, runtime, actors, account, known
-        )  # a refusal is logged under his name
-        there = request.headers.get(ORGANISATION, account.organisation)
-        if there != account.organisation:
-            # one that gave him nothing looks like one that is not there
-            foreign, known = _actors(connection, there, f"{account.person}{AT}{account.organisation}", now)
-            actors = tuple(actor for actor in foreign if actor.grants)
-            if not actors:
-                raise unknown_organisation(there)
-            asker = request.state.asker = _asker(request, runtime, actors, account, known)
-        represented = request.headers.get(ON_BEHALF_OF)
-        if represented is not None:
-            as_whom = [actor for actor in asker.actors if actor.on_behalf_of == represented]
-            if not as_whom:
-                others = [actor.on_behalf_of for actor in asker.actors if actor.on_behalf_of is not None]
-                raise not_standing_in(represented, others)
-            asker = request.state.asker = replace(asker, actor=as_whom[0])
+    shown = _shown(request, runtime)
+    account, at_work = _as_last_time(runtime, shown, now) or _looked_up(runtime, shown, now)
+    actors = _actors(at_work, account.person, now)
+    if not actors:
+        runtime.strangers.count("not_active")
+        raise not_signed_in(given=True) if account.session is None else session_over()
+    known = at_work.around.people if at_work else {}
+    asker = request.state.asker = _asker(request, runtime, actors, account, known)  # a refusal is logged under his name
+    there = request.headers.get(ORGANISATION, account.organisation)
+    if there != account.organisation:
+        # one that gave him nothing looks like one that is not there
+        key = f"{account.person}{AT}{account.organisation}"
+        with runtime.database.read(there) as connection:
+            at_work = people.at_work(connection, there, key)
+        actors = tuple(actor for actor in _actors(at_work, key, now) if actor.grants)
+        if not actors or at_work is None:
+            raise unknown_organisation(there)
+        asker = request.state.asker = _asker(request, runtime, actors, account, at_work.around.people)
+    represented = request.headers.get(ON_BEHALF_OF)
+    if represented is not None:
+        as_whom = [actor for actor in asker.actors if actor.on_behalf_of == represented]
+        if not as_whom:
+            others = [actor.on_behalf_of for actor in asker.actors if actor.on_behalf_of is not None]
+            raise not_standing_in(represented, others)
+        asker = request.state.asker = replace(asker, actor=as_whom[0])
     _saw(runtime, account, now)
     return asker
 
 
-def _account(request: Request, runtime: Runtime, connection: Connection, now: datetime) -> Account:
-    """By the token, where one is shown, whatever cookie the browser adds; else by the session's cookie."""
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What a request shows of who asks: a token, or what a session's cookie holds."""
+
+    secret: str
+    is_token: bool
+
+    @property
+    def hash(self) -> str:
+        return accounts.secret_hash(self.secret)
+
+    def asking(self, runtime: Runtime, now: datetime) -> Question[TokenOf | None] | Question[Session | None]:
+        """Whose it is, while it lives."""
+        if self.is_token:
+            return accounts.asking_signed_in(self.secret, now)
+        return accounts.asking_session(self.secret, now, runtime.settings.session_idle)
+
+    def account(self, whose: TokenOf | Session, password: Password | None) -> Account:
+        if isinstance(whose, TokenOf):
+            return Account(whose.organisation, whose.person, reads_only=whose.allows == "read")
+        must_change = password is not None and password.must_change
+        return Account(whose.organisation, whose.person, whose, self.secret, must_change)
+
+
+def _shown(request: Request, runtime: Runtime) -> _Shown:
+    """The token, where one is shown, whatever cookie the browser adds; else the session's cookie."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     token = token.strip()
     if scheme.lower() == "bearer" and token:  # another scheme is the business of a proxy in front of us
-        naming(connection, accounts.token_hash(token))
-        known = accounts.signed_in(connection, token, now)
-        if known is None:
-            runtime.strangers.count("bad_token")
-            raise not_signed_in(given=True)
-        return Account(known.organisation, known.person, reads_only=known.allows == "read")
+        return _Shown(token, is_token=True)
     secret = cookies.shown(request, cookies.SESSION, runtime.settings)
     if secret is None:
         runtime.strangers.count("no_token")
         raise not_signed_in(given=False)
-    naming(connection, accounts.secret_hash(secret))
-    session = accounts.session(connection, secret, now, runtime.settings.session_idle)
-    if session is None:
-        runtime.strangers.count("no_session")
-        raise session_over()
-    speak_for(connection, session.organisation)
-    password = accounts.password(connection, session.organisation, session.person)
-    must_change = password is not None and password.must_change
-    return Account(session.organisation, session.person, session, secret, must_change)
+    return _Shown(secret, is_token=False)
+
+
+def _as_last_time(runtime: Runtime, shown: _Shown, now: datetime) -> tuple[Account, AtWork | None] | None:
+    """Who shows it, asked for at once with what there is to know of whom it belonged to when it was last shown. None where
+    that is not known, or not all there is to ask.
+    """
+    expected = runtime.familiar.whose(shown.hash)
+    if expected is None:
+        return None
+    questions: list[Question[Any]] = [shown.asking(runtime, now), *people.asking_at_work(*expected)]
+    if not shown.is_token:
+        questions.append(accounts.asking_password(*expected))
+    whose, *answers = runtime.database.answers(expected[0], questions, shown.hash)
+    password = None if shown.is_token else answers.pop()
+    at_work = people.at_work_alone(*expected, answers)
+    if at_work is None or whose is None or (whose.organisation, whose.person) != expected:
+        runtime.familiar.forget(shown.hash)
+        return None
+    return shown.account(whose, password), at_work
+
+
+def _looked_up(runtime: Runtime, shown: _Shown, now: datetime) -> tuple[Account, AtWork | None]:
+    """Who shows it, and then what there is to know of him."""
+    with runtime.database.read(accounts.NOWHERE) as connection:
+        naming(connection, shown.hash)
+        whose = shown.asking(runtime, now).ask(connection)
+        if whose is None:
+            runtime.strangers.count("bad_token" if shown.is_token else "no_session")
+            raise not_signed_in(given=True) if shown.is_token else session_over()
+        speak_for(connection, whose.organisation)
+        password = None if shown.is_token else accounts.password(connection, whose.organisation, whose.person)
+        at_work = people.at_work(connection, whose.organisation, whose.person)
+    if at_work is not None and at_work.around.people.keys() == {whose.person}:
+        runtime.familiar.remember(shown.hash, whose.organisation, whose.person)
+    return shown.account(whose, password), at_work
 
 
 def _saw(runtime: Runtime, account: Account, now: datetime) -> None:
@@ -207,17 +255,12 @@ def _saw(runtime: Runtime, account: Account, now: datetime) -> None:
         return  # the next request says it again; reading goes on where nothing can be written
 
 
-def _actors(
-    connection: Connection, organisation: str, key: str, now: datetime
-) -> tuple[tuple[Actor, ...], Mapping[str, Person]]:
-    """Everything he can act as there today, and whom that is about; nothing where he is nobody, or the organisation is none."""
-    speak_for(connection, organisation)
-    found = people.at_work(connection, organisation, key)
-    if found is None:
-        return (), {}
-    there, around = found
-    today = now.astimezone(ZoneInfo(there.time_zone)).date()
-    return tuple(around.actors(key, today)), around.people
+def _actors(at_work: AtWork | None, key: str, now: datetime) -> tuple[Actor, ...]:
+    """Everything he can act as there today; nothing where he is nobody, or the organisation is none."""
+    if at_work is None:
+        return ()
+    today = now.astimezone(ZoneInfo(at_work.organisation.time_zone)).date()
+    return tuple(at_work.around.actors(key, today))
 
 
 def _asker(

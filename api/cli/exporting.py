@@ -42,7 +42,7 @@ def ledger(output: Path, data: Path | None, organisation: str | None) -> None:
         with runtime.database.read(here) as connection:
             return write_ledger(connection, runtime.engine.catalog, here, runtime.clock.now(), book, progress)
 
-    _written(output, data, organisation, fill)
+    _written("ledger", output, data, organisation, fill)
 
 
 @export.command("people-template")
@@ -63,7 +63,7 @@ def people_template(output: Path, sample: bool, data: Path | None, organisation:
             write_template(book, directory.departments(connection, here), rows)
         return len(rows)
 
-    _written(output, data, organisation, fill)
+    _written(None, output, data, organisation, fill)
 
 
 @export.command()
@@ -78,14 +78,22 @@ def people(output: Path, data: Path | None, organisation: str | None) -> None:
         with runtime.database.read(here) as connection:
             return write_people(connection, here, book)
 
-    _written(output, data, organisation, fill)
+    _written("people", output, data, organisation, fill)
 
 
 def _written(
-    output: Path, data: Path | None, organisation: str | None, fill: "Callable[[Runtime, str, BinaryIO], int]"
+    what: str | None,
+    output: Path,
+    data: Path | None,
+    organisation: str | None,
+    fill: "Callable[[Runtime, str, BinaryIO], int]",
 ) -> None:
-    """Write the workbook that `fill` fills, and say how many rows it has."""
+    """Write the workbook that `fill` fills, and say how many rows it has. Who takes records away is noted before.
+
+    what    which list, None where it holds no records
+    """
     from api.causes import cause_of
+    from api.trail import Reader, noted
 
     beside = output.with_name(f"{output.name}.part")  # a sheet cut off half-way may not take the old one's place
     with opened(data) as runtime:
@@ -95,6 +103,8 @@ def _written(
             book = BytesIO()
             with beside.open("wb") as file:
                 count = fill(runtime, here, book)
+                if what is not None:
+                    noted(runtime, Reader.system(here, runtime.engine.catalog), what, {}, count)
                 file.write(book.getbuffer())
             beside.replace(output)
         except OSError as error:

@@ -53,6 +53,7 @@ def setup(
     from api.bootstrap import make_folder
     from api.folder import Folder
     from api.founding import Founding, found, must_be_possible
+    from api.sealing import key_of
     from engine.directory import Organisation, Person
 
     asking = sys.stdin.isatty() and not password_stdin
@@ -86,17 +87,18 @@ def setup(
         make_folder(folder, settings)
     with opened(data) as runtime:
         founded = found(runtime.database, founding, runtime.clock.now())
+        seal_key = key_of(runtime.engine, runtime.keys, key).key
         where = runtime.folder.path
     if as_json:
         print_json(
             {
                 "organisation": key, "kind": kind, "data": where, "administrator": administrator,
-                "first_password": drawn, "departments": founded.departments, "groups": [g.code for g in founded.groups],
+                "first_password": drawn, "seal_key": seal_key, "departments": founded.departments, "groups": [g.code for g in founded.groups],
                 "calendar": {"known_from": founded.calendar.known_from, "known_until": founded.calendar.known_until},
             }
         )  # fmt: skip
     else:
-        _tell(founded, where, drawn, "" if data is None else f" --data {shlex.quote(str(data))}")
+        _tell(founded, where, drawn, seal_key, "" if data is None else f" --data {shlex.quote(str(data))}")
     if founded.warns:
         click.echo(
             f"日历只到 {founded.calendar.known_until}，此后的时限为暂定。国务院办公厅发布新一年安排后请运行 bihuan calendar load。 / "
@@ -143,7 +145,7 @@ def _told_password(*known: str, stdin: bool, asking: bool) -> str | None:
     return None
 
 
-def _tell(founded: "Founded", where: Path, drawn: str | None, at: str) -> None:
+def _tell(founded: "Founded", where: Path, drawn: str | None, seal_key: str, at: str) -> None:
     """What there is now, and the commands that follow; `at` is what each has to be told of the folder."""
     from workflows.roles import ROLES
 
@@ -157,6 +159,9 @@ def _tell(founded: "Founded", where: Path, drawn: str | None, at: str) -> None:
     click.echo(f"管理员 · Administrator: {founded.administrator}")
     if drawn is not None:
         click.echo(f"首次密码（仅显示这一次，登录后须更改） · First password, shown this once, to be changed: {drawn}")
+    click.echo(
+        f"签名密钥指纹（请另行留存，供日后核对） · Fingerprint of the key it seals with, to be kept elsewhere: {seal_key}"
+    )
     click.echo("下一步 · Next:")
     here_and = at if founded.alone else f"{at} --organisation {here.organisation}"
     following = [

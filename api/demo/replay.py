@@ -96,6 +96,7 @@ def play(
         replay.prepare()
         replay.run(progress)
         tokens = replay.tokens()
+        runtime.seal()
         with runtime.database.read(ORGANISATION) as connection:
             counted = figures(connection, ORGANISATION, clock.now())
         counted["commands"] = replay.commands

@@ -1,1 +1,1 @@
-"""What leaves the program on paper: sheets as offices use them, filled from the cases and their events."""
+"""What leaves the program on paper or as a file: sheets as offices use them, evidence packs, event logs; from cases and events."""

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import structlog
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 
@@ -32,6 +32,7 @@ from api.requests import (
     take_found_at,
     unreadable,
 )
+from api.routes.taking import FILES, AsFile, file_of, must_be_whole
 from api.routes.under import BASE, Router
 from api.schemas import (
     BulkAnswer,
@@ -47,17 +48,19 @@ from api.schemas import (
     case_answer,
     event_answer,
 )
+from api.trail import Reader, brought_up_to_date, called, cases_at, take_cases
 from engine.authority import may_see
 from engine.calendar import Calendar
-from engine.case import FIVE_STATES, Case
+from engine.case import FIVE_STATES, Case, instant_text
 from engine.commands import Asked, Command, FireTrigger, OpenCase
 from engine.deadlines import in_words
 from engine.definition import Catalog, Form, Workflow
 from engine.directory import Person
-from engine.errors import Busy, InvalidInput, Locale, NotAllowed, Refusal, Text
+from engine.errors import Busy, InvalidInput, Locale, NotAllowed, Refusal, Text, UnknownCase
 from engine.events import Event, in_the_name_of
 from engine.handle import CASE_NUMBER, Done, Failed, Idle, Offer, Outcome, Refused, offers, unknown_case
-from engine.store import calendars, cases, history, people, worklists
+from engine.store import calendars, cases, history, known, people, worklists
+from engine.store.known import CHANGES, Change, Changed, Stood
 from engine.store.worklists import Filter
 from workflows.reference import levels
 
@@ -74,6 +77,33 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     }
     for status in (401, 403, 404, 409, 410, 412, 413, 415, 422, 429, 503)
 }
+
+
+AsOf = Annotated[
+    Instant | None,
+    Query(description="As it was known at this instant: nothing recorded later, however early it was found"),
+]
+
+
+def must_have_been(as_of: datetime | None, now: datetime) -> None:
+    """Raises InvalidInput for an instant that has not come yet: nobody knows what will be known then."""
+    if as_of is not None and as_of > now:
+        unreadable(
+            Text(
+                f"as_of 还没有到：现在是 {instant_text(now)}",
+                f"as_of has not come yet: it is {instant_text(now)}",
+            ),
+            "as_of",
+        )
+
+
+def not_yet_known(number: str, as_of: datetime) -> UnknownCase:
+    asked = Text(f"查看 {number} 在 {instant_text(as_of)} 的情况", f"Read {number} as of {instant_text(as_of)}")
+    return UnknownCase(
+        asked=asked,
+        obstacle=Text("当时还没有登记", "it had not been opened then"),
+        remedy=Text("请改用更晚的时间，或去掉 as_of", "Ask for a later instant, or leave as_of out"),
+    )
 
 
 class BulkCase(BaseModel):
@@ -107,9 +137,9 @@ async def filter_of(  # async, so that it costs no thread; a list of one loop ha
 ) -> Filter:
     """What a list shows. A misspelt word is refused: believed, it would show nothing, and nothing looks like good news."""
     loops = runtime.engine.catalog.newest()
-    _one_of("state", state, sorted({s.name for loop in loops for s in loop.states}))
-    _one_of("counts_as", counts_as, FIVE_STATES)
-    _one_of("level", level, list(levels()))
+    one_of("state", state, sorted({s.name for loop in loops for s in loop.states}))
+    one_of("counts_as", counts_as, FIVE_STATES)
+    one_of("level", level, list(levels()))
     if q is not None and "\0" in q:
         unreadable(Text("q 含有空字符", "q holds a NUL character"), "q")
     return Filter(None, state, counts_as, level, category, department, assignee, overdue, due_before, opened_after, q)
@@ -118,11 +148,11 @@ async def filter_of(  # async, so that it costs no thread; a list of one loop ha
 async def filter_of_all(
     runtime: TheRuntime, wanted: Annotated[Filter, Depends(filter_of)], workflow: str | None = None
 ) -> Filter:
-    _one_of("workflow", workflow, [loop.key for loop in runtime.engine.catalog.newest()])
+    one_of("workflow", workflow, [loop.key for loop in runtime.engine.catalog.newest()])
     return replace(wanted, workflow=workflow)
 
 
-def _one_of(name: str, said: str | None, known: Sequence[str]) -> None:
+def one_of(name: str, said: str | None, known: Sequence[str]) -> None:
     if said is not None and said not in known:
         unreadable(Text(f"{name} 只能是 {'、'.join(known)} 之一", f"{name} has to be one of {', '.join(known)}"), name)
 
@@ -135,7 +165,15 @@ def routers(catalog: Catalog) -> list[APIRouter]:
     every = Router(prefix=BASE)
     every.add_api_route(
         "/cases", _list_of(None), methods=["GET"], response_model=CasePage, tags=["cases"],
-        summary="Cases of every loop", responses=_only(401, 422),
+        summary="Cases of every loop", responses={200: FILES, **_only(401, 422)},
+    )  # fmt: skip
+    every.add_api_route(
+        "/cases/figures", count_cases, methods=["GET"], response_model=FiguresAnswer, tags=["cases"],
+        summary="统计 · How many are open, overdue, closed", responses=_only(401, 422),
+    )  # fmt: skip
+    every.add_api_route(
+        "/cases/changes", list_changes, methods=["GET"], response_model=ChangesPage, tags=["cases"],
+        summary="变化 · What changed between two instants", responses=_only(401, 422),
     )  # fmt: skip
     return [every, *map(_of, catalog.newest())]
 
@@ -160,11 +198,13 @@ def _of(workflow: Workflow) -> APIRouter:
     )  # fmt: skip
     routes.add_api_route(
         plural, _list_of(workflow), methods=["GET"], response_model=CasePage, tags=list(tags),
-        summary=f"列表 · List: {title}", operation_id=f"list_{workflow.key}", responses=_only(401, 422),
+        summary=f"列表 · List: {title}", operation_id=f"list_{workflow.key}",
+        responses={200: FILES, **_only(401, 422)},
     )  # fmt: skip
     routes.add_api_route(
         f"{plural}/{{number}}", _read(workflow), methods=["GET"], response_model=CaseReading, tags=list(tags),
-        summary=f"查看 · Read: {title}", operation_id=f"read_{workflow.key}", responses=_only(401, 404),
+        summary=f"查看 · Read: {title}", operation_id=f"read_{workflow.key}",
+        responses=_only(401, 404, 422),
     )  # fmt: skip
     routes.add_api_route(
         f"{plural}/{{number}}/events", _events(workflow), methods=["GET"], response_model=EventList, tags=list(tags),
@@ -228,16 +268,28 @@ def _list_of(workflow: Workflow | None) -> Callable[..., Response]:
         runtime: TheRuntime,
         asker: SignedIn,
         wanted: Annotated[Filter, Depends(chosen_by)],
+        as_of: AsOf = None,
         limit: Limit = 50,
         cursor: str | None = None,
+        form: AsFile = None,
     ) -> Response:
         if workflow is not None:
             wanted = replace(wanted, workflow=workflow.key)
-        after = after_cursor(cursor)
         now = runtime.clock.now()
+        must_have_been(as_of, now)
+        if form is not None:
+            must_be_whole(request)
+            return file_of(take_cases(runtime, Reader.of(asker), wanted, as_of), form)
+        after = after_cursor(cursor)
+        if as_of is not None:
+            brought_up_to_date(runtime, asker.actor.organisation)
         with runtime.database.read(asker.actor.organisation) as connection:
-            page = worklists.page(connection, asker.seen, wanted, now, limit=limit, after=after)
-            items = read_now(runtime, connection, asker, page.cases, now)
+            if as_of is None:
+                page = worklists.page(connection, asker.seen, wanted, now, limit=limit, after=after)
+                items = read_now(runtime, connection, asker, page.cases, now)
+            else:
+                page = known.page(connection, asker.seen, wanted, as_of, limit=limit, after=after)
+                items = cases_at(runtime.engine.catalog, page.cases, as_of, asker.locale)
         answer = CasePage(items=items, next=cursor_of(page.next_after) if page.next_after else None)
         return json_of(answer, headers=link_to_next(request, answer.next))
 
@@ -273,11 +325,160 @@ def _left(case: Case, now: datetime, calendar: Calendar | None, locale: Locale) 
     return in_words(case.due_at, now, calendar, locale)
 
 
+class FiguresLine(BaseModel):
+    """What is overdue is open too."""
+
+    workflow: str
+    open: int
+    overdue: int
+    closed: int
+
+
+class FiguresAnswer(BaseModel):
+    """How many cases there are, by loop and together, as they were known at `as_of`."""
+
+    as_of: AwareDatetime
+    items: list[FiguresLine]
+    open: int
+    overdue: int
+    closed: int
+
+
+def count_cases(
+    runtime: TheRuntime, asker: SignedIn, wanted: Annotated[Filter, Depends(filter_of_all)], as_of: AsOf = None
+) -> Response:
+    """Of the cases the filter finds, as they are known now or were known at an instant."""
+    at = runtime.clock.now()
+    must_have_been(as_of, at)
+    must_have_no_words(wanted)
+    at = as_of or at
+    brought_up_to_date(runtime, asker.actor.organisation)
+    with runtime.database.read(asker.actor.organisation) as connection:
+        lines = known.figures(connection, asker.seen, wanted, at)
+    answer = FiguresAnswer(
+        as_of=at,
+        items=[
+            FiguresLine(workflow=line.workflow, open=line.open, overdue=line.overdue, closed=line.closed)
+            for line in lines
+        ],
+        open=sum(line.open for line in lines),
+        overdue=sum(line.overdue for line in lines),
+        closed=sum(line.closed for line in lines),
+    )
+    return json_of(answer)
+
+
+def must_have_no_words(wanted: Filter) -> None:
+    if wanted.q is not None:
+        unreadable(Text("此处不能按文字查找", "words are not looked for here"), "q")
+
+
+class StoodAnswer(BaseModel):
+    """How a case stood at an instant, as far as lists ask for it."""
+
+    state: str
+    counts_as: str
+    final: bool
+    level: str
+    category: str
+    department: str | None
+    assignee: str | None
+    due_at: AwareDatetime | None
+    overdue: bool
+
+
+class ChangedCase(BaseModel):
+    """`changes`: opened, moved to another state, closed, became overdue. `before` is null of one that was opened since."""
+
+    number: str
+    workflow: str
+    opened_at: AwareDatetime
+    changes: list[Change]
+    before: StoodAnswer | None
+    after: StoodAnswer
+
+
+class ChangeCounts(BaseModel):
+    opened: int
+    moved: int
+    closed: int
+    overdue: int
+
+
+class ChangesPage(BaseModel):
+    """`counts` are of all of them, on the first page; a case may have changed in more ways than one."""
+
+    since: AwareDatetime
+    until: AwareDatetime
+    items: list[ChangedCase]
+    counts: ChangeCounts | None
+    next: str | None
+
+
+def list_changes(
+    request: Request,
+    runtime: TheRuntime,
+    asker: SignedIn,
+    wanted: Annotated[Filter, Depends(filter_of_all)],
+    since: Annotated[Instant, Query(alias="from")],
+    until: Annotated[Instant, Query(alias="to")],
+    change: Change | None = None,
+    limit: Limit = 50,
+    cursor: str | None = None,
+) -> Response:
+    """How cases stand at the later instant that stood otherwise at the earlier one: as known then, and as filtered then."""
+    must_have_been(until, runtime.clock.now())
+    must_have_no_words(wanted)
+    if since >= until:
+        unreadable(Text("from 必须早于 to", "from has to be earlier than to"), "from")
+    after = after_cursor(cursor)
+    brought_up_to_date(runtime, asker.actor.organisation)
+    with runtime.database.read(asker.actor.organisation) as connection:
+        found, following = known.changed(
+            connection, asker.seen, wanted, since, until, how=change, limit=limit, after=after and after[1]
+        )
+        counts = None if after else known.count_changed(connection, asker.seen, wanted, since, until)
+    answer = ChangesPage(
+        since=since,
+        until=until,
+        items=[_changed(each, since, until) for each in found],
+        counts=None if counts is None else ChangeCounts(**counts),
+        next=None if following is None else cursor_of((until, following)),
+    )
+    return json_of(answer, headers=link_to_next(request, answer.next))
+
+
+def _changed(changed: Changed, since: datetime, until: datetime) -> ChangedCase:
+    return ChangedCase(
+        number=changed.number,
+        workflow=changed.after.workflow,
+        opened_at=changed.after.opened_at,
+        changes=[change for change in CHANGES if change in changed.how],
+        before=None if changed.before is None else _stood(changed.before, since),
+        after=_stood(changed.after, until),
+    )
+
+
+def _stood(stood: Stood, at: datetime) -> StoodAnswer:
+    return StoodAnswer(
+        state=stood.state, counts_as=stood.counts_as, final=stood.final, level=stood.level, category=stood.category,
+        department=stood.department, assignee=stood.assignee, due_at=stood.due_at, overdue=stood.overdue(at),
+    )  # fmt: skip
+
+
 def _read(workflow: Workflow) -> Callable[..., Response]:
-    def read_case(runtime: TheRuntime, asker: SignedIn, number: str) -> Response:
+    def read_case(runtime: TheRuntime, asker: SignedIn, number: str, as_of: AsOf = None) -> Response:
         now = runtime.clock.now()
+        must_have_been(as_of, now)
         with runtime.database.read(asker.actor.organisation) as connection:
             case = _visible(connection, asker, workflow, number)
+            if as_of is not None:
+                then = known.known(connection, case.organisation, number, as_of)
+                if then is None:
+                    raise not_yet_known(number, as_of)
+                [answer] = cases_at(runtime.engine.catalog, [then], as_of, asker.locale)
+                # what could be done then is past
+                return json_of(CaseReading(**{**dict(answer), "steps": []}))
             [answer] = read_now(runtime, connection, asker, [case], now)
             offered = offers(runtime.engine, connection, asker.actors, case)
         steps = [offered_step(runtime.engine.catalog.of(case), offer, asker) for offer in offered]
@@ -326,10 +527,6 @@ def _events(workflow: Workflow) -> Callable[..., Response]:
     return read_events
 
 
-SYSTEM = Text("系统", "the system")
-SOMEBODY = Text("本校人员", "somebody of the school")  # whom the directory knows no post of
-
-
 def who_did(connection: Connection, asker: Asker, events: Sequence[Event]) -> list[Text]:
     """Who took each of these steps and in whose name: by name for who may see names, by post for everybody else."""
     keys = {key for event in events for key in (event.actor, event.on_behalf_of) if key is not None}
@@ -339,14 +536,7 @@ def who_did(connection: Connection, asker: Asker, events: Sequence[Event]) -> li
 
 def _called(asker: Asker, key: str, person: Callable[[str], Person | None]) -> Text:
     """person    by his key, None for nobody"""
-    kind, _, who = key.partition(":")
-    if kind == "system":
-        return SYSTEM
-    if kind == "anonymous":
-        return Text(f"{who}的访客", f"a visitor at {who}")
-    found = person(who)
-    said = found and (found.name if asker.seen.everything else found.post)
-    return Text(said, said) if said else SOMEBODY
+    return called(key, person, names=asker.seen.everything)
 
 
 def _did(told: Mapping[str, Text], event: Event) -> Text:

@@ -176,7 +176,7 @@ class Catalog:
 # --- what is checked -------------------------------------------------------------------------------------------------
 
 #: triggers whose address under a case is taken
-RESERVED_TRIGGERS = frozenset({"events", "open"})
+RESERVED_TRIGGERS = frozenset({"events", "evidence", "open"})
 
 #: plurals that would hide an address of the API
 RESERVED_PLURALS = frozenset(

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, case, delete, func, insert, or_, s
 
 from engine.directory import AT
 from engine.store.database import one_at_a_time, table_of, upsert
-from engine.store.statements import Statement
+from engine.store.statements import Question, Row, Statement
 from engine.store.tables import OrganisationRow, PasswordRow, PersonRow, SessionRow, SignInTryRow, TokenRow
 
 Allows = Literal["read", "act"]
@@ -120,8 +120,16 @@ def set_password(
 
 def password(connection: Connection, organisation: str, key: str) -> Password | None:
     """None for who cannot sign in with one."""
-    row = _PASSWORD.first(connection, {"organisation": organisation, "person": key})
-    return None if row is None else Password(row.hash, row.changed_at, row.must_change)
+    return asking_password(organisation, key).ask(connection)
+
+
+def asking_password(organisation: str, key: str) -> Question[Password | None]:
+    """As `password`, to be asked together with other questions."""
+
+    def read(rows: list[Row]) -> Password | None:
+        return Password(rows[0].hash, rows[0].changed_at, rows[0].must_change) if rows else None
+
+    return Question(_PASSWORD, {"organisation": organisation, "person": key}, read)
 
 
 # --- sessions --------------------------------------------------------------------------------------------------------
@@ -143,10 +151,17 @@ def session(connection: Connection, secret: str, now: datetime, idle: timedelta)
 
     idle    how long it lives without being seen
     """
-    row = _SESSION.first(connection, {"session_hash": secret_hash(secret)})
-    if row is None or row.revoked_at is not None or row.expires_at <= now or row.seen_at + idle <= now:
-        return None
-    return _session(row)
+    return asking_session(secret, now, idle).ask(connection)
+
+
+def asking_session(secret: str, now: datetime, idle: timedelta) -> Question[Session | None]:
+    """As `session`, to be asked together with other questions."""
+
+    def read(rows: list[Row]) -> Session | None:
+        found = [r for r in rows if r.revoked_at is None and r.expires_at > now and r.seen_at + idle > now]
+        return _session(found[0]) if found else None
+
+    return Question(_SESSION, {"session_hash": secret_hash(secret)}, read)
 
 
 def saw(connection: Connection, seen: Session, at: datetime) -> None:
@@ -273,10 +288,17 @@ def add_token(
 
 def signed_in(connection: Connection, token: str, now: datetime) -> TokenOf | None:
     """Whose living token this is, and what it may. A look-up that spans organisations: it finds which."""
-    row = _TOKEN.first(connection, {"token_hash": token_hash(token)})
-    if row is None or row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now):
-        return None
-    return TokenOf(row.organisation, row.person, cast("Allows", row.allows))
+    return asking_signed_in(token, now).ask(connection)
+
+
+def asking_signed_in(token: str, now: datetime) -> Question[TokenOf | None]:
+    """As `signed_in`, to be asked together with other questions."""
+
+    def read(rows: list[Row]) -> TokenOf | None:
+        found = [r for r in rows if r.revoked_at is None and (r.expires_at is None or r.expires_at > now)]
+        return TokenOf(found[0].organisation, found[0].person, cast("Allows", found[0].allows)) if found else None
+
+    return Question(_TOKEN, {"token_hash": token_hash(token)}, read)
 
 
 def revoke_token(

@@ -89,7 +89,7 @@ def save(connection: Connection, before: Case | None, after: Case, awaits: Itera
 
     Raises RuntimeError when the row moved in between: the transaction did not hold the lock it should have held.
     """
-    values = _columns(after, awaits)
+    values = columns(after, awaits)
     if before is None:
         _INSERT.put(connection, values)
     else:
@@ -104,7 +104,7 @@ def save(connection: Connection, before: Case | None, after: Case, awaits: Itera
 
 def say_otherwise(connection: Connection, case: Case) -> None:
     """Write down anew what a case says in words, after something was cleared from its events: how it stands is the same."""
-    said = _columns(case, ())
+    said = columns(case, ())
     here = (_cases.c.organisation == case.organisation, _cases.c.number == case.number)
     names = ("title", "place", "words", "longer", "body")
     connection.execute(update(_cases).where(*here).values({name: said[name] for name in names}))
@@ -125,9 +125,15 @@ def _people(case: Case) -> set[str]:
     return current.union(*case.acted.values())
 
 
-def _columns(case: Case, awaits: Iterable[str]) -> dict[str, Any]:
+def words_of(case: Case) -> str:
+    """What a search looks through."""
     described = " ".join(str(value) for value in case.facts.values() if isinstance(value, str))
-    words = f"{case.number} {case.title} {case.place} {described}".lower()
+    return f"{case.number} {case.title} {case.place} {described}".lower()
+
+
+def columns(case: Case, awaits: Iterable[str]) -> dict[str, Any]:
+    """The row of a case, by column: its body, and beside it what lists filter and sort by."""
+    words = words_of(case)
     return {
         **{name: getattr(case, name) for name in _SAME_NAMES},
         "due_at": case.due_at,

@@ -31,12 +31,14 @@ from sqlalchemy import (
 
 # the one that both compile; SQLite's own knows only itself
 from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 from sqlmodel import SQLModel
 
 from engine.errors import Busy, InvalidInput, Text
 from engine.store import statements
+from engine.store.statements import Question
 
 __all__ = [
     "Connection",
@@ -197,6 +199,15 @@ class Database:
         with self._reading(self._reading_one, organisation) as connection:
             yield connection
 
+    def answers(self, organisation: str, questions: Sequence[Question[Any]], *names: str) -> list[Any]:
+        """What these questions give, for who has no other; `names` as for `naming`. On a server it is one journey there and
+        back: no transaction is begun or ended for it, so each answer is of an instant of its own.
+
+        Raises as `read`.
+        """
+        with self._reading(self._reading_one, organisation, *names, alone=True) as connection:
+            return statements.ask(connection, questions)
+
     @contextmanager
     def read_across(self) -> Iterator[Connection]:
         """As `read`, of every organisation: for sweeps, and for who runs the whole of it."""
@@ -220,8 +231,10 @@ class Database:
             yield connection
 
     @contextmanager
-    def _reading(self, kept: "_Kept", organisation: str | None = None) -> Iterator[Connection]:
-        with kept.transaction(organisation) as connection:
+    def _reading(
+        self, kept: "_Kept", organisation: str | None = None, *names: str, alone: bool = False
+    ) -> Iterator[Connection]:
+        with kept.transaction(organisation, *names, alone=alone) as connection:
             try:
                 yield connection
             except DBAPIError as error:
@@ -348,6 +361,7 @@ class _Kept:
 
     def __init__(self, engine: Engine, size: int, begin: str, free: list[Connection] | None = None) -> None:
         self._engine = engine
+        self._in_a_file = engine.dialect.name == "sqlite"
         self._begin = begin
         self._turns = threading.BoundedSemaphore(size)
         self._closed = False
@@ -355,15 +369,18 @@ class _Kept:
         self._free: list[Connection] = [] if free is None else free
 
     @contextmanager
-    def transaction(self, organisation: str | None) -> Iterator[Connection]:
+    def transaction(self, organisation: str | None, *names: str, alone: bool = False) -> Iterator[Connection]:
         """One transaction, undone at the end unless it was committed.
 
+        alone    there will be no more than one `ask`, which a server takes for a transaction by itself: what travels together
+                 without a BEGIN is one, until its end
         Raises `Busy` when it cannot begin.
         """
         if not self._turns.acquire(timeout=READER_WAIT_SECONDS):
             raise _busy(TimeoutError("every connection is in use"))
         try:
-            connection = self._begun(organisation)
+            speaking = () if organisation is None or self._in_a_file else (speaking_for(organisation, *names),)
+            connection = self._begun(speaking, alone=alone)
             try:
                 yield connection
             finally:
@@ -378,21 +395,19 @@ class _Kept:
             while True:
                 self._free.pop().close()
 
-    def _begun(self, organisation: str | None) -> Connection:
+    def _begun(self, speaking: Sequence[str], *, alone: bool) -> Connection:
         """A server that was restarted is found again here: nothing was done yet, so connections that turn out to be dead are
         thrown away, and another one is opened. One that was used before and heard nothing since need not be asked for that.
         """
-        on_server = self._engine.dialect.name != "sqlite"
-        begin = [self._begin]
-        if organisation is not None and on_server:
-            begin.append(speaking_for(organisation))
         while True:
             connection, new = self._taken()
             try:
-                if on_server and not new and statements.is_quiet(connection):
-                    statements.begin_with_the_first(connection, *begin)
+                if self._in_a_file or new or not statements.is_quiet(connection):
+                    statements.begin(connection, self._begin, *speaking)
+                elif alone:
+                    statements.begin_with_the_first(connection, *speaking)
                 else:
-                    statements.begin(connection, *begin)
+                    statements.begin_with_the_first(connection, self._begin, *speaking)
             except BaseException as error:
                 lost = is_lost(error)
                 connection.close()
@@ -436,9 +451,9 @@ def speak_for(connection: Connection, organisation: str) -> None:
         statements.say(connection, speaking_for(organisation))
 
 
-def speaking_for(organisation: str) -> str:
-    """The statement of `speak_for`, for who sends it himself: what was named for the one before is forgotten, too."""
-    return f"SELECT set_config('{_OF}', {_quoted(organisation)}, true), set_config('{_NAMED}', '', true)"
+def speaking_for(organisation: str, *names: str) -> str:
+    """The statement of `speak_for`, for who sends it himself: of what was named for the one before it leaves these."""
+    return f"SELECT set_config('{_OF}', {_quoted(organisation)}, true), set_config('{_NAMED}', {_all_of(names)}, true)"
 
 
 def naming(connection: Connection, *names: str) -> None:
@@ -446,10 +461,15 @@ def naming(connection: Connection, *names: str) -> None:
     `key@organisation` or by the human being he shares an account with, a bureau by its key, a token or a session by its
     hash.
     """
+    named = _all_of(names)
+    if connection.dialect.name != "sqlite":
+        statements.say(connection, f"SET LOCAL {_NAMED} = {named}")
+
+
+def _all_of(names: Sequence[str]) -> str:
     if any(_BETWEEN in name for name in names):
         raise _not_taken()
-    if connection.dialect.name != "sqlite":
-        statements.say(connection, f"SET LOCAL {_NAMED} = {_quoted(_BETWEEN.join(names))}")
+    return _quoted(_BETWEEN.join(names))
 
 
 def _quoted(value: str) -> str:
@@ -649,11 +669,19 @@ def _server_engine(url: URL, role: str | None = None) -> Engine:
     return engine
 
 
+class _Hinted(SQLiteCompiler):
+    """Says which index a question goes by, where it has a hint; SQLAlchemy leaves that out for SQLite."""
+
+    def get_from_hint_text(self, table: Any, text: str | None) -> str | None:
+        return text
+
+
 def _sqlite_engine(url: URL, *pragmas: str) -> Engine:
     engine = create_engine(
         url, poolclass=NullPool, json_serializer=_json, json_deserializer=orjson.loads,
         connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False, "isolation_level": None},
     )  # fmt: skip
+    engine.dialect.statement_compiler = _Hinted
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:

@@ -1,25 +1,27 @@
 """Events as they were recorded: append one, read a case's, fold them back into the case. Nothing here changes an event."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from engine import audit
-from engine.case import Case, fold, instant_text
+from engine.case import NAMES_NOBODY, Case, fold, instant_text
 from engine.events import FORMAT, Event
 from engine.store.database import one_at_a_time, table_of
 from engine.store.statements import Statement
-from engine.store.tables import DisclosureRow, EventRow, OrganisationRow, UnnumberedRow
+from engine.store.tables import DisclosureRow, EventRow, OrganisationRow, TrailRow, UnnumberedRow
 
 _events = table_of(EventRow)
 _disclosures = table_of(DisclosureRow)
 _organisations = table_of(OrganisationRow)
-
-SALT_BYTES = audit.SALT_BYTES
+_trail = table_of(TrailRow)
+_unnumbered = table_of(UnnumberedRow)
 
 _HISTORY = Statement(
     select(_events, _disclosures.c.entries)
@@ -44,25 +46,37 @@ _LAST = Statement(
 )
 _RECORD = Statement(insert(_events))
 _DISCLOSE = Statement(insert(_disclosures))
-_AWAIT_NUMBER = Statement(insert(table_of(UnnumberedRow)))
+_AWAIT_NUMBER = Statement(insert(_unnumbered))
 WHOLE = 2**31 - 1
 ENTRIES_AT_ONCE = 1000
 
 
-def append(connection: Connection, event: Event, previous: str, draw: Callable[[int], bytes]) -> Event:
-    """Record an event behind the one whose hash is `previous` ("" before the first). Gives it back with its hash.
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An event as it is written down: itself as it will be read, and the columns of its rows."""
 
-    1. commit to every answer and every change under a salt of its own
+    event: Event
+    row: Mapping[str, Any]
+    disclosure: Mapping[str, Any]
+    key: Mapping[str, Any]
+
+
+def recorded(event: Event, previous: str, draw: Callable[[int], bytes]) -> Recorded:
+    """How this event is written behind the one whose hash is `previous` ("" before the first).
+
+    1. commit to every answer and every change that may name somebody, each under a salt of its own, and to all other
+       changes under one; not to what the envelope says itself
     2. write the envelope's canonical bytes, hash them
-    3. store the bytes and the hash, and the values with their salts beside them; it waits for its number in the trail
     """
-    entries, commitments = _committed(event, draw)
-    envelope = audit.canonical(_envelope(event, previous, commitments))
-    event = replace(event, hash=audit.envelope_hash(envelope))
+    envelope = _envelope(event, previous)
+    said = _said_by(envelope)
+    entries = _entries(event.data, {n: v for n, v in event.changes.items() if n not in said or said[n] != v}, draw)
+    envelope["commitments"] = {name: audit.commit(salt, value) for name, (salt, value) in entries.items()}
+    written = audit.canonical(envelope)
+    event = replace(event, changes={**said, **event.changes}, hash=audit.envelope_hash(written))
+    key = {"organisation": event.organisation, "number": event.case, "sequence": event.sequence}
     row = {
-        "organisation": event.organisation,
-        "number": event.case,
-        "sequence": event.sequence,
+        **key,
         "type": event.type,
         "trigger": event.trigger,
         "from_state": event.from_state,
@@ -70,31 +84,26 @@ def append(connection: Connection, event: Event, previous: str, draw: Callable[[
         "recorded_at": event.recorded_at,
         "actor": event.actor,
         "on_behalf_of": event.on_behalf_of,
-        "envelope": envelope.decode(),
+        "envelope": written.decode(),
         "hash": event.hash,
     }
-    _RECORD.put(connection, row)
-    key = {name: row[name] for name in ("organisation", "number", "sequence")}
-    _DISCLOSE.put(connection, {**key, "entries": entries})
-    _AWAIT_NUMBER.put(connection, key)
-    return event
+    disclosed = {name: {"salt": salt.hex(), "value": value} for name, (salt, value) in entries.items()}
+    return Recorded(event, row, {**key, "entries": disclosed}, key)
 
 
-def _committed(event: Event, draw: Callable[[int], bytes]) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
-    """By name, each answer and each change with its salt, and the commitment to it."""
-    values = {f"data.{name}": value for name, value in event.data.items()}
-    values |= {f"set.{name}": value for name, value in event.changes.items()}
-    salts = draw(SALT_BYTES * len(values))
-    entries, commitments, at = {}, {}, 0
-    for name, value in values.items():
-        salt = salts[at : at + SALT_BYTES]
-        entries[name] = {"salt": salt.hex(), "value": value}
-        commitments[name] = audit.commit(salt, value)
-        at += SALT_BYTES
-    return entries, commitments
+def append(connection: Connection, event: Event, previous: str, draw: Callable[[int], bytes]) -> Event:
+    """Record an event behind the one whose hash is `previous`, with the values it commits to and their salts beside it; it
+    waits for its number in the trail. Gives it back as it will be read.
+    """
+    written = recorded(event, previous, draw)
+    _RECORD.put(connection, written.row)
+    _DISCLOSE.put(connection, written.disclosure)
+    _AWAIT_NUMBER.put(connection, written.key)
+    return written.event
 
 
-def _envelope(event: Event, previous: str, commitments: Mapping[str, str]) -> dict[str, Any]:
+def _envelope(event: Event, previous: str) -> dict[str, Any]:
+    """All of it but the commitments."""
     return {
         "format": FORMAT,
         "organisation": event.organisation,
@@ -110,9 +119,50 @@ def _envelope(event: Event, previous: str, commitments: Mapping[str, str]) -> di
         "on_behalf_of": event.on_behalf_of,
         "policy": event.policy_version,
         "calendar": event.calendar_version,
-        "commitments": commitments,
         "previous": previous or audit.genesis(event.organisation, event.case),
     }
+
+
+def _said_by(envelope: Mapping[str, Any]) -> dict[str, Any]:
+    """The changes of the case that its envelope tells, in the open."""
+    said = {"sequence": envelope["sequence"], "last_recorded_at": envelope["recorded_at"]}
+    if envelope["to"] != envelope["from"]:
+        said["state"] = envelope["to"]
+    if envelope["type"] == "opened":
+        said |= {
+            "organisation": envelope["organisation"], "number": envelope["case"], "opened_at": envelope["recorded_at"],
+        }  # fmt: skip
+    return said
+
+
+def _entries(
+    data: Mapping[str, Any], changes: Mapping[str, Any], draw: Callable[[int], bytes]
+) -> dict[str, tuple[bytes, Any]]:
+    """What is committed to, by name: a salt, and the value.
+
+    data.NAME    an answer
+    kept.NAME    a change that is an answer as it was given: `kept.title`, and of a fact `kept.facts.measure`
+    set.NAME     a change that may name somebody or hold what was typed
+    set          all other changes: the value is an object
+    """
+    values: dict[str, Any] = {}
+    for answer, value in data.items():
+        change = answer if answer in changes else f"facts.{answer}"
+        kept = change in changes and changes[change] == value
+        values[f"kept.{change}" if kept else f"data.{answer}"] = value
+    together: dict[str, Any] = {}
+    for change, value in changes.items():
+        if f"kept.{change}" in values:
+            continue
+        if change in NAMES_NOBODY:
+            together[change] = value
+        else:
+            values[f"set.{change}"] = value
+    if together:
+        values["set"] = together
+    salts = draw(audit.SALT_BYTES * len(values))
+    starts = range(0, len(salts), audit.SALT_BYTES)
+    return {n: (salts[at : at + audit.SALT_BYTES], v) for (n, v), at in zip(values.items(), starts, strict=True)}
 
 
 def entries_of(connection: Connection, organisation: str, number: str) -> dict[int, dict[str, Any]]:
@@ -173,6 +223,31 @@ def as_of(connection: Connection, organisation: str, number: str, sequence: int)
     return fold([event.changes for event in history], last_hash=history[-1].hash), history[-1]
 
 
+def known_at(connection: Connection, organisation: str, numbers: Collection[str], at: datetime) -> dict[str, Case]:
+    """number → the case as it was known at this instant: what was recorded until then, whenever it was found. Nothing of one
+    that was not there yet.
+    """
+    statement = (
+        select(_events.c.number, _events.c.recorded_at, _events.c.hash, _events.c.envelope, _disclosures.c.entries)
+        .join(
+            _disclosures,
+            (_disclosures.c.organisation == _events.c.organisation)
+            & (_disclosures.c.number == _events.c.number)
+            & (_disclosures.c.sequence == _events.c.sequence),
+        )
+        .where(_events.c.organisation == organisation, _events.c.number.in_(sorted(numbers)))
+        .order_by(_events.c.number, _events.c.sequence)
+    )
+    found = {}
+    for number, rows in groupby(connection.execute(statement), key=attrgetter("number")):
+        # asked of the database, SQLite would look for everything that was recorded until then
+        by_then = [row for row in rows if row.recorded_at <= at]
+        if by_then:
+            changes: list[Mapping[str, Any]] = [told_by(orjson.loads(row.envelope), row.entries)[1] for row in by_then]
+            found[number] = fold(changes, last_hash=by_then[-1].hash)
+    return found
+
+
 def envelopes_of(connection: Connection, organisation: str, number: str) -> list[bytes]:
     """The bytes as they were hashed, oldest first."""
     statement = (
@@ -205,19 +280,57 @@ def reminders(connection: Connection, organisation: str) -> list[Event]:
 
 def latest_instant(connection: Connection) -> datetime | None:
     """When the last event of any organisation was recorded."""
-    # each one's last is the end of an index; the last of all would be looked for among all events there are
-    of_one = (
-        select(func.max(_events.c.recorded_at))
-        .where(_events.c.organisation == _organisations.c.organisation)
+    # each one's last is the end of an index, or among the few that have no number yet; the last of all would be looked for
+    # among all events there are
+    numbered = (
+        select(func.max(_trail.c.recorded_at))
+        .where(_trail.c.organisation == _organisations.c.organisation)
         .scalar_subquery()
     )
-    latest: datetime | None = connection.execute(select(func.max(of_one)).select_from(_organisations)).scalar_one()
-    return latest
+    waiting = (
+        select(func.max(_events.c.recorded_at))
+        .select_from(_unnumbered)
+        .join(
+            _events,
+            (_events.c.organisation == _unnumbered.c.organisation)
+            & (_events.c.number == _unnumbered.c.number)
+            & (_events.c.sequence == _unnumbered.c.sequence),
+        )
+    )
+    found: list[datetime | None] = [
+        connection.execute(select(func.max(numbered)).select_from(_organisations)).scalar_one(),
+        connection.execute(waiting).scalar_one(),
+    ]
+    return max((instant for instant in found if instant is not None), default=None)
+
+
+def entry_of(entries: Mapping[str, Mapping[str, Any]], answer: str) -> Mapping[str, Any] | None:
+    """What stands beside the commitment to this answer."""
+    return next(
+        (entries[n] for n in (f"data.{answer}", f"kept.{answer}", f"kept.facts.{answer}") if n in entries), None
+    )
+
+
+def told_by(
+    envelope: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What an event says, put together from its envelope and what it committed to: the answers that were given, and the
+    changes of the case (`engine.case.fold`).
+    """
+    data: dict[str, Any] = {}
+    changes = _said_by(envelope)
+    for name, entry in entries.items():
+        kind, _, of = name.partition(".")
+        if kind in ("data", "kept"):
+            data[of if kind == "data" else of.removeprefix("facts.")] = entry["value"]
+        if kind in ("set", "kept"):
+            changes |= {of: entry["value"]} if of else entry["value"]
+    return data, changes
 
 
 def _event(row: Any) -> Event:
     envelope = orjson.loads(row.envelope)
-    values = {name: entry["value"] for name, entry in row.entries.items()}
+    data, changes = told_by(envelope, row.entries)
     return Event(
         organisation=row.organisation,
         case=row.number,
@@ -232,7 +345,7 @@ def _event(row: Any) -> Event:
         found_at=datetime.fromisoformat(envelope["found_at"]) if envelope["found_at"] else None,
         policy_version=envelope["policy"],
         calendar_version=envelope["calendar"],
-        data={name.removeprefix("data."): value for name, value in values.items() if name.startswith("data.")},
-        changes={name.removeprefix("set."): value for name, value in values.items() if name.startswith("set.")},
+        data=data,
+        changes=changes,
         hash=row.hash,
     )

@@ -39,6 +39,12 @@ def write(connection: Connection, notices: Iterable[Notice]) -> None:
         _WRITE.put(connection, *rows)
 
 
+def is_written(connection: Connection, organisation: str, notice_id: str) -> bool:
+    """Whether there is, or was, a notice of this id."""
+    statement = select(_outbox.c.id).where(_outbox.c.organisation == organisation, _outbox.c.id == notice_id)
+    return connection.execute(statement).first() is not None
+
+
 def claim(connection: Connection, now: datetime, lease_until: datetime, limit: int) -> list[tuple[Notice, int]]:
     """Take up to `limit` notices nobody holds, oldest first, each with its fence. Needs a write transaction."""
     free = or_(_outbox.c.lease_until.is_(None), _outbox.c.lease_until <= now)

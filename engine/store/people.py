@@ -2,8 +2,9 @@
 
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select, update
@@ -37,6 +38,14 @@ from engine.store.tables import (
     RoleGrantRow,
     SeatRow,
 )
+
+
+class AtWork(NamedTuple):
+    """An organisation, and as much of its directory as says what somebody may be there."""
+
+    organisation: Organisation
+    around: Directory
+
 
 _organisations = table_of(OrganisationRow)
 _departments = table_of(DepartmentRow)
@@ -417,10 +426,25 @@ def directory_around(connection: Connection, organisation: str, *keys: str) -> D
     return found
 
 
-def at_work(connection: Connection, organisation: str, key: str) -> tuple[Organisation, Directory] | None:
+def at_work(connection: Connection, organisation: str, key: str) -> AtWork | None:
     """The organisation, and the directory around this person; None where there is no such organisation."""
     there, found = _looked_around(connection, organisation, [key])
-    return None if there is None else (there, found)
+    return None if there is None else AtWork(there, found)
+
+
+def asking_at_work(organisation: str, key: str) -> list[Question[Any]]:
+    """What most often is all there is to ask for `at_work`, of somebody of this organisation; see `at_work_alone`."""
+    return _asking_around(organisation, [key])
+
+
+def at_work_alone(organisation: str, key: str, answers: Sequence[Any]) -> AtWork | None:
+    """As `at_work`, from the answers to `asking_at_work`; None where they do not say it all: he is not to be found, has
+    another account, or somebody else's duties.
+    """
+    found = _Around.of([key], answers)
+    if found.organisation is None or found.handed_on or any(him.human for him in found.people.values()):
+        return None
+    return AtWork(found.organisation, found.directory(organisation)) if found.people else None
 
 
 def _looked_around(
@@ -428,37 +452,53 @@ def _looked_around(
 ) -> tuple[Organisation | None, Directory]:
     """What most often is all there is to know is asked for at once: on a server it is one journey."""
     wanted = list(dict.fromkeys(keys))
-    known = _strangers(connection, organisation, wanted)
-    mine = [key for key in wanted if AT not in key]
-    answers = iter(
-        ask(
-            connection,
-            [
-                Question(_ORGANISATION, {"organisation": organisation}, list),
-                *_asking_groups(organisation),
-                *(asking_who(organisation, key) for key in mine),
-                *(asking_grants_of(organisation, key) for key in wanted),
-                *(Question(_DELEGATED, {"organisation": organisation, "person": key}, list) for key in wanted),
-            ],
-        )
-    )
-    there, found_groups, found_seats = next(answers), next(answers), next(answers)
-    known |= {key: found for key in mine if (found := next(answers)) is not None}
-    grants: dict[str, list[Grant]] = {key: next(answers) for key in wanted}
-    handed_on = [_absence(row) for key in wanted for row in next(answers) if key in known]
-    handed_on.sort(key=lambda absence: (absence.first_day, absence.id))
-    if away := [key for key in dict.fromkeys(absence.person for absence in handed_on) if key not in known]:
+    strangers = _strangers(connection, organisation, wanted)
+    found = _Around.of(wanted, ask(connection, _asking_around(organisation, wanted)), strangers)
+    known, grants = found.people, found.grants
+    if away := [key for key in dict.fromkeys(absence.person for absence in found.handed_on) if key not in known]:
         known |= _of_keys(connection, organisation, away)
         grants |= zip(away, ask(connection, [asking_grants_of(organisation, key) for key in away]), strict=True)
     for other in _alike(connection, known.values()):
         known.setdefault(other.key_in(organisation), other)
-    return _organisation(there[0]) if there else None, Directory(
-        organisation,
-        known,
-        {key: tuple(of_him) for key, of_him in grants.items() if of_him and key in known},
-        tuple(_as_groups(found_groups, found_seats)),
-        tuple(handed_on),
-    )
+    return found.organisation, found.directory(organisation)
+
+
+def _asking_around(organisation: str, wanted: Sequence[str]) -> list[Question[Any]]:
+    here = {"organisation": organisation}
+    return [
+        Question(_ORGANISATION, here, lambda rows: _organisation(rows[0]) if rows else None),
+        *_asking_groups(organisation),
+        *(asking_who(organisation, key) for key in wanted if AT not in key),
+        *(asking_grants_of(organisation, key) for key in wanted),
+        *(Question(_DELEGATED, {**here, "person": key}, lambda rows: [*map(_absence, rows)]) for key in wanted),
+    ]
+
+
+@dataclass
+class _Around:
+    """What was found of some people, and what else says who they may be."""
+
+    organisation: Organisation | None
+    groups: list[Group]
+    people: dict[str, Person]
+    grants: dict[str, list[Grant]]
+    handed_on: list[Absence]
+
+    @classmethod
+    def of(cls, wanted: Sequence[str], answers: Iterable[Any], strangers: Mapping[str, Person] | None = None) -> Self:
+        """From the answers to `_asking_around`; strangers were looked for before."""
+        found = iter(answers)
+        there, in_groups, in_seats = next(found), next(found), next(found)
+        known = {**(strangers or {})}
+        known |= {key: person for key in wanted if AT not in key and (person := next(found)) is not None}
+        grants = {key: next(found) for key in wanted}
+        handed_on = [absence for key in wanted for absence in next(found) if key in known]
+        handed_on.sort(key=lambda absence: (absence.first_day, absence.id))
+        return cls(there, _as_groups(in_groups, in_seats), known, grants, handed_on)
+
+    def directory(self, organisation: str) -> Directory:
+        held = {key: tuple(of_him) for key, of_him in self.grants.items() if of_him and key in self.people}
+        return Directory(organisation, self.people, held, tuple(self.groups), tuple(self.handed_on))
 
 
 def _strangers(connection: Connection, organisation: str, keys: Iterable[str]) -> dict[str, Person]:

@@ -3,17 +3,32 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
 from engine.audit import KEPT_EVERY, leaf_hash, root
 from engine.store import trail
 from engine.store.database import table_of
-from engine.store.tables import CheckpointRow, SealKeyRow, TreeNodeRow
+from engine.store.tables import (
+    CheckpointRow,
+    EventRow,
+    OrganisationRow,
+    SealKeyRow,
+    TrailRow,
+    TreeNodeRow,
+    UnnumberedRow,
+)
 
 _nodes = table_of(TreeNodeRow)
 _checkpoints = table_of(CheckpointRow)
 _keys = table_of(SealKeyRow)
+_organisations = table_of(OrganisationRow)
+_trail = table_of(TrailRow)
+_unnumbered = table_of(UnnumberedRow)
+_events = table_of(EventRow)
+
+MOST_UNNUMBERED = 10_000  # looked at for the oldest; whoever has more has had them for long
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +104,24 @@ def last_checkpoint(connection: Connection, organisation: str) -> Signed | None:
     return None if row is None else Signed(row.id, row.size, row.at, row.key, row.body, row.signature)
 
 
-def checkpoints(connection: Connection, organisation: str, *, after: int = 0) -> Sequence[Signed]:
-    """Those with an id above `after`, oldest first."""
+def checkpoints(
+    connection: Connection, organisation: str, *, after: int = 0, limit: int | None = None
+) -> Sequence[Signed]:
+    """Those with an id above `after`, oldest first; of very many the first so many."""
     statement = (
         select(_checkpoints)
         .where(_checkpoints.c.organisation == organisation, _checkpoints.c.id > after)
         .order_by(_checkpoints.c.id)
+        .limit(limit)
     )
     return [Signed(row.id, row.size, row.at, row.key, row.body, row.signature) for row in connection.execute(statement)]
+
+
+def newest_of_all(connection: Connection) -> dict[str, int]:
+    """organisation → id of its last checkpoint."""
+    last = select(func.max(_checkpoints.c.id)).where(_checkpoints.c.organisation == _organisations.c.organisation)
+    statement = select(_organisations.c.organisation, last.scalar_subquery())
+    return {row[0]: row[1] for row in connection.execute(statement) if row[1] is not None}
 
 
 def add_checkpoint(connection: Connection, organisation: str, signed: Signed) -> None:
@@ -115,10 +140,64 @@ def oldest_unsealed(connection: Connection, organisation: str) -> datetime | Non
     return trail.recorded_from(connection, organisation, sealed_size(connection, organisation))
 
 
+def _first_unsealed() -> Any:
+    """Of each organisation the position after those that its last checkpoint speaks of."""
+    last = (
+        select(_checkpoints.c.size)
+        .where(_checkpoints.c.organisation == _organisations.c.organisation)
+        .order_by(_checkpoints.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    return func.coalesce(last, 0)
+
+
+def organisations_unsealed(connection: Connection) -> list[str]:
+    """Whose trail has come further than its last checkpoint."""
+    statement = (
+        select(_organisations.c.organisation)
+        .join(
+            _trail,
+            (_trail.c.organisation == _organisations.c.organisation) & (_trail.c.position == _first_unsealed()),
+        )
+        .order_by(_organisations.c.organisation)
+    )
+    return list(connection.execute(statement).scalars())
+
+
+def oldest_unsealed_of_all(connection: Connection) -> datetime | None:
+    """When the oldest event of any organisation was recorded that no checkpoint speaks of; None where there is none. Of events
+    without a number it looks at `MOST_UNNUMBERED`.
+    """
+    numbered = select(func.min(_trail.c.recorded_at)).select_from(
+        _organisations.join(
+            _trail,
+            (_trail.c.organisation == _organisations.c.organisation) & (_trail.c.position == _first_unsealed()),
+        )
+    )
+    some = select(_unnumbered).limit(MOST_UNNUMBERED).subquery("some")
+    waiting = select(func.min(_events.c.recorded_at)).select_from(
+        some.join(
+            _events,
+            (_events.c.organisation == some.c.organisation)
+            & (_events.c.number == some.c.number)
+            & (_events.c.sequence == some.c.sequence),
+        )
+    )
+    found = (connection.execute(asked).scalar_one() for asked in (numbered, waiting))
+    return min((at for at in found if at is not None), default=None)
+
+
 def keys(connection: Connection, organisation: str) -> dict[str, str]:
     """fingerprint → public key in hex, of every key the organisation ever sealed with, oldest first."""
     statement = select(_keys).where(_keys.c.organisation == organisation).order_by(_keys.c.since, _keys.c.key)
     return {row.key: row.public for row in connection.execute(statement)}
+
+
+def known_keys(connection: Connection, organisation: str) -> list[tuple[str, str, datetime | None]]:
+    """(fingerprint, public key in hex, until when it was sealed with) of every key, oldest first."""
+    statement = select(_keys).where(_keys.c.organisation == organisation).order_by(_keys.c.since, _keys.c.key)
+    return [(row.key, row.public, row.until) for row in connection.execute(statement)]
 
 
 def current_key(connection: Connection, organisation: str) -> str | None:

@@ -240,6 +240,7 @@ _LEDGER = (
     "assignee", "due_at",
 )  # fmt: skip
 FOREVER = datetime(9999, 12, 31, tzinfo=UTC)  # of what still is: a comparison finds it, as it does not find NULL
+LONG = 15  # of `TrailRow.lasted`: 2^14 days, and whatever still lasts
 WORDS = 480  # characters in an index: of four bytes at most, where PostgreSQL takes 2704 bytes an entry
 
 
@@ -313,7 +314,10 @@ class PartyRow(SQLModel, table=True):
 
 
 class EventRow(SQLModel, table=True):
-    """An event, append-only: triggers refuse UPDATE and DELETE. `envelope` holds the very bytes that were hashed."""
+    """An event, append-only: triggers refuse UPDATE and DELETE. `envelope` holds the very bytes that were hashed.
+
+    Found by its key alone: whatever else is asked of events is asked of the trail, so that recording one costs no index.
+    """
 
     __tablename__ = "event"
     __table_args__ = (
@@ -321,7 +325,6 @@ class EventRow(SQLModel, table=True):
             "type IN ('opened','stepped','signed','reminded','linked','recomputed','noted')",
             name="type",
         ),
-        Index("ix_event_recorded", "organisation", "recorded_at"),
     )
     organisation: str = _key()
     number: str = _key()
@@ -358,10 +361,12 @@ class UnnumberedRow(SQLModel, table=True):
 
 
 #: of the events after which a case stood otherwise than before, as lists filter it: a list as of an instant finds those
-#: that lasted over it. One index by when they ended, which is short for what was lately; one by when they began.
+#: that lasted over it, by how long they lasted (`lasted`), which says how soon after the instant they have to have ended.
 _LASTED = text("until > recorded_at")
-_AS_OF = ("opened_at", "number", "sequence", "workflow", "state", "counts_as", "final", "level", "category", "department",
-          "assignee", "due_at")  # fmt: skip
+_AS_OF = ("opened_at", "number", "workflow", "state", "counts_as", "final", "level", "category", "department", "assignee",
+          "due_at")  # fmt: skip
+#: of what is seldom: any step is found soon among all events, a correction of a deadline is not
+_NO_STEP = text("type <> 'stepped'")
 
 
 class TrailRow(SQLModel, table=True):
@@ -372,6 +377,7 @@ class TrailRow(SQLModel, table=True):
     position    from 0, without gaps: which leaf
     until       when the case stood otherwise than after this event; `FOREVER` for as it stands now, `recorded_at` where
                 nothing that lists filter by was changed
+    lasted      how long that was: the binary digits of its whole days, `LONG` for whatever lasted longer or still does
     hash        of the envelope, 32 bytes: what the leaf is made of
     workflow …  as the case stood after the event; empty where the event belongs to no case
     """
@@ -385,7 +391,11 @@ class TrailRow(SQLModel, table=True):
         Index("ix_trail_actor", "organisation", "actor", "recorded_at", "position"),
         Index("ix_trail_represented", "organisation", "on_behalf_of", "recorded_at", "position",
               sqlite_where=text("on_behalf_of IS NOT NULL"), postgresql_where=text("on_behalf_of IS NOT NULL")),
-        Index("ix_trail_until", "organisation", "until", "recorded_at", *_AS_OF,
+        Index("ix_trail_trigger", "organisation", "trigger", "recorded_at", "position"),
+        Index("ix_trail_type", "organisation", "type", "recorded_at", "position",
+              sqlite_where=_NO_STEP, postgresql_where=_NO_STEP),
+        Index("ix_trail_department", "organisation", "department", "recorded_at", "position"),
+        Index("ix_trail_until", "organisation", "lasted", "until", "recorded_at", *_AS_OF,
               sqlite_where=_LASTED, postgresql_where=_LASTED),
     )  # fmt: skip
     organisation: str = _key()
@@ -394,6 +404,7 @@ class TrailRow(SQLModel, table=True):
     sequence: int
     recorded_at: datetime = _instant()
     until: datetime = _instant()
+    lasted: int = 0
     type: str = Field(max_length=16)
     trigger: str = Field(max_length=64)
     actor: str = Field(max_length=80)

@@ -171,12 +171,18 @@ def visible(seen: Visibility) -> ColumnElement[bool]:
 def _ways(wanted: Filter, now: datetime) -> list[list[ColumnElement[bool] | TextClause]]:
     """Conditions that show each what the filter wants to some part, and together all of it: each part has its index."""
     conditions = [*_conditions(wanted, now)]
-    words = (wanted.q or "").lower().split()
-    if not words:
-        return [conditions]
+    ways = having_words(wanted.q or "")
+    return [[*conditions, *words] for words in ways] if ways else [conditions]
+
+
+def having_words(q: str) -> list[list[ColumnElement[bool] | TextClause]]:
+    """Of which cases have all these words now: two lists of conditions, each with its index, of which one has to hold. None
+    where there is no word.
+    """
+    words = q.lower().split()
     short = [_cases.c.words.contains(word, autoescape=True) for word in words]
     long = [_cases.c.longer.contains(word, autoescape=True) for word in words]
-    return [[*conditions, *short], [*conditions, LONGER, *long]]
+    return [[*short], [LONGER, *long]] if words else []
 
 
 def _all(wanted: Filter, now: datetime) -> ColumnElement[bool]:

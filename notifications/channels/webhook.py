@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from engine.clock import Clock, utc
-from engine.events import Notice, Recipient
+from engine.events import LOGBOOK, Notice, Recipient
 from notifications.channels import Receipt, TransportError
 from notifications.message import Outgoing
 
@@ -147,7 +147,7 @@ def body_of(message: Outgoing) -> bytes:
     """The payload: what the notice says and who is told, nothing that changes between two tries."""
     [notice] = message.items
     payload = {
-        "type": f"case.{notice.reason}",
+        "type": f"{'trail' if notice.case == LOGBOOK else 'case'}.{notice.reason}",
         "timestamp": utc(notice.written_at).isoformat().replace("+00:00", "Z"),
         "data": _data(notice) | {"told": [dict(person) for person in message.told], "link": message.words.link},
     }

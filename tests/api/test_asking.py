@@ -6,14 +6,19 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import Request
 
+from api.app import create_app
+from api.auth.asking import who
 from api.bootstrap import Runtime
 from engine.actor import Grant
 from engine.directory import Absence, Organisation, Person
-from engine.errors import Text
+from engine.errors import NotSignedIn, Text
 from engine.store import accounts, people, refusals
 from engine.store.database import Connection
+from engine.store.statements import standing
 from tests.builders import START, School, a_school
+from tests.databases import on_postgresql
 
 DAY = START.date()
 
@@ -166,6 +171,70 @@ def test_an_organisation_that_granted_nothing_looks_like_one_that_is_not_there(
 
 def test_naming_one_s_own_organisation_changes_nothing(client: httpx.Client, school: School, repair: str) -> None:
     assert ask(client, school, "safety_staff", repair, Organisation="school").status_code == 200
+
+
+def request_of(runtime: Runtime, school: School, person: str) -> Request:
+    shown = [(name.lower().encode(), value.encode()) for name, value in school.headers(person).items()]
+    app = create_app(runtime)
+    return Request({"type": "http", "method": "GET", "path": "/", "headers": shown, "query_string": b"", "app": app})
+
+
+def test_whoever_asked_before_is_what_he_is_now(runtime: Runtime, school: School) -> None:
+    """Whose a token is, is remembered; nothing else of him is."""
+    request = request_of(runtime, school, "teacher2")
+
+    def roles() -> set[str]:
+        return {grant.role for grant in who(request).actor.grants}
+
+    def represented() -> list[str | None]:
+        return [actor.on_behalf_of for actor in who(request).actors[1:]]
+
+    before = roles()
+    assert represented() == []
+    with runtime.database.write("school") as connection:
+        people.give(connection, "school", "teacher2", Grant("auditor"))
+    assert roles() == {*before, "auditor"}
+    with runtime.database.write("school") as connection:
+        people.withdraw(connection, "school", "teacher2", "auditor", "*", DAY - timedelta(days=1))
+        away(connection, "safety_staff", "teacher2")
+    assert (roles(), represented()) == (before, ["safety_staff"])
+    with runtime.database.write("school") as connection:
+        people.end_absence(connection, "school", "of-safety_staff", DAY - timedelta(days=1))
+    assert represented() == []
+    with runtime.database.write("school") as connection:
+        people.link(connection, [("school", "teacher"), ("school", "teacher2")])
+    assert who(request).actor.aliases == {"teacher"}
+    with runtime.database.write("school") as connection:
+        accounts.revoke_token(connection, "school", school.token("teacher2")[:12], START)
+    for _ in range(2):
+        with pytest.raises(NotSignedIn):
+            who(request)
+
+
+def test_whoever_asked_before_and_is_active_no_more_is_turned_away(
+    runtime: Runtime, client: httpx.Client, school: School
+) -> None:
+    for _ in range(2):
+        assert ask(client, school, "teacher", "/people/me").status_code == 200
+    with runtime.database.write("school") as connection:
+        found = people.person(connection, "school", "teacher")
+        assert found is not None
+        people.update_person(connection, replace(found, active=False))
+    for _ in range(2):
+        assert ask(client, school, "teacher", "/people/me").status_code == 401
+
+
+@on_postgresql
+def test_whoever_asked_before_is_looked_up_in_one_journey(runtime: Runtime, school: School) -> None:
+    request = request_of(runtime, school, "teacher")
+
+    def journeys() -> int:
+        with runtime.database.read("school") as connection:
+            return standing(connection).journeys
+
+    first, before = who(request), journeys()
+    assert who(request) == first
+    assert journeys() == before + 1
 
 
 def test_every_address_describes_both_headers(client: httpx.Client, school: School) -> None:

@@ -372,7 +372,7 @@ def test_a_step_takes_a_photo_where_a_photo_is_asked_for_and_a_paper_where_a_pap
     assert (events[-1]["data"]["photos_after"], events[-1]["data"]["attachments"]) == ([photo], [paper])
     with runtime.database.read_across() as connection:
         committed = json.loads(history.envelopes_of(connection, "school", number)[-1])["commitments"]
-    assert {"data.photos_after", "data.attachments"} <= set(committed), "the chain answers for both"
+    assert {"kept.facts.photos_after", "kept.facts.attachments"} <= set(committed), "the chain answers for both"
     for person, status in (("principal", 200), ("driver", 404)):
         for name in (photo, paper):
             assert get(client, school, name, person).status_code == status

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from tests.bench import backlog, cycles, many, over_http, reading
+from tests.bench import backlog, cycles, many, over_http, reading, sealing, trail, verifying
 from tests.bench.commands import COMMANDS_A_CASE, Compared, Recording, compare, must_write_the_same, record
 from tests.bench.grounds import Ground, grounds
 from tests.bench.measuring import flush_milliseconds
@@ -24,8 +24,9 @@ MOST_ROUNDS_OF_SWEEPS = 3  # one takes ten seconds, and a long measurement swing
 TIMES_EACH_IS_READ = 20
 WORST_TOLD = 8
 BOTH = ("sqlite", "postgresql")
-NAMES = ("commands", "http", "sweeps", "backlog", "cycles", "reads")
+NAMES = ("commands", "http", "sweeps", "backlog", "cycles", "reads", "sealing", "verify", "trail")
 MOST_SCHOOLS_BESIDE_RAW = 50
+VERIFYING = 2  # processes
 NODES = 4  # that open a cycle's periods at once, on PostgreSQL
 
 
@@ -53,7 +54,10 @@ class Asked:
 @click.option("--open", "waiting", default=10_000, type=click.IntRange(1), help="Cases open during a sweep.")
 @click.option("--due", default=1_000, type=click.IntRange(1), help="Reminders that fall due at once.")
 @click.option(
-    "--size", default=20_000, type=click.IntRange(1000), help="Cases that are read; a million shows what it is for."
+    "--size",
+    default=20_000,
+    type=click.IntRange(1000),
+    help="Cases that are read, events that are verified; a million shows what it is for.",
 )
 @click.option(
     "--mixed", default=2_000, type=click.IntRange(reading.ASKERS), help="Requests between looks at the memory."
@@ -73,13 +77,15 @@ def main(names: tuple[str, ...], kinds: tuple[str, ...], *, as_json: bool, **muc
 
     commands: a full command beside raw SQL. http: the same over HTTP beside a bare route. sweeps: over many open cases.
     backlog: the latency of commands beside a tick with very many rungs to tell. cycles: opening a month's periods.
-    reads: start, lists, worklists, single cases and memory where there are very many cases.
+    reads: start, lists, worklists, single cases and memory where there are very many cases. sealing: eight writers beside
+    rounds of numbering and signing. verify: `audit verify` over `--size` events, and its memory at two sizes. trail: what
+    auditors ask, where one school has ten events for each of `--size` cases (SQLite alone).
 
     All numbers: least / median / most of the rounds. Ratios are of what was measured in turn, pair by pair.
     """
     measures = {
         "commands": _commands, "http": _http, "sweeps": _sweeps, "backlog": _backlog, "cycles": _cycles,
-        "reads": _reads,
+        "reads": _reads, "sealing": _sealing, "verify": _verify, "trail": _trail,
     }  # fmt: skip
     asked = Asked(**much)
     found: dict[str, dict[str, Any]] = {}
@@ -195,6 +201,49 @@ def _reads(ground: Ground, asked: Asked, tell: _Words) -> Mapping[str, Any]:
         f"wanted {reading.MEMORY_MEGABYTES}"
     )
     return {**asdict(found), "slow": found.slow, "cases": asked.size}
+
+
+def _trail(ground: Ground, asked: Asked, tell: _Words) -> Mapping[str, Any]:
+    if ground.name != "SQLite":
+        return {}
+    found = trail.ask(ground, cases=asked.size, times=TIMES_EACH_IS_READ if asked.rounds > 1 else 1)
+    tell(
+        f"\n{ground.name}: {found.events} events in {asked.size} cases of one school, made in {found.filled_seconds:.0f} s; "
+        f"{found.bytes_an_event:.0f} bytes an event, of them {found.trail_bytes_an_event:.0f} the trail with its indexes"
+    )
+    worst = sorted(found.p95.items(), key=lambda told: told[1][0] / told[1][1], reverse=True)
+    tell(
+        f"  nineteen in twenty of {len(worst)} questions within what is allowed: {len(worst) - len(found.slow)}; the worst:"
+    )
+    for name, (took, allowed) in worst[: max(WORST_TOLD, len(found.slow))]:
+        tell(f"    {name:48} {took:7.1f} ms of {allowed}")
+    return {**asdict(found), "slow": found.slow, "cases": asked.size}
+
+
+def _sealing(ground: Ground, asked: Asked, tell: _Words) -> Mapping[str, Any]:
+    found = sealing.compare(ground, cases=asked.cases, rounds=asked.rounds)
+    tell(
+        f"\n{ground.name}: {sealing.CLIENTS} writers beside {found.rounds_of_sealing} rounds that numbered {found.numbered} "
+        f"events; {asked.cases} cases of {COMMANDS_A_CASE} commands, {asked.rounds} rounds\n"
+        f"  with sealing {found.sealing} a second, without {found.alone}; with/without {found.ratio}, wanted {sealing.WANTED}\n"
+        f"  of the processor, without/with {found.cpu_ratio}"
+    )
+    return {**asdict(found), "wanted": sealing.WANTED}
+
+
+def _verify(ground: Ground, asked: Asked, tell: _Words) -> Mapping[str, Any]:
+    found = verifying.compare(ground, asked.size, VERIFYING)
+    tell(f"\n{ground.name}: audit verify with {VERIFYING} processes")
+    for each in (found.small, found.large):
+        tell(
+            f"  {each.events} events under {each.checkpoints} checkpoints in {each.seconds:.1f} s, {each.cpu_seconds:.1f} s of the "
+            f"processor with starting; {each.megabytes:.0f} MB the largest process"
+        )
+    tell(
+        f"  without what starting takes {found.a_second:.0f} events a second, wanted {verifying.WANTED_PER_SECOND}; "
+        f"{found.cpu_microseconds:.0f} µs of the processor each, wanted {verifying.WANTED_CPU_MICROSECONDS:.0f}"
+    )
+    return verifying.told(found)
 
 
 if __name__ == "__main__":

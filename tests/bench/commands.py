@@ -9,7 +9,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -249,6 +249,13 @@ def ours_alone(ground: Ground, cases: int) -> Seconds:
 
 def ours_together(ground: Ground, cases: int, clients: int) -> Seconds:
     """Clients that ask the serving process's writer from an event loop, as its web server does."""
+    return together_beside(ground, cases, clients, lambda _: nullcontext())
+
+
+def together_beside(
+    ground: Ground, cases: int, clients: int, beside: Callable[[Engine], AbstractContextManager[None]]
+) -> Seconds:
+    """As `ours_together`, beside what else goes on meanwhile on the same engine."""
     database = ground.fresh()
     engine: Engine = an_engine(database)
     writer = Writer(engine)
@@ -262,7 +269,8 @@ def ours_together(ground: Ground, cases: int, clients: int) -> Seconds:
 
     with asyncio.Runner() as loop:
         loop.run(all_clients([-1]))  # not counted
-        taken = seconds_of(lambda: loop.run(all_clients(range(cases // clients))))
+        with beside(engine):
+            taken = seconds_of(lambda: loop.run(all_clients(range(cases // clients))))
     writer.stop()
     database.close()
     return taken

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.audit import canonical
-from engine.case import FIVE_STATES, Case, CaseClock, Link, fold, instant_text
+from engine.case import FIVE_STATES, NAMES_NOBODY, Case, CaseClock, Link, fold, instant_text
 
 MONDAY = datetime(2020, 1, 6, 1, 0, tzinfo=UTC)
 CASE = Case(
@@ -152,9 +152,10 @@ def test_what_is_no_attribute_of_a_case_cannot_be_changed_or_read() -> None:
 
 
 def test_an_opening_records_what_is_known_and_leaves_out_what_every_case_begins_with() -> None:
-    assert CASE.changed(title="插座松动").changes_since(None) == {
+    assert CASE.changed(title="插座松动").with_facts({"source": "patrol"}).changes_since(None) == {
         "organisation": "school", "number": "YH-2020-0001", "workflow": "hazard", "version": 1, "state": "assigned",
         "counts_as": "assigned", "final": False, "opened_at": "2020-01-06T01:00:00.000000Z", "title": "插座松动",
+        "facts.source": "patrol",
     }  # fmt: skip
 
 
@@ -182,6 +183,14 @@ def test_what_a_case_begins_with_stays_what_it_was() -> None:
         **dict.fromkeys(nothing),
         **empty,
     }
+
+
+def test_whatever_may_name_somebody_or_was_typed_can_be_erased_by_itself() -> None:
+    """An attribute that comes to a case is to be thought about, and stands by itself until it was."""
+    said_by_the_envelope = {"organisation", "number", "state", "opened_at", "sequence", "last_recorded_at"}
+    assert CASE.to_json().keys() - NAMES_NOBODY - said_by_the_envelope == {
+        "title", "place", "category", "level", "department", "reporter", "assignee", "acted", "signed", "facts", "links",
+    }  # fmt: skip
 
 
 def test_who_acted_is_remembered_once_and_in_order() -> None:

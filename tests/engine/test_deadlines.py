@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
@@ -293,6 +294,17 @@ def test_a_ladder_without_repetition_ends() -> None:
     assert plan_rungs(Ladder.of(), DUE, LONG_AGO, VERSION_1, LONG_AGO) == ()
     assert next_repeat(short, DUE, VERSION_1, DUE) is None
     assert repeats_between(short, DUE, VERSION_1, DUE, local("2030-01-01 00:00")) == ()
+
+
+def test_the_hour_that_a_clock_shows_twice_plans_two_ladders() -> None:
+    """What was planned is remembered, and the two are equal to Python."""
+    new_york = replace(VERSION_1, time_zone="America/New_York")
+    first = datetime(2020, 11, 1, 1, 5, tzinfo=new_york.zone)
+    due = new_york.end_of(date(2020, 11, 1))
+    ladder = Ladder.of(Rung("due", 0, ("assignee",), "direct"))
+    at = time(1, 10)  # which its clock shows twice, too: the first is meant
+    since = [plan_rungs(ladder, due, when, new_york, LONG_AGO, at) for when in (first, first.replace(fold=1))]
+    assert [len(rungs) for rungs in since] == [1, 0]
 
 
 @given(st.lists(st.integers(0, 400), min_size=1, max_size=6))

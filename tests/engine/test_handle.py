@@ -507,7 +507,7 @@ def test_an_envelope_carries_commitments_and_no_word_that_was_typed(school: Scho
 def test_two_equal_values_have_different_commitments(school: School) -> None:
     numbers = school.report(), school.report()
     with school.engine.database.read_across() as connection:
-        digests = [json_of(history.envelopes_of(connection, HERE, n)[0])["commitments"]["data.title"] for n in numbers]
+        digests = [json_of(history.envelopes_of(connection, HERE, n)[0])["commitments"]["kept.title"] for n in numbers]
     assert digests[0] != digests[1]
 
 

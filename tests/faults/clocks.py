@@ -29,7 +29,7 @@ from tests.databases import KINDS
 from tests.engine.fakes import local
 from tests.faults.faults import Counted, Fault, Ground, plain
 from tests.faults.invariants import Broken, answer_of
-from tests.faults.places import Place, Post, a_worker
+from tests.faults.places import Place, Post, a_worker, seal_everything
 from tests.postgres import the_cluster
 
 OFF = timedelta(minutes=10)
@@ -98,6 +98,7 @@ def _all_at_work(place: Place, nodes: list[Node], chance: random.Random) -> None
     if chance.random() < 0.5:
         with ThreadPoolExecutor(len(order)) as pool:
             ticked = list(pool.map(lambda node: tick(node.engine), order))
+            list(pool.map(lambda node: seal_everything(node.engine), order))
     else:
         ticked = [tick(node.engine) for node in order]
     if failed := [failure for one in ticked for failure in one.failed]:

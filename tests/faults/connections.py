@@ -18,7 +18,7 @@ from engine.tick import tick
 from tests.databases import Kind
 from tests.faults.faults import Counted, Fault, Ground, Plain
 from tests.faults.invariants import Broken, answer_of, contents
-from tests.faults.places import Place, a_worker, everything
+from tests.faults.places import Place, a_worker, everything, seal_everything
 from tests.faults.proxying import Harm, Proxy
 from tests.postgres import the_cluster
 
@@ -81,7 +81,7 @@ def _cycle(ground: Ground, place: Place, chance: random.Random, number: int) -> 
                     counted.undone += 1
                     continue
                 counted.unheard += 1
-                if work not in (ticking, delivering) and "Nothing changed" in busy.remedy.en:
+                if work not in (ticking, delivering, sealing) and "Nothing changed" in busy.remedy.en:
                     raise Broken(f"it was committed, and what was said is {busy.sentence('en')!r}") from busy
             finally:
                 ground.proxy.heal()
@@ -102,6 +102,9 @@ def _cycle(ground: Ground, place: Place, chance: random.Random, number: int) -> 
     def delivering() -> None:
         worker.run_once()
 
+    def sealing() -> None:
+        seal_everything(engine)
+
     try:
         left = everything(place)
         chance.shuffle(left)
@@ -109,6 +112,7 @@ def _cycle(ground: Ground, place: Place, chance: random.Random, number: int) -> 
             harmed(group_of(chance.randint(1, A_GROUP)))
         harmed(ticking)
         harmed(delivering)
+        harmed(sealing)
     finally:
         far.close()
     return counted

@@ -20,15 +20,16 @@ from tests.databases import KINDS, Kind
 from tests.faults.faults import Counted, Fault, Ground, Plain
 from tests.faults.forks import Crash, Forks, What, When, Work, the_forks
 from tests.faults.invariants import Answer, Broken, answer_of, contents
-from tests.faults.places import COMMANDS, Place
+from tests.faults.places import COMMANDS, Place, seal_everything
 from tests.faults.triggers import Plan, triggers_in
 
 WHERE: Sequence[When] = ("before", "after", "at commit", "unheard")
-#: what dies: a command of each kind, a group of all of them, a tick, a round of deliveries
+#: what dies: a command of each kind, a group of all of them, a tick, a round of deliveries, a round of the sealer
 VICTIMS: Sequence[tuple[What, str]] = (
     *(("handle", name) for name in COMMANDS),
     ("tick", "tick"),
     ("deliver", "deliver"),
+    ("seal", "seal"),
 )
 #: cycle number n is the n-th of these, over and over
 TURNS: Sequence[tuple[What, str, When]] = [(what, name, when) for when in WHERE for what, name in VICTIMS]
@@ -63,8 +64,8 @@ def _cycle(ground: Ground, place: Place, chance: random.Random, number: int) -> 
     what, name, when = TURNS[number % len(TURNS)]
     counted = Counted()
     group = tuple(COMMANDS[name](place)) if what == "handle" else ()
-    if what == "deliver":
-        place.ask(*COMMANDS["group"](place))  # something to send
+    if what in ("deliver", "seal"):
+        place.ask(*COMMANDS["group"](place))  # something to send, and to number
     with _victim(ground, place) as do:
         answers = _died_until_through(ground, place, chance, do, what, group, when, counted)
     place.acknowledge(group, answers)
@@ -130,8 +131,10 @@ def _on_server(place: Place, plan: Plan) -> Victim:
                 answers = [answer_of(outcome) for outcome in handle(place.engine, group)]
             elif what == "tick":
                 tick(place.engine)
-            else:
+            elif what == "deliver":
                 place.deliver()
+            else:
+                seal_everything(place.engine)
         except Busy:
             return None
         return None if crash is not None and crash.when == "unheard" else answers

@@ -18,7 +18,7 @@ from engine.tick import tick
 from tests.databases import KINDS
 from tests.faults.faults import Counted, Fault, Ground, plain
 from tests.faults.invariants import Broken, answer_of
-from tests.faults.places import Place, everything
+from tests.faults.places import Place, everything, seal_everything
 from tests.faults.triggers import triggers_in
 
 FULL = {cannot_write(RuntimeError(said)).obstacle for said in ("database or disk is full", "53100")}
@@ -35,7 +35,7 @@ def _cycle(ground: Ground, place: Place, chance: random.Random, number: int) -> 
     with closing(_Stopping(Writer(place.engine))) as stopping, _filling_up(place, chance) as make_room:
         writer = stopping.writer
         left = _asked(writer, place, group, counted)
-        for job in (lambda: tick(place.engine), place.deliver):
+        for job in (lambda: tick(place.engine), place.deliver, lambda: seal_everything(place.engine)):
             try:
                 job()
             except Busy as busy:

@@ -32,14 +32,14 @@ from engine.handle import Engine, handle
 from engine.store.database import Database
 from engine.tick import tick
 from tests.faults.invariants import Answer, answer_of
-from tests.faults.places import CATALOG, Post, a_worker
+from tests.faults.places import CATALOG, Post, a_worker, seal_everything
 from workflows.wording import ERROR_WORDS
 
 ROOT = Path(__file__).parents[2]
 WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE")
 
 When = Literal["before", "after", "at commit", "unheard"]
-What = Literal["handle", "tick", "deliver", "upgrade"]
+What = Literal["handle", "tick", "deliver", "seal", "upgrade"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Crash:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a process is to do: a group of commands, a tick, or a round of deliveries, as of `at`; or to bring the database to
+    """What a process is to do: a group of commands, a tick, a round of deliveries, or to number and seal, as of `at`; or to bring the database to
     its program's newest revision. Nothing else is done on a database of another revision.
     """
 
@@ -189,6 +189,8 @@ def do(work: Work) -> Ran:
         tick(engine)
     elif work.what == "deliver":
         a_worker(database, clock, work.post).run_once()
+    elif work.what == "seal":
+        seal_everything(engine)
     if work.crash is not None and work.crash.when == "unheard":
         _die()
     database.close()

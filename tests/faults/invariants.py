@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select
 from sqlmodel import SQLModel
 
 from engine.actor import Actor
-from engine.audit import canonical, envelope_hash, opens, verify_chain
+from engine.audit import Checkpoint, canonical, envelope_hash, leaf_hash, opens, root, verify_chain
 from engine.calendar import Calendar
 from engine.case import Case, fold
 from engine.commands import Asked
@@ -26,6 +26,7 @@ from engine.store.database import Database, table_of
 from engine.store.tables import (
     AnswerRow,
     CaseRow,
+    CheckpointRow,
     DisclosureRow,
     EventRow,
     ObligationRow,
@@ -35,6 +36,8 @@ from engine.store.tables import (
     PersonRow,
     SeriesRow,
     TimerRow,
+    TrailRow,
+    UnnumberedRow,
 )
 from notifications.tables import DeliveryRow
 
@@ -131,6 +134,7 @@ def must_hold(engine: Engine, ledger: Ledger, *, settled: bool = False) -> None:
     5. periods: each that began exactly once, with a case of its own
     6. outbox: a row for every event that has something to tell, each turned into deliveries
     7. cases: none stuck
+    8. trail: each event waits for its number or has one, in the order of its case; every checkpoint is over what is there
     """
     with engine.database.read_across() as connection:
         found = _found(engine, connection)
@@ -144,6 +148,7 @@ def must_hold(engine: Engine, ledger: Ledger, *, settled: bool = False) -> None:
         _periods_are_opened_once(found, settled=settled)
         _outbox_is_complete(found, settled=settled)
         _nobody_is_stuck(found)
+        _trail_is_whole(found, settled=settled)
     _keys_are_answered_again(engine, ledger)
 
 
@@ -221,7 +226,7 @@ def _nothing_stands_alone(found: _Found) -> None:
     """Half of a command: rows of a case or of an event that is not there."""
     last = {key: events[-1].sequence for key, events in found.events.items()}
     last |= dict(_logbooks(found.connection))
-    for row in (EventRow, DisclosureRow, TimerRow, OutboxRow, PartyRow, PeriodRow, AnswerRow):
+    for row in (EventRow, DisclosureRow, TimerRow, OutboxRow, PartyRow, PeriodRow, AnswerRow, UnnumberedRow, TrailRow):
         for one in found.rows(row):
             key = one.organisation, one.number
             if key not in last or getattr(one, "sequence", 1) > last[key]:
@@ -323,6 +328,35 @@ def _periods_are_opened_once(found: _Found, *, settled: bool) -> None:
     for obligation, _, period in _owed(found.engine, found.connection):
         if settled and (obligation.organisation, obligation.cycle, obligation.scope, period.key) not in there:
             raise Broken(f"the period {obligation.cycle}/{obligation.scope}/{period.key} began and was not opened")
+
+
+def _trail_is_whole(found: _Found, *, settled: bool) -> None:
+    waiting = {(row.organisation, row.number, row.sequence) for row in found.rows(UnnumberedRow)}
+    rows = sorted(found.rows(TrailRow), key=lambda row: (row.organisation, row.position))
+    numbered = [(row.organisation, row.number, row.sequence) for row in rows]
+    there = {(row.organisation, row.number, row.sequence): row.hash for row in found.rows(EventRow)}
+    if Counter([*numbered, *waiting]) != Counter(there.keys()):
+        raise Broken(f"events without a number, or with two: {sorted({*numbered, *waiting} ^ there.keys())}")
+    if settled and waiting:
+        raise Broken(f"events wait for a number: {sorted(waiting)}")
+    last: Counter[tuple[str, str]] = Counter()
+    leaves: dict[str, list[bytes]] = defaultdict(list)
+    for row, name in zip(rows, numbered, strict=True):
+        of_its_case = row.organisation, row.number
+        last[of_its_case] += 1
+        if row.position != len(leaves[row.organisation]) or row.sequence != last[of_its_case]:
+            raise Broken(f"event {row.sequence} of {row.number} has the number {row.position} out of order")
+        if row.hash.hex() != there[name]:
+            raise Broken(f"the trail has another hash of event {row.sequence} of {row.number}")
+        leaves[row.organisation].append(leaf_hash(row.hash))
+    previous: dict[str, str] = {}
+    for signed in sorted(found.rows(CheckpointRow), key=lambda row: (row.organisation, row.id)):
+        said = Checkpoint.from_bytes(signed.body.encode())
+        if said.root != root(leaves[said.organisation][: said.size]).hex():
+            raise Broken(f"checkpoint {signed.id} has another root than the first {said.size} events")
+        if said.previous != previous.get(said.organisation, ""):
+            raise Broken(f"checkpoint {signed.id} does not follow the one before it")
+        previous[said.organisation] = envelope_hash(signed.body.encode())
 
 
 def _outbox_is_complete(found: _Found, *, settled: bool) -> None:

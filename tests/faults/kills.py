@@ -1,4 +1,4 @@
-"""`kill -9`, at any moment: of who carries out commands, of who ticks, of who delivers; and of PostgreSQL itself, which comes
+"""`kill -9`, at any moment: of who carries out commands, of who ticks, of who delivers, of who seals; and of PostgreSQL itself, which comes
 back on what it had committed while two nodes go on asking.
 
 Real servers are killed under real clients in tests/journeys/test_kill.py, and must hold the same afterwards.
@@ -90,7 +90,7 @@ def _processes_die(ground: Killing, place: Place, chance: random.Random) -> Coun
     while left:
         group = [left.pop() for _ in range(min(chance.randint(1, A_GROUP), len(left)))]
         _until_through(ground, place, chance, "handle", group, counted)
-    whats: tuple[What, What] = ("tick", "deliver")
+    whats: tuple[What, ...] = ("tick", "deliver", "seal")
     for what in whats:
         _until_through(ground, place, chance, what, (), counted)
     return counted

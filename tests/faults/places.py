@@ -28,7 +28,8 @@ from engine.commands import Asked, Command, FireTrigger, OpenCase, OpenPeriod, R
 from engine.definition import Catalog
 from engine.events import Recipient
 from engine.handle import Engine, Outcome, handle
-from engine.store import calendars, timers
+from engine.sealing import number_all, seal
+from engine.store import calendars, people, timers
 from engine.store.database import Database, table_of
 from engine.tick import tick
 from notifications.channels import Receipt
@@ -37,7 +38,7 @@ from notifications.message import Outgoing
 from notifications.tables import DeliveryRow
 from notifications.worker import LEASE, DeliveryWorker
 from tests.databases import Kind, Template, dropping_copies
-from tests.engine.fakes import FOUNDED, HERE, PHOTO, STEPS, WITH_ERRANDS, School, local
+from tests.engine.fakes import FOUNDED, HERE, PHOTO, STEPS, WITH_ERRANDS, FakeSigner, School, local
 from tests.faults.invariants import Answer, Ledger, answer_of, owed
 from workflows.wording import ERROR_WORDS
 
@@ -127,6 +128,15 @@ class Post:
         return Counter(key for key, _ in self.arrived())
 
 
+def seal_everything(engine: Engine) -> None:
+    """Number what waits and sign the tree of everybody, as a node does all the time."""
+    number_all(engine.database)
+    with engine.database.read_across() as connection:
+        organisations = [each.organisation for each in people.organisations(connection)]
+    for organisation in organisations:
+        seal(engine.database, organisation, FakeSigner(), engine.clock)
+
+
 def a_worker(database: Database, clock: Clock, post: Post, **how: Any) -> DeliveryWorker:
     """A delivery worker as `api.bootstrap` makes it, with this way out besides everybody's desk."""
     channels: list[Any] = [InboxChannel(database, clock), post]
@@ -169,6 +179,7 @@ class Place:
         ticked = tick(self.engine)
         assert not ticked.failed, ticked.failed
         self.deliver()
+        seal_everything(self.engine)
 
     def close_all(self) -> None:
         """Every loop is brought to its end by those whose turn it is, and every message out."""
@@ -177,6 +188,7 @@ class Place:
         for _ in range(2):  # digests leave on the next working day
             self.school.clock.advance(timedelta(days=2))
             self.deliver()
+        seal_everything(self.engine)
 
     def next_step(self, number: str) -> Asked:
         """What leads on from where the case stands."""

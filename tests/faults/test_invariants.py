@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.faults.invariants import Answer, Broken, messages_must_have_arrived, must_hold
-from tests.faults.places import Place, a_place, everything
+from tests.faults.places import Place, a_place, everything, seal_everything
 
 UNLOCK = ("DROP TRIGGER event_no_update", "DROP TRIGGER event_no_delete")
 HERE = "'school', 'YH-2019-0003'"
@@ -45,9 +45,29 @@ def harm(place: Place, *statements: str) -> None:
         (("UPDATE period SET number = 'BG-2019-0001' WHERE key = '2019-12-05'",), "no case of its own"),
         (("DELETE FROM role_grant",), "is stuck"),
         (("INSERT INTO party VALUES ('school', 'alice', 'YH-2019-0099')",), "does not know of it"),
+        (("DELETE FROM unnumbered WHERE number = 'YH-2019-0001'",), "without a number, or with two"),
     ],
 )  # fmt: skip
 def test_what_is_broken_is_found_and_named(place: Place, statements: tuple[str, ...], found: str) -> None:
+    harm(place, *statements)
+    with pytest.raises(Broken, match=found):
+        must_hold(place.engine, place.ledger)
+
+
+@pytest.mark.parametrize(
+    "statements, found",
+    [
+        (("DELETE FROM trail WHERE position = 3",), "without a number, or with two"),
+        (("UPDATE trail SET position = 999 WHERE position = 3",), "out of order"),
+        (("UPDATE trail SET hash = (SELECT hash FROM trail WHERE position = 4) WHERE position = 3",), "another hash"),
+        (("DROP TRIGGER checkpoint_no_update", "UPDATE checkpoint SET body = replace(body, '\"root\":\"', '\"root\":\"0')"),
+         "another root"),
+        (("INSERT INTO unnumbered SELECT organisation, number, sequence FROM trail WHERE position = 3",), "with two"),
+    ],
+)  # fmt: skip
+def test_what_is_broken_in_the_trail_is_found_and_named(place: Place, statements: tuple[str, ...], found: str) -> None:
+    seal_everything(place.engine)
+    must_hold(place.engine, place.ledger)
     harm(place, *statements)
     with pytest.raises(Broken, match=found):
         must_hold(place.engine, place.ledger)

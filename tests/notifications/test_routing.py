@@ -72,6 +72,14 @@ def test_an_audience_of_nobody_is_written_down_and_the_organisation_still_hears_
     assert (nobody.status, nobody.cause) == ("unreachable", "nobody is principal or secretary here")
 
 
+def test_what_names_no_audience_is_for_the_organisations_own_channels() -> None:
+    channels = [FailingChannel("inbox"), FailingChannel("webhook", serves="organisation")]
+    [hook] = route(a_notice(audience=()), [], channels, TOMORROW, NOW)
+    assert (hook.channel, hook.status) == ("webhook", "waiting")
+    [nobody] = route(a_notice(audience=()), [], channels[:1], TOMORROW, NOW)
+    assert nobody.status == "unreachable"
+
+
 def test_keys_are_stable_and_never_meet() -> None:
     keys = [
         delivery_key("school", "YH-1:2:waiting", "alice", "inbox"),

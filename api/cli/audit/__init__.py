@@ -2,7 +2,13 @@
 
 import click
 
-from api.cli.audit import erasing, retention
+from api.cli.audit.erasing import erase
+from api.cli.audit.exporting import export
+from api.cli.audit.proving import prove
+from api.cli.audit.query import query
+from api.cli.audit.retention import retention
+from api.cli.audit.seal import seal
+from api.cli.audit.verify import verify
 
 
 @click.group()
@@ -10,5 +16,5 @@ def audit() -> None:
     """Ask the trail, check it, prove it to others (审计：查询、核验、出具证明)."""
 
 
-audit.add_command(erasing.erase)
-audit.add_command(retention.retention)
+for command in (query, verify, seal, prove, export, retention, erase):
+    audit.add_command(command)

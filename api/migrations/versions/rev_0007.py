@@ -1,8 +1,8 @@
 """The trail: every event under a number, the tree over them, checkpoints and the keys they are signed with; files cleared.
 
 Revision 0007. Stop every node first: what an older one records would never be numbered, and events get a kind more than it
-knows. Forward only: a folder is taken back by restoring its backup. The index by type goes: nobody asked by it who could not
-ask the trail.
+knows. Forward only: a folder is taken back by restoring its backup. The indexes of `event` go: what was
+asked by them is asked of the trail.
 """
 
 from collections.abc import Mapping
@@ -34,6 +34,10 @@ REPRESENTED: dict[str, Any] = {
     "sqlite_where": text("on_behalf_of IS NOT NULL"),
     "postgresql_where": text("on_behalf_of IS NOT NULL"),
 }
+NO_STEP: dict[str, Any] = {
+    "sqlite_where": text("type <> 'stepped'"),
+    "postgresql_where": text("type <> 'stepped'"),
+}
 LASTED: dict[str, Any] = {
     "sqlite_where": text("until > recorded_at"),
     "postgresql_where": text("until > recorded_at"),
@@ -47,6 +51,7 @@ NEW: Mapping[str, bool] = {
 def upgrade() -> None:
     on_server = op.get_bind().dialect.name != "sqlite"
     op.drop_index("ix_event_type", table_name="event")
+    op.drop_index("ix_event_recorded", table_name="event")
     if on_server:
         op.drop_constraint(op.f("ck_event_type"), "event", type_="check")
         op.create_check_constraint(op.f("ck_event_type"), "event", TYPES)
@@ -95,6 +100,7 @@ def _make_tables() -> None:
         sa.Column("sequence", sa.Integer(), nullable=False),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("lasted", sa.Integer(), nullable=False),
         sa.Column("type", sa.String(length=16), nullable=False),
         sa.Column("trigger", sa.String(length=64), nullable=False),
         sa.Column("actor", sa.String(length=80), nullable=False),
@@ -125,10 +131,13 @@ def _make_tables() -> None:
     op.create_index(
         "ix_trail_represented", "trail", ["organisation", "on_behalf_of", "recorded_at", "position"], **REPRESENTED
     )
+    op.create_index("ix_trail_trigger", "trail", ["organisation", "trigger", "recorded_at", "position"])
+    op.create_index("ix_trail_type", "trail", ["organisation", "type", "recorded_at", "position"], **NO_STEP)
+    op.create_index("ix_trail_department", "trail", ["organisation", "department", "recorded_at", "position"])
     op.create_index(
         "ix_trail_until", "trail",
         [
-            "organisation", "until", "recorded_at", "opened_at", "number", "sequence", "workflow", "state", "counts_as",
+            "organisation", "lasted", "until", "recorded_at", "opened_at", "number", "workflow", "state", "counts_as",
             "final", "level", "category", "department", "assignee", "due_at",
         ],
         **LASTED,

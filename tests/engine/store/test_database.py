@@ -1,5 +1,6 @@
 import threading
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -8,12 +9,13 @@ from sqlalchemy import Connection, insert, select, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
 
-from engine.errors import Busy
-from engine.store import cases
+from engine.errors import Busy, InvalidInput
+from engine.store import cases, people
 from engine.store.database import Database, InTurn, UtcDateTime, is_crossed, is_passing, table_of
+from engine.store.statements import Question
 from engine.store.tables import TimerRow
 from tests.databases import on_postgresql, on_sqlite
-from tests.engine.fakes import HERE, School
+from tests.engine.fakes import HERE, THERE, School
 
 TIMER = {"organisation": HERE, "number": "X-2019-0001", "generation": 1, "rung": "due", "status": "waiting"}
 
@@ -30,6 +32,36 @@ def test_everything_read_inside_belongs_to_one_instant(school: School) -> None:
         school.step("bob", number, "run", note="")
         assert cases.load(connection, HERE, number) == before
     assert school.case(number).state == "closed"
+
+
+def test_what_is_asked_alone_stays_behind_the_wall_and_leaves_nothing_behind(school: School) -> None:
+    """Twice: a connection that was used before needs no BEGIN for it."""
+    errand = school.errand()
+    database = school.engine.database
+    for _ in range(2):
+        here: list[Question[Any]] = [
+            cases.loading(HERE, errand),
+            people.asking_who(THERE, "alice"),
+            people.asking_who(HERE, "alice"),
+        ]
+        found, stranger, alice = database.answers(HERE, here)
+        assert found == school.case(errand) and alice is not None
+        assert stranger is None or not database.on_server, "a file has no wall"
+        [stranger] = database.answers(HERE, [people.asking_who(THERE, "alice")], f"alice@{THERE}")
+        assert stranger is not None, "he was named"
+        with database.read(THERE) as connection:
+            assert cases.load(connection, THERE, errand) is None
+    if database.on_server:
+        assert database.answers(HERE, [people.asking_who(THERE, "alice")]) == [None], "and is no more"
+
+
+@on_postgresql
+def test_what_is_asked_alone_and_fails_says_so_and_is_over(school: School) -> None:
+    database = school.engine.database
+    for _ in range(2):
+        with pytest.raises(InvalidInput):
+            database.answers(HERE, [people.asking_who(HERE, "al\0ice")])
+        assert database.answers(HERE, [people.asking_who(HERE, "alice")]) != [None]
 
 
 @on_postgresql

@@ -1,10 +1,17 @@
 import re
+from typing import Any
 
 import pytest
+from sqlalchemy import insert, select
 
-from engine.commands import OpenCase
+from engine.audit import canonical, commit, envelope_hash
+from engine.case import fold
+from engine.commands import FireTrigger, OpenCase
+from engine.sealing import number_all
 from engine.store import history
-from tests.engine.fakes import HERE, THERE, School
+from engine.store.database import table_of
+from engine.store.tables import DisclosureRow, EventRow
+from tests.engine.fakes import HERE, STEPS, THERE, School, json_of
 from tests.plans import asked_by, explained
 
 
@@ -19,6 +26,69 @@ def test_a_case_can_be_read_as_it_stood_after_any_event(school: School) -> None:
             then, event = history.as_of(connection, HERE, number, sequence)
             assert then == case
             assert event.sequence == sequence
+
+
+def test_an_event_is_read_as_its_command_was_answered(school: School) -> None:
+    number = school.report(category="ELEC.use")
+    steps = [("sam", "assign"), ("alice", "fix"), ("erin", "return"), ("alice", "fix"), ("erin", "verify")]
+    told = [school.do(who, FireTrigger(number, step, STEPS.get(step, {}))).event for who, step in steps]
+    _, *read = school.events(number)
+    assert read == told
+    assert [list(event.data) for event in read] == [list(event.data) for event in told]  # in the form's order, too
+
+
+def test_everything_is_committed_to_once(school: School) -> None:
+    """What the envelope says in the open not at all, and what is an answer and a change of the case not twice."""
+    number = school.assigned()
+    opened, assigned = _entries(school, number)
+    assert opened.keys() == {
+        "kept.title", "kept.place", "kept.category", "kept.facts.photos", "kept.facts.source", "data.department",
+        "data.checklist_item", "data.details", "set.acted", "set.reporter", "set",
+    }  # fmt: skip
+    assert not {"organisation", "number", "state", "opened_at", "sequence"} & opened["set"]["value"].keys()
+    assert assigned["kept.assignee"]["value"] == "alice"
+    assert assigned["set"]["value"].keys() >= {"counts_as", "revision", "generation", "clock"}
+    school.assert_history_holds(number)
+
+
+def test_an_event_that_says_all_of_it_twice_is_read_as_ever(school: School) -> None:
+    """As events were recorded before each thing was said once."""
+    number = school.closed()
+    events, case = school.events(number), school.case(number)
+    with school.engine.database.read_across() as connection:
+        envelopes = [json_of(envelope) for envelope in history.envelopes_of(connection, HERE, number)]
+        rows = connection.execute(
+            select(table_of(EventRow))
+            .where(table_of(EventRow).c.number == number)
+            .order_by(table_of(EventRow).c.sequence)
+        )
+        recorded = [dict(row._mapping) for row in rows]
+    salt, previous = b"s" * 16, envelopes[0]["previous"]
+    with school.engine.database.write(HERE) as connection:
+        for event, envelope, row in zip(events, envelopes, recorded, strict=True):
+            said = {f"data.{name}": value for name, value in event.data.items()}
+            said |= {f"set.{name}": value for name, value in event.changes.items()}
+            committed = {name: commit(salt, value) for name, value in said.items()}
+            written = canonical({**envelope, "commitments": committed, "previous": previous})
+            previous = envelope_hash(written)
+            there = {"number": "YH-2020-9999", "sequence": event.sequence, "organisation": HERE}
+            connection.execute(
+                insert(table_of(EventRow)), {**row, **there, "envelope": written.decode(), "hash": previous}
+            )
+            entries = {name: {"salt": salt.hex(), "value": value} for name, value in said.items()}
+            connection.execute(insert(table_of(DisclosureRow)), {**there, "entries": entries})
+    read = school.events("YH-2020-9999")
+    assert [(event.data, event.changes) for event in read] == [(event.data, event.changes) for event in events]
+    assert fold([event.changes for event in read], last_hash=case.last_hash) == case
+
+
+def _entries(school: School, number: str) -> list[dict[str, Any]]:
+    disclosed = table_of(DisclosureRow)
+    with school.engine.database.read_across() as connection:
+        found = connection.execute(
+            select(disclosed.c.entries).where(disclosed.c.number == number).order_by(disclosed.c.sequence)
+        )
+        return list(found.scalars())
 
 
 @pytest.mark.parametrize("sequence", [0, 3, 99])
@@ -60,11 +130,22 @@ def test_a_school_without_events_has_no_latest_instant(school: School) -> None:
         assert history.latest_instant(connection) is None
 
 
+def test_the_latest_instant_is_known_before_and_after_events_have_a_number(school: School) -> None:
+    school.report()
+    number_all(school.engine.database)
+    school.later(hours=1).report()
+    for _ in range(2):
+        with school.engine.database.read_across() as connection:
+            assert history.latest_instant(connection) == school.clock.now()
+        number_all(school.engine.database)
+
+
 def test_the_latest_instant_is_found_at_the_end_of_each_schools_events(school: School) -> None:
     """Not among all of them, of which there may be millions when a process starts."""
     school.report()
     with school.engine.database.read_across() as connection:
-        [asked] = asked_by(connection, lambda: history.latest_instant(connection))
-        plan = explained(connection, *asked)
-    assert re.search(r"SEARCH event USING COVERING INDEX ix_event_recorded|Limit", plan), plan
-    assert not re.search(r"SCAN event|Seq Scan on event", plan), plan
+        numbered, waiting = asked_by(connection, lambda: history.latest_instant(connection))
+        plans = explained(connection, *numbered), explained(connection, *waiting)
+    assert re.search(r"SEARCH trail USING COVERING INDEX ix_trail_recorded|Limit", plans[0]), plans[0]
+    for plan in plans:
+        assert not re.search(r"SCAN (event|trail)|Seq Scan on (event|trail)", plan), plan

@@ -1,0 +1,94 @@
+"""The evidence pack of a case, for whoever may see the case. That it was taken is noted in his name."""
+
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+from fastapi import APIRouter, Response
+from fastapi.responses import StreamingResponse
+
+from api.auth import SignedIn, TheRuntime
+from api.evidence.names import as_attachment
+from api.papers.pack.packing import take
+from api.routes.cases import LONGEST_NAME, PROBLEMS
+from api.routes.under import BASE, Router
+from engine.authority import may_see
+from engine.definition import Catalog, Workflow
+from engine.errors import Busy, Text
+from engine.handle import unknown_case
+from engine.store import cases
+
+PLACES = 2  # packs made at once in a process: each is read, hashed and checked, which is work
+IN_MEMORY_BYTES = 4 << 20  # of a pack; a larger one is put together on disk
+CHUNK_BYTES = 1 << 18
+MEDIA_TYPE = "application/zip"
+
+_places = threading.BoundedSemaphore(PLACES)
+
+
+def routers(catalog: Catalog) -> list[APIRouter]:
+    """An address under every loop."""
+    return [_of(workflow) for workflow in catalog.newest()]
+
+
+def _of(workflow: Workflow) -> APIRouter:
+    routes = Router(prefix=BASE)
+    routes.add_api_route(
+        f"/{workflow.plural}/{{number}}/evidence", _take(workflow), methods=["GET"], response_class=StreamingResponse,
+        tags=[workflow.key], summary=f"证据包 · Evidence pack: {workflow.title.zh} · {workflow.title.en}",
+        operation_id=f"evidence_of_{workflow.key}",
+        responses={
+            200: {"description": "A zip, with the program that checks it", "content": {MEDIA_TYPE: {}}},
+            **{status: PROBLEMS[status] for status in (401, 404, 409, 503)},
+        },
+    )  # fmt: skip
+    return routes
+
+
+def _take(workflow: Workflow) -> Callable[..., Response]:
+    def take_pack(runtime: TheRuntime, asker: SignedIn, number: str) -> Response:
+        here = asker.actor.organisation
+        with runtime.database.read(here) as connection:
+            case = cases.load(connection, here, number)
+        if case is None or case.workflow != workflow.key or not may_see(case, asker.seen):
+            raise unknown_case(number[:LONGEST_NAME])
+        pack: BinaryIO = tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES)  # type: ignore[assignment]  # noqa: SIM115  # closed by whoever sends it
+        try:
+            with _place(number):
+                take(runtime, here, number, asker.actor, pack, with_names=asker.seen.everything)
+        except BaseException:
+            pack.close()
+            raise
+        headers = {
+            "Content-Disposition": as_attachment(f"{number}.zip", ".zip", number),
+            "Content-Length": str(pack.seek(0, 2)),
+            "Cache-Control": "private, no-store",
+        }
+        return StreamingResponse(_sent(pack), media_type=MEDIA_TYPE, headers=headers)
+
+    return take_pack
+
+
+def _sent(pack: BinaryIO) -> Iterator[bytes]:
+    """Its bytes; it is gone once they were sent, or nobody takes them any more."""
+    with pack:
+        pack.seek(0)
+        while piece := pack.read(CHUNK_BYTES):
+            yield piece
+
+
+@contextmanager
+def _place(number: str) -> Iterator[None]:
+    """One of the places for making packs. Raises Busy when all are taken."""
+    if not _places.acquire(blocking=False):
+        raise Busy(
+            asked=Text(f"出具 {number} 的证据包", f"Prove {number}"),
+            obstacle=Text("同时出具的人太多", "too many packs are being made at once"),
+            remedy=Text("请稍后再试", "Ask again in a moment"),
+        )
+    try:
+        yield
+    finally:
+        _places.release()

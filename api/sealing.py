@@ -1,0 +1,338 @@
+"""Sealing as a service: every organisation's trail is numbered and signed, with its own key, and nobody waits for it.
+
+A key is made once, at setup or when an organisation is first sealed. Where an organisation has one and the data folder does
+not (keys are in no ordinary backup), nothing is signed until it is brought back or another one is begun by command: a key
+that appeared by itself would look like a forger's.
+"""
+
+import errno
+import io
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+from filelock import FileLock
+
+from api.keys import KeyRing, SealKey
+from engine.actor import system
+from engine.audit import Checkpoint
+from engine.errors import BihuanError, Busy, FolderError, Text
+from engine.events import LOGBOOK, Notice
+from engine.handle import Engine, note, note_in
+from engine.pace import Pace
+from engine.sealing import alone, number, number_all, seal, seal_in
+from engine.store import outbox, people, seals
+from engine.store.database import Connection, Database
+
+log = structlog.get_logger(__name__)
+
+WAITS_SECONDS = 5  # for another process that writes to the seal file
+LINES_AT_ONCE = 500  # checkpoints read for the file in one transaction
+
+
+class KeyGone(FolderError):
+    """The organisation seals with a key that does not lie in this folder."""
+
+    def __init__(self, organisation: str, key: str) -> None:
+        super().__init__(
+            Text(
+                f"单位 {organisation} 的签名密钥（指纹 {key}）不在数据目录中，未签署检查点。密钥不随普通备份保存："
+                "请用 bihuan audit seal --import-key 导入留存的密钥；确已遗失的，用 bihuan audit seal --new-key 启用新密钥。",
+                f"The key that {organisation} seals with (fingerprint {key}) is not in the data folder: no checkpoint was "
+                "signed. Keys are in no ordinary backup: bring the kept one back with `bihuan audit seal --import-key`; "
+                "where it is lost for good, begin another with `bihuan audit seal --new-key`.",
+            )
+        )
+
+
+@dataclass
+class SealedRound:
+    """What a round did: events numbered, the checkpoints signed by organisation, and who could not be sealed and why."""
+
+    numbered: int = 0
+    sealed: dict[str, Checkpoint] = field(default_factory=dict)
+    failed: dict[str, Exception] = field(default_factory=dict)
+
+
+def seal_all(
+    engine: Engine, ring: KeyRing, pace: Pace | None = None, going_on: Callable[[], bool] = lambda: True
+) -> SealedRound:
+    """Number and sign whatever is not yet. One organisation that cannot be sealed holds up no other."""
+    done = SealedRound(numbered=number_all(engine.database, pace, going_on))
+    with engine.database.read_across() as connection:
+        unsealed = seals.organisations_unsealed(connection)
+    for organisation in unsealed:
+        if not going_on():
+            break
+        try:
+            checkpoint = seal_now(engine, ring, organisation, pace)
+        except Busy:
+            raise
+        except (BihuanError, OSError) as error:
+            done.failed[organisation] = error
+        else:
+            if checkpoint is not None:
+                done.sealed[organisation] = checkpoint
+    return done
+
+
+def seal_now(engine: Engine, ring: KeyRing, organisation: str, pace: Pace | None = None) -> Checkpoint | None:
+    """Number and sign what one organisation has recorded; None where its last checkpoint says as much.
+
+    Raises    KeyGone
+    """
+    signer = key_of(engine, ring, organisation)
+    number(engine.database, organisation, pace)
+    return seal(engine.database, organisation, signer, engine.clock)
+
+
+def key_of(engine: Engine, ring: KeyRing, organisation: str) -> SealKey:
+    """What the organisation seals with; drawn where it never had one.
+
+    Raises    KeyGone
+    """
+    with engine.database.read(organisation) as connection:
+        current = seals.current_key(connection, organisation)
+    return _begun(engine, ring, organisation) if current is None else _found(ring, organisation, current)
+
+
+def _found(ring: KeyRing, organisation: str, key: str) -> SealKey:
+    try:
+        found = ring.find(organisation, key)
+    except ValueError:  # a file that is no key
+        found = None
+    if found is None or found.key != key:
+        raise KeyGone(organisation, key)
+    return found
+
+
+def _begun(engine: Engine, ring: KeyRing, organisation: str) -> SealKey:
+    """The first key: in the folder before the database hears of it. Of several nodes that draw one the first one's stays."""
+    drawn = SealKey.drawn()
+    ring.keep(organisation, drawn)
+    with engine.database.write(organisation) as connection:
+        alone(connection, organisation)
+        current = seals.current_key(connection, organisation)
+        if current is None:
+            _begin(engine, connection, organisation, drawn, before=None)
+            return drawn
+    ring.drop(organisation, drawn)
+    return _found(ring, organisation, current)
+
+
+def _begin(engine: Engine, connection: Connection, organisation: str, key: SealKey, before: str | None) -> None:
+    seals.begin_key(connection, organisation, key.key, key.public.hex(), engine.clock.now())
+    _note(engine, connection, organisation, key, before)
+
+
+def _note(engine: Engine, connection: Connection, organisation: str, key: SealKey, before: str | None) -> None:
+    about = {"key": key.key, "public": key.public.hex(), "before": before}
+    note_in(engine, connection, system(organisation), "key_began", about)
+
+
+def begin_another(engine: Engine, ring: KeyRing, organisation: str) -> Checkpoint:
+    """From now on the organisation seals with a new key, for which the one before vouches if it is there.
+
+    1. the new key lies in the folder, and the logbook names it
+    2. the old key signs the tree that has this in it, as the last thing it signs
+    3. the new key begins and signs the same
+    """
+    with engine.database.read(organisation) as connection:
+        before = seals.current_key(connection, organisation)
+    if before is None:
+        key_of(engine, ring, organisation)
+        checkpoint = seal_now(engine, ring, organisation)
+        assert checkpoint is not None  # its beginning is an event
+        return checkpoint
+    try:
+        old: SealKey | None = _found(ring, organisation, before)
+    except KeyGone:
+        old = None
+    new = SealKey.drawn()
+    ring.keep(organisation, new)
+    with engine.database.write(organisation) as connection:
+        _note(engine, connection, organisation, new, before)
+    number(engine.database, organisation)
+    with engine.database.write(organisation) as connection:
+        alone(connection, organisation)
+        if old is not None:
+            seal_in(connection, organisation, old, engine.clock)
+        seals.begin_key(connection, organisation, new.key, new.public.hex(), engine.clock.now())
+        checkpoint = seal_in(connection, organisation, new, engine.clock)
+    assert checkpoint is not None  # another key signs
+    return checkpoint
+
+
+SHORTEST_PASSPHRASE = 12  # characters: whoever has the file may try as long as he likes
+
+
+def export_key(engine: Engine, ring: KeyRing, organisation: str, passphrase: str, to: Path) -> str:
+    """The key that is sealed with now, under a passphrase, into a new file for its user only; gives its fingerprint.
+
+    Raises    KeyGone; FolderError for a passphrase that is too short and a file that is there already
+    """
+    if len(passphrase) < SHORTEST_PASSPHRASE:
+        raise FolderError(
+            Text(
+                f"口令至少 {SHORTEST_PASSPHRASE} 个字符。没有导出任何内容。",
+                f"A passphrase has at least {SHORTEST_PASSPHRASE} characters. Nothing was exported.",
+            )
+        )
+    key = key_of(engine, ring, organisation)
+    if to.exists():
+        raise FolderError(
+            Text(f"文件 {to} 已存在，不会覆盖。请换一个名字。", f"{to} is there already and stays. Name another file.")
+        )
+    note(engine, system(organisation), "exported", {"what": "seal_key", "key": key.key})
+    with os.fdopen(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(key.to_pem(passphrase.encode()))
+        file.flush()
+        os.fsync(file.fileno())
+    return key.key
+
+
+def import_key(engine: Engine, ring: KeyRing, organisation: str, written: bytes, passphrase: str) -> str:
+    """Bring a key of this organisation back into the folder; gives its fingerprint.
+
+    Raises    FolderError for what is no such key, another passphrase, and a key of somebody else
+    """
+    try:
+        key = SealKey.from_pem(written, passphrase.encode())
+    except ValueError:
+        raise FolderError(
+            Text(
+                "该文件不是签名密钥，或口令不符。没有导入任何内容。",
+                "This file is no key that was exported, or the passphrase is another one. Nothing was imported.",
+            )
+        ) from None
+    with engine.database.read(organisation) as connection:
+        known = seals.keys(connection, organisation)
+    if key.key not in known:
+        raise FolderError(
+            Text(
+                f"指纹为 {key.key} 的密钥从未用于单位 {organisation}。没有导入任何内容。",
+                f"{organisation} never sealed with the key of fingerprint {key.key}. Nothing was imported.",
+            )
+        )
+    ring.keep(organisation, key)
+    return key.key
+
+
+# --- checkpoints kept outside -------------------------------------------------------------------------------------------
+
+
+class SealFile:
+    """Every checkpoint of every organisation as a line of JSON: `id`, `body`, `signature`, `public`.
+
+    The file itself says how far it has come, so that it lacks nothing after a crash, a full disk or a disk that was away,
+    whoever of several nodes writes to it; one that was taken away is written anew from the first checkpoint on.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.expanduser().absolute()
+        # held by one thread of one process: two would write the same line
+        self._alone = FileLock(self.path.with_name(f"{self.path.name}.lock"), timeout=WAITS_SECONDS, thread_local=False)
+        self._told: dict[str, int] = {}
+        self._read_to = 0
+        self._is: tuple[int, int] | None = None
+
+    def catch_up(self, database: Database) -> int:
+        """Append what it lacks, durable on return; how many lines that were. Raises OSError."""
+        if not self.path.parent.is_dir():  # a disk that is away: a folder made in its place would hide that
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.path.parent))
+        with self._alone, self.path.open("ab+") as file:
+            self._look_through(file)
+            with database.read_across() as connection:
+                newest = seals.newest_of_all(connection)
+            lines = 0
+            for organisation, last in newest.items():
+                while self._told.get(organisation, 0) < last:
+                    written = _lines(database, organisation, self._told.get(organisation, 0))
+                    if not written:
+                        break
+                    file.write(b"".join(line for _, line in written))
+                    self._told[organisation] = written[-1][0]
+                    lines += len(written)
+            file.flush()
+            os.fsync(file.fileno())
+            self._read_to = file.tell()
+        return lines
+
+    def _look_through(self, file: io.BufferedRandom) -> None:
+        """What was written since the last look, by whomever."""
+        there = os.fstat(file.fileno())
+        if self._is != (there.st_dev, there.st_ino) or there.st_size < self._read_to:
+            self._told, self._read_to, self._is = {}, 0, (there.st_dev, there.st_ino)
+        file.seek(self._read_to)
+        line = b"\n"
+        for line in file:
+            try:
+                told = json.loads(line)
+                organisation = json.loads(told["body"])["organisation"]
+                self._told[organisation] = max(self._told.get(organisation, 0), told["id"])
+            except (ValueError, KeyError, TypeError):
+                continue  # broken off by a crash: told again below
+        file.seek(0, os.SEEK_END)
+        if not line.endswith(b"\n"):
+            file.write(b"\n")
+
+
+def _lines(database: Database, organisation: str, after: int) -> list[tuple[int, bytes]]:
+    with database.read(organisation) as connection:
+        signed = seals.checkpoints(connection, organisation, after=after, limit=LINES_AT_ONCE)
+        public = seals.keys(connection, organisation)
+    return [(each.id, json.dumps(outside(each, public)).encode() + b"\n") for each in signed]
+
+
+def tell(engine: Engine, organisation: str) -> bool:
+    """Write the last checkpoint to the outbox, for the organisation's own channels; False where one of its day was told.
+
+    One a day of each key is enough: each speaks of everything before it, so none that came between is missed, and whoever
+    keeps them need not sort a thousand messages a day. What has to be outside sooner goes to the seal file, which gets all.
+    """
+    with engine.database.read(organisation) as connection:
+        signed = seals.last_checkpoint(connection, organisation)
+        if signed is None:
+            return False
+        day = signed.at.astimezone(people.time_zone(connection, organisation)).date()
+        name = f"sealed:{day}:{signed.key[:16]}"
+        if outbox.is_written(connection, organisation, name):
+            return False
+        public = seals.keys(connection, organisation)
+    root = json.loads(signed.body)["root"]
+    notice = Notice(
+        id=name,
+        organisation=organisation,
+        case=LOGBOOK,
+        sequence=signed.id,
+        reason="sealed",
+        audience=(),
+        how="direct",
+        written_at=engine.clock.now(),
+        about={
+            "title": {
+                "zh": f"{day}，{signed.size} 条，树根 {root[:16]}…", "en": f"{day}, {signed.size} events, root {root[:16]}…"
+            },
+            "checkpoint": outside(signed, public),
+            "path": "/",
+        },
+    )  # fmt: skip
+    with engine.database.write(organisation) as connection:
+        alone(connection, organisation)
+        if outbox.is_written(connection, organisation, name):  # by another node, since
+            return False
+        outbox.write(connection, [notice])
+    return True
+
+
+def outside(signed: seals.Signed, public: Mapping[str, str]) -> dict[str, object]:
+    """A checkpoint as it is handed to others: with all that is needed to check its signature."""
+    return {
+        "id": signed.id,
+        "body": signed.body,
+        "signature": signed.signature,
+        "public": public.get(signed.key, ""),
+    }

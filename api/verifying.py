@@ -1,0 +1,657 @@
+"""Verification of everything an organisation recorded: shared among processes, in constant memory, told as findings.
+
+    ranges   histories, a few thousand events at a time, each read as one instant shows it (`engine.verifying.Histories`)
+    tree     leaves, kept nodes and checkpoints from the first event on, and the checkpoints others kept
+
+What holds when it ends without findings: everything up to the last checkpoint is what was recorded, as far as nobody but the
+school has its key; against who has database and key, what the checkpoints kept outside speak of. What came after the last
+checkpoint, a minute's worth while it is served, is chained but not signed yet.
+"""
+
+import hashlib
+import json
+import multiprocessing
+import secrets
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from heapq import merge
+from itertools import chain, islice
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.evidence.store import FileStore
+from api.folder import Folder
+from api.keys import KeyRing, is_signed
+from engine.audit import KEPT_EVERY, Checkpoint, envelope_hash, fingerprint, leaf_hash, root_of
+from engine.case import instant_text
+from engine.definition import Catalog
+from engine.errors import Busy, FolderError, Text
+from engine.sealing import number
+from engine.store import seals, trail
+from engine.store import verifying as kept
+from engine.store.database import Connection, Database
+from engine.verifying import Finding, Histories, Key, Lost, Peaks, Seals, signature_fault
+from workflows import CATALOG
+
+PROCESSES = 2
+EVENTS_AT_ONCE = 2_000  # of a range: some megabytes, and half a second until the progress bar moves
+LEAVES_AT_ONCE = 4_096
+CHECKPOINTS_AT_ONCE = 500
+NODES_AT_ONCE = 256
+NUMBERS_AT_ONCE = 500
+MOST_FINDINGS = 1_000  # told; of more it is said how many
+FILES_REMEMBERED = 4_096  # hashes looked at lately: a picture may be named by several events
+FILE_BYTES_AT_ONCE = 1 << 20
+WHOLE_FILE = 1 << 20  # bytes; a file of checkpoints up to this size may also be one JSON document
+
+Progress = Callable[[float], None]
+
+
+@dataclass
+class Part:
+    """What one piece of the work came to."""
+
+    events: int = 0
+    cases: int = 0
+    files: int = 0
+    checkpoints: int = 0
+    outside: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    more: int = 0
+    notes: list[Text] = field(default_factory=list)
+    size: int = 0
+    sealed: int = 0
+    remembered: Mapping[str, Any] | None = None
+
+    def find(self, *findings: Finding) -> None:
+        room = MOST_FINDINGS - len(self.findings)
+        self.findings += findings[:room]
+        self.more += len(findings[room:])
+
+    def add(self, other: "Part") -> None:
+        for name in ("events", "cases", "files", "checkpoints", "outside", "more"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.find(*other.findings)
+        self.notes += other.notes
+        self.size, self.sealed = max(self.size, other.size), max(self.sealed, other.sealed)
+        self.remembered = other.remembered or self.remembered
+
+
+@dataclass
+class Report(Part):
+    """What came out.
+
+    size        events in the trail
+    sealed      of these, how many the last checkpoint speaks of
+    outside     checkpoints kept elsewhere that were held against it
+    since       how many events had been verified before and were left out
+    findings    the first `MOST_FINDINGS`; `more` says how many there were besides
+    """
+
+    organisation: str = ""
+    since: int = 0
+
+    @property
+    def is_clean(self) -> bool:
+        return not self.findings
+
+    def to_json(self) -> dict[str, Any]:
+        numbers = ("organisation", "size", "sealed", "since", "events", "cases", "files", "checkpoints", "outside")
+        return {
+            "clean": self.is_clean,
+            **{name: getattr(self, name) for name in numbers},
+            "findings": [finding.to_json() for finding in self.findings],
+            "more_findings": self.more,
+            "notes": [text.to_json() for text in self.notes],
+        }
+
+
+def verify(
+    database: Database,
+    folder: Folder,
+    organisation: str,
+    *,
+    outside: Path | None = None,
+    processes: int = PROCESSES,
+    only_new: bool = False,
+    progress: Progress = lambda _: None,
+    catalog: Catalog = CATALOG,
+) -> Report:
+    """Check everything, or what is new since the last run that found nothing.
+
+    1. number what waits, so that every event has its leaf
+    2. the tree in one process while histories are checked in all of them
+    3. remember how far it was clean
+
+    outside     checkpoints somebody else kept: lines as `BIHUAN_SEAL_FILE` has them, or what `audit seal --json` printed
+    catalog     with one process any; others check with the one this program carries
+    Raises      FolderError for a file that holds no checkpoint of this organisation
+    """
+    number(database, organisation)
+    report = Report(organisation=organisation)
+    memory = folder.path / "verified" / f"{organisation}.json"
+    start = _Start()
+    if only_new:
+        start, notes = _remembered(database, organisation, memory)
+        report.notes += notes
+    report.since = start.size
+    report.notes += _about_the_key(database, folder, organisation)
+    tree: Work = partial(_Checker.tree, start=start, outside=outside)
+    if processes == 1:
+        checker = _Checker(database, organisation, FileStore(folder.files), catalog)
+        works = chain((tree,), _works(database, organisation, start))
+        _gather(report, (work(checker) for work in works), progress)
+    else:
+        context = multiprocessing.get_context("spawn")  # a copy of this process would share its connections
+        begin = (database.url, organisation, folder.files)
+        pool = ProcessPoolExecutor(processes, context, initializer=_begin, initargs=begin)
+        try:
+            _gather(report, _shared(pool, (tree,), _works(database, organisation, start), processes), progress)
+        except BrokenProcessPool as error:
+            raise FolderError(
+                Text(
+                    "核验进程被中止（内存不足？）。请重新运行，或用 --processes 1。",
+                    "A verifying process was ended (out of memory?). Run it again, or with --processes 1.",
+                )
+            ) from error
+        finally:
+            pool.shutdown(cancel_futures=True)
+    if outside is not None and not report.outside:
+        raise FolderError(
+            Text(f"文件 {outside} 中没有本单位的检查点。", f"{outside} holds no checkpoint of this organisation.")
+        )
+    report.findings.sort(key=lambda finding: (finding.number or "", finding.sequence or 0, finding.checkpoint or 0))
+    if report.is_clean and report.remembered is not None:
+        _remember(memory, report.remembered)
+    return report
+
+
+Work = Callable[["_Checker"], Part]
+
+
+def _works(database: Database, organisation: str, start: "_Start") -> Iterator[Work]:
+    """The histories, piece by piece as they are asked for: all of them, or those that went on since."""
+    ask = partial(database.read, organisation)
+    if not start.size:
+        for within in kept.ranges(ask, organisation, EVENTS_AT_ONCE):
+            yield partial(_Checker.range, within=within)
+        return
+    after = ""
+    while True:
+        with ask() as connection:
+            numbers = kept.numbers_since(connection, organisation, start.size, after, NUMBERS_AT_ONCE)
+        if not numbers:
+            return
+        yield partial(_Checker.histories, numbers=numbers)
+        after = numbers[-1]
+
+
+def _shared(pool: Executor, first: Sequence[Work], rest: Iterator[Work], processes: int) -> Iterator[Part]:
+    """Never more under way than keeps every process busy: what is to be done is not remembered ahead."""
+    under_way = {pool.submit(_work, work) for work in first}
+    while True:
+        under_way |= {pool.submit(_work, work) for work in islice(rest, 2 * processes - len(under_way))}
+        if not under_way:
+            return
+        done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+        yield from (each.result() for each in done)
+
+
+def _gather(report: Report, parts: Iterator[Part], progress: Progress) -> None:
+    total = 0
+    for part in parts:
+        report.add(part)
+        total = max(total, report.size - report.since)
+        if total:
+            progress(min(1.0, report.events / total))
+    progress(1.0)
+
+
+# --- in a process ------------------------------------------------------------------------------------------------------------
+
+
+_checker: "_Checker | None" = None
+
+
+def _begin(url: str, organisation: str, files: Path) -> None:
+    global _checker  # noqa: PLW0603  # what a process of the pool keeps between two pieces of work
+    _checker = _Checker(Database(url), organisation, FileStore(files), CATALOG)
+
+
+def _work(work: Work) -> Part:
+    assert _checker is not None  # begun with the process
+    return work(_checker)
+
+
+class _Checker:
+    """Checks pieces of one organisation's records."""
+
+    def __init__(self, database: Database, organisation: str, files: FileStore, catalog: Catalog) -> None:
+        self._database = database
+        self._organisation = organisation
+        self._catalog = catalog
+        self._file_fault = lru_cache(FILES_REMEMBERED)(partial(file_fault, files, organisation))
+        self._erased: dict[int, Mapping[tuple[str, int], Sequence[str]]] = {}
+
+    def range(self, within: kept.Range) -> Part:
+        def check(connection: Connection) -> Part:
+            part = Part()
+            rows = kept.events_in(connection, self._organisation, within)
+            cases = kept.cases_in(connection, self._organisation, within)
+            self._check(connection, part, rows, cases)
+            for table, number_, sequence in kept.strays(connection, self._organisation, within):
+                part.find(Finding("event_missing", _STRAY[table], number_, sequence))
+            return part
+
+        return self._reading(check)
+
+    def histories(self, numbers: Sequence[str]) -> Part:
+        def check(connection: Connection) -> Part:
+            part = Part()
+            for number_ in numbers:
+                rows = kept.events_of(connection, self._organisation, number_)
+                case = kept.case_of(connection, self._organisation, number_)
+                self._check(connection, part, rows, {} if case is None else {number_: case})
+            return part
+
+        return self._reading(check)
+
+    def _reading(self, check: Callable[[Connection], Part]) -> Part:
+        """At one instant; in a file that holds what is no text leniently, which takes longer."""
+        try:
+            with self._database.read(self._organisation) as connection:
+                return check(connection)
+        except (Busy, SQLAlchemyError, sqlite3.Error):
+            if self._database.on_server:
+                raise
+        with self._database.read(self._organisation) as connection, kept.leniently(connection):
+            return check(connection)
+
+    def _check(self, connection: Connection, part: Part, rows: Iterator[Any], cases: dict[str, Any]) -> None:
+        histories = Histories(
+            self._organisation,
+            self._catalog,
+            erased=partial(self._is_erased, connection),
+            file_fault=self._file_fault,
+            waits=partial(kept.waits_for_a_number, connection, self._organisation),
+        )
+        for finding in histories.check(rows, cases):
+            part.find(finding)
+        part.events += histories.events
+        part.cases += histories.cases
+        part.files += len(histories.files)
+
+    def _is_erased(self, connection: Connection, number_: str, sequence: int, name: str, by: int) -> bool:
+        if by not in self._erased:
+            noted = kept.noted(connection, self._organisation, "erased")
+            self._erased = {each.sequence: cleared_by(each.about) for each in noted}
+        return name in self._erased.get(by, {}).get((number_, sequence), ())
+
+    def tree(self, start: "_Start", outside: Path | None) -> Part:
+        part, ask = Part(), partial(self._database.read, self._organisation)
+        with ask() as connection, kept.leniently(connection):
+            part.size = trail.size(connection, self._organisation)
+            last = seals.last_checkpoint(connection, self._organisation)
+            nodes = kept.how_many_nodes(connection, self._organisation)
+            known = seals.known_keys(connection, self._organisation)
+            noted = list(kept.noted(connection, self._organisation, "restored", "key_began"))
+        part.sealed = 0 if last is None else last.size
+        keys = {key: Key(key, public, until) for key, public, until in known}
+        part.find(*_keys_not_begun(keys, noted))
+        losses = [
+            Lost(each.about["trail"], each.recorded_at)
+            for each in noted
+            if each.what == "restored" and isinstance(each.about.get("trail"), int)
+        ]
+        signed = Seals(self._organisation, keys, is_signed)
+        if start.checkpoint is not None:
+            signed.go_on_after(start.checkpoint)
+        own = _own(ask, self._organisation, part, signed, 0 if last is None else last.id)
+        others = () if outside is None else _outside(outside, self._organisation)
+        tree = _Tree(ask, self._organisation, part, start)
+        for claim in merge(own, others, key=attrgetter("checkpoint.size")):
+            if claim.line is None:
+                tree.hold_own(claim)
+            else:
+                part.outside += 1
+                tree.hold_outside(claim, keys, losses)
+        whole = tree.grow(part.size)
+        if tree.wrong_later:
+            zh, en = (
+                f"其后另有 {tree.wrong_later} 个检查点也不符",
+                f"{tree.wrong_later} later checkpoints do not hold either",
+            )
+            part.notes.append(Text(zh, en))
+        if whole:
+            wanted = sum(part.size >> level for level in range(KEPT_EVERY, part.size.bit_length() + 1, KEPT_EVERY))
+            if nodes != wanted:
+                zh, en = (
+                    f"树节点应有 {wanted} 个，实有 {nodes} 个",
+                    f"{wanted} nodes of the tree are to be kept, and {nodes} are",
+                )
+                part.find(Finding("nodes", Text(zh, en)))
+            part.remembered = {
+                "size": tree.peaks.size,
+                "peaks": [peak.hex() for peak in tree.peaks.peaks],
+                "checkpoint": 0 if last is None else last.id,
+                "body": "" if last is None else envelope_hash(last.body.encode()),
+            }
+        return part
+
+
+_STRAY = {
+    "trail": Text("总账中有这条记录，而记录本身不见了", "the trail has it, and the event itself is gone"),
+    "disclosure": Text("有所记内容，而记录本身不见了", "what it said is there, and the event itself is gone"),
+    "unnumbered": Text("它在等待编号，而记录本身不见了", "it waits for its number, and the event itself is gone"),
+}
+
+
+def file_fault(files: FileStore, organisation: str, sha256: str) -> Text | None:
+    """What is wrong with a file that an event names."""
+    try:
+        path = files.path_of(organisation, sha256)
+        digest = hashlib.sha256()
+        with path.open("rb") as file:
+            while chunk := file.read(FILE_BYTES_AT_ONCE):
+                digest.update(chunk)
+    except (OSError, ValueError):
+        return Text(f"文件 {sha256} 不在数据目录中", f"its file {sha256} is not in the data folder")
+    if digest.hexdigest() != sha256:
+        return Text(f"文件 {sha256} 的内容被替换", f"its file {sha256} was replaced by another one")
+    return None
+
+
+def cleared_by(about: Mapping[str, Any]) -> Mapping[tuple[str, int], Sequence[str]]:
+    """(number, sequence) → names of the entries that what the logbook says of an erasure names."""
+    try:
+        return {(number_, sequence): names for number_, sequence, names in about["cleared"]}
+    except (KeyError, TypeError, ValueError):
+        return {}
+
+
+# --- the tree ----------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Start:
+    """How far it was found clean before: the peaks of the tree, and the last checkpoint."""
+
+    size: int = 0
+    peaks: tuple[bytes, ...] = ()
+    checkpoint: seals.Signed | None = None
+
+
+@dataclass(frozen=True)
+class _Claim:
+    """A checkpoint to be held against the tree: one of ours by its id, or one kept outside with the line it stands in."""
+
+    checkpoint: Checkpoint
+    id: int | None = None
+    line: int | None = None
+    body: bytes = b""
+    signature: str = ""
+    public: str = ""
+
+
+class _Tree:
+    """The tree as its leaves come, and what was said of it at each size."""
+
+    def __init__(
+        self, ask: Callable[[], AbstractContextManager[Connection]], organisation: str, part: Part, start: _Start
+    ) -> None:
+        self.peaks = Peaks(start.size, start.peaks)
+        self.wrong_later = 0
+        self._ask, self._organisation, self._part = ask, organisation, part
+        self._leaves = self._read(start.size)
+        self._nodes: dict[tuple[int, int], bytes] = {}
+        self._held = start.size
+        self._wrong = False
+
+    def hold_own(self, claim: _Claim) -> None:
+        size, size_now = claim.checkpoint.size, self._part.size
+        if size > size_now:
+            what = Text(
+                f"签署时有 {size} 条记录，现在只有 {size_now} 条：已签署的记录被截去",
+                f"it was signed over {size} events, and there are {size_now}: sealed events were cut off",
+            )
+        elif self._root_at(size) == bytes.fromhex(claim.checkpoint.root):
+            self._held = size
+            return
+        else:
+            what = Text(
+                f"签署时的记录与现在不同：总第 {self._held + 1} 至 {size} 条之间有改动、删除或调换",
+                f"what it was signed over is not what is there: among events {self._held + 1} to {size} of all some were "
+                "changed, removed or exchanged",
+            )
+        if self._wrong:  # one that does not hold lets no later one hold
+            self.wrong_later += 1
+        else:
+            self._wrong = True
+            self._part.find(Finding("root", what, checkpoint=claim.id))
+
+    def hold_outside(self, claim: _Claim, keys: Mapping[str, Key], losses: Sequence[Lost]) -> None:
+        checkpoint = claim.checkpoint
+        size, size_now = checkpoint.size, self._part.size
+        zh, en = (
+            f"外存检查点（第 {claim.line} 行，{size} 条记录）",
+            f"the checkpoint kept outside (line {claim.line}, {size} events)",
+        )
+        fault = signature_fault(checkpoint, claim.body, claim.signature, keys, is_signed)
+        holds = size <= size_now and self._root_at(size) == bytes.fromhex(checkpoint.root)
+        if holds and fault is None:
+            return
+        lost = next((each for each in losses if each.explains(checkpoint)), None)
+        if lost is not None and not holds and (fault is None or _vouches_for_itself(claim)):
+            when = instant_text(lost.at)
+            self._part.notes.append(
+                Text(
+                    f"{zh}所述的记录在 {when} 从备份恢复时丢失，台账中有记载",
+                    f"{en} speaks of events that were lost when a backup was restored at {when}, as the logbook says",
+                )
+            )
+        elif fault is not None:
+            self._part.find(Finding("outside", Text(f"{zh}{fault.zh}", f"{en}: {fault.en}")))
+        elif size > size_now:
+            self._part.find(
+                Finding(
+                    "outside",
+                    Text(
+                        f"{zh}所述的记录比现在的多（现有 {size_now} 条）：末尾被截去，或数据库被换成了较早的备份",
+                        f"{en} speaks of more than there is now ({size_now}): the end was cut off, or an older backup was "
+                        "put in the place of the database",
+                    ),
+                )
+            )  # fmt: skip
+        else:
+            self._part.find(
+                Finding(
+                    "outside",
+                    Text(
+                        f"{zh}不在这段历史中：其所述的记录被改动、删除或调换，或数据库被整个替换",
+                        f"{en} is not in this history: events it speaks of were changed, removed or exchanged, or another "
+                        "database was put in place",
+                    ),
+                )
+            )  # fmt: skip
+
+    def grow(self, size: int) -> bool:
+        """Take up leaves until there are so many; False where they end, or one is missing, before."""
+        peaks = self.peaks
+        for leaf in islice(self._leaves, max(0, size - peaks.size)):
+            for node in peaks.add(leaf_hash(leaf)):
+                self._compare(*node)
+        return peaks.size >= size
+
+    def _root_at(self, size: int) -> bytes | None:
+        if size >= self.peaks.size:
+            return self.peaks.root() if self.grow(size) else None
+        with self._ask() as connection:  # out of order: by the nodes that are kept
+            try:
+                return root_of(seals.Tree(connection, self._organisation), size)
+            except LookupError:
+                return None
+
+    def _read(self, first: int) -> Iterator[bytes]:
+        while first < self._part.size:
+            with self._ask() as connection:
+                rows = kept.leaves(connection, self._organisation, first, min(LEAVES_AT_ONCE, self._part.size - first))
+            for row in rows:
+                if row.position != first:
+                    break
+                yield row.hash
+                first += 1
+            else:
+                if rows:
+                    continue
+            zh, en = "总账中缺少这条记录：编号有缺口", "it is missing in the trail: its numbers have a gap"
+            self._part.find(Finding("trail_gap", Text(zh, en), position=first))
+            return
+
+    def _compare(self, level: int, index: int, node: bytes) -> None:
+        if (level, index) not in self._nodes:
+            with self._ask() as connection:
+                found = seals.nodes(connection, self._organisation, level, index, NODES_AT_ONCE)
+            self._nodes = {(each, at): digest for (each, at), digest in self._nodes.items() if each != level}
+            self._nodes |= {(level, index + n): digest for n, digest in enumerate(found)}
+        if self._nodes.get((level, index)) != node:
+            zh, en = "由此开始的树节点与记录不符", "the node of the tree that begins here is not that of its events"
+            self._part.find(Finding("node", Text(zh, en), position=index << level))
+
+
+def _own(
+    ask: Callable[[], AbstractContextManager[Connection]], organisation: str, part: Part, signed: Seals, until: int
+) -> Iterator[_Claim]:
+    while signed.last < until:
+        with ask() as connection:
+            found = seals.checkpoints(connection, organisation, after=signed.last, limit=CHECKPOINTS_AT_ONCE)
+        if not found:
+            return
+        for each in found:
+            if each.id > until:
+                return
+            checkpoint, findings = signed.check(each)
+            part.checkpoints += 1
+            part.find(*findings)
+            if checkpoint is not None:
+                yield _Claim(checkpoint, id=each.id)
+
+
+def _outside(path: Path, organisation: str) -> Iterator[_Claim]:
+    """The checkpoints of this organisation that the file holds. Raises FolderError for one that cannot be read."""
+    for line, told in _told_in(path):
+        try:
+            body = str(told["body"]).encode()
+            checkpoint = Checkpoint.from_bytes(body)
+            signature, public = str(told["signature"]), str(told.get("public", ""))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise FolderError(
+                Text(f"文件 {path} 第 {line} 行不是检查点。", f"Line {line} of {path} is no checkpoint.")
+            ) from error
+        if checkpoint.organisation == organisation:
+            yield _Claim(checkpoint, line=line, body=body, signature=signature, public=public)
+
+
+def _told_in(path: Path) -> Iterator[tuple[int, Any]]:
+    """Lines of JSON, of which one that was broken off is followed by another; or one document."""
+    try:
+        if path.stat().st_size <= WHOLE_FILE:
+            try:
+                document = json.loads(path.read_bytes())
+            except ValueError:
+                pass
+            else:
+                yield from enumerate(document if isinstance(document, list) else [document], 1)
+                return
+        with path.open("rb") as file:
+            for number_, line in enumerate(file, 1):
+                try:
+                    if line.strip():
+                        yield number_, json.loads(line)
+                except ValueError:
+                    continue
+    except FileNotFoundError as error:
+        raise FolderError(Text(f"没有文件 {path}。", f"There is no file {path}.")) from error
+
+
+def _vouches_for_itself(claim: _Claim) -> bool:
+    """Whether the key it comes with is the one it names, and signed it: of a key that came after the backup no more is known."""
+    try:
+        public, signature = bytes.fromhex(claim.public), bytes.fromhex(claim.signature)
+    except ValueError:
+        return False
+    return fingerprint(public) == claim.checkpoint.key and is_signed(public, signature, claim.body)
+
+
+def _keys_not_begun(keys: Mapping[str, Key], noted: Sequence[kept.Noted]) -> Iterator[Finding]:
+    """Keys of which the logbook does not say that they began: somebody put them there."""
+    began = {each.about.get("key"): each.about.get("public") for each in noted if each.what == "key_began"}
+    for key in keys.values():
+        if began.get(key.key) != key.public:
+            zh = f"台账中没有启用密钥的记载（指纹 {key.key}）：它是绕过系统放入的"
+            en = f"the logbook does not say that the key of fingerprint {key.key} began: somebody put it there"
+            yield Finding("key", Text(zh, en))
+
+
+def _about_the_key(database: Database, folder: Folder, organisation: str) -> list[Text]:
+    """That nothing can be signed here, where the key is not in the folder."""
+    with database.read(organisation) as connection:
+        current = [key for key, _, until in seals.known_keys(connection, organisation) if until is None]
+    ring = KeyRing(folder.keys)
+    if not current or any(_is_in(ring, organisation, key) for key in current):
+        return []
+    return [
+        Text(
+            f"签名密钥（指纹 {current[-1]}）不在数据目录中：此处不能再签署检查点，请用 bihuan audit seal --import-key 导入",
+            f"the key of fingerprint {current[-1]} is not in the data folder: nothing can be signed here until it is brought back "
+            "with `bihuan audit seal --import-key`",
+        )
+    ]
+
+
+def _is_in(ring: KeyRing, organisation: str, key: str) -> bool:
+    try:
+        return ring.find(organisation, key) is not None
+    except ValueError:  # a file that is no key
+        return False
+
+
+# --- from one run to the next --------------------------------------------------------------------------------------------------
+
+
+def _remembered(database: Database, organisation: str, memory: Path) -> tuple[_Start, list[Text]]:
+    """How far it was clean, if what was checked then is still what is there; else from the beginning, and why."""
+    anew = Text("没有上次核验的结果，已从头核验", "nothing is remembered of a run before: everything was checked")
+    try:
+        told = json.loads(memory.read_bytes())
+        size, peaks = int(told["size"]), tuple(map(bytes.fromhex, told["peaks"]))
+        root, after = Peaks(size, peaks).root(), int(told["checkpoint"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return _Start(), [anew]
+    changed = Text(
+        "上次核验过的内容与现在不同（恢复过备份，或被改动），已从头核验",
+        "what was checked before is not what is there now (a backup was restored, or it was changed): everything was checked",
+    )
+    with database.read(organisation) as connection:
+        try:
+            alike = root_of(seals.Tree(connection, organisation), size) == root
+        except LookupError:
+            alike = False
+        found = seals.checkpoints(connection, organisation, after=after - 1, limit=1) if after else ()
+    if not alike or (after and (not found or envelope_hash(found[0].body.encode()) != told.get("body"))):
+        return _Start(), [changed]
+    return _Start(size, peaks, found[0] if found else None), []
+
+
+def _remember(memory: Path, what: Mapping[str, Any]) -> None:
+    memory.parent.mkdir(exist_ok=True)
+    beside = memory.with_name(f"{memory.name}.{secrets.token_hex(4)}")
+    beside.write_text(json.dumps(what), encoding="utf-8")
+    beside.replace(memory)

@@ -1,0 +1,363 @@
+"""Cases as they were known at an instant: lists, counts and what changed since another one. What was recorded later is not in
+them, however early it was found.
+
+Which cases a list shows, the trail says by an index: of each case there is one row that lasted over the instant. Only the
+cases of the page are then folded from their events.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal, get_args
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Select,
+    TextClause,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+    union,
+    union_all,
+)
+
+from engine.actor import Visibility
+from engine.case import Case
+from engine.store import history
+from engine.store.cases import words_of
+from engine.store.database import table_of
+from engine.store.figures import Figures
+from engine.store.tables import FOREVER, LONG, CaseRow, TrailRow
+from engine.store.worklists import Filter, Page, having_words, visible
+
+_trail = table_of(TrailRow)
+_cases = table_of(CaseRow)
+
+LASTED = text("trail.until > trail.recorded_at")  # written out, as the index that has only these is
+SHOWN = (
+    "opened_at", "number", "workflow", "state", "counts_as", "final", "level", "category", "department", "assignee", "due_at",
+)  # fmt: skip
+SEARCHED_AT_ONCE = 200  # cases whose words of then are looked through in one go
+
+Change = Literal["opened", "moved", "closed", "overdue"]
+#: opened    it was not known before
+#: moved     it stands in another state
+#: closed    it came to its end
+#: overdue   its deadline passed, and it is still open
+CHANGES: tuple[Change, ...] = get_args(Change)
+
+
+def page(
+    connection: Connection,
+    seen: Visibility,
+    wanted: Filter,
+    at: datetime,
+    *,
+    limit: int = 50,
+    after: tuple[datetime, str] | None = None,
+) -> Page:
+    """As `worklists.page`, as it would have been at this instant; by the eyes of who asks now. `overdue` is measured then.
+
+    Words are those of then, of cases that have them still: what was said and said otherwise since is not found by them.
+    """
+    words = (wanted.q or "").lower().split()
+    if not words:
+        return _shown(_some(connection, seen, wanted, at, limit + 1, after), limit)
+    found: list[Case] = []
+    while len(found) <= limit:
+        some = _some(connection, seen, wanted, at, SEARCHED_AT_ONCE, after)
+        found += [each for each in some if all(word in words_of(each) for word in words)]
+        if len(some) < SEARCHED_AT_ONCE:
+            break
+        after = some[-1].opened_at, some[-1].number
+    return _shown(found[: limit + 1], limit)
+
+
+def _shown(found: list[Case], limit: int) -> Page:
+    last = found[limit - 1] if len(found) > limit else None
+    return Page(found[:limit], None if last is None else (last.opened_at, last.number))
+
+
+def _some(
+    connection: Connection,
+    seen: Visibility,
+    wanted: Filter,
+    at: datetime,
+    limit: int,
+    after: tuple[datetime, str] | None,
+) -> list[Case]:
+    stood = _STOOD_THEN
+    conditions = [*_conditions(stood, wanted, at), *_seen(stood, seen), *_worded(stood, seen, wanted)]
+    if after is not None:
+        opened_at, number = after
+        same = and_(stood.c.opened_at == opened_at, stood.c.number < number)
+        conditions += [stood.c.opened_at <= opened_at, or_(stood.c.opened_at < opened_at, same)]
+    which = (
+        select(stood.c.number).where(*conditions).order_by(stood.c.opened_at.desc(), stood.c.number.desc()).limit(limit)
+    )
+    numbers = list(connection.execute(which, _then(seen.organisation, at)).scalars())
+    folded = history.known_at(connection, seen.organisation, numbers, at)
+    return [folded[number] for number in numbers]
+
+
+def count(connection: Connection, seen: Visibility, wanted: Filter, at: datetime) -> int:
+    """How many cases such a list has."""
+    if (wanted.q or "").split():
+        found, after = 0, None
+        while True:
+            some = page(connection, seen, wanted, at, limit=SEARCHED_AT_ONCE, after=after)
+            found, after = found + len(some.cases), some.next_after
+            if after is None:
+                return found
+    stood = _STOOD_THEN
+    conditions = [*_conditions(stood, wanted, at), *_seen(stood, seen)]
+    statement = select(func.count()).select_from(stood).where(*conditions)
+    return int(connection.execute(statement, _then(seen.organisation, at)).scalar_one())
+
+
+def figures(connection: Connection, seen: Visibility, wanted: Filter, at: datetime) -> list[Figures]:
+    """How many of these cases were open, overdue and closed at this instant, by loop. `q` is not asked."""
+    stood = _STOOD_THEN
+    is_open = stood.c.final.is_(False)
+    statement = (
+        select(
+            stood.c.workflow,
+            _times(is_open),
+            _times(and_(is_open, stood.c.due_at < at)),
+            _times(stood.c.final.is_(True)),
+        )
+        .where(*_conditions(stood, wanted, at), *_seen(stood, seen))
+        .group_by(stood.c.workflow)
+        .order_by(stood.c.workflow)
+    )
+    return [Figures(seen.organisation, *row) for row in connection.execute(statement, _then(seen.organisation, at))]
+
+
+def known(connection: Connection, organisation: str, number: str, at: datetime) -> Case | None:
+    """One case as it was known; None where nothing was known of it yet."""
+    return history.known_at(connection, organisation, [number], at).get(number)
+
+
+# --- between two instants --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Stood:
+    """How a case stood at an instant, as lists filter it."""
+
+    opened_at: datetime
+    workflow: str
+    state: str
+    counts_as: str
+    final: bool
+    level: str
+    category: str
+    department: str | None
+    assignee: str | None
+    due_at: datetime | None
+
+    def overdue(self, at: datetime) -> bool:
+        return not self.final and self.due_at is not None and at > self.due_at
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A case that stands otherwise at the later instant: `before` is None for one that was not there."""
+
+    number: str
+    before: Stood | None
+    after: Stood
+    how: frozenset[Change]
+
+
+def changed(
+    connection: Connection,
+    seen: Visibility,
+    wanted: Filter,
+    since: datetime,
+    until: datetime,
+    *,
+    how: Change | None = None,
+    limit: int = 50,
+    after: str | None = None,
+) -> tuple[list[Changed], str | None]:
+    """Cases that stand otherwise at `until` than at `since`, by number, and the number the next page begins behind.
+
+    wanted   how they stand at `until`; `q` is not asked
+    how      only those that changed so
+    """
+    statement = _compared(seen, wanted, since, until, how)
+    if after is not None:
+        statement = statement.where(_THEN.c.number > after)
+    in_order = statement.order_by(_THEN.c.number).limit(limit + 1)
+    rows = connection.execute(in_order, _then(seen.organisation, until)).all()
+    found = [_changed(row, since, until) for row in rows[:limit]]
+    return found, found[-1].number if len(rows) > limit else None
+
+
+def count_changed(
+    connection: Connection, seen: Visibility, wanted: Filter, since: datetime, until: datetime
+) -> dict[Change, int]:
+    """How many cases changed how; one may have changed in more ways than one."""
+    ways = [_times(_is(how, since, until)) for how in CHANGES]
+    compared = _compared(seen, wanted, since, until, None).with_only_columns(*ways)
+    return {
+        how: number or 0
+        for how, number in zip(
+            CHANGES, connection.execute(compared, _then(seen.organisation, until)).one(), strict=True
+        )
+    }
+
+
+_THEN = _trail.alias("later")
+_BEFORE = _trail.alias("earlier")
+_STOOD = tuple(Stood.__slots__)
+
+
+def _was_overdue(row: Any, at: datetime) -> ColumnElement[bool]:
+    return and_(row.c.final.is_(False), row.c.due_at < at)
+
+
+def _not_before(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """True also where there was no case, of which a comparison would say nothing."""
+    return func.coalesce(condition, literal(False)).is_(False)
+
+
+def _is(how: Change, since: datetime, until: datetime) -> ColumnElement[bool]:
+    if how == "opened":
+        return _BEFORE.c.number.is_(None)
+    if how == "moved":
+        return and_(_BEFORE.c.number.is_not(None), _BEFORE.c.state != _THEN.c.state)
+    if how == "closed":
+        return and_(_THEN.c.final.is_(True), _not_before(_BEFORE.c.final))
+    return and_(_was_overdue(_THEN, until), _not_before(_was_overdue(_BEFORE, since)))
+
+
+def _compared(seen: Visibility, wanted: Filter, since: datetime, until: datetime, how: Change | None) -> Select[Any]:
+    """Each case that changed, as it stood later and, where it was there, earlier."""
+    here = seen.organisation
+    stood = _STOOD_THEN
+    of_events = select(_trail.c.number).where(
+        _trail.c.organisation == here, _trail.c.recorded_at > since, _trail.c.recorded_at <= until,
+        _trail.c.workflow != "",
+    )  # fmt: skip
+    by_time = select(stood.c.number).where(stood.c.final.is_(False), stood.c.due_at >= since, stood.c.due_at < until)
+    some = union(of_events, by_time).subquery("some")
+    later = and_(
+        _THEN.c.organisation == here, _THEN.c.number == some.c.number, _THEN.c.recorded_at <= until,
+        _THEN.c.until > until,
+    )  # fmt: skip
+    earlier = and_(
+        _BEFORE.c.organisation == here, _BEFORE.c.number == some.c.number, _BEFORE.c.recorded_at <= since,
+        _BEFORE.c.until > since,
+    )  # fmt: skip
+    columns = [
+        _THEN.c.number,
+        _BEFORE.c.number.label("earlier_number"),
+        *(_THEN.c[name].label(f"later_{name}") for name in _STOOD),
+        *(_BEFORE.c[name].label(f"earlier_{name}") for name in _STOOD),
+    ]
+    otherwise = [_is(how, since, until)] if how else [or_(*(_is(each, since, until) for each in CHANGES))]
+    return (
+        select(*columns)
+        .select_from(some.join(_THEN, later).outerjoin(_BEFORE, earlier))
+        .where(*otherwise, *_conditions(_THEN, wanted, until), *_seen(_THEN, seen))
+    )
+
+
+def _changed(row: Any, since: datetime, until: datetime) -> Changed:
+    values = row._mapping
+    after = Stood(*(values[f"later_{name}"] for name in _STOOD))
+    before = None
+    if row.earlier_number is not None:
+        before = Stood(*(values[f"earlier_{name}"] for name in _STOOD))
+    ways: dict[Change, bool] = {
+        "opened": before is None,
+        "moved": before is not None and before.state != after.state,
+        "closed": after.final and not (before is not None and before.final),
+        "overdue": after.overdue(until) and not (before is not None and before.overdue(since)),
+    }
+    return Changed(row.number, before, after, frozenset(how for how, so in ways.items() if so))
+
+
+# --- which -----------------------------------------------------------------------------------------------------------
+
+
+def _put_together() -> FromClause:
+    of_each_length = (
+        select(*(_trail.c[name] for name in SHOWN))
+        .where(
+            _trail.c.organisation == bindparam("stood_in"), LASTED, _trail.c.lasted == lasted,
+            _trail.c.until > bindparam("stood_at"), _trail.c.until <= bindparam(f"stood_until_{lasted}"),
+            _trail.c.recorded_at <= bindparam("stood_at"),
+        )
+        .with_hint(_trail, "INDEXED BY ix_trail_until", "sqlite")
+        for lasted in range(LONG + 1)
+    )  # fmt: skip
+    return union_all(*of_each_length).subquery("stood")
+
+
+#: How each case stood at an instant: the rows of the trail that lasted over it.
+#:
+#: Of those that lasted up to so long only the ones that ended within that time after the instant can have: so each length
+#: is a short piece of the index, and all that is looked at are about as many rows as cases were open then, and one for each
+#: case that stands now as it did. Put together once: that takes as long as asking.
+_STOOD_THEN = _put_together()
+
+
+def _then(organisation: str, at: datetime) -> dict[str, Any]:
+    """What `_STOOD_THEN` is asked with."""
+    ends = {f"stood_until_{lasted}": _ends(at, lasted) for lasted in range(LONG + 1)}
+    return {"stood_in": organisation, "stood_at": at, **ends}
+
+
+def _ends(at: datetime, lasted: int) -> datetime:
+    longest = timedelta(days=1 << lasted)
+    return FOREVER if lasted == LONG or FOREVER - at < longest else at + longest
+
+
+def _conditions(stood: FromClause, wanted: Filter, at: datetime) -> Iterable[ColumnElement[bool] | TextClause]:
+    columns = stood.c
+    for name in ("workflow", "state", "counts_as", "level", "department", "assignee"):
+        value = getattr(wanted, name)
+        if value is not None:
+            yield columns[name] == value
+    if wanted.category is not None:  # a category means its sub-categories too
+        yield or_(
+            columns.category == wanted.category, columns.category.startswith(f"{wanted.category}.", autoescape=True)
+        )
+    if wanted.overdue is not None:
+        late = and_(columns.final.is_(False), columns.due_at < at)
+        yield late if wanted.overdue else or_(columns.final.is_(True), columns.due_at.is_(None), columns.due_at >= at)
+    if wanted.due_before is not None:
+        yield columns.due_at < wanted.due_before
+    if wanted.opened_after is not None:
+        yield columns.opened_at > wanted.opened_after
+
+
+def _seen(stood: FromClause, seen: Visibility) -> Sequence[ColumnElement[bool]]:
+    """Whoever asks sees by what the cases have come to, as in every other list."""
+    if seen.everything:
+        return []
+    return [stood.c.number.in_(select(_cases.c.number).where(visible(seen)))]
+
+
+def _worded(stood: FromClause, seen: Visibility, wanted: Filter) -> Collection[ColumnElement[bool]]:
+    if not (wanted.q or "").split():
+        return ()
+    having = [
+        select(_cases.c.number).where(_cases.c.organisation == seen.organisation, *conditions)
+        for conditions in having_words(wanted.q or "")
+    ]
+    return [stood.c.number.in_(union(*having))]
+
+
+def _times(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.sum(case((condition, 1), else_=0))
