@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -112,6 +112,8 @@ def _history(ground: Ground, events: int) -> Iterator[tuple[Database, Path]]:
         folder = Folder(Path(place) / "data")
         folder.make(simulated=True, at=START)
         _fill(database, folder, _walked(ground), events)
+        with closing(ground.raw(database)) as raw:
+            raw.vacuum()
         yield database, folder.path
     ground.remove(database)
 
