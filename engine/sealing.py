@@ -47,21 +47,23 @@ def number(
     pace: Pace | None = None,
     going_on: Callable[[], bool] = lambda: True,
 ) -> int:
-    """Give every event that waits for one its number in the trail. How many those were.
+    """Give every event that waits for one now its number in the trail, and says how many those were. One that is recorded
+    meanwhile may have to wait for the next time: who writes all the time would keep this going for ever.
 
     pace       how many at once; what a process knows of it from the last time
     going_on   asked between transactions: what is left is done the next time, by whichever node
     """
     pace, done = pace or own_pace(), 0
-    while going_on():
-        with database.read(organisation) as connection:
-            if not trail.is_waiting(connection, organisation):
-                break
+    with database.read(organisation) as connection:
+        last = trail.last_waiting(connection, organisation)
+    after = trail.BEFORE_ALL
+    while last is not None and going_on():
         with pace.of(pace.size), database.write(organisation) as connection:
-            numbered = _number_some(connection, organisation, pace.size)
-        done += numbered
+            numbered = _number_some(connection, organisation, after, last, pace.size)
         if not numbered:
             break
+        done += len(numbered)
+        after = max((event.number, event.sequence) for event in numbered)
     return done
 
 
@@ -114,12 +116,14 @@ def alone(connection: Connection, organisation: str) -> None:
     one_at_a_time(connection, f"trail of {organisation}")
 
 
-def _number_some(connection: Connection, organisation: str, most: int) -> int:
+def _number_some(
+    connection: Connection, organisation: str, behind: trail.Key, last: trail.Key, most: int
+) -> list[Waiting]:
     """1. what waits, in order  2. how each case stood before  3. rows, and which earlier ones end  4. nodes become whole."""
     alone(connection, organisation)
-    found = trail.waiting(connection, organisation, most)
+    found = trail.waiting(connection, organisation, behind, last, most)
     if not found:
-        return 0
+        return []
     first = trail.size(connection, organisation)
     before = trail.standing(connection, organisation, {event.number for event in found if event.sequence > 1})
     stands = {number: (each.position, each.since, each.values) for number, each in before.items()}
@@ -138,7 +142,7 @@ def _number_some(connection: Connection, organisation: str, most: int) -> int:
             stands[event.number] = position, event.recorded_at, after
     trail.take_up(connection, organisation, list(rows.values()), ended)
     seals.keep_nodes(connection, organisation, _become_whole(connection, organisation, first, rows))
-    return len(found)
+    return found
 
 
 _NOTHING: Mapping[str, Any] = {

@@ -8,7 +8,21 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Delete, Insert, Integer, Update, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Delete,
+    Insert,
+    Integer,
+    String,
+    Update,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    tuple_,
+    update,
+)
 
 from engine.store.database import table_of
 from engine.store.history import told_by
@@ -19,6 +33,9 @@ _events = table_of(EventRow)
 _disclosures = table_of(DisclosureRow)
 _unnumbered = table_of(UnnumberedRow)
 _trail = table_of(TrailRow)
+
+Key = tuple[str, int]  # of an event in its organisation: number of the case, sequence
+BEFORE_ALL: Key = ("", 0)
 
 #: how a case stood, as lists filter it
 STANDING = (
@@ -36,9 +53,14 @@ def _same(table: Any, other: Any) -> Any:
     )
 
 
+_KEY = tuple_(_unnumbered.c.number, _unnumbered.c.sequence)
 _some = (
     select(_unnumbered)
-    .where(_unnumbered.c.organisation == bindparam("organisation"))
+    .where(
+        _unnumbered.c.organisation == bindparam("organisation"),
+        tuple_(bindparam("after_number", type_=String), bindparam("after_sequence", type_=Integer)) < _KEY,
+        tuple_(bindparam("last_number", type_=String), bindparam("last_sequence", type_=Integer)) >= _KEY,
+    )
     .order_by(_unnumbered.c.number, _unnumbered.c.sequence)  # so that none comes before an earlier one of its case
     .limit(bindparam("most", type_=Integer))
 ).subquery("some")
@@ -113,13 +135,26 @@ def organisations_waiting(connection: Connection) -> list[str]:
     return list(connection.execute(statement).scalars())
 
 
-def is_waiting(connection: Connection, organisation: str) -> bool:
-    return connection.execute(select(1).where(_unnumbered.c.organisation == organisation).limit(1)).first() is not None
+def last_waiting(connection: Connection, organisation: str) -> Key | None:
+    """The last of those that wait for a number, in the order of their keys; None where none does."""
+    statement = (
+        select(_unnumbered.c.number, _unnumbered.c.sequence)
+        .where(_unnumbered.c.organisation == organisation)
+        .order_by(_unnumbered.c.number.desc(), _unnumbered.c.sequence.desc())
+        .limit(1)
+    )
+    found = connection.execute(statement).first()
+    return None if found is None else (found.number, found.sequence)
 
 
-def waiting(connection: Connection, organisation: str, limit: int) -> list[Waiting]:
-    """Up to so many events without a number, in the order they are to be numbered in: by time; of one case in its own."""
-    here = {"organisation": organisation, "most": limit}
+def waiting(connection: Connection, organisation: str, after: Key, last: Key, limit: int) -> list[Waiting]:
+    """Up to so many events without a number between these, the first in the order of their keys; given in the order they are
+    to be numbered in: by time, and of one case in its own.
+    """
+    here = {
+        "organisation": organisation, "after_number": after[0], "after_sequence": after[1], "last_number": last[0],
+        "last_sequence": last[1], "most": limit,
+    }  # fmt: skip
     found = [
         Waiting(
             row.number,

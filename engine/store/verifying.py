@@ -171,8 +171,9 @@ def _events_as_kept(in_file: bool) -> Select[Any]:
             *(_plainly(_trail.c[name], in_file).label(f"trail_{name}") for name in of_trail),
         )
         .select_from(_events)
-        .outerjoin(_disclosures, _same(_disclosures))
-        .outerjoin(_trail, _same(_trail))
+        # from the same number on: a server that merges them would read each from its organisation's first row, every time
+        .outerjoin(_disclosures, _same(_disclosures) & (_disclosures.c.number >= bindparam("number")))
+        .outerjoin(_trail, _same(_trail) & (_trail.c.number >= bindparam("number")))
         .where(_events.c.organisation == bindparam("organisation"))
         .order_by(_events.c.number, _events.c.sequence)
         .limit(bindparam("rows"))
@@ -235,17 +236,15 @@ def strays(connection: Connection, organisation: str, within: Range) -> Iterator
 @cache
 def _strays(name: str, bounded: bool) -> Statement:
     table = {each.name: each for each in (_trail, _disclosures, _unnumbered)}[name]
-    statement = (
+    event, here = _same(table) & (_events.c.number > bindparam("after")), table.c.number > bindparam("after")
+    if bounded:
+        event, here = event & (_events.c.number <= bindparam("until")), here & (table.c.number <= bindparam("until"))
+    return Statement(
         select(table.c.number, table.c.sequence)
-        .where(
-            table.c.organisation == bindparam("organisation"),
-            table.c.number > bindparam("after"),
-            ~exists().where(_same(table)).correlate(table),
-        )
+        .where(table.c.organisation == bindparam("organisation"), here, ~exists().where(event).correlate(table))
         .order_by(table.c.number, table.c.sequence)
         .limit(STRAYS)
     )
-    return Statement(statement.where(table.c.number <= bindparam("until")) if bounded else statement)
 
 
 def waits_for_a_number(connection: Connection, organisation: str, number: str, sequence: int) -> bool:

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from api.sealing import key_of
 from engine.case import fold
 from engine.events import Event
 from engine.handle import handle
-from engine.sealing import _number_some, seal_in
+from engine.sealing import number, seal
 from engine.store import cases, files, history
 from engine.store.database import Database, table_of
 from engine.store.tables import CaseRow, DisclosureRow, EventRow, UnnumberedRow
@@ -111,6 +111,8 @@ def _history(ground: Ground, events: int) -> Iterator[tuple[Database, Path]]:
         folder = Folder(Path(place) / "data")
         folder.make(simulated=True, at=START)
         _fill(database, folder, _walked(ground), events)
+        with closing(ground.raw(database)) as raw:
+            raw.vacuum()
         yield database, folder.path
     ground.remove(database)
 
@@ -142,9 +144,8 @@ def _fill(database: Database, folder: Folder, one: tuple[str, list[Event]], even
     for first in range(0, wanted, CASES_AT_ONCE):
         copies = [_copy(walked, number_, f"YH-2020-9{n:08}") for n in range(first, min(first + CASES_AT_ONCE, wanted))]
         _write(database, copies)
-        with database.write(HERE) as connection:  # at once: here nobody waits for it
-            _number_some(connection, HERE, 2 * SEALED_EVERY)
-            seal_in(connection, HERE, signer, engine.clock)
+        number(database, HERE)
+        seal(database, HERE, signer, engine.clock)
 
 
 def _with(event: Event, old: str, new: str) -> Event:

@@ -104,6 +104,21 @@ def test_nodes_that_number_at_once_give_no_number_twice(school: School) -> None:
     assert [row.position for row in numbered(school)] == list(range(40))
 
 
+def test_numbering_ends_while_others_go_on_recording(school: School) -> None:
+    """Who writes faster than somebody numbers must not keep him from ever answering."""
+    for _ in range(3):
+        school.report()
+    reported = []
+
+    def meanwhile() -> bool:
+        reported.append(school.report())
+        return len(reported) < 100
+
+    assert number(school.engine.database, HERE, Pace(most=1), meanwhile) == 3
+    assert number(school.engine.database, HERE) == len(reported)
+    assert [row.position for row in numbered(school)] == list(range(3 + len(reported)))
+
+
 def test_a_checkpoint_is_signed_over_everything_that_has_a_number(school: School) -> None:
     signer = FakeSigner()
     school.closed()
