@@ -348,7 +348,7 @@ class _Checker:
 
 
 _STRAY = {
-    "trail": Text("总账中有这条记录，而记录本身不见了", "the trail has it, and the event itself is gone"),
+    "trail": Text("审计轨迹中有这条记录，而记录本身不见了", "the trail has it, and the event itself is gone"),
     "disclosure": Text("有所记内容，而记录本身不见了", "what it said is there, and the event itself is gone"),
     "unnumbered": Text("它在等待编号，而记录本身不见了", "it waits for its number, and the event itself is gone"),
 }
@@ -511,7 +511,7 @@ class _Tree:
             else:
                 if rows:
                     continue
-            zh, en = "总账中缺少这条记录：编号有缺口", "it is missing in the trail: its numbers have a gap"
+            zh, en = "审计轨迹中缺少这条记录：编号有缺口", "it is missing in the trail: its numbers have a gap"
             self._part.find(Finding("trail_gap", Text(zh, en), position=first))
             return
 

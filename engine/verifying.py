@@ -304,12 +304,12 @@ class _History:
         """Its leaf and what auditors find it by."""
         if row.position is None:
             if not self._of.waits(row.number, row.sequence):
-                yield self._finding("not_in_trail", "总账中没有这条记录", "the trail does not have it")
+                yield self._finding("not_in_trail", "审计轨迹中没有这条记录", "the trail does not have it")
             return
         if row.leaf.hex() != row.hash:
             yield self._finding(
                 "leaf",
-                "与总账（签名所覆盖）中的哈希值不符",
+                "与审计轨迹（签名所覆盖）中的哈希值不符",
                 "it is not the event whose hash is in the trail, which is signed",
             )
         stands = self._stands
@@ -328,7 +328,7 @@ class _History:
             wrong = wrong or row.trail_until != row.recorded_at
         if wrong and not self._spoiled:
             yield self._finding(
-                "trail", "总账中的查询信息与记录不符", "what the trail is asked by says otherwise than the events"
+                "trail", "审计轨迹中的查询信息与记录不符", "what the trail is asked by says otherwise than the events"
             )
         if lasting:
             self._lasting = row.sequence, row.trail_until
@@ -336,7 +336,7 @@ class _History:
     def compare(self, kept: Any | None) -> Iterator[Finding]:
         """Whether folding gives the case as it is stored, and the columns beside it."""
         if self._lasting is not None and self._lasting[1] != _FOREVER and not self._spoiled:
-            zh, en = "总账中的查询信息与记录不符", "what the trail is asked by says otherwise than the events"
+            zh, en = "审计轨迹中的查询信息与记录不符", "what the trail is asked by says otherwise than the events"
             yield Finding("trail", Text(zh, en), self._number, self._lasting[0])
         if kept is None:
             zh, en = "有记录而没有事项", "there are events and no case"

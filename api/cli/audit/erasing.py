@@ -72,7 +72,7 @@ def erase(
         _tell(found)
     if dry_run:
         return
-    click.echo(f"已清除，见管理日志 · Cleared; see the logbook: {found.notes}", err=True)
+    click.echo(f"已清除，见操作日志 · Cleared; see the logbook: {found.notes}", err=True)
     for zh, en in _remaining(found, remains, no_rewrite=no_rewrite):
         click.echo(f"{zh} / {en}", err=True)
 
