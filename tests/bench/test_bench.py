@@ -70,3 +70,17 @@ def test_a_tiny_bench_of_reading_asks_every_question_and_looks_at_the_memory() -
         told["p95"]
     )
     assert len(told["megabytes"]) == 3
+
+
+@pytest.mark.slow
+def test_a_tiny_history_is_verified_at_two_sizes_and_a_tiny_rush_is_sealed_meanwhile() -> None:
+    ran = CliRunner().invoke(
+        main,
+        ["verify", "sealing", "--on", "sqlite", "--rounds", "1", "--size", "1000", "--cases", "16", "--json"],
+        catch_exceptions=False,
+    )
+
+    assert ran.exit_code == 0
+    told = json.loads(ran.stdout)
+    assert told["verify"]["sqlite"]["small"]["events"] < told["verify"]["sqlite"]["large"]["events"] <= 1001
+    assert told["sealing"]["sqlite"]["ratio"]["median"] > 0
