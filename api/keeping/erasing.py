@@ -66,6 +66,9 @@ SEARCHED: Mapping[Table, tuple[str, ...]] = {
     table_of(TokenRow): ("label",),
     table_of(AnswerRow): ("key",),  # which whoever asks makes up
 }
+#: how the entries of an event begin that hold what somebody typed (`engine.store.history`); and those that are answers
+TYPED = ("data.", *(f"{kind}.{of}" for kind in ("kept", "set") for of in ("facts.", "title", "place")))
+ANSWERS = ("data.", "kept.")
 _SIGN_IN = (table_of(PasswordRow), table_of(SessionRow), table_of(TokenRow))
 _disclosures = table_of(DisclosureRow)
 _cases = table_of(CaseRow)
@@ -274,11 +277,11 @@ class _Run:
         picture keeps its hash; it only says that nobody need look for the bytes.
         """
         value = entry["value"]
-        if name.startswith(("data.", "set.facts.")) or name in {"set.title", "set.place"}:
+        if name.startswith(TYPED):
             left = self.mask(value)
             if left != value:
                 return [left]
-        if name.startswith("data.") and "erased" not in entry and names_any(value, self.wanted.pictures):
+        if name.startswith(ANSWERS) and "erased" not in entry and names_any(value, self.wanted.pictures):
             return [value]
         return None
 

@@ -124,7 +124,7 @@ def test_after_it_the_name_is_nowhere_and_every_proof_holds(named: Grounds) -> N
     assert [each.sequence for each in notes if each.trigger == "erased"] == found.notes
     assert {(each["person"], each["reason"]) for each in erased} == {(WHO, WANTED.reason)}
     told = [(number, sequence, names) for each in erased for number, sequence, names in each["cleared"]]
-    assert ("YH-2020-0001", 1, ["data.title", "data.place", "set.title", "set.place"]) in told
+    assert ("YH-2020-0001", 1, ["kept.title", "kept.place"]) in told
     assert told == found.entries
 
 
@@ -193,7 +193,7 @@ def test_a_picture_goes_and_what_it_was_stays_on_record(named: Grounds) -> None:
     assert not runtime.files.path_of(HERE, PICTURE).exists()
     with runtime.database.read(HERE) as connection:
         record = files.find(connection, HERE, PICTURE)
-        entry = history.entries_of(connection, HERE, "YH-2020-0004")[1]["data.photos"]
+        entry = history.entries_of(connection, HERE, "YH-2020-0004")[1]["kept.facts.photos"]
         [*_, note_of_it, _] = history.events_of(connection, HERE, LOGBOOK)
     assert record is not None and record.erased == note_of_it.sequence
     assert note_of_it.data["files"] == [PICTURE]
