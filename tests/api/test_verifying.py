@@ -459,6 +459,10 @@ def test_a_restore_that_is_on_record_explains_what_was_lost(kept: Runtime, tmp_p
     assert report.findings == []
     [said] = report.notes
     assert "lost when a backup was restored" in said.en and "从备份恢复时丢失" in said.zh
+    assert SealFile(outside).catch_up(kept.database) == 1, "under an id that the file knows already"
+    report = verified(kept, outside=outside)
+    assert (report.findings, report.notes, report.outside) == ([], [said], 4)
+    assert SealFile(outside).catch_up(kept.database) == 0
 
 
 @pytest.mark.parametrize(
