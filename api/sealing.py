@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import structlog
@@ -224,6 +225,15 @@ def import_key(engine: Engine, ring: KeyRing, organisation: str, written: bytes,
 # --- checkpoints kept outside -------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """The last line of an organisation."""
+
+    id: int
+    at: datetime
+    body: str
+
+
 class SealFile:
     """Every checkpoint of every organisation as a line of JSON: `id`, `body`, `signature`, `public`.
 
@@ -235,7 +245,8 @@ class SealFile:
         self.path = path.expanduser().absolute()
         # held by one thread of one process: two would write the same line
         self._alone = FileLock(self.path.with_name(f"{self.path.name}.lock"), timeout=WAITS_SECONDS, thread_local=False)
-        self._told: dict[str, int] = {}
+        self._told: dict[str, _Told] = {}
+        self._ours: set[str] = set()  # whose last line is one of the checkpoints there are
         self._read_to = 0
         self._is: tuple[int, int] | None = None
 
@@ -249,42 +260,59 @@ class SealFile:
                 newest = seals.newest_of_all(connection)
             lines = 0
             for organisation, last in newest.items():
-                while self._told.get(organisation, 0) < last:
-                    written = _lines(database, organisation, self._told.get(organisation, 0))
+                told = self._told_until(database, organisation)
+                while told < last:
+                    written = _lines(database, organisation, told)
                     if not written:
                         break
                     file.write(b"".join(line for _, line in written))
-                    self._told[organisation] = written[-1][0]
+                    signed = written[-1][0]
+                    told, self._told[organisation] = signed.id, _Told(signed.id, signed.at, signed.body)
+                    self._ours.add(organisation)
                     lines += len(written)
             file.flush()
             os.fsync(file.fileno())
             self._read_to = file.tell()
         return lines
 
+    def _told_until(self, database: Database, organisation: str) -> int:
+        """The id of the last checkpoint that the file has. Ids are given again once a backup was restored: the last line may
+        be of a history that is lost.
+        """
+        told = self._told.get(organisation)
+        if told is None or organisation in self._ours:
+            return 0 if told is None else told.id
+        with database.read(organisation) as connection:
+            known = seals.known_by(connection, organisation, told.id, told.at, told.body)
+        if known == told.id:
+            self._ours.add(organisation)
+        return known
+
     def _look_through(self, file: io.BufferedRandom) -> None:
         """What was written since the last look, by whomever."""
         there = os.fstat(file.fileno())
         if self._is != (there.st_dev, there.st_ino) or there.st_size < self._read_to:
-            self._told, self._read_to, self._is = {}, 0, (there.st_dev, there.st_ino)
+            self._told, self._ours, self._read_to, self._is = {}, set(), 0, (there.st_dev, there.st_ino)
         file.seek(self._read_to)
         line = b"\n"
         for line in file:
             try:
                 told = json.loads(line)
-                organisation = json.loads(told["body"])["organisation"]
-                self._told[organisation] = max(self._told.get(organisation, 0), told["id"])
-            except (ValueError, KeyError, TypeError):
+                checkpoint = Checkpoint.from_bytes(told["body"].encode())
+                self._told[checkpoint.organisation] = _Told(int(told["id"]), checkpoint.at, told["body"])
+                self._ours.discard(checkpoint.organisation)
+            except (ValueError, KeyError, TypeError, AttributeError):
                 continue  # broken off by a crash: told again below
         file.seek(0, os.SEEK_END)
         if not line.endswith(b"\n"):
             file.write(b"\n")
 
 
-def _lines(database: Database, organisation: str, after: int) -> list[tuple[int, bytes]]:
+def _lines(database: Database, organisation: str, after: int) -> list[tuple[seals.Signed, bytes]]:
     with database.read(organisation) as connection:
         signed = seals.checkpoints(connection, organisation, after=after, limit=LINES_AT_ONCE)
         public = seals.keys(connection, organisation)
-    return [(each.id, json.dumps(outside(each, public)).encode() + b"\n") for each in signed]
+    return [(each, json.dumps(outside(each, public)).encode() + b"\n") for each in signed]
 
 
 def tell(engine: Engine, organisation: str) -> bool:

@@ -34,8 +34,8 @@ from engine.events import FORMAT, LOGBOOK
 from engine.store import cases
 from engine.store.history import entry_of, told_by
 from engine.store.seals import Signed
-from engine.store.tables import FOREVER
-from engine.store.trail import STANDING
+from engine.store.tables import FOREVER, LONG
+from engine.store.trail import STANDING, over
 from engine.store.verifying import BESIDE_BODY
 
 
@@ -259,8 +259,10 @@ class _History:
             if digest is None:
                 continue
             salt = entry.get("salt")
-            if salt is None:
-                by = entry.get("erased")
+            if entry.keys() != ({"erased", "value"} if salt is None else {"salt", "value"}):
+                yield name
+            elif salt is None:
+                by = entry["erased"]
                 if not isinstance(by, int) or not self._of.erased(self._number, row.sequence, name, by):
                     yield name
             elif not _opens(digest, salt, entry["value"]):
@@ -326,6 +328,7 @@ class _History:
             wrong = wrong or self._lasting[1] != row.recorded_at
         if not lasting:
             wrong = wrong or row.trail_until != row.recorded_at
+        wrong = wrong or row.trail_lasted != _lasted(row.recorded_at, row.trail_until)
         if wrong and not self._spoiled:
             yield self._finding(
                 "trail", "审计轨迹中的查询信息与记录不符", "what the trail is asked by says otherwise than the events"
@@ -391,6 +394,19 @@ class _History:
 
 
 _UNSAID = fold([{"organisation": "", "number": "", "workflow": "", "version": 0, "state": "", "counts_as": "reported", "final": False, "opened_at": _FOREVER}]).to_json()  # fmt: skip
+
+
+def _lasted(since: str, until: str) -> int:
+    """What the trail finds a row by that lasted from one instant to the other; below 0 for what is none."""
+    if until == since:
+        return 0
+    if until == _FOREVER:
+        return LONG
+    try:
+        lasted: int = over(datetime.fromisoformat(since), datetime.fromisoformat(until))["lasted"]
+    except ValueError:
+        return -1
+    return lasted
 
 
 def _opens(digest: object, salt: object, value: object) -> bool:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Connection,
+    FromClause,
     Null,
     Select,
     TextClause,
@@ -165,7 +166,9 @@ def count(connection: Connection, eyes: Eyes, asked: Asked, within: Extent | Non
             found += connection.execute(way.of(select(func.count()).select_from(_trail))).scalar_one()
     if _may_be_refused(asked):
         refused = (
-            select(func.count()).select_from(_WITH_CASE).where(*_refusal_conditions(connection, eyes, asked, within))
+            select(func.count())
+            .select_from(_with_case(eyes.seen))
+            .where(*_refusal_conditions(connection, eyes, asked, within))
         )
         found += connection.execute(refused).scalar_one()
     return found
@@ -217,7 +220,7 @@ def _counted(
         of_time = (_refusals.c.at >= since, _refusals.c.at < before)
         refused: Select[Any] = (
             select(*columns, func.count())
-            .select_from(_WITH_CASE)
+            .select_from(_with_case(eyes.seen))
             .where(*_refusal_conditions(connection, eyes, asked, None), *of_time)
         )
         for *values, number in connection.execute(refused.group_by(*_grouped(columns))):
@@ -462,9 +465,13 @@ def _few_seen(connection: Connection, seen: Visibility) -> list[str] | None:
 
 # --- refusals --------------------------------------------------------------------------------------------------------
 
-_WITH_CASE = _refusals.outerjoin(
-    _cases, and_(_cases.c.organisation == _refusals.c.organisation, _cases.c.number == _refusals.c.number)
-)
+
+def _with_case(seen: Visibility) -> FromClause:
+    """Refusals, each with its case if who asks may see that: of another's nothing is told, not even that it is there."""
+    of_case = and_(_cases.c.organisation == _refusals.c.organisation, _cases.c.number == _refusals.c.number)
+    return _refusals.outerjoin(_cases, and_(of_case, visible(seen)))
+
+
 _OF_REFUSALS: dict[str, ColumnElement[Any]] = {
     "actor": _refusals.c.principal, "on_behalf_of": _refusals.c.on_behalf_of, "action": _refusals.c.asked,
     "type": null(), "case": _refusals.c.number, "department": _cases.c.department, "workflow": _cases.c.workflow,
@@ -497,7 +504,7 @@ def _refused(
         conditions += [at <= after.at, or_(*behind)]
     statement = (
         select(_refusals, _cases.c.department, _cases.c.workflow)
-        .select_from(_WITH_CASE)
+        .select_from(_with_case(eyes.seen))
         .where(*conditions)
         .order_by(at.desc(), id_.desc())
         .limit(limit)
@@ -540,7 +547,7 @@ def _refusal_conditions(
         if value is not None
     ]
     if of_case:
-        here = (_cases.c.organisation == eyes.seen.organisation, *of_case)
+        here = (visible(eyes.seen), *of_case)
         few = _few(connection, *here) if asked.department is None else None
         if few is not None:
             conditions.append(r.number.in_(few))

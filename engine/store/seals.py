@@ -117,6 +117,19 @@ def checkpoints(
     return [Signed(row.id, row.size, row.at, row.key, row.body, row.signature) for row in connection.execute(statement)]
 
 
+def known_by(connection: Connection, organisation: str, told: int, at: datetime, body: str) -> int:
+    """Up to which id whoever was last told this checkpoint knows all there are. Where a backup was restored since, there is
+    none of its kind any more, or another under its id: what was signed after it is then not known.
+    """
+    here = _checkpoints.c.organisation == organisation
+    same = select(_checkpoints.c.id).where(here, _checkpoints.c.id == told, _checkpoints.c.body == body)
+    if connection.execute(same).first() is not None:
+        return told
+    before = select(func.max(_checkpoints.c.id)).where(here, _checkpoints.c.at <= at)
+    found: int | None = connection.execute(before).scalar_one()
+    return found or 0
+
+
 def newest_of_all(connection: Connection) -> dict[str, int]:
     """organisation → id of its last checkpoint."""
     last = select(func.max(_checkpoints.c.id)).where(_checkpoints.c.organisation == _organisations.c.organisation)

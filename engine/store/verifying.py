@@ -168,6 +168,7 @@ def _events_as_kept(in_file: bool) -> Select[Any]:
             _trail.c.hash.label("leaf"),
             _as_spelled(_trail.c.recorded_at, in_file).label("trail_recorded_at"),
             _as_spelled(_trail.c.until, in_file).label("trail_until"),
+            _trail.c.lasted.label("trail_lasted"),
             *(_plainly(_trail.c[name], in_file).label(f"trail_{name}") for name in of_trail),
         )
         .select_from(_events)

@@ -176,6 +176,11 @@ def test_others_see_the_events_of_their_cases_and_their_own_refusals(asking: Ask
         "auditor": ["person:repairer", "person:driver", "person:teacher"],
     }  # fmt: skip
     assert asking.get("events/counts", "driver", by="outcome")["items"] == [{"of": ["refused"], "count": 1}]
+    [his] = asking.get("events", "driver", outcome="refused")["items"]
+    assert (his["case"], his["department"], his["workflow"]) == (other, None, None), "a 404 stays one in the trail"
+    for named in ({"department": "BWC"}, {"workflow": "repair"}, {"department": "BWC", "workflow": "repair"}):
+        assert asking.get("events", "driver", **named)["items"] == []
+    assert asking.get("events/counts", "driver", by="department")["items"] == [{"of": [None], "count": 1}]
     assert asking.get("events/counts", "teacher", by="case")["total"] == 4
 
 

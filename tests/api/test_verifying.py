@@ -171,7 +171,7 @@ def cut_off(runtime: Runtime) -> None:
         runtime,
         *(f"DELETE FROM {table} WHERE number = '{FIRST}' AND sequence = 3" for table in ("event", "disclosure", "trail")),
         "DELETE FROM checkpoint WHERE id = 2",
-        f"UPDATE trail SET until = '9999-12-31 00:00:00{'+00' if runtime.database.on_server else '.000000'}' "
+        f"UPDATE trail SET until = '9999-12-31 00:00:00{'+00' if runtime.database.on_server else '.000000'}', lasted = 15 "
         f"WHERE number = '{FIRST}' AND sequence = 2",
         f"UPDATE case_record SET body = {'CAST(:body AS JSON)' if runtime.database.on_server else ':body'}, state = :state, "
         "counts_as = :state, revision = :revision, sequence = 2, last_hash = :hash, awaits = ' assignee ', words = :words, "
@@ -339,7 +339,7 @@ def test_a_column_of_an_event_that_says_otherwise_than_the_event_is_named(kept: 
     assert ("columns", FIRST, 2) in told(kept)
 
 
-@pytest.mark.parametrize("what", ["actor = 'person:driver'", "state = 'closed'", "department = 'BWC'", "until = recorded_at"])  # fmt: skip
+@pytest.mark.parametrize("what", ["actor = 'person:driver'", "state = 'closed'", "department = 'BWC'", "until = recorded_at", "lasted = 3"])  # fmt: skip
 def test_what_auditors_ask_by_is_held_against_the_events(kept: Runtime, what: str) -> None:
     change(kept, f"UPDATE trail SET {what} WHERE number = '{FIRST}' AND sequence = 3")
     assert told(kept) == {("trail", FIRST, 3)}
@@ -459,6 +459,10 @@ def test_a_restore_that_is_on_record_explains_what_was_lost(kept: Runtime, tmp_p
     assert report.findings == []
     [said] = report.notes
     assert "lost when a backup was restored" in said.en and "从备份恢复时丢失" in said.zh
+    assert SealFile(outside).catch_up(kept.database) == 1, "under an id that the file knows already"
+    report = verified(kept, outside=outside)
+    assert (report.findings, report.notes, report.outside) == ([], [said], 4)
+    assert SealFile(outside).catch_up(kept.database) == 0
 
 
 @pytest.mark.parametrize(
@@ -486,3 +490,19 @@ def test_what_was_erased_is_taken_only_where_the_logbook_names_it(
             new,
         )
     assert (("commitment", FIRST, 3) in told(kept)) != agrees
+
+
+@pytest.mark.parametrize("beside", ["erased", "more"])
+def test_what_stands_beside_a_commitment_is_nothing_but_what_opens_it(kept: Runtime, beside: str) -> None:
+    on_server = kept.database.on_server
+    with behind_its_back(kept) as connection:
+        where = f"WHERE number = '{SECOND}' AND sequence = 1"
+        written = connection.execute(text(f"SELECT entries FROM disclosure {where}")).scalar_one()
+        entries = written if on_server else json.loads(written)
+        entries["kept.title"][beside] = 1
+        new = {"entries": json.dumps(entries)}
+        connection.execute(
+            text(f"UPDATE disclosure SET entries = {'CAST(:entries AS JSON)' if on_server else ':entries'} {where}"),
+            new,
+        )
+    assert told(kept) == {("commitment", SECOND, 1)}
