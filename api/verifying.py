@@ -16,7 +16,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from heapq import merge
@@ -142,8 +142,9 @@ def verify(
     memory = folder.path / "verified" / f"{organisation}.json"
     start = _Start()
     if only_new:
-        start, notes = _remembered(database, organisation, memory)
+        start, notes, gone = _remembered(database, organisation, memory)
         report.notes += notes
+        report.find(*gone)
     report.since = start.size
     report.notes += _about_the_key(database, folder, organisation)
     tree: Work = partial(_Checker.tree, start=start, outside=outside)
@@ -177,7 +178,7 @@ def verify(
 
 
 def _number_what_waits(database: Database, organisation: str) -> Iterator[Finding]:
-    """Give what waits its number; what it finds where that cannot be, as of rows that somebody made up. Raises Busy."""
+    """Give what waits its number; what it finds where that cannot be, as of rows that somebody made up."""
     with database.read(organisation) as connection:
         twice = kept.numbered_and_waiting(connection, organisation)
     for number_, sequence in twice:
@@ -188,7 +189,8 @@ def _number_what_waits(database: Database, organisation: str) -> Iterator[Findin
         yield Finding("numbered", Text(zh, en), number_, sequence)
     try:
         if not twice:
-            number(database, organisation)
+            with suppress(Busy):  # on a full disk, say: what waits is checked as what waits
+                number(database, organisation)
     except _UNREADABLE as error:
         zh, en = (
             f"待编号的记录无法读取（{type(error).__name__}）",
@@ -685,7 +687,7 @@ def _is_in(ring: KeyRing, organisation: str, key: str) -> bool:
 # --- from one run to the next --------------------------------------------------------------------------------------------------
 
 
-def _remembered(database: Database, organisation: str, memory: Path) -> tuple[_Start, list[Text]]:
+def _remembered(database: Database, organisation: str, memory: Path) -> tuple[_Start, list[Text], list[Finding]]:
     """How far it was clean, if what was checked then is still what is there; else from the beginning, and why."""
     anew = Text("没有上次核验的结果，已从头核验", "nothing is remembered of a run before: everything was checked")
     try:
@@ -693,10 +695,15 @@ def _remembered(database: Database, organisation: str, memory: Path) -> tuple[_S
         size, peaks = int(told["size"]), tuple(map(bytes.fromhex, told["peaks"]))
         root, after = Peaks(size, peaks).root(), int(told["checkpoint"])
     except (OSError, ValueError, KeyError, TypeError):
-        return _Start(), [anew]
+        return _Start(), [anew], []
     changed = Text(
-        "上次核验过的内容与现在不同（恢复过备份，或被改动），已从头核验",
-        "what was checked before is not what is there now (a backup was restored, or it was changed): everything was checked",
+        "上次核验过的内容与现在不同，已从头核验",
+        "what was checked before is not what is there now: everything was checked",
+    )
+    gone = Text(
+        "上次核验过的记录与现在不同：有改动或被截去，或数据库被换成了较早的备份。查明缘由后，不带 --new 核验一次即从此算起",
+        "what the last run checked is not what is there now: events were changed or cut off, or an older backup was put in the "
+        "place of the database. Find out why; a run without --new begins anew from there",
     )
     with database.read(organisation) as connection:
         try:
@@ -705,8 +712,8 @@ def _remembered(database: Database, organisation: str, memory: Path) -> tuple[_S
             alike = False
         found = seals.checkpoints(connection, organisation, after=after - 1, limit=1) if after else ()
     if not alike or (after and (not found or envelope_hash(found[0].body.encode()) != told.get("body"))):
-        return _Start(), [changed]
-    return _Start(size, peaks, found[0] if found else None), []
+        return _Start(), [changed], [Finding("remembered", gone)]
+    return _Start(size, peaks, found[0] if found else None), [], []
 
 
 def _remember(memory: Path, what: Mapping[str, Any]) -> None:

@@ -412,6 +412,16 @@ def test_a_history_that_is_another_than_was_checked_is_checked_whole(kept: Runti
     assert not report.is_clean and "everything was checked" in report.notes[0].en
 
 
+def test_a_tail_cut_off_without_a_trace_is_not_what_was_checked_before(kept: Runtime) -> None:
+    """What the folder remembers lies outside the database, and is held against it even where nobody kept a checkpoint."""
+    assert verified(kept).is_clean
+    cut_off(kept)
+    for _ in range(2):
+        assert "remembered" in {code for code, _, _ in told(kept, only_new=True)}, (
+            "and it is not forgotten by being told"
+        )
+
+
 # --- what was kept outside ---------------------------------------------------------------------------------------------------
 
 
