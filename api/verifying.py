@@ -3,9 +3,10 @@
     ranges   histories, a few thousand events at a time, each read as one instant shows it (`engine.verifying.Histories`)
     tree     leaves, kept nodes and checkpoints from the first event on, and the checkpoints others kept
 
-What holds when it ends without findings: everything up to the last checkpoint is what was recorded, as far as nobody but the
-school has its key; against who has database and key, what the checkpoints kept outside speak of. What came after the last
-checkpoint, a minute's worth while it is served, is chained but not signed yet.
+What holds when it ends without findings: everything up to the last checkpoint that is there is what was recorded, as far as
+nobody but the school has its key. That a later one was taken away, with what it spoke of, or that who has the key signed
+another history, only checkpoints kept outside show; of the first kind also what `only_new` remembers of the last run. What came
+after the last checkpoint, a minute's worth while it is served, is chained but not signed yet.
 """
 
 import hashlib
