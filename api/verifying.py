@@ -31,6 +31,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.evidence.store import FileStore
 from api.folder import Folder
 from api.keys import KeyRing, is_signed
+from api.sealing import KeyGone, key_in
 from engine.audit import KEPT_EVERY, Checkpoint, envelope_hash, fingerprint, leaf_hash, root_of
 from engine.case import instant_text
 from engine.definition import Catalog
@@ -667,7 +668,11 @@ def _about_the_key(database: Database, folder: Folder, organisation: str) -> lis
         except _UNREADABLE:  # which is found with the tree
             return []
     ring = KeyRing(folder.keys)
-    if not current or any(_is_in(ring, organisation, key) for key in current):
+    for key in current:
+        with suppress(KeyGone):
+            key_in(ring, organisation, key)
+            return []
+    if not current:
         return []
     return [
         Text(
@@ -676,13 +681,6 @@ def _about_the_key(database: Database, folder: Folder, organisation: str) -> lis
             "with `bihuan audit seal --import-key`",
         )
     ]
-
-
-def _is_in(ring: KeyRing, organisation: str, key: str) -> bool:
-    try:
-        return ring.find(organisation, key) is not None
-    except ValueError:  # a file that is no key
-        return False
 
 
 # --- from one run to the next --------------------------------------------------------------------------------------------------
