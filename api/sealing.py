@@ -97,10 +97,11 @@ def key_of(engine: Engine, ring: KeyRing, organisation: str) -> SealKey:
     """
     with engine.database.read(organisation) as connection:
         current = seals.current_key(connection, organisation)
-    return _begun(engine, ring, organisation) if current is None else _found(ring, organisation, current)
+    return _begun(engine, ring, organisation) if current is None else key_in(ring, organisation, current)
 
 
-def _found(ring: KeyRing, organisation: str, key: str) -> SealKey:
+def key_in(ring: KeyRing, organisation: str, key: str) -> SealKey:
+    """The key of this fingerprint. Raises KeyGone where it does not lie here, or what does is no key or another one."""
     try:
         found = ring.find(organisation, key)
     except ValueError:  # a file that is no key
@@ -121,7 +122,7 @@ def _begun(engine: Engine, ring: KeyRing, organisation: str) -> SealKey:
             _begin(engine, connection, organisation, drawn, before=None)
             return drawn
     ring.drop(organisation, drawn)
-    return _found(ring, organisation, current)
+    return key_in(ring, organisation, current)
 
 
 def _begin(engine: Engine, connection: Connection, organisation: str, key: SealKey, before: str | None) -> None:
@@ -149,7 +150,7 @@ def begin_another(engine: Engine, ring: KeyRing, organisation: str) -> Checkpoin
         assert checkpoint is not None  # its beginning is an event
         return checkpoint
     try:
-        old: SealKey | None = _found(ring, organisation, before)
+        old: SealKey | None = key_in(ring, organisation, before)
     except KeyGone:
         old = None
     new = SealKey.drawn()

@@ -3,9 +3,10 @@
     ranges   histories, a few thousand events at a time, each read as one instant shows it (`engine.verifying.Histories`)
     tree     leaves, kept nodes and checkpoints from the first event on, and the checkpoints others kept
 
-What holds when it ends without findings: everything up to the last checkpoint is what was recorded, as far as nobody but the
-school has its key; against who has database and key, what the checkpoints kept outside speak of. What came after the last
-checkpoint, a minute's worth while it is served, is chained but not signed yet.
+What holds when it ends without findings: everything up to the last checkpoint that is there is what was recorded, as far as
+nobody but the school has its key. That a later one was taken away, with what it spoke of, or that who has the key signed
+another history, only checkpoints kept outside show; of the first kind also what `only_new` remembers of the last run. What came
+after the last checkpoint, a minute's worth while it is served, is chained but not signed yet.
 """
 
 import hashlib
@@ -16,7 +17,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from heapq import merge
@@ -30,6 +31,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.evidence.store import FileStore
 from api.folder import Folder
 from api.keys import KeyRing, is_signed
+from api.sealing import KeyGone, key_in
 from engine.audit import KEPT_EVERY, Checkpoint, envelope_hash, fingerprint, leaf_hash, root_of
 from engine.case import instant_text
 from engine.definition import Catalog
@@ -48,6 +50,8 @@ CHECKPOINTS_AT_ONCE = 500
 NODES_AT_ONCE = 256
 NUMBERS_AT_ONCE = 500
 MOST_FINDINGS = 1_000  # told; of more it is said how many
+#: what reading raises where somebody wrote what the product never writes: text for a number, no JSON, no instant
+_UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 FILES_REMEMBERED = 4_096  # hashes looked at lately: a picture may be named by several events
 FILE_BYTES_AT_ONCE = 1 << 20
 WHOLE_FILE = 1 << 20  # bytes; a file of checkpoints up to this size may also be one JSON document
@@ -135,13 +139,14 @@ def verify(
     catalog     with one process any; others check with the one this program carries
     Raises      FolderError for a file that holds no checkpoint of this organisation
     """
-    number(database, organisation)
     report = Report(organisation=organisation)
+    report.find(*_number_what_waits(database, organisation))
     memory = folder.path / "verified" / f"{organisation}.json"
     start = _Start()
     if only_new:
-        start, notes = _remembered(database, organisation, memory)
+        start, notes, gone = _remembered(database, organisation, memory)
         report.notes += notes
+        report.find(*gone)
     report.since = start.size
     report.notes += _about_the_key(database, folder, organisation)
     tree: Work = partial(_Checker.tree, start=start, outside=outside)
@@ -172,6 +177,28 @@ def verify(
     if report.is_clean and report.remembered is not None:
         _remember(memory, report.remembered)
     return report
+
+
+def _number_what_waits(database: Database, organisation: str) -> Iterator[Finding]:
+    """Give what waits its number; what it finds where that cannot be, as of rows that somebody made up."""
+    with database.read(organisation) as connection:
+        twice = kept.numbered_and_waiting(connection, organisation)
+    for number_, sequence in twice:
+        zh, en = (
+            "已有编号，却又列为待编号：它是绕过系统放入的",
+            "it has its number and is said to wait for one: somebody put it there",
+        )
+        yield Finding("numbered", Text(zh, en), number_, sequence)
+    try:
+        if not twice:
+            with suppress(Busy):  # on a full disk, say: what waits is checked as what waits
+                number(database, organisation)
+    except _UNREADABLE as error:
+        zh, en = (
+            f"待编号的记录无法读取（{type(error).__name__}）",
+            f"what waits for its number cannot be read ({type(error).__name__})",
+        )
+        yield Finding("unreadable", Text(zh, en))
 
 
 Work = Callable[["_Checker"], Part]
@@ -251,15 +278,23 @@ class _Checker:
                 part.find(Finding("event_missing", _STRAY[table], number_, sequence))
             return part
 
-        return self._reading(check)
+        try:
+            return self._reading(check)
+        except _UNREADABLE:  # which of them it is shows each by itself
+            with self._database.read(self._organisation) as connection, kept.leniently(connection):
+                numbers = kept.numbers_in(connection, self._organisation, within)
+            return self.histories(numbers)
 
     def histories(self, numbers: Sequence[str]) -> Part:
         def check(connection: Connection) -> Part:
             part = Part()
             for number_ in numbers:
-                rows = kept.events_of(connection, self._organisation, number_)
-                case = kept.case_of(connection, self._organisation, number_)
-                self._check(connection, part, rows, {} if case is None else {number_: case})
+                try:
+                    rows = kept.events_of(connection, self._organisation, number_)
+                    case = kept.case_of(connection, self._organisation, number_)
+                    self._check(connection, part, rows, {} if case is None else {number_: case})
+                except _UNREADABLE as error:
+                    part.find(Finding("unreadable", _unreadable(error), number_))
             return part
 
         return self._reading(check)
@@ -296,7 +331,16 @@ class _Checker:
         return name in self._erased.get(by, {}).get((number_, sequence), ())
 
     def tree(self, start: "_Start", outside: Path | None) -> Part:
-        part, ask = Part(), partial(self._database.read, self._organisation)
+        part = Part()
+        try:
+            self._grow_tree(part, start, outside)
+        except _UNREADABLE as error:
+            part.remembered = None
+            part.find(Finding("unreadable", _unreadable(error)))
+        return part
+
+    def _grow_tree(self, part: Part, start: "_Start", outside: Path | None) -> None:
+        ask = partial(self._database.read, self._organisation)
         with ask() as connection, kept.leniently(connection):
             part.size = trail.size(connection, self._organisation)
             last = seals.last_checkpoint(connection, self._organisation)
@@ -304,7 +348,7 @@ class _Checker:
             known = seals.known_keys(connection, self._organisation)
             noted = list(kept.noted(connection, self._organisation, "restored", "key_began"))
         part.sealed = 0 if last is None else last.size
-        keys = {key: Key(key, public, until) for key, public, until in known}
+        keys = {key: Key(key, public, until, since) for key, public, since, until in known}
         part.find(*_keys_not_begun(keys, noted))
         losses = [
             Lost(each.about["trail"], each.recorded_at)
@@ -344,7 +388,14 @@ class _Checker:
                 "checkpoint": 0 if last is None else last.id,
                 "body": "" if last is None else envelope_hash(last.body.encode()),
             }
-        return part
+
+
+def _unreadable(error: Exception) -> Text:
+    what = f"{type(error).__name__}: {error}"
+    return Text(
+        f"有内容无法读取，绕过系统被改动（{what}）",
+        f"something there cannot be read, it was edited behind the system's back ({what})",
+    )
 
 
 _STRAY = {
@@ -591,8 +642,17 @@ def _vouches_for_itself(claim: _Claim) -> bool:
 
 
 def _keys_not_begun(keys: Mapping[str, Key], noted: Sequence[kept.Noted]) -> Iterator[Finding]:
-    """Keys of which the logbook does not say that they began: somebody put them there."""
+    """Keys of which the logbook does not say that they began: somebody put them there. And those that are said to be sealed
+    with still, though another began after them.
+    """
     began = {each.about.get("key"): each.about.get("public") for each in noted if each.what == "key_began"}
+    before = {each.about.get("key"): each.about.get("before") for each in noted if each.what == "key_began"}
+    for key in keys.values():
+        old = keys.get(str(before.get(key.key)))
+        if old is not None and (old.until is None or (key.since is not None and old.until > key.since)):
+            zh = f"密钥（指纹 {old.key}）应在下一密钥启用时停用，现登记为停用更晚或仍在使用"
+            en = f"the key of fingerprint {old.key} ended when the next one began, and is said to have ended later or not at all"
+            yield Finding("key", Text(zh, en))
     for key in keys.values():
         if began.get(key.key) != key.public:
             zh = f"台账中没有启用密钥的记载（指纹 {key.key}）：它是绕过系统放入的"
@@ -603,9 +663,16 @@ def _keys_not_begun(keys: Mapping[str, Key], noted: Sequence[kept.Noted]) -> Ite
 def _about_the_key(database: Database, folder: Folder, organisation: str) -> list[Text]:
     """That nothing can be signed here, where the key is not in the folder."""
     with database.read(organisation) as connection:
-        current = [key for key, _, until in seals.known_keys(connection, organisation) if until is None]
+        try:
+            current = [key for key, _, _, until in seals.known_keys(connection, organisation) if until is None]
+        except _UNREADABLE:  # which is found with the tree
+            return []
     ring = KeyRing(folder.keys)
-    if not current or any(_is_in(ring, organisation, key) for key in current):
+    for key in current:
+        with suppress(KeyGone):
+            key_in(ring, organisation, key)
+            return []
+    if not current:
         return []
     return [
         Text(
@@ -616,17 +683,10 @@ def _about_the_key(database: Database, folder: Folder, organisation: str) -> lis
     ]
 
 
-def _is_in(ring: KeyRing, organisation: str, key: str) -> bool:
-    try:
-        return ring.find(organisation, key) is not None
-    except ValueError:  # a file that is no key
-        return False
-
-
 # --- from one run to the next --------------------------------------------------------------------------------------------------
 
 
-def _remembered(database: Database, organisation: str, memory: Path) -> tuple[_Start, list[Text]]:
+def _remembered(database: Database, organisation: str, memory: Path) -> tuple[_Start, list[Text], list[Finding]]:
     """How far it was clean, if what was checked then is still what is there; else from the beginning, and why."""
     anew = Text("没有上次核验的结果，已从头核验", "nothing is remembered of a run before: everything was checked")
     try:
@@ -634,10 +694,15 @@ def _remembered(database: Database, organisation: str, memory: Path) -> tuple[_S
         size, peaks = int(told["size"]), tuple(map(bytes.fromhex, told["peaks"]))
         root, after = Peaks(size, peaks).root(), int(told["checkpoint"])
     except (OSError, ValueError, KeyError, TypeError):
-        return _Start(), [anew]
+        return _Start(), [anew], []
     changed = Text(
-        "上次核验过的内容与现在不同（恢复过备份，或被改动），已从头核验",
-        "what was checked before is not what is there now (a backup was restored, or it was changed): everything was checked",
+        "上次核验过的内容与现在不同，已从头核验",
+        "what was checked before is not what is there now: everything was checked",
+    )
+    gone = Text(
+        "上次核验过的记录与现在不同：有改动或被截去，或数据库被换成了较早的备份。查明缘由后，不带 --new 核验一次即从此算起",
+        "what the last run checked is not what is there now: events were changed or cut off, or an older backup was put in the "
+        "place of the database. Find out why; a run without --new begins anew from there",
     )
     with database.read(organisation) as connection:
         try:
@@ -646,8 +711,8 @@ def _remembered(database: Database, organisation: str, memory: Path) -> tuple[_S
             alike = False
         found = seals.checkpoints(connection, organisation, after=after - 1, limit=1) if after else ()
     if not alike or (after and (not found or envelope_hash(found[0].body.encode()) != told.get("body"))):
-        return _Start(), [changed]
-    return _Start(size, peaks, found[0] if found else None), []
+        return _Start(), [changed], [Finding("remembered", gone)]
+    return _Start(size, peaks, found[0] if found else None), [], []
 
 
 def _remember(memory: Path, what: Mapping[str, Any]) -> None:

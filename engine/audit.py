@@ -9,6 +9,7 @@ Three layers, each on the one before:
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,7 @@ import rfc8785
 from engine.case import instant_text
 from engine.events import FORMAT
 
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 SALT_BYTES = 16  # DESIGN §7: enough that a short text cannot be found by trying texts
 
 
@@ -401,9 +403,10 @@ class Checkpoint:
                 key=fields["key"],
             )
             alike = found.to_bytes() == written
+            plain = type(found.size) is int and found.size >= 0 and all(map(_SHA256.fullmatch, (found.root, found.key)))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError("this is no checkpoint") from error
-        if not alike:
+        if not alike or not plain:
             raise ValueError("this is no checkpoint of a format that is known")
         return found
 

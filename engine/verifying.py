@@ -471,11 +471,12 @@ IsSigned = Callable[[bytes, bytes, bytes], bool]
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key the organisation seals or sealed with: fingerprint, public key in hex, until when."""
+    """A key the organisation seals or sealed with: fingerprint, public key in hex, until and since when."""
 
     key: str
     public: str
     until: datetime | None = None
+    since: datetime | None = None
 
 
 @dataclass

@@ -13,7 +13,7 @@ import sqlite3
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -38,7 +38,7 @@ from api.keeping.manifest import (
     unpack,
 )
 from engine.case import instant_text
-from engine.errors import FolderError, Text
+from engine.errors import Busy, FolderError, Text
 from engine.sealing import number_all
 from engine.store import history, people, seals, trail
 from engine.store.database import Database, table_of
@@ -102,7 +102,8 @@ def back_up(
         migrations.must_be_newest(database)
     if found == migrations.newest_revision():
         enough = time.monotonic() + NUMBERING_SECONDS
-        number_all(database, going_on=lambda: time.monotonic() < enough)
+        with suppress(Busy):  # a disk that is full is a reason for a backup
+            number_all(database, going_on=lambda: time.monotonic() < enough)
     with _beside(output) as place:
         part = place / "backup"
         with zipfile.ZipFile(part, "x", zipfile.ZIP_DEFLATED, compresslevel=FASTEST) as pack:

@@ -60,7 +60,7 @@ SEARCHED: Mapping[Table, tuple[str, ...]] = {
     table_of(OutboxRow): ("about",),
     table_of(DeliveryRow): ("about", "addressee_data", "told", "answer"),
     table_of(InboxMessageRow): ("subject", "body"),
-    table_of(RefusalRow): ("sentence",),
+    table_of(RefusalRow): ("sentence", "route", "number", "asked"),  # an address is what somebody typed, too
     table_of(FileHolderRow): ("name",),
     table_of(DirectoryChangeRow): ("about",),
     table_of(TokenRow): ("label",),

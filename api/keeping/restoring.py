@@ -25,6 +25,7 @@ from api.keeping import postgres
 from api.keeping.backup import sync
 from api.keeping.manifest import DATABASES, Manifest, Seal, read_manifest, sha256_of, unpack
 from api.keys import KeyRing
+from api.sealing import KeyGone, key_in
 from api.settings import Settings
 from engine.actor import system
 from engine.audit import Checkpoint, fingerprint, root_of
@@ -245,7 +246,9 @@ def _settle(
     number(database, organisation)
     with database.read(organisation) as connection:
         current = seals.current_key(connection, organisation)
-    signer = ring.find(organisation, current) if current else None
+    signer = None
+    with suppress(KeyGone):
+        signer = key_in(ring, organisation, current) if current else None
     if signer is not None:
         seal(database, organisation, signer, engine.clock)
     return Restored(

@@ -20,7 +20,9 @@ Column = tuple[str, Callable[[Any], object]]
 Pages = Iterable[Sequence[BaseModel]]
 
 MARK = b"\xef\xbb\xbf"  # without it spreadsheet programs read UTF-8 as something else
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a cell begins with that a spreadsheet program would carry out
+#: what a cell begins with that a spreadsheet program would carry out; some take the wide characters of Chinese keyboards, too
+#: (https://owasp.org/www-community/attacks/CSV_Injection)
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 MOST_ROWS = 1_000_000  # on one sheet: programs take 1,048,576
 WIDTH = 20  # characters
 PART_BYTES = 65_536

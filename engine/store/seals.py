@@ -207,10 +207,10 @@ def keys(connection: Connection, organisation: str) -> dict[str, str]:
     return {row.key: row.public for row in connection.execute(statement)}
 
 
-def known_keys(connection: Connection, organisation: str) -> list[tuple[str, str, datetime | None]]:
-    """(fingerprint, public key in hex, until when it was sealed with) of every key, oldest first."""
+def known_keys(connection: Connection, organisation: str) -> list[tuple[str, str, datetime, datetime | None]]:
+    """(fingerprint, public key in hex, since and until when it is sealed with) of every key, oldest first."""
     statement = select(_keys).where(_keys.c.organisation == organisation).order_by(_keys.c.since, _keys.c.key)
-    return [(row.key, row.public, row.until) for row in connection.execute(statement)]
+    return [(row.key, row.public, row.since, row.until) for row in connection.execute(statement)]
 
 
 def current_key(connection: Connection, organisation: str) -> str | None:

@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
+import orjson
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -248,6 +249,34 @@ def _strays(name: str, bounded: bool) -> Statement:
     )
 
 
+def numbers_in(connection: Connection, organisation: str, within: Range) -> list[str]:
+    """Of which histories and cases there is anything in this range."""
+    found: set[str] = set()
+    for table in (_events, _cases):
+        statement = select(table.c.number).where(table.c.organisation == organisation, table.c.number > within.after)
+        if within.until is not None:
+            statement = statement.where(table.c.number <= within.until)
+        found.update(connection.execute(statement.distinct()).scalars())
+    return sorted(found)
+
+
+def numbered_and_waiting(connection: Connection, organisation: str) -> list[tuple[str, int]]:
+    """(number, sequence) of events that have a number and are said to wait for one; the first `STRAYS`."""
+    statement = (
+        select(_unnumbered.c.number, _unnumbered.c.sequence)
+        .join(
+            _trail,
+            (_trail.c.organisation == _unnumbered.c.organisation)
+            & (_trail.c.number == _unnumbered.c.number)
+            & (_trail.c.sequence == _unnumbered.c.sequence),
+        )
+        .where(_unnumbered.c.organisation == organisation)
+        .order_by(_unnumbered.c.number, _unnumbered.c.sequence)
+        .limit(STRAYS)
+    )
+    return [(row.number, row.sequence) for row in connection.execute(statement)]
+
+
 def waits_for_a_number(connection: Connection, organisation: str, number: str, sequence: int) -> bool:
     here = {"organisation": organisation, "number": number, "sequence": sequence}
     return _WAITS.first(connection, here) is not None
@@ -330,13 +359,18 @@ class Noted:
 
 
 def noted(connection: Connection, organisation: str, *what: str) -> Iterator[Noted]:
-    """What the logbook says of these, oldest first."""
+    """What the logbook says of these, oldest first; nothing of what cannot be read, which its history tells."""
+    entries = _as_bytes(_disclosures.c.entries, connection.dialect.name == "sqlite").label("entries")
     statement = (
-        select(_events.c.sequence, _events.c.trigger, _events.c.recorded_at, _disclosures.c.entries)
+        select(_events.c.sequence, _events.c.trigger, _events.c.recorded_at, entries)
         .join(_disclosures, _same(_disclosures))
         .where(_events.c.organisation == organisation, _events.c.number == LOGBOOK, _events.c.trigger.in_(what))
         .order_by(_events.c.sequence)
     )
     for row in connection.execute(statement):
-        about = {name.removeprefix("data."): entry["value"] for name, entry in row.entries.items()}
+        try:
+            said = orjson.loads(row.entries)
+            about = {name.removeprefix("data."): entry["value"] for name, entry in said.items()}
+        except (AttributeError, KeyError, TypeError, ValueError):
+            continue
         yield Noted(row.sequence, row.trigger, row.recorded_at, about)

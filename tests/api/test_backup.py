@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sqlite3
 import stat
 import zipfile
 from collections.abc import Callable, Iterator
@@ -407,3 +408,13 @@ def test_the_commands_say_what_they_did_and_what_nobody_can_know(grounds: Ground
     assert (here["events"], here["trail"], here["note"], here["sealed"]) == (4, 4, 1, False)
     for warned in ("will be given again", "may come again", "sign in again", "audit erase"):
         assert warned in done.stderr
+
+
+@on_sqlite
+def test_where_nothing_can_be_written_a_backup_is_made_with_what_waits(grounds: Grounds) -> None:
+    """As on a disk that is full, of which somebody wants a backup more than ever."""
+    grounds.work("waits")
+    with closing(sqlite3.connect(grounds.folder.database, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        [records] = grounds.back_up().manifest.organisations
+    assert (records.trail, records.waiting) == (0, records.events)

@@ -19,8 +19,9 @@ from engine.directory import Person
 from engine.errors import FolderError, KeyReused, Refusal
 from engine.events import LOGBOOK
 from engine.handle import note
-from engine.store import accounts, cases, files, history, people
+from engine.store import accounts, cases, files, history, people, refusals
 from engine.store.database import table_of
+from engine.store.refusals import RefusalRecord
 from engine.store.tables import PersonRow
 from tests.api.keeping_grounds import HERE, Grounds, at_work, the_grounds
 from tests.builders import START
@@ -68,6 +69,10 @@ def named(grounds: Grounds) -> Grounds:
     grounds.do(WHO, OpenCase("hazard", form), "open")
     with pytest.raises(Refusal):
         grounds.do(WHO, FireTrigger("YH-2020-0001", "verify", {"finding": NAME}), "refused")
+    with database.write(HERE) as connection:  # who takes a name for a number, or for a step
+        address = f"POST /api/v1/hazards/{NAME}/{FORMER}"
+        typed = RefusalRecord(HERE, at, "person:driver", address, NAME, FORMER, "unknown_case", "", "没有找到")
+        refusals.log(connection, typed)
     grounds.runtime.tick()
     grounds.runtime.deliver()
     return grounds
@@ -98,7 +103,7 @@ def in_the_folder(folder: Path) -> list[str]:
 def test_after_it_the_name_is_nowhere_and_every_proof_holds(named: Grounds) -> None:
     runtime = named.runtime
     assert set(everywhere(named)) >= {
-        "case_record", "disclosure", "outbox", "delivery", "person", "directory_change", "file_holder", "token",
+        "case_record", "disclosure", "outbox", "delivery", "person", "directory_change", "file_holder", "token", "refusal",
     }  # fmt: skip
     before = {number: history_of(named, number) for number in ("YH-2020-0001", "YH-2020-0004", LOGBOOK)}
     found = erase(runtime.engine, runtime.files, WANTED)
@@ -268,7 +273,7 @@ HOLDS_NONE = {
     "directory_change": {"organisation", "by", "what"},
     "token": {"organisation", "token_hash", "person", "prefix", "allows"},
     "outbox": {"organisation", "id", "number", "reason", "audience", "how", "status"},
-    "refusal": {"organisation", "principal", "on_behalf_of", "route", "number", "asked", "code", "reason"},
+    "refusal": {"organisation", "principal", "on_behalf_of", "code", "reason"},
     "file_holder": {"organisation", "sha256", "kind", "holder", "sent_sha256", "taken_at"},
     "delivery": {
         "organisation", "id", "notice", "case", "reason", "audience", "notice_how", "addressee", "channel", "how", "status",

@@ -11,6 +11,7 @@ import openpyxl
 import pytest
 
 from api.bootstrap import Runtime
+from api.papers.listing import harmless
 from engine.clock import SimulatedClock
 from engine.commands import Asked, OpenCase
 from engine.events import LOGBOOK
@@ -388,6 +389,11 @@ def test_a_cell_that_looks_like_a_formula_is_none_in_the_file(asking: Asking) ->
     assert row[2:4] == ["'=HYPERLINK(1)", "'+1"]
     sheet = openpyxl.load_workbook(io.BytesIO(asking.file("cases", format="xlsx").content)).active
     assert sheet is not None and (sheet["C2"].value, sheet["C2"].data_type) == ("=HYPERLINK(1)", "s")
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@A1", "\t=1", "\r=1", "\n=1", "＝1+1", "＋1", "－1", "＠A1"])
+def test_whatever_a_spreadsheet_program_may_take_for_a_formula_is_made_harmless(text: str) -> None:
+    assert harmless(text) == f"'{text}"
 
 
 def test_a_long_list_is_taken_away_whole(asking: Asking, runtime: Runtime) -> None:

@@ -412,6 +412,16 @@ def test_a_history_that_is_another_than_was_checked_is_checked_whole(kept: Runti
     assert not report.is_clean and "everything was checked" in report.notes[0].en
 
 
+def test_a_tail_cut_off_without_a_trace_is_not_what_was_checked_before(kept: Runtime) -> None:
+    """What the folder remembers lies outside the database, and is held against it even where nobody kept a checkpoint."""
+    assert verified(kept).is_clean
+    cut_off(kept)
+    for _ in range(2):
+        assert "remembered" in {code for code, _, _ in told(kept, only_new=True)}, (
+            "and it is not forgotten by being told"
+        )
+
+
 # --- what was kept outside ---------------------------------------------------------------------------------------------------
 
 
@@ -506,3 +516,33 @@ def test_what_stands_beside_a_commitment_is_nothing_but_what_opens_it(kept: Runt
             new,
         )
     assert told(kept) == {("commitment", SECOND, 1)}
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    "statement, found",
+    [
+        (f"UPDATE trail SET hash = 'abc' WHERE number = '{SECOND}'", ("unreadable", SECOND, None)),
+        (f"UPDATE event SET sequence = 'abc' WHERE number = '{SECOND}'", ("unreadable", SECOND, None)),
+        (f"UPDATE disclosure SET entries = 'x' WHERE number = '{LOGBOOK}'", ("disclosure_missing", LOGBOOK, 1)),
+        (f"UPDATE disclosure SET entries = json('{{\"a\"\\:{{}}}}') WHERE number = '{LOGBOOK}'", ("disclosure_missing", LOGBOOK, 1)),
+        (f"INSERT INTO unnumbered VALUES ('{HERE}', '{SECOND}', 1)", ("numbered", SECOND, 1)),
+        ("UPDATE checkpoint SET at = 'abc' WHERE id = 1", ("unreadable", None, None)),
+        ("UPDATE checkpoint SET body = replace(body, '\"root\"\\:\"', '\"root\"\\:\"zz') WHERE id = 1", ("checkpoint_changed", None, None)),
+        ("UPDATE seal_key SET since = 'abc'", ("unreadable", None, None)),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_is_named_and_keeps_nothing_else_from_being_checked(
+    kept: Runtime, statement: str, found: tuple[str, str | None, int | None]
+) -> None:
+    change(kept, statement, f"UPDATE case_record SET state = 'closed' WHERE number = '{FIRST}'")
+    assert {found, ("case_changed", FIRST, None)} <= told(kept)
+
+
+@pytest.mark.parametrize("until", ["NULL", "'2040-01-01 00:00:00{}'"])
+def test_a_key_that_another_followed_cannot_be_made_to_live_on(kept: Runtime, until: str) -> None:
+    begin_another(kept.engine, kept.keys, HERE)
+    until = until.format("+00" if kept.database.on_server else ".000000")
+    change(kept, f"UPDATE seal_key SET until = {until} WHERE until IS NOT NULL")
+    [finding] = verified(kept).findings
+    assert finding.code == "key" and "ended when the next one began" in finding.what.en

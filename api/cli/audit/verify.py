@@ -39,11 +39,14 @@ def verify(
       - At most the last minute is not covered: `serve` signs once a minute
         (BIHUAN_SEAL_SECONDS). Events after the last checkpoint are chained,
         not signed yet.
-      - Whoever has the database alone can change or cut off nothing that was
-        signed without being found.
-      - Whoever has database and key could sign another history. Only a
-        checkpoint kept elsewhere shows that, or that the end was cut off:
-        keep BIHUAN_SEAL_FILE on another machine, and give it here.
+      - Whoever has the database alone can change nothing below the last
+        checkpoint that is there without being found. He can take away the
+        newest checkpoints and change what only they covered; and what comes
+        next is signed like anything else.
+      - Whoever has database and key could sign another history.
+      - Only a checkpoint kept elsewhere shows either: keep BIHUAN_SEAL_FILE on
+        another machine, and give it here. Read what is noted, too: events
+        that a restore lost are a note, and who made that up left it there.
       - That what was entered was true, no chain can show; only that it was
         entered then, by whom, and not changed since.
       - People, departments, settings, messages and sign-ins are not chained.
@@ -54,8 +57,10 @@ def verify(
     核验内容：每条记录的原文、在事项链中的位置、所记内容与当时的承诺、在签名树中的
     哈希值；由记录重建的事项与库存是否一致；所引用的文件；每个检查点的签名、密钥和增长；
     外存检查点是否在这段历史之中。
-    不能保证的：最近至多一分钟的记录尚未签名；同时掌握数据库和密钥的人可以另签一段历史，
-    只有外存的检查点才能揭穿；所填内容是否属实；人员、部门、设置、消息和登录不在链中。
+    不能保证的：最近至多一分钟的记录尚未签名；掌握数据库的人可以删去最新的检查点并改动
+    只由它们覆盖的记录，同时掌握密钥的人可以另签一段历史，只有外存的检查点才能揭穿；
+    “恢复备份时丢失”只是说明而不算问题，请逐条核对；所填内容是否属实；人员、部门、设置、
+    消息和登录不在链中。
     """
     from api.verifying import verify as check
 

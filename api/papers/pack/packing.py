@@ -12,10 +12,11 @@ from typing import Any, BinaryIO
 
 from api.bootstrap import Runtime
 from api.evidence.store import FileStore
-from api.keys import KeyRing, SealKey
+from api.keys import SealKey
 from api.papers.pack import verify
 from api.papers.pack.gathering import Gathered, NotSealed, gather, speaks_of
 from api.papers.pack.reading import page_of
+from api.sealing import KeyGone, key_in
 from engine import sealing
 from engine.actor import Actor
 from engine.audit import canonical
@@ -97,7 +98,9 @@ def key_of(runtime: Runtime, organisation: str, number: str) -> SealKey:
     """The key the organisation seals with now. Raises NotPossibleNow where there is none, or it lies elsewhere."""
     with runtime.database.read(organisation) as connection:
         current = seals.current_key(connection, organisation)
-    found = None if current is None else KeyRing(runtime.folder.path / "keys").find(organisation, current)
+    found = None
+    with suppress(KeyGone):
+        found = None if current is None else key_in(runtime.keys, organisation, current)
     if found is None:
         zh, en = ("本单位还没有签章密钥", "the organisation has no key to sign with yet")
         if current is not None:

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import update
 
 from api.bootstrap import Runtime, open_runtime
-from api.keys import KeyRing
+from api.keys import KeyRing, SealKey
 from api.papers.pack import verify
 from api.papers.pack.gathering import NotSealed, gather
 from api.papers.pack.packing import verifier, verifier_hash
@@ -169,9 +169,10 @@ def test_without_a_key_nothing_is_proved(client: httpx.Client, runtime: Runtime,
         a_pack(runtime, number)
     key = a_key(runtime)
     [kept] = (runtime.folder.path / "keys").rglob("*.pem")
-    kept.unlink()
-    with pytest.raises(NotPossibleNow, match="does not lie in this data folder"):
-        a_pack(runtime, number)
+    for instead in (None, b"no key", SealKey.drawn().to_pem()):
+        kept.unlink() if instead is None else kept.write_bytes(instead)
+        with pytest.raises(NotPossibleNow, match="does not lie in this data folder"):
+            a_pack(runtime, number)
     KeyRing(runtime.folder.path / "keys").keep("school", key)
     assert checked(a_pack(runtime, number), key.key) == []
 
