@@ -24,7 +24,7 @@ from api.keeping.backup import back_up
 from api.keeping.manifest import MANIFEST, read_manifest
 from api.keeping.restoring import explained, of_lost, read_held, restore
 from api.keys import SealKey
-from engine.audit import Checkpoint, leaf_hash, root
+from engine.audit import Checkpoint, canonical, leaf_hash, root
 from engine.errors import FolderError
 from engine.events import LOGBOOK
 from engine.store import accounts, files, history, seals, trail
@@ -304,19 +304,33 @@ def nothing_stays(settings: Any) -> None:
             assert inspect(connection).get_table_names() == []
 
 
-def test_a_restore_that_fails_half_way_leaves_nothing(grounds: Grounds) -> None:
-    """A key that cannot be read is only found when the records are sealed, long after the database is in."""
+def test_a_restore_that_fails_half_way_leaves_nothing(grounds: Grounds, tmp_path: Path) -> None:
+    """That the records are others than what was held outside is only found when they are in."""
+    key = grounds.begin_key()
+    grounds.work("a")
+    last = grounds.seal(key)
+    made = grounds.back_up()
+    said = json.loads(last.body)
+    body = canonical({**said, "root": "ab" * 32}).decode()
+    forged = {"body": body, "signature": key.sign(body.encode()).hex(), "public": key.public.hex()}
+    (outside := tmp_path / "outside.jsonl").write_text(json.dumps(forged), encoding="utf-8")
+    settings = grounds.empty_place()
+    with pytest.raises(FolderError, match="were others"):
+        restore(made.file, Folder(settings.data), settings, held=read_held(outside))
+    nothing_stays(settings)
+    restore(made.file, Folder(settings.data), settings, held={})
+
+
+def test_a_key_that_cannot_be_read_keeps_nobody_from_restoring(grounds: Grounds) -> None:
     key = grounds.begin_key()
     grounds.work("a")
     made = grounds.back_up()
     [file] = (grounds.folder.path / "keys").rglob(f"{key.key}.pem")
     file.write_text("no key", encoding="utf-8")
     settings = grounds.empty_place()
-    with pytest.raises(ValueError, match="PEM"):
-        restore(made.file, Folder(settings.data), settings, held={}, keys=grounds.folder.path / "keys")
-    nothing_stays(settings)
-    file.unlink()
-    restore(made.file, Folder(settings.data), settings, held={}, keys=grounds.folder.path / "keys")
+    keys = grounds.folder.path / "keys"
+    _, [restored] = restore(made.file, Folder(settings.data), settings, held={}, keys=keys)
+    assert not restored.sealed
 
 
 def test_a_place_that_is_not_empty_is_left_alone(grounds: Grounds) -> None:

@@ -46,7 +46,7 @@ def test_peaks_that_are_not_those_of_a_tree_of_this_size_are_refused() -> None:
 
 def a_checkpoint(number: int, size: int, previous: str, minutes: int = 0) -> Signed:
     key = hashlib.sha256(bytes(32)).hexdigest()
-    body = Checkpoint("school", size, "r" * 64, AT + timedelta(minutes=minutes), previous, key).to_bytes()
+    body = Checkpoint("school", size, "ab" * 32, AT + timedelta(minutes=minutes), previous, key).to_bytes()
     return Signed(number, size, AT + timedelta(minutes=minutes), key, body.decode(), "00")
 
 
