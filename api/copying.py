@@ -99,11 +99,13 @@ def _histories(connection: Connection) -> Iterator[list[Row[*tuple[Any, ...]]]]:
 
 
 def _hash(row: Row[*tuple[Any, ...]]) -> int:
-    said = json.dumps(dict(row._mapping), sort_keys=True, ensure_ascii=False, default=_instant)
+    said = json.dumps(dict(row._mapping), sort_keys=True, ensure_ascii=False, default=_as_text)
     return int.from_bytes(hashlib.sha256(said.encode()).digest(), "big")
 
 
-def _instant(value: object) -> str:
+def _as_text(value: object) -> str:
+    if isinstance(value, bytes):
+        return value.hex()
     assert isinstance(value, date | datetime)
     return value.isoformat()
 

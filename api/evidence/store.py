@@ -108,7 +108,7 @@ class FileStore:
             raise FileGone(
                 asked=Text("查看文件", "Fetch the file"),
                 obstacle=Text(
-                    f"其内容已作为个人数据清除，见管理日志第 {record.erased} 条",
+                    f"其内容已作为个人数据清除，见操作日志第 {record.erased} 条",
                     f"it was cleared as personal data; event {record.erased} of the logbook says why",
                 ),
                 remedy=Text("记录中仍有其哈希值", "The records still have its hash"),

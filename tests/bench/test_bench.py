@@ -86,3 +86,17 @@ def test_a_tiny_bench_of_the_trail_asks_twelve_families_of_questions_lists_of_th
 
 
 _AS_OF = [f"as of {when}" for when in ("lately", "midway", "early")]
+
+
+@pytest.mark.slow
+def test_a_tiny_history_is_verified_at_two_sizes_and_a_tiny_rush_is_sealed_meanwhile() -> None:
+    ran = CliRunner().invoke(
+        main,
+        ["verify", "sealing", "--on", "sqlite", "--rounds", "1", "--size", "1000", "--cases", "16", "--json"],
+        catch_exceptions=False,
+    )
+
+    assert ran.exit_code == 0
+    told = json.loads(ran.stdout)
+    assert told["verify"]["sqlite"]["small"]["events"] < told["verify"]["sqlite"]["large"]["events"] <= 1001
+    assert told["sealing"]["sqlite"]["ratio"]["median"] > 0
