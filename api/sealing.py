@@ -62,12 +62,15 @@ def seal_all(
     engine: Engine, ring: KeyRing, pace: Pace | None = None, going_on: Callable[[], bool] = lambda: True
 ) -> SealedRound:
     """Number and sign whatever is not yet. One organisation that cannot be sealed holds up no other."""
-    done = SealedRound(numbered=number_all(engine.database, pace, going_on))
+    done = SealedRound()
+    done.numbered = number_all(engine.database, pace, going_on, done.failed.__setitem__)
     with engine.database.read_across() as connection:
         unsealed = seals.organisations_unsealed(connection)
     for organisation in unsealed:
         if not going_on():
             break
+        if organisation in done.failed:  # a checkpoint over rows that do not fit would hide that
+            continue
         try:
             checkpoint = seal_now(engine, ring, organisation, pace)
         except Busy:

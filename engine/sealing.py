@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from engine.audit import EMPTY_ROOT, KEPT_EVERY, Checkpoint, envelope_hash, leaf_hash, root, root_of
 from engine.clock import Clock
+from engine.errors import Busy
 from engine.pace import Pace
 from engine.store import seals, trail
 from engine.store.database import Connection, Database, one_at_a_time
@@ -67,12 +68,29 @@ def number(
     return done
 
 
-def number_all(database: Database, pace: Pace | None = None, going_on: Callable[[], bool] = lambda: True) -> int:
-    """As `number`, for every organisation."""
-    pace = pace or own_pace()
+def number_all(
+    database: Database,
+    pace: Pace | None = None,
+    going_on: Callable[[], bool] = lambda: True,
+    failed: Callable[[str, Exception], None] = lambda _organisation, _error: None,
+) -> int:
+    """As `number`, for every organisation. One whose rows cannot be read holds up no other: `failed` is told of it.
+
+    Raises    Busy
+    """
+    pace, done = pace or own_pace(), 0
     with database.read_across() as connection:
         organisations = trail.organisations_waiting(connection)
-    return sum(number(database, organisation, pace, going_on) for organisation in organisations if going_on())
+    for organisation in organisations:
+        if not going_on():
+            break
+        try:
+            done += number(database, organisation, pace, going_on)
+        except Busy:
+            raise
+        except Exception as error:  # noqa: BLE001  # of any kind: somebody may have written anything there
+            failed(organisation, error)
+    return done
 
 
 def seal(database: Database, organisation: str, signer: Signer, clock: Clock) -> Checkpoint | None:

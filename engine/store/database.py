@@ -21,6 +21,7 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     Engine,
+    ExceptionContext,
     Table,
     TypeDecorator,
     create_engine,
@@ -659,6 +660,11 @@ def _server_engine(url: URL, role: str | None = None) -> Engine:
             "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
         },
     )  # fmt: skip
+
+    @event.listens_for(engine, "handle_error")
+    def leave_what_is_out_of_step(context: ExceptionContext) -> None:
+        if statements.is_out_of_step(context.original_exception):
+            context.is_disconnect = True
 
     @event.listens_for(engine, "before_cursor_execute")
     def after_what_was_put_off(connection: Connection, _cursor: object, statement: str, *_: object) -> None:

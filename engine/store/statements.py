@@ -442,14 +442,21 @@ def _raise_as_sqlalchemy_would(connection: Connection, error: Exception, sql: st
     """So that nobody has to know which way a statement went."""
     dialect = connection.dialect
     lost = dialect.is_disconnect(error, connection.connection, None)  # type: ignore[arg-type]  # any error of the driver's
-    # a migration changed a column: what this connection has prepared fits no more, another one begins anew
-    lost = lost or (getattr(error, "sqlstate", None) == "0A000" and "cached plan" in str(error))
+    lost = lost or is_out_of_step(error)
     wrapped = DBAPIError.instance(
         sql, None, error, dialect.loaded_dbapi.Error, connection_invalidated=lost, dialect=dialect
     )
     if lost:
         connection.invalidate(error)
     raise wrapped from error
+
+
+def is_out_of_step(error: BaseException | None) -> bool:
+    """Whether what this connection has prepared fits no more, so that another one has to begin anew: a migration changed a
+    column; or the driver believes to have prepared what the server passed over behind a statement that failed.
+    """
+    state = getattr(error, "sqlstate", None)
+    return state == "26000" or (state == "0A000" and "cached plan" in str(error))
 
 
 def _made(clause: Select[Any] | Insert | Update | Delete, dialect: Dialect) -> _Made:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import text
 
 from api import sealing
 from api.bootstrap import Runtime
@@ -98,6 +99,20 @@ def test_one_school_without_its_key_keeps_no_other_from_being_sealed(runtime: Ru
         report(runtime, each)
     done = runtime.seal()
     assert (list(done.sealed), list(done.failed)) == ([HERE], ["other"])
+
+
+def test_rows_of_one_school_that_do_not_fit_keep_no_other_from_being_sealed(runtime: Runtime, school: School) -> None:
+    other = a_school(runtime.database, "other")
+    for each in (school, other):
+        report(runtime, each)
+    runtime.seal()
+    for each in (school, other):
+        report(runtime, each)
+    with runtime.database.own() as connection:
+        spoilt = "UPDATE disclosure SET entries = '[]' WHERE organisation = :here"
+        connection.execute(text(spoilt), {"here": HERE})
+    done = runtime.seal()
+    assert (list(done.sealed), list(done.failed)) == (["other"], [HERE])
 
 
 def test_nodes_that_seal_at_once_begin_one_key_and_one_row_of_checkpoints(runtime: Runtime, school: School) -> None:

@@ -75,6 +75,25 @@ def test_who_reads_and_writes_in_turn_does_so_on_one_connection(school: School) 
     assert {"on", "off"} <= asked, "a reader still cannot write"
 
 
+@on_postgresql
+def test_a_connection_out_of_step_with_its_server_is_left_for_another_one(school: School) -> None:
+    """As behind a statement that failed: the driver believes to have prepared what the server has not."""
+    database = school.engine.database
+
+    def ask(*, spoilt: bool = False) -> None:
+        with database.write(HERE) as connection:
+            if spoilt:
+                # so that the driver does not see it
+                connection.exec_driver_sql("DO $$ BEGIN EXECUTE 'DEALLOCATE ALL'; END $$")
+            connection.execute(select(table_of(TimerRow)))
+
+    for _ in range(10):
+        ask()
+    with pytest.raises(Busy):
+        ask(spoilt=True)
+    ask()
+
+
 def test_the_hour_that_a_clock_shows_twice_is_kept_as_two() -> None:
     keep = UtcDateTime().bind_processor(sqlite.dialect())
     assert keep is not None
