@@ -21,7 +21,7 @@ from api import pages
 from api.auth import ON_BEHALF_OF, ORGANISATION, Asker, cookies, locale_of, runtime_of, signed_in, who
 from api.bootstrap import Runtime
 from api.problems import defect, method_refused, problem, unknown_address
-from api.requests import fault_of, known_parameters, misread, unreadable
+from api.requests import ONLY_HEADERS, fault_of, known_parameters, misread, unreadable
 from api.routes import (
     accounts,
     cases,
@@ -300,7 +300,7 @@ class _Telling:
             await send(message)
 
         try:
-            await self._app({**scope, "method": "GET"} if head else scope, receive, tell)
+            await self._app({**scope, "method": "GET", ONLY_HEADERS: True} if head else scope, receive, tell)
         except Exception:
             # caught here and not by a handler: after those, the server logs the same traceback once more
             log.exception("defect", method=scope["method"], path=scope["path"])

@@ -130,6 +130,14 @@ def _said_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+ONLY_HEADERS = "bihuan.only_headers"  # in the scope of a request that was HEAD and is answered as GET
+
+
+def takes_nothing(request: Request) -> bool:
+    """Whether just the headers were asked for: then nothing is taken away, and nobody noted as having taken it."""
+    return ONLY_HEADERS in request.scope
+
+
 def unreadable(obstacle: Text, field: str = "body") -> NoReturn:
     raise InvalidInput(
         asked=Text("读取请求", "Read the request"),

@@ -34,7 +34,6 @@ SOMEBODY = Text("本校人员", "somebody of the school")  # whom the directory 
 NOTED_TITLES: Mapping[str, Text] = {
     "exported": Text("导出", "Taken away"),
     "proved": Text("出具证明", "Proof taken"),
-    "opened": Text("查阅受限记录", "Restricted record read"),
     "restored": Text("由备份恢复", "Restored from a backup"),
     "erased": Text("清除个人信息", "Personal data cleared"),
     "key_began": Text("启用新密钥", "Signed with a new key from here on"),

@@ -23,10 +23,9 @@ EventType = Literal["opened", "stepped", "signed", "reminded", "linked", "recomp
 #: recomputed  a deadline moved because the calendar was corrected
 #: noted       something was done with the records themselves; stands in the logbook, which is the history of no case
 
-Noteworthy = Literal["exported", "proved", "opened", "restored", "erased", "key_began"]
+Noteworthy = Literal["exported", "proved", "restored", "erased", "key_began"]
 #: exported     somebody took a list or a ledger away
 #: proved       somebody took an evidence pack of a case
-#: opened       somebody read a record that not everybody may see who sees the case
 #: restored     the records were brought back from a backup; what came after it is lost
 #: erased       personal data was cleared
 #: key_began    from here on checkpoints are signed with another key

@@ -30,9 +30,10 @@ from api.requests import (
     key_of,
     read_as,
     take_found_at,
+    takes_nothing,
     unreadable,
 )
-from api.routes.taking import FILES, AsFile, file_of, must_be_whole
+from api.routes.taking import FILES, AsFile, file_of, headers_alone, must_be_whole
 from api.routes.under import BASE, Router
 from api.schemas import (
     BulkAnswer,
@@ -279,6 +280,8 @@ def _list_of(workflow: Workflow | None) -> Callable[..., Response]:
         must_have_been(as_of, now)
         if form is not None:
             must_be_whole(request)
+            if takes_nothing(request):
+                return headers_alone(form)
             return file_of(take_cases(runtime, Reader.of(asker), wanted, as_of), form)
         after = after_cursor(cursor)
         if as_of is not None:

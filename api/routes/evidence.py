@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
 from api.auth import SignedIn, TheRuntime
 from api.evidence.names import as_attachment
 from api.papers.pack.packing import take
+from api.requests import takes_nothing
 from api.routes.cases import LONGEST_NAME, PROBLEMS
 from api.routes.under import BASE, Router
 from engine.authority import may_see
@@ -48,12 +49,14 @@ def _of(workflow: Workflow) -> APIRouter:
 
 
 def _take(workflow: Workflow) -> Callable[..., Response]:
-    def take_pack(runtime: TheRuntime, asker: SignedIn, number: str) -> Response:
+    def take_pack(request: Request, runtime: TheRuntime, asker: SignedIn, number: str) -> Response:
         here = asker.actor.organisation
         with runtime.database.read(here) as connection:
             case = cases.load(connection, here, number)
         if case is None or case.workflow != workflow.key or not may_see(case, asker.seen):
             raise unknown_case(number[:LONGEST_NAME])
+        if takes_nothing(request):
+            return Response(media_type=MEDIA_TYPE, headers={"Cache-Control": "private, no-store"})
         pack: BinaryIO = tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES)  # type: ignore[assignment]  # noqa: SIM115  # closed by whoever sends it
         try:
             with _place(number):

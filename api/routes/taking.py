@@ -23,6 +23,11 @@ FILES: dict[str, Any] = {
 }
 
 
+def headers_alone(form: Format) -> Response:
+    """What `file_of` would be answered with, for who asks for no more."""
+    return Response(media_type=MEDIA_TYPES[form], headers={"Cache-Control": "private, no-store"})
+
+
 def must_be_whole(request: Request) -> None:
     """Raises InvalidInput where a page of a file is asked for: it would look like the whole list."""
     for name in ("limit", "cursor"):

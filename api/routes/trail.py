@@ -6,9 +6,9 @@ from fastapi import Depends, Query, Request, Response
 from pydantic import AfterValidator, AwareDatetime, BaseModel
 
 from api.auth import SignedIn, TheRuntime
-from api.requests import Instant, place_cursor, place_of, unreadable, without_nul
+from api.requests import Instant, place_cursor, place_of, takes_nothing, unreadable, without_nul
 from api.routes.cases import PROBLEMS, Limit, json_of, link_to_next, one_of
-from api.routes.taking import FILES, AsFile, file_of, must_be_whole
+from api.routes.taking import FILES, AsFile, file_of, headers_alone, must_be_whole
 from api.routes.under import BASE, Router
 from api.trail import Reader, TrailEntry, Words, brought_up_to_date, principal_of, take_events
 from engine.errors import Text
@@ -92,6 +92,8 @@ def list_events(
     reader = Reader.of(asker)
     if form is not None:
         must_be_whole(request)
+        if takes_nothing(request):
+            return headers_alone(form)
         return file_of(take_events(runtime, reader, asked), form)
     after = place_of(cursor)
     brought_up_to_date(runtime, asker.actor.organisation)

@@ -383,6 +383,14 @@ def test_who_takes_a_list_away_stands_in_the_logbook_and_reading_does_not(
     assert asking.actions("hqc_head", type="noted") == [], "only who oversees sees who took what"
 
 
+@pytest.mark.parametrize("path", ["events?format=csv", "cases?format=xlsx", "repairs/{fixed}/evidence"])
+def test_who_asks_for_the_headers_alone_took_nothing_away(path: str, asking: Asking, fixed: str) -> None:
+    there = f"/api/v1/{path.format(fixed=fixed)}"
+    answer = asking.client.head(there, headers=asking.school.headers("safety_head"))
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert logbook(asking) == []
+
+
 def test_a_cell_that_looks_like_a_formula_is_none_in_the_file(asking: Asking) -> None:
     asking.report(title="=HYPERLINK(1)", place="+1")
     _, row = csv.reader(io.StringIO(asking.file("cases", format="csv").content.decode("utf-8-sig")))
