@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, FromClause, and_, bindparam, func, insert, select, update
 
 from engine import audit
 from engine.case import NAMES_NOBODY, Case, fold, instant_text
@@ -23,13 +23,18 @@ _organisations = table_of(OrganisationRow)
 _trail = table_of(TrailRow)
 _unnumbered = table_of(UnnumberedRow)
 
+
+def same_event(table: FromClause, other: FromClause) -> ColumnElement[bool]:
+    """Rows of two tables that belong to one event."""
+    names = ("organisation", "number", "sequence")
+    return and_(*(table.c[name] == other.c[name] for name in names))
+
+
 _HISTORY = Statement(
     select(_events, _disclosures.c.entries)
     .join(
         _disclosures,
-        (_disclosures.c.organisation == _events.c.organisation)
-        & (_disclosures.c.number == _events.c.number)
-        & (_disclosures.c.sequence == _events.c.sequence),
+        same_event(_disclosures, _events),
     )
     .where(
         _events.c.organisation == bindparam("organisation"),
@@ -231,9 +236,7 @@ def known_at(connection: Connection, organisation: str, numbers: Collection[str]
         select(_events.c.number, _events.c.recorded_at, _events.c.hash, _events.c.envelope, _disclosures.c.entries)
         .join(
             _disclosures,
-            (_disclosures.c.organisation == _events.c.organisation)
-            & (_disclosures.c.number == _events.c.number)
-            & (_disclosures.c.sequence == _events.c.sequence),
+            same_event(_disclosures, _events),
         )
         .where(_events.c.organisation == organisation, _events.c.number.in_(sorted(numbers)))
         .order_by(_events.c.number, _events.c.sequence)
@@ -268,9 +271,7 @@ def reminders(connection: Connection, organisation: str) -> list[Event]:
         select(_events, _disclosures.c.entries)
         .join(
             _disclosures,
-            (_disclosures.c.organisation == _events.c.organisation)
-            & (_disclosures.c.number == _events.c.number)
-            & (_disclosures.c.sequence == _events.c.sequence),
+            same_event(_disclosures, _events),
         )
         .where(_events.c.organisation == organisation, _events.c.type == "reminded")
         .order_by(_events.c.recorded_at, _events.c.number)
@@ -292,9 +293,7 @@ def latest_instant(connection: Connection) -> datetime | None:
         .select_from(_unnumbered)
         .join(
             _events,
-            (_events.c.organisation == _unnumbered.c.organisation)
-            & (_events.c.number == _unnumbered.c.number)
-            & (_events.c.sequence == _unnumbered.c.sequence),
+            same_event(_events, _unnumbered),
         )
     )
     found: list[datetime | None] = [

@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select
 
 from engine.store.database import table_of
-from engine.store.history import told_by
+from engine.store.history import same_event, told_by
 from engine.store.tables import DisclosureRow, EventRow, TrailRow
 
 _events = table_of(EventRow)
@@ -118,15 +118,7 @@ def _selected(organisation: str) -> Select[Any]:
             _trail.c.assignee, _events.c.envelope, _events.c.hash,
             _disclosures.c.entries,
         )
-        .join(_events, _same(_events))
-        .join(_disclosures, _same(_disclosures))
+        .join(_events, same_event(_events, _trail))
+        .join(_disclosures, same_event(_disclosures, _trail))
         .where(_trail.c.organisation == organisation)
     )  # fmt: skip
-
-
-def _same(table: Any) -> Any:
-    return and_(
-        table.c.organisation == _trail.c.organisation,
-        table.c.number == _trail.c.number,
-        table.c.sequence == _trail.c.sequence,
-    )

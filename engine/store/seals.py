@@ -142,17 +142,6 @@ def add_checkpoint(connection: Connection, organisation: str, signed: Signed) ->
     connection.execute(insert(_checkpoints), {"organisation": organisation, **values})
 
 
-def sealed_size(connection: Connection, organisation: str) -> int:
-    """How many leaves the last checkpoint speaks of."""
-    last = last_checkpoint(connection, organisation)
-    return 0 if last is None else last.size
-
-
-def oldest_unsealed(connection: Connection, organisation: str) -> datetime | None:
-    """Since when the oldest event waits that has a number and no checkpoint speaks of; None where there is none."""
-    return trail.recorded_from(connection, organisation, sealed_size(connection, organisation))
-
-
 def _first_unsealed() -> Any:
     """Of each organisation the position after those that its last checkpoint speaks of."""
     last = (
@@ -228,8 +217,3 @@ def begin_key(connection: Connection, organisation: str, key: str, public: str, 
     connection.execute(
         insert(_keys), {"organisation": organisation, "key": key, "public": public, "since": at, "until": None}
     )
-
-
-def how_many_checkpoints(connection: Connection, organisation: str) -> int:
-    statement = select(func.count()).where(_checkpoints.c.organisation == organisation)
-    return int(connection.execute(statement).scalar_one())

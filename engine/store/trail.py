@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from engine.store.database import table_of
-from engine.store.history import told_by
+from engine.store.history import same_event, told_by
 from engine.store.statements import Statement
 from engine.store.tables import FOREVER, LONG, DisclosureRow, EventRow, TrailRow, UnnumberedRow
 
@@ -42,15 +42,6 @@ STANDING = (
     "workflow", "state", "counts_as", "final", "level", "category", "department", "assignee", "reporter", "due_at",
     "opened_at",
 )  # fmt: skip
-
-
-def _same(table: Any, other: Any) -> Any:
-    """The key of one is the key of the other."""
-    return (
-        (table.c.organisation == other.c.organisation)
-        & (table.c.number == other.c.number)
-        & (table.c.sequence == other.c.sequence)
-    )
 
 
 _KEY = tuple_(_unnumbered.c.number, _unnumbered.c.sequence)
@@ -70,8 +61,8 @@ _WAITING = Statement(
         _events.c.on_behalf_of, _events.c.hash, _events.c.envelope, _disclosures.c.entries,
     )
     .select_from(_some)
-    .join(_events, _same(_events, _some))
-    .join(_disclosures, _same(_disclosures, _some))
+    .join(_events, same_event(_events, _some))
+    .join(_disclosures, same_event(_disclosures, _some))
 )  # fmt: skip
 
 
@@ -227,13 +218,6 @@ def hashes(connection: Connection, organisation: str, first: int, count: int) ->
         .order_by(_trail.c.position)
     )
     return list(connection.execute(statement).scalars())
-
-
-def recorded_from(connection: Connection, organisation: str, position: int) -> datetime | None:
-    """When the event at this position was recorded; None where none is."""
-    statement = select(_trail.c.recorded_at).where(_trail.c.organisation == organisation, _trail.c.position == position)
-    found: datetime | None = connection.execute(statement).scalar_one_or_none()
-    return found
 
 
 def position_of(connection: Connection, organisation: str, number: str, sequence: int) -> int | None:

@@ -30,6 +30,7 @@ from sqlalchemy import (
 
 from engine.events import LOGBOOK
 from engine.store.database import UtcDateTime, table_of
+from engine.store.history import same_event
 from engine.store.statements import Row, Statement
 from engine.store.tables import CaseRow, DisclosureRow, EventRow, TrailRow, TreeNodeRow, UnnumberedRow
 from engine.store.trail import STANDING
@@ -174,8 +175,8 @@ def _events_as_kept(in_file: bool) -> Select[Any]:
         )
         .select_from(_events)
         # from the same number on: a server that merges them would read each from its organisation's first row, every time
-        .outerjoin(_disclosures, _same(_disclosures) & (_disclosures.c.number >= bindparam("number")))
-        .outerjoin(_trail, _same(_trail) & (_trail.c.number >= bindparam("number")))
+        .outerjoin(_disclosures, same_event(_disclosures, _events) & (_disclosures.c.number >= bindparam("number")))
+        .outerjoin(_trail, same_event(_trail, _events) & (_trail.c.number >= bindparam("number")))
         .where(_events.c.organisation == bindparam("organisation"))
         .order_by(_events.c.number, _events.c.sequence)
         .limit(bindparam("rows"))
@@ -191,15 +192,6 @@ def _cases_as_kept(in_file: bool) -> Select[Any]:
         .where(_cases.c.organisation == bindparam("organisation"))
         .order_by(_cases.c.number)
     )
-
-
-def _same(table: Any) -> ColumnElement[bool]:
-    found: ColumnElement[bool] = (
-        (table.c.organisation == _events.c.organisation)
-        & (table.c.number == _events.c.number)
-        & (table.c.sequence == _events.c.sequence)
-    )
-    return found
 
 
 def _plainly(column: ColumnElement[Any], in_file: bool) -> ColumnElement[Any]:
@@ -238,7 +230,10 @@ def strays(connection: Connection, organisation: str, within: Range) -> Iterator
 @cache
 def _strays(name: str, bounded: bool) -> Statement:
     table = {each.name: each for each in (_trail, _disclosures, _unnumbered)}[name]
-    event, here = _same(table) & (_events.c.number > bindparam("after")), table.c.number > bindparam("after")
+    event, here = (
+        same_event(table, _events) & (_events.c.number > bindparam("after")),
+        table.c.number > bindparam("after"),
+    )
     if bounded:
         event, here = event & (_events.c.number <= bindparam("until")), here & (table.c.number <= bindparam("until"))
     return Statement(
@@ -363,7 +358,7 @@ def noted(connection: Connection, organisation: str, *what: str) -> Iterator[Not
     entries = _as_bytes(_disclosures.c.entries, connection.dialect.name == "sqlite").label("entries")
     statement = (
         select(_events.c.sequence, _events.c.trigger, _events.c.recorded_at, entries)
-        .join(_disclosures, _same(_disclosures))
+        .join(_disclosures, same_event(_disclosures, _events))
         .where(_events.c.organisation == organisation, _events.c.number == LOGBOOK, _events.c.trigger.in_(what))
         .order_by(_events.c.sequence)
     )

@@ -32,5 +32,5 @@ def test_a_key_that_leaves_the_folder_needs_its_passphrase() -> None:
     for wrong in (None, b"another"):
         with pytest.raises(ValueError):  # noqa: PT011  # its words are the library's
             SealKey.from_pem(away, wrong)
-    with pytest.raises(ValueError):  # noqa: PT011
+    with pytest.raises(ValueError):  # noqa: PT011  # the same
         SealKey.from_pem(b"no key at all")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from api.cli.audit.writing import written_whole
 from api.cli.opening import data_option, json_option, opened, organisation_option, print_json, the_organisation
+from api.cli.writing import written_whole
 
 if TYPE_CHECKING:
     from engine.store.records import Record

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from api.cli.audit.writing import written_whole
 from api.cli.opening import data_option, json_option, opened, organisation_option, print_json, the_organisation
+from api.cli.writing import written_whole
 
 
 class _Proving(click.Command):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from api.cli.opening import data_option, json_option, opened, organisation_option, print_json, the_organisation
+from api.cli.writing import written_whole
 from engine.errors import FolderError, Text
 
 if TYPE_CHECKING:
@@ -241,21 +242,12 @@ def _show_cases(
 
 
 def _write(output: Path, taken: "Taken") -> None:
-    from api.causes import cause_of
     from api.papers.listing import lines, write_book
 
     form: Format = output.suffix.removeprefix(".")  # type: ignore[assignment]  # `_must_fit` saw to it
-    beside = output.with_name(f"{output.name}.part")  # a list cut off half-way may not take the old one's place
-    try:
-        with beside.open("wb") as file:
-            if form == "xlsx":
-                write_book(file, taken.what, taken.columns, taken.pages)
-            else:
-                file.writelines(lines(form, taken.columns, taken.pages))
-        beside.replace(output)
-    except OSError as error:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
-        why = cause_of(error)
-        raise FolderError(Text(f"无法写入 {output}：{why.zh}。", f"Cannot write {output}: {why.en}.")) from error
+    with written_whole(output) as file:
+        if form == "xlsx":
+            write_book(file, taken.what, taken.columns, taken.pages)
+        else:
+            file.writelines(lines(form, taken.columns, taken.pages))
     click.echo(f"{output}: {taken.rows}")

@@ -124,7 +124,7 @@ def test_events_since_the_last_checkpoint_are_sealed_first(
     assert checked(pack, key.key) == []
     assert len(files["events.jsonl"].splitlines()) == 5
     with runtime.database.read("school") as connection:
-        assert seals.how_many_checkpoints(connection, "school") == 2
+        assert len(seals.checkpoints(connection, "school")) == 2
 
 
 def test_a_pack_made_after_another_key_began_holds_by_that_one_alone(

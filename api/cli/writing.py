@@ -1,4 +1,4 @@
-"""What auditors take away is written whole or not at all."""
+"""What somebody takes away as a file is written whole or not at all."""
 
 import os
 from collections.abc import Iterator
