@@ -12,6 +12,7 @@ from typing import TextIO
 from zoneinfo import ZoneInfo
 
 import structlog
+from pydantic import SecretStr, ValidationError
 from sqlalchemy import Connection, make_url
 
 from api import migrations, throttle
@@ -36,13 +37,13 @@ from engine.store import accounts, answers, cases, history, outbox, people
 from engine.store.clock import DatabaseClock
 from engine.store.database import Database, mark_of, set_mark
 from engine.tick import Ticked, tick
-from notifications.channels import Channel
+from notifications.channels import Account, Channel
 from notifications.channels.console import ConsoleChannel
 from notifications.channels.inbox import InboxChannel
-from notifications.channels.webhook import Endpoint, WebhookChannel
+from notifications.channels.webhook import WebhookChannel, WebhookForm
 from notifications.routing import SchoolSettings
 from notifications.sources import ClaimedNotice
-from notifications.worker import DeliveryWorker, RoundResult
+from notifications.worker import DeliveryWorker, RoundResult, bare_account
 from workflows import CATALOG
 from workflows.wording import ERROR_WORDS
 
@@ -96,7 +97,8 @@ class Runtime:
     ticks_here: bool = False
     stopping: threading.Event = field(default_factory=threading.Event)
     seal_file: SealFile | None = None
-    _webhook: WebhookChannel | None = None
+    _channels: Sequence[Channel] = ()
+    _tells_outside: bool = False
     _seal_pace: Pace = field(default_factory=own_pace)
 
     @property
@@ -148,7 +150,7 @@ class Runtime:
         if done.sealed:
             log.info("sealed", numbered=done.numbered, sizes={each: cp.size for each, cp in done.sealed.items()})
         self.hand_out()
-        if self._webhook is not None and not self.simulated:
+        if self._tells_outside and not self.simulated:
             for organisation in done.sealed:
                 tell(self.engine, organisation)
         return done
@@ -184,8 +186,8 @@ class Runtime:
     def close(self) -> None:
         self.writer.stop()
         self.remember()
-        if self._webhook is not None:
-            self._webhook.close()
+        for channel in self._channels:
+            channel.close()
         self.database.close()
 
 
@@ -239,11 +241,12 @@ def open_runtime(
         migrations.must_be_newest(database)
         _check_definitions(database, catalog)
         clock = clock or _clock_of(folder, database)
-        webhook = _webhook(settings, clock)
+        webhook = _webhook(settings)
     except BaseException:
         database.close()
         raise
     engine = Engine(database, catalog, clock, words)
+    channels = _channels(engine, console=console, webhook=webhook)
     metrics = metrics or Metrics()
     metrics.watch(engine)
     return Runtime(
@@ -251,14 +254,15 @@ def open_runtime(
         folder=folder,
         engine=engine,
         writer=Writer(engine, settings.queue_limit, _database_file(folder, settings) or folder.path, metrics),
-        worker=_worker(settings, engine, simulated=simulated, console=console, webhook=webhook),
+        worker=_worker(settings, engine, channels, webhook, simulated=simulated),
         files=FileStore(folder.files),
         simulated=simulated,
         metrics=metrics,
         strangers=Strangers(metrics.stranger),
         hashing=hashing or Hashing(),
         seal_file=None if settings.seal_file is None else SealFile(settings.seal_file),
-        _webhook=webhook,
+        _channels=channels,
+        _tells_outside=webhook is not None,
     )
 
 
@@ -346,7 +350,8 @@ def _check_definitions(database: Database, catalog: Catalog) -> None:
 # --- what notifications ask of the engine's memory ---------------------------------------------------------------------
 
 
-def _webhook(settings: Settings, clock: Clock) -> WebhookChannel | None:
+def _webhook(settings: Settings) -> WebhookForm | None:
+    """What the webhook is set up with, for every organisation here."""
     if not settings.webhook_url:
         return None
     secret = settings.webhook_secret.get_secret_value() if settings.webhook_secret else ""
@@ -359,26 +364,35 @@ def _webhook(settings: Settings, clock: Clock) -> WebhookChannel | None:
             )
         )
     try:
-        endpoint = Endpoint(settings.webhook_url, secret)
-    except ValueError as error:
+        return WebhookForm(url=settings.webhook_url, secret=SecretStr(secret))
+    except ValidationError as error:
+        faults = "; ".join(fault["msg"] for fault in error.errors(include_input=False))
         raise FolderError(
             Text(
                 "网络回调设置有误：BIHUAN_WEBHOOK_URL 应为完整地址（https://主机/路径），"
                 "BIHUAN_WEBHOOK_SECRET 应为 whsec_ 加 24 至 64 字节的 base64。",
-                f"BIHUAN_WEBHOOK_URL or BIHUAN_WEBHOOK_SECRET cannot be used: {error}",
+                f"BIHUAN_WEBHOOK_URL or BIHUAN_WEBHOOK_SECRET cannot be used: {faults}",
             )
         ) from error
-    return WebhookChannel(lambda _organisation: endpoint, clock)
 
 
-def _worker(
-    settings: Settings, engine: Engine, *, simulated: bool, console: TextIO | None, webhook: WebhookChannel | None
-) -> DeliveryWorker:
+def _channels(engine: Engine, *, console: TextIO | None, webhook: WebhookForm | None) -> list[Channel]:
     channels: list[Channel] = [InboxChannel(engine.database, engine.clock)]
     if console is not None:
         channels.append(ConsoleChannel(console, engine.clock))
     if webhook is not None:
-        channels.append(webhook)
+        channels.append(WebhookChannel(engine.clock))
+    return channels
+
+
+def _worker(
+    settings: Settings, engine: Engine, channels: Sequence[Channel], webhook: WebhookForm | None, *, simulated: bool
+) -> DeliveryWorker:
+    def account_of(organisation: str, channel: str) -> Account:
+        if webhook is None or channel != WebhookChannel.name:
+            return bare_account(organisation, channel)
+        return Account(organisation, channel, channel, settings=webhook.settings(), secrets=webhook.secrets())
+
     return DeliveryWorker(
         engine.database,
         OutboxOfTheEngine(),
@@ -386,6 +400,7 @@ def _worker(
         channels,
         engine.clock,
         SchoolSettings(public_url=settings.reached_at),
+        account_of=account_of,
         outside_allowed=not simulated,
     )
 

@@ -70,10 +70,10 @@ def route(
        audience is for the organisation's own channels, where it has one
     """
     personal = [channel for channel in channels if channel.serves == "person"]
-    shared = [c for c in channels if c.serves == "organisation" and c.reaches(notice.organisation, None)]
+    shared = [channel for channel in channels if channel.serves == "organisation"]
     planned = []
     for recipient in recipients:
-        ways = [channel for channel in personal if channel.reaches(notice.organisation, recipient)]
+        ways = [channel for channel in personal if channel.address_of(recipient) is not None]
         planned += [_to_person(notice, recipient, channel, digest, now) for channel in ways]
         # a school that has nothing but its own hook gets the names with it, and tells people itself
         if not ways and (personal or not shared):

@@ -21,10 +21,10 @@ from engine.clock import Clock
 from engine.events import Notice, Recipient
 from engine.store.database import Database, is_crossed, is_passing
 from notifications import deliveries
-from notifications.channels import Channel, Receipt, SendsTogether, TransportError
+from notifications.channels import Account, Channel, Receipt, SendsTogether, TransportError
 from notifications.message import Claimed, Delivery, Outgoing, Planned, Status
 from notifications.rendering import compose
-from notifications.retry import MAX_ATTEMPTS, GiveUp, after_failure
+from notifications.retry import LONGEST_WAIT, MAX_ATTEMPTS, GiveUp, after_failure
 from notifications.routing import Overtaken, SchoolSettings, next_digest, overtaken, route, unreachable
 from notifications.sources import ClaimedNotice, Directory, Outbox
 from notifications.tables import Connection
@@ -37,7 +37,16 @@ INSIDE_GROUP = 200  # messages; handed over and recorded in one transaction each
 LEASE = timedelta(minutes=5)
 PATIENCE_SECONDS = 20.0  # how long one channel may keep a round; the rest goes with the next
 FAILURES_IN_A_ROW = 3  # of one organisation on one channel; then it is down, and trying the others only costs time
+SLOW_DOWN = timedelta(minutes=1)  # where the other side does not say for how long
 SIMULATED = "nothing leaves a simulated data folder"
+
+
+AccountOf = Callable[[str, str], Account]  # (organisation, channel's name)
+
+
+def bare_account(organisation: str, channel: str) -> Account:
+    """For a channel that needs nothing to be set up."""
+    return Account(organisation, channel, channel)
 
 
 class LeaseLost(Exception):
@@ -83,6 +92,7 @@ class DeliveryWorker:
     """Any number of these may work on one database; leases keep them apart.
 
     channels          their names are unique; those that stay inside go first
+    account_of        what an organisation set a channel up with
     outside_allowed   False in a simulated data folder: what would leave the program is held, in sight
     monotonic         seconds, for a channel's patience
     """
@@ -96,6 +106,7 @@ class DeliveryWorker:
         clock: Clock,
         school: SchoolSettings | None = None,
         *,
+        account_of: AccountOf = bare_account,
         outside_allowed: bool = True,
         max_attempts: int = MAX_ATTEMPTS,
         lease: timedelta = LEASE,
@@ -110,6 +121,7 @@ class DeliveryWorker:
         self._channels = tuple(channels)
         self._clock = clock
         self._school = school or SchoolSettings()
+        self._account_of = account_of
         self._outside_allowed = outside_allowed
         self._max_attempts = max_attempts
         self._lease = lease
@@ -351,8 +363,7 @@ class DeliveryWorker:
             answer = self._handed_over(channel, message) if isinstance(message, Outgoing) else message
             with self._database.write_across() as connection:
                 result += self._record(connection, claimed, answer)
-            down = isinstance(answer, TransportError) and not answer.permanent
-            failures[claimed.organisation] = failures[claimed.organisation] + 1 if down else 0
+            failures[claimed.organisation] = _failures(failures[claimed.organisation], answer)
         self._give_back(untried)
         return result
 
@@ -361,11 +372,11 @@ class DeliveryWorker:
             return compose(claimed, zones[claimed.organisation], self._school, self._clock.now())
         except Exception as error:
             log.exception("message %s cannot be written", claimed.message)
-            return TransportError(f"cannot be written: {type(error).__name__}: {error}", permanent=True)
+            return TransportError(f"cannot be written: {type(error).__name__}: {error}", "give_up")
 
     def _handed_over(self, channel: Channel, message: Outgoing) -> Receipt | TransportError:
         try:
-            return channel.send(message)
+            return channel.send(message, self._account_of(message.organisation, channel.name))
         except TransportError as error:
             return error
         except Exception as error:  # noqa: BLE001  a defect in a channel must leave the message waiting, not lost
@@ -377,8 +388,12 @@ class DeliveryWorker:
             mine = deliveries.settle(connection, claimed, "sent", answer=answer.answer, sent_at=now)
             sent = RoundResult(digests=1) if claimed.how == "digest" else RoundResult(direct=1)
             return sent if mine else RoundResult(lost=1)
+        if answer.sort == "slow_down":  # no try: the other side had enough, whatever the message was
+            later = now + min(answer.retry_after or SLOW_DOWN, LONGEST_WAIT)
+            mine = deliveries.settle(connection, claimed, "waiting", not_before=later, counts=False)
+            return RoundResult(again=1) if mine else RoundResult(lost=1)
         following = after_failure(
-            claimed.message, claimed.attempts + 1, permanent=answer.permanent, retry_after=answer.retry_after,
+            claimed.message, claimed.attempts + 1, permanent=answer.sort == "give_up", retry_after=answer.retry_after,
             max_attempts=self._max_attempts,
         )  # fmt: skip
         if isinstance(following, GiveUp):
@@ -416,6 +431,13 @@ def _says_nothing_about_it(error: Exception) -> bool:
     and the next round finds it waiting.
     """
     return is_passing(error) or is_crossed(error)
+
+
+def _failures(before: int, answer: Receipt | TransportError) -> int:
+    """How many in a row now: what is refused for good says nothing about the next, and who asks for patience gets it."""
+    if isinstance(answer, Receipt) or answer.sort == "give_up":
+        return 0
+    return FAILURES_IN_A_ROW if answer.sort == "slow_down" else before + 1
 
 
 def _as_transport_error(channel: Channel, error: Exception) -> TransportError:

@@ -4,8 +4,10 @@ import threading
 from typing import Literal, TextIO
 
 from engine.clock import Clock
+from engine.errors import Text
 from engine.events import Recipient
-from notifications.channels import Receipt, TransportError
+from notifications.channels import Account, Receipt, TransportError
+from notifications.channels.forms import NothingToSetUp
 from notifications.message import Outgoing
 
 
@@ -13,18 +15,21 @@ class ConsoleChannel:
     """Writes `when  to whom  subject  link` to a stream. Carries what everyone gets, so nobody depends on it."""
 
     name = "console"
+    title = Text("控制台", "Console")
     outside = False
     serves: Literal["person"] = "person"
+    limit = None
+    form = NothingToSetUp
 
     def __init__(self, stream: TextIO, clock: Clock) -> None:
         self._stream = stream
         self._clock = clock
         self._lock = threading.Lock()  # two lines at once would be none
 
-    def reaches(self, organisation: str, recipient: Recipient | None) -> bool:
-        return recipient is not None
+    def address_of(self, recipient: Recipient) -> str | None:
+        return recipient.person
 
-    def send(self, message: Outgoing) -> Receipt:
+    def send(self, message: Outgoing, account: Account) -> Receipt:
         words, addressee = message.words, message.addressee
         parts = [f"{self._clock.now():%Y-%m-%d %H:%M}Z", f"→ {addressee.name or addressee.key}", words.subject]
         line = "  ".join(part for part in (*parts, words.link) if part)
@@ -35,3 +40,6 @@ class ConsoleChannel:
         except (OSError, ValueError) as error:  # a closed pipe, a closed file: the next run has another stream
             raise TransportError(f"the console is gone: {error}") from error
         return Receipt()
+
+    def close(self) -> None:
+        """The stream is whoever opened it's to close."""

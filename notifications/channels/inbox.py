@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from typing import Literal
 
 from engine.clock import Clock
+from engine.errors import Text
 from engine.events import Recipient
 from engine.store.database import Database
-from notifications.channels import Receipt, TransportError
+from notifications.channels import Account, Receipt, TransportError
+from notifications.channels.forms import NothingToSetUp
 from notifications.deliveries import put_on_desk
 from notifications.message import Outgoing
 
@@ -15,17 +17,20 @@ class InboxChannel:
     """Reaches everyone who can sign in. A second copy of a message finds its place taken."""
 
     name = "inbox"
+    title = Text("站内消息", "Desk")
     outside = False
     serves: Literal["person"] = "person"
+    limit = None
+    form = NothingToSetUp
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
-    def reaches(self, organisation: str, recipient: Recipient | None) -> bool:
-        return recipient is not None
+    def address_of(self, recipient: Recipient) -> str | None:
+        return recipient.person
 
-    def send(self, message: Outgoing) -> Receipt:
+    def send(self, message: Outgoing, account: Account) -> Receipt:
         with self._database.write(message.organisation) as connection:
             return _receipt(put_on_desk(connection, message, self._clock.now()))
 
@@ -34,6 +39,9 @@ class InboxChannel:
         with self._database.write_across() as connection:
             now = self._clock.now()
             return [_receipt(put_on_desk(connection, message, now)) for message in messages]
+
+    def close(self) -> None:
+        """The database is whoever opened it's to close."""
 
 
 def _receipt(new: bool) -> Receipt:

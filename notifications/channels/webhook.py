@@ -9,18 +9,19 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import httpx
+from pydantic import Field, SecretStr, field_validator
 
 from engine.clock import Clock, utc
+from engine.errors import Text
 from engine.events import LOGBOOK, Notice, Recipient
-from notifications.channels import Receipt, TransportError
+from notifications.channels import Account, Receipt, Sort, TransportError
+from notifications.channels.forms import Form, described
 from notifications.message import Outgoing
 
 TIMEOUT_SECONDS = 10
@@ -28,68 +29,72 @@ ANSWER_BYTES = 300  # enough to recognise an error page by
 SECRET_PREFIX = "whsec_"  # noqa: S105  the scheme's mark of a secret, not one
 SECRET_BYTES = (24, 64)  # the scheme's bounds
 AGAIN = frozenset({408, 425, 429})  # and everything from 500 on
+NO_ACCESS = frozenset({401, 403, 404, 410})  # no message gets through, not just this one
 HONOURS_RETRY_AFTER = frozenset({429, 503})
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where an organisation wants to be told. The secret signs and is never shown.
+class WebhookForm(Form):
+    """Where an organisation wants to be told. The secret signs."""
 
-    secret    `whsec_` and base64 of 24 to 64 bytes
-    Raises    ValueError for an address or a secret that cannot be used
-    """
+    url: str = Field(description=described("接收地址", "Address to post to"), max_length=2000)
+    secret: SecretStr = Field(
+        description=described(
+            "签名密钥（whsec_ 加 24 至 64 字节的 base64）", "Signing secret: whsec_ and base64 of 24 to 64 bytes"
+        )
+    )
 
-    url: str
-    secret: str
-
-    def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
+    @field_validator("url")
+    @classmethod
+    def _is_a_whole_address(cls, url: str) -> str:
+        parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError(f"{self.url!r} is no address for a webhook. Give a whole one: https://host/path.")
-        self.key()
+            raise ValueError(f"{url!r} is no address for a webhook. Give a whole one: https://host/path.")
+        return url
 
-    def __repr__(self) -> str:
-        return f"Endpoint(url={self.url!r})"
+    @field_validator("secret")
+    @classmethod
+    def _is_a_secret(cls, secret: SecretStr) -> SecretStr:
+        key_of(secret.get_secret_value())
+        return secret
 
-    def key(self) -> bytes:
-        how = f"Give {SECRET_PREFIX!r} and base64 of {SECRET_BYTES[0]} to {SECRET_BYTES[1]} bytes."
-        if not self.secret.startswith(SECRET_PREFIX):
-            raise ValueError(f"The webhook's secret does not begin with {SECRET_PREFIX!r}. {how}")
-        try:
-            text = self.secret.removeprefix(SECRET_PREFIX).rstrip("=")
-            key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-        except binascii.Error as error:
-            raise ValueError(f"The webhook's secret is not base64. {how}") from error
-        if not SECRET_BYTES[0] <= len(key) <= SECRET_BYTES[1]:
-            raise ValueError(f"The webhook's secret has {len(key)} bytes. {how}")
-        return key
+
+def key_of(secret: str) -> bytes:
+    """Raises ValueError, without the secret, for one that the scheme does not allow."""
+    how = f"Give {SECRET_PREFIX!r} and base64 of {SECRET_BYTES[0]} to {SECRET_BYTES[1]} bytes."
+    if not secret.startswith(SECRET_PREFIX):
+        raise ValueError(f"The webhook's secret does not begin with {SECRET_PREFIX!r}. {how}")
+    try:
+        text = secret.removeprefix(SECRET_PREFIX).rstrip("=")
+        key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"The webhook's secret is not base64. {how}") from error
+    if not SECRET_BYTES[0] <= len(key) <= SECRET_BYTES[1]:
+        raise ValueError(f"The webhook's secret has {len(key)} bytes. {how}")
+    return key
 
 
 class WebhookChannel:
     """POSTs JSON with `type`, `timestamp` and `data`: byte for byte the same at every try, under the same `webhook-id`.
 
-    endpoint_of   the organisation's endpoint, or None if it has none
-    client        for the tests; the default follows no redirects and keeps its connections
+    client    for the tests; the default follows no redirects and keeps its connections
     """
 
     name = "webhook"
+    title = Text("网络回调", "Webhook")
     outside = True
     serves: Literal["organisation"] = "organisation"
+    limit = None
+    form = WebhookForm
 
-    def __init__(
-        self, endpoint_of: Callable[[str], Endpoint | None], clock: Clock, client: httpx.Client | None = None
-    ) -> None:
-        self._endpoint_of = endpoint_of
+    def __init__(self, clock: Clock, client: httpx.Client | None = None) -> None:
         self._clock = clock
         self._client = client or httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False)
 
-    def reaches(self, organisation: str, recipient: Recipient | None) -> bool:
-        return recipient is None and self._endpoint_of(organisation) is not None
+    def address_of(self, recipient: Recipient) -> str | None:
+        return None
 
-    def send(self, message: Outgoing) -> Receipt:
-        endpoint = self._endpoint_of(message.organisation)
-        if endpoint is None:
-            raise TransportError("the organisation has no webhook any more", permanent=True)
+    def send(self, message: Outgoing, account: Account) -> Receipt:
+        endpoint = WebhookForm.of(account)
         body = body_of(message)
         headers = {"content-type": "application/json", "user-agent": "bihuan", **self._signed(endpoint, message, body)}
         try:
@@ -98,9 +103,13 @@ class WebhookChannel:
             raise TransportError(f"no answer: {type(error).__name__}: {error}") from error
         if 200 <= status < 300:
             return Receipt(str(status))
+        sort: Sort = "slow_down" if status == 429 else "again"
+        if 400 <= status < 500 and status not in AGAIN:
+            sort = "give_up"
         raise TransportError(
             f"{status} {answer}".strip(),
-            permanent=400 <= status < 500 and status not in AGAIN,
+            sort,
+            concerns="channel" if status in NO_ACCESS else "message",
             retry_after=self._wait_asked_for(retry_after) if status in HONOURS_RETRY_AFTER else None,
         )
 
@@ -120,10 +129,12 @@ class WebhookChannel:
             text = beginning[:ANSWER_BYTES].decode("utf-8", "replace")
             return response.status_code, response.headers.get("retry-after"), " ".join(text.split())
 
-    def _signed(self, endpoint: Endpoint, message: Outgoing, body: bytes) -> dict[str, str]:
+    def _signed(self, endpoint: WebhookForm, message: Outgoing, body: bytes) -> dict[str, str]:
         # the time of the try, not of the notice: receivers refuse what is older than some minutes
         timestamp = str(int(self._clock.now().timestamp()))
-        signature = hmac.digest(endpoint.key(), f"{message.key}.{timestamp}.".encode() + body, hashlib.sha256)
+        signature = hmac.digest(
+            key_of(endpoint.secret.get_secret_value()), f"{message.key}.{timestamp}.".encode() + body, hashlib.sha256
+        )
         return {
             "webhook-id": message.key,
             "webhook-timestamp": timestamp,

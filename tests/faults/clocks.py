@@ -23,7 +23,7 @@ from engine.store.clock import DatabaseClock
 from engine.store.database import Database, table_of
 from engine.store.tables import TimerRow
 from engine.tick import tick
-from notifications.channels import Receipt
+from notifications.channels import Account, Receipt
 from notifications.message import Outgoing
 from tests.databases import KINDS
 from tests.engine.fakes import local
@@ -67,9 +67,9 @@ class InTheMeantime(Post):
 
     happens: Callable[[], None] = field(default=lambda: None)
 
-    def send(self, message: Outgoing) -> Receipt:
+    def send(self, message: Outgoing, account: Account) -> Receipt:
         happens, self.happens = self.happens, lambda: None
-        receipt = super().send(message)
+        receipt = super().send(message, account)
         happens()
         return receipt
 

@@ -15,7 +15,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import select
 
@@ -26,13 +26,15 @@ from engine.case import Case
 from engine.clock import Clock, SimulatedClock
 from engine.commands import Asked, Command, FireTrigger, OpenCase, OpenPeriod, Recompute, Remind
 from engine.definition import Catalog
+from engine.errors import Text
 from engine.events import Recipient
 from engine.handle import Engine, Outcome, handle
 from engine.sealing import number_all, seal
 from engine.store import calendars, people, timers
 from engine.store.database import Database, table_of
 from engine.tick import tick
-from notifications.channels import Receipt
+from notifications.channels import Account, Receipt
+from notifications.channels.forms import NothingToSetUp
 from notifications.channels.inbox import InboxChannel
 from notifications.message import Outgoing
 from notifications.tables import DeliveryRow
@@ -92,12 +94,19 @@ class Post:
     file: Path
     name: str = "robot"
     outside: bool = True
-    serves: str = "person"
+    serves: Literal["person"] = "person"
 
-    def reaches(self, organisation: str, recipient: Recipient | None) -> bool:
-        return recipient is not None
+    title = Text("替身", "Stand-in")
+    limit = None
+    form = NothingToSetUp
 
-    def send(self, message: Outgoing) -> Receipt:
+    def address_of(self, recipient: Recipient) -> str | None:
+        return recipient.person
+
+    def close(self) -> None:
+        """Whoever reads the file opens it himself."""
+
+    def send(self, message: Outgoing, account: Account) -> Receipt:
         self._write(message.key, message.addressee.key, (notice.id for notice in message.items))
         return Receipt("200")
 

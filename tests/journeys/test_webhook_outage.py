@@ -16,7 +16,8 @@ from api.cli import main
 from engine.clock import SimulatedClock
 from engine.store.database import Database
 from notifications import deliveries
-from notifications.channels.webhook import Endpoint, WebhookChannel
+from notifications.channels import Account
+from notifications.channels.webhook import WebhookChannel
 from notifications.routing import SchoolSettings
 from notifications.worker import DeliveryWorker
 from tests.builders import START, School, a_runtime, a_school
@@ -71,11 +72,13 @@ def runtime(tmp_path: Path, clock: SimulatedClock, kind: Kind, monkeypatch: pyte
 @pytest.fixture
 def worker(runtime: Runtime, clock: SimulatedClock, receiver: Receiver) -> DeliveryWorker:
     """A delivery worker that may send outside, which a simulated folder's own never may."""
-    endpoint = Endpoint("https://hooks.school.example/bihuan", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    settings = {"url": "https://hooks.school.example/bihuan"}
+    secrets = {"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
     client = httpx.Client(transport=httpx.MockTransport(receiver))
     return DeliveryWorker(
         runtime.database, OutboxOfTheEngine(), DirectoryOfTheEngine(clock),
-        [WebhookChannel(lambda _: endpoint, clock, client)], clock, SchoolSettings(public_url="https://bihuan.example"),
+        [WebhookChannel(clock, client)], clock, SchoolSettings(public_url="https://bihuan.example"),
+        account_of=lambda organisation, kind: Account(organisation, kind, kind, settings=settings, secrets=secrets),
     )  # fmt: skip
 
 

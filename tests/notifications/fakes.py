@@ -9,9 +9,11 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from engine.clock import SimulatedClock
+from engine.errors import Text
 from engine.events import How, Notice, Recipient
 from engine.store.database import Database
-from notifications.channels import Receipt, TransportError
+from notifications.channels import Account, Receipt, TransportError
+from notifications.channels.forms import NothingToSetUp
 from notifications.channels.inbox import InboxChannel
 from notifications.deliveries import list_deliveries
 from notifications.message import ORGANISATION, Addressee, Delivery, Outgoing, Words
@@ -142,34 +144,38 @@ class Killed(BaseException):
 class FailingChannel:
     """A channel that does as it is told, and remembers what arrived at the other side.
 
-    behaviour   `up` takes the message; `down` is away for a while; `refuses` says no for good; `dies_after` takes it and
+    behaviour   `up` takes the message; `down` is away for a while; `refuses` says no for good; `crowded` asks for patience; `dies_after` takes it and
                 kills the process before anybody can write that down; `dies_before` kills it without sending;
                 `broken` fails in a way nobody foresaw
     """
 
     name: str = "robot"
     outside: bool = True
-    serves: Literal["person", "organisation"] = "person"
-    behaviour: Literal["up", "down", "refuses", "dies_after", "dies_before", "broken"] = "up"
+    serves: Literal["person", "place", "organisation"] = "person"
+    behaviour: Literal["up", "down", "refuses", "crowded", "dies_after", "dies_before", "broken"] = "up"
     retry_after: timedelta | None = None
     unreached: set[str] = field(default_factory=set)
     arrived: list[Outgoing] = field(default_factory=list)
     tries: list[str] = field(default_factory=list)
     on_send: Callable[[Outgoing], None] | None = None
 
-    def reaches(self, organisation: str, recipient: Recipient | None) -> bool:
-        if self.serves == "organisation":
-            return recipient is None
-        return recipient is not None and recipient.person not in self.unreached
+    title = Text("替身", "Stand-in")
+    limit = None
+    form = NothingToSetUp
 
-    def send(self, message: Outgoing) -> Receipt:
+    def address_of(self, recipient: Recipient) -> str | None:
+        return None if self.serves != "person" or recipient.person in self.unreached else recipient.person
+
+    def send(self, message: Outgoing, account: Account) -> Receipt:
         self.tries.append(message.key)
         if self.on_send is not None:
             self.on_send(message)
         if self.behaviour == "down":
             raise TransportError("503 down for maintenance", retry_after=self.retry_after)
         if self.behaviour == "refuses":
-            raise TransportError("410 gone", permanent=True)
+            raise TransportError("410 gone", "give_up")
+        if self.behaviour == "crowded":
+            raise TransportError("429 too many", "slow_down", retry_after=self.retry_after)
         if self.behaviour == "broken":
             raise KeyError("errcode")
         if self.behaviour == "dies_before":
@@ -178,6 +184,9 @@ class FailingChannel:
         if self.behaviour == "dies_after":
             raise Killed
         return Receipt("200")
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
 
     @property
     def keys(self) -> list[str]:

@@ -8,6 +8,7 @@ from sqlalchemy.exc import OperationalError
 from engine.errors import Busy
 from engine.events import Notice
 from notifications import deliveries
+from notifications.channels import Account, Receipt
 from notifications.message import Outgoing, delivery_key
 from notifications.worker import LEASE, DeliveryWorker, RoundResult
 from tests.notifications.fakes import ALICE, BOB, CHARLIE, FailingChannel, Killed, Post, a_notice, local
@@ -102,6 +103,19 @@ def test_what_the_other_side_asks_for_is_honoured(post: Post) -> None:
     assert len(post.channel.tries) == 2
 
 
+def test_who_asks_for_patience_gets_it_and_it_is_no_try(post: Post) -> None:
+    post.channel.behaviour = "crowded"
+    post.channel.retry_after = timedelta(minutes=10)
+    post.outbox.write(*some_notices(5))
+    worker = post.worker(max_attempts=1)
+    worker.run_once()
+    assert len(post.channel.tries) == 1, "the others need not be refused too"
+    assert {delivery.attempts for delivery in post.deliveries()} == {0}
+    post.channel.behaviour = "up"
+    post.clock.advance(timedelta(minutes=10))
+    assert worker.run_once().direct == 5
+
+
 def test_one_failing_channel_delays_no_other(post: Post) -> None:
     down = FailingChannel("down", behaviour="down")
     post.outbox.write(*some_notices(5))
@@ -113,9 +127,9 @@ def test_one_failing_channel_delays_no_other(post: Post) -> None:
 
 def test_a_school_whose_endpoint_is_down_delays_no_other_school(post: Post) -> None:
     class OneSchoolIsDown(FailingChannel):
-        def send(self, message):  # type: ignore[no-untyped-def]
+        def send(self, message: Outgoing, account: Account) -> Receipt:
             self.behaviour = "down" if message.organisation == "school" else "up"
-            return super().send(message)
+            return super().send(message, account)
 
     channel = OneSchoolIsDown("webhook", serves="organisation")
     post.outbox.write(*some_notices(30), *some_notices(3, organisation="other"))

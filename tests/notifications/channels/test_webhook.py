@@ -4,13 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
+from pydantic import SecretStr, ValidationError
 from standardwebhooks import Webhook, WebhookVerificationError
 from standardwebhooks import webhooks as library
 
 from engine.clock import SimulatedClock
 from notifications import deliveries
-from notifications.channels import TransportError
-from notifications.channels.webhook import Endpoint, WebhookChannel
+from notifications.channels import Account, Concerns, Sort, TransportError
+from notifications.channels.webhook import WebhookChannel, WebhookForm
 from notifications.worker import RoundResult
 from tests.notifications.fakes import ALICE, Post, a_notice, local, outgoing
 
@@ -19,9 +20,16 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 NOW = local("2020-01-15 16:00")
 
 
+def account_of(organisation: str, kind: str) -> Account:
+    return Account(organisation, kind, kind, settings={"url": URL}, secrets={"secret": SECRET})
+
+
+ACCOUNT = account_of("school", "webhook")
+
+
 def a_channel(answer: Callable[[httpx.Request], httpx.Response]) -> WebhookChannel:
     client = httpx.Client(transport=httpx.MockTransport(answer))
-    return WebhookChannel(lambda _: Endpoint(URL, SECRET), SimulatedClock(NOW), client)
+    return WebhookChannel(SimulatedClock(NOW), client)
 
 
 def answering(status: int, **how: object) -> WebhookChannel:
@@ -55,7 +63,7 @@ def in_2020(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_signature_is_verified_by_the_standard_webhooks_library(in_2020: None) -> None:
     receiver = Receiver()
-    a_channel(receiver).send(outgoing(a_notice()))
+    a_channel(receiver).send(outgoing(a_notice()), ACCOUNT)
     [request] = receiver.requests
     payload = Webhook(SECRET).verify(request.content, dict(request.headers))
     assert payload["type"] == "case.waiting"
@@ -68,7 +76,7 @@ def test_the_signature_is_verified_by_the_standard_webhooks_library(in_2020: Non
 
 def test_a_changed_body_does_not_verify(in_2020: None) -> None:
     receiver = Receiver()
-    a_channel(receiver).send(outgoing(a_notice()))
+    a_channel(receiver).send(outgoing(a_notice()), ACCOUNT)
     [request] = receiver.requests
     with pytest.raises(WebhookVerificationError):
         Webhook(SECRET).verify(request.content.replace(b"general", b"major"), dict(request.headers))
@@ -76,22 +84,24 @@ def test_a_changed_body_does_not_verify(in_2020: None) -> None:
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
 def test_every_2xx_is_taken(status: int) -> None:
-    assert answering(status).send(outgoing(a_notice())).answer == str(status)
+    assert answering(status).send(outgoing(a_notice()), ACCOUNT).answer == str(status)
 
 
 @pytest.mark.parametrize(
-    "status, permanent",
+    "status, sort, concerns",
     [
-        (400, True), (401, True), (403, True), (404, True), (405, True), (410, True), (413, True), (422, True),
-        (408, False), (425, False), (429, False),  # asks for patience
-        (500, False), (502, False), (503, False), (504, False), (507, False),
-        (301, False), (302, False),  # not followed; a captive portal or a page "we will be back" goes away
+        (400, "give_up", "message"), (405, "give_up", "message"), (413, "give_up", "message"), (422, "give_up", "message"),
+        (401, "give_up", "channel"), (403, "give_up", "channel"), (404, "give_up", "channel"), (410, "give_up", "channel"),
+        (408, "again", "message"), (425, "again", "message"),
+        (429, "slow_down", "message"),  # asks for patience
+        (500, "again", "message"), (502, "again", "message"), (503, "again", "message"), (504, "again", "message"), (507, "again", "message"),
+        (301, "again", "message"), (302, "again", "message"),  # not followed; a captive portal or a page "we will be back" goes away
     ],
 )  # fmt: skip
-def test_a_refusal_says_whether_trying_again_can_help(status: int, permanent: bool) -> None:
+def test_a_refusal_says_whether_trying_again_can_help(status: int, sort: Sort, concerns: Concerns) -> None:
     with pytest.raises(TransportError) as refused:
-        answering(status, text="sorry\nno").send(outgoing(a_notice()))
-    assert refused.value.permanent is permanent
+        answering(status, text="sorry\nno").send(outgoing(a_notice()), ACCOUNT)
+    assert (refused.value.sort, refused.value.concerns) == (sort, concerns)
     assert refused.value.answer == f"{status} sorry no"
 
 
@@ -103,8 +113,8 @@ def test_a_broken_line_is_tried_again(error: httpx.HTTPError) -> None:
         raise error
 
     with pytest.raises(TransportError, match=type(error).__name__) as refused:
-        a_channel(breaks).send(outgoing(a_notice()))
-    assert not refused.value.permanent
+        a_channel(breaks).send(outgoing(a_notice()), ACCOUNT)
+    assert refused.value.sort == "again"
 
 
 @pytest.mark.parametrize(
@@ -120,13 +130,13 @@ def test_a_broken_line_is_tried_again(error: httpx.HTTPError) -> None:
 )
 def test_retry_after_is_read_as_seconds_or_as_a_date(status: int, header: str | None, wait: timedelta | None) -> None:
     with pytest.raises(TransportError) as refused:
-        answering(status, headers={"retry-after": header} if header else {}).send(outgoing(a_notice()))
+        answering(status, headers={"retry-after": header} if header else {}).send(outgoing(a_notice()), ACCOUNT)
     assert refused.value.retry_after == wait
 
 
 def test_an_error_page_is_cut() -> None:
     with pytest.raises(TransportError) as refused:
-        answering(500, text="x" * 100_000).send(outgoing(a_notice()))
+        answering(500, text="x" * 100_000).send(outgoing(a_notice()), ACCOUNT)
     assert len(refused.value.answer) < 400
 
 
@@ -142,27 +152,32 @@ def test_an_error_page_is_cut() -> None:
     ],
 )
 def test_an_endpoint_that_cannot_work_is_refused_before_anything_is_sent(url: str, secret: str, says: str) -> None:
-    with pytest.raises(ValueError, match=says):
-        Endpoint(url, secret)
+    with pytest.raises(ValidationError, match=says):
+        WebhookForm(url=url, secret=SecretStr(secret))
 
 
 def test_the_secret_is_not_shown() -> None:
-    assert SECRET not in repr(Endpoint(URL, SECRET))
+    form = WebhookForm(url=URL, secret=SecretStr(SECRET))
+    assert SECRET not in repr(form) + repr(ACCOUNT)
+    assert (form.settings(), form.secrets()) == (ACCOUNT.settings, ACCOUNT.secrets)
+
+
+def test_what_is_not_set_up_is_given_up_before_anything_is_sent() -> None:
+    with pytest.raises(TransportError, match="not set up as it has to be: secret, url") as refused:
+        answering(200).send(outgoing(a_notice()), Account("school", "webhook", "webhook"))
+    assert (refused.value.sort, refused.value.concerns) == ("give_up", "channel")
 
 
 def test_it_serves_the_organisation_and_no_single_person() -> None:
-    channel = answering(200)
-    assert channel.reaches("school", None)
-    assert not channel.reaches("school", ALICE)
-    assert not WebhookChannel(lambda _: None, SimulatedClock(NOW)).reaches("school", None)
+    assert answering(200).address_of(ALICE) is None
 
 
 def test_a_day_of_outage_ends_with_each_message_once_under_one_id_and_one_body(post: Post) -> None:
     receiver = Receiver()
     receiver.status = 503
     client = httpx.Client(transport=httpx.MockTransport(receiver))
-    channel = WebhookChannel(lambda _: Endpoint(URL, SECRET), post.clock, client)
-    worker = post.worker(channel)
+    channel = WebhookChannel(post.clock, client)
+    worker = post.worker(channel, account_of=account_of)
     for hour in range(24):
         post.outbox.write(a_notice(f"YH-2020-{hour:04}", how="digest", written_at=post.clock.now()))
         worker.run_once()
@@ -184,7 +199,7 @@ def test_an_endpoint_that_is_gone_is_a_dead_letter_and_redrive_sends_it(post: Po
     receiver = Receiver()
     receiver.status = 410
     client = httpx.Client(transport=httpx.MockTransport(receiver))
-    worker = post.worker(WebhookChannel(lambda _: Endpoint(URL, SECRET), post.clock, client))
+    worker = post.worker(WebhookChannel(post.clock, client), account_of=account_of)
     post.outbox.write(a_notice())
     worker.run_once()
     assert [delivery.status for delivery in post.deliveries(dead=True)] == ["dead"]

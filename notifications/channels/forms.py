@@ -1,0 +1,69 @@
+"""What has to be given to set a channel up: checked once, at the edge, and taken apart into what may be shown and what may not."""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+
+from engine.errors import Text
+from notifications.channels import Account, TransportError
+
+
+class Form(BaseModel):
+    """The form of a kind of channel. Field descriptions are `中文 / English`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True, hide_input_in_errors=True)
+
+    @classmethod
+    def of(cls, account: Account) -> Self:
+        """What the account was set up with.
+
+        Raises    TransportError where it cannot be read (any more): then nothing can be sent by it
+        """
+        try:
+            return cls.model_validate({**account.settings, **account.secrets})
+        except ValidationError as error:
+            fields = sorted({".".join(map(str, fault["loc"])) or "*" for fault in error.errors(include_input=False)})
+            raise TransportError(
+                f"the channel is not set up as it has to be: {', '.join(fields)}", "give_up", concerns="channel"
+            ) from None  # pydantic's own text shows what was typed in
+
+    @classmethod
+    def secret_fields(cls) -> frozenset[str]:
+        return frozenset(
+            name
+            for name, field in cls.model_fields.items()
+            if SecretStr in (field.annotation, *_parts(field.annotation))
+        )
+
+    def settings(self) -> dict[str, Any]:
+        """What may be shown, as JSON has it."""
+        return self.model_dump(mode="json", exclude=set(self.secret_fields()))
+
+    def secrets(self) -> dict[str, str]:
+        """What may not: to be stored encrypted, and never shown again."""
+        found: dict[str, SecretStr | None] = {name: getattr(self, name) for name in sorted(self.secret_fields())}
+        return {name: value.get_secret_value() for name, value in found.items() if value is not None}
+
+
+class NothingToSetUp(Form):
+    """The form of a channel that stays inside."""
+
+
+def _parts(annotation: Any) -> tuple[Any, ...]:
+    return tuple(getattr(annotation, "__args__", ()))
+
+
+def described(zh: str, en: str) -> str:
+    """A field's description; `in_both` takes it apart again."""
+    return f"{zh} / {en}"
+
+
+def in_both(description: str) -> Text:
+    zh, _, en = description.partition(" / ")
+    return Text(zh, en or zh)
+
+
+def labels(form: type[BaseModel]) -> Mapping[str, Text]:
+    """What each field is called, for whoever draws the form."""
+    return {name: in_both(field.description or name) for name, field in form.model_fields.items()}
