@@ -25,6 +25,7 @@ from api.metrics import Metrics
 from api.passwords import Hashing
 from api.sealing import SealedRound, SealFile, seal_all, tell
 from api.settings import Settings
+from api.vault import FolderVault
 from api.writer import Writer
 from engine.clock import Clock, RunningFrom, SystemClock
 from engine.definition import Catalog
@@ -37,13 +38,14 @@ from engine.store import accounts, answers, cases, history, outbox, people
 from engine.store.clock import DatabaseClock
 from engine.store.database import Database, mark_of, set_mark
 from engine.tick import Ticked, tick
+from notifications.accounts import AccountBook
 from notifications.channels import Account, Channel
 from notifications.channels.console import ConsoleChannel
 from notifications.channels.inbox import InboxChannel
 from notifications.channels.webhook import WebhookChannel, WebhookForm
 from notifications.routing import SchoolSettings
 from notifications.sources import ClaimedNotice
-from notifications.worker import DeliveryWorker, RoundResult, bare_account
+from notifications.worker import DeliveryWorker, RoundResult
 from workflows import CATALOG
 from workflows.wording import ERROR_WORDS
 
@@ -246,7 +248,7 @@ def open_runtime(
         database.close()
         raise
     engine = Engine(database, catalog, clock, words)
-    channels = _channels(engine, console=console, webhook=webhook)
+    channels = _channels(engine, console=console)
     metrics = metrics or Metrics()
     metrics.watch(engine)
     return Runtime(
@@ -254,7 +256,7 @@ def open_runtime(
         folder=folder,
         engine=engine,
         writer=Writer(engine, settings.queue_limit, _database_file(folder, settings) or folder.path, metrics),
-        worker=_worker(settings, engine, channels, webhook, simulated=simulated),
+        worker=_worker(settings, engine, channels, _book(folder, webhook), simulated=simulated),
         files=FileStore(folder.files),
         simulated=simulated,
         metrics=metrics,
@@ -376,33 +378,36 @@ def _webhook(settings: Settings) -> WebhookForm | None:
         ) from error
 
 
-def _channels(engine: Engine, *, console: TextIO | None, webhook: WebhookForm | None) -> list[Channel]:
+def _channels(engine: Engine, *, console: TextIO | None) -> list[Channel]:
     channels: list[Channel] = [InboxChannel(engine.database, engine.clock)]
     if console is not None:
         channels.append(ConsoleChannel(console, engine.clock))
-    if webhook is not None:
-        channels.append(WebhookChannel(engine.clock))
+    channels.append(WebhookChannel(engine.clock))
     return channels
 
 
 def _worker(
-    settings: Settings, engine: Engine, channels: Sequence[Channel], webhook: WebhookForm | None, *, simulated: bool
+    settings: Settings, engine: Engine, channels: Sequence[Channel], book: AccountBook, *, simulated: bool
 ) -> DeliveryWorker:
-    def account_of(organisation: str, channel: str) -> Account:
-        if webhook is None or channel != WebhookChannel.name:
-            return bare_account(organisation, channel)
-        return Account(organisation, channel, channel, settings=webhook.settings(), secrets=webhook.secrets())
-
     return DeliveryWorker(
         engine.database,
         OutboxOfTheEngine(),
         DirectoryOfTheEngine(engine.clock),
         channels,
+        book,
         engine.clock,
         SchoolSettings(public_url=settings.reached_at),
-        account_of=account_of,
         outside_allowed=not simulated,
     )
+
+
+def _book(folder: Folder, webhook: WebhookForm | None) -> AccountBook:
+    """What an organisation set up itself, and the webhook that the settings give to all of them."""
+    given = []
+    if webhook is not None:
+        name = WebhookChannel.name
+        given.append(Account("", name, name, settings=webhook.settings(), secrets=webhook.secrets()))
+    return AccountBook(FolderVault(folder.key("channels")), given)
 
 
 class OutboxOfTheEngine:

@@ -8,7 +8,22 @@ from datetime import date, datetime
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Insert, Row, Select, and_, bindparam, func, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Insert,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    tuple_,
+    update,
+)
 
 from engine.events import Notice, Recipient
 from engine.store.database import table_of, upsert
@@ -25,7 +40,7 @@ from notifications.message import (
     Status,
     digest_key,
 )
-from notifications.tables import Connection, DeliveryRow, InboxMessageRow
+from notifications.tables import ChannelStateRow, Connection, DeliveryRow, InboxMessageRow
 
 DELIVERY = table_of(DeliveryRow)
 INBOX = table_of(InboxMessageRow)
@@ -33,6 +48,7 @@ D = DELIVERY.c
 M = INBOX.c
 
 MOST = 10_000  # counted of anything; a millisecond or two, and whoever has more knows what he needs to know
+LINES = 20  # looked at for each message wanted; a digest has many, and whoever finds fewer comes again
 ANSWER_LIMIT = 500  # characters; an error page must not fill the table
 
 # --- planning --------------------------------------------------------------------------------------------------------
@@ -94,6 +110,7 @@ def _row_of(planned: Planned, now: datetime) -> dict[str, Any]:
         "fence": 0,
         "planned_at": now,
         "answer": planned.cause,
+        "account": planned.account or planned.channel,
     }
 
 
@@ -174,17 +191,41 @@ def _loose(channel: str) -> ColumnElement[bool]:
 # --- sending ---------------------------------------------------------------------------------------------------------
 
 
-def _due(channel: str, now: datetime) -> ColumnElement[bool]:
-    waits = and_(D.status == "waiting", D.not_before <= now)
-    abandoned = and_(D.status == "sending", D.lease_until <= now)
-    return and_(D.channel == channel, D.message.is_not(None), or_(waits, abandoned))
+def _waits(channel: str, now: datetime) -> ColumnElement[bool]:
+    return and_(D.channel == channel, D.status == "waiting", D.not_before <= now, D.message.is_not(None))
+
+
+def _abandoned(channel: str, now: datetime) -> ColumnElement[bool]:
+    return and_(D.channel == channel, D.status == "sending", D.lease_until <= now)
+
+
+def _not_left_alone(now: datetime) -> ColumnElement[bool]:
+    """Whether its account is in order and the service takes more."""
+    states = table_of(ChannelStateRow).c
+    alone = or_(states.paused_until > now, states.full_until > now)
+    mine = and_(states.organisation == D.organisation, states.account == D.account)
+    return ~exists().where(mine, alone)
 
 
 def something_due(connection: Connection, channel: str, now: datetime) -> bool:
     """A cheap look before a write transaction is begun."""
     loose = and_(_loose(channel), D.not_before <= now)
-    statement = select(D.id).where(or_(_due(channel, now), loose)).limit(1)
-    return connection.execute(statement).first() is not None
+    due = (or_(_waits(channel, now), loose, _abandoned(channel, now)), _not_left_alone(now))
+    return connection.execute(select(D.id).where(*due).limit(1)).first() is not None
+
+
+def next_account(
+    connection: Connection, channel: str, now: datetime, *, without: Collection[tuple[str, str]] = ()
+) -> tuple[str, str] | None:
+    """(organisation, account) whose message is due longest; `without` those that are being worked on here."""
+    for due, since in ((_abandoned(channel, now), D.lease_until), (_waits(channel, now), D.not_before)):
+        statement = select(D.organisation, D.account).where(due, _not_left_alone(now))
+        if without:
+            statement = statement.where(tuple_(D.organisation, D.account).not_in(list(without)))
+        found = connection.execute(statement.order_by(since).limit(1)).first()
+        if found is not None:
+            return found.organisation, found.account
+    return None
 
 
 def claim(
@@ -194,28 +235,51 @@ def claim(
     lease_until: datetime,
     limit: int,
     *,
-    without: Collection[str] = (),
+    of: tuple[str, str] | None = None,
 ) -> list[Claimed]:
-    """At most `limit` due messages of a channel, longest due first, each under a new fence. `without` these organisations."""
-    due = _due(channel, now)
-    statement = (
-        select(D.organisation, D.message).where(due, D.organisation.not_in(list(without)))
-        .group_by(D.organisation, D.message).order_by(func.min(D.not_before), D.message).limit(limit)
-    )  # fmt: skip
-    claimed = []
-    for organisation, message in connection.execute(statement).all():
-        mine = and_(D.organisation == organisation, D.message == message)
-        taken = connection.execute(
-            update(DELIVERY).where(mine, due).values(status="sending", fence=D.fence + 1, lease_until=lease_until)
-        )
-        if not taken.rowcount:
-            continue  # another worker was faster
-        members = _deliveries(
-            connection, select(DELIVERY).where(mine, D.status == "sending").order_by(D.written_at, D.id)
-        )
-        first = members[0]
-        claimed.append(Claimed(organisation, message, channel, first.fence, first.attempts, tuple(members)))
-    return claimed
+    """At most `limit` due messages of a channel, longest due first, each under a new fence.
+
+    of   only those of this (organisation, account)
+    """
+    mine = and_(D.organisation == of[0], D.account == of[1]) if of else true()
+    claimed: dict[tuple[str, str], Claimed] = {}
+    for due, since in ((_abandoned(channel, now), D.lease_until), (_waits(channel, now), D.not_before)):
+        # lines, not messages: to group all that are due costs more than all the rest where thousands are
+        found = (
+            select(D.organisation, D.message).where(due, mine).order_by(since, D.message).limit(limit * LINES)
+            .with_for_update(skip_locked=True)  # what another node is just claiming is none of ours
+        )  # fmt: skip
+        lines = [(row.organisation, row.message) for row in connection.execute(found)]
+        messages = list(dict.fromkeys(lines))
+        if len(lines) == limit * LINES and len(messages) > 1:
+            messages.pop()  # another node may hold the rest of it: each would wait for the other
+        for key in messages:
+            if len(claimed) == limit:
+                break
+            if key not in claimed and (message := _claim(connection, channel, *key, due, lease_until)) is not None:
+                claimed[key] = message
+    return list(claimed.values())
+
+
+def _claim(
+    connection: Connection,
+    channel: str,
+    organisation: str,
+    message: str,
+    due: ColumnElement[bool],
+    lease_until: datetime,
+) -> Claimed | None:
+    """One message, whole. None when another worker was faster."""
+    mine = and_(D.organisation == organisation, D.message == message)
+    taken = connection.execute(
+        update(DELIVERY).where(mine, due).values(status="sending", fence=D.fence + 1, lease_until=lease_until)
+    )
+    if not taken.rowcount:
+        return None
+    lines = select(DELIVERY).where(mine, D.status == "sending").order_by(D.written_at, D.id)
+    members = _deliveries(connection, lines)
+    first = members[0]
+    return Claimed(organisation, message, channel, first.account, first.fence, first.attempts, tuple(members))
 
 
 def settle(
@@ -234,7 +298,9 @@ def settle(
     """
     values: dict[str, Any] = {"status": status, "lease_until": None}
     if counts:
-        values |= {"attempts": D.attempts + 1, "answer": (answer or "")[:ANSWER_LIMIT], "sent_at": sent_at}
+        values |= {"attempts": D.attempts + 1, "sent_at": sent_at}
+    if counts or answer is not None:
+        values["answer"] = (answer or "")[:ANSWER_LIMIT]
     if not_before is not None:
         values["not_before"] = not_before
     result = connection.execute(
@@ -291,13 +357,19 @@ def list_deliveries(
 def redrive(connection: Connection, organisation: str, ids: Iterable[str] | None, now: datetime) -> int:
     """Send dead letters again, under the keys they had, and address the unreachable anew; all of them if `ids` is None.
 
-    A digest goes whole: naming one line redrives its message. Returns how many deliveries wait again.
+    A digest goes whole: naming one line redrives its message, and an account that was left alone is tried at once. Returns
+    how many deliveries wait again.
     """
     stuck = and_(D.organisation == organisation, D.status.in_(("dead", "unreachable")))
     if ids is not None:
         wanted = list(ids)
         messages = select(D.message).where(D.organisation == organisation, D.id.in_(wanted), D.message.is_not(None))
         stuck = and_(stuck, or_(D.id.in_(wanted), D.message.in_(messages)))
+    states = table_of(ChannelStateRow)
+    theirs = states.c.account.in_(select(D.account).where(stuck))
+    connection.execute(
+        update(states).where(states.c.organisation == organisation, theirs).values(failures=0, paused_until=None)
+    )
     again = {"status": "waiting", "attempts": 0, "not_before": now, "lease_until": None}
     return connection.execute(update(DELIVERY).where(stuck).values(**again)).rowcount
 
@@ -419,4 +491,6 @@ def _delivery(row: Row[Any]) -> Delivery:
         sent_at=row.sent_at,
         answer=row.answer,
         told=tuple(row.told),
+        account=row.account or row.channel,  # what an older node planned has none
+        acknowledged_at=row.acknowledged_at,
     )

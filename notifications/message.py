@@ -54,6 +54,7 @@ class Planned:
     digest_for   the local day whose digest it belongs to; None when it goes out by itself
     message      the message it leaves in: itself when direct; a digest gets its key when it is put together
     cause        why nobody could be addressed
+    account      by which of the organisation's accounts with the channel; the channel's own name where it needs none
     """
 
     notice: Notice
@@ -65,6 +66,7 @@ class Planned:
     digest_for: date | None = None
     told: tuple[Recipient, ...] = ()
     cause: str | None = None
+    account: str = ""
 
     @property
     def id(self) -> str:
@@ -103,18 +105,25 @@ class Delivery:
     sent_at: datetime | None
     answer: str | None
     told: tuple[Mapping[str, str], ...] = ()
+    account: str = ""
+    acknowledged_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """One message that is due, under a lease: whoever records its result must still hold `fence`."""
+    """One message that is due, under a lease: whoever records its result must still hold `fence`.
+
+    slot   its place in what the service takes in its span of time; None where there is no such limit
+    """
 
     organisation: str
     message: str
     channel: str
+    account: str
     fence: int
     attempts: int
     deliveries: tuple[Delivery, ...]
+    slot: int | None = None
 
     @property
     def addressee(self) -> Addressee:

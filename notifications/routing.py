@@ -59,8 +59,25 @@ def _leaves_at(day: date, zone: ZoneInfo, school: SchoolSettings) -> datetime:
     return datetime.combine(day, school.digest_at, zone).astimezone(UTC) + school.digest_gathers
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A channel as an organisation can use it.
+
+    account      by which of its accounts; the channel's own name where it needs none
+    department   whose group it serves, for a robot; None for the whole organisation
+    daily_list   whether that group gets its list of the day
+    direct       whether what is direct for the department's people goes to their group too
+    """
+
+    channel: Channel
+    account: str
+    department: str | None = None
+    daily_list: bool = False
+    direct: bool = False
+
+
 def route(
-    notice: Notice, recipients: Sequence[Recipient], channels: Sequence[Channel], digest: DigestTime, now: datetime
+    notice: Notice, recipients: Sequence[Recipient], ways: Sequence[Way], digest: DigestTime, now: datetime
 ) -> list[Planned]:
     """Every delivery this notice needs, at least one: what reaches nobody is written down as such.
 
@@ -69,30 +86,31 @@ def route(
     3. a person without any address, or an audience without any person: a delivery that says so; but a notice that names no
        audience is for the organisation's own channels, where it has one
     """
-    personal = [channel for channel in channels if channel.serves == "person"]
-    shared = [channel for channel in channels if channel.serves == "organisation"]
+    personal = [way for way in ways if way.channel.serves == "person"]
+    shared = [way for way in ways if way.channel.serves == "organisation"]
     planned = []
     for recipient in recipients:
-        ways = [channel for channel in personal if channel.address_of(recipient) is not None]
-        planned += [_to_person(notice, recipient, channel, digest, now) for channel in ways]
+        reached_by = [way for way in personal if way.channel.address_of(recipient) is not None]
+        planned += [_to_person(notice, recipient, way, digest, now) for way in reached_by]
         # a school that has nothing but its own hook gets the names with it, and tells people itself
-        if not ways and (personal or not shared):
+        if not reached_by and (personal or not shared):
             why = f"no channel has an address of {recipient.name or recipient.person}"
             planned.append(unreachable(notice, why, now, Addressee.person(recipient)))
     planned += [
-        Planned(notice, Addressee(ORGANISATION), channel.name, "direct", "waiting", now, told=tuple(recipients))
-        for channel in shared
-    ]
+        Planned(notice, Addressee(ORGANISATION), way.channel.name, "direct", "waiting", now,
+                told=tuple(recipients), account=way.account)
+        for way in shared
+    ]  # fmt: skip
     if not recipients and (notice.audience or not shared):
         planned.append(unreachable(notice, f"nobody is {' or '.join(notice.audience) or 'named'} here", now))
     return planned
 
 
-def _to_person(notice: Notice, recipient: Recipient, channel: Channel, digest: DigestTime, now: datetime) -> Planned:
-    addressee = Addressee.person(recipient)
+def _to_person(notice: Notice, recipient: Recipient, way: Way, digest: DigestTime, now: datetime) -> Planned:
+    addressee, channel = Addressee.person(recipient), way.channel.name
     if notice.how == "direct":
-        return Planned(notice, addressee, channel.name, "direct", "waiting", now)
-    return Planned(notice, addressee, channel.name, "digest", "waiting", digest.leaves_at, digest.day)
+        return Planned(notice, addressee, channel, "direct", "waiting", now, account=way.account)
+    return Planned(notice, addressee, channel, "digest", "waiting", digest.leaves_at, digest.day, account=way.account)
 
 
 def unreachable(notice: Notice, why: str, now: datetime, addressee: Addressee | None = None) -> Planned:

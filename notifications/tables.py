@@ -60,6 +60,9 @@ class DeliveryRow(SQLModel, table=True):
     planned_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
     sent_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
     answer: str | None = Field(default=None, sa_column=Column(Text))
+    # by which of the organisation's accounts with the channel; "" for what needs none
+    account: str = Field(default="", max_length=32, sa_column_kwargs={"server_default": ""})
+    acknowledged_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
 
 
 class InboxMessageRow(SQLModel, table=True):
@@ -82,3 +85,124 @@ class InboxMessageRow(SQLModel, table=True):
     cases: list[str] = Field(sa_column=Column(JSON, nullable=False))
     received_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
     read_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
+
+
+class ChannelRow(SQLModel, table=True):
+    """A channel as an organisation set it up. `secrets` is sealed; whoever has the database alone cannot read it.
+
+    department    whose group it serves, for a robot; None for the whole organisation
+    daily_list    whether it gets the department's list of the day, by name
+    direct        whether what is direct for the department's people goes there too
+    """
+
+    __tablename__ = "channel"
+    __table_args__ = (PrimaryKeyConstraint("organisation", "id"),)
+
+    organisation: str = Field(max_length=64)
+    id: str = Field(max_length=32)
+    kind: str = Field(max_length=32)
+    title: str = Field(max_length=100)
+    department: str | None = Field(default=None, max_length=32)
+    settings: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    secrets: bytes
+    enabled: bool = True
+    daily_list: bool = False
+    direct: bool = False
+    changed_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+
+
+class ChannelStateRow(SQLModel, table=True):
+    """How an account does, over all workers.
+
+    failures       tries in a row after which the account itself did not work
+    paused_until   it is left alone until then: it does not work, or the service asked for it
+    full_until     the service takes no more before, by the limit that is kept here
+    listed_for     the local day whose list was planned last
+    """
+
+    __tablename__ = "channel_state"
+    __table_args__ = (PrimaryKeyConstraint("organisation", "account"),)
+
+    organisation: str = Field(max_length=64)
+    account: str = Field(max_length=32)
+    failures: int = 0
+    paused_until: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
+    full_until: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
+    answer: str | None = Field(default=None, sa_column=Column(Text))
+    failed_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
+    worked_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
+    listed_for: str | None = Field(default=None, max_length=10)
+
+
+class SendSlotRow(SQLModel, table=True):
+    """One of as many sends as a service takes in its span of time, and when it can be used again."""
+
+    __tablename__ = "send_slot"
+    __table_args__ = (PrimaryKeyConstraint("organisation", "account", "slot"),)
+
+    organisation: str = Field(max_length=64)
+    account: str = Field(max_length=32)
+    slot: int = Field(sa_column_kwargs={"autoincrement": False})
+    free_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+
+
+class DigestRow(SQLModel, table=True):
+    """What a person's message of the day says besides the lines that are deliveries: what waits for him anyway.
+
+    waiting   the cases' `about`, worst first; only as many as the message shows
+    more      how many wait besides
+    """
+
+    __tablename__ = "digest"
+    __table_args__ = (PrimaryKeyConstraint("organisation", "message"),)
+
+    organisation: str = Field(max_length=64)
+    message: str = Field(max_length=40)
+    channel: str = Field(max_length=32)
+    addressee: str = Field(max_length=64)
+    day: str = Field(max_length=10)
+    waiting: list[dict[str, Any]] = Field(sa_column=Column(JSON, nullable=False))
+    more: int = 0
+    bound_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+
+
+class PreferenceRow(SQLModel, table=True):
+    """What a person decided about his messages, within what his school allows. Local times, as HH:MM."""
+
+    __tablename__ = "preference"
+    __table_args__ = (PrimaryKeyConstraint("organisation", "person"),)
+
+    organisation: str = Field(max_length=64)
+    person: str = Field(max_length=64)
+    channel: str | None = Field(default=None, max_length=32)
+    quiet_from: str | None = Field(default=None, max_length=5)
+    quiet_until: str | None = Field(default=None, max_length=5)
+    changed_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+
+
+class MessageTextRow(SQLModel, table=True):
+    """A text the school words itself: of one workflow, or of all where `workflow` is empty."""
+
+    __tablename__ = "message_text"
+    __table_args__ = (PrimaryKeyConstraint("organisation", "workflow", "name", "locale"),)
+
+    organisation: str = Field(max_length=64)
+    workflow: str = Field(default="", max_length=64)
+    name: str = Field(max_length=32)
+    locale: str = Field(max_length=2)
+    text: str = Field(sa_column=Column(Text, nullable=False))
+    changed_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+
+
+class UnreachedRow(SQLModel, table=True):
+    """Somebody whom a channel does not reach: no address, or the one there is does not work. `told_at`: when it climbed."""
+
+    __tablename__ = "unreached"
+    __table_args__ = (PrimaryKeyConstraint("organisation", "person", "channel"),)
+
+    organisation: str = Field(max_length=64)
+    person: str = Field(max_length=64)
+    channel: str = Field(max_length=32)
+    cause: str = Field(sa_column=Column(Text, nullable=False))
+    since: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    told_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))

@@ -1,17 +1,18 @@
 """The delivery worker: turns notices into deliveries and deliveries into messages that arrived. At least once, never lost.
 
-A round has two halves. Planning is one write transaction per group of notices. Sending claims due messages of one channel
-under a lease, sends outside any transaction, and records each result only while it still holds the lease; whoever dies
-in between leaves a lease that runs out, and the message goes again under the same key.
+A round has two halves. Planning is one write transaction per group of notices. Sending claims due messages of one account
+of a channel under a lease, sends outside any transaction, and records each result only while it still holds the lease;
+whoever dies in between leaves a lease that runs out, and the message goes again under the same key. An account that does
+not work, or whose service wants to be left alone, is left alone by every worker; the others go on.
 """
 
 import logging
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Self
@@ -20,12 +21,14 @@ from zoneinfo import ZoneInfo
 from engine.clock import Clock
 from engine.events import Notice, Recipient
 from engine.store.database import Database, is_crossed, is_passing
-from notifications import deliveries
+from notifications import accounts, deliveries
+from notifications.accounts import AccountBook, VaultError
 from notifications.channels import Account, Channel, Receipt, SendsTogether, TransportError
+from notifications.channels.forms import NothingToSetUp
 from notifications.message import Claimed, Delivery, Outgoing, Planned, Status
 from notifications.rendering import compose
-from notifications.retry import LONGEST_WAIT, MAX_ATTEMPTS, GiveUp, after_failure
-from notifications.routing import Overtaken, SchoolSettings, next_digest, overtaken, route, unreachable
+from notifications.retry import MAX_ATTEMPTS, GiveUp, after_failure
+from notifications.routing import Overtaken, SchoolSettings, Way, next_digest, overtaken, route, unreachable
 from notifications.sources import ClaimedNotice, Directory, Outbox
 from notifications.tables import Connection
 
@@ -36,17 +39,9 @@ OUTSIDE_GROUP = 10  # messages; at ten seconds each they must be through before 
 INSIDE_GROUP = 200  # messages; handed over and recorded in one transaction each
 LEASE = timedelta(minutes=5)
 PATIENCE_SECONDS = 20.0  # how long one channel may keep a round; the rest goes with the next
-FAILURES_IN_A_ROW = 3  # of one organisation on one channel; then it is down, and trying the others only costs time
-SLOW_DOWN = timedelta(minutes=1)  # where the other side does not say for how long
+SENDERS = 4  # at once by one channel, an account each: a slow one keeps one of them
+SLOW_DOWN = timedelta(minutes=1)  # for whoever asks for it and does not say how long
 SIMULATED = "nothing leaves a simulated data folder"
-
-
-AccountOf = Callable[[str, str], Account]  # (organisation, channel's name)
-
-
-def bare_account(organisation: str, channel: str) -> Account:
-    """For a channel that needs nothing to be set up."""
-    return Account(organisation, channel, channel)
 
 
 class LeaseLost(Exception):
@@ -92,7 +87,7 @@ class DeliveryWorker:
     """Any number of these may work on one database; leases keep them apart.
 
     channels          their names are unique; those that stay inside go first
-    account_of        what an organisation set a channel up with
+    book              what the organisations send by
     outside_allowed   False in a simulated data folder: what would leave the program is held, in sight
     monotonic         seconds, for a channel's patience
     """
@@ -103,10 +98,10 @@ class DeliveryWorker:
         outbox: Outbox,
         directory: Directory,
         channels: Sequence[Channel],
+        book: AccountBook,
         clock: Clock,
         school: SchoolSettings | None = None,
         *,
-        account_of: AccountOf = bare_account,
         outside_allowed: bool = True,
         max_attempts: int = MAX_ATTEMPTS,
         lease: timedelta = LEASE,
@@ -119,9 +114,9 @@ class DeliveryWorker:
         self._outbox = outbox
         self._directory = directory
         self._channels = tuple(channels)
+        self._book = book
         self._clock = clock
         self._school = school or SchoolSettings()
-        self._account_of = account_of
         self._outside_allowed = outside_allowed
         self._max_attempts = max_attempts
         self._lease = lease
@@ -129,6 +124,8 @@ class DeliveryWorker:
         self._monotonic = monotonic
         self._stopping = threading.Event()
         self._planning = threading.Lock()
+        self._choosing = threading.Lock()
+        self._working_on: set[tuple[str, str]] = set()  # accounts, in this process
 
     def stop(self) -> None:
         """Begin nothing more: the message that is being sent is finished, what was claimed besides is given back at once.
@@ -218,7 +215,17 @@ class DeliveryWorker:
         zone = self._directory.time_zone(connection, organisation)
         digest = next_digest(notice.written_at, zone, self._workdays(connection, organisation), self._school)
         recipients = self._directory.recipients(connection, organisation, notice.case, notice.audience)
-        return route(notice, recipients, self._channels, digest, now)
+        return route(notice, recipients, self._ways(connection, organisation), digest, now)
+
+    def _ways(self, connection: Connection, organisation: str) -> list[Way]:
+        """How this organisation can send: by what needs no account, and by each of its accounts."""
+        kinds = {channel.name: channel for channel in self._channels}
+        ways = [Way(channel, channel.name) for channel in self._channels if _needs_no_account(channel)]
+        return ways + [
+            Way(kinds[set_up.kind], set_up.id, set_up.department, daily_list=set_up.daily_list, direct=set_up.direct)
+            for set_up in self._book.in_use(connection, organisation)
+            if set_up.kind in kinds and not _needs_no_account(kinds[set_up.kind])
+        ]
 
     def _workdays(self, connection: Connection, organisation: str) -> Callable[[date], bool]:
         return lambda day: self._directory.is_workday(connection, organisation, day)
@@ -249,19 +256,23 @@ class DeliveryWorker:
         """Send what is due on one channel until nothing is, or its patience for this round is used up."""
         if channel.outside and not self._outside_allowed:
             return RoundResult() if self._stopping.is_set() else self._hold(channel)
-        result = RoundResult()
         gives_up_at = self._monotonic() + self._patience_seconds
-        failures: Counter[str] = Counter()
+        if _needs_no_account(channel):
+            return self._send_by(channel, gives_up_at)
+        with ThreadPoolExecutor(SENDERS, f"{channel.name} sender") as pool:
+            return sum(pool.map(lambda _: self._send_by(channel, gives_up_at), range(SENDERS)), RoundResult())
+
+    def _send_by(self, channel: Channel, gives_up_at: float) -> RoundResult:
+        result = RoundResult()
         while self._goes_on(gives_up_at) and self._something_due(channel):
-            down = [organisation for organisation, count in failures.items() if count >= FAILURES_IN_A_ROW]
-            group, zones, bound = self._claim(channel, down)
-            result += bound
-            if not group and bound == RoundResult():
-                return result
-            if isinstance(channel, SendsTogether):
-                result += self._send_together(channel, group, zones)
-            else:
-                result += self._send_one_by_one(channel, group, zones, failures, gives_up_at)
+            with self._claimed(channel) as (group, zones, bound):
+                result += bound
+                if not group and bound == RoundResult():
+                    return result
+                if isinstance(channel, SendsTogether):
+                    result += self._send_together(channel, group, zones)
+                else:
+                    result += self._send_one_by_one(channel, group, zones, gives_up_at)
         return result
 
     def _goes_on(self, gives_up_at: float) -> bool:
@@ -277,16 +288,56 @@ class DeliveryWorker:
         with self._database.write_across() as connection:
             return RoundResult(held=deliveries.hold(connection, channel.name, self._clock.now(), SIMULATED))
 
-    def _claim(self, channel: Channel, down: Sequence[str]) -> tuple[list[Claimed], dict[str, ZoneInfo], RoundResult]:
-        """Put due digests together and claim due messages, in one transaction."""
+    @contextmanager
+    def _claimed(self, channel: Channel) -> Iterator[tuple[list[Claimed], dict[str, ZoneInfo], RoundResult]]:
+        """Put due digests together and claim due messages, in one transaction: of one account, which nobody else in this
+        process works on meanwhile.
+        """
         limit = INSIDE_GROUP if isinstance(channel, SendsTogether) else OUTSIDE_GROUP
         now = self._clock.now()
-        with self._database.write_across() as connection:
-            bound = self._bind_digests(connection, channel, now, limit)
-            group = deliveries.claim(connection, channel.name, now, now + self._lease, limit, without=down)
-            organisations = {claimed.organisation for claimed in group}
-            zones = {name: self._directory.time_zone(connection, name) for name in organisations}
-        return group, zones, bound
+        of: tuple[str, str] | None = None
+        try:
+            with self._database.write_across() as connection:
+                bound = self._bind_digests(connection, channel, now, limit)
+                if isinstance(channel, SendsTogether):
+                    group = deliveries.claim(connection, channel.name, now, now + self._lease, limit)
+                else:
+                    of, group = self._claim_of_one_account(connection, channel, now, limit)
+                organisations = {claimed.organisation for claimed in group}
+                zones = {name: self._directory.time_zone(connection, name) for name in organisations}
+            yield group, zones, bound
+        finally:
+            if of is not None:
+                self._working_on.discard(of)
+
+    def _claim_of_one_account(
+        self, connection: Connection, channel: Channel, now: datetime, limit: int
+    ) -> tuple[tuple[str, str] | None, list[Claimed]]:
+        """The account whose message is due longest, and its messages: as many as its service takes."""
+        while of := self._next_account(connection, channel, now):
+            lease_until = now + self._lease
+            if channel.limit is None:
+                return of, deliveries.claim(connection, channel.name, now, lease_until, limit, of=of)
+            slots = accounts.take_slots(connection, *of, channel.limit, limit, now, lease_until)
+            group = deliveries.claim(connection, channel.name, now, lease_until, len(slots), of=of)
+            for slot in slots[len(group) :]:
+                accounts.give_slot(connection, *of, slot, now)
+            if group:
+                return of, [replace(claimed, slot=slot) for claimed, slot in zip(group, slots, strict=False)]
+            self._working_on.discard(of)
+            if not slots:
+                accounts.is_full(connection, *of)
+                continue
+            return None, []  # another worker was faster
+        return None, []
+
+    def _next_account(self, connection: Connection, channel: Channel, now: datetime) -> tuple[str, str] | None:
+        """Noted as being worked on here."""
+        with self._choosing:
+            of = deliveries.next_account(connection, channel.name, now, without=self._working_on)
+            if of is not None:
+                self._working_on.add(of)
+            return of
 
     def _bind_digests(self, connection: Connection, channel: Channel, now: datetime, limit: int) -> RoundResult:
         """For each reader whose digest is due: drop what was overtaken, and make one message of the rest.
@@ -346,26 +397,40 @@ class DeliveryWorker:
         return sum(recorded, RoundResult())
 
     def _send_one_by_one(
-        self,
-        channel: Channel,
-        group: Sequence[Claimed],
-        zones: dict[str, ZoneInfo],
-        failures: Counter[str],
-        gives_up_at: float,
+        self, channel: Channel, group: Sequence[Claimed], zones: dict[str, ZoneInfo], gives_up_at: float
     ) -> RoundResult:
+        """In order, until the account has to be left alone; what was not begun is given back."""
         result = RoundResult()
-        untried: list[Claimed] = []
-        for claimed in group:
-            if failures[claimed.organisation] >= FAILURES_IN_A_ROW or not self._goes_on(gives_up_at):
-                untried.append(claimed)
-                continue
+        untried = list(group)
+        account = self._account(channel, group[0]) if group else None
+        while untried and self._goes_on(gives_up_at):
+            claimed = untried.pop(0)
             message = self._composed(claimed, zones)
-            answer = self._handed_over(channel, message) if isinstance(message, Outgoing) else message
+            if isinstance(message, Outgoing):
+                answer = self._handed_over(channel, message, account) if isinstance(account, Account) else account
+            else:
+                answer = message
+            assert answer is not None  # there is a group
             with self._database.write_across() as connection:
                 result += self._record(connection, claimed, answer)
-            failures[claimed.organisation] = _failures(failures[claimed.organisation], answer)
+                left_alone = self._judge(connection, channel, claimed, answer)
+            if left_alone:
+                break
         self._give_back(untried)
         return result
+
+    def _account(self, channel: Channel, claimed: Claimed) -> Account | TransportError:
+        """By which it goes; or what stands in the way, as its service would say it."""
+        organisation, name = claimed.organisation, claimed.account
+        if _needs_no_account(channel):
+            return Account(organisation, name, channel.name)
+        try:
+            with self._database.read(organisation) as connection:
+                account = self._book.account(connection, organisation, name)
+        except VaultError:
+            why = f"the secrets of {name} do not open with this folder's key; set the channel up again"
+            return TransportError(why, "give_up", concerns="channel")
+        return account or TransportError(f"the organisation has no channel {name} any more", "give_up")
 
     def _composed(self, claimed: Claimed, zones: dict[str, ZoneInfo]) -> Outgoing | TransportError:
         try:
@@ -374,9 +439,9 @@ class DeliveryWorker:
             log.exception("message %s cannot be written", claimed.message)
             return TransportError(f"cannot be written: {type(error).__name__}: {error}", "give_up")
 
-    def _handed_over(self, channel: Channel, message: Outgoing) -> Receipt | TransportError:
+    def _handed_over(self, channel: Channel, message: Outgoing, account: Account) -> Receipt | TransportError:
         try:
-            return channel.send(message, self._account_of(message.organisation, channel.name))
+            return channel.send(message, account)
         except TransportError as error:
             return error
         except Exception as error:  # noqa: BLE001  a defect in a channel must leave the message waiting, not lost
@@ -388,9 +453,11 @@ class DeliveryWorker:
             mine = deliveries.settle(connection, claimed, "sent", answer=answer.answer, sent_at=now)
             sent = RoundResult(digests=1) if claimed.how == "digest" else RoundResult(direct=1)
             return sent if mine else RoundResult(lost=1)
-        if answer.sort == "slow_down":  # no try: the other side had enough, whatever the message was
-            later = now + min(answer.retry_after or SLOW_DOWN, LONGEST_WAIT)
-            mine = deliveries.settle(connection, claimed, "waiting", not_before=later, counts=False)
+        if answer.sort == "slow_down":
+            later = now + (answer.retry_after or SLOW_DOWN)
+            mine = deliveries.settle(
+                connection, claimed, "waiting", answer=answer.answer, not_before=later, counts=False
+            )
             return RoundResult(again=1) if mine else RoundResult(lost=1)
         following = after_failure(
             claimed.message, claimed.attempts + 1, permanent=answer.sort == "give_up", retry_after=answer.retry_after,
@@ -404,12 +471,41 @@ class DeliveryWorker:
         mine = deliveries.settle(connection, claimed, "waiting", answer=answer.answer, not_before=now + following.wait)
         return RoundResult(again=1) if mine else RoundResult(lost=1)
 
+    def _judge(
+        self, connection: Connection, channel: Channel, claimed: Claimed, answer: Receipt | TransportError
+    ) -> bool:
+        """What the answer says about the account. Whether it is left alone from now on."""
+        now, of = self._clock.now(), (claimed.organisation, claimed.account)
+        if claimed.slot is not None and channel.limit is not None:
+            accounts.give_slot(connection, *of, claimed.slot, now + channel.limit.per)
+        if not channel.outside:
+            return False
+        if isinstance(answer, Receipt):
+            accounts.worked(connection, *of, now)
+            return False
+        if answer.sort == "slow_down":
+            accounts.pause(connection, *of, now + (answer.retry_after or SLOW_DOWN), answer.answer, now)
+            return True
+        if answer.sort == "give_up" and answer.concerns != "channel":
+            return False  # it answered; this message was at fault
+        # what waits besides must not die with the one that found out: somebody can mend the account
+        out_of_order = answer.sort == "give_up"
+        return accounts.failed(connection, *of, answer.answer, now, out_of_order=out_of_order) is not None
+
     def _give_back(self, untried: Sequence[Claimed]) -> None:
         """Unsent and untried: they are due at once, for the next round or for another node."""
-        if untried:
-            with self._database.write_across() as connection:
-                for claimed in untried:
-                    deliveries.settle(connection, claimed, "waiting", counts=False)
+        if not untried:
+            return
+        with self._database.write_across() as connection:
+            now = self._clock.now()
+            for claimed in untried:
+                deliveries.settle(connection, claimed, "waiting", counts=False)
+                if claimed.slot is not None:
+                    accounts.give_slot(connection, claimed.organisation, claimed.account, claimed.slot, now)
+
+
+def _needs_no_account(channel: Channel) -> bool:
+    return channel.form is NothingToSetUp
 
 
 class _Asked:
@@ -431,13 +527,6 @@ def _says_nothing_about_it(error: Exception) -> bool:
     and the next round finds it waiting.
     """
     return is_passing(error) or is_crossed(error)
-
-
-def _failures(before: int, answer: Receipt | TransportError) -> int:
-    """How many in a row now: what is refused for good says nothing about the next, and who asks for patience gets it."""
-    if isinstance(answer, Receipt) or answer.sort == "give_up":
-        return 0
-    return FAILURES_IN_A_ROW if answer.sort == "slow_down" else before + 1
 
 
 def _as_transport_error(channel: Channel, error: Exception) -> TransportError:

@@ -9,11 +9,12 @@ from api.scheduler import Scheduler, _looked_after
 from engine.commands import Asked, OpenCase
 from engine.errors import Busy, Text
 from engine.handle import handle_one
+from notifications.accounts import AccountBook
 from notifications.message import Outgoing
 from notifications.worker import DeliveryWorker
 from tests.builders import a_runtime, a_school
 from tests.databases import Kind
-from tests.notifications.fakes import FailingChannel
+from tests.notifications.fakes import FailingChannel, OpenVault
 
 
 def test_a_late_tick_still_runs_and_two_never_run_at_once(tmp_path: Path, kind: Kind) -> None:
@@ -21,7 +22,7 @@ def test_a_late_tick_still_runs_and_two_never_run_at_once(tmp_path: Path, kind: 
     scheduler = Scheduler(runtime)
     scheduler.start()
     jobs = {job.id: job for job in scheduler._jobs.get_jobs()}
-    assert set(jobs) == {"tick", "deliver by inbox", "seal", "sweep"}
+    assert set(jobs) == {"tick", "deliver by inbox", "deliver by webhook", "seal", "sweep"}
     for job in jobs.values():
         assert (job.misfire_grace_time, job.coalesce, job.max_instances) == (None, True, 1)
     scheduler.stop()
@@ -102,7 +103,12 @@ def test_a_channel_that_hangs_holds_up_no_other(tmp_path: Path, kind: Kind) -> N
     slow = FailingChannel("slow", serves="organisation", on_send=hang)
     quick = FailingChannel("quick", serves="organisation", on_send=lambda _: arrived.release())
     runtime.worker = DeliveryWorker(
-        runtime.database, OutboxOfTheEngine(), DirectoryOfTheEngine(runtime.clock), [slow, quick], runtime.clock
+        runtime.database,
+        OutboxOfTheEngine(),
+        DirectoryOfTheEngine(runtime.clock),
+        [slow, quick],
+        AccountBook(OpenVault()),
+        runtime.clock,
     )
     scheduler = Scheduler(runtime)
     scheduler.start()

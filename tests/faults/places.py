@@ -33,6 +33,7 @@ from engine.sealing import number_all, seal
 from engine.store import calendars, people, timers
 from engine.store.database import Database, table_of
 from engine.tick import tick
+from notifications.accounts import AccountBook
 from notifications.channels import Account, Receipt
 from notifications.channels.forms import NothingToSetUp
 from notifications.channels.inbox import InboxChannel
@@ -42,6 +43,7 @@ from notifications.worker import LEASE, DeliveryWorker
 from tests.databases import Kind, Template, dropping_copies
 from tests.engine.fakes import FOUNDED, HERE, PHOTO, STEPS, WITH_ERRANDS, FakeSigner, School, local
 from tests.faults.invariants import Answer, Ledger, answer_of, owed
+from tests.notifications.fakes import OpenVault
 from workflows.wording import ERROR_WORDS
 
 NOW = "2019-12-06 08:00"  # a Friday; what is done to the school is done from here on
@@ -146,10 +148,13 @@ def seal_everything(engine: Engine) -> None:
         seal(engine.database, organisation, FakeSigner(), engine.clock)
 
 
+BOOK = AccountBook(OpenVault())  # nobody set anything up
+
+
 def a_worker(database: Database, clock: Clock, post: Post, **how: Any) -> DeliveryWorker:
     """A delivery worker as `api.bootstrap` makes it, with this way out besides everybody's desk."""
     channels: list[Any] = [InboxChannel(database, clock), post]
-    return DeliveryWorker(database, OutboxOfTheEngine(), DirectoryOfTheEngine(clock), channels, clock, **how)
+    return DeliveryWorker(database, OutboxOfTheEngine(), DirectoryOfTheEngine(clock), channels, BOOK, clock, **how)
 
 
 # --- the place -----------------------------------------------------------------------------------------------------------

@@ -1,19 +1,21 @@
 """Stand-ins for the engine's memory and for the world outside. Alice holds the case, Bob heads her department."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo
 
 from engine.clock import SimulatedClock
 from engine.errors import Text
 from engine.events import How, Notice, Recipient
 from engine.store.database import Database
-from notifications.channels import Account, Receipt, TransportError
-from notifications.channels.forms import NothingToSetUp
+from notifications import accounts
+from notifications.accounts import AccountBook, SetUp, VaultError
+from notifications.channels import Account, Limit, Receipt, TransportError
+from notifications.channels.forms import Form, NothingToSetUp
 from notifications.channels.inbox import InboxChannel
 from notifications.deliveries import list_deliveries
 from notifications.message import ORGANISATION, Addressee, Delivery, Outgoing, Words
@@ -136,6 +138,33 @@ class FakeDirectory:
         return day.weekday() < 5 and day not in self.holidays
 
 
+class OpenVault:
+    """Hides nothing, and notices when something was moved."""
+
+    def close(self, of: str, text: str) -> bytes:
+        return f"{of} {text}".encode()
+
+    def open(self, of: str, closed: bytes) -> str:
+        bound_to, _, text = closed.decode().partition(" ")
+        if bound_to != of:
+            raise VaultError(of)
+        return text
+
+
+def a_set_up(account: str = "robot", *, opened: Mapping[str, str] | None = None, **how: Any) -> SetUp:
+    """A robot of the office's group. `opened`: its secrets."""
+    secrets = accounts.closed(OpenVault(), "school", account, opened or {"key": "s3cret"})
+    said = {
+        "kind": "wecom_robot", "title": "办公室群", "department": "office", "settings": {"url": "https://hook"},
+        "secrets": secrets, "enabled": True, "daily_list": True, "direct": False, "changed_at": local("2020-01-15 16:00"),
+    }  # fmt: skip
+    return SetUp("school", account, **{**said, **how})
+
+
+class RobotForm(Form):
+    """What nobody has to give, though an account there has to be."""
+
+
 class Killed(BaseException):
     """The process died here. Not an Exception: no code may catch it and go on."""
 
@@ -160,8 +189,8 @@ class FailingChannel:
     on_send: Callable[[Outgoing], None] | None = None
 
     title = Text("替身", "Stand-in")
-    limit = None
-    form = NothingToSetUp
+    limit: Limit | None = None
+    form: type[Form] = NothingToSetUp
 
     def address_of(self, recipient: Recipient) -> str | None:
         return None if self.serves != "person" or recipient.person in self.unreached else recipient.person
@@ -202,10 +231,23 @@ class Post:
     outbox: FakeOutbox = field(default_factory=FakeOutbox)
     directory: FakeDirectory = field(default_factory=FakeDirectory)
     channel: FailingChannel = field(default_factory=FailingChannel)
+    book: AccountBook = field(default_factory=lambda: AccountBook(OpenVault()))
+
+    def sending_by(self, *accounts: Account) -> Self:
+        """By these accounts, every organisation."""
+        self.book = AccountBook(OpenVault(), accounts)
+        return self
 
     def worker(self, *channels: Any, **how: Any) -> DeliveryWorker:
         return DeliveryWorker(
-            self.database, self.outbox, self.directory, channels or (self.channel,), self.clock, SCHOOL, **how
+            self.database,
+            self.outbox,
+            self.directory,
+            channels or (self.channel,),
+            self.book,
+            self.clock,
+            SCHOOL,
+            **how,
         )
 
     def inbox(self) -> InboxChannel:

@@ -3,7 +3,7 @@ from datetime import date
 import pytest
 
 from notifications.message import delivery_key, digest_key
-from notifications.routing import DigestTime, next_digest, route
+from notifications.routing import DigestTime, Way, next_digest, route
 from tests.notifications.fakes import ALICE, BOB, SCHOOL, SHANGHAI, FailingChannel, a_notice, local
 
 HOLIDAYS = {date(2020, 1, 24), date(2020, 1, 27), date(2020, 1, 28), date(2020, 1, 29), date(2020, 1, 30)}
@@ -45,35 +45,39 @@ def test_a_calendar_without_any_working_day_silences_nobody_for_ever() -> None:
     assert next_digest(NOW, SHANGHAI, lambda _: False, SCHOOL).day == date(2020, 3, 15)
 
 
+def ways(*channels: FailingChannel) -> list[Way]:
+    return [Way(channel, channel.name) for channel in channels]
+
+
 def test_each_person_gets_it_by_each_channel_that_has_an_address() -> None:
     inbox, robot = FailingChannel("inbox"), FailingChannel("robot", unreached={"bob"})
-    planned = route(a_notice(), [ALICE, BOB], [inbox, robot], TOMORROW, NOW)
+    planned = route(a_notice(), [ALICE, BOB], ways(inbox, robot), TOMORROW, NOW)
     assert [(p.addressee.key, p.channel, p.status) for p in planned] == [
         ("alice", "inbox", "waiting"), ("alice", "robot", "waiting"), ("bob", "inbox", "waiting"),
     ]  # fmt: skip
 
 
 def test_direct_goes_now_and_digest_goes_with_the_days_message() -> None:
-    [direct] = route(a_notice(how="direct"), [ALICE], [FailingChannel()], TOMORROW, NOW)
-    [digest] = route(a_notice(how="digest"), [ALICE], [FailingChannel()], TOMORROW, NOW)
+    [direct] = route(a_notice(how="direct"), [ALICE], ways(FailingChannel()), TOMORROW, NOW)
+    [digest] = route(a_notice(how="digest"), [ALICE], ways(FailingChannel()), TOMORROW, NOW)
     assert (direct.not_before, direct.message) == (NOW, direct.id)
     assert (digest.not_before, digest.message, digest.digest_for) == (TOMORROW.leaves_at, None, TOMORROW.day)
 
 
 def test_a_school_with_nothing_but_its_own_hook_gets_the_names_with_it() -> None:
-    [planned] = route(a_notice(), [ALICE], [FailingChannel("webhook", serves="organisation")], TOMORROW, NOW)
+    [planned] = route(a_notice(), [ALICE], ways(FailingChannel("webhook", serves="organisation")), TOMORROW, NOW)
     assert planned.told == (ALICE,)
 
 
 def test_an_audience_of_nobody_is_written_down_and_the_organisation_still_hears_of_it() -> None:
-    channels = [FailingChannel("inbox"), FailingChannel("webhook", serves="organisation")]
+    channels = ways(FailingChannel("inbox"), FailingChannel("webhook", serves="organisation"))
     hook, nobody = route(a_notice(audience=("principal", "secretary")), [], channels, TOMORROW, NOW)
     assert (hook.channel, hook.status) == ("webhook", "waiting")
     assert (nobody.status, nobody.cause) == ("unreachable", "nobody is principal or secretary here")
 
 
 def test_what_names_no_audience_is_for_the_organisations_own_channels() -> None:
-    channels = [FailingChannel("inbox"), FailingChannel("webhook", serves="organisation")]
+    channels = ways(FailingChannel("inbox"), FailingChannel("webhook", serves="organisation"))
     [hook] = route(a_notice(audience=()), [], channels, TOMORROW, NOW)
     assert (hook.channel, hook.status) == ("webhook", "waiting")
     [nobody] = route(a_notice(audience=()), [], channels[:1], TOMORROW, NOW)

@@ -7,11 +7,22 @@ from sqlalchemy.exc import OperationalError
 
 from engine.errors import Busy
 from engine.events import Notice
-from notifications import deliveries
-from notifications.channels import Account, Receipt
+from notifications import accounts, deliveries
+from notifications.channels import Account, Limit, Receipt
 from notifications.message import Outgoing, delivery_key
 from notifications.worker import LEASE, DeliveryWorker, RoundResult
-from tests.notifications.fakes import ALICE, BOB, CHARLIE, FailingChannel, Killed, Post, a_notice, local
+from tests.notifications.fakes import (
+    ALICE,
+    BOB,
+    CHARLIE,
+    FailingChannel,
+    Killed,
+    Post,
+    RobotForm,
+    a_notice,
+    a_set_up,
+    local,
+)
 
 
 def some_notices(count: int, **changes: object) -> list[Notice]:
@@ -70,8 +81,8 @@ def test_while_the_channel_is_down_for_a_day_messages_wait_back_off_and_arrive_o
         post.clock.advance(timedelta(minutes=1))
     assert webhook.arrived == []
     assert post.statuses() == {"waiting": 8}
-    assert len(webhook.tries) == 8 * 8, (
-        "after 1, 5, 15 minutes, 1, 3, 6 and 12 hours: it backs off instead of hammering"
+    assert len(webhook.tries) == 3 + 3 + 23, (
+        "three in a row, then one after 1, 5 and 15 minutes, then one an hour, whichever of them it is"
     )
 
     webhook.behaviour = "up"
@@ -541,3 +552,63 @@ def test_a_lane_that_hangs_lets_the_others_go_on(post: Post) -> None:
     released.set()
     hanging.join()
     assert len(set(webhook.keys)) == len(webhook.keys) == 2
+
+
+# --- accounts and limits ---------------------------------------------------------------------------------------------
+
+
+class Robot(FailingChannel):
+    """A channel that needs an account, and whose service takes two messages a minute of each."""
+
+    form = RobotForm
+    limit = Limit(2, timedelta(minutes=1))
+
+
+def robots(*names: str) -> list[Account]:
+    return [Account("", name, "robot") for name in names]
+
+
+def test_a_service_never_gets_more_than_it_takes_and_nothing_is_lost(post: Post) -> None:
+    robot = Robot("robot", serves="organisation")
+    post.outbox.write(*some_notices(5))
+    worker = post.sending_by(*robots("teaching")).worker(robot)
+    arrived = []
+    for _ in range(4):
+        worker.run_once()
+        arrived.append(len(robot.arrived))
+        worker.run_once()
+        assert len(robot.arrived) == arrived[-1], "a second round in the same minute sends nothing"
+        post.clock.advance(timedelta(minutes=1))
+    assert arrived == [2, 4, 5, 5]
+    assert len(set(robot.keys)) == 5
+
+
+def test_an_account_that_is_full_keeps_no_other_from_sending(post: Post) -> None:
+    robot = Robot("robot", serves="organisation")
+    post.outbox.write(*some_notices(40), *some_notices(1, organisation="other"))
+    assert post.sending_by(*robots("teaching")).worker(robot).run_once().direct == 3
+
+
+def test_a_service_that_wants_to_be_left_alone_is_by_every_worker(post: Post) -> None:
+    robot = Robot("robot", serves="organisation", behaviour="crowded", retry_after=timedelta(minutes=10))
+    post.outbox.write(*some_notices(3))
+    post.sending_by(*robots("teaching")).worker(robot).run_once()
+    assert len(robot.tries) == 1
+    robot.behaviour = "up"
+    post.clock.advance(timedelta(minutes=9))
+    post.worker(robot).run_once()
+    assert len(robot.tries) == 1
+    post.clock.advance(timedelta(minutes=1))
+    post.worker(robot).run_once()
+    assert len(robot.arrived) == 2
+    assert max(delivery.attempts for delivery in post.deliveries()) == 1  # to be asked for patience was no try
+
+
+def test_secrets_that_do_not_open_leave_what_waits_in_sight(post: Post) -> None:
+    robot = Robot("robot", serves="organisation")
+    post.outbox.write(*some_notices(3))
+    with post.database.write("school") as connection:
+        accounts.put(connection, a_set_up("robot", kind="robot", secrets=b"of another folder"))
+    assert post.worker(robot).run_once().dead == 1
+    assert post.statuses() == {"dead": 1, "waiting": 2}
+    assert "set the channel up again" in (post.deliveries(dead=True)[0].answer or "")

@@ -20,11 +20,7 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 NOW = local("2020-01-15 16:00")
 
 
-def account_of(organisation: str, kind: str) -> Account:
-    return Account(organisation, kind, kind, settings={"url": URL}, secrets={"secret": SECRET})
-
-
-ACCOUNT = account_of("school", "webhook")
+ACCOUNT = Account("school", "webhook", "webhook", settings={"url": URL}, secrets={"secret": SECRET})
 
 
 def a_channel(answer: Callable[[httpx.Request], httpx.Response]) -> WebhookChannel:
@@ -177,7 +173,7 @@ def test_a_day_of_outage_ends_with_each_message_once_under_one_id_and_one_body(p
     receiver.status = 503
     client = httpx.Client(transport=httpx.MockTransport(receiver))
     channel = WebhookChannel(post.clock, client)
-    worker = post.worker(channel, account_of=account_of)
+    worker = post.sending_by(ACCOUNT).worker(channel)
     for hour in range(24):
         post.outbox.write(a_notice(f"YH-2020-{hour:04}", how="digest", written_at=post.clock.now()))
         worker.run_once()
@@ -199,7 +195,7 @@ def test_an_endpoint_that_is_gone_is_a_dead_letter_and_redrive_sends_it(post: Po
     receiver = Receiver()
     receiver.status = 410
     client = httpx.Client(transport=httpx.MockTransport(receiver))
-    worker = post.worker(WebhookChannel(post.clock, client), account_of=account_of)
+    worker = post.sending_by(ACCOUNT).worker(WebhookChannel(post.clock, client))
     post.outbox.write(a_notice())
     worker.run_once()
     assert [delivery.status for delivery in post.deliveries(dead=True)] == ["dead"]

@@ -1,0 +1,292 @@
+"""The channels an organisation set up, in SQL: what they are, how they do, and how much a service still takes this minute.
+
+Every function works in the transaction its caller opened with `Database.read…` or `Database.write…`.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any, Protocol
+
+from sqlalchemy import Insert, Row, delete, func, select, update
+
+from engine.store.database import table_of, upsert
+from notifications.channels import Account, Limit
+from notifications.tables import ChannelRow, ChannelStateRow, Connection, SendSlotRow
+
+CHANNEL = table_of(ChannelRow)
+STATE = table_of(ChannelStateRow)
+SLOT = table_of(SendSlotRow)
+C = CHANNEL.c
+S = STATE.c
+
+ANSWER_LIMIT = 500  # characters
+FAILURES_IN_A_ROW = 3  # then the account is taken to be down, and is tried with one message now and then
+SINCE_EVER = datetime(1970, 1, 1, tzinfo=UTC)
+PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60))  # the last one repeats
+
+
+class Vault(Protocol):
+    """Closes what nobody may read who has the database alone. `of` is bound to it: moved to another row, it does not open."""
+
+    def close(self, of: str, text: str) -> bytes: ...
+    def open(self, of: str, closed: bytes) -> str:
+        """Raises    VaultError"""
+        ...
+
+
+class VaultError(Exception):
+    """What was closed does not open here: under another key, moved, or changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetUp:
+    """A channel as it was set up. `secrets` as they lie there."""
+
+    organisation: str
+    id: str
+    kind: str
+    title: str
+    department: str | None
+    settings: Mapping[str, Any]
+    secrets: bytes
+    enabled: bool
+    daily_list: bool
+    direct: bool
+    changed_at: datetime
+
+    def account(self, vault: Vault) -> Account:
+        """Raises    VaultError"""
+        return Account(
+            organisation=self.organisation, id=self.id, kind=self.kind, title=self.title, department=self.department,
+            settings=self.settings, secrets=json.loads(vault.open(_bound_to(self.organisation, self.id), self.secrets)),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How an account does. Never tried: nothing but its name."""
+
+    account: str
+    failures: int = 0
+    paused_until: datetime | None = None
+    full_until: datetime | None = None
+    answer: str | None = None
+    failed_at: datetime | None = None
+    worked_at: datetime | None = None
+    listed_for: str | None = None
+
+
+# --- set up ----------------------------------------------------------------------------------------------------------
+
+
+def put(connection: Connection, set_up: SetUp) -> None:
+    """Write it down, or change it. How it did before says nothing about it any more."""
+    row = {
+        "organisation": set_up.organisation, "id": set_up.id, "kind": set_up.kind, "title": set_up.title,
+        "department": set_up.department, "settings": dict(set_up.settings), "secrets": set_up.secrets,
+        "enabled": set_up.enabled, "daily_list": set_up.daily_list, "direct": set_up.direct,
+        "changed_at": set_up.changed_at,
+    }  # fmt: skip
+    statement = upsert(CHANNEL).values(row)
+    changed = {name: value for name, value in row.items() if name not in ("organisation", "id")}
+    connection.execute(statement.on_conflict_do_update(index_elements=["organisation", "id"], set_=changed))
+    works_again(connection, set_up.organisation, set_up.id)
+
+
+def closed(vault: Vault, organisation: str, account: str, secrets: Mapping[str, str]) -> bytes:
+    """Secrets as they are kept."""
+    return vault.close(_bound_to(organisation, account), json.dumps(dict(secrets), ensure_ascii=False, sort_keys=True))
+
+
+def drop(connection: Connection, organisation: str, account: str) -> bool:
+    """False when there is none of this name."""
+    for table, column in ((SLOT, SLOT.c.account), (STATE, S.account)):
+        connection.execute(delete(table).where(table.c.organisation == organisation, column == account))
+    gone = connection.execute(delete(CHANNEL).where(C.organisation == organisation, C.id == account))
+    return gone.rowcount > 0
+
+
+def all_of(connection: Connection, organisation: str) -> list[SetUp]:
+    """Whether in use or not, by name."""
+    rows = connection.execute(select(CHANNEL).where(C.organisation == organisation).order_by(C.id))
+    return [_set_up(row) for row in rows]
+
+
+def find(connection: Connection, organisation: str, account: str) -> SetUp | None:
+    row = connection.execute(select(CHANNEL).where(C.organisation == organisation, C.id == account)).first()
+    return None if row is None else _set_up(row)
+
+
+def _bound_to(organisation: str, account: str) -> str:
+    return f"channel:{organisation}:{account}"
+
+
+def _set_up(row: Row[Any]) -> SetUp:
+    return SetUp(**row._mapping)
+
+
+class AccountBook:
+    """What every organisation can send by: what it set up itself, and what whoever runs the process set up for all of them.
+
+    given   such accounts; their `organisation` says nothing
+    """
+
+    def __init__(self, vault: Vault, given: Sequence[Account] = ()) -> None:
+        self._vault = vault
+        self._given = {account.id: account for account in given}
+
+    def in_use(self, connection: Connection, organisation: str) -> list[SetUp]:
+        """By name. What an organisation calls as one that is given to all stands in its place."""
+        own = all_of(connection, organisation)
+        named = {set_up.id for set_up in own}
+        given = [
+            SetUp(organisation, a.id, a.kind, a.title, None, {}, b"", True, False, False, SINCE_EVER)
+            for a in self._given.values() if a.id not in named
+        ]  # fmt: skip
+        return sorted([*(set_up for set_up in own if set_up.enabled), *given], key=lambda set_up: set_up.id)
+
+    def account(self, connection: Connection, organisation: str, name: str) -> Account | None:
+        """With its secrets; None when it is not in use any more. Raises VaultError."""
+        set_up = find(connection, organisation, name)
+        if set_up is not None:
+            return set_up.account(self._vault) if set_up.enabled else None
+        given = self._given.get(name)
+        return None if given is None else replace(given, organisation=organisation)
+
+
+# --- how they do -----------------------------------------------------------------------------------------------------
+
+
+def states_of(connection: Connection, organisation: str) -> dict[str, State]:
+    """By account, of those that were tried."""
+    rows = connection.execute(select(STATE).where(S.organisation == organisation))
+    return {row.account: _state(row) for row in rows}
+
+
+def state_of(connection: Connection, organisation: str, account: str) -> State:
+    row = connection.execute(select(STATE).where(S.organisation == organisation, S.account == account)).first()
+    return State(account) if row is None else _state(row)
+
+
+def worked(connection: Connection, organisation: str, account: str, now: datetime) -> None:
+    """A message was taken. Written only now and then while all is well: nobody needs it to the second."""
+    _know(connection, organisation, account)
+    connection.execute(
+        update(STATE).where(S.organisation == organisation, S.account == account)
+        .where((S.failures > 0) | S.worked_at.is_(None) | (S.worked_at < now - timedelta(minutes=1)))
+        .values(failures=0, paused_until=None, worked_at=now)
+    )  # fmt: skip
+
+
+def failed(
+    connection: Connection, organisation: str, account: str, answer: str, now: datetime, *, out_of_order: bool = False
+) -> datetime | None:
+    """The account itself did not work. Until when it is left alone now; None while it gets its next chance at once.
+
+    out_of_order   it says so itself, and somebody has to mend it
+    """
+    _know(connection, organisation, account)
+    failures = state_of(connection, organisation, account).failures + 1
+    if out_of_order:
+        failures = max(failures, FAILURES_IN_A_ROW)
+    over = failures - FAILURES_IN_A_ROW
+    until = now + PAUSES[min(over, len(PAUSES) - 1)] if over >= 0 else None
+    _change(connection, organisation, account, failures=failures, paused_until=until, answer=answer, failed_at=now)
+    return until
+
+
+def pause(connection: Connection, organisation: str, account: str, until: datetime, answer: str, now: datetime) -> None:
+    """The service wants to be left alone until then. That is no failure of the account."""
+    _know(connection, organisation, account)
+    _change(connection, organisation, account, paused_until=until, answer=answer, failed_at=now)
+
+
+def works_again(connection: Connection, organisation: str, account: str) -> None:
+    """Somebody changed or tested it: it is tried at once."""
+    connection.execute(
+        update(STATE).where(S.organisation == organisation, S.account == account).values(failures=0, paused_until=None)
+    )
+
+
+def listed(connection: Connection, organisation: str, account: str, day: str) -> bool:
+    """The list of this local day is planned. False when it was before, by whoever was faster."""
+    _know(connection, organisation, account)
+    mine = (S.organisation == organisation) & (S.account == account) & (S.listed_for.is_(None) | (S.listed_for < day))
+    return connection.execute(update(STATE).where(mine).values(listed_for=day)).rowcount == 1
+
+
+def _know(connection: Connection, organisation: str, account: str) -> None:
+    connection.execute(_once(ChannelStateRow), {"organisation": organisation, "account": account, "failures": 0})
+
+
+def _change(connection: Connection, organisation: str, account: str, **values: Any) -> None:
+    if "answer" in values:
+        values["answer"] = values["answer"][:ANSWER_LIMIT]
+    connection.execute(update(STATE).where(S.organisation == organisation, S.account == account).values(**values))
+
+
+def _state(row: Row[Any]) -> State:
+    values = dict(row._mapping)
+    del values["organisation"]
+    return State(**values)
+
+
+# --- how much a service still takes ----------------------------------------------------------------------------------
+
+
+def take_slots(
+    connection: Connection,
+    organisation: str,
+    account: str,
+    limit: Limit,
+    wanted: int,
+    now: datetime,
+    held_until: datetime,
+) -> list[int]:
+    """As many of `wanted` sends as the service takes now; each is held until `held_until`, or until `give_slot`.
+
+    A slot is in use from before its message leaves until a whole span after its answer came (after a worker's death: after
+    his lease). Whichever of two messages in one span left later found the other's slot in use, so that no span of the
+    service's own clock ever has more than `limit.count` of them, however long each was on its way.
+    """
+    connection.execute(
+        _once(SendSlotRow),
+        [
+            {"organisation": organisation, "account": account, "slot": slot, "free_at": now}
+            for slot in range(limit.count)
+        ],
+    )
+    mine = (SLOT.c.organisation == organisation) & (SLOT.c.account == account) & (SLOT.c.slot < limit.count)
+    free = (
+        select(SLOT.c.slot).where(mine, SLOT.c.free_at <= now).order_by(SLOT.c.free_at, SLOT.c.slot).limit(wanted)
+        .with_for_update(skip_locked=True)
+    )  # fmt: skip
+    slots = list(connection.execute(free).scalars())
+    if slots:
+        taken = update(SLOT).where(mine, SLOT.c.slot.in_(slots)).values(free_at=held_until + limit.per)
+        connection.execute(taken)
+    return slots
+
+
+def give_slot(connection: Connection, organisation: str, account: str, slot: int, free_at: datetime) -> None:
+    """The message left, or never did: from `free_at` on the next may."""
+    mine = (SLOT.c.organisation == organisation) & (SLOT.c.account == account) & (SLOT.c.slot == slot)
+    connection.execute(update(SLOT).where(mine).values(free_at=free_at))
+    sooner = (S.organisation == organisation) & (S.account == account) & (S.full_until > free_at)
+    connection.execute(update(STATE).where(sooner).values(full_until=free_at))
+
+
+def is_full(connection: Connection, organisation: str, account: str) -> None:
+    """No slot is free: nobody looks at what waits for this account before one is."""
+    mine = (SLOT.c.organisation == organisation) & (SLOT.c.account == account)
+    soonest = connection.execute(select(func.min(SLOT.c.free_at)).where(mine)).scalar_one()
+    _know(connection, organisation, account)
+    _change(connection, organisation, account, full_until=soonest)
+
+
+@cache
+def _once(row_class: type[ChannelStateRow | SendSlotRow]) -> Insert:
+    return upsert(table_of(row_class)).on_conflict_do_nothing()
