@@ -18,6 +18,7 @@ from sqlalchemy import (
     FromClause,
     Null,
     Select,
+    Table,
     TextClause,
     and_,
     exists,
@@ -165,12 +166,8 @@ def count(connection: Connection, eyes: Eyes, asked: Asked, within: Extent | Non
         for way in _ways(connection, eyes.seen, asked, within):
             found += connection.execute(way.of(select(func.count()).select_from(_trail))).scalar_one()
     if _may_be_refused(asked):
-        refused = (
-            select(func.count())
-            .select_from(_with_case(eyes.seen))
-            .where(*_refusal_conditions(connection, eyes, asked, within))
-        )
-        found += connection.execute(refused).scalar_one()
+        refused = select(func.count()).select_from(_with_case(eyes.seen))
+        found += connection.execute(_refusals_of(connection, eyes, asked, within).of(refused)).scalar_one()
     return found
 
 
@@ -218,11 +215,8 @@ def _counted(
     if _may_be_refused(asked):
         columns: list[Any] = [_OF_REFUSALS[name] for name in by]
         of_time = (_refusals.c.at >= since, _refusals.c.at < before)
-        refused: Select[Any] = (
-            select(*columns, func.count())
-            .select_from(_with_case(eyes.seen))
-            .where(*_refusal_conditions(connection, eyes, asked, None), *of_time)
-        )
+        refused: Select[Any] = select(*columns, func.count()).select_from(_with_case(eyes.seen)).where(*of_time)
+        refused = _refusals_of(connection, eyes, asked, None).of(refused)
         for *values, number in connection.execute(refused.group_by(*_grouped(columns))):
             if number:
                 yield (
@@ -344,10 +338,11 @@ class _Way:
 
     conditions: Sequence[ColumnElement[bool] | TextClause]
     index: str
+    table: Table = _trail
 
     def of(self, statement: Select[Any]) -> Select[Any]:
         # a server knows how often what occurs; SQLite knows nothing and goes through all there is
-        return statement.where(*self.conditions).with_hint(_trail, f"INDEXED BY {self.index}", "sqlite")
+        return statement.where(*self.conditions).with_hint(self.table, f"INDEXED BY {self.index}", "sqlite")
 
 
 def _ways(connection: Connection, seen: Visibility, asked: Asked, within: Extent | None) -> list[_Way]:
@@ -438,10 +433,16 @@ def _conditions(asked: Asked) -> Iterable[ColumnElement[bool] | TextClause]:
 
 
 def _few_workflow(connection: Connection, seen: Visibility, asked: Asked) -> list[str] | None:
+    """As `_few`, of the workflow that is asked for. How many there are says an index by itself, of one that has none at once."""
     if asked.workflow is None:
         return None
-    here = (_cases.c.organisation == seen.organisation, _cases.c.workflow == asked.workflow)
-    return _few(connection, *here)
+    of_it = (_cases.c.organisation == seen.organisation, _cases.c.workflow == asked.workflow)
+    by_workflow = select(_cases.c.workflow).where(*of_it).with_hint(_cases, "INDEXED BY ix_case_record_same", "sqlite")
+    some = select(func.count()).select_from(by_workflow.limit(FEW + 1).subquery())
+    if connection.execute(some).scalar_one() > FEW:
+        return None
+    numbers = select(_cases.c.number).where(*of_it).with_hint(_cases, "INDEXED BY ix_case_record_same", "sqlite")
+    return list(connection.execute(numbers).scalars())
 
 
 def _few(connection: Connection, *conditions: ColumnElement[bool]) -> list[str] | None:
@@ -498,16 +499,21 @@ def _refused(
     connection: Connection, eyes: Eyes, asked: Asked, limit: int, after: Place | None, within: Extent | None
 ) -> list[Entry]:
     at, id_ = _refusals.c.at, _refusals.c.id
-    conditions = [*_refusal_conditions(connection, eyes, asked, within)]
+    # as of events: which they are says an index by itself
+    search = select(id_, at).select_from(_with_case(eyes.seen))
     if after is not None:
         behind = [at < after.at, and_(at == after.at, id_ < after.id)] if after.refused else [at < after.at]
-        conditions += [at <= after.at, or_(*behind)]
+        search = search.where(at <= after.at, or_(*behind))
+    search = _refusals_of(connection, eyes, asked, within).of(search)
+    which = search.order_by(at.desc(), id_.desc()).limit(limit).subquery("which")
+    of_it = and_(_refusals.c.organisation == eyes.seen.organisation, id_ == which.c.id)
+    of_case = and_(_cases.c.organisation == _refusals.c.organisation, _cases.c.number == _refusals.c.number)
     statement = (
         select(_refusals, _cases.c.department, _cases.c.workflow)
-        .select_from(_with_case(eyes.seen))
-        .where(*conditions)
+        .select_from(which)
+        .join(_refusals, of_it)
+        .outerjoin(_cases, and_(of_case, visible(eyes.seen)))
         .order_by(at.desc(), id_.desc())
-        .limit(limit)
     )
     return [
         Entry(
@@ -519,10 +525,9 @@ def _refused(
     ]  # fmt: skip
 
 
-def _refusal_conditions(
-    connection: Connection, eyes: Eyes, asked: Asked, within: Extent | None
-) -> list[ColumnElement[bool]]:
-    r = _refusals.c
+def _refusals_of(connection: Connection, eyes: Eyes, asked: Asked, within: Extent | None) -> _Way:
+    """Conditions that find all that is asked of refusals joined with their cases (`_with_case`), and the index."""
+    r, index = _refusals.c, "ix_refusal_at"
     conditions: list[ColumnElement[bool]] = [r.organisation == eyes.seen.organisation]
     if not eyes.seen.everything:
         conditions.append(r.principal.in_(sorted(eyes.principals)))
@@ -536,23 +541,19 @@ def _refusal_conditions(
         conditions.append(or_(r.principal == asked.person, r.on_behalf_of == _key(asked.person)))
     if asked.on_behalf_of is not None:
         conditions.append(r.on_behalf_of == _key(asked.on_behalf_of))
-    for value, column in (
-        (asked.actor, r.principal), (asked.action, r.asked), (asked.case, r.number),
-    ):  # fmt: skip
+    for value, column in ((asked.actor, r.principal), (asked.action, r.asked)):
         if value is not None:
             conditions.append(column == value)
-    of_case = [
-        column == value
-        for value, column in ((asked.department, _cases.c.department), (asked.workflow, _cases.c.workflow))
-        if value is not None
-    ]
-    if of_case:
-        here = (visible(eyes.seen), *of_case)
-        few = _few(connection, *here) if asked.department is None else None
-        if few is not None:
-            conditions.append(r.number.in_(few))
-        elif asked.department is not None:  # who has many cases may have no refusals: not each case is to be looked up
-            conditions.append(r.number.in_(select(_cases.c.number).where(*here)))
-        else:
-            conditions += of_case
-    return conditions
+    numbers = [asked.case] if asked.case is not None else _few_workflow(connection, eyes.seen, asked)
+    if numbers is not None:
+        index = "ix_refusal_number"
+        conditions.append(r.number.in_(numbers))
+    if asked.workflow is not None:
+        conditions.append(_cases.c.workflow == asked.workflow)
+    if asked.department is not None and numbers is None:
+        # who has many cases may have no refusals: not each case is to be looked up
+        theirs = select(_cases.c.number).where(visible(eyes.seen), _cases.c.department == asked.department)
+        conditions.append(r.number.in_(theirs.with_hint(_cases, "INDEXED BY ix_case_record_ledger", "sqlite")))
+    elif asked.department is not None:
+        conditions.append(_cases.c.department == asked.department)
+    return _Way(conditions, index, _refusals)

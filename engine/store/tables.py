@@ -548,7 +548,12 @@ class RefusalRow(SQLModel, table=True):
     """A command of a signed-in person that was refused. A log of its own, outside the chains of the cases."""
 
     __tablename__ = "refusal"
-    __table_args__ = (Index("ix_refusal_at", "organisation", "at"),)
+    __table_args__ = (
+        # every question about refusals by time, with whatever else they are asked by; and those of a case, or of few
+        Index("ix_refusal_at", "organisation", "at", "id", "number", "principal", "on_behalf_of", "asked"),
+        Index("ix_refusal_number", "organisation", "number", "at", "id",
+              sqlite_where=text("number IS NOT NULL"), postgresql_where=text("number IS NOT NULL")),
+    )  # fmt: skip
     organisation: str = _key()
     id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     at: datetime = _instant()

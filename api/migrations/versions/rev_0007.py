@@ -2,7 +2,7 @@
 
 Revision 0007. Stop every node first: what an older one records would never be numbered, and events get a kind more than it
 knows. Forward only: a folder is taken back by restoring its backup. The indexes of `event` go: what was
-asked by them is asked of the trail.
+asked by them is asked of the trail. Those of `refusal` say by themselves which ones a question finds.
 """
 
 from collections.abc import Mapping
@@ -42,6 +42,10 @@ LASTED: dict[str, Any] = {
     "sqlite_where": text("until > recorded_at"),
     "postgresql_where": text("until > recorded_at"),
 }
+OF_A_CASE: dict[str, Any] = {
+    "sqlite_where": text("number IS NOT NULL"),
+    "postgresql_where": text("number IS NOT NULL"),
+}
 #: table → whether its rows are only ever added
 NEW: Mapping[str, bool] = {
     "unnumbered": False, "trail": False, "tree_node": True, "checkpoint": True, "seal_key": False,
@@ -60,6 +64,11 @@ def upgrade() -> None:
             event.create_check_constraint(op.f("ck_event_type"), TYPES)  # the old one is not taken over
         for verb in ("UPDATE", "DELETE"):  # they went with the table that was written anew
             op.execute(APPEND_ONLY_SQLITE.format(table="event", what="events", name=verb.lower(), verb=verb))
+    op.drop_index("ix_refusal_at", table_name="refusal")
+    op.create_index(
+        "ix_refusal_at", "refusal", ["organisation", "at", "id", "number", "principal", "on_behalf_of", "asked"]
+    )
+    op.create_index("ix_refusal_number", "refusal", ["organisation", "number", "at", "id"], **OF_A_CASE)
     op.add_column("file", sa.Column("erased", sa.Integer(), nullable=True))
     _make_tables()
     for table, append_only in NEW.items():
