@@ -558,10 +558,26 @@ def signature_fault(
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """What a restore left behind: everything after this many events that was recorded until then."""
+    """What a restore left behind: everything after this many events that was recorded until then.
+
+    sequence, position    of the logbook's event that says so, in the logbook and in the trail (None while it waits for that)
+    to                    how many events the newest checkpoint spoke of that was known then
+    """
 
     size: int
     at: datetime
+    sequence: int = 0
+    position: int | None = None
+    to: int | None = None
+
+    @classmethod
+    def said(cls, about: Mapping[str, Any], at: datetime, sequence: int, position: int | None) -> "Lost | None":
+        """What a *restored* note says; None of one that says nothing of it."""
+        size, lost = about.get("trail"), about.get("lost")
+        to = lost.get("to") if isinstance(lost, Mapping) else None
+        if type(size) is not int or size < 0:
+            return None
+        return cls(size, at, sequence, position, to if type(to) is int else None)
 
     def explains(self, checkpoint: Checkpoint) -> bool:
         """Whether this checkpoint speaks of what was lost then."""

@@ -13,8 +13,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import func, inspect, select, text, update
 
 from api import migrations
@@ -23,16 +21,15 @@ from api.evidence.store import FileStore
 from api.folder import Folder
 from api.keeping import postgres
 from api.keeping.backup import sync
-from api.keeping.manifest import DATABASES, Manifest, Seal, read_manifest, sha256_of, unpack
-from api.keys import KeyRing
-from api.sealing import KeyGone, key_in
+from api.keeping.manifest import DATABASES, Manifest, read_manifest, sha256_of, unpack
+from api.keys import Held, KeyRing
+from api.sealing import KeyGone, key_in, last_told, losses
 from api.settings import Settings
 from engine.actor import system
-from engine.audit import Checkpoint, fingerprint, root_of
+from engine.audit import Checkpoint, root_of
 from engine.case import instant_text
 from engine.clock import Clock, RunningFrom, SystemClock, utc
 from engine.errors import FolderError, Text
-from engine.events import LOGBOOK, Event
 from engine.handle import Engine, note_in
 from engine.sealing import number, seal
 from engine.store import history, seals, trail
@@ -49,17 +46,6 @@ _sessions = table_of(SessionRow)
 _tokens = table_of(TokenRow)
 _outbox = table_of(OutboxRow)
 _deliveries = table_of(DeliveryRow)
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A checkpoint that somebody held outside, its signature found right."""
-
-    checkpoint: Checkpoint
-    seal: Seal
-
-    def to_json(self) -> dict[str, Any]:
-        return told_of(self.checkpoint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,16 +139,38 @@ def restore(
             restored = []
             digest = sha256_of(file)
             for done, records in enumerate(manifest.organisations, start=1):
-                here = held.get(records.organisation, ())
+                here = [*held.get(records.organisation, ()), *_beside(ring, records.organisation)]
                 restored.append(_settle(engine, records.organisation, manifest, digest, here, ring, keep_tokens))
                 progress(0.7 + 0.25 * done / len(manifest.organisations))
             with database.own() as connection:
                 set_mark(connection, SIMULATED_ID if manifest.simulated else REAL_ID)
+            last = {}
+            for each in restored:
+                with database.read(each.organisation) as connection:
+                    last[each.organisation] = last_told(connection, each.organisation)
             shutil.rmtree(dumped.parent, ignore_errors=True)
             database.close()  # a file that is moved while it is open would leave its journal behind
             _move_in(place, folder, settings, manifest)
+            _hold_what_is_there(KeyRing(folder.path / KEYS), last)
     progress(1)
     return manifest, restored
+
+
+def _beside(ring: KeyRing, organisation: str) -> list[Held]:
+    """The checkpoint beside the keys is held outside like any other; one that cannot be read knows nothing."""
+    with suppress(ValueError):
+        held = ring.held(organisation)
+        return [] if held is None else [held]
+    return []
+
+
+def _hold_what_is_there(ring: KeyRing, last: Mapping[str, Mapping[str, Any] | None]) -> None:
+    """From here on the trail has to grow from what came back, and not from what was signed of the lost range."""
+    for organisation, told in last.items():
+        if told is not None and ring.has_any(organisation):
+            ring.hold(organisation, told)
+        else:
+            ring.let_go(organisation)
 
 
 def look_at(file: Path, progress: Callable[[float], None] = lambda _: None) -> Manifest:
@@ -190,13 +198,8 @@ def read_held(file: Path) -> dict[str, list[Held]]:
             continue
         try:
             said = json.loads(line)
-            sealed = Seal(str(said["body"]), str(said["signature"]), str(said["public"]))
-            checkpoint = Checkpoint.from_bytes(sealed.body.encode())
-            public = bytes.fromhex(sealed.public)
-            if fingerprint(public) != checkpoint.key:
-                raise ValueError("the key is another one")
-            Ed25519PublicKey.from_public_bytes(public).verify(bytes.fromhex(sealed.signature), sealed.body.encode())
-        except (ValueError, KeyError, TypeError, InvalidSignature) as error:
+            held = Held.read(said)
+        except (ValueError, TypeError) as error:
             raise FolderError(
                 Text(
                     f"{file} 第 {number_of_line} 行不是签名无误的检查点。没有恢复任何内容；删去该行可以继续。",
@@ -204,7 +207,7 @@ def read_held(file: Path) -> dict[str, list[Held]]:
                     "leave the line out to go on without it.",
                 )
             ) from error
-        found.setdefault(checkpoint.organisation, []).append(Held(checkpoint, sealed))
+        found.setdefault(held.checkpoint.organisation, []).append(held)
     return found
 
 
@@ -262,10 +265,10 @@ def _beyond(connection: Connection, organisation: str, size: int, held: Sequence
 
     What an earlier restore lost is not held against this one: the logbook names it.
     """
-    tree, lost = seals.Tree(connection, organisation), explained(history.events_of(connection, organisation, LOGBOOK))
+    tree, lost = seals.Tree(connection, organisation), losses(connection, organisation)
     beyond = [each.checkpoint for each in held if each.checkpoint.size > size]
     for one in (each.checkpoint for each in held):
-        known = 0 < one.size <= size and not any(of_lost(one, each) for each in lost)
+        known = 0 < one.size <= size and not any(each.explains(one) for each in lost)
         if known and root_of(tree, one.size).hex() != one.root:
             raise FolderError(
                 Text(
@@ -277,23 +280,6 @@ def _beyond(connection: Connection, organisation: str, size: int, held: Sequence
                 )
             )
     return max(beyond, key=lambda one: (one.at, one.size), default=None)
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """What a *restored* note says: checkpoints of more than `size` leaves signed until `until` are of records that are gone."""
-
-    size: int
-    until: datetime
-
-
-def explained(logbook: Sequence[Event]) -> list[Lost]:
-    """Every restore that the logbook tells of."""
-    return [Lost(event.data["trail"], event.recorded_at) for event in logbook if event.trigger == "restored"]
-
-
-def of_lost(checkpoint: Checkpoint, lost: Lost) -> bool:
-    return checkpoint.size > lost.size and checkpoint.at <= lost.until
 
 
 def _end(connection: Connection, table: Any, organisation: str, now: datetime) -> int:

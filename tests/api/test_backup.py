@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import sqlite3
 import stat
 import zipfile
@@ -22,8 +23,10 @@ from api.folder import Folder
 from api.keeping import postgres
 from api.keeping.backup import back_up
 from api.keeping.manifest import MANIFEST, read_manifest
-from api.keeping.restoring import explained, of_lost, read_held, restore
+from api.keeping.restoring import read_held, restore
 from api.keys import SealKey
+from api.sealing import losses
+from api.verifying import verify
 from engine.audit import Checkpoint, canonical, leaf_hash, root
 from engine.errors import FolderError
 from engine.events import LOGBOOK
@@ -137,11 +140,11 @@ def test_after_a_lost_tail_the_records_name_the_range_and_go_on(grounds: Grounds
         with runtime.database.read(HERE) as connection:
             signed = seals.checkpoints(connection, HERE)
             leaves = [leaf_hash(each) for each in trail.hashes(connection, HERE, 0, 1000)]
-            lost = explained(history.events_of(connection, HERE, LOGBOOK))
+            lost = losses(connection, HERE)
         assert [each.size for each in signed] == [first.size, first.size + 1]
         latest = Checkpoint.from_bytes(signed[-1].body.encode())
         assert latest.root == root(leaves).hex() and latest.key == key.key
-        assert [of_lost(each.checkpoint, lost[0]) for each in held[HERE]] == [False, True]
+        assert [lost[0].explains(each.checkpoint) for each in held[HERE]] == [False, True]
         # the same numbers are drawn again, and work goes on
         anew = Grounds(runtime, grounds.school, grounds.place / "restored", grounds.kind, ledger=Ledger(list(before)))
         assert anew.work("lost", 1) == ["YH-2020-0003"]
@@ -151,6 +154,36 @@ def test_after_a_lost_tail_the_records_name_the_range_and_go_on(grounds: Grounds
     settings = grounds.empty_place("twice")
     _, [told] = restore(again.file, Folder(settings.data), settings, held=held)
     assert (told.held and told.held.size, told.sealed) == (last.size, False)
+
+
+@pytest.mark.parametrize("with_the_key", [True, False])
+def test_the_checkpoint_beside_the_keys_is_held_outside_too_and_what_came_back_takes_its_place(
+    grounds: Grounds, with_the_key: bool
+) -> None:
+    grounds.work("kept", 2)
+    grounds.runtime.seal()
+    made = grounds.back_up()
+    grounds.work("lost", 3)
+    grounds.runtime.seal()
+    last = grounds.runtime.keys.held(HERE)
+    assert last is not None
+    keys = grounds.place / "keys kept"
+    shutil.copytree(grounds.folder.keys, keys)
+    [pem] = keys.rglob("*.pem")
+    if not with_the_key:
+        pem.rename(grounds.place / pem.name)
+    settings = grounds.empty_place()
+    restore(made.file, Folder(settings.data), settings, held={}, keys=keys)
+    with reopened(settings) as runtime:
+        note = restored_note(runtime.database)
+        assert note["lost"] == {"from": note["trail"], "to": last.checkpoint.size}
+        if not with_the_key:
+            shutil.copy(grounds.place / pem.name, settings.data / "keys" / "seal" / HERE / pem.name)
+        again = Grounds(runtime, grounds.school, grounds.place / "restored", grounds.kind)
+        again.work("anew", 1)
+        assert runtime.seal().failed == {}
+        report = verify(runtime.database, runtime.folder, HERE, processes=1)
+        assert report.is_clean and "were lost when a backup was restored" in report.notes[0].en
 
 
 def test_nobody_stays_signed_in_and_what_was_being_sent_waits_again(grounds: Grounds) -> None:

@@ -16,7 +16,7 @@ from api.keys import SealKey
 from api.papers.pack import verify
 from api.papers.pack.gathering import Gathered, NotSealed, gather, speaks_of
 from api.papers.pack.reading import page_of
-from api.sealing import KeyGone, key_in
+from api.sealing import HeldUnreadable, KeyGone, NotGrown, key_in, sign
 from engine import sealing
 from engine.actor import Actor
 from engine.audit import canonical
@@ -82,7 +82,10 @@ def _sealed(runtime: Runtime, organisation: str, number: str, signer: Signer, *,
         with database.read(organisation) as connection:
             sealed = speaks_of(connection, organisation, number, signer.key)
         if not sealed:
-            sealing.seal(database, organisation, signer, runtime.clock)
+            try:
+                sign(runtime.engine, runtime.keys, organisation, signer)
+            except (NotGrown, HeldUnreadable) as error:
+                raise _not_signed(number) from error
         with database.read(organisation) as connection, suppress(NotSealed):
             return gather(
                 connection, catalog, organisation, number, runtime.clock.now(), key=signer.key, with_names=with_names
@@ -91,6 +94,20 @@ def _sealed(runtime: Runtime, organisation: str, number: str, signer: Signer, *,
         asked=_asked(number),
         obstacle=Text("此项正在不断办理", "the case is being acted on all the while"),
         remedy=Text("请稍后再试", "Ask again in a moment"),
+    )
+
+
+def _not_signed(number: str) -> NotPossibleNow:
+    """Where the trail was altered, or what lies beside the key: nothing is proved over that."""
+    return NotPossibleNow(
+        asked=_asked(number),
+        obstacle=Text(
+            "审计轨迹与密钥旁留存的检查点不符，或该检查点无法读取",
+            "the trail does not grow from the checkpoint beside the key, or that cannot be read",
+        ),
+        remedy=Text(
+            "请系统管理员运行 bihuan audit verify 查明", "Have the administrator find out by `bihuan audit verify`"
+        ),
     )
 
 
