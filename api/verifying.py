@@ -285,7 +285,7 @@ class _Checker:
         self._organisation = organisation
         self._catalog = catalog
         self._file_fault = lru_cache(FILES_REMEMBERED)(partial(file_fault, files, organisation))
-        self._erased: dict[int, Mapping[tuple[str, int], Sequence[str]]] = {}
+        self._erased: dict[int, Mapping[tuple[str, int], Mapping[str, str]]] = {}
 
     def range(self, within: kept.Range) -> Part:
         def check(connection: Connection) -> Part:
@@ -333,7 +333,7 @@ class _Checker:
         histories = Histories(
             self._organisation,
             self._catalog,
-            erased=partial(self._is_erased, connection),
+            erased=partial(self._what_is_left, connection),
             file_fault=self._file_fault,
             waits=partial(kept.waits_for_a_number, connection, self._organisation),
         )
@@ -343,11 +343,11 @@ class _Checker:
         part.cases += histories.cases
         part.files += len(histories.files)
 
-    def _is_erased(self, connection: Connection, number_: str, sequence: int, name: str, by: int) -> bool:
+    def _what_is_left(self, connection: Connection, number_: str, sequence: int, name: str, by: int) -> str | None:
         if by not in self._erased:
             noted = kept.noted(connection, self._organisation, "erased")
             self._erased = {each.sequence: cleared_by(each.about) for each in noted}
-        return name in self._erased.get(by, {}).get((number_, sequence), ())
+        return self._erased.get(by, {}).get((number_, sequence), {}).get(name)
 
     def tree(self, start: "_Start", outside: Path | None, held: Mapping[str, Any] | None) -> Part:
         part = Part()
@@ -437,10 +437,10 @@ def file_fault(files: FileStore, organisation: str, sha256: str) -> Text | None:
     return None
 
 
-def cleared_by(about: Mapping[str, Any]) -> Mapping[tuple[str, int], Sequence[str]]:
-    """(number, sequence) → names of the entries that what the logbook says of an erasure names."""
+def cleared_by(about: Mapping[str, Any]) -> Mapping[tuple[str, int], Mapping[str, str]]:
+    """(number, sequence) → entry → the commitment to what is left of it, as the logbook says of an erasure."""
     try:
-        return {(number_, sequence): names for number_, sequence, names in about["cleared"]}
+        return {(number_, sequence): dict(left) for number_, sequence, left in about["cleared"]}
     except (KeyError, TypeError, ValueError):
         return {}
 

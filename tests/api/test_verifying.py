@@ -20,7 +20,7 @@ from api.cli import main
 from api.keys import KeyRing, SealKey
 from api.sealing import NotGrown, SealFile, begin_another, seal_after_restore, seal_now
 from api.verifying import Report, verify
-from engine.audit import Checkpoint
+from engine.audit import SALT_BYTES, Checkpoint, commit
 from engine.clock import SimulatedClock
 from engine.commands import Asked, Command, FireTrigger, OpenCase
 from engine.errors import FolderError
@@ -32,6 +32,8 @@ from tests.conftest import Played
 from tests.databases import on_sqlite
 
 HERE = "school"
+NONCE = b"n" * SALT_BYTES
+LEFT = commit(NONCE, "（已清除）")
 FIRST, SECOND = "WX-2020-0001", "WX-2020-0002"
 
 
@@ -514,10 +516,12 @@ def test_a_restored_note_that_says_less_came_back_than_did_is_named(kept: Runtim
 @pytest.mark.parametrize(
     "what, cleared, agrees",
     [
-        ("erased", [[FIRST, 3, ["kept.facts.done"]]], True),
-        ("erased", [[FIRST, 3, ["data.photo"]], [FIRST, 2, ["kept.facts.done"]]], False),
+        ("erased", [[FIRST, 3, {"kept.facts.done": LEFT}]], True),
+        ("erased", [[FIRST, 3, {"kept.facts.done": "ab" * 32}]], False),
+        ("erased", [[FIRST, 3, {"data.photo": LEFT}], [FIRST, 2, {"kept.facts.done": LEFT}]], False),
+        ("erased", [[FIRST, 3, ["kept.facts.done"]]], False),
         ("erased", "everything", False),
-        ("exported", [[FIRST, 3, ["kept.facts.done"]]], False),
+        ("exported", [[FIRST, 3, {"kept.facts.done": LEFT}]], False),
     ],
 )
 def test_what_was_erased_is_taken_only_where_the_logbook_names_it(
@@ -529,7 +533,7 @@ def test_what_was_erased_is_taken_only_where_the_logbook_names_it(
         where = f"WHERE number = '{FIRST}' AND sequence = 3"
         written = connection.execute(text(f"SELECT entries FROM disclosure {where}")).scalar_one()
         entries = written if on_server else json.loads(written)
-        entries["kept.facts.done"] = {"erased": event.sequence, "value": "（已清除）"}
+        entries["kept.facts.done"] = {"erased": event.sequence, "value": "（已清除）", "nonce": NONCE.hex()}
         new = {"entries": json.dumps(entries)}
         connection.execute(
             text(f"UPDATE disclosure SET entries = {'CAST(:entries AS JSON)' if on_server else ':entries'} {where}"),
