@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 
 from api.papers.listing import MEDIA_TYPES, Format, lines, parts, write_book
 from api.requests import unreadable
-from api.trail import Taken
+from api.trail import Taken, saying_what_is_missing
 from engine.errors import Text
 
 AsFile = Annotated[
@@ -52,6 +52,6 @@ def file_of(taken: Taken, form: Format) -> Response:
         content = lines(form, taken.columns, taken.pages)
     headers = {
         "Content-Disposition": f'attachment; filename="{taken.what}.{form}"', "Bihuan-Rows": str(taken.rows),
-        "Cache-Control": "private, no-store",
+        "Cache-Control": "private, no-store", **saying_what_is_missing(taken.unnumbered),
     }  # fmt: skip
     return StreamingResponse(content, headers=headers, media_type=MEDIA_TYPES[form])
