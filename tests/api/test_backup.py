@@ -8,6 +8,7 @@ import stat
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -293,6 +294,20 @@ def _leading_out(file: Path) -> None:
     _rewritten(file, lambda said: said | {"members": said["members"] | {"files/../x": {"sha256": "0", "size": 0}}})
 
 
+def _with(file: Path, **values: Any) -> None:
+    _rewritten(file, lambda said: said | values)
+
+
+def _flip_in_the_middle(file: Path) -> None:
+    """Of the largest part, and not of what a zip says about it."""
+    with zipfile.ZipFile(file) as pack:
+        info = max(pack.infolist(), key=lambda each: each.compress_size)
+        end = min(
+            (each.header_offset for each in pack.infolist() if each.header_offset > info.header_offset), default=0
+        )
+    _flip(file, (end or file.stat().st_size) - info.compress_size // 2)
+
+
 def _rewritten(file: Path, how: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     with zipfile.ZipFile(file) as pack:
         members = {name: pack.read(name) for name in pack.namelist()}
@@ -306,7 +321,7 @@ def _rewritten(file: Path, how: Callable[[dict[str, Any]], dict[str, Any]]) -> N
     "harm, said",
     [
         (lambda file: _flip(file, 2000), "damaged"),
-        (lambda file: _flip(file, file.stat().st_size // 2), "damaged"),
+        (_flip_in_the_middle, "damaged"),
         (_without_the_last_kilobyte, "damaged"),
         (_with_a_stranger, "damaged"),
         (_of_another_kind, "none of Bihuan"),
@@ -314,9 +329,15 @@ def _rewritten(file: Path, how: Callable[[dict[str, Any]], dict[str, Any]]) -> N
         (_of_a_newer_revision, "newer program"),
         (_of_a_newer_format, "newer program"),
         (lambda file: file.write_text("no zip at all", encoding="utf-8"), "damaged"),
+        (lambda file: _with(file, revision=7), "damaged"),
+        (lambda file: _with(file, database=["sqlite"]), "damaged"),
+        (lambda file: _with(file, last_instant=5), "damaged"),
+        (lambda file: _with(file, members={"database/bihuan.db": {"sha256": "0", "size": "1"}}), "damaged"),
+        (lambda file: _rewritten(file, lambda said: [said]), "damaged"),  # type: ignore[arg-type,return-value]
     ],
     ids=["a byte early on", "a byte in the middle", "cut off", "a stranger", "no backup", "leading out", "newer revision",
-         "newer format", "no zip"],
+         "newer format", "no zip", "a number for a revision", "a list for a database", "a number for an instant",
+         "a text for a size", "a list"],
 )  # fmt: skip
 def test_what_is_damaged_or_newer_is_refused_and_nothing_stays(
     grounds: Grounds, harm: Callable[[Path], None], said: str
@@ -383,6 +404,57 @@ def test_a_place_that_is_not_empty_is_left_alone(grounds: Grounds) -> None:
         with pytest.raises(FolderError, match="is not empty"):
             restore(made.file, Folder(other.data), other, held={})
         assert contents(database) == before
+
+
+def test_keys_of_two_folders_are_refused(grounds: Grounds) -> None:
+    made = grounds.back_up()
+    settings = grounds.empty_place()
+    (settings.data / "keys").mkdir(parents=True)
+    with pytest.raises(FolderError, match="leave one of the two out"):
+        restore(made.file, Folder(settings.data), settings, held={}, keys=grounds.folder.path / "keys")
+    assert [each.name for each in settings.data.iterdir()] == ["keys"]
+
+
+def test_a_line_that_was_broken_off_is_forgiven_where_the_writer_died_and_nowhere_else(grounds: Grounds) -> None:
+    key = grounds.begin_key()
+    grounds.work("a")
+    first = grounds.seal(key)
+    grounds.work("b")
+    one, two = (json.dumps(line_of(each, key)) for each in (first, grounds.seal(key)))
+    outside = grounds.place / "held.jsonl"
+    for written, many in (
+        (f"{one}\n{two[:-20]}", 1),
+        (f"{one}\n{two[:-20]}\n{one}\n{two}\n", 3),
+        (f"{one}\n{two}", 2),
+    ):
+        outside.write_text(written, encoding="utf-8")
+        assert len(read_held(outside)[HERE]) == many
+    for written in (f"{two[:-20]}\n{one}\n", f"{one}\n{two[:-20]}\n", f"{one[:-20]}x\n{one}\n"):
+        outside.write_text(written, encoding="utf-8")
+        with pytest.raises(FolderError, match="is no checkpoint"):
+            read_held(outside)
+
+
+def test_a_clock_behind_what_was_signed_last_is_refused(grounds: Grounds) -> None:
+    """The note would say that it was restored before, and explain nothing of what is lost."""
+    key = grounds.begin_key()
+    grounds.work("a")
+    grounds.seal(key)
+    made = grounds.back_up()
+    late = Checkpoint(HERE, 1_000, "0" * 64, datetime(2999, 1, 1, tzinfo=UTC), "", key.key).to_bytes()
+    line = {"body": late.decode(), "signature": key.sign(late).hex(), "public": key.public.hex()}
+    outside = grounds.place / "held.jsonl"
+    outside.write_text(json.dumps(line), encoding="utf-8")
+    settings = grounds.empty_place()
+    restore(made.file, Folder(settings.data), settings, held=read_held(outside))
+    with closing(database_of(Folder(settings.data), settings)) as database, database.read(HERE) as connection:
+        [lost] = losses(connection, HERE)
+    assert lost.explains(Checkpoint.from_bytes(late)), "a simulated clock goes on from there"
+    _with(made.file, simulated=False)
+    settings = grounds.empty_place("real")
+    with pytest.raises(FolderError, match="set the clock first"):
+        restore(made.file, Folder(settings.data), settings, held=read_held(outside))
+    nothing_stays(settings)
 
 
 def test_checkpoints_that_are_not_of_these_records_are_refused(grounds: Grounds) -> None:
