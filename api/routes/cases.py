@@ -282,7 +282,7 @@ def _list_of(workflow: Workflow | None) -> Callable[..., Response]:
             must_be_whole(request)
             if takes_nothing(request):
                 return headers_alone(form)
-            return file_of(take_cases(runtime, Reader.of(asker), wanted, as_of), form)
+            return file_of(partial(take_cases, runtime, Reader.of(asker), wanted, as_of), form)
         after = after_cursor(cursor)
         unnumbered = 0 if as_of is None else brought_up_to_date(runtime, asker.actor.organisation)
         with runtime.database.read(asker.actor.organisation) as connection:

@@ -1,5 +1,6 @@
 """The trail: events and refusals by whatever they are asked by, counted, and as files to take away."""
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request, Response
@@ -108,7 +109,7 @@ def list_events(
         must_be_whole(request)
         if takes_nothing(request):
             return headers_alone(form)
-        return file_of(take_events(runtime, reader, asked), form)
+        return file_of(partial(take_events, runtime, reader, asked), form)
     after = place_of(cursor)
     unnumbered = brought_up_to_date(runtime, asker.actor.organisation)
     with runtime.database.read(asker.actor.organisation) as connection:

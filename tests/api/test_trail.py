@@ -16,9 +16,11 @@ from sqlalchemy import text
 
 from api.bootstrap import Runtime
 from api.papers.listing import harmless
+from api.routes.taking import BOOKS, TOO_MANY
 from api.trail import brought_up_to_date
 from engine.clock import SimulatedClock
 from engine.commands import Asked, OpenCase
+from engine.errors import Text
 from engine.events import LOGBOOK
 from engine.handle import handle
 from engine.store import history
@@ -450,6 +452,19 @@ def test_who_asks_for_the_headers_alone_took_nothing_away(path: str, asking: Ask
     answer = asking.client.head(there, headers=asking.school.headers("safety_head"))
     assert (answer.status_code, answer.content) == (200, b"")
     assert logbook(asking) == []
+
+
+def test_of_workbooks_only_a_few_are_made_at_once_and_who_is_turned_away_took_nothing(
+    asking: Asking, fixed: str
+) -> None:
+    asked = Text("导出", "Take away")
+    with BOOKS.one(asked, TOO_MANY), BOOKS.one(asked, TOO_MANY):
+        for path in ("events", "cases"):
+            refused = asking.file(path, format="xlsx", status=503)
+            assert refused.headers["Retry-After"] == "1" and "CSV" in refused.json()["obstacle"]
+        assert logbook(asking) == []
+        assert asking.file("events", format="csv").headers["Bihuan-Rows"] == "4"
+    assert asking.file("events", format="xlsx").status_code == 200
 
 
 def test_a_cell_that_looks_like_a_formula_is_none_in_the_file(asking: Asking) -> None:
