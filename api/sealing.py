@@ -45,6 +45,7 @@ class KeyGone(FolderError):
     """The organisation seals with a key that does not lie in this folder."""
 
     def __init__(self, organisation: str, key: str) -> None:
+        self.key = key
         super().__init__(
             Text(
                 f"单位 {organisation} 的签名密钥（指纹 {key}）不在数据目录中，未签署检查点。密钥不随普通备份保存："
@@ -268,9 +269,14 @@ def key_of(engine: Engine, ring: KeyRing, organisation: str) -> SealKey:
 
     Raises    KeyGone
     """
-    with engine.database.read(organisation) as connection:
+    return existing_key_of(engine.database, ring, organisation) or _begun(engine, ring, organisation)
+
+
+def existing_key_of(database: Database, ring: KeyRing, organisation: str) -> SealKey | None:
+    """As `key_of`, for whoever draws none: None where there never was one. Raises KeyGone."""
+    with database.read(organisation) as connection:
         current = seals.current_key(connection, organisation)
-    return _begun(engine, ring, organisation) if current is None else key_in(ring, organisation, current)
+    return None if current is None else key_in(ring, organisation, current)
 
 
 def key_in(ring: KeyRing, organisation: str, key: str) -> SealKey:

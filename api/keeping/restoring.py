@@ -23,7 +23,7 @@ from api.keeping import postgres
 from api.keeping.backup import sync
 from api.keeping.manifest import DATABASES, Manifest, read_manifest, sha256_of, unpack
 from api.keys import Held, KeyRing
-from api.sealing import KeyGone, key_in, last_told, losses
+from api.sealing import KeyGone, existing_key_of, last_told, losses
 from api.settings import Settings
 from engine.actor import system
 from engine.audit import Checkpoint, root_of
@@ -274,11 +274,9 @@ def _settle(
             },
         )  # fmt: skip
     number(database, organisation)
-    with database.read(organisation) as connection:
-        current = seals.current_key(connection, organisation)
     signer = None
     with suppress(KeyGone):
-        signer = key_in(ring, organisation, current) if current else None
+        signer = existing_key_of(database, ring, organisation)
     if signer is not None:
         seal(database, organisation, signer, engine.clock)
     return Restored(
