@@ -70,7 +70,8 @@ class SetUp:
 class State:
     """How an account does. Never tried: nothing but its name.
 
-    since   since when it works, or fails, as it does now
+    since          since when it works, or fails, as it does now
+    out_of_order   since when it says of itself that somebody has to mend it
     """
 
     account: str
@@ -82,6 +83,12 @@ class State:
     worked_at: datetime | None = None
     listed_for: str | None = None
     since: datetime | None = None
+    out_of_order: datetime | None = None
+
+    @property
+    def down(self) -> bool:
+        """Whether it is taken not to work: only one message is tried now and then."""
+        return self.failures >= FAILURES_IN_A_ROW
 
 
 # --- set up ----------------------------------------------------------------------------------------------------------
@@ -193,7 +200,7 @@ def worked(connection: Connection, organisation: str, account: str, now: datetim
     connection.execute(
         update(STATE).where(S.organisation == organisation, S.account == account)
         .where((S.failures > 0) | S.worked_at.is_(None) | (S.worked_at < now - timedelta(minutes=1)))
-        .values(failures=0, paused_until=None, worked_at=now, since=_since(S.failures > 0, now))
+        .values(failures=0, paused_until=None, out_of_order=None, worked_at=now, since=_since(S.failures > 0, now))
     )  # fmt: skip
 
 
@@ -212,7 +219,7 @@ def failed(
     until = now + PAUSES[min(over, len(PAUSES) - 1)] if over >= 0 else None
     _change(
         connection, organisation, account, failures=failures, paused_until=until, answer=answer, failed_at=now,
-        since=_since(S.failures == 0, now),
+        since=_since(S.failures == 0, now), out_of_order=func.coalesce(S.out_of_order, now) if out_of_order else S.out_of_order,
     )  # fmt: skip
     return until
 
@@ -233,7 +240,7 @@ def works_again(connection: Connection, organisation: str, account: str) -> None
     unknown = case((S.failures > 0, null()), else_=S.since)
     connection.execute(
         update(STATE).where(S.organisation == organisation, S.account == account)
-        .values(failures=0, paused_until=None, since=unknown)
+        .values(failures=0, paused_until=None, out_of_order=None, since=unknown)
     )  # fmt: skip
 
 

@@ -121,6 +121,7 @@ class ChannelStateRow(SQLModel, table=True):
     full_until     the service takes no more before, by the limit that is kept here
     listed_for     the local day whose list was planned last
     since          since when it works, or fails, as it does now
+    out_of_order   since when it says of itself that somebody has to mend it
     """
 
     __tablename__ = "channel_state"
@@ -136,6 +137,7 @@ class ChannelStateRow(SQLModel, table=True):
     worked_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
     listed_for: str | None = Field(default=None, max_length=10)
     since: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
+    out_of_order: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
 
 
 class SendSlotRow(SQLModel, table=True):
