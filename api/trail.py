@@ -43,6 +43,7 @@ NOTED_TITLES: Mapping[str, Text] = {
     "restored": Text("由备份恢复", "Restored from a backup"),
     "erased": Text("清除个人信息", "Personal data cleared"),
     "key_began": Text("启用新密钥", "Signed with a new key from here on"),
+    "channel_changed": Text("更改消息渠道", "Channel changed"),
 }
 READ = Text("查看", "Read")
 

@@ -27,7 +27,7 @@ from notifications.channels import Account, Concerns, Receipt, TransportError
 from notifications.channels.bounding import bounded
 from notifications.channels.codes import BAD_ACCOUNT, BAD_ADDRESS, BAD_MESSAGE, TRY_AGAIN, Verdict
 from notifications.channels.fitting import with_link
-from notifications.channels.forms import Form, described
+from notifications.channels.forms import Form, described, said
 from notifications.channels.posting import SHOWN_CHARACTERS, TOO_SLOW, scrubbed
 from notifications.message import Outgoing
 
@@ -97,21 +97,29 @@ class EmailForm(Form):
     @classmethod
     def _is_a_host(cls, host: str) -> str:
         if not HOST.fullmatch(host):
-            raise ValueError("This is no name of a server. Give it like smtp.example.com, without a port.")
+            raise said(
+                "不是服务器名；请填写 smtp.example.com 这样的名称，不带端口",
+                "is no name of a server; give it like smtp.example.com, without a port",
+            )
         return host
 
     @field_validator("sender")
     @classmethod
     def _is_an_address(cls, address: str) -> str:
         if not ADDRESS.fullmatch(address) or not address.isascii():
-            raise ValueError("This is no e-mail address. Give it like safety@example.com.")
+            raise said(
+                "不是邮箱地址；请填写 safety@example.com 这样的地址",
+                "is no e-mail address; give it like safety@example.com",
+            )
         return address
 
     @field_validator("sender_name", "username")
     @classmethod
     def _is_one_line(cls, text: str | None) -> str | None:
         if text is not None and not text.isprintable():
-            raise ValueError("Only one line of plain text fits here. Take the other characters out.")
+            raise said(
+                "只能是一行普通文字；请去掉其他字符", "has to be one line of plain text; take the other characters out"
+            )
         return text
 
     @field_validator("certificates")
@@ -124,7 +132,9 @@ class EmailForm(Form):
     @model_validator(mode="after")
     def _signs_in_with_both(self) -> Self:
         if (self.username is None) != (self.password is None):
-            raise ValueError("Signing in needs a user name and a password. Give both or neither.")
+            raise said(
+                "登录名和密码须同时填写，或都不填", "signing in needs a user name and a password; give both or neither"
+            )
         return self
 
 
@@ -315,7 +325,10 @@ def _trusting(certificates: str | None) -> ssl.SSLContext:
         try:
             context.load_verify_locations(cadata=certificates)
         except (ssl.SSLError, ValueError) as error:
-            raise ValueError("These are no certificates. Paste the whole PEM text, with its BEGIN and END.") from error
+            raise said(
+                "不是证书；请粘贴完整的 PEM 文本，含 BEGIN 与 END 两行",
+                "are no certificates; paste the whole PEM text, with its BEGIN and END",
+            ) from error
     return context
 
 

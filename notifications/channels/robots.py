@@ -17,7 +17,7 @@ from engine.errors import Text
 from engine.events import Recipient
 from notifications.channels import Account, Limit, Receipt, TransportError
 from notifications.channels.codes import TRY_AGAIN, Codes, Verdict
-from notifications.channels.forms import Form, described, is_plain_address
+from notifications.channels.forms import Form, described, is_plain_address, said
 from notifications.channels.posting import TOTAL_SECONDS, Answer, Post, json_bytes, must_be_taken
 from notifications.message import Outgoing
 
@@ -56,8 +56,10 @@ class HookForm(Form):
         if "/" in text:
             text = cls._key_in(text, base)
         if not KEY.fullmatch(text):
-            raise ValueError(
-                f"This is no key of a robot. Copy the whole address that the group shows: {cls._example()}"
+            example = cls._example()
+            raise said(
+                f"不是机器人的 key；请完整复制群里显示的地址：{example}",
+                f"is no key of a robot; copy the whole address that the group shows: {example}",
             )
         return SecretStr(text)
 
@@ -65,8 +67,9 @@ class HookForm(Form):
     def _key_in(cls, hook: str, base: str) -> str:
         parts, bases = urlsplit(hook), {urlsplit(base)[:2], urlsplit(cls.home)[:2]}
         if parts[:2] not in bases:
-            raise ValueError(
-                f"This is no address of such a robot: it does not begin with {base}. It looks like {cls._example()}"
+            example = cls._example()
+            raise said(
+                f"不是这种机器人的地址；应形如 {example}", f"is no address of such a robot; it looks like {example}"
             )
         if cls.asked_as is not None:
             return parse_qs(parts.query).get(cls.asked_as, [""])[0] if parts.path.endswith(cls.path) else ""

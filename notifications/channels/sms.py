@@ -21,7 +21,7 @@ from engine.events import Recipient
 from notifications.channels import Account, Receipt, TransportError
 from notifications.channels.codes import BAD_ACCOUNT, BAD_ADDRESS, BAD_MESSAGE, TOO_FAST, TRY_AGAIN, Verdict
 from notifications.channels.fitting import characters, fitted, whole
-from notifications.channels.forms import Form, described
+from notifications.channels.forms import Form, described, is_one_word, said
 from notifications.channels.posting import TOTAL_SECONDS, Answer, Post, must_be_taken
 from notifications.channels.robots import not_understood
 from notifications.message import Outgoing
@@ -101,15 +101,13 @@ class SmsForm(Form):
     @classmethod
     def _is_a_whole_address(cls, url: str) -> str:
         parts = urlsplit(url)
-        if (
-            parts.scheme not in {"http", "https"}
-            or not parts.hostname
-            or parts.username
-            or re.search(r"[\s\x00-\x1f\\]", url)
-        ):
-            raise ValueError("This is no address of a gateway. Give a whole one: https://host/path.")
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or not is_one_word(url):
+            raise said(
+                "不是网关地址；请填写完整地址 https://主机/路径",
+                "is no address of a gateway; give a whole one: https://host/path",
+            )
         if "{" in parts.netloc:
-            raise ValueError("The host is fixed: a placeholder may stand only behind it.")
+            raise said("主机名中不能有占位符", "must not have a placeholder in its host")
         return _known_placeholders(url)
 
     @field_validator("headers")
@@ -117,9 +115,11 @@ class SmsForm(Form):
     def _are_headers(cls, headers: dict[str, str]) -> dict[str, str]:
         for name, value in headers.items():
             if not HEADER.fullmatch(name) or name.lower() in NOT_OURS:
-                raise ValueError(f"{name!r} cannot be set as a header. Take it out.")
+                raise said(f"{name!r} 不能作为请求头；请去掉", f"{name!r} cannot be set as a header; take it out")
             if not value.isprintable() or not value.isascii():
-                raise ValueError(f"The header {name!r} holds more than one line of plain ASCII. Shorten it.")
+                raise said(
+                    f"请求头 {name!r} 只能是一行 ASCII 文字", f"the header {name!r} has to be one line of plain ASCII"
+                )
             _known_placeholders(value)
         return headers
 
@@ -132,21 +132,26 @@ class SmsForm(Form):
     def _can_be_understood(self) -> Self:
         wholes = self.url + self.body + "".join(self.headers.values())
         if "{phone}" not in wholes or not any(f"{{{name}}}" in wholes for name in ("text", "subject")):
-            raise ValueError(
-                "A message without number or words reaches nobody. Write {phone} and {text} into the body or the address."
+            raise said(
+                "请求中没有号码或内容；请在请求体或地址里写入 {phone} 与 {text}",
+                "a message without number or words reaches nobody; write {phone} and {text} into the body or the address",
             )
         if self.written == "json" and self.body:
             try:
                 json.loads(_filled(self.body, dict.fromkeys(PLACEHOLDERS, "0"), WRITING["json"]))
             except ValueError as error:
-                raise ValueError(
-                    "The body is no JSON once it is filled. Put every placeholder between quotes."
+                raise said(
+                    "请求体填入内容后不是 JSON；请把占位符放在引号内",
+                    "the body is no JSON once it is filled; put every placeholder between quotes",
                 ) from error
         if self.code_at and not self.taken:
-            raise ValueError("An answer is never taken for success without a code of success. Name at least one.")
+            raise said(
+                "未填表示成功的结果码，任何回答都不会算作成功；请至少填一个",
+                "no answer is a success without a code of success; name at least one",
+            )
         listed = [*self.taken, *self.again, *self.slow_down, *self.bad_number, *self.bad_account, *self.bad_message]
         if len(listed) != len(set(listed)):
-            raise ValueError("A code stands in two lists. Strike it from one.")
+            raise said("同一结果码不能列在两处；请去掉一处", "a code stands in two lists; strike it from one")
         return self
 
     def verdicts(self) -> dict[str, Verdict]:
@@ -259,7 +264,11 @@ def _found(said: Any, place: str) -> str | None:
 def _known_placeholders(template: str) -> str:
     unknown = sorted(set(PLACEHOLDER.findall(template)) - PLACEHOLDERS)
     if unknown:
-        raise ValueError(f"There is no placeholder {{{unknown[0]}}}. There are {', '.join(sorted(PLACEHOLDERS))}.")
+        known = ", ".join(sorted(PLACEHOLDERS))
+        raise said(
+            f"没有占位符 {{{unknown[0]}}}；可用的有 {known}",
+            f"there is no placeholder {{{unknown[0]}}}; there are {known}",
+        )
     return template
 
 

@@ -19,7 +19,7 @@ from engine.clock import Clock, utc
 from engine.errors import Text
 from engine.events import LOGBOOK, Notice, Recipient
 from notifications.channels import Account, Receipt
-from notifications.channels.forms import Form, described
+from notifications.channels.forms import Form, described, is_one_word, said
 from notifications.channels.posting import TOTAL_SECONDS, Post, must_be_taken
 from notifications.message import Outgoing
 
@@ -41,8 +41,11 @@ class WebhookForm(Form):
     @classmethod
     def _is_a_whole_address(cls, url: str) -> str:
         parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError(f"{url!r} is no address for a webhook. Give a whole one: https://host/path.")
+        if parts.scheme not in {"http", "https"} or not parts.hostname or not is_one_word(url):
+            raise said(
+                "不是网络回调的地址；请填写完整地址 https://主机/路径",
+                "is no address for a webhook; give a whole one: https://host/path",
+            )
         return url
 
     @field_validator("secret")
@@ -54,16 +57,18 @@ class WebhookForm(Form):
 
 def key_of(secret: str) -> bytes:
     """Raises ValueError, without the secret, for one that the scheme does not allow."""
-    how = f"Give {SECRET_PREFIX!r} and base64 of {SECRET_BYTES[0]} to {SECRET_BYTES[1]} bytes."
+    least, most = SECRET_BYTES
+    zh = f"应为 {SECRET_PREFIX} 加 {least} 至 {most} 字节的 base64"
+    en = f"give {SECRET_PREFIX!r} and base64 of {least} to {most} bytes"
     if not secret.startswith(SECRET_PREFIX):
-        raise ValueError(f"The webhook's secret does not begin with {SECRET_PREFIX!r}. {how}")
+        raise said(f"密钥不以 {SECRET_PREFIX} 开头；{zh}", f"the secret does not begin with {SECRET_PREFIX!r}; {en}")
     try:
         text = secret.removeprefix(SECRET_PREFIX).rstrip("=")
         key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except binascii.Error as error:
-        raise ValueError(f"The webhook's secret is not base64. {how}") from error
-    if not SECRET_BYTES[0] <= len(key) <= SECRET_BYTES[1]:
-        raise ValueError(f"The webhook's secret has {len(key)} bytes. {how}")
+        raise said(f"密钥不是 base64；{zh}", f"the secret is not base64; {en}") from error
+    if not least <= len(key) <= most:
+        raise said(f"密钥有 {len(key)} 字节；{zh}", f"the secret has {len(key)} bytes; {en}")
     return key
 
 
