@@ -41,9 +41,15 @@ from engine.tick import Ticked, tick
 from notifications.accounts import AccountBook
 from notifications.channels import Account, Channel
 from notifications.channels.console import ConsoleChannel
+from notifications.channels.dingtalk_robot import DingTalkRobot
+from notifications.channels.email import EmailChannel
+from notifications.channels.feishu_robot import FeishuRobot
 from notifications.channels.forms import NothingToSetUp
 from notifications.channels.inbox import InboxChannel
+from notifications.channels.sms import SmsChannel
 from notifications.channels.webhook import WebhookChannel, WebhookForm
+from notifications.channels.wecom_app import WeComApp
+from notifications.channels.wecom_robot import WeComRobot
 from notifications.routing import SchoolSettings
 from notifications.sources import ClaimedNotice
 from notifications.worker import DeliveryWorker, RoundResult
@@ -399,8 +405,8 @@ def _channels(engine: Engine, *, console: TextIO | None) -> list[Channel]:
     channels: list[Channel] = [InboxChannel(engine.database, engine.clock)]
     if console is not None:
         channels.append(ConsoleChannel(console, engine.clock))
-    channels.append(WebhookChannel(engine.clock))
-    return channels
+    kinds = (WeComApp, EmailChannel, SmsChannel, WeComRobot, DingTalkRobot, FeishuRobot, WebhookChannel)
+    return [*channels, *(kind(engine.clock) for kind in kinds)]
 
 
 def _worker(

@@ -400,12 +400,18 @@ def find(connection: Connection, organisation: str, delivery: str) -> Delivery |
     return found[0] if found else None
 
 
-def lines_of(connection: Connection, delivery: Delivery) -> list[Delivery]:
-    """Everything that leaves, or left, in the same message: itself alone unless it is a digest's."""
-    if delivery.message is None:
-        return [delivery]
-    mine = and_(D.organisation == delivery.organisation, D.message == delivery.message)
-    return _deliveries(connection, select(DELIVERY).where(mine).order_by(D.written_at, D.id))
+def message_of(connection: Connection, delivery: Delivery) -> Claimed:
+    """The message it leaves, or left, in, as whoever sends it has it, under a lease of nobody's: itself alone unless it is a
+    digest's.
+    """
+    lines = [delivery]
+    if delivery.message is not None:
+        mine = and_(D.organisation == delivery.organisation, D.message == delivery.message)
+        lines = _deliveries(connection, select(DELIVERY).where(mine).order_by(D.written_at, D.id))
+    return Claimed(
+        delivery.organisation, delivery.message or delivery.id, delivery.channel, delivery.account, delivery.fence,
+        delivery.attempts, tuple(lines),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -493,6 +499,18 @@ def figures(connection: Connection, organisation: str | None, now: datetime) -> 
     return Figures(depth={cast(Status, status): count for status, count in depth}, oldest_stuck_since=oldest)
 
 
+def depth_by_channel(connection: Connection, organisation: str) -> dict[str, dict[Status, int]]:
+    """Channel → how many deliveries stand how; "" for what could not be addressed."""
+    counted = (
+        select(D.channel, D.status, func.count()).where(D.organisation == organisation).group_by(D.channel, D.status)
+        .order_by(D.channel, D.status)
+    )  # fmt: skip
+    found: dict[str, dict[Status, int]] = {}
+    for channel, status, count in connection.execute(counted):
+        found.setdefault(channel, {})[cast(Status, status)] = count
+    return found
+
+
 def next_channel(connection: Connection, after: str) -> str | None:
     """The next channel, by name, that any delivery was ever planned for. Reads one entry of the index."""
     return connection.execute(_NEXT_CHANNEL, {"after": after}).scalar_one_or_none()
@@ -560,7 +578,17 @@ def inbox_of(
         seen = select(M.received_at).where(mine, M.id == after).scalar_subquery()
         statement = statement.where(or_(M.received_at < seen, and_(M.received_at == seen, M.id < after)))
     rows = connection.execute(statement.order_by(M.received_at.desc(), M.id.desc()).limit(limit))
-    return [InboxMessage(**{**row, "cases": tuple(row["cases"])}) for row in rows.mappings()]
+    return [_lying(row) for row in rows]
+
+
+def on_desk(connection: Connection, organisation: str, message: str) -> InboxMessage | None:
+    """A message as it lies on whoever's desk."""
+    row = connection.execute(select(INBOX).where(M.organisation == organisation, M.id == message)).first()
+    return None if row is None else _lying(row)
+
+
+def _lying(row: Row[Any]) -> InboxMessage:
+    return InboxMessage(**{**row._mapping, "cases": tuple(row.cases)})
 
 
 def mark_read(connection: Connection, organisation: str, person: str, ids: Iterable[str] | None, now: datetime) -> int:

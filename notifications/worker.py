@@ -449,6 +449,15 @@ class DeliveryWorker:
             moved = deliveries.address_anew(connection, organisation, name, instead, now)
         return RoundResult() if instead else RoundResult(withdrawn=moved)
 
+    def written(self, connection: Connection, delivery: Delivery) -> Outgoing:
+        """The message as it went, or as it would go now. Sends nothing.
+
+        Raises    whatever keeps it from being written
+        """
+        claimed = deliveries.message_of(connection, delivery)
+        zone = self._directory.time_zone(connection, delivery.organisation)
+        return compose(claimed, zone, self._school, delivery.sent_at or self._clock.now())
+
     def _composed(self, claimed: Claimed, zones: dict[str, ZoneInfo]) -> Outgoing | TransportError:
         try:
             return compose(claimed, zones[claimed.organisation], self._school, self._clock.now())
