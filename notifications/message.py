@@ -131,6 +131,12 @@ class Claimed:
         return self.deliveries[0].addressee
 
     @property
+    def lease_until(self) -> datetime:
+        lease_until = self.deliveries[0].lease_until
+        assert lease_until is not None  # it is claimed
+        return lease_until
+
+    @property
     def how(self) -> How:
         return self.deliveries[0].how
 

@@ -38,6 +38,7 @@ PLAN_GROUP = 50  # notices; a write transaction of some milliseconds
 OUTSIDE_GROUP = 10  # messages; at ten seconds each they must be through before the lease ends
 INSIDE_GROUP = 200  # messages; handed over and recorded in one transaction each
 LEASE = timedelta(minutes=5)
+LONGEST_SEND = timedelta(seconds=30)  # more than any channel gives a service
 PATIENCE_SECONDS = 20.0  # how long one channel may keep a round; the rest goes with the next
 SENDERS = 4  # at once by one channel, an account each: a slow one keeps one of them
 SLOW_DOWN = timedelta(minutes=1)  # for whoever asks for it and does not say how long
@@ -408,6 +409,8 @@ class DeliveryWorker:
         if group and account is None:
             return self._address_anew(channel, group)
         while untried and self._goes_on(gives_up_at):
+            if self._clock.now() > untried[0].lease_until - LONGEST_SEND:
+                break  # another worker may soon take it for abandoned, and send it too
             claimed = untried.pop(0)
             message = self._composed(claimed, zones)
             if isinstance(message, Outgoing):
