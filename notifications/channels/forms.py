@@ -1,12 +1,16 @@
 """What has to be given to set a channel up: checked once, at the edge, and taken apart into what may be shown and what may not."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 from engine.errors import Text
 from notifications.channels import Account, TransportError
+
+_ODD = re.compile(r"[\s\x00-\x1f\x7f@\\]")  # what has no place in an address, and lets one look like another
 
 
 class Form(BaseModel):
@@ -52,6 +56,28 @@ class NothingToSetUp(Form):
 
 def _parts(annotation: Any) -> tuple[Any, ...]:
     return tuple(getattr(annotation, "__args__", ()))
+
+
+def is_plain_address(url: str) -> str:
+    """An address of a server: scheme, host, perhaps a port and a path, and nothing else; without a slash at the end.
+
+    Raises    ValueError
+    """
+    parts = urlsplit(url)
+    try:
+        usable = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if (
+        not usable
+        or parts.scheme not in {"http", "https"}
+        or parts.username
+        or parts.query
+        or parts.fragment
+        or _ODD.search(url)
+    ):
+        raise ValueError("This is no address of a server. Give it like https://host or https://host:port/path.")
+    return url.rstrip("/")
 
 
 def described(zh: str, en: str) -> str:
