@@ -110,6 +110,10 @@ REASONS: Mapping[str, Text] = {
     "informed": Text("办理结果", "For your information"),
     "recomputed": Text("时限调整", "Deadline moved"),
     "sealed": Text("检查点", "Checkpoint"),
+}
+
+#: reasons of what is told about no case
+WITHOUT_CASE: Mapping[str, Text] = {
     "unreached": Text("联系不上", "Cannot be reached"),
     "back": Text("外出期间", "While you were away"),
     "daily_list": Text("部门清单", "List of the day"),
