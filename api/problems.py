@@ -7,6 +7,8 @@ Refusal
 ├── UnknownAddress       no such address
 ├── UnknownOrganisation  no such organisation, or none that granted the asker anything
 ├── MethodRefused        the address is there, the method is not
+├── LinkNotGood          a link from a message is cut, made up, or of another folder
+├── LinkOver             a link from a message is older than it holds
 ├── FileGone             an uploaded file's bytes are no longer there
 ├── TooLarge             more was sent than is taken
 ├── UnsupportedType      the body is of a kind that is not taken here
@@ -55,6 +57,16 @@ class UnknownOrganisation(Refusal):
 class MethodRefused(Refusal):
     code = "method_not_allowed"
     title = Text("不支持该方法", "Method not allowed")
+
+
+class LinkNotGood(Refusal):
+    code = "link_not_good"
+    title = Text("链接无效", "The link is not good")
+
+
+class LinkOver(Refusal):
+    code = "link_over"
+    title = Text("链接已过期", "The link is over")
 
 
 class FileGone(Refusal):
@@ -112,6 +124,8 @@ STATUS: Mapping[type[Refusal], int] = {
     NotPossibleNow: 409,
     GuardRefused: 409,
     OpensDeadCorner: 409,
+    LinkNotGood: 404,
+    LinkOver: 410,
     FileGone: 410,
     StaleCase: 412,
     TooLarge: 413,

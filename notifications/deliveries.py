@@ -354,6 +354,17 @@ def list_deliveries(
     return _deliveries(connection, statement.order_by(D.planned_at.desc(), D.id.desc()).limit(limit))
 
 
+def find(connection: Connection, organisation: str, id_: str) -> Delivery | None:
+    found = _deliveries(connection, select(DELIVERY).where(D.organisation == organisation, D.id == id_))
+    return found[0] if found else None
+
+
+def acknowledge(connection: Connection, organisation: str, id_: str, at: datetime) -> None:
+    """Its addressee said, straight from the message, that he has got it. The first time counts."""
+    mine = and_(D.organisation == organisation, D.id == id_, D.acknowledged_at.is_(None))
+    connection.execute(update(DELIVERY).where(mine).values(acknowledged_at=at))
+
+
 def redrive(connection: Connection, organisation: str, ids: Iterable[str] | None, now: datetime) -> int:
     """Send dead letters again, under the keys they had, and address the unreachable anew; all of them if `ids` is None.
 

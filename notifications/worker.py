@@ -21,15 +21,15 @@ from zoneinfo import ZoneInfo
 from engine.clock import Clock
 from engine.events import Notice, Recipient
 from engine.store.database import Database, is_crossed, is_passing
-from notifications import accounts, deliveries
+from notifications import accounts, deliveries, texts
 from notifications.accounts import AccountBook, VaultError
 from notifications.channels import Account, Channel, Receipt, SendsTogether, TransportError
 from notifications.channels.forms import NothingToSetUp
 from notifications.message import Claimed, Delivery, Outgoing, Planned, Status
-from notifications.rendering import compose
+from notifications.rendering import Wording, compose
 from notifications.retry import MAX_ATTEMPTS, GiveUp, after_failure
 from notifications.routing import Overtaken, SchoolSettings, Way, next_digest, overtaken, route, unreachable
-from notifications.sources import ClaimedNotice, Directory, Outbox
+from notifications.sources import ClaimedNotice, Directory, LinkMaker, Outbox
 from notifications.tables import Connection
 
 log = logging.getLogger(__name__)
@@ -88,6 +88,7 @@ class DeliveryWorker:
 
     channels          their names are unique; those that stay inside go first
     book              what the organisations send by
+    links             makes the links that take a step straight from a message; without it there are none
     outside_allowed   False in a simulated data folder: what would leave the program is held, in sight
     monotonic         seconds, for a channel's patience
     """
@@ -102,6 +103,7 @@ class DeliveryWorker:
         clock: Clock,
         school: SchoolSettings | None = None,
         *,
+        links: LinkMaker | None = None,
         outside_allowed: bool = True,
         max_attempts: int = MAX_ATTEMPTS,
         lease: timedelta = LEASE,
@@ -117,6 +119,7 @@ class DeliveryWorker:
         self._book = book
         self._clock = clock
         self._school = school or SchoolSettings()
+        self._links = links
         self._outside_allowed = outside_allowed
         self._max_attempts = max_attempts
         self._lease = lease
@@ -265,14 +268,14 @@ class DeliveryWorker:
     def _send_by(self, channel: Channel, gives_up_at: float) -> RoundResult:
         result = RoundResult()
         while self._goes_on(gives_up_at) and self._something_due(channel):
-            with self._claimed(channel) as (group, zones, bound):
+            with self._claimed(channel) as (group, says, bound):
                 result += bound
                 if not group and bound == RoundResult():
                     return result
                 if isinstance(channel, SendsTogether):
-                    result += self._send_together(channel, group, zones)
+                    result += self._send_together(channel, group, says)
                 else:
-                    result += self._send_one_by_one(channel, group, zones, gives_up_at)
+                    result += self._send_one_by_one(channel, group, says, gives_up_at)
         return result
 
     def _goes_on(self, gives_up_at: float) -> bool:
@@ -289,9 +292,9 @@ class DeliveryWorker:
             return RoundResult(held=deliveries.hold(connection, channel.name, self._clock.now(), SIMULATED))
 
     @contextmanager
-    def _claimed(self, channel: Channel) -> Iterator[tuple[list[Claimed], dict[str, ZoneInfo], RoundResult]]:
+    def _claimed(self, channel: Channel) -> Iterator[tuple[list[Claimed], "_Says", RoundResult]]:
         """Put due digests together and claim due messages, in one transaction: of one account, which nobody else in this
-        process works on meanwhile.
+        process works on meanwhile. With how each of them is said.
         """
         limit = INSIDE_GROUP if isinstance(channel, SendsTogether) else OUTSIDE_GROUP
         now = self._clock.now()
@@ -303,9 +306,8 @@ class DeliveryWorker:
                     group = deliveries.claim(connection, channel.name, now, now + self._lease, limit)
                 else:
                     of, group = self._claim_of_one_account(connection, channel, now, limit)
-                organisations = {claimed.organisation for claimed in group}
-                zones = {name: self._directory.time_zone(connection, name) for name in organisations}
-            yield group, zones, bound
+                says = self._said(connection, channel, group, now)
+            yield group, says, bound
         finally:
             if of is not None:
                 self._working_on.discard(of)
@@ -382,10 +384,8 @@ class DeliveryWorker:
         made = deliveries.plan(connection, planned, now) + deliveries.revive(connection, planned)
         return RoundResult(withdrawn=1, planned=made)
 
-    def _send_together(
-        self, channel: SendsTogether, group: Sequence[Claimed], zones: dict[str, ZoneInfo]
-    ) -> RoundResult:
-        composed = [self._composed(claimed, zones) for claimed in group]
+    def _send_together(self, channel: SendsTogether, group: Sequence[Claimed], says: "_Says") -> RoundResult:
+        composed = [self._composed(claimed, says) for claimed in group]
         messages = [message for message in composed if isinstance(message, Outgoing)]
         try:
             answers = iter(channel.send_together(messages))
@@ -397,7 +397,7 @@ class DeliveryWorker:
         return sum(recorded, RoundResult())
 
     def _send_one_by_one(
-        self, channel: Channel, group: Sequence[Claimed], zones: dict[str, ZoneInfo], gives_up_at: float
+        self, channel: Channel, group: Sequence[Claimed], says: "_Says", gives_up_at: float
     ) -> RoundResult:
         """In order, until the account has to be left alone; what was not begun is given back."""
         result = RoundResult()
@@ -405,7 +405,7 @@ class DeliveryWorker:
         account = self._account(channel, group[0]) if group else None
         while untried and self._goes_on(gives_up_at):
             claimed = untried.pop(0)
-            message = self._composed(claimed, zones)
+            message = self._composed(claimed, says)
             if isinstance(message, Outgoing):
                 answer = self._handed_over(channel, message, account) if isinstance(account, Account) else account
             else:
@@ -432,9 +432,36 @@ class DeliveryWorker:
             return TransportError(why, "give_up", concerns="channel")
         return account or TransportError(f"the organisation has no channel {name} any more", "give_up")
 
-    def _composed(self, claimed: Claimed, zones: dict[str, ZoneInfo]) -> Outgoing | TransportError:
+    def _said(self, connection: Connection, channel: Channel, group: Sequence[Claimed], now: datetime) -> "_Says":
+        """Zone and words of each message: the texts as the organisation has them now, and the links of its lines."""
+        ask = _Asked(self._directory, connection)
+        own = cache(lambda organisation: texts.in_use(connection, organisation))
+        return {
+            claimed.message: (
+                ask.time_zone(claimed.organisation),
+                Wording(own(claimed.organisation), self._links_of(ask, channel, claimed, now)),
+            )
+            for claimed in group
+        }
+
+    def _links_of(self, ask: "_Asked", channel: Channel, claimed: Claimed, now: datetime) -> dict[str, str]:
+        """A link for each notice that its reader can acknowledge: only he, and only outside. On the desk he is signed in, and
+        what lies there for months has to lead somewhere still.
+        """
+        if self._links is None or not channel.outside or channel.serves != "person":
+            return {}
+        until = now + timedelta(days=self._school.link_days)
+        return {
+            delivery.notice.id: self._links(delivery, until)
+            for delivery in claimed.deliveries
+            if (step := delivery.notice.about.get("acknowledge"))
+            and delivery.addressee.key in ask.who_is(delivery.notice, tuple(step["by"]))
+        }
+
+    def _composed(self, claimed: Claimed, says: "_Says") -> Outgoing | TransportError:
         try:
-            return compose(claimed, zones[claimed.organisation], self._school, self._clock.now())
+            zone, wording = says[claimed.message]
+            return compose(claimed, zone, self._school, self._clock.now(), wording)
         except Exception as error:
             log.exception("message %s cannot be written", claimed.message)
             return TransportError(f"cannot be written: {type(error).__name__}: {error}", "give_up")
@@ -504,6 +531,10 @@ class DeliveryWorker:
                     accounts.give_slot(connection, claimed.organisation, claimed.account, claimed.slot, now)
 
 
+#: by message: where its reader's clock hangs, and the words it is made with
+_Says = dict[str, tuple[ZoneInfo, Wording]]
+
+
 def _needs_no_account(channel: Channel) -> bool:
     return channel.form is NothingToSetUp
 
@@ -514,12 +545,18 @@ class _Asked:
     def __init__(self, directory: Directory, connection: Connection) -> None:
         self.time_zone = cache(lambda organisation: directory.time_zone(connection, organisation))
         self._recipients = cache(lambda *question: directory.recipients(connection, *question))
+        self._persons = cache(lambda *question: frozenset(r.person for r in self._recipients(*question)))
         self._state = cache(lambda organisation, case: directory.state_of(connection, organisation, case))
 
     def about(self, notice: Notice) -> tuple[Sequence[Recipient], str | None]:
         """Who is to be told now, and the state the case stands in."""
         question = (notice.organisation, notice.case, notice.audience)
         return self._recipients(*question), self._state(notice.organisation, notice.case)
+
+    def who_is(self, notice: Notice, audience: tuple[str, ...]) -> frozenset[str]:
+        """Who stands to the notice's case in one of these relations now, or in for whoever does."""
+        found: frozenset[str] = self._persons(notice.organisation, notice.case, audience)
+        return found
 
 
 def _says_nothing_about_it(error: Exception) -> bool:
