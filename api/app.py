@@ -25,6 +25,7 @@ from api.requests import ONLY_HEADERS, fault_of, known_parameters, misread, unre
 from api.routes import (
     accounts,
     cases,
+    channels,
     check,
     directory,
     evidence,
@@ -91,6 +92,7 @@ def _routes_of(catalog: Catalog) -> Sequence[BaseRoute]:
         check.router,
         trail.router,
         directory.router,
+        channels.router,
         organisations.router,
         *cases.routers(catalog),
         *evidence.routers(catalog),
@@ -146,7 +148,7 @@ def _openapi(app: FastAPI, runtime: Runtime) -> dict[str, Any]:
             | cases.component("Bulk", cases.Bulk)
             | cases.component("MarkRead", people.MarkRead)
         )
-        for name, form in {**directory.FORMS, **accounts.FORMS}.items():
+        for name, form in {**directory.FORMS, **accounts.FORMS, **channels.FORMS}.items():
             named |= cases.component(name, form)
         cookie = cookies.named(cookies.SESSION, runtime.settings)
         components["securitySchemes"] = {

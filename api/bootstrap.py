@@ -42,6 +42,7 @@ from engine.tick import Ticked, tick
 from notifications.accounts import AccountBook
 from notifications.channels import Account, Channel
 from notifications.channels.console import ConsoleChannel
+from notifications.channels.forms import NothingToSetUp
 from notifications.channels.inbox import InboxChannel
 from notifications.channels.webhook import WebhookChannel, WebhookForm
 from notifications.routing import SchoolSettings
@@ -80,6 +81,7 @@ class Strangers:
 class Runtime:
     """What a process works with. Made by `open_runtime`; `close` it.
 
+    book         what its organisations send by
     heartbeat    of the ticking on this node, in this process or in one beside it
     ticks_here   whether this node ticks at all
     """
@@ -89,6 +91,7 @@ class Runtime:
     engine: Engine
     writer: Writer
     worker: DeliveryWorker
+    book: AccountBook
     files: FileStore
     simulated: bool
     metrics: Metrics
@@ -112,6 +115,16 @@ class Runtime:
     @property
     def clock(self) -> Clock:
         return self.engine.clock
+
+    @cached_property
+    def kinds(self) -> Mapping[str, Channel]:
+        """The channels an organisation can set up, by name."""
+        return {channel.name: channel for channel in self._channels if channel.form is not NothingToSetUp}
+
+    @cached_property
+    def vault(self) -> FolderVault:
+        """What closes the secrets of channels."""
+        return _vault(self.folder)
 
     @cached_property
     def sign_in_key(self) -> bytes:
@@ -223,6 +236,7 @@ def open_runtime(
     words: Mapping[str, Text] = ERROR_WORDS,
     hashing: Hashing | None = None,
     metrics: Metrics | None = None,
+    more_channels: Sequence[Channel] = (),
 ) -> Runtime:
     """The engine and what belongs to it on the settings' data folder.
 
@@ -230,6 +244,7 @@ def open_runtime(
     console   where messages are printed; nowhere if None
     hashing   what hashes passwords; as slow as it should be if None
     metrics   what counts, for `/metrics`; one of its own if None
+    more_channels   kinds of channels besides those there are
     Raises    FolderError for a folder that is not made, simulated where real is wanted or the other way round, or of
               another revision; DefinitionGone while an open case needs a definition this program does not carry
     """
@@ -250,7 +265,8 @@ def open_runtime(
         database.close()
         raise
     engine = Engine(database, catalog, clock, words)
-    channels = _channels(engine, console=console)
+    channels = [*_channels(engine, console=console), *more_channels]
+    book = _book(folder, webhook)
     links = FolderLinks(folder.key("links"), settings.reached_at)
     metrics = metrics or Metrics()
     metrics.watch(engine)
@@ -259,7 +275,8 @@ def open_runtime(
         folder=folder,
         engine=engine,
         writer=Writer(engine, settings.queue_limit, _database_file(folder, settings) or folder.path, metrics),
-        worker=_worker(settings, engine, channels, _book(folder, webhook), links, simulated=simulated),
+        worker=_worker(settings, engine, channels, book, links, simulated=simulated),
+        book=book,
         links=links,
         files=FileStore(folder.files),
         simulated=simulated,
@@ -418,7 +435,11 @@ def _book(folder: Folder, webhook: WebhookForm | None) -> AccountBook:
     if webhook is not None:
         name = WebhookChannel.name
         given.append(Account("", name, name, settings=webhook.settings(), secrets=webhook.secrets()))
-    return AccountBook(FolderVault(folder.key("channels")), given)
+    return AccountBook(_vault(folder), given)
+
+
+def _vault(folder: Folder) -> FolderVault:
+    return FolderVault(folder.key("channels"))
 
 
 class OutboxOfTheEngine:

@@ -4,6 +4,7 @@ Every function works in the transaction its caller opened with `Database.read…
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
 from typing import Any, cast
@@ -24,11 +25,15 @@ from sqlalchemy import (
     tuple_,
     update,
 )
+from sqlalchemy import case as when
 
 from engine.events import Notice, Recipient
 from engine.store.database import table_of, upsert
+from notifications.accounts import works_again
 from notifications.message import (
     NOBODY,
+    ORGANISATION,
+    STUCK,
     UNSETTLED,
     Addressee,
     Claimed,
@@ -122,6 +127,35 @@ def unaddressed(connection: Connection, limit: int) -> list[Delivery]:
     """Those that reached nobody and were asked to be tried again."""
     statement = select(DELIVERY).where(D.channel == NOBODY, D.status == "waiting").order_by(D.not_before).limit(limit)
     return _deliveries(connection, statement)
+
+
+def address_anew(connection: Connection, organisation: str, account: str, instead: str | None, now: datetime) -> int:
+    """What waits for an account that is not in use any more goes by another one of its kind, or is addressed anew. How many
+    deliveries.
+
+    instead   the other one
+    What is being sent this moment is left to whoever sends it; where that fails, he comes here too.
+    """
+    waits = and_(D.organisation == organisation, D.account == account, D.status == "waiting", D.channel != NOBODY)
+    if instead is not None:
+        # what was tried in vain is due at once: it was the account's fault, or may have been
+        due = when((D.attempts > 0, literal(now, D.not_before.type)), else_=D.not_before)
+        moved = update(DELIVERY).where(waits).values(account=instead, attempts=0, not_before=due)
+        return connection.execute(moved).rowcount
+    left = _deliveries(connection, select(DELIVERY).where(waits).with_for_update())
+    withdraw(connection, left, f"{account} is not in use any more")
+    anew = [
+        Planned(
+            line.notice, line.addressee, NOBODY, "direct", "waiting", now, cause=f"{account} is not in use any more"
+        )
+        for line in left
+        if line.addressee.key not in (NOBODY, ORGANISATION)  # whoever else serves the organisation was told by itself
+    ]
+    plan(connection, anew, now)
+    for line in anew:
+        again = and_(D.organisation == organisation, D.id == line.id)
+        connection.execute(update(DELIVERY).where(again).values(status="waiting", not_before=now, answer=line.cause))
+    return len(left)
 
 
 def settle_unaddressed(connection: Connection, delivery: Delivery, status: Status, answer: str) -> None:
@@ -331,31 +365,38 @@ def list_deliveries(
     dead: bool = False,
     case: str | None = None,
     person: str | None = None,
+    channel: str | None = None,
+    account: str | None = None,
     limit: int = 50,
     after: str | None = None,
 ) -> list[Delivery]:
     """The organisation's deliveries, the latest planned first.
 
-    dead     those that will not go anywhere by themselves: dead letters and the unreachable
-    after    the id of the last one seen; goes on behind it
+    dead      those that will not go anywhere by themselves: dead letters and the unreachable
+    channel   a kind; `account` one of the organisation's own of it
+    after     the id of the last one seen; goes on behind it
     """
     statement = select(DELIVERY).where(D.organisation == organisation)
     if status is not None:
         statement = statement.where(D.status == status)
     if dead:
-        statement = statement.where(D.status.in_(("dead", "unreachable")))
+        statement = statement.where(D.status.in_(STUCK))
     if case is not None:
         statement = statement.where(D.case == case)
     if person is not None:
         statement = statement.where(D.addressee == person)
+    if channel is not None:
+        statement = statement.where(D.channel == channel)
+    if account is not None:
+        statement = statement.where(D.account == account)
     if after is not None:
         seen = select(D.planned_at).where(D.organisation == organisation, D.id == after).scalar_subquery()
         statement = statement.where(or_(D.planned_at < seen, and_(D.planned_at == seen, D.id < after)))
     return _deliveries(connection, statement.order_by(D.planned_at.desc(), D.id.desc()).limit(limit))
 
 
-def find(connection: Connection, organisation: str, id_: str) -> Delivery | None:
-    found = _deliveries(connection, select(DELIVERY).where(D.organisation == organisation, D.id == id_))
+def find(connection: Connection, organisation: str, delivery: str) -> Delivery | None:
+    found = _deliveries(connection, select(DELIVERY).where(D.organisation == organisation, D.id == delivery))
     return found[0] if found else None
 
 
@@ -365,22 +406,86 @@ def acknowledge(connection: Connection, organisation: str, id_: str, at: datetim
     connection.execute(update(DELIVERY).where(mine).values(acknowledged_at=at))
 
 
+def lines_of(connection: Connection, delivery: Delivery) -> list[Delivery]:
+    """Everything that leaves, or left, in the same message: itself alone unless it is a digest's."""
+    if delivery.message is None:
+        return [delivery]
+    mine = and_(D.organisation == delivery.organisation, D.message == delivery.message)
+    return _deliveries(connection, select(DELIVERY).where(mine).order_by(D.written_at, D.id))
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """Which of what goes nowhere by itself is meant; all of it where nothing is said.
+
+    ids       these, each with the whole of its digest
+    channel   a kind; `account` one of the organisation's own of it
+    cause     a part of the last answer, in whatever case
+    since     planned at this instant or later
+    """
+
+    ids: Collection[str] | None = None
+    channel: str | None = None
+    account: str | None = None
+    cause: str | None = None
+    since: datetime | None = None
+
+    def of(self, organisation: str) -> ColumnElement[bool]:
+        stuck = [D.organisation == organisation, D.status.in_(STUCK)]
+        if self.ids is not None:
+            wanted = list(self.ids)
+            messages = select(D.message).where(D.organisation == organisation, D.id.in_(wanted), D.message.is_not(None))
+            stuck.append(or_(D.id.in_(wanted), D.message.in_(messages)))
+        if self.channel is not None:
+            stuck.append(D.channel == self.channel)
+        if self.account is not None:
+            stuck.append(D.account == self.account)
+        if self.cause is not None:
+            stuck.append(func.lower(D.answer).contains(self.cause.lower(), autoescape=True))
+        if self.since is not None:
+            stuck.append(D.planned_at >= self.since)
+        return and_(*stuck)
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """So many deliveries go nowhere by the same account, for the same reason. `since`: when the first of them was planned."""
+
+    channel: str
+    account: str
+    answer: str
+    count: int
+    since: datetime
+
+
+def causes(connection: Connection, organisation: str, which: Stuck) -> list[Cause]:
+    """What there is to redrive, by where and why; the most first."""
+    statement = (
+        select(D.channel, D.account, D.answer, func.count(), func.min(D.planned_at))
+        .where(which.of(organisation)).group_by(D.channel, D.account, D.answer)
+    )  # fmt: skip
+    found = [
+        Cause(channel, account, answer or "", n, since)
+        for channel, account, answer, n, since in connection.execute(statement)
+    ]
+    return sorted(found, key=lambda cause: (-cause.count, cause.channel, cause.account, cause.answer))
+
+
+def stuck_ids(connection: Connection, organisation: str, which: Stuck) -> list[str]:
+    """What there is to redrive, the longest planned first."""
+    statement = select(D.id).where(which.of(organisation)).order_by(D.planned_at, D.id)
+    return list(connection.execute(statement).scalars())
+
+
 def redrive(connection: Connection, organisation: str, ids: Iterable[str] | None, now: datetime) -> int:
     """Send dead letters again, under the keys they had, and address the unreachable anew; all of them if `ids` is None.
 
     A digest goes whole: naming one line redrives its message, and an account that was left alone is tried at once. Returns
     how many deliveries wait again.
     """
-    stuck = and_(D.organisation == organisation, D.status.in_(("dead", "unreachable")))
-    if ids is not None:
-        wanted = list(ids)
-        messages = select(D.message).where(D.organisation == organisation, D.id.in_(wanted), D.message.is_not(None))
-        stuck = and_(stuck, or_(D.id.in_(wanted), D.message.in_(messages)))
-    states = table_of(ChannelStateRow)
-    theirs = states.c.account.in_(select(D.account).where(stuck))
-    connection.execute(
-        update(states).where(states.c.organisation == organisation, theirs).values(failures=0, paused_until=None)
-    )
+    stuck = Stuck(None if ids is None else list(ids)).of(organisation)
+    for account in connection.execute(select(D.account).where(stuck).distinct()).scalars().all():
+        works_again(connection, organisation, account)
     again = {"status": "waiting", "attempts": 0, "not_before": now, "lease_until": None}
     return connection.execute(update(DELIVERY).where(stuck).values(**again)).rowcount
 

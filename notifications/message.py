@@ -25,6 +25,7 @@ Status = Literal["waiting", "sending", "sent", "dead", "held", "unreachable", "w
 #: withdrawn     overtaken before it was sent: the case moved on, or somebody else is in charge now
 STATUSES: tuple[Status, ...] = get_args(Status)
 UNSETTLED: tuple[Status, ...] = ("waiting", "sending")
+STUCK: tuple[Status, ...] = ("dead", "unreachable")  # goes nowhere by itself
 
 ORGANISATION = "*"  # the addressee of a channel that serves the whole organisation
 NOBODY = ""  # the addressee, or the channel, of a notice that could not be addressed
@@ -128,6 +129,12 @@ class Claimed:
     @property
     def addressee(self) -> Addressee:
         return self.deliveries[0].addressee
+
+    @property
+    def lease_until(self) -> datetime:
+        lease_until = self.deliveries[0].lease_until
+        assert lease_until is not None  # it is claimed
+        return lease_until
 
     @property
     def how(self) -> How:

@@ -91,6 +91,7 @@ class ChannelRow(SQLModel, table=True):
     """A channel as an organisation set it up. `secrets` is sealed; whoever has the database alone cannot read it.
 
     department    whose group it serves, for a robot; None for the whole organisation
+    revision      grows with every change
     daily_list    whether it gets the department's list of the day, by name
     direct        whether what is direct for the department's people goes there too
     """
@@ -109,6 +110,7 @@ class ChannelRow(SQLModel, table=True):
     daily_list: bool = False
     direct: bool = False
     changed_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    revision: int = 1
 
 
 class ChannelStateRow(SQLModel, table=True):
@@ -118,6 +120,8 @@ class ChannelStateRow(SQLModel, table=True):
     paused_until   it is left alone until then: it does not work, or the service asked for it
     full_until     the service takes no more before, by the limit that is kept here
     listed_for     the local day whose list was planned last
+    since          since when it works, or fails, as it does now
+    out_of_order   since when it says of itself that somebody has to mend it
     """
 
     __tablename__ = "channel_state"
@@ -132,6 +136,8 @@ class ChannelStateRow(SQLModel, table=True):
     failed_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
     worked_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
     listed_for: str | None = Field(default=None, max_length=10)
+    since: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
+    out_of_order: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
 
 
 class SendSlotRow(SQLModel, table=True):

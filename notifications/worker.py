@@ -38,6 +38,7 @@ PLAN_GROUP = 50  # notices; a write transaction of some milliseconds
 OUTSIDE_GROUP = 10  # messages; at ten seconds each they must be through before the lease ends
 INSIDE_GROUP = 200  # messages; handed over and recorded in one transaction each
 LEASE = timedelta(minutes=5)
+LONGEST_SEND = timedelta(seconds=30)  # more than any channel gives a service
 PATIENCE_SECONDS = 20.0  # how long one channel may keep a round; the rest goes with the next
 SENDERS = 4  # at once by one channel, an account each: a slow one keeps one of them
 SLOW_DOWN = timedelta(minutes=1)  # for whoever asks for it and does not say how long
@@ -241,6 +242,8 @@ class DeliveryWorker:
             try:
                 with connection.begin_nested():
                     planned = self._routed(connection, delivery.notice, now)
+                    # whoever else hears of it has had it already, maybe by a way that is closed by now
+                    planned = [p for p in planned if p.addressee.key == delivery.addressee.key] or planned
                     result += RoundResult(planned=deliveries.plan(connection, planned, now))
             except Exception as error:
                 if _says_nothing_about_it(error):
@@ -403,14 +406,18 @@ class DeliveryWorker:
         result = RoundResult()
         untried = list(group)
         account = self._account(channel, group[0]) if group else None
+        if group and account is None:
+            return self._address_anew(channel, group)
         while untried and self._goes_on(gives_up_at):
+            if self._clock.now() > untried[0].lease_until - LONGEST_SEND:
+                break  # another worker may soon take it for abandoned, and send it too
             claimed = untried.pop(0)
             message = self._composed(claimed, says)
             if isinstance(message, Outgoing):
+                assert account is not None  # there is a group
                 answer = self._handed_over(channel, message, account) if isinstance(account, Account) else account
             else:
                 answer = message
-            assert answer is not None  # there is a group
             with self._database.write_across() as connection:
                 result += self._record(connection, claimed, answer)
                 left_alone = self._judge(connection, channel, claimed, answer)
@@ -419,18 +426,31 @@ class DeliveryWorker:
         self._give_back(untried)
         return result
 
-    def _account(self, channel: Channel, claimed: Claimed) -> Account | TransportError:
-        """By which it goes; or what stands in the way, as its service would say it."""
+    def _account(self, channel: Channel, claimed: Claimed) -> Account | TransportError | None:
+        """By which it goes, or what stands in the way, as its service would say it; None where it is not in use any more."""
         organisation, name = claimed.organisation, claimed.account
         if _needs_no_account(channel):
             return Account(organisation, name, channel.name)
         try:
             with self._database.read(organisation) as connection:
-                account = self._book.account(connection, organisation, name)
+                return self._book.account(connection, organisation, name)
         except VaultError:
             why = f"the secrets of {name} do not open with this folder's key; set the channel up again"
             return TransportError(why, "give_up", concerns="channel")
-        return account or TransportError(f"the organisation has no channel {name} any more", "give_up")
+
+    def _address_anew(self, channel: Channel, group: Sequence[Claimed]) -> RoundResult:
+        """Their account was removed or switched off since they were planned: they go by another way, or are withdrawn for it."""
+        organisation, name, now = group[0].organisation, group[0].account, self._clock.now()
+        with self._database.write_across() as connection:
+            for claimed in group:
+                deliveries.settle(connection, claimed, "waiting", counts=False)
+                if claimed.slot is not None:
+                    accounts.give_slot(connection, organisation, name, claimed.slot, now)
+            gone = accounts.find(connection, organisation, name)
+            department = None if gone is None else gone.department
+            instead = self._book.instead_of(connection, organisation, name, channel.name, department)
+            moved = deliveries.address_anew(connection, organisation, name, instead, now)
+        return RoundResult() if instead else RoundResult(withdrawn=moved)
 
     def _said(self, connection: Connection, channel: Channel, group: Sequence[Claimed], now: datetime) -> "_Says":
         """Zone and words of each message: the texts as the organisation has them now, and the links of its lines."""

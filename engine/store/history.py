@@ -190,8 +190,8 @@ def all_entries(connection: Connection, organisation: str) -> Iterator[tuple[str
 def erase(connection: Connection, organisation: str, number: str, sequence: int, entries: Mapping[str, Any]) -> None:
     """Keep these in place of what the event's commitments stood for. The event stays, and so does what it committed to.
 
-    entries    all of the event's, each as it was or as `{"erased": …, "value": …}`, without its salt: the sequence of the
-               logbook's event that says so, and what is left of the value
+    entries    all of the event's, each as it was or as `{"erased": …, "value": …, "nonce": …}`, without its salt: the sequence
+               of the logbook's event that says so, what is left of the value, and what opens that event's commitment to it
     """
     here = (_disclosures.c.organisation == organisation, _disclosures.c.number == number)
     connection.execute(
@@ -233,21 +233,23 @@ def known_at(connection: Connection, organisation: str, numbers: Collection[str]
     that was not there yet.
     """
     statement = (
-        select(_events.c.number, _events.c.recorded_at, _events.c.hash, _events.c.envelope, _disclosures.c.entries)
+        select(_events.c.number, _events.c.hash, _events.c.envelope, _disclosures.c.entries)
         .join(
             _disclosures,
             same_event(_disclosures, _events),
         )
-        .where(_events.c.organisation == organisation, _events.c.number.in_(sorted(numbers)))
+        .where(
+            _events.c.organisation == organisation,
+            _events.c.number.in_(sorted(numbers)),
+            _events.c.recorded_at <= at,  # no index has it: what came later is passed over, and not taken apart
+        )
         .order_by(_events.c.number, _events.c.sequence)
     )
     found = {}
-    for number, rows in groupby(connection.execute(statement), key=attrgetter("number")):
-        # asked of the database, SQLite would look for everything that was recorded until then
-        by_then = [row for row in rows if row.recorded_at <= at]
-        if by_then:
-            changes: list[Mapping[str, Any]] = [told_by(orjson.loads(row.envelope), row.entries)[1] for row in by_then]
-            found[number] = fold(changes, last_hash=by_then[-1].hash)
+    for number, group in groupby(connection.execute(statement), key=attrgetter("number")):
+        rows = list(group)
+        changes: list[Mapping[str, Any]] = [told_by(orjson.loads(row.envelope), row.entries)[1] for row in rows]
+        found[number] = fold(changes, last_hash=rows[-1].hash)
     return found
 
 

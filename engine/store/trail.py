@@ -138,6 +138,12 @@ def last_waiting(connection: Connection, organisation: str) -> Key | None:
     return None if found is None else (found.number, found.sequence)
 
 
+def how_many_wait(connection: Connection, organisation: str) -> int:
+    """Events without a number."""
+    counted = connection.execute(select(func.count()).where(_unnumbered.c.organisation == organisation))
+    return int(counted.scalar_one())
+
+
 def waiting(connection: Connection, organisation: str, after: Key, last: Key, limit: int) -> list[Waiting]:
     """Up to so many events without a number between these, the first in the order of their keys; given in the order they are
     to be numbered in: by time, and of one case in its own.

@@ -1,12 +1,17 @@
 """What has to be given to set a channel up: checked once, at the edge, and taken apart into what may be shown and what may not."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+from pydantic_core import PydanticCustomError
 
 from engine.errors import Text
 from notifications.channels import Account, TransportError
+
+_ODD = re.compile(r"[\s\x00-\x1f\x7f\\]")
 
 
 class Form(BaseModel):
@@ -52,6 +57,35 @@ class NothingToSetUp(Form):
 
 def _parts(annotation: Any) -> tuple[Any, ...]:
     return tuple(getattr(annotation, "__args__", ()))
+
+
+def is_one_word(url: str) -> bool:
+    """Whether an address holds nothing that lets it look like another one, or breaks the line it is written into."""
+    return not _ODD.search(url)
+
+
+def is_plain_address(url: str) -> str:
+    """An address of a server: scheme, host, perhaps a port and a path, and nothing else; without a slash at the end.
+
+    Raises    ValueError, as for `said`
+    """
+    parts = urlsplit(url)
+    try:
+        usable = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    beside = parts.username or parts.query or parts.fragment
+    if not usable or beside or parts.scheme not in {"http", "https"} or not is_one_word(url):
+        raise said(
+            "不是服务器地址；请填写 https://主机 或 https://主机:端口/路径",
+            "is no address of a server; give it like https://host or https://host:port/path",
+        )
+    return url.rstrip("/")
+
+
+def said(zh: str, en: str) -> PydanticCustomError:
+    """A validator's own sentence, in both languages; it stands among others, so it carries no full stop. A ValueError."""
+    return PydanticCustomError("said", "{en}", {"zh": zh, "en": en})
 
 
 def described(zh: str, en: str) -> str:

@@ -16,20 +16,30 @@ from api.folder import Folder
 from api.settings import Settings
 from engine.actor import Visibility
 from engine.errors import FolderError
+from engine.handle import handle
+from engine.sealing import number_all
 from engine.store import history, worklists
 from engine.store.database import Database, mark_of
 from engine.store.worklists import Filter
+from tests.bench.commands import play
+from tests.builders import a_runtime, a_school
 from tests.conftest import Played
 from tests.databases import FILE
 from tests.postgres import the_cluster
+from workflows import CATALOG
 
 HERE = "school"
 
 
 @pytest.fixture
-def folder(campaign: Played, tmp_path: Path) -> Path:
-    """The campaign's data folder, to copy from."""
-    return campaign.copied_to(tmp_path / "data")
+def folder(tmp_path: Path) -> Path:
+    """A small school's data folder, to copy from: two cases of three events."""
+    with closing(a_runtime(tmp_path / "data", "sqlite", catalog=CATALOG)) as runtime:
+        a_school(runtime.database)
+        for name in ("one", "another"):
+            play(lambda asked: handle(runtime.engine, [asked])[0], name, steps=2)
+        number_all(runtime.database)
+        return runtime.folder.path
 
 
 @pytest.fixture
@@ -46,7 +56,8 @@ def run(*arguments: str) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
-def test_the_whole_campaign_goes_on_where_it_was(folder: Path, empty: str, campaign: Played) -> None:
+def test_the_whole_campaign_goes_on_where_it_was(tmp_path: Path, empty: str, campaign: Played) -> None:
+    folder = campaign.copied_to(tmp_path / "data")
     code, output = run("db", "copy", "--to", empty, "--data", str(folder), "--json")
     assert code == 0, output
     told = json.loads(output[output.index("{") :])

@@ -5,7 +5,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 from zoneinfo import ZoneInfo
 
 from engine.clock import SimulatedClock
@@ -189,8 +189,8 @@ class FailingChannel:
     on_send: Callable[[Outgoing], None] | None = None
 
     title = Text("替身", "Stand-in")
-    limit: Limit | None = None
-    form: type[Form] = NothingToSetUp
+    limit: ClassVar[Limit | None] = None
+    form: ClassVar[type[Form]] = NothingToSetUp
 
     def address_of(self, recipient: Recipient) -> str | None:
         return None if self.serves != "person" or recipient.person in self.unreached else recipient.person

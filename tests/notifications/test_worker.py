@@ -1,6 +1,7 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import ClassVar
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -9,6 +10,7 @@ from engine.errors import Busy
 from engine.events import Notice
 from notifications import accounts, deliveries
 from notifications.channels import Account, Limit, Receipt
+from notifications.channels.forms import Form
 from notifications.message import Outgoing, delivery_key
 from notifications.worker import LEASE, DeliveryWorker, RoundResult
 from tests.notifications.fakes import (
@@ -560,8 +562,8 @@ def test_a_lane_that_hangs_lets_the_others_go_on(post: Post) -> None:
 class Robot(FailingChannel):
     """A channel that needs an account, and whose service takes two messages a minute of each."""
 
-    form = RobotForm
-    limit = Limit(2, timedelta(minutes=1))
+    form: ClassVar[type[Form]] = RobotForm
+    limit: ClassVar[Limit | None] = Limit(2, timedelta(minutes=1))
 
 
 def robots(*names: str) -> list[Account]:
@@ -612,3 +614,12 @@ def test_secrets_that_do_not_open_leave_what_waits_in_sight(post: Post) -> None:
     assert post.worker(robot).run_once().dead == 1
     assert post.statuses() == {"dead": 1, "waiting": 2}
     assert "set the channel up again" in (post.deliveries(dead=True)[0].answer or "")
+
+
+def test_nothing_more_is_begun_on_a_lease_that_is_about_to_run_out(post: Post) -> None:
+    slow = FailingChannel(on_send=lambda _: post.clock.advance(timedelta(minutes=2)))
+    post.outbox.write(*some_notices(6))
+    worker = post.worker(slow)
+    worker.run_once()
+    assert sorted(slow.keys) == sorted(set(slow.keys)), "what was given back was sent by the next claim, once"
+    assert {delivery.fence for delivery in post.deliveries()} == {1, 2}

@@ -40,6 +40,7 @@ def _make_tables() -> None:
         sa.Column("daily_list", sa.Boolean(), nullable=False),
         sa.Column("direct", sa.Boolean(), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("organisation", "id", name=op.f("pk_channel")),
     )
     op.create_table(
@@ -53,6 +54,8 @@ def _make_tables() -> None:
         sa.Column("failed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("worked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("listed_for", sa.String(length=10), nullable=True),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("out_of_order", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("organisation", "account", name=op.f("pk_channel_state")),
     )
     op.create_table(
