@@ -12,7 +12,7 @@ In a round, in this order:
 import logging
 import random
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime, timedelta
 from functools import cache, partial
 from typing import Any, Self
@@ -639,6 +639,14 @@ class Planner:
             same_day = leaves_at.astimezone(zone).date() == today
             return DigestTime(today, leaves_at) if same_day else next_one(today)
         return None
+
+    def reader(self, connection: Connection, organisation: str, person: str) -> tuple[Recipient, Situation] | None:
+        """Somebody as a reader, and what decides how he is told; None for whom the directory does not know as active."""
+        ask = self._asked(connection)
+        him = ask.person(organisation, person)
+        if him is None:
+            return None
+        return him, replace(ask.hours(organisation, [person]), ways=self._ways(connection, organisation))
 
     # --- what is asked -------------------------------------------------------------------------------------------------
 
