@@ -68,7 +68,7 @@ def reading(runtime: Runtime, connection: Connection, organisation: str, person:
     if him is None:
         raise _nobody(person)
     recipient, situation = him
-    chosen = readers.preferences_of(connection, organisation, [person]).get(person, Preference())
+    chosen = readers.preferences_of(connection, organisation).get(person, Preference())
     now = runtime.clock.now()
     way = situation.outside(recipient)
     return Reading(

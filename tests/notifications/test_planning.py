@@ -35,7 +35,7 @@ class Ways:
         self.post = post
         self.desk = post.inbox()
         self.wecom, self.email, self.sms = (FailingChannel(name) for name in ("wecom_app", "email", "sms"))
-        self.outside = (self.wecom, self.email, self.sms)
+        self.outside: tuple[FailingChannel, ...] = (self.wecom, self.email, self.sms)
 
     def worker(self) -> DeliveryWorker:
         return self.post.worker(self.desk, *self.outside)
@@ -385,7 +385,7 @@ def test_another_address_is_tried(ways: Ways) -> None:
             return recipient.addresses.get("email")  # type: ignore[no-any-return]
 
     mail = Mail("email", behaviour="bounces")
-    ways.outside = (mail,)  # type: ignore[assignment]
+    ways.outside = (mail,)
     ways.post.directory.holders["assignee"] = [replace(ALICE, addresses={"email": "old@school.example"})]
     ways.post.outbox.write(a_notice("YH-1"))
     ways.round()
@@ -401,7 +401,7 @@ def test_another_address_is_tried(ways: Ways) -> None:
 
 
 def test_a_school_that_sends_nothing_outside_has_nobody_out_of_reach(ways: Ways) -> None:
-    ways.outside = ()  # type: ignore[assignment]
+    ways.outside = ()
     ways.post.outbox.write(a_notice())
     ways.round()
     assert ways.unreached() == []

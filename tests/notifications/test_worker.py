@@ -446,7 +446,8 @@ def test_whoever_is_in_charge_again_gets_it_after_all(post: Post) -> None:
     post.worker().run_once()
     post.directory.holders["dept_head"] = [CHARLIE]
     with post.database.write_across() as connection:
-        [line] = deliveries.due_lines(connection, ["robot"], "school", "bob", local("2020-01-16 07:45"))
+        due = deliveries.due_lines(connection, ["robot"], [("school", "bob")], local("2020-01-16 07:45"))
+        [line] = due["school", "bob"]
         deliveries.withdraw(connection, [line], "somebody else is in charge now")
         planner = post.worker()._planner
         deliveries.plan(connection, planner.routed(connection, line.notice, post.clock.now()), post.clock.now())
