@@ -66,7 +66,7 @@ ANSWER_LIMIT = 500  # characters; an error page must not fill the table
 def plan(connection: Connection, planned: Sequence[Planned], now: datetime) -> int:
     """Write these deliveries down; those that exist already stay as they are. How many are new."""
     rows = [_row_of(delivery, now) for delivery in planned]
-    return sum(_insert_once(connection, DeliveryRow, row) for row in rows)
+    return connection.execute(_insert_statement(DeliveryRow), rows).rowcount if rows else 0
 
 
 def revive(connection: Connection, planned: Sequence[Planned]) -> int:
@@ -257,9 +257,20 @@ def bind(
     connection: Connection, lines: Sequence[Delivery], key: str, day: date, addressee: Addressee, account: str
 ) -> None:
     """One message of these lines. From now on nothing joins it and nothing leaves it: each try says the same."""
-    _change(
-        connection, lines, message=key, digest_for=day.isoformat(), addressee_data=addressee.to_json(), account=account
-    )
+    said = {"of": lines[0].organisation, "ids": [line.id for line in lines]} if lines else {}
+    if said:
+        values = {
+            "message": key, "digest_for": day.isoformat(), "addressee_data": addressee.to_json(), "account": account
+        }  # fmt: skip
+        connection.execute(_BIND, said | {f"as_{name}": value for name, value in values.items()})
+
+
+_BIND = (
+    update(DELIVERY)
+    .where(D.organisation == bindparam("of"), D.id.in_(bindparam("ids", expanding=True)))
+    .values({name: bindparam(f"as_{name}", type_=D[name].type) for name in
+             ("message", "digest_for", "addressee_data", "account")})
+)  # fmt: skip
 
 
 def postpone(connection: Connection, lines: Sequence[Delivery], day: date | None, leaves_at: datetime) -> None:

@@ -306,13 +306,13 @@ def digest(
     newest: dict[str, Notice] = {}
     for notice in sorted(notices, key=lambda n: n.sequence):
         newest[notice.id if notice.case == LOGBOOK else notice.case] = notice
-    line = wording.template(reader.locale, "digest_line")
     lines = []
     overdue = rest.overdue
     for position, notice in enumerate(sorted(newest.values(), key=_worst_first), start=1):
         facts = in_a_list(_facts(notice, reader, zone, school, now, wording) | {"position": str(position)})
         due_at = _due_at(notice)
         overdue += due_at is not None and due_at < now and notice.reason != "informed"
+        line = wording.template(reader.locale, "unreached_line" if notice.reason == "unreached" else "digest_line")
         lines.append("\n".join(text for text in line.fill(facts) if text))
     facts = {
         "count": str(len(lines) + rest.more),

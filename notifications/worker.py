@@ -117,7 +117,7 @@ class DeliveryWorker:
             if not channel.outside:
                 result += self.send(channel)
         outside = [channel for channel in self._channels if channel.outside]
-        if len(outside) < 2:
+        if len(outside) < 2 or not self._outside_allowed:
             return sum(map(self.send, outside), result)
         with ThreadPoolExecutor(max_workers=len(outside), thread_name_prefix="channel") as pool:
             return sum(pool.map(self.send, outside), result)

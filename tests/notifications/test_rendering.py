@@ -28,7 +28,7 @@ LOCALES: tuple[Locale, ...] = get_args(Locale)
 LISTS = ("digest", "digest_line", "group", "daily_list", "daily_line", "back", "back_line")
 OF_ONE_WORKFLOW = ("waiting", "reminder", "escalation", "returned", "informed")
 NAMES = sorted(
-    {*REASONS, *LISTS, "attention", "unreached"}
+    {*REASONS, *LISTS, "attention", "unreached", "unreached_line"}
     | {f"{name}.inspection" for name in OF_ONE_WORKFLOW}
     | {f"{name}.drill" for name in ("waiting", "reminder", "returned")}
 )
@@ -39,6 +39,7 @@ ALWAYS_IN: Mapping[str, frozenset[str]] = {
     "daily_list": frozenset({"department"}),
     "back": frozenset({"from", "until", "done_count", "waiting_count"}),
     "unreached": frozenset({"who", "cause"}),
+    "unreached_line": frozenset({"who", "cause"}),
 }
 
 
