@@ -25,7 +25,9 @@ from api.requests import ONLY_HEADERS, fault_of, known_parameters, misread, unre
 from api.routes import (
     accounts,
     cases,
+    channels,
     check,
+    deliveries,
     directory,
     evidence,
     files,
@@ -91,9 +93,12 @@ def _routes_of(catalog: Catalog) -> Sequence[BaseRoute]:
         check.router,
         trail.router,
         directory.router,
+        channels.router,
+        deliveries.router,
         organisations.router,
         *cases.routers(catalog),
         *evidence.routers(catalog),
+        *deliveries.routers(catalog),
     ):
         routes.include_router(
             router, dependencies=[Depends(signed_in), Depends(known_parameters)], responses=refusals_everywhere
@@ -146,7 +151,7 @@ def _openapi(app: FastAPI, runtime: Runtime) -> dict[str, Any]:
             | cases.component("Bulk", cases.Bulk)
             | cases.component("MarkRead", people.MarkRead)
         )
-        for name, form in {**directory.FORMS, **accounts.FORMS}.items():
+        for name, form in {**directory.FORMS, **accounts.FORMS, **channels.FORMS}.items():
             named |= cases.component(name, form)
         cookie = cookies.named(cookies.SESSION, runtime.settings)
         components["securitySchemes"] = {

@@ -5,15 +5,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TextIO
-from zoneinfo import ZoneInfo
 
 import structlog
 from pydantic import SecretStr, ValidationError
-from sqlalchemy import Connection, make_url
+from sqlalchemy import make_url
 
 from api import migrations, throttle
 from api.evidence.store import FileStore
@@ -25,27 +24,34 @@ from api.metrics import Metrics
 from api.passwords import Hashing
 from api.sealing import SealedRound, SealFile, seal_all, tell
 from api.settings import Settings
+from api.sources import DirectoryOfTheEngine, OutboxOfTheEngine
 from api.vault import FolderVault
 from api.writer import Writer
 from engine.clock import Clock, RunningFrom, SystemClock
 from engine.definition import Catalog
 from engine.errors import DefinitionGone, FolderError, Text
-from engine.events import Recipient
 from engine.handle import Engine
 from engine.pace import Pace
 from engine.sealing import own_pace
-from engine.store import accounts, answers, cases, history, outbox, people
+from engine.store import accounts, answers, cases, history
 from engine.store.clock import DatabaseClock
 from engine.store.database import Database, mark_of, set_mark
 from engine.tick import Ticked, tick
 from notifications.accounts import AccountBook
 from notifications.channels import Account, Channel
 from notifications.channels.console import ConsoleChannel
+from notifications.channels.dingtalk_robot import DingTalkRobot
+from notifications.channels.email import EmailChannel
+from notifications.channels.feishu_robot import FeishuRobot
+from notifications.channels.forms import NothingToSetUp
 from notifications.channels.inbox import InboxChannel
+from notifications.channels.sms import SmsChannel
 from notifications.channels.webhook import WebhookChannel, WebhookForm
+from notifications.channels.wecom_app import WeComApp
+from notifications.channels.wecom_robot import WeComRobot
+from notifications.planning import RoundResult
 from notifications.routing import SchoolSettings
-from notifications.sources import ClaimedNotice
-from notifications.worker import DeliveryWorker, RoundResult
+from notifications.worker import DeliveryWorker
 from workflows import CATALOG
 from workflows.wording import ERROR_WORDS
 
@@ -79,6 +85,7 @@ class Strangers:
 class Runtime:
     """What a process works with. Made by `open_runtime`; `close` it.
 
+    book         what its organisations send by
     heartbeat    of the ticking on this node, in this process or in one beside it
     ticks_here   whether this node ticks at all
     """
@@ -88,6 +95,7 @@ class Runtime:
     engine: Engine
     writer: Writer
     worker: DeliveryWorker
+    book: AccountBook
     files: FileStore
     simulated: bool
     metrics: Metrics
@@ -110,6 +118,16 @@ class Runtime:
     @property
     def clock(self) -> Clock:
         return self.engine.clock
+
+    @cached_property
+    def kinds(self) -> Mapping[str, Channel]:
+        """The channels an organisation can set up, by name."""
+        return {channel.name: channel for channel in self._channels if channel.form is not NothingToSetUp}
+
+    @cached_property
+    def vault(self) -> FolderVault:
+        """What closes the secrets of channels."""
+        return _vault(self.folder)
 
     @cached_property
     def sign_in_key(self) -> bytes:
@@ -221,6 +239,7 @@ def open_runtime(
     words: Mapping[str, Text] = ERROR_WORDS,
     hashing: Hashing | None = None,
     metrics: Metrics | None = None,
+    more_channels: Sequence[Channel] = (),
 ) -> Runtime:
     """The engine and what belongs to it on the settings' data folder.
 
@@ -228,6 +247,7 @@ def open_runtime(
     console   where messages are printed; nowhere if None
     hashing   what hashes passwords; as slow as it should be if None
     metrics   what counts, for `/metrics`; one of its own if None
+    more_channels   kinds of channels besides those there are
     Raises    FolderError for a folder that is not made, simulated where real is wanted or the other way round, or of
               another revision; DefinitionGone while an open case needs a definition this program does not carry
     """
@@ -248,7 +268,8 @@ def open_runtime(
         database.close()
         raise
     engine = Engine(database, catalog, clock, words)
-    channels = _channels(engine, console=console)
+    channels = [*_channels(engine, console=console), *more_channels]
+    book = _book(folder, webhook)
     metrics = metrics or Metrics()
     metrics.watch(engine)
     return Runtime(
@@ -256,7 +277,8 @@ def open_runtime(
         folder=folder,
         engine=engine,
         writer=Writer(engine, settings.queue_limit, _database_file(folder, settings) or folder.path, metrics),
-        worker=_worker(settings, engine, channels, _book(folder, webhook), simulated=simulated),
+        worker=_worker(settings, engine, channels, book, simulated=simulated),
+        book=book,
         files=FileStore(folder.files),
         simulated=simulated,
         metrics=metrics,
@@ -382,8 +404,8 @@ def _channels(engine: Engine, *, console: TextIO | None) -> list[Channel]:
     channels: list[Channel] = [InboxChannel(engine.database, engine.clock)]
     if console is not None:
         channels.append(ConsoleChannel(console, engine.clock))
-    channels.append(WebhookChannel(engine.clock))
-    return channels
+    kinds = (WeComApp, EmailChannel, SmsChannel, WeComRobot, DingTalkRobot, FeishuRobot, WebhookChannel)
+    return [*channels, *(kind(engine.clock) for kind in kinds)]
 
 
 def _worker(
@@ -392,7 +414,7 @@ def _worker(
     return DeliveryWorker(
         engine.database,
         OutboxOfTheEngine(),
-        DirectoryOfTheEngine(engine.clock),
+        DirectoryOfTheEngine(engine.clock, engine.catalog),
         channels,
         book,
         engine.clock,
@@ -407,38 +429,8 @@ def _book(folder: Folder, webhook: WebhookForm | None) -> AccountBook:
     if webhook is not None:
         name = WebhookChannel.name
         given.append(Account("", name, name, settings=webhook.settings(), secrets=webhook.secrets()))
-    return AccountBook(FolderVault(folder.key("channels")), given)
+    return AccountBook(_vault(folder), given)
 
 
-class OutboxOfTheEngine:
-    """`notifications.sources.Outbox`, answered by `engine.store.outbox`."""
-
-    def claim(
-        self, connection: Connection, now: datetime, lease_until: datetime, limit: int
-    ) -> Sequence[ClaimedNotice]:
-        return [ClaimedNotice(notice, fence) for notice, fence in outbox.claim(connection, now, lease_until, limit)]
-
-    def done(self, connection: Connection, notice_id: str, organisation: str, fence: int, now: datetime) -> bool:
-        return outbox.done(connection, organisation, notice_id, fence)
-
-
-class DirectoryOfTheEngine:
-    """`notifications.sources.Directory`, answered by `engine.store.people` as of the clock's now."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-
-    def recipients(
-        self, connection: Connection, organisation: str, case: str, audience: tuple[str, ...]
-    ) -> Sequence[Recipient]:
-        return people.meant_to_tell(connection, organisation, case, audience, self._clock.now())
-
-    def state_of(self, connection: Connection, organisation: str, case: str) -> str | None:
-        found = cases.load(connection, organisation, case)
-        return None if found is None else found.state
-
-    def time_zone(self, connection: Connection, organisation: str) -> ZoneInfo:
-        return people.time_zone(connection, organisation)
-
-    def is_workday(self, connection: Connection, organisation: str, day: date) -> bool:
-        return people.is_workday(connection, organisation, day)
+def _vault(folder: Folder) -> FolderVault:
+    return FolderVault(folder.key("channels"))

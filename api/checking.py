@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection
 
+from api import conditions
 from engine.actor import Visibility
 from engine.definition import Catalog, Workflow
 from engine.errors import Refusal, Text
@@ -119,7 +120,9 @@ def opened_by(reading: Door, writing: Door, check: Check, apply: Callable[[Conne
 
 def findings(connection: Connection, catalog: Catalog, organisation: str, now: datetime) -> list[Finding]:
     """What stands in the way of closing every loop, as the database holds it at this instant."""
-    return check(question(connection, catalog, organisation, now))
+    found = check(question(connection, catalog, organisation, now))
+    found += conditions.findings(connection, organisation, now)
+    return sorted(found, key=lambda finding: (not finding.stuck, finding.since, finding.key))
 
 
 def question(connection: Connection, catalog: Catalog, organisation: str, now: datetime) -> Question:

@@ -6,6 +6,8 @@ Refusal
 ├── (api.checking)       OpensDeadCorner: after the change some loop could not be closed
 ├── UnknownAddress       no such address
 ├── UnknownOrganisation  no such organisation, or none that granted the asker anything
+├── UnknownChannel       no such channel of this organisation
+├── UnknownDelivery      no such delivery, or not one the asker may see: the two look alike on purpose
 ├── MethodRefused        the address is there, the method is not
 ├── FileGone             an uploaded file's bytes are no longer there
 ├── TooLarge             more was sent than is taken
@@ -50,6 +52,16 @@ class UnknownAddress(Refusal):
 class UnknownOrganisation(Refusal):
     code = "unknown_organisation"
     title = Text("单位不存在", "No such organisation")
+
+
+class UnknownChannel(Refusal):
+    code = "unknown_channel"
+    title = Text("查无此渠道", "No such channel")
+
+
+class UnknownDelivery(Refusal):
+    code = "unknown_delivery"
+    title = Text("查无此投递", "No such delivery")
 
 
 class MethodRefused(Refusal):
@@ -107,6 +119,8 @@ STATUS: Mapping[type[Refusal], int] = {
     UnknownCase: 404,
     UnknownAddress: 404,
     UnknownOrganisation: 404,
+    UnknownChannel: 404,
+    UnknownDelivery: 404,
     NotInDirectory: 404,
     MethodRefused: 405,
     NotPossibleNow: 409,

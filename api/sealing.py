@@ -3,6 +3,9 @@
 A key is made once, at setup or when an organisation is first sealed. Where an organisation has one and the data folder does
 not (keys are in no ordinary backup), nothing is signed until it is brought back or another one is begun by command: a key
 that appeared by itself would look like a forger's.
+
+The last checkpoint that was signed here lies beside the key, where whoever has the database alone does not reach. What does not
+grow from it is not signed: engine/decisions/0013.
 """
 
 import errno
@@ -10,6 +13,7 @@ import io
 import json
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -17,16 +21,19 @@ from pathlib import Path
 import structlog
 from filelock import FileLock
 
-from api.keys import KeyRing, SealKey
+from api.keys import Held, KeyRing, SealKey, is_signed
 from engine.actor import system
 from engine.audit import Checkpoint
+from engine.case import instant_text
 from engine.errors import BihuanError, Busy, FolderError, Text
 from engine.events import LOGBOOK, Notice
 from engine.handle import Engine, note, note_in
 from engine.pace import Pace
-from engine.sealing import alone, number, number_all, seal, seal_in
-from engine.store import outbox, people, seals
+from engine.sealing import Signer, alone, grows_from, number, number_all, number_in, seal_in
+from engine.store import history, outbox, people, seals, trail
+from engine.store import verifying as kept
 from engine.store.database import Connection, Database
+from engine.verifying import Lost
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +45,7 @@ class KeyGone(FolderError):
     """The organisation seals with a key that does not lie in this folder."""
 
     def __init__(self, organisation: str, key: str) -> None:
+        self.key = key
         super().__init__(
             Text(
                 f"单位 {organisation} 的签名密钥（指纹 {key}）不在数据目录中，未签署检查点。密钥不随普通备份保存："
@@ -45,6 +53,39 @@ class KeyGone(FolderError):
                 f"The key that {organisation} seals with (fingerprint {key}) is not in the data folder: no checkpoint was "
                 "signed. Keys are in no ordinary backup: bring the kept one back with `bihuan audit seal --import-key`; "
                 "where it is lost for good, begin another with `bihuan audit seal --new-key`.",
+            )
+        )
+
+
+class NotGrown(FolderError):
+    """The trail is not what the checkpoint that lies beside the key was signed over."""
+
+    def __init__(self, organisation: str, held: Checkpoint) -> None:
+        when = instant_text(held.at)
+        super().__init__(
+            Text(
+                f"单位 {organisation} 的审计轨迹与密钥旁留存的检查点（{held.size} 条记录，{when} 签署）不符：其所述的记录被改动或截去，"
+                "或数据库被换成了较早的备份。未签署检查点。请运行 bihuan audit verify 查明；数据库确由备份恢复的，"
+                "用 bihuan audit seal --after-restore 记录在案并继续签署。",
+                f"The trail of {organisation} does not grow from the checkpoint that lies beside its key ({held.size} events, "
+                f"signed at {when}): events it speaks of were changed or cut off, or an older backup was put in the place of "
+                "the database. No checkpoint was signed. Find out by `bihuan audit verify`; where a backup was brought back, "
+                "put it on record and go on with `bihuan audit seal --after-restore`.",
+            )
+        )
+
+
+class HeldUnreadable(FolderError):
+    """What lies beside the key is no checkpoint."""
+
+    def __init__(self, organisation: str) -> None:
+        super().__init__(
+            Text(
+                f"单位 {organisation} 密钥旁留存的检查点 keys/seal/{organisation}/held.json 无法读取，未签署检查点。请先用外存检查点核验"
+                "（bihuan audit verify --checkpoint），无误后删除该文件，下次签署时会重新留存。",
+                f"The checkpoint beside the key of {organisation}, keys/seal/{organisation}/held.json, cannot be read, and none was "
+                "signed. Verify against one kept elsewhere (`bihuan audit verify --checkpoint`); if that is clean, remove the file: "
+                "the next one that is signed will lie there.",
             )
         )
 
@@ -86,11 +127,141 @@ def seal_all(
 def seal_now(engine: Engine, ring: KeyRing, organisation: str, pace: Pace | None = None) -> Checkpoint | None:
     """Number and sign what one organisation has recorded; None where its last checkpoint says as much.
 
-    Raises    KeyGone
+    Raises    KeyGone, NotGrown, HeldUnreadable
     """
     signer = key_of(engine, ring, organisation)
     number(engine.database, organisation, pace)
-    return seal(engine.database, organisation, signer, engine.clock)
+    return sign(engine, ring, organisation, signer)
+
+
+def sign(engine: Engine, ring: KeyRing, organisation: str, signer: Signer) -> Checkpoint | None:
+    """Sign what has a number, if it grows from what was signed here last; None where the last checkpoint says as much.
+
+    Raises    NotGrown, HeldUnreadable
+    """
+    with engine.database.write(organisation) as connection:
+        alone(connection, organisation)
+        must_grow(connection, ring, organisation)
+        checkpoint = seal_in(connection, organisation, signer, engine.clock)
+        told = None if checkpoint is None else last_told(connection, organisation)
+    if told is not None:
+        hold(ring, organisation, told)
+    return checkpoint
+
+
+def must_grow(connection: Connection, ring: KeyRing, organisation: str) -> None:
+    """Raises NotGrown where the trail is not what was signed here last, unless a restore lost that and this is signed; and
+    HeldUnreadable.
+    """
+    held = held_in(ring, organisation)
+    if held is None or grows_from(connection, organisation, held.checkpoint):
+        return
+    for lost in losses(connection, organisation):
+        if lost.explains(held.checkpoint) and is_vouched_for(
+            connection, organisation, lost, held.checkpoint, lambda signed: _signed_by_ours(ring, organisation, signed)
+        ):
+            return
+    raise NotGrown(organisation, held.checkpoint)
+
+
+def held_in(ring: KeyRing, organisation: str) -> Held | None:
+    """What was signed here last, None where nothing was. Raises HeldUnreadable."""
+    try:
+        return ring.held(organisation)
+    except ValueError as error:
+        raise HeldUnreadable(organisation) from error
+
+
+def hold(ring: KeyRing, organisation: str, told: Mapping[str, object]) -> None:
+    """Keep a checkpoint beside the key: it is committed, so what cannot be written now is told, and the next one will be."""
+    try:
+        ring.hold(organisation, told)
+    except OSError as error:
+        log.warning("checkpoint_not_held", organisation=organisation, why=str(error))
+
+
+def losses(connection: Connection, organisation: str) -> list[Lost]:
+    """What every restore that the logbook tells of left behind, oldest first."""
+    found = []
+    for each in kept.noted(connection, organisation, "restored"):
+        position = trail.position_of(connection, organisation, LOGBOOK, each.sequence)
+        lost = Lost.said(each.about, each.recorded_at, each.sequence, position)
+        if lost is not None:
+            found.append(lost)
+    return found
+
+
+def is_vouched_for(
+    connection: Connection,
+    organisation: str,
+    lost: Lost,
+    checkpoint: Checkpoint,
+    is_right: Callable[[seals.Signed], bool],
+) -> bool:
+    """Whether a key signed, after this checkpoint, a trail in which a *restored* note says that it is lost. Anybody who has the
+    database can write such a note; that the key signs it while a later checkpoint lies beside it takes whoever has the key.
+
+    is_right    whether the signature is one of a key that counts
+    """
+    for signed in seals.last_of_each_key(connection, organisation):
+        try:
+            found = Checkpoint.from_bytes(signed.body.encode(errors="surrogatepass"))
+        except ValueError:
+            continue
+        covers = lost.position is not None and lost.position < found.size and found.at >= checkpoint.at
+        if covers and is_right(signed) and grows_from(connection, organisation, found):
+            return True
+    return False
+
+
+def _signed_by_ours(ring: KeyRing, organisation: str, signed: seals.Signed) -> bool:
+    """Whether a key that lies here signed it."""
+    try:
+        key, signature = ring.find(organisation, signed.key), bytes.fromhex(signed.signature)
+    except (OSError, ValueError):
+        return False
+    return key is not None and key.key == signed.key and is_signed(key.public, signature, signed.body.encode())
+
+
+def last_told(connection: Connection, organisation: str) -> dict[str, object] | None:
+    """The last checkpoint, with what is needed to check it."""
+    signed = seals.last_checkpoint(connection, organisation)
+    return None if signed is None else outside(signed, seals.keys(connection, organisation))
+
+
+def seal_after_restore(engine: Engine, ring: KeyRing, organisation: str) -> Checkpoint | None:
+    """Sign although the trail does not grow from what was signed here last: whoever has the key says that a backup was brought
+    back. Where no *restored* note explains that, as when the server's own snapshot was, one is written: what came after the last
+    checkpoint that is there is lost.
+
+    Raises    KeyGone
+    """
+    signer = key_of(engine, ring, organisation)
+    number(engine.database, organisation)
+    with engine.database.write(organisation) as connection:
+        alone(connection, organisation)
+        held = None
+        with suppress(ValueError):
+            held = ring.held(organisation)
+        if held is not None and not grows_from(connection, organisation, held.checkpoint):
+            lost = held.checkpoint
+            if not any(each.explains(lost) for each in losses(connection, organisation)):
+                _note_restored(engine, connection, organisation, lost)
+                number_in(connection, organisation)
+        checkpoint = seal_in(connection, organisation, signer, engine.clock)
+        told = last_told(connection, organisation)
+    if told is not None:
+        ring.hold(organisation, told)
+    return checkpoint
+
+
+def _note_restored(engine: Engine, connection: Connection, organisation: str, lost: Checkpoint) -> None:
+    last = seals.last_checkpoint(connection, organisation)
+    size = 0 if last is None else min(last.size, lost.size - 1)
+    events = history.count_events(connection, organisation)
+    held = {"size": lost.size, "root": lost.root, "at": instant_text(lost.at)}
+    about = {"events": events, "trail": size, "held": held, "lost": {"from": size, "to": lost.size}}
+    note_in(engine, connection, system(organisation), "restored", about)
 
 
 def key_of(engine: Engine, ring: KeyRing, organisation: str) -> SealKey:
@@ -98,9 +269,14 @@ def key_of(engine: Engine, ring: KeyRing, organisation: str) -> SealKey:
 
     Raises    KeyGone
     """
-    with engine.database.read(organisation) as connection:
+    return existing_key_of(engine.database, ring, organisation) or _begun(engine, ring, organisation)
+
+
+def existing_key_of(database: Database, ring: KeyRing, organisation: str) -> SealKey | None:
+    """As `key_of`, for whoever draws none: None where there never was one. Raises KeyGone."""
+    with database.read(organisation) as connection:
         current = seals.current_key(connection, organisation)
-    return _begun(engine, ring, organisation) if current is None else key_in(ring, organisation, current)
+    return None if current is None else key_in(ring, organisation, current)
 
 
 def key_in(ring: KeyRing, organisation: str, key: str) -> SealKey:
@@ -141,9 +317,11 @@ def _note(engine: Engine, connection: Connection, organisation: str, key: SealKe
 def begin_another(engine: Engine, ring: KeyRing, organisation: str) -> Checkpoint:
     """From now on the organisation seals with a new key, for which the one before vouches if it is there.
 
-    1. the new key lies in the folder, and the logbook names it
-    2. the old key signs the tree that has this in it, as the last thing it signs
-    3. the new key begins and signs the same
+    1. the new key lies in the folder
+    2. in one transaction: the logbook names it; the old key signs the tree that has this in it, as the last thing it signs;
+       the new key begins and signs the same. Whoever is interrupted leaves a file of no use, and nothing on record
+
+    Raises    NotGrown, HeldUnreadable
     """
     with engine.database.read(organisation) as connection:
         before = seals.current_key(connection, organisation)
@@ -158,16 +336,23 @@ def begin_another(engine: Engine, ring: KeyRing, organisation: str) -> Checkpoin
         old = None
     new = SealKey.drawn()
     ring.keep(organisation, new)
-    with engine.database.write(organisation) as connection:
-        _note(engine, connection, organisation, new, before)
     number(engine.database, organisation)
-    with engine.database.write(organisation) as connection:
-        alone(connection, organisation)
-        if old is not None:
-            seal_in(connection, organisation, old, engine.clock)
-        seals.begin_key(connection, organisation, new.key, new.public.hex(), engine.clock.now())
-        checkpoint = seal_in(connection, organisation, new, engine.clock)
-    assert checkpoint is not None  # another key signs
+    try:
+        with engine.database.write(organisation) as connection:
+            alone(connection, organisation)
+            must_grow(connection, ring, organisation)
+            _note(engine, connection, organisation, new, before)
+            number_in(connection, organisation)
+            if old is not None:
+                seal_in(connection, organisation, old, engine.clock)
+            seals.begin_key(connection, organisation, new.key, new.public.hex(), engine.clock.now())
+            checkpoint = seal_in(connection, organisation, new, engine.clock)
+            told = last_told(connection, organisation)
+    except (NotGrown, HeldUnreadable):
+        ring.drop(organisation, new)
+        raise
+    assert checkpoint is not None and told is not None  # another key signs
+    hold(ring, organisation, told)
     return checkpoint
 
 

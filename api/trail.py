@@ -1,5 +1,6 @@
 """The trail as it is asked for, by addresses and on the command line: entries in words, and lists that are taken away."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,6 +8,7 @@ from functools import partial
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+import structlog
 from pydantic import AwareDatetime, BaseModel
 from sqlalchemy import Connection
 
@@ -19,14 +21,18 @@ from engine.authority import visibility
 from engine.case import Case, instant_text
 from engine.definition import Catalog
 from engine.directory import Person
-from engine.errors import Locale, Text
+from engine.errors import Busy, Locale, Text
 from engine.events import in_the_name_of
 from engine.handle import note
 from engine.sealing import number
-from engine.store import known, people, questions, worklists
+from engine.store import known, people, questions, trail, worklists
 from engine.store.questions import Asked, Entry, Eyes, Place
 from engine.store.worklists import Filter
 
+log = structlog.get_logger(__name__)
+
+NUMBERING_SECONDS = 1  # that a question may wait for; a few thousand events
+UNNUMBERED = "Bihuan-Unnumbered"
 AT_ONCE = 500  # rows of a list that is taken away, read at a time
 SYSTEM = Text("系统", "the system")
 SOMEBODY = Text("本校人员", "somebody of the school")  # whom the directory knows no post of
@@ -37,6 +43,7 @@ NOTED_TITLES: Mapping[str, Text] = {
     "restored": Text("由备份恢复", "Restored from a backup"),
     "erased": Text("清除个人信息", "Personal data cleared"),
     "key_began": Text("启用新密钥", "Signed with a new key from here on"),
+    "channel_changed": Text("更改消息渠道", "Channel changed"),
 }
 READ = Text("查看", "Read")
 
@@ -96,9 +103,34 @@ class TrailEntry(BaseModel):
     sentence: str | None
 
 
-def brought_up_to_date(runtime: Runtime, organisation: str) -> None:
-    """Whatever was recorded before the question is in the trail when it is asked."""
-    number(runtime.database, organisation)
+def brought_up_to_date(runtime: Runtime, organisation: str, seconds: float | None = NUMBERING_SECONDS) -> int:
+    """Whatever was recorded before the question is in the trail when it is asked; how many events are not, 0 as a rule.
+
+    Very many at once, as after an upgrade, are numbered by whoever seals: nobody waits for all of them here. On a full disk, and
+    behind a row that cannot be read, which is logged and which verification names, what has its number is still answered.
+
+    seconds    after which it is enough; None for who waits as long as it takes
+    """
+    enough = None if seconds is None else time.monotonic() + seconds
+
+    def going_on() -> bool:
+        return enough is None or time.monotonic() < enough
+
+    try:
+        number(runtime.database, organisation, going_on=going_on)
+        if going_on():
+            return 0
+    except Busy as busy:
+        log.warning("trail_behind", organisation=organisation, why=busy.sentence("en"))
+    except Exception:  # of any kind: somebody may have written anything there
+        log.exception("trail_behind", organisation=organisation)
+    with runtime.database.read(organisation) as connection:
+        return trail.how_many_wait(connection, organisation)
+
+
+def saying_what_is_missing(unnumbered: int) -> dict[str, str]:
+    """The header of an answer that lacks events which were recorded before it."""
+    return {UNNUMBERED: str(unnumbered)} if unnumbered else {}
 
 
 def principal_of(said: str | None) -> str | None:
@@ -179,18 +211,20 @@ class Taken:
 
     rows     how many it has
     pages    them, each page read by itself when it is asked for
+    unnumbered    events that were recorded before and are not in it (`brought_up_to_date`)
     """
 
     what: str
     rows: int
     columns: Sequence[Column]
     pages: Iterator[Sequence[BaseModel]]
+    unnumbered: int = 0
 
 
 def take_events(runtime: Runtime, reader: Reader, asked: Asked) -> Taken:
     """Every entry there is just now, newest first. Raises Busy where the note could not be made durable."""
     here = reader.actor.organisation
-    brought_up_to_date(runtime, here)
+    unnumbered = brought_up_to_date(runtime, here)
     with runtime.database.read(here) as connection:
         within = questions.extent(connection, here)
         rows = questions.count(connection, reader.eyes, asked, within)
@@ -203,15 +237,14 @@ def take_events(runtime: Runtime, reader: Reader, asked: Asked) -> Taken:
             found, following = questions.page(connection, reader.eyes, asked, limit=AT_ONCE, after=after, within=within)
             return words.entries(connection, found), following
 
-    return Taken("events", rows, event_columns(reader.locale, zone), _pages(read))
+    return Taken("events", rows, event_columns(reader.locale, zone), _pages(read), unnumbered)
 
 
 def take_cases(runtime: Runtime, reader: Reader, wanted: Filter, as_of: datetime | None) -> Taken:
     """Every case of a list, as it stands or as it was known. Raises Busy where the note could not be made durable."""
     here, now = reader.actor.organisation, runtime.clock.now()
     at = as_of or now
-    if as_of is not None:
-        brought_up_to_date(runtime, here)
+    unnumbered = 0 if as_of is None else brought_up_to_date(runtime, here)
     store: Any = worklists if as_of is None else known
     with runtime.database.read(here) as connection:
         rows = store.count(connection, reader.seen, wanted, at)
@@ -225,7 +258,7 @@ def take_cases(runtime: Runtime, reader: Reader, wanted: Filter, as_of: datetime
             page = store.page(connection, reader.seen, wanted, at, limit=AT_ONCE, after=after)
         return cases_at(runtime.engine.catalog, page.cases, at, reader.locale), page.next_after
 
-    return Taken("cases", rows, case_columns(reader.locale, zone), _pages(read))
+    return Taken("cases", rows, case_columns(reader.locale, zone), _pages(read), unnumbered)
 
 
 def noted(runtime: Runtime, reader: Reader, what: str, filters: Mapping[str, Any], rows: int) -> None:

@@ -4,9 +4,9 @@
     tree     leaves, kept nodes and checkpoints from the first event on, and the checkpoints others kept
 
 What holds when it ends without findings: everything up to the last checkpoint that is there is what was recorded, as far as
-nobody but the school has its key. That a later one was taken away, with what it spoke of, or that who has the key signed
-another history, only checkpoints kept outside show; of the first kind also what `only_new` remembers of the last run. What came
-after the last checkpoint, a minute's worth while it is served, is chained but not signed yet.
+nobody but the school has its key. That a later one was taken away, with what it spoke of, shows the checkpoint beside the key;
+that who has the key signed another history, only checkpoints kept outside. What came after the last checkpoint, a minute's worth
+while it is served, is chained but not signed yet.
 """
 
 import hashlib
@@ -30,12 +30,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.evidence.store import FileStore
 from api.folder import Folder
-from api.keys import KeyRing, is_signed
-from api.sealing import KeyGone, key_in
+from api.keys import Held, KeyRing, is_signed
+from api.sealing import KeyGone, is_vouched_for, key_in, losses
 from engine.audit import KEPT_EVERY, Checkpoint, envelope_hash, fingerprint, leaf_hash, root_of
 from engine.case import instant_text
 from engine.definition import Catalog
 from engine.errors import Busy, FolderError, Text
+from engine.events import LOGBOOK
 from engine.sealing import number
 from engine.store import seals, trail
 from engine.store import verifying as kept
@@ -70,6 +71,7 @@ class Part:
     outside: int = 0
     findings: list[Finding] = field(default_factory=list)
     more: int = 0
+    lost: list[Text] = field(default_factory=list)
     notes: list[Text] = field(default_factory=list)
     size: int = 0
     sealed: int = 0
@@ -84,6 +86,7 @@ class Part:
         for name in ("events", "cases", "files", "checkpoints", "outside", "more"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.find(*other.findings)
+        self.lost += other.lost
         self.notes += other.notes
         self.size, self.sealed = max(self.size, other.size), max(self.sealed, other.sealed)
         self.remembered = other.remembered or self.remembered
@@ -98,6 +101,8 @@ class Report(Part):
     outside     checkpoints kept elsewhere that were held against it
     since       how many events had been verified before and were left out
     findings    the first `MOST_FINDINGS`; `more` says how many there were besides
+    lost        ranges that checkpoints kept elsewhere speak of and that are not there, as the logbook says since a backup was
+                restored; of which nothing that was signed shows that it is true
     """
 
     organisation: str = ""
@@ -105,7 +110,7 @@ class Report(Part):
 
     @property
     def is_clean(self) -> bool:
-        return not self.findings
+        return not self.findings and not self.lost
 
     def to_json(self) -> dict[str, Any]:
         numbers = ("organisation", "size", "sealed", "since", "events", "cases", "files", "checkpoints", "outside")
@@ -114,6 +119,7 @@ class Report(Part):
             **{name: getattr(self, name) for name in numbers},
             "findings": [finding.to_json() for finding in self.findings],
             "more_findings": self.more,
+            "lost": [text.to_json() for text in self.lost],
             "notes": [text.to_json() for text in self.notes],
         }
 
@@ -149,7 +155,9 @@ def verify(
         report.find(*gone)
     report.since = start.size
     report.notes += _about_the_key(database, folder, organisation)
-    tree: Work = partial(_Checker.tree, start=start, outside=outside)
+    held, unreadable = _held(folder, organisation)
+    report.find(*unreadable)
+    tree: Work = partial(_Checker.tree, start=start, outside=outside, held=held)
     if processes == 1:
         checker = _Checker(database, organisation, FileStore(folder.files), catalog)
         works = chain((tree,), _works(database, organisation, start))
@@ -177,6 +185,17 @@ def verify(
     if report.is_clean and report.remembered is not None:
         _remember(memory, report.remembered)
     return report
+
+
+def _held(folder: Folder, organisation: str) -> tuple[Mapping[str, Any] | None, list[Finding]]:
+    """The checkpoint beside the key, where one lies there and can be read."""
+    try:
+        held = KeyRing(folder.keys).held(organisation)
+    except (OSError, ValueError):
+        zh = f"密钥旁留存的检查点 keys/seal/{organisation}/held.json 无法读取"
+        en = f"the checkpoint beside the key, keys/seal/{organisation}/held.json, cannot be read"
+        return None, [Finding("held", Text(zh, en))]
+    return None if held is None else held.told, []
 
 
 def _number_what_waits(database: Database, organisation: str) -> Iterator[Finding]:
@@ -266,7 +285,7 @@ class _Checker:
         self._organisation = organisation
         self._catalog = catalog
         self._file_fault = lru_cache(FILES_REMEMBERED)(partial(file_fault, files, organisation))
-        self._erased: dict[int, Mapping[tuple[str, int], Sequence[str]]] = {}
+        self._erased: dict[int, Mapping[tuple[str, int], Mapping[str, str]]] = {}
 
     def range(self, within: kept.Range) -> Part:
         def check(connection: Connection) -> Part:
@@ -314,7 +333,7 @@ class _Checker:
         histories = Histories(
             self._organisation,
             self._catalog,
-            erased=partial(self._is_erased, connection),
+            erased=partial(self._what_is_left, connection),
             file_fault=self._file_fault,
             waits=partial(kept.waits_for_a_number, connection, self._organisation),
         )
@@ -324,50 +343,48 @@ class _Checker:
         part.cases += histories.cases
         part.files += len(histories.files)
 
-    def _is_erased(self, connection: Connection, number_: str, sequence: int, name: str, by: int) -> bool:
+    def _what_is_left(self, connection: Connection, number_: str, sequence: int, name: str, by: int) -> str | None:
         if by not in self._erased:
             noted = kept.noted(connection, self._organisation, "erased")
             self._erased = {each.sequence: cleared_by(each.about) for each in noted}
-        return name in self._erased.get(by, {}).get((number_, sequence), ())
+        return self._erased.get(by, {}).get((number_, sequence), {}).get(name)
 
-    def tree(self, start: "_Start", outside: Path | None) -> Part:
+    def tree(self, start: "_Start", outside: Path | None, held: Mapping[str, Any] | None) -> Part:
         part = Part()
         try:
-            self._grow_tree(part, start, outside)
+            self._grow_tree(part, start, outside, held)
         except _UNREADABLE as error:
             part.remembered = None
             part.find(Finding("unreadable", _unreadable(error)))
         return part
 
-    def _grow_tree(self, part: Part, start: "_Start", outside: Path | None) -> None:
+    def _grow_tree(self, part: Part, start: "_Start", outside: Path | None, held: Mapping[str, Any] | None) -> None:
         ask = partial(self._database.read, self._organisation)
         with ask() as connection, kept.leniently(connection):
             part.size = trail.size(connection, self._organisation)
             last = seals.last_checkpoint(connection, self._organisation)
             nodes = kept.how_many_nodes(connection, self._organisation)
             known = seals.known_keys(connection, self._organisation)
-            noted = list(kept.noted(connection, self._organisation, "restored", "key_began"))
+            noted = list(kept.noted(connection, self._organisation, "key_began"))
+            lost = losses(connection, self._organisation)
         part.sealed = 0 if last is None else last.size
         keys = {key: Key(key, public, until, since) for key, public, since, until in known}
         part.find(*_keys_not_begun(keys, noted))
-        losses = [
-            Lost(each.about["trail"], each.recorded_at)
-            for each in noted
-            if each.what == "restored" and isinstance(each.about.get("trail"), int)
-        ]
         signed = Seals(self._organisation, keys, is_signed)
         if start.checkpoint is not None:
             signed.go_on_after(start.checkpoint)
         own = _own(ask, self._organisation, part, signed, 0 if last is None else last.id)
         others = () if outside is None else _outside(outside, self._organisation)
-        tree = _Tree(ask, self._organisation, part, start)
-        for claim in merge(own, others, key=attrgetter("checkpoint.size")):
-            if claim.line is None:
+        beside = () if held is None else (_claim(held),)
+        tree = _Tree(ask, self._organisation, part, start, keys, lost)
+        for claim in merge(own, others, beside, key=attrgetter("checkpoint.size")):
+            if claim.id is not None:
                 tree.hold_own(claim)
             else:
-                part.outside += 1
-                tree.hold_outside(claim, keys, losses)
+                part.outside += claim.line is not None
+                tree.hold_outside(claim)
         whole = tree.grow(part.size)
+        tree.tell_losses()
         if tree.wrong_later:
             zh, en = (
                 f"其后另有 {tree.wrong_later} 个检查点也不符",
@@ -420,10 +437,10 @@ def file_fault(files: FileStore, organisation: str, sha256: str) -> Text | None:
     return None
 
 
-def cleared_by(about: Mapping[str, Any]) -> Mapping[tuple[str, int], Sequence[str]]:
-    """(number, sequence) → names of the entries that what the logbook says of an erasure names."""
+def cleared_by(about: Mapping[str, Any]) -> Mapping[tuple[str, int], Mapping[str, str]]:
+    """(number, sequence) → entry → the commitment to what is left of it, as the logbook says of an erasure."""
     try:
-        return {(number_, sequence): names for number_, sequence, names in about["cleared"]}
+        return {(number_, sequence): dict(left) for number_, sequence, left in about["cleared"]}
     except (KeyError, TypeError, ValueError):
         return {}
 
@@ -442,7 +459,9 @@ class _Start:
 
 @dataclass(frozen=True)
 class _Claim:
-    """A checkpoint to be held against the tree: one of ours by its id, or one kept outside with the line it stands in."""
+    """A checkpoint to be held against the tree: one of ours by its id, one kept outside with the line it stands in, or the one
+    beside the key.
+    """
 
     checkpoint: Checkpoint
     id: int | None = None
@@ -451,12 +470,37 @@ class _Claim:
     signature: str = ""
     public: str = ""
 
+    @property
+    def called(self) -> Text:
+        size = self.checkpoint.size
+        if self.line is None:
+            return Text(f"密钥旁留存的检查点（{size} 条记录）", f"the checkpoint beside the key ({size} events)")
+        return Text(
+            f"外存检查点（第 {self.line} 行，{size} 条记录）",
+            f"the checkpoint kept outside (line {self.line}, {size} events)",
+        )
+
+
+@dataclass
+class _Excused:
+    """Checkpoints that a *restored* note explains: how many, and the furthest of them."""
+
+    count: int
+    size: int
+    last: Checkpoint
+
 
 class _Tree:
     """The tree as its leaves come, and what was said of it at each size."""
 
     def __init__(
-        self, ask: Callable[[], AbstractContextManager[Connection]], organisation: str, part: Part, start: _Start
+        self,
+        ask: Callable[[], AbstractContextManager[Connection]],
+        organisation: str,
+        part: Part,
+        start: _Start,
+        keys: Mapping[str, Key],
+        losses: Sequence[Lost],
     ) -> None:
         self.peaks = Peaks(start.size, start.peaks)
         self.wrong_later = 0
@@ -465,9 +509,22 @@ class _Tree:
         self._nodes: dict[tuple[int, int], bytes] = {}
         self._held = start.size
         self._wrong = False
+        self._keys, self._losses = keys, losses
+        self._excused: dict[Lost, _Excused] = {}
+        self._known_outside: set[str] = set()  # keys that signed what others kept
+        self._untrue: set[Lost] = set()
 
     def hold_own(self, claim: _Claim) -> None:
         size, size_now = claim.checkpoint.size, self._part.size
+        for lost in self._losses:
+            if lost.position is not None and lost.size < size <= lost.position and lost not in self._untrue:
+                self._untrue.add(lost)
+                what = Text(
+                    f"称恢复时只剩 {lost.size} 条记录，而此前的检查点 {claim.id} 已签署 {size} 条",
+                    f"it says that a backup brought {lost.size} events back, and checkpoint {claim.id}, which came with them, "
+                    f"speaks of {size}",
+                )
+                self._part.find(Finding("restored", what, LOGBOOK, lost.sequence))
         if size > size_now:
             what = Text(
                 f"签署时有 {size} 条记录，现在只有 {size_now} 条：已签署的记录被截去",
@@ -488,32 +545,28 @@ class _Tree:
             self._wrong = True
             self._part.find(Finding("root", what, checkpoint=claim.id))
 
-    def hold_outside(self, claim: _Claim, keys: Mapping[str, Key], losses: Sequence[Lost]) -> None:
+    def hold_outside(self, claim: _Claim) -> None:
         checkpoint = claim.checkpoint
         size, size_now = checkpoint.size, self._part.size
-        zh, en = (
-            f"外存检查点（第 {claim.line} 行，{size} 条记录）",
-            f"the checkpoint kept outside (line {claim.line}, {size} events)",
-        )
-        fault = signature_fault(checkpoint, claim.body, claim.signature, keys, is_signed)
+        code, (zh, en) = "held" if claim.line is None else "outside", (claim.called.zh, claim.called.en)
+        fault = signature_fault(checkpoint, claim.body, claim.signature, self._keys, is_signed)
         holds = size <= size_now and self._root_at(size) == bytes.fromhex(checkpoint.root)
+        genuine = fault is None or _vouches_for_itself(claim)
+        if genuine:
+            self._known_outside.add(checkpoint.key)
         if holds and fault is None:
             return
-        lost = next((each for each in losses if each.explains(checkpoint)), None)
-        if lost is not None and not holds and (fault is None or _vouches_for_itself(claim)):
-            when = instant_text(lost.at)
-            self._part.notes.append(
-                Text(
-                    f"{zh}所述的记录在 {when} 从备份恢复时丢失，台账中有记载",
-                    f"{en} speaks of events that were lost when a backup was restored at {when}, as the logbook says",
-                )
-            )
+        lost = next((each for each in self._losses if each.explains(checkpoint)), None)
+        if lost is not None and not holds and genuine:
+            excused = self._excused.setdefault(lost, _Excused(0, size, checkpoint))
+            excused.count, excused.size = excused.count + 1, max(excused.size, size)
+            excused.last = max(excused.last, checkpoint, key=attrgetter("at"))
         elif fault is not None:
-            self._part.find(Finding("outside", Text(f"{zh}{fault.zh}", f"{en}: {fault.en}")))
+            self._part.find(Finding(code, Text(f"{zh}{fault.zh}", f"{en}: {fault.en}")))
         elif size > size_now:
             self._part.find(
                 Finding(
-                    "outside",
+                    code,
                     Text(
                         f"{zh}所述的记录比现在的多（现有 {size_now} 条）：末尾被截去，或数据库被换成了较早的备份",
                         f"{en} speaks of more than there is now ({size_now}): the end was cut off, or an older backup was "
@@ -524,7 +577,7 @@ class _Tree:
         else:
             self._part.find(
                 Finding(
-                    "outside",
+                    code,
                     Text(
                         f"{zh}不在这段历史中：其所述的记录被改动、删除或调换，或数据库被整个替换",
                         f"{en} is not in this history: events it speaks of were changed, removed or exchanged, or another "
@@ -532,6 +585,45 @@ class _Tree:
                     ),
                 )
             )  # fmt: skip
+
+    def tell_losses(self) -> None:
+        """What restores lost, as the logbook says. Where a checkpoint kept elsewhere speaks of it, that is a note only if a key
+        that signed such signed the logbook's word afterwards: anybody else may have cut the end off and made that word up.
+        """
+        for lost in self._losses:
+            excused = self._excused.get(lost)
+            to = max(lost.to or 0, excused.size if excused else 0)
+            zh, en = f"总第 {lost.size + 1} 条起", f"after the first {lost.size} of all"
+            if to > lost.size:
+                zh, en = f"总第 {lost.size + 1} 至 {to} 条", f"{lost.size + 1} to {to} of all"
+            said = Text(
+                f"台账第 {lost.sequence} 条：{zh}记录在 {instant_text(lost.at)} 从备份恢复时丢失",
+                f"the logbook's event {lost.sequence}: events {en} were lost when a backup was restored at "
+                f"{instant_text(lost.at)}",
+            )
+            if excused is None:
+                self._part.notes.append(said)
+                continue
+            said = Text(
+                f"{said.zh}；另存的检查点有 {excused.count} 个所述的是这些记录",
+                f"{said.en}; {excused.count} of the checkpoints kept elsewhere speak of these",
+            )
+            if self._is_vouched_for(lost, excused.last):
+                self._part.notes.append(said)
+            else:
+                zh = "其后没有以这些检查点的密钥签署、包含这一记载的检查点：截去记录的人也能写下这一条"
+                en = "none that their key signed afterwards has this in it: whoever cut the end off could have written it"
+                self._part.lost.append(Text(f"{said.zh}。{zh}", f"{said.en}. {en}"))
+
+    def _is_vouched_for(self, lost: Lost, checkpoint: Checkpoint) -> bool:
+        def is_right(signed: seals.Signed) -> bool:
+            body = signed.body.encode()
+            found = Checkpoint.from_bytes(body)
+            fault = signature_fault(found, body, signed.signature, self._keys, is_signed)
+            return fault is None and found.key in self._known_outside
+
+        with self._ask() as connection:
+            return is_vouched_for(connection, self._organisation, lost, checkpoint, is_right)
 
     def grow(self, size: int) -> bool:
         """Take up leaves until there are so many; False where they end, or one is missing, before."""
@@ -608,6 +700,13 @@ def _outside(path: Path, organisation: str) -> Iterator[_Claim]:
             ) from error
         if checkpoint.organisation == organisation:
             yield _Claim(checkpoint, line=line, body=body, signature=signature, public=public)
+
+
+def _claim(told: Mapping[str, Any]) -> _Claim:
+    """The checkpoint beside the key."""
+    return _Claim(
+        Held.read(told).checkpoint, body=str(told["body"]).encode(), signature=told["signature"], public=told["public"]
+    )
 
 
 def _told_in(path: Path) -> Iterator[tuple[int, Any]]:

@@ -68,6 +68,14 @@ def number(
     return done
 
 
+def number_in(connection: Connection, organisation: str) -> None:
+    """As `number`, all of it in a transaction that does more than this: for when little waits."""
+    alone(connection, organisation)
+    last, after = trail.last_waiting(connection, organisation), trail.BEFORE_ALL
+    while last is not None and (numbered := _number_some(connection, organisation, after, last, AT_ONCE)):
+        after = max((event.number, event.sequence) for event in numbered)
+
+
 def number_all(
     database: Database,
     pace: Pace | None = None,
@@ -125,6 +133,17 @@ def seal_in(connection: Connection, organisation: str, signer: Signer, clock: Cl
     )
     seals.add_checkpoint(connection, organisation, signed)
     return checkpoint
+
+
+def grows_from(connection: Connection, organisation: str, checkpoint: Checkpoint) -> bool:
+    """Whether the events that this checkpoint was signed over are still the first of the trail."""
+    if checkpoint.size > trail.size(connection, organisation):
+        return False
+    try:
+        found = root_of(seals.Tree(connection, organisation), checkpoint.size) if checkpoint.size else EMPTY_ROOT
+    except LookupError:  # a leaf or a node was taken out
+        return False
+    return found.hex() == checkpoint.root
 
 
 def alone(connection: Connection, organisation: str) -> None:

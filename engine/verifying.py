@@ -80,8 +80,9 @@ class Finding:
 
 # --- histories -------------------------------------------------------------------------------------------------------------
 
-#: (number, sequence, name, sequence of the logbook's event) → whether that event says that this entry was erased
-Erased = Callable[[str, int, str, int], bool]
+#: (number, sequence, name, sequence of the logbook's event) → the commitment to what is left of this entry that this event has;
+#: None where it does not say that it was erased
+Erased = Callable[[str, int, str, int], str | None]
 #: hash of a file → what is wrong with it, None for nothing
 FileFault = Callable[[str], Text | None]
 #: (number, sequence) → whether this event still waits for its number
@@ -97,7 +98,7 @@ class Histories:
 
     organisation: str
     catalog: Catalog
-    erased: Erased = lambda _number, _sequence, _name, _by: False
+    erased: Erased = lambda _number, _sequence, _name, _by: None
     file_fault: FileFault | None = None
     waits: Waits = lambda _number, _sequence: False
     events: int = 0
@@ -248,7 +249,7 @@ class _History:
         return entries if well else None
 
     def _unopened(self, row: Any, fields: Mapping[str, Any], entries: dict[str, Any]) -> Iterator[str]:
-        """Names of what does not open its commitment, or was said to be erased and was not."""
+        """Names of what does not open its commitment; of what was erased, the one to what is left, which the logbook has."""
         commitments = fields.get("commitments")
         if not isinstance(commitments, dict):
             commitments = {}
@@ -259,11 +260,12 @@ class _History:
             if digest is None:
                 continue
             salt = entry.get("salt")
-            if entry.keys() != ({"erased", "value"} if salt is None else {"salt", "value"}):
+            if entry.keys() != ({"erased", "nonce", "value"} if salt is None else {"salt", "value"}):
                 yield name
             elif salt is None:
                 by = entry["erased"]
-                if not isinstance(by, int) or not self._of.erased(self._number, row.sequence, name, by):
+                left = self._of.erased(self._number, row.sequence, name, by) if isinstance(by, int) else None
+                if left is None or not _opens(left, entry["nonce"], entry["value"]):
                     yield name
             elif not _opens(digest, salt, entry["value"]):
                 yield name
@@ -558,10 +560,26 @@ def signature_fault(
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """What a restore left behind: everything after this many events that was recorded until then."""
+    """What a restore left behind: everything after this many events that was recorded until then.
+
+    sequence, position    of the logbook's event that says so, in the logbook and in the trail (None while it waits for that)
+    to                    how many events the newest checkpoint spoke of that was known then
+    """
 
     size: int
     at: datetime
+    sequence: int = 0
+    position: int | None = None
+    to: int | None = None
+
+    @classmethod
+    def said(cls, about: Mapping[str, Any], at: datetime, sequence: int, position: int | None) -> "Lost | None":
+        """What a *restored* note says; None of one that says nothing of it."""
+        size, lost = about.get("trail"), about.get("lost")
+        to = lost.get("to") if isinstance(lost, Mapping) else None
+        if type(size) is not int or size < 0:
+            return None
+        return cls(size, at, sequence, position, to if type(to) is int else None)
 
     def explains(self, checkpoint: Checkpoint) -> bool:
         """Whether this checkpoint speaks of what was lost then."""

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, Protocol
 
-from sqlalchemy import Insert, Row, delete, func, select, update
+from sqlalchemy import ColumnElement, Insert, Row, and_, case, delete, func, literal, null, or_, select, update
 
 from engine.store.database import table_of, upsert
 from notifications.channels import Account, Limit
@@ -25,7 +25,7 @@ S = STATE.c
 ANSWER_LIMIT = 500  # characters
 FAILURES_IN_A_ROW = 3  # then the account is taken to be down, and is tried with one message now and then
 SINCE_EVER = datetime(1970, 1, 1, tzinfo=UTC)
-PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60))  # the last one repeats
+PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15))  # the last one repeats
 
 
 class Vault(Protocol):
@@ -43,7 +43,7 @@ class VaultError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SetUp:
-    """A channel as it was set up. `secrets` as they lie there."""
+    """A channel as it was set up. `secrets` as they lie there; `revision` grows with every change."""
 
     organisation: str
     id: str
@@ -56,6 +56,7 @@ class SetUp:
     daily_list: bool
     direct: bool
     changed_at: datetime
+    revision: int = 1
 
     def account(self, vault: Vault) -> Account:
         """Raises    VaultError"""
@@ -67,7 +68,11 @@ class SetUp:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How an account does. Never tried: nothing but its name."""
+    """How an account does. Never tried: nothing but its name.
+
+    since          since when it works, or fails, as it does now
+    out_of_order   since when it says of itself that somebody has to mend it
+    """
 
     account: str
     failures: int = 0
@@ -77,6 +82,13 @@ class State:
     failed_at: datetime | None = None
     worked_at: datetime | None = None
     listed_for: str | None = None
+    since: datetime | None = None
+    out_of_order: datetime | None = None
+
+    @property
+    def down(self) -> bool:
+        """Whether it is taken not to work: only one message is tried now and then."""
+        return self.failures >= FAILURES_IN_A_ROW
 
 
 # --- set up ----------------------------------------------------------------------------------------------------------
@@ -88,7 +100,7 @@ def put(connection: Connection, set_up: SetUp) -> None:
         "organisation": set_up.organisation, "id": set_up.id, "kind": set_up.kind, "title": set_up.title,
         "department": set_up.department, "settings": dict(set_up.settings), "secrets": set_up.secrets,
         "enabled": set_up.enabled, "daily_list": set_up.daily_list, "direct": set_up.direct,
-        "changed_at": set_up.changed_at,
+        "changed_at": set_up.changed_at, "revision": set_up.revision,
     }  # fmt: skip
     statement = upsert(CHANNEL).values(row)
     changed = {name: value for name, value in row.items() if name not in ("organisation", "id")}
@@ -156,6 +168,17 @@ class AccountBook:
         given = self._given.get(name)
         return None if given is None else replace(given, organisation=organisation)
 
+    def given_to_all(self, name: str) -> bool:
+        """Whether whoever runs the process gave an account of this name to every organisation."""
+        return name in self._given
+
+    def instead_of(
+        self, connection: Connection, organisation: str, gone: str, kind: str, department: str | None = None
+    ) -> str | None:
+        """The account of the same kind that serves the same people as `gone` does, or did; None where there is none."""
+        alike = [each for each in self.in_use(connection, organisation) if each.kind == kind]
+        return next((each.id for each in alike if each.id != gone and each.department == department), None)
+
 
 # --- how they do -----------------------------------------------------------------------------------------------------
 
@@ -177,7 +200,7 @@ def worked(connection: Connection, organisation: str, account: str, now: datetim
     connection.execute(
         update(STATE).where(S.organisation == organisation, S.account == account)
         .where((S.failures > 0) | S.worked_at.is_(None) | (S.worked_at < now - timedelta(minutes=1)))
-        .values(failures=0, paused_until=None, worked_at=now)
+        .values(failures=0, paused_until=None, out_of_order=None, worked_at=now, since=_since(S.failures > 0, now))
     )  # fmt: skip
 
 
@@ -194,8 +217,16 @@ def failed(
         failures = max(failures, FAILURES_IN_A_ROW)
     over = failures - FAILURES_IN_A_ROW
     until = now + PAUSES[min(over, len(PAUSES) - 1)] if over >= 0 else None
-    _change(connection, organisation, account, failures=failures, paused_until=until, answer=answer, failed_at=now)
+    _change(
+        connection, organisation, account, failures=failures, paused_until=until, answer=answer, failed_at=now,
+        since=_since(S.failures == 0, now), out_of_order=func.coalesce(S.out_of_order, now) if out_of_order else S.out_of_order,
+    )  # fmt: skip
     return until
+
+
+def _since(turned: ColumnElement[bool], now: datetime) -> ColumnElement[datetime]:
+    """From now on where it has just turned; else as long as before."""
+    return case((or_(turned, S.since.is_(None)), literal(now, S.since.type)), else_=S.since)
 
 
 def pause(connection: Connection, organisation: str, account: str, until: datetime, answer: str, now: datetime) -> None:
@@ -205,10 +236,12 @@ def pause(connection: Connection, organisation: str, account: str, until: dateti
 
 
 def works_again(connection: Connection, organisation: str, account: str) -> None:
-    """Somebody changed or tested it: it is tried at once."""
+    """Somebody changed it or sends its dead letters again: it is tried at once, and nobody knows yet how it does."""
+    unknown = case((S.failures > 0, null()), else_=S.since)
     connection.execute(
-        update(STATE).where(S.organisation == organisation, S.account == account).values(failures=0, paused_until=None)
-    )
+        update(STATE).where(S.organisation == organisation, S.account == account)
+        .values(failures=0, paused_until=None, out_of_order=None, since=unknown)
+    )  # fmt: skip
 
 
 def listed(connection: Connection, organisation: str, account: str, day: str) -> bool:
@@ -232,6 +265,20 @@ def _state(row: Row[Any]) -> State:
     values = dict(row._mapping)
     del values["organisation"]
     return State(**values)
+
+
+def failing_by_kind(connection: Connection) -> dict[str, int]:
+    """Kind → accounts of all organisations that do not work; those in use alone. Every kind that is in use has its line."""
+    down = func.count(S.account)
+    known = and_(S.organisation == C.organisation, S.account == C.id, S.failures >= FAILURES_IN_A_ROW)
+    own = select(C.kind, down).outerjoin(STATE, known).where(C.enabled.is_(True)).group_by(C.kind)
+    found: dict[str, int] = {row[0]: row[1] for row in connection.execute(own)}
+    # what is given to all has no row of its own, and is called as its kind
+    ours = select(C.id).where(C.organisation == S.organisation, C.id == S.account).exists()
+    given = select(S.account, down).where(S.failures >= FAILURES_IN_A_ROW, ~ours).group_by(S.account)
+    for kind, count in connection.execute(given):
+        found[kind] = found.get(kind, 0) + count
+    return found
 
 
 # --- how much a service still takes ----------------------------------------------------------------------------------

@@ -2,21 +2,23 @@
 
 The words lie in `templates/{locale}/{reason}.txt`: the first line is the subject, the rest the body. Templates know no
 code, so that a school can be given them to edit: `{fact}` stands for a fact, and a part in `[square brackets]` is left
-out when a fact it names is missing. A fact outside brackets is required. A line of which nothing is left disappears.
+out when a fact it names is missing, or gives way to what stands behind its bar: `[{place}|not stated]`. A fact outside
+brackets is required. A line of which nothing is left disappears. `{reason}.{workflow}.txt` speaks of one workflow alone.
 """
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from typing import Any
+from unicodedata import east_asian_width
 from zoneinfo import ZoneInfo
 
 from engine.errors import Locale, Text
-from engine.events import REASONS, Notice, in_the_name_of
-from notifications.message import Addressee, Claimed, Outgoing, Words
+from engine.events import LOGBOOK, REASONS, WITHOUT_CASE, Notice, in_the_name_of
+from notifications.message import DAY, GROUP, Addressee, Claimed, Outgoing, Rest, Words
 from notifications.routing import SchoolSettings
 
 LEVELS: Mapping[str, Text] = {"major": Text("重大", "major"), "general": Text("一般", "general")}
@@ -39,9 +41,18 @@ MONTHS = (
 #: every fact a template may name
 FACTS = frozenset({
     "name", "number", "workflow", "title", "place", "level", "major", "state", "step", "actor", "awaits",
-    "due", "left", "provisional", "skipped", "kind", "to_do", "link",
-    "count", "overdue", "today", "lines", "position",
+    "due", "left", "provisional", "skipped", "kind", "to_do", "link", "when", "acknowledge",
+    "count", "overdue", "today", "lines", "more", "position", "department", "person",
+    "from", "until", "done_count", "waiting_count", "who", "cause", "since",
 })  # fmt: skip
+
+#: a phone's screen: what is longer is not read
+SCREEN_ROWS = 14
+SCREEN_COLUMNS = 40  # of Latin letters; Chinese characters take two
+
+#: columns for what people typed, which may be as long as a screen by itself
+LONGEST = {"name": 24, "title": 48, "place": 36, "actor": 36, "awaits": 36, "state": 24, "step": 24, "person": 24}
+SHORTEST = {"title": 28, "place": 16}  # in a list
 
 
 class TemplateFault(Exception):
@@ -50,11 +61,12 @@ class TemplateFault(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A stretch of a line: text with facts in it, dropped as a whole if optional and a fact is missing."""
+    """A stretch of a line: text with facts in it; if optional and a fact is missing, `instead` stands there."""
 
     text: str
     needs: tuple[str, ...]
     optional: bool
+    instead: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +79,11 @@ class Template:
     @property
     def required(self) -> frozenset[str]:
         return frozenset(fact for line in self.lines for part in line if not part.optional for fact in part.needs)
+
+    @property
+    def named(self) -> frozenset[str]:
+        """Every fact it speaks of, where it is known."""
+        return frozenset(fact for line in self.lines for part in line for fact in part.needs)
 
     def fill(self, facts: Mapping[str, str]) -> tuple[str, str]:
         """Subject and body. Raises TemplateFault when a required fact is missing."""
@@ -104,18 +121,56 @@ def _parse_line(name: str, number: int, line: str) -> tuple[_Part, ...]:
             )
         if "{" in _FACT.sub("", text) or "}" in _FACT.sub("", text):
             raise TemplateFault(f"{name}, line {number}: a brace has no partner in {text!r}.")
-        parts.append(_Part(text, needs, optional=piece[1] is not None))
+        optional = piece[1] is not None
+        text, bar, instead = text.partition("|") if optional else (text, "", "")
+        if _FACT.search(instead) or "|" in instead:
+            raise TemplateFault(f"{name}, line {number}: behind the bar of {piece[0]!r} stand plain words.")
+        if bar and not needs:
+            raise TemplateFault(f"{name}, line {number}: no fact stands before the bar of {piece[0]!r}.")
+        parts.append(_Part(text, needs, optional, instead))
     return tuple(parts)
 
 
 def _fill_line(line: Sequence[_Part], facts: Mapping[str, str]) -> str:
-    kept = [part for part in line if not part.optional or all(fact in facts for fact in part.needs)]
-    return "".join(_FACT.sub(lambda match: facts[match[1]], part.text) for part in kept)
+    return "".join(
+        _FACT.sub(lambda match: facts[match[1]], part.text) if facts.keys() >= set(part.needs) else part.instead
+        for part in line
+    )
 
 
 @cache
-def template(locale: Locale, name: str) -> Template:
-    return parse(f"{locale}/{name}.txt", _read(locale, f"{name}.txt"))
+def template(locale: Locale, name: str, workflow: str = "") -> Template:
+    """The words that come with the program: of this workflow, if it has its own."""
+    file = f"{name}.{workflow}.txt" if workflow and f"{name}.{workflow}" in standard_names(locale) else f"{name}.txt"
+    return parse(f"{locale}/{file}", _read(locale, file))
+
+
+@cache
+def standard_names(locale: Locale) -> frozenset[str]:
+    """The templates that come with the program, as `name` or `name.workflow`."""
+    folder = files("notifications") / "templates" / locale
+    return frozenset(each.name.removesuffix(".txt") for each in folder.iterdir()) - {"next_steps"}
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What an organisation's messages are made with.
+
+    own     texts it words itself, by (workflow, name, locale); of all workflows where the workflow is empty
+    links   links that take a step straight from the message, by notice
+    """
+
+    own: Mapping[tuple[str, str, Locale], Template] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
+
+    def template(self, locale: Locale, name: str, workflow: str = "") -> Template:
+        """The most special words first; the organisation's own before those that come with the program."""
+        own = self.own.get((workflow, name, locale)) or self.own.get(("", name, locale))
+        return own or template(locale, name, workflow)
+
+
+STANDARD = Wording()
+NOTHING_ELSE = Rest()
 
 
 @cache
@@ -132,13 +187,20 @@ def _read(locale: Locale, name: str) -> str:
 # --- messages --------------------------------------------------------------------------------------------------------
 
 
-def compose(claimed: Claimed, zone: ZoneInfo, school: SchoolSettings, now: datetime) -> Outgoing:
+def compose(
+    claimed: Claimed, zone: ZoneInfo, school: SchoolSettings, now: datetime, wording: Wording = STANDARD
+) -> Outgoing:
     """The message in words, ready for its channel."""
     notices = tuple(delivery.notice for delivery in claimed.deliveries)
     if claimed.how == "digest":
-        words = digest(notices, claimed.addressee, zone, school, now)
+        fired = [notice for notice in notices if notice.reason != DAY]
+        notices = (*fired, *(_of_what_waits(claimed, about) for about in claimed.rest.waiting))
+        words = digest(notices, claimed.addressee, zone, school, now, wording, claimed.rest)
+    elif claimed.addressee.key.startswith(GROUP) and notices[0].reason not in LISTS:
+        told = [person["name"] for person in claimed.deliveries[0].told if person.get("name")]
+        words = to_group(notices[0], told, claimed.addressee, zone, school, now, wording)
     else:
-        words = direct(notices[0], claimed.addressee, zone, school, now)
+        words = direct(notices[0], claimed.addressee, zone, school, now, wording)
     return Outgoing(
         key=claimed.message,
         organisation=claimed.organisation,
@@ -150,38 +212,169 @@ def compose(claimed: Claimed, zone: ZoneInfo, school: SchoolSettings, now: datet
     )
 
 
-def direct(notice: Notice, reader: Addressee, zone: ZoneInfo, school: SchoolSettings, now: datetime) -> Words:
+def direct(
+    notice: Notice,
+    reader: Addressee,
+    zone: ZoneInfo,
+    school: SchoolSettings,
+    now: datetime,
+    wording: Wording = STANDARD,
+) -> Words:
     """One notice by itself."""
-    facts = _facts(notice, reader, zone, school, now)
-    subject, body = template(reader.locale, _name_of(notice)).fill(facts)
+    facts = _facts(notice, reader, zone, school, now, wording)
+    if notice.reason in LISTS:
+        facts |= _listed(notice, reader, zone, school, now, wording)
+    words = wording.template(reader.locale, _name_of(notice), notice.about.get("workflow") or "")
+    subject, body = words.fill(facts)
     return Words(subject, body, facts["link"])
 
 
-def digest(
-    notices: Sequence[Notice], reader: Addressee, zone: ZoneInfo, school: SchoolSettings, now: datetime
+LISTS = ("daily_list", "back")
+
+
+def to_group(
+    notice: Notice,
+    told: Sequence[str],
+    reader: Addressee,
+    zone: ZoneInfo,
+    school: SchoolSettings,
+    now: datetime,
+    wording: Wording = STANDARD,
 ) -> Words:
-    """Everything that waits for one reader, worst first, one line per case: the newest word on it counts."""
+    """What is direct for people of a department, to its group: whom it is for and where he finds it. What somebody typed, or
+    did, is for those whom it is for.
+    """
+    separator = "、" if reader.locale == "zh" else ", "
+    known = _facts(notice, reader, zone, school, now, wording)
+    facts = {fact: text for fact, text in known.items() if fact in FOR_EVERYBODY}
+    facts |= {"who": shortened(separator.join(told), LONGEST["awaits"])} if told else {}
+    subject, body = wording.template(reader.locale, "group").fill(facts)
+    return Words(subject, body, facts["link"])
+
+
+FOR_EVERYBODY = frozenset({"number", "workflow", "major", "state", "due", "left", "kind", "link", "when"})
+
+
+def _of_what_waits(claimed: Claimed, about: Mapping[str, Any]) -> Notice:
+    """A line of a digest that no notice asked for."""
+    number = str(about.get("number"))
+    written = claimed.deliveries[0].notice.written_at
+    return Notice(f"{number}:waits", claimed.organisation, number, 0, "waiting", (), "digest", written, about)
+
+
+def _listed(
+    notice: Notice, reader: Addressee, zone: ZoneInfo, school: SchoolSettings, now: datetime, wording: Wording
+) -> dict[str, str]:
+    """What a list says: its lines, as many as a screen takes, and how many there are."""
+    about, locale = notice.about, reader.locale
+    line = wording.template(locale, "daily_line" if notice.reason == "daily_list" else "back_line")
+    lines = []
+    for position, of_one in enumerate(about.get("lines") or (), start=1):
+        at = datetime.fromisoformat(of_one["at"]) if of_one.get("at") else notice.written_at
+        one = Notice(notice.id, notice.organisation, notice.case, 0, "waiting", (), "digest", at, of_one)
+        facts = in_a_list(_facts(one, reader, zone, school, now, wording)) | {"position": str(position)}
+        if who := of_one.get("who"):
+            facts["person"] = shortened("、".join(who) if locale == "zh" else ", ".join(who), LONGEST["person"])
+        lines.append("\n".join(text for text in line.fill(facts) if text))
+    total = int(about.get("count") or about.get("done") or 0)
+    facts = on_one_screen(lines, max(0, total - len(lines))) | {"today": _day(now.astimezone(zone), locale)}
+    if notice.reason == "daily_list":
+        facts["count"] = str(total)
+        facts["department"] = _words(about.get("department_title"), locale) or WHOLE_SCHOOL.in_(locale)
+        return facts | ({"overdue": str(about["overdue"])} if about.get("overdue") else {})
+    days = {name: date.fromisoformat(about[name]) for name in ("from", "until")}
+    facts |= {name: _day(datetime(day.year, day.month, day.day, tzinfo=zone), locale) for name, day in days.items()}
+    return facts | {"done_count": str(about["done"]), "waiting_count": str(about["waiting"])}
+
+
+WHOLE_SCHOOL = Text("全校", "The whole school")
+
+
+def digest(
+    notices: Sequence[Notice],
+    reader: Addressee,
+    zone: ZoneInfo,
+    school: SchoolSettings,
+    now: datetime,
+    wording: Wording = STANDARD,
+    rest: Rest = NOTHING_ELSE,
+) -> Words:
+    """Everything that waits for one reader, worst first, one line per case: the newest word on it counts.
+
+    rest   how much of it is not among these
+    """
     newest: dict[str, Notice] = {}
     for notice in sorted(notices, key=lambda n: n.sequence):
-        newest[notice.case] = notice
-    line = template(reader.locale, "digest_line")
+        newest[notice.id if notice.case == LOGBOOK else notice.case] = notice
+    line = wording.template(reader.locale, "digest_line")
     lines = []
-    overdue = 0
+    overdue = rest.overdue
     for position, notice in enumerate(sorted(newest.values(), key=_worst_first), start=1):
-        facts = _facts(notice, reader, zone, school, now) | {"position": str(position)}
+        facts = in_a_list(_facts(notice, reader, zone, school, now, wording) | {"position": str(position)})
         due_at = _due_at(notice)
         overdue += due_at is not None and due_at < now and notice.reason != "informed"
         lines.append("\n".join(text for text in line.fill(facts) if text))
     facts = {
-        "count": str(len(lines)),
-        "lines": "\n".join(lines),
+        "count": str(len(lines) + rest.more),
+        **on_one_screen(lines, rest.more),
         "today": _day(now.astimezone(zone), reader.locale),
         "link": school.link(school.desk_path),
     }
     facts |= {"name": reader.name} if reader.name else {}
     facts |= {"overdue": str(overdue)} if overdue else {}
-    subject, body = template(reader.locale, "digest").fill(facts)
+    subject, body = wording.template(reader.locale, "digest").fill(facts)
     return Words(subject, body, facts["link"])
+
+
+ROWS_AROUND_LINES = 4  # of a list: greeting, end and the empty rows between
+
+
+def on_one_screen(lines: Sequence[str], besides: int = 0) -> dict[str, str]:
+    """The facts `lines` and `more`: as many of these as a screen takes beside the words around them, one at least.
+
+    besides   how many there are that have no line here
+    """
+    shown: list[str] = []
+    room = SCREEN_ROWS - ROWS_AROUND_LINES
+    for position, line in enumerate(lines):
+        room -= rows(line)
+        last = position == len(lines) - 1 and not besides
+        if room < (0 if last else 1) and shown:  # what is left out takes a row
+            break
+        shown.append(line)
+    facts = {"lines": "\n".join(shown)} if shown else {}
+    more = len(lines) - len(shown) + besides
+    return facts | ({"more": str(more)} if more else {})
+
+
+def in_a_list(facts: Mapping[str, str]) -> dict[str, str]:
+    """The same facts, those that people typed short enough to stand among others."""
+    return {name: shortened(value, SHORTEST[name]) if name in SHORTEST else value for name, value in facts.items()}
+
+
+def columns(text: str) -> int:
+    """How wide a phone draws it: Chinese characters and what it draws as wide as these take two."""
+    return sum(2 if east_asian_width(letter) in "WFA" else 1 for letter in text)
+
+
+def rows(text: str) -> int:
+    """How many rows of a phone's screen it takes. A link is tapped, not read, and takes one however long it is."""
+    return sum(max(1, -(-columns(_LINK.sub("", line)) // SCREEN_COLUMNS)) for line in text.split("\n"))
+
+
+_LINK = re.compile(r"https?://\S+")
+
+
+def shortened(text: str, most: int) -> str:
+    """At most so many columns, an ellipsis where something was cut."""
+    if columns(text) <= most:
+        return text
+    kept = ""
+    for letter in text:
+        if columns(kept + letter) > most - 2:
+            break
+        kept += letter
+    return f"{kept.rstrip()}…"
 
 
 def _worst_first(notice: Notice) -> tuple[bool, bool, bool, str, str]:
@@ -195,21 +388,24 @@ def _name_of(notice: Notice) -> str:
     """The template that speaks of it."""
     if notice.reason == "escalation" and not notice.about.get("rung"):
         return "attention"  # no rung of a ladder: something happened too often, and the deadline may be far away
-    return notice.reason if notice.reason in REASONS else "waiting"
+    return notice.reason if notice.reason in KINDS else "waiting"
 
 
 ATTENTION = Text("请关注", "Needs your attention")
+KINDS = {**REASONS, **WITHOUT_CASE}
 
 
 def _kind(notice: Notice) -> Text:
     name = _name_of(notice)
-    return ATTENTION if name == "attention" else REASONS[name]
+    return ATTENTION if name == "attention" else KINDS[name]
 
 
 # --- facts -----------------------------------------------------------------------------------------------------------
 
 
-def _facts(notice: Notice, reader: Addressee, zone: ZoneInfo, school: SchoolSettings, now: datetime) -> dict[str, str]:
+def _facts(
+    notice: Notice, reader: Addressee, zone: ZoneInfo, school: SchoolSettings, now: datetime, wording: Wording
+) -> dict[str, str]:
     """What can be said about a notice; what is not known has no key."""
     about, locale = notice.about, reader.locale
     level: str | None = about.get("level")
@@ -229,18 +425,28 @@ def _facts(notice: Notice, reader: Addressee, zone: ZoneInfo, school: SchoolSett
         "skipped": str(len(skipped)) if (skipped := about.get("skipped")) else None,
         "kind": _kind(notice).in_(locale),
         "to_do": _to_do(notice, locale),
-        "link": school.link(about.get("path") or school.desk_path),
+        "link": wording.links.get(notice.id) or school.link(about.get("path") or school.desk_path),
+        "when": _day(notice.written_at.astimezone(zone), locale),
     }
+    if notice.reason == "unreached":
+        known |= {
+            "who": about.get("who"), "cause": _words(about.get("cause"), locale),
+            "department": _words(about.get("department_title"), locale),
+            "since": _day(datetime.fromisoformat(about["since"]).astimezone(zone), locale) if about.get("since") else None,
+        }  # fmt: skip
+    if notice.id in wording.links:
+        known["acknowledge"] = _words((about.get("acknowledge") or {}).get("title"), locale)
     due_at = _due_at(notice)
     if due_at is not None:
         known |= {"due": due_in_words(due_at, zone, now, locale), "left": left_in_words(due_at, zone, now, locale)}
         if about.get("provisional"):
             known["provisional"] = PROVISIONAL.in_(locale)
     # one line each: what a person typed must not make a second subject or a line of its own
-    return {fact: " ".join(value.split()) for fact, value in known.items() if value}
+    said = {fact: " ".join(value.split()) for fact, value in known.items() if value}
+    return {fact: shortened(value, LONGEST[fact]) if fact in LONGEST else value for fact, value in said.items()}
 
 
-PROVISIONAL = Text("暂定，放假安排公布后可能调整", "provisional until the holidays are published")
+PROVISIONAL = Text("暂定，待放假安排公布", "until holidays are published")
 
 
 def _actor(about: Mapping[str, Any], locale: Locale) -> str | None:

@@ -91,6 +91,7 @@ class ChannelRow(SQLModel, table=True):
     """A channel as an organisation set it up. `secrets` is sealed; whoever has the database alone cannot read it.
 
     department    whose group it serves, for a robot; None for the whole organisation
+    revision      grows with every change
     daily_list    whether it gets the department's list of the day, by name
     direct        whether what is direct for the department's people goes there too
     """
@@ -109,6 +110,7 @@ class ChannelRow(SQLModel, table=True):
     daily_list: bool = False
     direct: bool = False
     changed_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    revision: int = 1
 
 
 class ChannelStateRow(SQLModel, table=True):
@@ -118,6 +120,8 @@ class ChannelStateRow(SQLModel, table=True):
     paused_until   it is left alone until then: it does not work, or the service asked for it
     full_until     the service takes no more before, by the limit that is kept here
     listed_for     the local day whose list was planned last
+    since          since when it works, or fails, as it does now
+    out_of_order   since when it says of itself that somebody has to mend it
     """
 
     __tablename__ = "channel_state"
@@ -132,6 +136,8 @@ class ChannelStateRow(SQLModel, table=True):
     failed_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
     worked_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
     listed_for: str | None = Field(default=None, max_length=10)
+    since: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
+    out_of_order: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
 
 
 class SendSlotRow(SQLModel, table=True):
@@ -149,12 +155,17 @@ class SendSlotRow(SQLModel, table=True):
 class DigestRow(SQLModel, table=True):
     """What a person's message of the day says besides the lines that are deliveries: what waits for him anyway.
 
-    waiting   the cases' `about`, worst first; only as many as the message shows
+    waiting   the cases' `about`, worst first; only as many as the message may show
     more      how many wait besides
+    overdue   how many of those are
+    A row for `ORGANISATION` says that the messages of this local day were begun there.
     """
 
     __tablename__ = "digest"
-    __table_args__ = (PrimaryKeyConstraint("organisation", "message"),)
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation", "message"),
+        Index(None, "organisation", "addressee", "day"),
+    )
 
     organisation: str = Field(max_length=64)
     message: str = Field(max_length=40)
@@ -163,6 +174,7 @@ class DigestRow(SQLModel, table=True):
     day: str = Field(max_length=10)
     waiting: list[dict[str, Any]] = Field(sa_column=Column(JSON, nullable=False))
     more: int = 0
+    overdue: int = 0
     bound_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
 
 
@@ -195,7 +207,11 @@ class MessageTextRow(SQLModel, table=True):
 
 
 class UnreachedRow(SQLModel, table=True):
-    """Somebody whom a channel does not reach: no address, or the one there is does not work. `told_at`: when it climbed."""
+    """Somebody whom a channel does not reach: the address there is does not work; or, where `channel` is empty, he has none
+    at any of them. `told_at`: when it climbed.
+
+    address   a hash of the one that does not work: another one is tried
+    """
 
     __tablename__ = "unreached"
     __table_args__ = (PrimaryKeyConstraint("organisation", "person", "channel"),)
@@ -203,6 +219,7 @@ class UnreachedRow(SQLModel, table=True):
     organisation: str = Field(max_length=64)
     person: str = Field(max_length=64)
     channel: str = Field(max_length=32)
+    address: str = Field(default="", max_length=16)
     cause: str = Field(sa_column=Column(Text, nullable=False))
     since: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
     told_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))

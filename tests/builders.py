@@ -46,6 +46,7 @@ from engine.guards import Situation, guard
 from engine.handle import Engine
 from engine.store import accounts, calendars, people
 from engine.store.database import Database
+from notifications.channels import Channel
 from tests.databases import EMPTY, Kind
 from tests.fakes import countable
 from workflows.wording import ERROR_WORDS
@@ -245,6 +246,7 @@ def a_runtime(
     console: TextIO | None = None,
     simulated: bool = True,
     hashing: Hashing | None = None,
+    more_channels: Sequence[Channel] = (),
     **settings: Any,
 ) -> Runtime:
     """A process's runtime on a data folder of its own. `close` it, or use `closing`.
@@ -265,6 +267,7 @@ def a_runtime(
         catalog=catalog,
         console=console,
         hashing=hashing or quick_hashing(),
+        more_channels=more_channels,
     )
 
 

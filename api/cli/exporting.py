@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from api.cli.opening import data_option, opened, organisation_option, the_organisation
-from engine.errors import FolderError, Text
+from api.cli.writing import written_whole
 
 if TYPE_CHECKING:
     from api.bootstrap import Runtime
@@ -92,24 +91,15 @@ def _written(
 
     what    which list, None where it holds no records
     """
-    from api.causes import cause_of
     from api.trail import Reader, noted
 
-    beside = output.with_name(f"{output.name}.part")  # a sheet cut off half-way may not take the old one's place
     with opened(data) as runtime:
         here = the_organisation(runtime, organisation)
-        try:
-            # put together beforehand: on a full disk the workbook's own file would try again while it is thrown away
-            book = BytesIO()
-            with beside.open("wb") as file:
-                count = fill(runtime, here, book)
-                if what is not None:
-                    noted(runtime, Reader.system(here, runtime.engine.catalog), what, {}, count)
-                file.write(book.getbuffer())
-            beside.replace(output)
-        except OSError as error:
-            with suppress(OSError):
-                beside.unlink(missing_ok=True)
-            why = cause_of(error)
-            raise FolderError(Text(f"无法写入 {output}：{why.zh}。", f"Cannot write {output}: {why.en}.")) from error
+        # put together beforehand: on a full disk the workbook's own file would try again while it is thrown away
+        book = BytesIO()
+        with written_whole(output) as file:
+            count = fill(runtime, here, book)
+            if what is not None:
+                noted(runtime, Reader.system(here, runtime.engine.catalog), what, {}, count)
+            file.write(book.getbuffer())
     click.echo(f"{output}: {count}")

@@ -84,12 +84,13 @@ def backup(output: Path, data: Path | None, as_json: bool) -> None:  # fmt: skip
     "--checkpoint",
     "held",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Checkpoints that were held outside, one JSON object a line: the records then name what was lost.",
+    help="Checkpoints that were held outside, one JSON object a line: the records then name what was lost. A last line that "
+    "was cut off, as its writer died, is passed over.",
 )
 @click.option(
     "--keys",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A folder with the keys, as they lay in `keys` of the data folder: the restore is signed at once.",
+    help="A folder with the keys, as they lay in `keys` of the data folder: the restore is signed at once. Not where `keys` lie there.",
 )
 @click.option(
     "--keep-tokens", is_flag=True, help="Leave API tokens as they were. One withdrawn since would live again."

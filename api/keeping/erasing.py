@@ -1,7 +1,8 @@
 """Personal data of a person cleared everywhere it lies, so that every proof still holds and the records say that it was done.
 
 An event's envelope holds keys and hashes only, and stays. What it committed to is kept beside it: there the value loses the
-person's name and the commitment its salt, so that nobody can find the name by trying names. The key stays as a pseudonym.
+person's name and the commitment its salt, so that nobody can find the name by trying names. The key stays as a pseudonym. The
+logbook commits to what is left, under a salt of its own (`nonce`), which goes as well once more of it is cleared.
 
     1. the account: it signs in no more
     2. cases, some at a time: entries of their events, then the case as its events tell it anew
@@ -24,6 +25,7 @@ from sqlalchemy.exc import DBAPIError
 
 from api.evidence.store import FileStore
 from engine.actor import system
+from engine.audit import commit_with
 from engine.case import fold
 from engine.directory import Person
 from engine.errors import Busy, FolderError, Text
@@ -335,19 +337,22 @@ class _Run:
         )
 
     def clear_cases(self, engine: Engine, connection: Connection, numbers: Sequence[str], found: Found) -> None:
-        organisation, cleared = self.wanted.organisation, []
+        organisation, cleared = self.wanted.organisation, list[tuple[str, int, dict[str, str]]]()
         for number in sorted(numbers):  # locked in the order in which everybody locks
             cases.load(connection, organisation, number, lock=True)
         told_in = history.last_of(connection, organisation, LOGBOOK).sequence + 1
         for number in sorted(numbers):
             for sequence, entries in history.entries_of(connection, organisation, number).items():
                 left = {name: self._left(name, entry) for name, entry in entries.items()}
-                changed = {
-                    name: {"erased": told_in, "value": kept[0]} for name, kept in left.items() if kept is not None
-                }
+                changed, commitments = dict[str, dict[str, Any]](), dict[str, str]()
+                for name, kept in left.items():
+                    if kept is not None:
+                        to_it = commit_with(engine.draw, kept[0])
+                        changed[name] = {"erased": told_in, "value": kept[0], "nonce": to_it.salt.hex()}
+                        commitments[name] = to_it.digest
                 if changed:
                     history.erase(connection, organisation, number, sequence, {**entries, **changed})
-                    cleared.append((number, sequence, list(changed)))
+                    cleared.append((number, sequence, commitments))
                     connection.execute(
                         update(_answers)
                         .where(
@@ -365,7 +370,7 @@ class _Run:
         if cleared:
             noted = self._note(engine, connection, found, cleared=cleared, step="cases")
             assert noted == told_in, "the logbook was locked"
-            found.entries += cleared
+            found.entries += [(number, sequence, list(names)) for number, sequence, names in cleared]
 
     def clear_rows(
         self, engine: Engine, connection: Connection, table: Table, keys: Sequence[tuple[Any, ...]], found: Found
@@ -404,7 +409,7 @@ class _Run:
         found: Found,
         *,
         step: str,
-        cleared: Sequence[tuple[str, int, list[str]]] = (),
+        cleared: Sequence[tuple[str, int, Mapping[str, str]]] = (),
         rows: Mapping[str, int] | None = None,
         files: Sequence[str] = (),
     ) -> int:

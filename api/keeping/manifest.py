@@ -102,12 +102,33 @@ class Manifest:
             ]
             members = {name: Member(**each) for name, each in said.pop("members").items()}
             manifest = cls(organisations=organisations, members=members, **said)
+            if not _is_well_typed(manifest):
+                raise ValueError("this is no manifest")
             datetime.fromisoformat(manifest.made_at)
-        except (KeyError, TypeError, AttributeError) as error:
+            datetime.fromisoformat(manifest.last_instant or manifest.made_at)
+        except (KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError("this is no manifest") from error
         if DATABASES.get(manifest.database) not in manifest.members or not all(map(_is_a_place, manifest.members)):
             raise ValueError("this is no manifest")
         return manifest
+
+
+def _is_well_typed(manifest: Manifest) -> bool:
+    """Whether everything is of the kind it should be: somebody may have written anything there."""
+    words: list[object] = [manifest.made_at, manifest.revision, manifest.database, *manifest.missing, *manifest.damaged]
+    words += [manifest.last_instant] if manifest.last_instant is not None else []
+    words += [each.organisation for each in manifest.organisations]
+    words += [member.sha256 for member in manifest.members.values()]
+    seals = [each.checkpoint for each in manifest.organisations if each.checkpoint is not None]
+    words += [word for seal in seals for word in (seal.body, seal.signature, seal.public)]
+    numbers: list[object] = [member.size for member in manifest.members.values()]
+    for each in manifest.organisations:
+        numbers += [each.events, each.waiting, *([] if each.trail is None else [each.trail])]
+    return (
+        all(isinstance(word, str) for word in words)
+        and all(type(number) is int for number in numbers)
+        and isinstance(manifest.simulated, bool)
+    )
 
 
 class UnknownFormat(ValueError):

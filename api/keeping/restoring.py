@@ -13,8 +13,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import func, inspect, select, text, update
 
 from api import migrations
@@ -23,16 +21,15 @@ from api.evidence.store import FileStore
 from api.folder import Folder
 from api.keeping import postgres
 from api.keeping.backup import sync
-from api.keeping.manifest import DATABASES, Manifest, Seal, read_manifest, sha256_of, unpack
-from api.keys import KeyRing
-from api.sealing import KeyGone, key_in
+from api.keeping.manifest import DATABASES, Manifest, read_manifest, sha256_of, unpack
+from api.keys import Held, KeyRing
+from api.sealing import KeyGone, existing_key_of, last_told, losses
 from api.settings import Settings
 from engine.actor import system
-from engine.audit import Checkpoint, fingerprint, root_of
+from engine.audit import Checkpoint, root_of
 from engine.case import instant_text
 from engine.clock import Clock, RunningFrom, SystemClock, utc
 from engine.errors import FolderError, Text
-from engine.events import LOGBOOK, Event
 from engine.handle import Engine, note_in
 from engine.sealing import number, seal
 from engine.store import history, seals, trail
@@ -49,17 +46,6 @@ _sessions = table_of(SessionRow)
 _tokens = table_of(TokenRow)
 _outbox = table_of(OutboxRow)
 _deliveries = table_of(DeliveryRow)
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A checkpoint that somebody held outside, its signature found right."""
-
-    checkpoint: Checkpoint
-    seal: Seal
-
-    def to_json(self) -> dict[str, Any]:
-        return told_of(self.checkpoint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +101,11 @@ def restore(
     keys         a folder with keys as a data folder has them, to be taken in
     keep_tokens  leave API tokens as the backup has them
     Raises       FolderError where the place is not empty, or the backup damaged, newer, of the other kind of database, or
-                 not what the checkpoints held outside are of; then nothing is there afterwards that was not before
+                 not what the checkpoints held outside are of, or the clock behind them; then nothing is there afterwards that was not before
     """
     manifest = read_manifest(file)
     _must_be_empty(folder, settings)
+    _must_be_one(folder, keys)
     _must_be_of(manifest, settings)
     if strangers := sorted(held.keys() - {each.organisation for each in manifest.organisations}):
         raise FolderError(
@@ -148,21 +135,51 @@ def restore(
         with _loaded(dumped, place, manifest, settings) as database:
             progress(0.7)
             migrations.upgrade(database)
-            engine = Engine(database, CATALOG, _clock_of(manifest, database), ERROR_WORDS)
             ring = KeyRing(folder.path / KEYS if (folder.path / KEYS).is_dir() else place / KEYS)
+            everything = {
+                each.organisation: [*held.get(each.organisation, ()), *_beside(ring, each.organisation)]
+                for each in manifest.organisations
+            }
+            latest = max((one.checkpoint.at for each in everything.values() for one in each), default=None)
+            clock = _clock_of(manifest, database, latest)
+            if latest is not None and clock.now() < latest:
+                raise _clock_behind(clock.now(), latest)
+            engine = Engine(database, CATALOG, clock, ERROR_WORDS)
             restored = []
             digest = sha256_of(file)
             for done, records in enumerate(manifest.organisations, start=1):
-                here = held.get(records.organisation, ())
+                here = everything[records.organisation]
                 restored.append(_settle(engine, records.organisation, manifest, digest, here, ring, keep_tokens))
                 progress(0.7 + 0.25 * done / len(manifest.organisations))
             with database.own() as connection:
                 set_mark(connection, SIMULATED_ID if manifest.simulated else REAL_ID)
+            last = {}
+            for each in restored:
+                with database.read(each.organisation) as connection:
+                    last[each.organisation] = last_told(connection, each.organisation)
             shutil.rmtree(dumped.parent, ignore_errors=True)
             database.close()  # a file that is moved while it is open would leave its journal behind
             _move_in(place, folder, settings, manifest)
+            _hold_what_is_there(KeyRing(folder.path / KEYS), last)
     progress(1)
     return manifest, restored
+
+
+def _beside(ring: KeyRing, organisation: str) -> list[Held]:
+    """The checkpoint beside the keys is held outside like any other; one that cannot be read knows nothing."""
+    with suppress(ValueError):
+        held = ring.held(organisation)
+        return [] if held is None else [held]
+    return []
+
+
+def _hold_what_is_there(ring: KeyRing, last: Mapping[str, Mapping[str, Any] | None]) -> None:
+    """From here on the trail has to grow from what came back, and not from what was signed of the lost range."""
+    for organisation, told in last.items():
+        if told is not None and ring.has_any(organisation):
+            ring.hold(organisation, told)
+        else:
+            ring.let_go(organisation)
 
 
 def look_at(file: Path, progress: Callable[[float], None] = lambda _: None) -> Manifest:
@@ -180,32 +197,45 @@ def look_at(file: Path, progress: Callable[[float], None] = lambda _: None) -> M
 
 
 def read_held(file: Path) -> dict[str, list[Held]]:
-    """By organisation, the checkpoints somebody held outside: a JSON object a line with body, signature and public.
+    """By organisation, the checkpoints somebody held outside: a JSON object a line with body, signature and public. A line that
+    was broken off is the last, or was told again whole afterwards (`api.sealing.SealFile`).
 
-    Raises    FolderError for a line that is none, or whose signature is not right
+    Raises    FolderError for any other line that is none, or whose signature is not right
     """
     found: dict[str, list[Held]] = {}
-    for number_of_line, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            said = json.loads(line)
-            sealed = Seal(str(said["body"]), str(said["signature"]), str(said["public"]))
-            checkpoint = Checkpoint.from_bytes(sealed.body.encode())
-            public = bytes.fromhex(sealed.public)
-            if fingerprint(public) != checkpoint.key:
-                raise ValueError("the key is another one")
-            Ed25519PublicKey.from_public_bytes(public).verify(bytes.fromhex(sealed.signature), sealed.body.encode())
-        except (ValueError, KeyError, TypeError, InvalidSignature) as error:
-            raise FolderError(
-                Text(
-                    f"{file} 第 {number_of_line} 行不是签名无误的检查点。没有恢复任何内容；删去该行可以继续。",
-                    f"Line {number_of_line} of {file} is no checkpoint whose signature is right. Nothing was restored; "
-                    "leave the line out to go on without it.",
-                )
-            ) from error
-        found.setdefault(checkpoint.organisation, []).append(Held(checkpoint, sealed))
+    broken_off: dict[int, bytes] = {}
+    line, number_of_line = b"", 0
+    with file.open("rb") as lines:
+        for number_of_line, line in enumerate(lines, start=1):
+            said = line.rstrip(b"\r\n")
+            if not said.strip():
+                continue
+            try:
+                told = json.loads(said)
+            except ValueError:
+                broken_off[number_of_line] = said
+                continue
+            try:
+                held = Held.read(told)
+            except (ValueError, TypeError) as error:
+                raise _no_checkpoint(file, number_of_line) from error
+            broken_off = {at: part for at, part in broken_off.items() if not said.startswith(part)}
+            found.setdefault(held.checkpoint.organisation, []).append(held)
+    if not line.endswith(b"\n"):  # whoever wrote it died meanwhile
+        broken_off.pop(number_of_line, None)
+    if broken_off:
+        raise _no_checkpoint(file, min(broken_off))
     return found
+
+
+def _no_checkpoint(file: Path, line: int) -> FolderError:
+    return FolderError(
+        Text(
+            f"{file} 第 {line} 行不是签名无误的检查点。没有恢复任何内容；删去该行可以继续。",
+            f"Line {line} of {file} is no checkpoint whose signature is right. Nothing was restored; "
+            "leave the line out to go on without it.",
+        )
+    )
 
 
 # --- the records -----------------------------------------------------------------------------------------------------
@@ -244,11 +274,9 @@ def _settle(
             },
         )  # fmt: skip
     number(database, organisation)
-    with database.read(organisation) as connection:
-        current = seals.current_key(connection, organisation)
     signer = None
     with suppress(KeyGone):
-        signer = key_in(ring, organisation, current) if current else None
+        signer = existing_key_of(database, ring, organisation)
     if signer is not None:
         seal(database, organisation, signer, engine.clock)
     return Restored(
@@ -262,10 +290,10 @@ def _beyond(connection: Connection, organisation: str, size: int, held: Sequence
 
     What an earlier restore lost is not held against this one: the logbook names it.
     """
-    tree, lost = seals.Tree(connection, organisation), explained(history.events_of(connection, organisation, LOGBOOK))
+    tree, lost = seals.Tree(connection, organisation), losses(connection, organisation)
     beyond = [each.checkpoint for each in held if each.checkpoint.size > size]
     for one in (each.checkpoint for each in held):
-        known = 0 < one.size <= size and not any(of_lost(one, each) for each in lost)
+        known = 0 < one.size <= size and not any(each.explains(one) for each in lost)
         if known and root_of(tree, one.size).hex() != one.root:
             raise FolderError(
                 Text(
@@ -277,23 +305,6 @@ def _beyond(connection: Connection, organisation: str, size: int, held: Sequence
                 )
             )
     return max(beyond, key=lambda one: (one.at, one.size), default=None)
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """What a *restored* note says: checkpoints of more than `size` leaves signed until `until` are of records that are gone."""
-
-    size: int
-    until: datetime
-
-
-def explained(logbook: Sequence[Event]) -> list[Lost]:
-    """Every restore that the logbook tells of."""
-    return [Lost(event.data["trail"], event.recorded_at) for event in logbook if event.trigger == "restored"]
-
-
-def of_lost(checkpoint: Checkpoint, lost: Lost) -> bool:
-    return checkpoint.size > lost.size and checkpoint.at <= lost.until
 
 
 def _end(connection: Connection, table: Any, organisation: str, now: datetime) -> int:
@@ -321,13 +332,25 @@ def _wait_again(connection: Connection, organisation: str) -> int:
     return sum(int(connection.execute(statement).scalar_one()) for statement in waits)
 
 
-def _clock_of(manifest: Manifest, database: Database) -> Clock:
+def _clock_behind(now: datetime, latest: datetime) -> FolderError:
+    """The note would say that it was restored before what was lost was signed, and explain nothing."""
+    return FolderError(
+        Text(
+            f"时钟（{instant_text(now)}）早于最后的检查点（{instant_text(latest)} 签署）。没有恢复任何内容：请先校准时钟。",
+            f"The clock ({instant_text(now)}) is behind the last checkpoint, which was signed at {instant_text(latest)}. Nothing "
+            "was restored: set the clock first.",
+        )
+    )
+
+
+def _clock_of(manifest: Manifest, database: Database, latest: datetime | None) -> Clock:
+    """latest    when the last checkpoint that is known was signed: a simulated clock goes on from there"""
     if not manifest.simulated:
         return DatabaseClock(database) if database.on_server else SystemClock()
     with database.read_across() as connection:
         recorded = history.latest_instant(connection)
     last = utc(datetime.fromisoformat(manifest.last_instant or manifest.made_at))
-    return RunningFrom(last if recorded is None else max(last, recorded))
+    return RunningFrom(max(each for each in (last, recorded, latest) if each is not None))
 
 
 # --- the place -------------------------------------------------------------------------------------------------------
@@ -344,6 +367,17 @@ def _must_be_empty(folder: Folder, settings: Settings) -> None:
                 raise _not_empty("BIHUAN_DATABASE_URL")
     elif settings.database_url and Path(settings.database_url.removeprefix("sqlite:///")).exists():
         raise _not_empty(settings.database_url.removeprefix("sqlite:///"))
+
+
+def _must_be_one(folder: Folder, keys: Path | None) -> None:
+    """Two folders of keys: nobody knows which of them is meant."""
+    if keys is not None and (folder.path / KEYS).exists():
+        raise FolderError(
+            Text(
+                f"{folder.path / KEYS} 已有密钥，又给出了 --keys。没有恢复任何内容：请只留其一。",
+                f"There are keys in {folder.path / KEYS}, and --keys names others. Nothing was restored: leave one of the two out.",
+            )
+        )
 
 
 def _not_empty(what: str) -> FolderError:

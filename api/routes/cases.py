@@ -49,7 +49,7 @@ from api.schemas import (
     case_answer,
     event_answer,
 )
-from api.trail import Reader, brought_up_to_date, called, cases_at, take_cases
+from api.trail import Reader, brought_up_to_date, called, cases_at, saying_what_is_missing, take_cases
 from engine.authority import may_see
 from engine.calendar import Calendar
 from engine.case import FIVE_STATES, Case, instant_text
@@ -282,10 +282,9 @@ def _list_of(workflow: Workflow | None) -> Callable[..., Response]:
             must_be_whole(request)
             if takes_nothing(request):
                 return headers_alone(form)
-            return file_of(take_cases(runtime, Reader.of(asker), wanted, as_of), form)
+            return file_of(partial(take_cases, runtime, Reader.of(asker), wanted, as_of), form)
         after = after_cursor(cursor)
-        if as_of is not None:
-            brought_up_to_date(runtime, asker.actor.organisation)
+        unnumbered = 0 if as_of is None else brought_up_to_date(runtime, asker.actor.organisation)
         with runtime.database.read(asker.actor.organisation) as connection:
             if as_of is None:
                 page = worklists.page(connection, asker.seen, wanted, now, limit=limit, after=after)
@@ -294,7 +293,7 @@ def _list_of(workflow: Workflow | None) -> Callable[..., Response]:
                 page = known.page(connection, asker.seen, wanted, as_of, limit=limit, after=after)
                 items = cases_at(runtime.engine.catalog, page.cases, as_of, asker.locale)
         answer = CasePage(items=items, next=cursor_of(page.next_after) if page.next_after else None)
-        return json_of(answer, headers=link_to_next(request, answer.next))
+        return json_of(answer, headers={**link_to_next(request, answer.next), **saying_what_is_missing(unnumbered)})
 
     return list_cases
 
@@ -355,7 +354,7 @@ def count_cases(
     must_have_been(as_of, at)
     must_have_no_words(wanted)
     at = as_of or at
-    brought_up_to_date(runtime, asker.actor.organisation)
+    unnumbered = brought_up_to_date(runtime, asker.actor.organisation)
     with runtime.database.read(asker.actor.organisation) as connection:
         lines = known.figures(connection, asker.seen, wanted, at)
     answer = FiguresAnswer(
@@ -368,7 +367,7 @@ def count_cases(
         overdue=sum(line.overdue for line in lines),
         closed=sum(line.closed for line in lines),
     )
-    return json_of(answer)
+    return json_of(answer, headers=saying_what_is_missing(unnumbered))
 
 
 def must_have_no_words(wanted: Filter) -> None:
@@ -435,7 +434,7 @@ def list_changes(
     if since >= until:
         unreadable(Text("from 必须早于 to", "from has to be earlier than to"), "from")
     after = after_cursor(cursor)
-    brought_up_to_date(runtime, asker.actor.organisation)
+    unnumbered = brought_up_to_date(runtime, asker.actor.organisation)
     with runtime.database.read(asker.actor.organisation) as connection:
         found, following = known.changed(
             connection, asker.seen, wanted, since, until, how=change, limit=limit, after=after and after[1]
@@ -448,7 +447,7 @@ def list_changes(
         counts=None if counts is None else ChangeCounts(**counts),
         next=None if following is None else cursor_of((until, following)),
     )
-    return json_of(answer, headers=link_to_next(request, answer.next))
+    return json_of(answer, headers={**link_to_next(request, answer.next), **saying_what_is_missing(unnumbered)})
 
 
 def _changed(changed: Changed, since: datetime, until: datetime) -> ChangedCase:

@@ -1,9 +1,7 @@
 """The evidence pack of a case, for whoever may see the case. That it was taken is noted in his name."""
 
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import BinaryIO
 
 from fastapi import APIRouter, Request, Response
@@ -12,21 +10,21 @@ from fastapi.responses import StreamingResponse
 from api.auth import SignedIn, TheRuntime
 from api.evidence.names import as_attachment
 from api.papers.pack.packing import take
+from api.places import Places
 from api.requests import takes_nothing
 from api.routes.cases import LONGEST_NAME, PROBLEMS
 from api.routes.under import BASE, Router
 from engine.authority import may_see
 from engine.definition import Catalog, Workflow
-from engine.errors import Busy, Text
+from engine.errors import Text
 from engine.handle import unknown_case
 from engine.store import cases
 
-PLACES = 2  # packs made at once in a process: each is read, hashed and checked, which is work
 IN_MEMORY_BYTES = 4 << 20  # of a pack; a larger one is put together on disk
 CHUNK_BYTES = 1 << 18
 MEDIA_TYPE = "application/zip"
 
-_places = threading.BoundedSemaphore(PLACES)
+_places = Places(2)  # packs made at once in a process: each is read, hashed and checked, which is work
 
 
 def routers(catalog: Catalog) -> list[APIRouter]:
@@ -59,7 +57,8 @@ def _take(workflow: Workflow) -> Callable[..., Response]:
             return Response(media_type=MEDIA_TYPE, headers={"Cache-Control": "private, no-store"})
         pack: BinaryIO = tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES)  # type: ignore[assignment]  # noqa: SIM115  # closed by whoever sends it
         try:
-            with _place(number):
+            asked = Text(f"出具 {number} 的证据包", f"Prove {number}")
+            with _places.one(asked, Text("同时出具的人太多", "too many packs are being made at once")):
                 take(runtime, here, number, asker.actor, pack, with_names=asker.seen.everything)
         except BaseException:
             pack.close()
@@ -80,18 +79,3 @@ def _sent(pack: BinaryIO) -> Iterator[bytes]:
         pack.seek(0)
         while piece := pack.read(CHUNK_BYTES):
             yield piece
-
-
-@contextmanager
-def _place(number: str) -> Iterator[None]:
-    """One of the places for making packs. Raises Busy when all are taken."""
-    if not _places.acquire(blocking=False):
-        raise Busy(
-            asked=Text(f"出具 {number} 的证据包", f"Prove {number}"),
-            obstacle=Text("同时出具的人太多", "too many packs are being made at once"),
-            remedy=Text("请稍后再试", "Ask again in a moment"),
-        )
-    try:
-        yield
-    finally:
-        _places.release()

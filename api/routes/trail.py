@@ -1,5 +1,6 @@
 """The trail: events and refusals by whatever they are asked by, counted, and as files to take away."""
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request, Response
@@ -10,7 +11,15 @@ from api.requests import Instant, place_cursor, place_of, takes_nothing, unreada
 from api.routes.cases import PROBLEMS, Limit, json_of, link_to_next, one_of
 from api.routes.taking import FILES, AsFile, file_of, headers_alone, must_be_whole
 from api.routes.under import BASE, Router
-from api.trail import Reader, TrailEntry, Words, brought_up_to_date, principal_of, take_events
+from api.trail import (
+    Reader,
+    TrailEntry,
+    Words,
+    brought_up_to_date,
+    principal_of,
+    saying_what_is_missing,
+    take_events,
+)
 from engine.errors import Text
 from engine.events import EventType
 from engine.store import people, questions
@@ -24,10 +33,13 @@ RESPONSES: dict[int | str, dict[str, Any]] = {status: PROBLEMS[status] for statu
 
 
 class TrailPage(BaseModel):
-    """`next` is the cursor of the page that follows, null on the last one."""
+    """`next` is the cursor of the page that follows, null on the last one. `unnumbered`: events that were recorded before and
+    are not in the answer yet, as on a full disk or just after an upgrade; 0 as a rule.
+    """
 
     items: list[TrailEntry]
     next: str | None
+    unnumbered: int
 
 
 class Counted(BaseModel):
@@ -38,12 +50,15 @@ class Counted(BaseModel):
 
 
 class CountsAnswer(BaseModel):
-    """The greatest counts first. `total` counts every entry, also those of lines that are not listed (`more`)."""
+    """The greatest counts first. `total` counts every entry, also those of lines that are not listed (`more`). `unnumbered` as
+    of a page.
+    """
 
     by: list[str]
     items: list[Counted]
     total: int
     more: bool
+    unnumbered: int
     counted_at: AwareDatetime
 
 
@@ -94,14 +109,14 @@ def list_events(
         must_be_whole(request)
         if takes_nothing(request):
             return headers_alone(form)
-        return file_of(take_events(runtime, reader, asked), form)
+        return file_of(partial(take_events, runtime, reader, asked), form)
     after = place_of(cursor)
-    brought_up_to_date(runtime, asker.actor.organisation)
+    unnumbered = brought_up_to_date(runtime, asker.actor.organisation)
     with runtime.database.read(asker.actor.organisation) as connection:
         found, following = questions.page(connection, reader.eyes, asked, limit=limit, after=after)
         items = Words(runtime.engine.catalog, reader).entries(connection, found)
-    answer = TrailPage(items=items, next=place_cursor(following) if following else None)
-    return json_of(answer, headers=link_to_next(request, answer.next))
+    answer = TrailPage(items=items, next=place_cursor(following) if following else None, unnumbered=unnumbered)
+    return json_of(answer, headers={**link_to_next(request, answer.next), **saying_what_is_missing(unnumbered)})
 
 
 @router.get(
@@ -120,7 +135,7 @@ def count_events(
     """By one or two of what they are asked by. Days and months are those of the organisation's time zone."""
     must_be_two(by)
     here, reader = asker.actor.organisation, Reader.of(asker)
-    brought_up_to_date(runtime, here)
+    unnumbered = brought_up_to_date(runtime, here)
     now = runtime.clock.now()
     with runtime.database.read(here) as connection:
         counted = questions.counts(connection, reader.eyes, asked, by, people.time_zone(connection, here))
@@ -130,8 +145,10 @@ def count_events(
             items=[Counted(of=list(of), count=count) for of, count in questions.greatest(counted, limit)],
             total=counted.total(),
             more=len(counted) > limit,
+            unnumbered=unnumbered,
             counted_at=now,
-        )
+        ),
+        headers=saying_what_is_missing(unnumbered),
     )
 
 

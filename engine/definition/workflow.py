@@ -176,11 +176,14 @@ class Catalog:
 # --- what is checked -------------------------------------------------------------------------------------------------
 
 #: triggers whose address under a case is taken
-RESERVED_TRIGGERS = frozenset({"events", "evidence", "open"})
+RESERVED_TRIGGERS = frozenset({"deliveries", "events", "evidence", "open"})
 
 #: plurals that would hide an address of the API
 RESERVED_PLURALS = frozenset(
-    {"cases", "events", "worklist", "workflows", "cycles", "periods", "files", "people", "check"}
+    {
+        "account", "cases", "channels", "check", "cycles", "deliveries", "events", "files", "messages", "people", "periods",
+        "workflows", "worklist",
+    }
 )  # fmt: skip
 
 

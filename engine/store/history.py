@@ -190,8 +190,8 @@ def all_entries(connection: Connection, organisation: str) -> Iterator[tuple[str
 def erase(connection: Connection, organisation: str, number: str, sequence: int, entries: Mapping[str, Any]) -> None:
     """Keep these in place of what the event's commitments stood for. The event stays, and so does what it committed to.
 
-    entries    all of the event's, each as it was or as `{"erased": …, "value": …}`, without its salt: the sequence of the
-               logbook's event that says so, and what is left of the value
+    entries    all of the event's, each as it was or as `{"erased": …, "value": …, "nonce": …}`, without its salt: the sequence
+               of the logbook's event that says so, what is left of the value, and what opens that event's commitment to it
     """
     here = (_disclosures.c.organisation == organisation, _disclosures.c.number == number)
     connection.execute(

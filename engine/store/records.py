@@ -26,7 +26,7 @@ class Record:
     workflow, department, assignee   as the case stood after it; "" and None of what belongs to no case
     envelope                         the very text that was hashed
     hash                             hex SHA-256 of it
-    entries                          name → {"salt": hex, "value": …}; of one that was cleared {"erased": …, "value": …}
+    entries                          name → {"salt": hex, "value": …}; of one that was cleared {"erased": …, "value": …, "nonce": …}
     """
 
     position: int

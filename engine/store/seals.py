@@ -104,6 +104,16 @@ def last_checkpoint(connection: Connection, organisation: str) -> Signed | None:
     return None if row is None else Signed(row.id, row.size, row.at, row.key, row.body, row.signature)
 
 
+def last_of_each_key(connection: Connection, organisation: str) -> list[Signed]:
+    """The last checkpoint that each key signed."""
+    here = _checkpoints.c.organisation == organisation
+    last = select(func.max(_checkpoints.c.id)).where(here).group_by(_checkpoints.c.key)
+    found = connection.execute(
+        select(_checkpoints).where(here, _checkpoints.c.id.in_(last)).order_by(_checkpoints.c.id)
+    )
+    return [Signed(row.id, row.size, row.at, row.key, row.body, row.signature) for row in found]
+
+
 def checkpoints(
     connection: Connection, organisation: str, *, after: int = 0, limit: int | None = None
 ) -> Sequence[Signed]:

@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+import shutil
 import sqlite3
 import stat
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,10 @@ from api.folder import Folder
 from api.keeping import postgres
 from api.keeping.backup import back_up
 from api.keeping.manifest import MANIFEST, read_manifest
-from api.keeping.restoring import explained, of_lost, read_held, restore
+from api.keeping.restoring import read_held, restore
 from api.keys import SealKey
+from api.sealing import losses
+from api.verifying import verify
 from engine.audit import Checkpoint, canonical, leaf_hash, root
 from engine.errors import FolderError
 from engine.events import LOGBOOK
@@ -137,11 +141,11 @@ def test_after_a_lost_tail_the_records_name_the_range_and_go_on(grounds: Grounds
         with runtime.database.read(HERE) as connection:
             signed = seals.checkpoints(connection, HERE)
             leaves = [leaf_hash(each) for each in trail.hashes(connection, HERE, 0, 1000)]
-            lost = explained(history.events_of(connection, HERE, LOGBOOK))
+            lost = losses(connection, HERE)
         assert [each.size for each in signed] == [first.size, first.size + 1]
         latest = Checkpoint.from_bytes(signed[-1].body.encode())
         assert latest.root == root(leaves).hex() and latest.key == key.key
-        assert [of_lost(each.checkpoint, lost[0]) for each in held[HERE]] == [False, True]
+        assert [lost[0].explains(each.checkpoint) for each in held[HERE]] == [False, True]
         # the same numbers are drawn again, and work goes on
         anew = Grounds(runtime, grounds.school, grounds.place / "restored", grounds.kind, ledger=Ledger(list(before)))
         assert anew.work("lost", 1) == ["YH-2020-0003"]
@@ -151,6 +155,36 @@ def test_after_a_lost_tail_the_records_name_the_range_and_go_on(grounds: Grounds
     settings = grounds.empty_place("twice")
     _, [told] = restore(again.file, Folder(settings.data), settings, held=held)
     assert (told.held and told.held.size, told.sealed) == (last.size, False)
+
+
+@pytest.mark.parametrize("with_the_key", [True, False])
+def test_the_checkpoint_beside_the_keys_is_held_outside_too_and_what_came_back_takes_its_place(
+    grounds: Grounds, with_the_key: bool
+) -> None:
+    grounds.work("kept", 2)
+    grounds.runtime.seal()
+    made = grounds.back_up()
+    grounds.work("lost", 3)
+    grounds.runtime.seal()
+    last = grounds.runtime.keys.held(HERE)
+    assert last is not None
+    keys = grounds.place / "keys kept"
+    shutil.copytree(grounds.folder.keys, keys)
+    [pem] = keys.rglob("*.pem")
+    if not with_the_key:
+        pem.rename(grounds.place / pem.name)
+    settings = grounds.empty_place()
+    restore(made.file, Folder(settings.data), settings, held={}, keys=keys)
+    with reopened(settings) as runtime:
+        note = restored_note(runtime.database)
+        assert note["lost"] == {"from": note["trail"], "to": last.checkpoint.size}
+        if not with_the_key:
+            shutil.copy(grounds.place / pem.name, settings.data / "keys" / "seal" / HERE / pem.name)
+        again = Grounds(runtime, grounds.school, grounds.place / "restored", grounds.kind)
+        again.work("anew", 1)
+        assert runtime.seal().failed == {}
+        report = verify(runtime.database, runtime.folder, HERE, processes=1)
+        assert report.is_clean and "were lost when a backup was restored" in report.notes[0].en
 
 
 def test_nobody_stays_signed_in_and_what_was_being_sent_waits_again(grounds: Grounds) -> None:
@@ -260,6 +294,20 @@ def _leading_out(file: Path) -> None:
     _rewritten(file, lambda said: said | {"members": said["members"] | {"files/../x": {"sha256": "0", "size": 0}}})
 
 
+def _with(file: Path, **values: Any) -> None:
+    _rewritten(file, lambda said: said | values)
+
+
+def _flip_in_the_middle(file: Path) -> None:
+    """Of the largest part, and not of what a zip says about it."""
+    with zipfile.ZipFile(file) as pack:
+        info = max(pack.infolist(), key=lambda each: each.compress_size)
+        end = min(
+            (each.header_offset for each in pack.infolist() if each.header_offset > info.header_offset), default=0
+        )
+    _flip(file, (end or file.stat().st_size) - info.compress_size // 2)
+
+
 def _rewritten(file: Path, how: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     with zipfile.ZipFile(file) as pack:
         members = {name: pack.read(name) for name in pack.namelist()}
@@ -273,7 +321,7 @@ def _rewritten(file: Path, how: Callable[[dict[str, Any]], dict[str, Any]]) -> N
     "harm, said",
     [
         (lambda file: _flip(file, 2000), "damaged"),
-        (lambda file: _flip(file, file.stat().st_size // 2), "damaged"),
+        (_flip_in_the_middle, "damaged"),
         (_without_the_last_kilobyte, "damaged"),
         (_with_a_stranger, "damaged"),
         (_of_another_kind, "none of Bihuan"),
@@ -281,9 +329,15 @@ def _rewritten(file: Path, how: Callable[[dict[str, Any]], dict[str, Any]]) -> N
         (_of_a_newer_revision, "newer program"),
         (_of_a_newer_format, "newer program"),
         (lambda file: file.write_text("no zip at all", encoding="utf-8"), "damaged"),
+        (lambda file: _with(file, revision=7), "damaged"),
+        (lambda file: _with(file, database=["sqlite"]), "damaged"),
+        (lambda file: _with(file, last_instant=5), "damaged"),
+        (lambda file: _with(file, members={"database/bihuan.db": {"sha256": "0", "size": "1"}}), "damaged"),
+        (lambda file: _rewritten(file, lambda said: [said]), "damaged"),  # type: ignore[arg-type,return-value]
     ],
     ids=["a byte early on", "a byte in the middle", "cut off", "a stranger", "no backup", "leading out", "newer revision",
-         "newer format", "no zip"],
+         "newer format", "no zip", "a number for a revision", "a list for a database", "a number for an instant",
+         "a text for a size", "a list"],
 )  # fmt: skip
 def test_what_is_damaged_or_newer_is_refused_and_nothing_stays(
     grounds: Grounds, harm: Callable[[Path], None], said: str
@@ -350,6 +404,57 @@ def test_a_place_that_is_not_empty_is_left_alone(grounds: Grounds) -> None:
         with pytest.raises(FolderError, match="is not empty"):
             restore(made.file, Folder(other.data), other, held={})
         assert contents(database) == before
+
+
+def test_keys_of_two_folders_are_refused(grounds: Grounds) -> None:
+    made = grounds.back_up()
+    settings = grounds.empty_place()
+    (settings.data / "keys").mkdir(parents=True)
+    with pytest.raises(FolderError, match="leave one of the two out"):
+        restore(made.file, Folder(settings.data), settings, held={}, keys=grounds.folder.path / "keys")
+    assert [each.name for each in settings.data.iterdir()] == ["keys"]
+
+
+def test_a_line_that_was_broken_off_is_forgiven_where_the_writer_died_and_nowhere_else(grounds: Grounds) -> None:
+    key = grounds.begin_key()
+    grounds.work("a")
+    first = grounds.seal(key)
+    grounds.work("b")
+    one, two = (json.dumps(line_of(each, key)) for each in (first, grounds.seal(key)))
+    outside = grounds.place / "held.jsonl"
+    for written, many in (
+        (f"{one}\n{two[:-20]}", 1),
+        (f"{one}\n{two[:-20]}\n{one}\n{two}\n", 3),
+        (f"{one}\n{two}", 2),
+    ):
+        outside.write_text(written, encoding="utf-8")
+        assert len(read_held(outside)[HERE]) == many
+    for written in (f"{two[:-20]}\n{one}\n", f"{one}\n{two[:-20]}\n", f"{one[:-20]}x\n{one}\n"):
+        outside.write_text(written, encoding="utf-8")
+        with pytest.raises(FolderError, match="is no checkpoint"):
+            read_held(outside)
+
+
+def test_a_clock_behind_what_was_signed_last_is_refused(grounds: Grounds) -> None:
+    """The note would say that it was restored before, and explain nothing of what is lost."""
+    key = grounds.begin_key()
+    grounds.work("a")
+    grounds.seal(key)
+    made = grounds.back_up()
+    late = Checkpoint(HERE, 1_000, "0" * 64, datetime(2999, 1, 1, tzinfo=UTC), "", key.key).to_bytes()
+    line = {"body": late.decode(), "signature": key.sign(late).hex(), "public": key.public.hex()}
+    outside = grounds.place / "held.jsonl"
+    outside.write_text(json.dumps(line), encoding="utf-8")
+    settings = grounds.empty_place()
+    restore(made.file, Folder(settings.data), settings, held=read_held(outside))
+    with closing(database_of(Folder(settings.data), settings)) as database, database.read(HERE) as connection:
+        [lost] = losses(connection, HERE)
+    assert lost.explains(Checkpoint.from_bytes(late)), "a simulated clock goes on from there"
+    _with(made.file, simulated=False)
+    settings = grounds.empty_place("real")
+    with pytest.raises(FolderError, match="set the clock first"):
+        restore(made.file, Folder(settings.data), settings, held=read_held(outside))
+    nothing_stays(settings)
 
 
 def test_checkpoints_that_are_not_of_these_records_are_refused(grounds: Grounds) -> None:

@@ -335,6 +335,13 @@ def test_a_database_setting_that_names_no_folder_is_told(
     assert refused.exit_code == 1 and "BIHUAN_DATABASE_URL" in refused.stderr and "does not exist" in refused.stderr
 
 
+def test_a_ledger_is_for_its_user_only_as_everything_that_is_taken_away(data: Path, school: School) -> None:
+    sheet = data.parent / "ledger.xlsx"
+    result = CliRunner().invoke(main, ["export", "ledger", "-o", str(sheet), "--data", str(data)])
+    assert (result.exit_code, sheet.stat().st_mode & 0o077) == (0, 0), result.output
+    assert not sheet.with_name("ledger.xlsx.part").exists()
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the device that is always full is Linux's")
 def test_a_ledger_that_finds_the_disk_full_leaves_the_old_one(data: Path, school: School) -> None:
     old = data.parent / "ledger.xlsx"

@@ -14,6 +14,7 @@ from sqlmodel import AutoString, SQLModel
 from api.cli import main
 from api.keeping.erasing import CLEARED, SEARCHED, Mask, Wanted, erase, look_for, names_any, rewrite
 from api.problems import FileGone
+from api.verifying import verify
 from engine.commands import FireTrigger, OpenCase
 from engine.directory import Person
 from engine.errors import FolderError, KeyReused, Refusal
@@ -128,9 +129,25 @@ def test_after_it_the_name_is_nowhere_and_every_proof_holds(named: Grounds) -> N
     erased = [each.data for each in notes if each.trigger == "erased"]
     assert [each.sequence for each in notes if each.trigger == "erased"] == found.notes
     assert {(each["person"], each["reason"]) for each in erased} == {(WHO, WANTED.reason)}
-    told = [(number, sequence, names) for each in erased for number, sequence, names in each["cleared"]]
-    assert ("YH-2020-0001", 1, ["kept.title", "kept.place"]) in told
-    assert told == found.entries
+    told = [(number, sequence, sorted(names)) for each in erased for number, sequence, names in each["cleared"]]
+    assert ("YH-2020-0001", 1, ["kept.place", "kept.title"]) in told
+    assert told == [(number, sequence, sorted(names)) for number, sequence, names in found.entries]
+    assert {code for code, _, _ in found_in(named)} == {"file"}, "the picture of these grounds was never there"
+
+
+def test_what_is_left_is_what_the_logbook_committed_to(named: Grounds) -> None:
+    runtime = named.runtime
+    erase(runtime.engine, runtime.files, WANTED)
+    with runtime.database.write(HERE) as connection:
+        entries = history.entries_of(connection, HERE, "YH-2020-0001")[1]
+        other = {**entries["kept.title"], "value": "无事发生"}
+        history.erase(connection, HERE, "YH-2020-0001", 1, {**entries, "kept.title": other})
+    assert ("commitment", "YH-2020-0001", 1) in found_in(named)
+
+
+def found_in(grounds: Grounds) -> set[tuple[str, str | None, int | None]]:
+    report = verify(grounds.runtime.database, grounds.folder, HERE, processes=1)
+    return {(each.code, each.number, each.sequence) for each in report.findings}
 
 
 def history_of(grounds: Grounds, number: str) -> list[bytes]:

@@ -17,7 +17,7 @@ from api import sealing
 from api.bootstrap import Runtime
 from api.cli import main
 from api.keys import KeyRing, SealKey, is_signed
-from api.sealing import KeyGone, SealFile
+from api.sealing import HeldUnreadable, KeyGone, NotGrown, SealFile
 from engine.audit import Checkpoint, envelope_hash
 from engine.clock import SimulatedClock
 from engine.commands import Asked, OpenCase
@@ -131,6 +131,103 @@ def test_nodes_that_seal_at_once_begin_one_key_and_one_row_of_checkpoints(runtim
     for before, after in pairwise(rows):
         assert json.loads(after.body)["previous"] == envelope_hash(before.body.encode())
         assert before.size < after.size
+
+
+def held(runtime: Runtime) -> Checkpoint:
+    found = runtime.keys.held(HERE)
+    assert found is not None
+    return found.checkpoint
+
+
+def changed(runtime: Runtime, statement: str) -> None:
+    """Behind the engine's back, as whoever has the database alone."""
+    with runtime.database.own() as connection:
+        connection.execute(text(statement))
+
+
+def test_the_last_checkpoint_lies_beside_the_key_and_what_does_not_grow_from_it_is_not_signed(
+    runtime: Runtime, school: School
+) -> None:
+    report(runtime, school)
+    runtime.seal()
+    assert held(runtime).to_bytes().decode() == signed(runtime)[-1].body
+    assert (runtime.folder.keys / "seal" / HERE / "held.json").stat().st_mode & 0o077 == 0
+    report(runtime, school, "灯不亮")
+    kept = "UPDATE trail SET hash = (SELECT max(hash) FROM trail) WHERE hash = (SELECT min(hash) FROM trail)"
+    changed(runtime, kept)
+    refused = runtime.seal().failed[HERE]
+    assert isinstance(refused, NotGrown) and "audit verify" in str(refused) and "--after-restore" in refused.text.zh
+    with pytest.raises(NotGrown):
+        sealing.begin_another(runtime.engine, runtime.keys, HERE)
+    assert len(signed(runtime)) == 1 and len(began(runtime)) == 1
+    assert len(list((runtime.folder.keys / "seal" / HERE).glob("*.pem"))) == 1, "a key that never began is no key"
+
+
+def test_a_folder_made_before_checkpoints_were_held_holds_the_next_one(runtime: Runtime, school: School) -> None:
+    report(runtime, school)
+    runtime.seal()
+    beside = runtime.folder.keys / "seal" / HERE / "held.json"
+    beside.unlink()
+    report(runtime, school, "灯不亮")
+    assert runtime.seal().failed == {} and held(runtime).size == signed(runtime)[-1].size
+    beside.write_text("{", encoding="utf-8")
+    report(runtime, school, "门坏")
+    refused = runtime.seal().failed[HERE]
+    assert isinstance(refused, HeldUnreadable) and "held.json" in str(refused)
+
+
+def test_a_node_whose_folder_holds_an_older_checkpoint_goes_on(
+    runtime: Runtime, school: School, tmp_path: Path
+) -> None:
+    """Nodes on one server have a folder each, with the same key; each holds what it signed itself."""
+    report(runtime, school)
+    runtime.seal()
+    shutil.copytree(runtime.folder.keys, tmp_path / "other")
+    other = KeyRing(tmp_path / "other")
+    for title in ("灯不亮", "门坏"):
+        report(runtime, school, title)
+        runtime.seal()
+    report(runtime, school, "窗坏")
+    assert sealing.seal_now(runtime.engine, other, HERE) is not None
+    begun = sealing.begin_another(runtime.engine, other, HERE)
+    assert held(runtime).size < begun.size
+    shutil.copy(tmp_path / "other" / "seal" / HERE / f"{begun.key}.pem", runtime.folder.keys / "seal" / HERE)
+    report(runtime, school, "墙裂")
+    assert runtime.seal().failed == {} and held(runtime).key == begun.key
+
+
+def test_a_database_brought_back_by_other_means_is_signed_once_that_is_put_on_record(
+    runtime: Runtime, school: School, tmp_path: Path
+) -> None:
+    """As from a server's own snapshot: what came after the last checkpoint in it is lost, and the logbook says so."""
+    report(runtime, school)
+    runtime.seal()
+    report(runtime, school, "灯不亮")
+    runtime.seal()
+    lost, other = held(runtime), KeyRing(tmp_path / "other")
+    shutil.copytree(runtime.folder.keys, tmp_path / "other")
+    for table in ("event", "checkpoint"):
+        on_server = runtime.database.on_server
+        changed(
+            runtime, f"ALTER TABLE {table} DISABLE TRIGGER USER" if on_server else f"DROP TRIGGER {table}_no_delete"
+        )
+    changed(runtime, "DELETE FROM checkpoint WHERE id > 1")
+    changed(runtime, "DELETE FROM trail WHERE number = 'WX-2020-0002'")
+    changed(runtime, "DELETE FROM disclosure WHERE number = 'WX-2020-0002'")
+    changed(runtime, "DELETE FROM event WHERE number = 'WX-2020-0002'")
+    report(runtime, school, "窗坏")
+    assert isinstance(runtime.seal().failed[HERE], NotGrown)
+    assert isinstance(runtime.clock, SimulatedClock)
+    runtime.clock.advance(timedelta(minutes=1))
+    sealing.seal_after_restore(runtime.engine, runtime.keys, HERE)
+    with runtime.database.read(HERE) as connection:
+        [restored] = sealing.losses(connection, HERE)
+    assert (restored.size, restored.to, restored.explains(lost)) == (2, lost.size, True)
+    # a node that still holds what is lost takes the word of the key
+    report(runtime, school, "墙裂")
+    assert sealing.seal_now(runtime.engine, other, HERE) is not None
+    assert runtime.seal().failed == {}
+    assert runtime.seal().sealed == {} and sealing.seal_after_restore(runtime.engine, runtime.keys, HERE) is None
 
 
 def test_another_key_begins_with_the_word_of_the_one_before(runtime: Runtime, school: School) -> None:

@@ -3,17 +3,24 @@
 import csv
 import io
 import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from typing import Any
 
 import httpx
 import openpyxl
 import pytest
+from sqlalchemy import text
 
 from api.bootstrap import Runtime
 from api.papers.listing import harmless
+from api.routes.taking import BOOKS, TOO_MANY
+from api.trail import brought_up_to_date
 from engine.clock import SimulatedClock
 from engine.commands import Asked, OpenCase
+from engine.errors import Text
 from engine.events import LOGBOOK
 from engine.handle import handle
 from engine.store import history
@@ -139,6 +146,62 @@ def test_what_was_done_in_somebody_s_name_is_found_by_either(asking: Asking) -> 
         "person:safety_staff"
     }
     assert asking.get("events", action="assign")["items"][0]["by"] == "安稳办主任 代 安稳办专职"
+
+
+def test_a_row_that_cannot_be_read_stops_no_question_and_the_answer_says_what_it_lacks(
+    asking: Asking, fixed: str
+) -> None:
+    assert asking.get("events")["unnumbered"] == 0
+    asking.later(hours=1)
+    asking.report(title="灯不亮")
+    with asking.runtime.database.own() as connection:
+        connection.execute(text("UPDATE disclosure SET entries = '[]' WHERE number = 'WX-2020-0002'"))
+    asked: dict[str, dict[str, Any]] = {
+        "events": {},
+        "events/counts": {"by": "day"},
+        "cases": {"as_of": at(4)},
+        "cases/figures": {},
+    }
+    for path, question in asked.items():
+        answer = asking.file(path, **question)
+        assert answer.headers["Bihuan-Unnumbered"] == "1"
+    assert asking.actions() == ["fix", "fix", "assign", "open"]
+    assert asking.get("events/counts", by="outcome")["unnumbered"] == 1
+    taken = asking.file("events", format="csv")
+    assert (taken.headers["Bihuan-Unnumbered"], taken.headers["Bihuan-Rows"]) == ("1", "4")
+
+
+def test_where_nothing_can_be_written_what_has_a_number_is_answered(asking: Asking, fixed: str) -> None:
+    assert asking.get("events")["unnumbered"] == 0
+    asking.report(title="灯不亮")
+    with no_room(asking.runtime):
+        found = asking.get("events")
+    assert (len(found["items"]), found["unnumbered"]) == (4, 1)
+    assert len(asking.get("events")["items"]) == 5
+
+
+@contextmanager
+def no_room(runtime: Runtime) -> Iterator[None]:
+    """Nothing can be numbered: on a server the disk is full, in a file somebody else writes and does not end."""
+    if not runtime.database.on_server:
+        with closing(sqlite3.connect(runtime.folder.database, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            yield
+        return
+    full = "BEGIN RAISE 'no room' USING ERRCODE = '53100'; END"
+    with runtime.database.own() as connection:
+        connection.execute(text(f"CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$ {full} $$"))
+        connection.execute(text("CREATE TRIGGER no_room BEFORE INSERT ON trail EXECUTE FUNCTION no_room()"))
+    yield
+    with runtime.database.own() as connection:
+        connection.execute(text("DROP TRIGGER no_room ON trail"))
+        connection.execute(text("DROP FUNCTION no_room"))
+
+
+def test_very_many_events_at_once_are_not_numbered_by_a_question(asking: Asking, fixed: str) -> None:
+    """As just after an upgrade: whoever seals numbers them."""
+    assert brought_up_to_date(asking.runtime, "school", seconds=0) == 3
+    assert brought_up_to_date(asking.runtime, "school", seconds=None) == 0
 
 
 def test_pages_follow_each_other_and_stay_what_they_are_while_more_is_recorded(asking: Asking) -> None:
@@ -389,6 +452,19 @@ def test_who_asks_for_the_headers_alone_took_nothing_away(path: str, asking: Ask
     answer = asking.client.head(there, headers=asking.school.headers("safety_head"))
     assert (answer.status_code, answer.content) == (200, b"")
     assert logbook(asking) == []
+
+
+def test_of_workbooks_only_a_few_are_made_at_once_and_who_is_turned_away_took_nothing(
+    asking: Asking, fixed: str
+) -> None:
+    asked = Text("导出", "Take away")
+    with BOOKS.one(asked, TOO_MANY), BOOKS.one(asked, TOO_MANY):
+        for path in ("events", "cases"):
+            refused = asking.file(path, format="xlsx", status=503)
+            assert refused.headers["Retry-After"] == "1" and "CSV" in refused.json()["obstacle"]
+        assert logbook(asking) == []
+        assert asking.file("events", format="csv").headers["Bihuan-Rows"] == "4"
+    assert asking.file("events", format="xlsx").status_code == 200
 
 
 def test_a_cell_that_looks_like_a_formula_is_none_in_the_file(asking: Asking) -> None:

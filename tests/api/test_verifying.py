@@ -17,10 +17,10 @@ from sqlalchemy import Connection, text
 
 from api.bootstrap import Runtime
 from api.cli import main
-from api.keys import SealKey
-from api.sealing import SealFile, begin_another
+from api.keys import KeyRing, SealKey
+from api.sealing import NotGrown, SealFile, begin_another, seal_after_restore, seal_now
 from api.verifying import Report, verify
-from engine.audit import Checkpoint
+from engine.audit import SALT_BYTES, Checkpoint, commit
 from engine.clock import SimulatedClock
 from engine.commands import Asked, Command, FireTrigger, OpenCase
 from engine.errors import FolderError
@@ -32,6 +32,8 @@ from tests.conftest import Played
 from tests.databases import on_sqlite
 
 HERE = "school"
+NONCE = b"n" * SALT_BYTES
+LEFT = commit(NONCE, "（已清除）")
 FIRST, SECOND = "WX-2020-0001", "WX-2020-0002"
 
 
@@ -188,6 +190,10 @@ def test_the_sealed_tail_cut_off_is_named_by_the_checkpoint_that_was_kept_outsid
     outside = tmp_path / "seals.jsonl"
     SealFile(outside).catch_up(kept.database)
     cut_off(kept)
+    beside = kept.folder.keys / "seal" / HERE / "held.json"
+    [held] = [finding for finding in verified(kept).findings if finding.code == "held"]
+    assert "the checkpoint beside the key (5 events) speaks of more than there is now (4)" in held.what.en
+    beside.unlink()
     assert {code for code, _, _ in told(kept)} <= {"case_changed"}, "from inside, at most the case shows it"
     report = verified(kept, outside=outside)
     [cut] = [finding for finding in report.findings if finding.code == "outside"]
@@ -277,6 +283,8 @@ def test_the_database_swapped_for_an_older_backup_is_named_by_what_was_kept_outs
     for left in kept.folder.path.glob("bihuan.db*"):
         left.unlink()
     shutil.copy(backup, kept.folder.database)
+    assert {code for code, _, _ in told(kept)} == {"held"}
+    (kept.folder.keys / "seal" / HERE / "held.json").unlink()
     assert verified(kept).is_clean, "by itself an older history is as good as any"
     [finding] = verified(kept, outside=outside).findings
     assert "第 3 行，6 条记录" in finding.what.zh
@@ -354,6 +362,7 @@ def test_a_trail_made_to_fit_a_forged_event_does_not_fit_what_was_signed(kept: R
     assert {(finding.code, finding.sequence, finding.checkpoint) for finding in report.findings} == {
         ("leaf", 2, None),
         ("root", None, 2),
+        ("held", None, None),
     }
     [root] = [finding for finding in report.findings if finding.code == "root"]
     assert "among events 4 to 5 of all" in root.what.en or "among events 3 to 5 of all" in root.what.en
@@ -464,9 +473,15 @@ def test_a_restore_that_is_on_record_explains_what_was_lost(kept: Runtime, tmp_p
     shutil.copy(backup, kept.folder.database)
     note(kept.engine, School(HERE).actor("principal"), "restored", {"trail": 5})
     do(kept, "teacher", OpenCase("repair", {"title": "门锁坏了", "place": "宿舍"}))
-    kept.seal()
+    assert isinstance(kept.seal().failed[HERE], NotGrown), "anybody who has the database can write a note"
     report = verified(kept, outside=outside)
-    assert report.findings == []
+    assert (report.findings, report.notes, report.is_clean) == ([], [], False)
+    [said] = report.lost
+    assert "events 6 to 6 of all were lost when a backup was restored" in said.en and "从备份恢复时丢失" in said.zh
+    assert "could have written it" in said.en and "也能写下这一条" in said.zh
+    seal_after_restore(kept.engine, kept.keys, HERE)
+    report = verified(kept, outside=outside)
+    assert (report.findings, report.lost, report.is_clean) == ([], [], True), "whoever has the key said so"
     [said] = report.notes
     assert "lost when a backup was restored" in said.en and "从备份恢复时丢失" in said.zh
     assert SealFile(outside).catch_up(kept.database) == 1, "under an id that the file knows already"
@@ -475,13 +490,38 @@ def test_a_restore_that_is_on_record_explains_what_was_lost(kept: Runtime, tmp_p
     assert SealFile(outside).catch_up(kept.database) == 0
 
 
+def test_a_restore_made_up_behind_the_engines_back_excuses_no_checkpoint(kept: Runtime, tmp_path: Path) -> None:
+    """Another history under a key of its own, whose logbook says that a restore lost all there was."""
+    outside = tmp_path / "seals.jsonl"
+    SealFile(outside).catch_up(kept.database)
+    change(kept, *(f"DELETE FROM {table}" for table in ("trail", "tree_node", "checkpoint", "seal_key", "unnumbered")))
+    change(kept, *(f"DELETE FROM {table}" for table in ("disclosure", "event", "timer", "party", "case_record")))
+    forger = tmp_path / "forger"
+    note(kept.engine, School(HERE).actor("principal"), "restored", {"trail": 0})
+    seal_now(kept.engine, KeyRing(forger), HERE)
+    report = verified(kept, outside=outside)
+    assert not report.is_clean and len(report.lost) == 1, "the forger's own key is none that the file knows"
+    assert "(5 events)" not in report.lost[0].en and "3 of the checkpoints kept elsewhere" in report.lost[0].en
+    run = ["audit", "verify", "--processes", "1", "--checkpoint", str(outside), "--data", str(kept.folder.path)]
+    result = CliRunner().invoke(main, run, env={"BIHUAN_DATABASE_URL": kept.settings.database_url or ""})
+    assert "已丢失 · Lost" in result.output and result.exit_code == 3, result.output
+
+
+def test_a_restored_note_that_says_less_came_back_than_did_is_named(kept: Runtime) -> None:
+    note(kept.engine, School(HERE).actor("principal"), "restored", {"trail": 2})
+    kept.seal()
+    assert ("restored", LOGBOOK, 2) in told(kept)
+
+
 @pytest.mark.parametrize(
     "what, cleared, agrees",
     [
-        ("erased", [[FIRST, 3, ["kept.facts.done"]]], True),
-        ("erased", [[FIRST, 3, ["data.photo"]], [FIRST, 2, ["kept.facts.done"]]], False),
+        ("erased", [[FIRST, 3, {"kept.facts.done": LEFT}]], True),
+        ("erased", [[FIRST, 3, {"kept.facts.done": "ab" * 32}]], False),
+        ("erased", [[FIRST, 3, {"data.photo": LEFT}], [FIRST, 2, {"kept.facts.done": LEFT}]], False),
+        ("erased", [[FIRST, 3, ["kept.facts.done"]]], False),
         ("erased", "everything", False),
-        ("exported", [[FIRST, 3, ["kept.facts.done"]]], False),
+        ("exported", [[FIRST, 3, {"kept.facts.done": LEFT}]], False),
     ],
 )
 def test_what_was_erased_is_taken_only_where_the_logbook_names_it(
@@ -493,7 +533,7 @@ def test_what_was_erased_is_taken_only_where_the_logbook_names_it(
         where = f"WHERE number = '{FIRST}' AND sequence = 3"
         written = connection.execute(text(f"SELECT entries FROM disclosure {where}")).scalar_one()
         entries = written if on_server else json.loads(written)
-        entries["kept.facts.done"] = {"erased": event.sequence, "value": "（已清除）"}
+        entries["kept.facts.done"] = {"erased": event.sequence, "value": "（已清除）", "nonce": NONCE.hex()}
         new = {"entries": json.dumps(entries)}
         connection.execute(
             text(f"UPDATE disclosure SET entries = {'CAST(:entries AS JSON)' if on_server else ':entries'} {where}"),

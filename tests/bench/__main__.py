@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from tests.bench import backlog, cycles, many, over_http, reading, sealing, trail, verifying
+from tests.bench import backlog, cycles, many, messages, over_http, reading, sealing, trail, verifying
 from tests.bench.commands import COMMANDS_A_CASE, Compared, Recording, compare, must_write_the_same, record
 from tests.bench.grounds import Ground, grounds
 from tests.bench.measuring import flush_milliseconds
@@ -24,7 +24,7 @@ MOST_ROUNDS_OF_SWEEPS = 3  # one takes ten seconds, and a long measurement swing
 TIMES_EACH_IS_READ = 20
 WORST_TOLD = 8
 BOTH = ("sqlite", "postgresql")
-NAMES = ("commands", "http", "sweeps", "backlog", "cycles", "reads", "sealing", "verify", "trail")
+NAMES = ("commands", "http", "sweeps", "backlog", "cycles", "reads", "sealing", "verify", "trail", "messages")
 MOST_SCHOOLS_BESIDE_RAW = 50
 VERIFYING = 2  # processes
 NODES = 4  # that open a cycle's periods at once, on PostgreSQL
@@ -42,6 +42,7 @@ class Asked:
     mixed: int
     behind: int
     schools: int
+    messages: int
 
 
 @click.command()
@@ -71,6 +72,12 @@ class Asked:
     type=click.IntRange(1),
     help="Schools that open a month's periods; 5,000 are a province's.",
 )
+@click.option(
+    "--messages",
+    default=1_000,
+    type=click.IntRange(30),
+    help="Messages that are due at once; 10,000 are a province's morning.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output; the words go beside it.")
 def main(names: tuple[str, ...], kinds: tuple[str, ...], *, as_json: bool, **much: int) -> None:
     """Measure what is named: all of it if nothing is.
@@ -79,13 +86,14 @@ def main(names: tuple[str, ...], kinds: tuple[str, ...], *, as_json: bool, **muc
     backlog: the latency of commands beside a tick with very many rungs to tell. cycles: opening a month's periods.
     reads: start, lists, worklists, single cases and memory where there are very many cases. sealing: eight writers beside
     rounds of numbering and signing. verify: `audit verify` over `--size` events, and its memory at two sizes. trail: what
-    auditors ask, where one school has ten events for each of `--size` cases (SQLite alone).
+    auditors ask, where one school has ten events for each of `--size` cases (SQLite alone). messages: many that are due at
+    once, by four workers, to services that fail now and then.
 
     All numbers: least / median / most of the rounds. Ratios are of what was measured in turn, pair by pair.
     """
     measures = {
         "commands": _commands, "http": _http, "sweeps": _sweeps, "backlog": _backlog, "cycles": _cycles,
-        "reads": _reads, "sealing": _sealing, "verify": _verify, "trail": _trail,
+        "reads": _reads, "sealing": _sealing, "verify": _verify, "trail": _trail, "messages": _messages,
     }  # fmt: skip
     asked = Asked(**much)
     found: dict[str, dict[str, Any]] = {}
@@ -182,6 +190,16 @@ def _cycles(ground: Ground, asked: Asked, tell: _Words) -> Mapping[str, Any]:
         f"the same rows; ours/raw {beside.raw_ms / beside.ours_ms:.2f}"
     )
     return {**asdict(found), "beside_raw": asdict(beside)}
+
+
+def _messages(ground: Ground, asked: Asked, tell: _Words) -> Mapping[str, Any]:
+    found = messages.send(ground, asked.messages)
+    tell(
+        f"\n{ground.name}: {found.messages} messages by {messages.WORKERS} workers to services of which each fails "
+        f"{messages.FAILING:.0%} of the time: all but one service's in {found.seconds:.1f} s, that one's in "
+        f"{found.after_seconds:.1f} s from when it was there; {found.again} came twice"
+    )
+    return asdict(found)
 
 
 def _reads(ground: Ground, asked: Asked, tell: _Words) -> Mapping[str, Any]:

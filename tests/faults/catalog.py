@@ -8,7 +8,8 @@ from tests.faults.crashes import CRASHES
 from tests.faults.disks import DISKS
 from tests.faults.faults import Fault
 from tests.faults.kills import KILLS
+from tests.faults.messages import MESSAGES_ARRIVE
 from tests.faults.requests import REQUESTS
 from tests.faults.versions import VERSIONS
 
-FAULTS: Sequence[Fault] = (KILLS, CRASHES, CONNECTIONS, REQUESTS, DISKS, CLOCKS, VERSIONS)
+FAULTS: Sequence[Fault] = (KILLS, CRASHES, CONNECTIONS, REQUESTS, DISKS, CLOCKS, VERSIONS, MESSAGES_ARRIVE)

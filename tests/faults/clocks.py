@@ -27,7 +27,7 @@ from notifications.channels import Account, Receipt
 from notifications.message import Outgoing
 from tests.databases import KINDS
 from tests.engine.fakes import local
-from tests.faults.faults import Counted, Fault, Ground, plain
+from tests.faults.faults import Counted, Fault, Ground, at_a_school, plain
 from tests.faults.invariants import Broken, answer_of
 from tests.faults.places import Place, Post, a_worker, seal_everything
 from tests.postgres import the_cluster
@@ -195,4 +195,6 @@ def _node(place: Place, database: Database, clock: Callable[[Database], Clock]) 
     return Node(replace(place.engine, database=database, clock=clock(database)), post)
 
 
-CLOCKS = Fault("clocks", "two nodes' clocks are ten minutes off, one fast and one slow", KINDS, plain, _cycle)
+CLOCKS = Fault(
+    "clocks", "two nodes' clocks are ten minutes off, one fast and one slow", KINDS, plain, at_a_school(_cycle)
+)

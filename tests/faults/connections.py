@@ -16,7 +16,7 @@ from engine.handle import handle
 from engine.store.database import Database
 from engine.tick import tick
 from tests.databases import Kind
-from tests.faults.faults import Counted, Fault, Ground, Plain
+from tests.faults.faults import Counted, Fault, Ground, Plain, at_a_school
 from tests.faults.invariants import Broken, answer_of, contents
 from tests.faults.places import Place, a_worker, everything, seal_everything
 from tests.faults.proxying import Harm, Proxy
@@ -120,5 +120,5 @@ def _cycle(ground: Ground, place: Place, chance: random.Random, number: int) -> 
 
 CONNECTIONS = Fault(
     "connections", "the network to the database cuts, stutters, half-closes, and breaks as the commit is confirmed",
-    ("postgresql",), _ground, _cycle,
+    ("postgresql",), _ground, at_a_school(_cycle),
 )  # fmt: skip

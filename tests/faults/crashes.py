@@ -17,7 +17,7 @@ from engine.errors import Busy
 from engine.handle import handle
 from engine.tick import tick
 from tests.databases import KINDS, Kind
-from tests.faults.faults import Counted, Fault, Ground, Plain
+from tests.faults.faults import Counted, Fault, Ground, Plain, at_a_school
 from tests.faults.forks import Crash, Forks, What, When, Work, the_forks
 from tests.faults.invariants import Answer, Broken, answer_of, contents
 from tests.faults.places import COMMANDS, Place, seal_everything
@@ -144,5 +144,5 @@ def _on_server(place: Place, plan: Plan) -> Victim:
 
 CRASHES = Fault(
     "crashes", "dies before and after every statement that writes, at the commit, and before its answer is heard", KINDS,
-    _ground, _cycle,
+    _ground, at_a_school(_cycle),
 )  # fmt: skip

@@ -16,7 +16,7 @@ from engine.errors import Busy
 from engine.store.database import Database
 from engine.tick import tick
 from tests.databases import KINDS
-from tests.faults.faults import Counted, Fault, Ground, plain
+from tests.faults.faults import Counted, Fault, Ground, at_a_school, plain
 from tests.faults.invariants import Broken, answer_of
 from tests.faults.places import Place, everything, seal_everything
 from tests.faults.triggers import triggers_in
@@ -95,4 +95,4 @@ def _end_of_disk(database: Database, free_pages: int) -> None:
         connection.exec_driver_sql(f"PRAGMA max_page_count = {used + free_pages:d}")
 
 
-DISKS = Fault("disks", "the disk is full from some write on, until there is room", KINDS, plain, _cycle)
+DISKS = Fault("disks", "the disk is full from some write on, until there is room", KINDS, plain, at_a_school(_cycle))

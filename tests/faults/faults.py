@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from tests.databases import Kind
 from tests.faults.invariants import messages_must_have_arrived, must_hold
@@ -39,13 +39,13 @@ class Counted:
 
 
 class Ground(Protocol):
-    """What the cycles of one fault on one kind of database share, and where each gets its school."""
+    """What the cycles of one fault at a school share on one kind of database, and where each gets its school."""
 
     def place(self) -> AbstractContextManager[Place]: ...
 
 
 class OpensGround(Protocol):
-    def __call__(self, kind: Kind, folder: Path, *, short: bool) -> AbstractContextManager[Ground]: ...
+    def __call__(self, kind: Kind, folder: Path, *, short: bool) -> AbstractContextManager[Any]: ...
 
 
 @dataclass(frozen=True)
@@ -56,37 +56,49 @@ class Fault:
     what     one line for who reads the output
     kinds    where it applies
     ground   prepares what the cycles share: (kind, folder of its own, whether there is little time)
-    cycle    does the harm and asks again until everything is acknowledged: (ground, place, chance, number of the cycle)
+    cycle    does the harm, and looks at everything that must hold after it: (ground, chance, number of the cycle); at a
+             school, `at_a_school` does all but the harm
     """
 
     name: str
     what: str
     kinds: tuple[Kind, ...]
     ground: OpensGround
-    cycle: Callable[[Ground, Place, random.Random, int], Counted] = field(repr=False)
+    cycle: Callable[[Any, random.Random, int], Counted] = field(repr=False)
 
 
-def run_cycle(fault: Fault, ground: Ground, seed: int, number: int) -> Counted:
-    """One cycle, and everything that must hold after it. Raises Broken.
+def run_cycle(fault: Fault, ground: Any, seed: int, number: int) -> Counted:
+    """One cycle, and everything that must hold after it. Raises Broken."""
+    return fault.cycle(ground, chance_of(fault, seed, number), number)
+
+
+def at_a_school(
+    harm: Callable[[Ground, Place, random.Random, int], Counted],
+) -> Callable[[Ground, random.Random, int], Counted]:
+    """A cycle at a school of its own.
 
     1. the harm is done, and everything that was not acknowledged asked again
     2. what must hold is looked at, before anybody mends anything
     3. a tick and a round of deliveries with nobody in their way
     4. every loop is brought to its end through its ordinary steps, every message out
     """
-    with ground.place() as place:
-        counted = fault.cycle(ground, place, chance_of(fault, seed, number), number)
-        must_hold(place.engine, place.ledger)
-        place.settle()
-        must_hold(place.engine, place.ledger, settled=True)
-        place.close_all()
-        must_hold(place.engine, place.ledger, settled=True)
-        arrived = place.post.arrived()
-        counted.duplicates = messages_must_have_arrived(place.engine, place.post.name, arrived, all_of_them=True)
-        counted.delivered = len(arrived) - counted.duplicates
-        counted.acknowledged = len(place.ledger)
-        assert not place.ledger.open_cases(place.engine.database)
-        return counted
+
+    def cycle(ground: Ground, chance: random.Random, number: int) -> Counted:
+        with ground.place() as place:
+            counted = harm(ground, place, chance, number)
+            must_hold(place.engine, place.ledger)
+            place.settle()
+            must_hold(place.engine, place.ledger, settled=True)
+            place.close_all()
+            must_hold(place.engine, place.ledger, settled=True)
+            arrived = place.post.arrived()
+            counted.duplicates = messages_must_have_arrived(place.engine, place.post.name, arrived, all_of_them=True)
+            counted.delivered = len(arrived) - counted.duplicates
+            counted.acknowledged = len(place.ledger)
+            assert not place.ledger.open_cases(place.engine.database)
+            return counted
+
+    return cycle
 
 
 def chance_of(fault: Fault, seed: int, number: int) -> random.Random:

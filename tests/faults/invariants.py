@@ -204,10 +204,14 @@ def _events_hold(connection: Connection, organisation: str, number: str, events:
 def _was_erased(
     connection: Connection, organisation: str, number: str, sequence: int, name: str, entry: Mapping[str, Any]
 ) -> bool:
-    """Whether the logbook says that this entry was cleared, and its salt is gone."""
+    """Whether the logbook says that this entry was cleared, and of what this is left, and its salt is gone."""
     [*_, note] = history.events_of(connection, organisation, LOGBOOK, entry["erased"])
     told = {(case, at): names for case, at, names in note.data["cleared"]}
-    return note.trigger == "erased" and entry.keys() == {"erased", "value"} and name in told[number, sequence]
+    return (
+        note.trigger == "erased"
+        and entry.keys() == {"erased", "value", "nonce"}
+        and opens(told[number, sequence][name], bytes.fromhex(entry["nonce"]), entry["value"])
+    )
 
 
 def _logbooks(connection: Connection) -> Iterator[tuple[tuple[str, str], int]]:

@@ -20,7 +20,7 @@ from engine.handle import handle
 from engine.store.database import Database
 from engine.tick import tick
 from tests.databases import KINDS, Kind
-from tests.faults.faults import Counted, Fault, Ground
+from tests.faults.faults import Counted, Fault, Ground, at_a_school
 from tests.faults.forks import Forks, What, Work, the_forks
 from tests.faults.invariants import Broken, answer_of, contents
 from tests.faults.places import Place, a_place, a_worker, everything, place_at, prepare
@@ -170,4 +170,6 @@ def _database_dies(cluster: Cluster, place: Place, chance: random.Random) -> Cou
     return counted
 
 
-KILLS = Fault("kills", "kill -9 of who commands, ticks, delivers, and of PostgreSQL itself", KINDS, _ground, _cycle)
+KILLS = Fault(
+    "kills", "kill -9 of who commands, ticks, delivers, and of PostgreSQL itself", KINDS, _ground, at_a_school(_cycle)
+)

@@ -22,7 +22,7 @@ from engine.store import accounts
 from tests.builders import the_settings
 from tests.databases import KINDS, Kind
 from tests.engine.fakes import HERE
-from tests.faults.faults import Counted, Fault, Ground, Plain
+from tests.faults.faults import Counted, Fault, Ground, Plain, at_a_school
 from tests.faults.invariants import Answer, Broken
 from tests.faults.places import CATALOG, TAKEN, Place, opening, taking
 from tests.faults.proxying import Harm, Proxy
@@ -168,5 +168,5 @@ REQUESTS = Fault(
     "the network to the API cuts, stutters, half-closes, and breaks as the answer comes",
     KINDS,
     _ground,
-    _cycle,
+    at_a_school(_cycle),
 )

@@ -21,6 +21,7 @@ from tests.faults.disks import DISKS
 from tests.faults.faults import Counted, Fault, run_cycle
 from tests.faults.invariants import answer_of, must_hold
 from tests.faults.kills import KILLS
+from tests.faults.messages import MESSAGES, MESSAGES_ARRIVE
 from tests.faults.places import a_place
 from tests.faults.requests import REQUESTS
 from tests.faults.triggers import triggers_in
@@ -80,6 +81,12 @@ def test_an_answer_that_was_lost_on_the_way_is_given_again(kind: Kind, tmp_path:
 def test_clocks_ten_minutes_off_tell_nothing_twice(kind: Kind, tmp_path: Path) -> None:
     counted = cycles_of(CLOCKS, kind, tmp_path, range(2) if kind == "postgresql" else [1])
     assert counted.duplicates, "a lease that ended early by one of the clocks"
+
+
+@pytest.mark.slow
+def test_whoever_sends_or_receives_is_killed_and_every_message_arrives(kind: Kind, tmp_path: Path) -> None:
+    counted = cycles_of(MESSAGES_ARRIVE, kind, tmp_path, range(2))
+    assert counted.delivered == 2 * MESSAGES
 
 
 @pytest.mark.slow

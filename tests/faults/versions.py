@@ -22,7 +22,7 @@ from engine.handle import handle
 from engine.store.database import Database
 from engine.tick import tick
 from tests.databases import KINDS, Kind
-from tests.faults.faults import Counted, Fault, Ground, Plain
+from tests.faults.faults import Counted, Fault, Ground, Plain, at_a_school
 from tests.faults.forks import ROOT, Forks, What, Work
 from tests.faults.invariants import Broken, answer_of
 from tests.faults.places import Place, everything
@@ -147,5 +147,9 @@ def _who_knows_less_does_not_start(place: Place) -> None:
 
 
 VERSIONS = Fault(
-    "versions", "an old node and a new one side by side while the tables change and after", KINDS, _ground, _cycle
+    "versions",
+    "an old node and a new one side by side while the tables change and after",
+    KINDS,
+    _ground,
+    at_a_school(_cycle),
 )

@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from datetime import timedelta
 from importlib.resources import files
 from typing import Any, get_args
@@ -7,14 +8,38 @@ import pytest
 from engine.errors import Locale
 from engine.events import REASONS, Notice
 from notifications.message import Addressee
-from notifications.rendering import TemplateFault, digest, direct, due_in_words, left_in_words, parse, template
+from notifications.rendering import (
+    TemplateFault,
+    digest,
+    direct,
+    due_in_words,
+    left_in_words,
+    parse,
+    standard_names,
+    template,
+)
 from tests.notifications.fakes import SCHOOL, SHANGHAI, a_notice, local
+from workflows import CATALOG
 
 ZHANG = Addressee("alice", "张伟", "zh")
 ALICE = Addressee("alice", "Alice", "en")
 NOW = local("2020-01-16 07:45")
 LOCALES: tuple[Locale, ...] = get_args(Locale)
-NAMES = sorted({*REASONS, "attention", "digest", "digest_line"})
+LISTS = ("digest", "digest_line", "group", "daily_list", "daily_line", "back", "back_line")
+OF_ONE_WORKFLOW = ("waiting", "reminder", "escalation", "returned", "informed")
+NAMES = sorted(
+    {*REASONS, *LISTS, "attention", "unreached"}
+    | {f"{name}.inspection" for name in OF_ONE_WORKFLOW}
+    | {f"{name}.drill" for name in ("waiting", "reminder", "returned")}
+)
+
+#: facts that are known of every notice, and those that whoever composes a list has at hand
+ALWAYS = {"number", "title", "state", "to_do", "link", "kind", "position", "count", "today", "lines", "when"}
+ALWAYS_IN: Mapping[str, frozenset[str]] = {
+    "daily_list": frozenset({"department"}),
+    "back": frozenset({"from", "until", "done_count", "waiting_count"}),
+    "unreached": frozenset({"who", "cause"}),
+}
 
 
 def test_a_message_says_who_what_where_until_when_what_to_do_and_gives_one_link() -> None:
@@ -23,13 +48,11 @@ def test_a_message_says_who_what_where_until_when_what_to_do_and_gives_one_link(
     assert words.subject == "【重大】待办：YH-2020-0012 插座面板破损，还有 3 天"
     assert words.body == (
         "张伟，您好：\n"
-        "隐患整改“插座面板破损”（YH-2020-0012）现在等您办理，上一步由安稳办办结。\n"
+        "隐患整改“插座面板破损”（YH-2020-0012）现在请您办理，上一步由安稳办完成。\n"
         "\n"
         "地点：教学楼三楼走廊\n"
-        "级别：重大\n"
-        "状态：整改中\n"
-        "期限：1月19日（周日），还有 3 天（暂定，放假安排公布后可能调整）\n"
-        "要做：请按期整改，完成后拍照提交复查；按期完不成的，请在到期前申请延期。\n"
+        "期限：1月19日（周日），还有 3 天（暂定，待放假安排公布）\n"
+        "请您：按期整改，完成后拍照提交复查；按期完不成的，到期前申请延期。\n"
         "打开：https://safety.school.example/api/v1/hazards/YH-2020-0012"
     )
     assert words.link == "https://safety.school.example/api/v1/hazards/YH-2020-0012"
@@ -37,25 +60,23 @@ def test_a_message_says_who_what_where_until_when_what_to_do_and_gives_one_link(
 
 def test_a_delegate_s_step_is_told_with_whom_he_represented() -> None:
     notice = a_notice(actor_post="安稳办主任", represented_post="分管安全副校长")
-    assert "上一步由安稳办主任 代 分管安全副校长办结。" in direct(notice, ZHANG, SHANGHAI, SCHOOL, NOW).body
+    assert "上一步由安稳办主任 代 分管安全副校长完成。" in direct(notice, ZHANG, SHANGHAI, SCHOOL, NOW).body
     told = direct(notice, ALICE, SHANGHAI, SCHOOL, NOW).body
-    assert "the last step was taken by 安稳办主任 on behalf of 分管安全副校长." in told
+    assert "last step: 安稳办主任 on behalf of 分管安全副…." in told
 
 
 def test_the_same_in_english() -> None:
     words = direct(a_notice(reason="reminder", skipped=["-3", "-1"]), ALICE, SHANGHAI, SCHOOL, NOW)
     assert words.subject == "Reminder: YH-2020-0012 插座面板破损, 3 days left"
     assert words.body == (
-        "Hello Alice,\n"
-        'Hazard rectification: "插座面板破损" (YH-2020-0012) is not finished yet: 3 days left.\n'
+        "Dear Alice,\n"
+        'a reminder: "插座面板破损" (YH-2020-0012) is not finished yet.\n'
         "\n"
         "Where: 教学楼三楼走廊\n"
-        "Level: general\n"
+        "Due: Sun 19 Jan, 3 days left\n"
         "State: Being fixed, waiting for the assignee\n"
-        "Due: Sun 19 Jan\n"
-        "Earlier reminders that an interruption kept from you: 2. This one counts.\n"
-        "What to do: Please fix it in time and hand in photos for the check; if you cannot, ask for an extension "
-        "before it is due.\n"
+        "An outage kept 2 earlier reminder(s) from you.\n"
+        "Please fix it in time and send photos for the check; ask for an extension before it is due if you need one.\n"
         "Open: https://safety.school.example/api/v1/hazards/YH-2020-0012"
     )
 
@@ -80,14 +101,17 @@ def test_every_reason_can_be_told_when_almost_nothing_is_known(reason: str, loca
 def test_every_template_is_there_in_both_languages_and_requires_only_what_is_always_known(
     name: str, locale: Locale
 ) -> None:
-    always = {"number", "title", "state", "to_do", "link", "kind", "position", "count", "today", "lines"}
-    assert template(locale, name).required <= always
+    assert template(locale, *name.split(".")).required <= ALWAYS | ALWAYS_IN.get(name, frozenset())
 
 
 @pytest.mark.parametrize("locale", LOCALES)
 def test_no_template_lies_there_unused(locale: Locale) -> None:
     folder = files("notifications") / "templates" / locale
     assert sorted(f.name for f in folder.iterdir()) == sorted([*(f"{name}.txt" for name in NAMES), "next_steps.txt"])
+    assert standard_names(locale) == set(NAMES)
+    for name in NAMES:
+        kind, _, workflow = name.partition(".")
+        assert kind in NAMES and (not workflow or CATALOG.get(workflow) is not None)
 
 
 def test_an_escalation_without_a_rung_does_not_speak_of_lateness() -> None:
@@ -110,23 +134,25 @@ def test_what_a_person_typed_cannot_make_a_second_subject_or_speak_as_a_template
 def test_a_digest_puts_the_worst_first_and_ends_in_one_link() -> None:
     notices = [
         a_notice("YH-2020-0001"),
-        a_notice("YH-2020-0002", reason="escalation", rung="+3", due_at=local("2020-01-10 23:59:59").isoformat()),
+        a_notice(
+            "YH-2020-0002", reason="escalation", rung="+3", due_at=local("2020-01-10 23:59:59").isoformat(), place=None
+        ),
         a_notice("YH-2020-0003", reason="informed", due_at=None),
-        a_notice("YH-2020-0004", level="major", place=None),
+        a_notice("YH-2020-0004", level="major"),
     ]
     words = digest(notices, ZHANG, SHANGHAI, SCHOOL, NOW)
     assert words.subject == "1月16日（周四）待办 4 项，其中 1 项已逾期"
     assert words.body == (
-        "张伟，您好！今天请您留意这 4 项：\n"
+        "张伟，您好！今天请您留意：\n"
         "\n"
-        "1. 【待办】【重大】YH-2020-0004 插座面板破损\n"
-        "期限1月19日（周日），还有 3 天。请按期整改，完成后拍照提交复查；按期完不成的，请在到期前申请延期。\n"
-        "2. 【逾期上报】YH-2020-0002 插座面板破损（教学楼三楼走廊）\n"
-        "期限1月10日（周五），已超 6 天。请督促经办人；缺人手、经费或需要延期的，请帮助协调。\n"
-        "3. 【待办】YH-2020-0001 插座面板破损（教学楼三楼走廊）\n"
-        "期限1月19日（周日），还有 3 天。请按期整改，完成后拍照提交复查；按期完不成的，请在到期前申请延期。\n"
-        "4. 【办理结果】YH-2020-0003 插座面板破损（教学楼三楼走廊）\n"
-        "只是告知，您不用办理。\n"
+        "1. 【重大】插座面板破损（教学楼三楼走廊）\n"
+        "待办，还有 3 天：https://safety.school.example/api/v1/hazards/YH-2020-0004\n"
+        "2. 插座面板破损（地点未填）\n"
+        "逾期上报，已超 6 天：https://safety.school.example/api/v1/hazards/YH-2020-0002\n"
+        "3. 插座面板破损（教学楼三楼走廊）\n"
+        "待办，还有 3 天：https://safety.school.example/api/v1/hazards/YH-2020-0001\n"
+        "4. 插座面板破损（教学楼三楼走廊）\n"
+        "办理结果，期限未定：https://safety.school.example/api/v1/hazards/YH-2020-0003\n"
         "\n"
         "全部待办：https://safety.school.example/api/v1/worklist"
     )
@@ -137,7 +163,7 @@ def test_of_several_words_on_one_case_the_newest_counts() -> None:
     newer = a_notice(sequence=5, reason="reminder")
     words = digest([newer, older], ALICE, SHANGHAI, SCHOOL, NOW)
     assert words.subject == "Thu 16 Jan: 1 to look at"
-    assert "Reminder: YH-2020-0012" in words.body
+    assert ")\nReminder, 3 days left: http" in words.body
 
 
 # --- days ------------------------------------------------------------------------------------------------------------
@@ -200,3 +226,25 @@ def test_a_required_fact_that_is_missing_is_named() -> None:
 def test_a_line_of_which_nothing_is_left_disappears() -> None:
     facts: dict[str, Any] = {"number": "1"}
     assert parse("x", "{number}\na\n[{place}]\n\nb[ {due}]").fill(facts) == ("1", "a\n\nb")
+
+
+@pytest.mark.parametrize(
+    "source, says",
+    [
+        ("{number} [{place}|{link}]", "behind the bar"),
+        ("{number} [{place}|a|b]", "behind the bar"),
+        ("{number} [a|b]", "no fact stands before the bar"),
+    ],
+)
+def test_what_stands_behind_a_bar_needs_no_fact(source: str, says: str) -> None:
+    with pytest.raises(TemplateFault, match=says):
+        parse("x", source)
+
+
+def test_what_is_not_known_gives_way_to_the_words_behind_the_bar() -> None:
+    words = parse("x", "{number}\nWhere: [{place}|not stated], [{due}, {left}|not due]")
+    assert words.fill({"number": "1"}) == ("1", "Where: not stated, not due")
+    assert words.fill({"number": "1", "place": "Hall", "due": "Sun", "left": "3 days"}) == (
+        "1",
+        "Where: Hall, Sun, 3 days",
+    )

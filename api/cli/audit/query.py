@@ -185,7 +185,7 @@ def _show_events(runtime: "Runtime", reader: "Reader", asked: "Asked", limit: in
     from api.trail import Words, brought_up_to_date
     from engine.store import questions
 
-    brought_up_to_date(runtime, reader.actor.organisation)
+    _say_what_is_missing(brought_up_to_date(runtime, reader.actor.organisation, seconds=None))
     with runtime.database.read(reader.actor.organisation) as connection:
         found, more = questions.page(connection, reader.eyes, asked, limit=limit)
         entries = Words(runtime.engine.catalog, reader).entries(connection, found)
@@ -206,7 +206,7 @@ def _show_counts(
     from engine.store import people, questions
 
     here = reader.actor.organisation
-    brought_up_to_date(runtime, here)
+    _say_what_is_missing(brought_up_to_date(runtime, here, seconds=None))
     with runtime.database.read(here) as connection:
         counted = questions.counts(connection, reader.eyes, asked, by, people.time_zone(connection, here))
     items = questions.greatest(counted, limit)
@@ -226,7 +226,7 @@ def _show_cases(
     from engine.store import known
 
     here = reader.actor.organisation
-    brought_up_to_date(runtime, here)
+    _say_what_is_missing(brought_up_to_date(runtime, here, seconds=None))
     with runtime.database.read(here) as connection:
         page = known.page(connection, reader.seen, wanted, at, limit=limit)
     items = cases_at(runtime.engine.catalog, page.cases, at, reader.locale)
@@ -250,4 +250,15 @@ def _write(output: Path, taken: "Taken") -> None:
             write_book(file, taken.what, taken.columns, taken.pages)
         else:
             file.writelines(lines(form, taken.columns, taken.pages))
+    _say_what_is_missing(taken.unnumbered)
     click.echo(f"{output}: {taken.rows}")
+
+
+def _say_what_is_missing(unnumbered: int) -> None:
+    if unnumbered:
+        click.echo(
+            f"另有 {unnumbered} 条记录尚未编号，不在结果中（磁盘已满，或有记录无法读取：请看日志并运行 bihuan audit verify） · "
+            f"{unnumbered} events have no number yet and are not in the answer: a full disk, a row that cannot be read (see the "
+            "log, and run `bihuan audit verify`), or too many at once, as just after an upgrade",
+            err=True,
+        )

@@ -18,6 +18,10 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 @click.command()
 @click.option("--new-key", is_flag=True, help="Begin another key, for which the one before vouches if it is there.")
+@click.option(
+    "--after-restore", is_flag=True,
+    help="Sign although the trail does not grow from the checkpoint beside the key, since a backup was brought back; it is noted.",
+)  # fmt: skip
 @click.option("--export-key", type=_FILE, metavar="FILE", help="Write the key there, under a passphrase.")
 @click.option("--import-key", type=_FILE, metavar="FILE", help="Bring a key back that was exported.")
 @click.option(
@@ -28,20 +32,21 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @data_option
 @json_option
 def seal(
-    new_key: bool, export_key: Path | None, import_key: Path | None, passphrase_file: Path | None,
+    new_key: bool, after_restore: bool, export_key: Path | None, import_key: Path | None, passphrase_file: Path | None,
     organisation: str | None, data: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Sign what was recorded, now (签署检查点), and print the checkpoint.
 
     `serve` and `work` do it every minute by themselves. A checkpoint says how many events there were and what they were;
     whoever keeps one elsewhere can show later that none of them was changed or cut off: `bihuan audit verify --checkpoint`.
+    The last one lies beside the key, and what does not grow from it is not signed.
 
     The key lies in the data folder and in no ordinary backup. Export it once, and keep file and passphrase apart; after a
     restore, import it. Tell its fingerprint to whoever is to check your proofs, by another way than the proofs.
     """
-    if sum((new_key, export_key is not None, import_key is not None)) > 1:
+    if sum((new_key, after_restore, export_key is not None, import_key is not None)) > 1:
         raise click.UsageError(
-            "--new-key、--export-key、--import-key 只能用一个 · only one of these three can be given."
+            "--new-key、--after-restore、--export-key、--import-key 只能用一个 · only one of these four can be given."
         )
     from api import sealing
 
@@ -60,6 +65,8 @@ def seal(
             return
         if new_key:
             sealing.begin_another(runtime.engine, runtime.keys, here)
+        elif after_restore:
+            sealing.seal_after_restore(runtime.engine, runtime.keys, here)
         else:
             sealing.seal_now(runtime.engine, runtime.keys, here)
         runtime.hand_out()

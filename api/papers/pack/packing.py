@@ -16,7 +16,7 @@ from api.keys import SealKey
 from api.papers.pack import verify
 from api.papers.pack.gathering import Gathered, NotSealed, gather, speaks_of
 from api.papers.pack.reading import page_of
-from api.sealing import KeyGone, key_in
+from api.sealing import HeldUnreadable, KeyGone, NotGrown, existing_key_of, sign
 from engine import sealing
 from engine.actor import Actor
 from engine.audit import canonical
@@ -24,7 +24,6 @@ from engine.case import instant_text
 from engine.errors import Busy, NotPossibleNow, Text
 from engine.handle import note
 from engine.sealing import Signer
-from engine.store import seals
 
 HERE = Path(__file__).parent
 CHUNK_BYTES = 1 << 20
@@ -64,7 +63,7 @@ def take(runtime: Runtime, organisation: str, number: str, by: Actor, to: Binary
     with_names    whether people are called by name besides their post
     Raises        UnknownCase; NotPossibleNow where there is no key to sign with, or the records do not hold; Busy
     """
-    signer = key_of(runtime, organisation, number)
+    signer = _signer(runtime, organisation, number)
     gathered = _sealed(runtime, organisation, number, signer, with_names=with_names)
     absent = write(gathered, runtime.files, signer, to)
     _must_hold(number, to, signer.key)
@@ -82,7 +81,10 @@ def _sealed(runtime: Runtime, organisation: str, number: str, signer: Signer, *,
         with database.read(organisation) as connection:
             sealed = speaks_of(connection, organisation, number, signer.key)
         if not sealed:
-            sealing.seal(database, organisation, signer, runtime.clock)
+            try:
+                sign(runtime.engine, runtime.keys, organisation, signer)
+            except (NotGrown, HeldUnreadable) as error:
+                raise _not_signed(number) from error
         with database.read(organisation) as connection, suppress(NotSealed):
             return gather(
                 connection, catalog, organisation, number, runtime.clock.now(), key=signer.key, with_names=with_names
@@ -94,27 +96,33 @@ def _sealed(runtime: Runtime, organisation: str, number: str, signer: Signer, *,
     )
 
 
-def key_of(runtime: Runtime, organisation: str, number: str) -> SealKey:
+def _not_signed(number: str) -> NotPossibleNow:
+    """Where the trail was altered, or what lies beside the key: nothing is proved over that."""
+    return NotPossibleNow(
+        asked=_asked(number),
+        obstacle=Text(
+            "审计轨迹与密钥旁留存的检查点不符，或该检查点无法读取",
+            "the trail does not grow from the checkpoint beside the key, or that cannot be read",
+        ),
+        remedy=Text(
+            "请系统管理员运行 bihuan audit verify 查明", "Have the administrator find out by `bihuan audit verify`"
+        ),
+    )
+
+
+def _signer(runtime: Runtime, organisation: str, number: str) -> SealKey:
     """The key the organisation seals with now. Raises NotPossibleNow where there is none, or it lies elsewhere."""
-    with runtime.database.read(organisation) as connection:
-        current = seals.current_key(connection, organisation)
-    found = None
-    with suppress(KeyGone):
-        found = None if current is None else key_in(runtime.keys, organisation, current)
+    why = Text("本单位还没有签章密钥", "the organisation has no key to sign with yet")
+    try:
+        found = existing_key_of(runtime.database, runtime.keys, organisation)
+    except KeyGone as gone:
+        found, key = None, f"{gone.key[:16]}…"
+        why = Text(f"签章密钥 {key} 不在此数据目录中", f"the key {key} does not lie in this data folder")
     if found is None:
-        zh, en = ("本单位还没有签章密钥", "the organisation has no key to sign with yet")
-        if current is not None:
-            zh, en = (
-                f"签章密钥 {current[:16]}… 不在此数据目录中",
-                f"the key {current[:16]}… does not lie in this data folder",
-            )
-        raise NotPossibleNow(
-            asked=_asked(number),
-            obstacle=Text(zh, en),
-            remedy=Text(
-                "请系统管理员运行 bihuan audit seal，或放回密钥", "Run `bihuan audit seal`, or bring the key back"
-            ),
+        remedy = Text(
+            "请系统管理员运行 bihuan audit seal，或放回密钥", "Run `bihuan audit seal`, or bring the key back"
         )
+        raise NotPossibleNow(asked=_asked(number), obstacle=why, remedy=remedy)
     return found
 
 
