@@ -16,6 +16,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
+from functools import lru_cache
 from typing import Any, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -28,7 +29,7 @@ from notifications.channels.bounding import bounded
 from notifications.channels.codes import BAD_ACCOUNT, BAD_ADDRESS, BAD_MESSAGE, TRY_AGAIN, Verdict
 from notifications.channels.fitting import with_link
 from notifications.channels.forms import Form, described, said
-from notifications.channels.posting import SHOWN_CHARACTERS, TOO_SLOW, scrubbed
+from notifications.channels.posting import SHOWN_CHARACTERS, TOO_SLOW, scrubbed, trusting
 from notifications.message import Outgoing
 
 TOTAL_SECONDS = 20.0  # of one message: a greeting may take its time where a server looks for spam
@@ -65,6 +66,10 @@ BY_QUESTION: dict[Asked, Verdict] = {
     "recipient": BAD_ADDRESS,
     "message": BAD_MESSAGE,
 }
+
+
+#: apart from those of HTTP, whose client writes into them that it speaks HTTP: a mail server may hang up on that
+_trusting = lru_cache(maxsize=64)(trusting)
 
 
 class EmailForm(Form):
@@ -125,8 +130,13 @@ class EmailForm(Form):
     @field_validator("certificates")
     @classmethod
     def _are_certificates(cls, pem: str | None) -> str | None:
-        if pem is not None:
+        try:
             _trusting(pem)
+        except (ssl.SSLError, ValueError) as error:
+            raise said(
+                "不是证书；请粘贴完整的 PEM 文本，含 BEGIN 与 END 两行",
+                "are no certificates; paste the whole PEM text, with its BEGIN and END",
+            ) from error
         return pem
 
     @model_validator(mode="after")
@@ -309,21 +319,6 @@ def verdict_on(code: int, text: str, asked: Asked) -> Verdict:
             # not allowed: to relay for us, before the message is seen; to take this one, after
             return BAD_MESSAGE if asked == "message" else BAD_ACCOUNT
     return BY_QUESTION[asked]
-
-
-def _trusting(certificates: str | None) -> ssl.SSLContext:
-    """Raises ValueError for certificates that are none."""
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if certificates is not None:
-        try:
-            context.load_verify_locations(cadata=certificates)
-        except (ssl.SSLError, ValueError) as error:
-            raise said(
-                "不是证书；请粘贴完整的 PEM 文本，含 BEGIN 与 END 两行",
-                "are no certificates; paste the whole PEM text, with its BEGIN and END",
-            ) from error
-    return context
 
 
 def _is_address(text: str) -> bool:

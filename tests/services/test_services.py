@@ -12,10 +12,12 @@ import pytest
 from engine.clock import SimulatedClock, SystemClock
 from notifications.channels import Account, TransportError
 from notifications.channels.dingtalk_robot import DingTalkRobot
+from notifications.channels.email import EmailChannel
 from notifications.channels.webhook import WebhookChannel
 from notifications.channels.wecom_robot import WeComRobot
 from tests.notifications.channels.places import NOW, ZHANG
 from tests.notifications.fakes import a_notice, outgoing
+from tests.services.certificates import certificates_in
 from tests.services.dingtalk import DingTalk
 from tests.services.hooks import Hooks
 from tests.services.processes import Running
@@ -44,6 +46,25 @@ def test_a_service_in_a_process_of_its_own_is_killed_and_forgets_nothing(tmp_pat
             channel.send(outgoing(a_notice(), key="msg_21st"), robot_at(service.url))
         assert [taken.key for taken in service.taken] == [f"msg_{n}" for n in range(20)]
         assert [(taken.key, taken.body) for taken in service.refused] == [("msg_21st", 45009)]
+
+
+def test_a_mail_server_is_killed_and_comes_back_on_its_port_and_log(tmp_path: Path) -> None:
+    made = certificates_in(tmp_path)
+    files = ["--certificate", str(made.certificate), "--key", str(made.key), "--implicit"]
+    channel = EmailChannel(SystemClock())
+    with Running("mail", tmp_path / "taken", files) as server:
+        settings = {
+            "host": "127.0.0.1", "port": server.port, "sender": "safety@school.example", "certificates": made.authority,
+            "username": "safety@school.example",
+        }  # fmt: skip
+        account = Account("school", "ours", "email", settings=settings, secrets={"password": "mail-password"})
+        channel.send(outgoing(a_notice(), key="msg_1", addressee=ZHANG), account)
+        server.kill()
+        with pytest.raises(TransportError, match="no answer"):
+            channel.send(outgoing(a_notice(), key="msg_2", addressee=ZHANG), account)
+        server.again()
+        channel.send(outgoing(a_notice(), key="msg_2", addressee=ZHANG), account)
+        assert [taken.key for taken in server.taken] == ["msg_1", "msg_2"]
 
 
 def test_what_befalls_the_next_is_said_from_outside_too(tmp_path: Path) -> None:

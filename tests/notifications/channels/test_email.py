@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from engine.clock import SimulatedClock
 from notifications.channels import Account, Concerns, Sort, TransportError
-from notifications.channels.email import Asked, EmailChannel, EmailForm, _trusting, verdict_on
+from notifications.channels.email import Asked, EmailChannel, EmailForm, verdict_on
+from notifications.channels.posting import trusting
 from notifications.message import Addressee, Outgoing, Words
 from tests.notifications.channels.places import LINK, NOW, ZHANG, EmailPlace, Stranger
 from tests.services.certificates import Certificates, certificates_in
@@ -141,9 +142,9 @@ def test_a_server_that_offers_no_encryption_gets_neither_password_nor_message(pl
 
 
 def test_at_least_tls_1_2_is_asked_for() -> None:
-    assert _trusting(None).minimum_version == ssl.TLSVersion.TLSv1_2
-    assert _trusting(None).verify_mode == ssl.CERT_REQUIRED
-    assert _trusting(None).check_hostname
+    assert trusting().minimum_version == ssl.TLSVersion.TLSv1_2
+    assert trusting().verify_mode == ssl.CERT_REQUIRED
+    assert trusting().check_hostname
 
 
 # --- refusals --------------------------------------------------------------------------------------------------------
