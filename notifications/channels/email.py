@@ -5,6 +5,7 @@ Source    RFC 5321 (4.2: reply codes), RFC 3463 and the IANA registry of enhance
           https://service.mail.qq.com/detail/122/172 to 175 (frequency limits that come as 550 and go away when one waits)
 """
 
+import base64
 import html
 import re
 import smtplib
@@ -37,7 +38,8 @@ LATER = timedelta(minutes=5)  # where a server has enough of us and does not say
 
 ADDRESS = re.compile(r"[^\s@<>(),;:\\\"\[\]\x00-\x1f\x7f]{1,64}@[^\s@<>(),;:\\\"\[\]\x00-\x1f\x7f]{1,253}")
 HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:.]{2,45}")
-TOO_MUCH = re.compile(r"frequen|too many|rate limit|ratelimit|throttl|频率|过于频繁", re.IGNORECASE)
+#: a loop has too many hops, and no patience helps
+TOO_MUCH = re.compile(r"frequen|too many (?!hops|recipients)|rate.?limit|throttl|频率|过于频繁", re.IGNORECASE)
 ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
 
 ENOUGH = Verdict("slow_down", "channel", LATER)
@@ -127,6 +129,16 @@ class EmailForm(Form):
             )
         return text
 
+    @field_validator("password")
+    @classmethod
+    def _can_be_sent(cls, password: SecretStr | None) -> SecretStr | None:
+        if password is not None and not password.get_secret_value().isascii():
+            raise said(
+                "只能含 ASCII 字符：邮件服务器不接受其他字符",
+                "has to be of ASCII characters: mail servers take no others",
+            )
+        return password
+
     @field_validator("certificates")
     @classmethod
     def _are_certificates(cls, pem: str | None) -> str | None:
@@ -174,12 +186,11 @@ class EmailChannel:
             letter = self._written(message, form, to)
         except (MessageError, ValueError, IndexError) as error:
             raise BAD_ADDRESS.error(f"no e-mail address: {type(error).__name__}") from None
-        password = "" if form.password is None else form.password.get_secret_value()
         try:
-            return Receipt(_shown(self._sent(letter, form, password, to), password))
+            return Receipt(_shown(self._sent(letter, form, to), form))
         except _Refused as refused:
-            said = _shown(f"{refused.code} {refused.text}", password)
-            raise verdict_on(refused.code, refused.text, refused.asked).error(said) from None
+            answer = _shown(f"{refused.code} {refused.text}", form)
+            raise verdict_on(refused.code, refused.text, refused.asked).error(answer) from None
 
     def close(self) -> None:
         """No connection outlives its message."""
@@ -200,7 +211,7 @@ class EmailChannel:
         letter.add_alternative(_in_html(text, words.link, message.addressee.locale), subtype="html", cte="base64")
         return letter
 
-    def _sent(self, letter: EmailMessage, form: EmailForm, password: str, to: str) -> str:
+    def _sent(self, letter: EmailMessage, form: EmailForm, to: str) -> str:
         """What the server said when it took the message over.
 
         Raises    _Refused, TransportError
@@ -208,7 +219,7 @@ class EmailChannel:
         begun: list[smtplib.SMTP] = []
         with bounded(self._seconds, lambda: begun[0].sock if begun else None) as overdue:
             try:
-                return _converse(begun, letter, form, password, to, self._seconds)
+                return _converse(begun, letter, form, to, self._seconds)
             except ssl.SSLCertVerificationError as error:
                 what = f"the server's certificate is not trusted: {error.verify_message}"
                 raise TransportError(what, concerns="channel") from None
@@ -217,7 +228,7 @@ class EmailChannel:
             except (smtplib.SMTPException, OSError, ValueError) as error:
                 if overdue or isinstance(error, TimeoutError):
                     raise TransportError(TOO_SLOW) from None
-                raise TransportError(f"no answer: {_shown(f'{type(error).__name__}: {error}', password)}") from None
+                raise TransportError(f"no answer: {_shown(f'{type(error).__name__}: {error}', form)}") from None
             finally:
                 if begun:
                     begun[0].close()
@@ -249,9 +260,7 @@ class _Encrypted(smtplib.SMTP_SSL):
         super().__init__(*args, **how)
 
 
-def _converse(
-    begun: list[smtplib.SMTP], letter: EmailMessage, form: EmailForm, password: str, to: str, seconds: float
-) -> str:
+def _converse(begun: list[smtplib.SMTP], letter: EmailMessage, form: EmailForm, to: str, seconds: float) -> str:
     """The whole conversation, a question at a time, so that each refusal is known by what it refuses."""
     context = _trusting(form.certificates)
     us = form.sender.rpartition("@")[2]
@@ -268,8 +277,8 @@ def _converse(
             code, text = smtp.starttls(context=context)  # raises where it is not offered: never in the clear instead
             _must_be(code, text, {220}, "greeting")
         smtp.ehlo_or_helo_if_needed()
-        if form.username is not None:
-            smtp.login(form.username, password)
+        if form.username is not None and form.password is not None:
+            smtp.login(form.username, form.password.get_secret_value())
     except smtplib.SMTPAuthenticationError as error:
         raise _Refused(error.smtp_code, error.smtp_error, "signing in") from None
     except smtplib.SMTPResponseException as error:
@@ -326,8 +335,12 @@ def _is_address(text: str) -> bool:
     return text.isascii() and ADDRESS.fullmatch(text) is not None
 
 
-def _shown(text: str, password: str) -> str:
-    return " ".join(scrubbed(text, [password]).split())[:SHOWN_CHARACTERS]
+def _shown(text: str, form: EmailForm) -> str:
+    """For the record, also where a server repeats what it was told: the password travels as base64."""
+    password = "" if form.password is None else form.password.get_secret_value()
+    travels = [f"\0{form.username}\0{password}", f"{form.username}\0{form.username}\0{password}", password]
+    hidden = [password, *(base64.b64encode(each.encode()).decode() for each in travels if password)]
+    return " ".join(scrubbed(text, hidden).split())[:SHOWN_CHARACTERS]
 
 
 def _line(text: str) -> str:

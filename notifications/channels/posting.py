@@ -253,7 +253,7 @@ def must_be_taken(answer: Answer) -> None:
         return
     if status == 429:
         wait = SLOW_DOWN if answer.retry_after is None else answer.retry_after
-        raise TransportError(answer.shown, "slow_down", retry_after=wait)
+        raise TransportError(answer.shown, "slow_down", concerns="channel", retry_after=wait)
     if status in NO_ACCESS:
         raise TransportError(answer.shown, "give_up", concerns="channel")
     if 400 <= status < 500 and status not in AGAIN:

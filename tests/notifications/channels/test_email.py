@@ -194,6 +194,8 @@ def test_a_sender_that_is_refused_is_a_matter_of_the_account(place: EmailPlace, 
         (554, "5.7.1 your address is listed", "greeting", "give_up", "channel"),
         (421, "4.7.0 Too many connections", "greeting", "slow_down", "channel"),
         (550, "Ip frequency limited", "message", "slow_down", "channel"),
+        (554, "5.4.6 Too many hops", "message", "give_up", "message"),
+        (452, "4.5.3 Too many recipients", "recipient", "again", "message"),
         (550, "Mailbox unavailable or access denied", "recipient", "again", "message"),
         (553, "Mail from must equal authorized user", "sender", "give_up", "channel"),
         (521, "does not accept mail", "recipient", "give_up", "address"),
@@ -226,6 +228,16 @@ def test_what_is_no_address_is_never_asked(place: EmailPlace, address: str) -> N
     assert (error.sort, error.concerns) == ("give_up", "address")
 
 
+@pytest.mark.parametrize(
+    "repeated", ["mail-password", "AHNhZmV0eUBzY2hvb2wuZXhhbXBsZQBtYWlsLXBhc3N3b3Jk", "bWFpbC1wYXNzd29yZA=="]
+)
+def test_a_server_that_repeats_the_password_does_not_show_it(place: EmailPlace, repeated: str) -> None:
+    stranger = Stranger(f"554 5.7.1 we know you: {repeated}\r\n".encode(), drips=False)
+    error = refused(place.message(), with_settings(place.account(), port=stranger.port))
+    stranger.close()
+    assert error.answer == "554 5.7.1 we know you: …"
+
+
 # --- setting it up ---------------------------------------------------------------------------------------------------
 
 
@@ -234,7 +246,7 @@ def test_what_is_no_address_is_never_asked(place: EmailPlace, address: str) -> N
     [
         {"host": "smtp.school.example:465"}, {"host": "smtp school"}, {"host": ""}, {"host": "https://smtp.school.example"},
         {"port": 0}, {"port": 65536}, {"security": "none"}, {"sender": "safety"}, {"sender": "a@b.example\r\nBcc: c@d.example"},
-        {"sender_name": "Safety\r\nBcc: c@d.example"}, {"username": "safety"}, {"password": "secret"},
+        {"sender_name": "Safety\r\nBcc: c@d.example"}, {"username": "safety"}, {"password": "secret"}, {"username": "safety", "password": "密码"},
         {"certificates": "no certificate"}, {"certificates": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"},
     ],
 )  # fmt: skip
