@@ -18,7 +18,7 @@ from functools import cache
 from zoneinfo import ZoneInfo
 
 from engine.clock import Clock
-from engine.events import Notice
+from engine.events import Notice, Recipient
 from engine.store.database import Database
 from notifications import accounts, deliveries, texts
 from notifications.accounts import AccountBook, VaultError
@@ -27,7 +27,7 @@ from notifications.message import Claimed, Delivery, Outgoing
 from notifications.planning import Planner, RoundResult, needs_no_account
 from notifications.rendering import Wording, compose
 from notifications.retry import MAX_ATTEMPTS, GiveUp, after_failure
-from notifications.routing import SchoolSettings
+from notifications.routing import SchoolSettings, Situation
 from notifications.sources import Directory, LinkMaker, Outbox
 from notifications.tables import Connection
 
@@ -292,6 +292,10 @@ class DeliveryWorker:
             instead = self._book.instead_of(connection, organisation, name, channel.name, department)
             moved = deliveries.address_anew(connection, organisation, name, instead, now)
         return RoundResult() if instead else RoundResult(withdrawn=moved)
+
+    def reader(self, connection: Connection, organisation: str, person: str) -> tuple[Recipient, Situation] | None:
+        """As `Planner.reader`."""
+        return self._planner.reader(connection, organisation, person)
 
     def written(self, connection: Connection, delivery: Delivery) -> Outgoing:
         """The message as it went, or as it would go now, without the links that act for its reader. Sends nothing.
