@@ -20,6 +20,7 @@ from api.familiar import Familiar
 from api.folder import Folder
 from api.heartbeat import Heartbeat
 from api.keys import KeyRing
+from api.links import FolderLinks
 from api.metrics import Metrics
 from api.passwords import Hashing
 from api.sealing import SealedRound, SealFile, seal_all, tell
@@ -100,6 +101,7 @@ class Runtime:
     simulated: bool
     metrics: Metrics
     strangers: Strangers
+    links: FolderLinks
     hashing: Hashing = field(default_factory=Hashing)
     familiar: Familiar = field(default_factory=Familiar)
     pace: Pace = field(default_factory=Pace)
@@ -275,6 +277,7 @@ def open_runtime(
     engine = Engine(database, catalog, clock, words)
     channels = [*_channels(engine, console=console), *more_channels]
     book = _book(folder, webhook)
+    links = FolderLinks(folder.key("links"), settings.reached_at)
     metrics = metrics or Metrics()
     metrics.watch(engine)
     return Runtime(
@@ -282,8 +285,9 @@ def open_runtime(
         folder=folder,
         engine=engine,
         writer=Writer(engine, settings.queue_limit, _database_file(folder, settings) or folder.path, metrics),
-        worker=_worker(settings, engine, channels, book, simulated=simulated),
+        worker=_worker(settings, engine, channels, book, links, simulated=simulated),
         book=book,
+        links=links,
         files=FileStore(folder.files),
         simulated=simulated,
         metrics=metrics,
@@ -414,7 +418,13 @@ def _channels(engine: Engine, *, console: TextIO | None) -> list[Channel]:
 
 
 def _worker(
-    settings: Settings, engine: Engine, channels: Sequence[Channel], book: AccountBook, *, simulated: bool
+    settings: Settings,
+    engine: Engine,
+    channels: Sequence[Channel],
+    book: AccountBook,
+    links: FolderLinks,
+    *,
+    simulated: bool,
 ) -> DeliveryWorker:
     return DeliveryWorker(
         engine.database,
@@ -424,6 +434,7 @@ def _worker(
         book,
         engine.clock,
         SchoolSettings(public_url=settings.reached_at),
+        links=links,
         outside_allowed=not simulated,
     )
 

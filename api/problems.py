@@ -9,6 +9,8 @@ Refusal
 ├── UnknownChannel       no such channel of this organisation
 ├── UnknownDelivery      no such delivery, or not one the asker may see: the two look alike on purpose
 ├── MethodRefused        the address is there, the method is not
+├── LinkNotGood          a link from a message is cut, made up, or of another folder
+├── LinkOver             a link from a message is older than it holds
 ├── FileGone             an uploaded file's bytes are no longer there
 ├── TooLarge             more was sent than is taken
 ├── UnsupportedType      the body is of a kind that is not taken here
@@ -69,6 +71,16 @@ class MethodRefused(Refusal):
     title = Text("不支持该方法", "Method not allowed")
 
 
+class LinkNotGood(Refusal):
+    code = "link_not_good"
+    title = Text("链接无效", "The link is not good")
+
+
+class LinkOver(Refusal):
+    code = "link_over"
+    title = Text("链接已过期", "The link is over")
+
+
 class FileGone(Refusal):
     code = "file_gone"
     title = Text("文件内容缺失", "The file's bytes are missing")
@@ -126,6 +138,8 @@ STATUS: Mapping[type[Refusal], int] = {
     NotPossibleNow: 409,
     GuardRefused: 409,
     OpensDeadCorner: 409,
+    LinkNotGood: 404,
+    LinkOver: 410,
     FileGone: 410,
     StaleCase: 412,
     TooLarge: 413,

@@ -25,13 +25,17 @@ class OpenCase:
 
 @dataclass(frozen=True, slots=True)
 class FireTrigger:
-    """Take a step. `expected_revision` refuses the step when the case has moved on since it was read."""
+    """Take a step. `expected_revision` refuses the step when the case has moved on since it was read.
+
+    via   the channel of the message it was taken from, where it was; goes on record beside what the form says
+    """
 
     case: str
     trigger: str
     data: Mapping[str, Any] = field(default_factory=dict)
     expected_revision: int | None = None
     found_at: datetime | None = None
+    via: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

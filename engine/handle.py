@@ -966,6 +966,7 @@ class _Turn:
             "skipped": list(told.skipped),
             "actor_post": _post_of(by),
             "represented_post": _post_of(represented),
+            **_acknowledgement(workflow, case),
         }
 
     # --- reading what was sent -------------------------------------------------------------------------------------
@@ -1172,6 +1173,14 @@ def _post_of(person: Person | None) -> str | None:
     whom the directory knows no post of.
     """
     return None if person is None else person.post or person.name
+
+
+def _acknowledgement(workflow: Workflow, case: Case) -> dict[str, Any]:
+    """The step by which its reader can say straight from the message that he has got it, while nobody has."""
+    step = workflow.acknowledgement(case.state) if case.acknowledged_at is None else None
+    if step is None:
+        return {}
+    return {"acknowledge": {"trigger": step.trigger, "title": step.title.to_json(), "by": list(step.by)}}
 
 
 def _represented(actor: Actor) -> str | None:

@@ -23,6 +23,7 @@ from engine.deadlines import Budget, Deadline, Rung, due_at, is_overdue, next_re
 from engine.definition import (
     COLUMNS,
     RECEIPT,
+    VIA,
     Acknowledge,
     Effect,
     Form,
@@ -232,7 +233,7 @@ def decide(
         type="stepped",
         trigger=command.trigger,
         from_state=case.state,
-        data=data,
+        data=data if command.via is None else {**data, VIA: command.via},
         cancels_timers=restarts,
         cancels_rungs=receipt_rungs(workflow.state(case.state)) if transition.acknowledges and not restarts else (),
         timers=timers,

@@ -510,6 +510,12 @@ def message_of(connection: Connection, delivery: Delivery) -> Claimed:
     )  # fmt: skip
 
 
+def acknowledge(connection: Connection, organisation: str, id_: str, at: datetime) -> None:
+    """Its addressee said, straight from the message, that he has got it. The first time counts."""
+    mine = and_(D.organisation == organisation, D.id == id_, D.acknowledged_at.is_(None))
+    connection.execute(update(DELIVERY).where(mine).values(acknowledged_at=at))
+
+
 @dataclass(frozen=True, slots=True)
 class Stuck:
     """Which of what goes nowhere by itself is meant; all of it where nothing is said.

@@ -27,6 +27,7 @@ class SchoolSettings:
     public_url       where people open the links, without a slash at the end
     desk_path        what a digest links to: everything that waits for its reader
     digest_at        local time of the day's one message, on working days
+    link_days        how long a link that takes a step straight from a message can be used
     digest_gathers   how long the digest waits for what fires at the same minute: reminders are due at 07:40 too, and a
                      sweep some seconds later must not hold them back for a day
     window_from      local times between which messages to people are sent; a major hazard at any hour
@@ -39,6 +40,7 @@ class SchoolSettings:
     public_url: str = "http://127.0.0.1:8000"
     desk_path: str = "/api/v1/worklist"
     digest_at: time = time(7, 40)
+    link_days: int = 3
     digest_gathers: timedelta = timedelta(minutes=5)
     window_from: time = time(7, 30)
     window_until: time = time(21)

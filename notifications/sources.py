@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from engine.errors import Text
 from engine.events import Notice, Recipient
+from notifications.message import Delivery
 from notifications.tables import Connection
 
 
@@ -62,6 +63,14 @@ class Outbox(Protocol):
 
     def done(self, connection: Connection, notice_id: str, organisation: str, fence: int, now: datetime) -> bool:
         """Planned. False when somebody else has claimed it since: then nothing planned under this fence may stay."""
+        ...
+
+
+class LinkMaker(Protocol):
+    """Makes the link by which an addressee says straight from a message that he has got it."""
+
+    def __call__(self, delivery: Delivery, until: datetime) -> str:
+        """An address good for this delivery's step alone, in its addressee's hands, until that instant."""
         ...
 
 

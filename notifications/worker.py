@@ -14,20 +14,21 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
 from engine.clock import Clock
-from engine.events import Recipient
+from engine.events import Notice, Recipient
 from engine.store.database import Database
-from notifications import accounts, deliveries
+from notifications import accounts, deliveries, texts
 from notifications.accounts import AccountBook, VaultError
 from notifications.channels import Account, Channel, Receipt, SendsTogether, TransportError
 from notifications.message import Claimed, Delivery, Outgoing
 from notifications.planning import Planner, RoundResult, needs_no_account
-from notifications.rendering import compose
+from notifications.rendering import Wording, compose
 from notifications.retry import MAX_ATTEMPTS, GiveUp, after_failure
 from notifications.routing import SchoolSettings, Situation
-from notifications.sources import Directory, Outbox
+from notifications.sources import Directory, LinkMaker, Outbox
 from notifications.tables import Connection
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class DeliveryWorker:
 
     channels          their names are unique; those that stay inside go first
     book              what the organisations send by
+    links             makes the links that take a step straight from a message; without it there are none
     outside_allowed   False in a simulated data folder: what would leave the program is held, in sight
     monotonic         seconds, for a channel's patience
     """
@@ -61,6 +63,7 @@ class DeliveryWorker:
         clock: Clock,
         school: SchoolSettings | None = None,
         *,
+        links: LinkMaker | None = None,
         outside_allowed: bool = True,
         max_attempts: int = MAX_ATTEMPTS,
         lease: timedelta = LEASE,
@@ -76,6 +79,7 @@ class DeliveryWorker:
         self._book = book
         self._clock = clock
         self._school = school or SchoolSettings()
+        self._links = links
         self._outside_allowed = outside_allowed
         self._max_attempts = max_attempts
         self._lease = lease
@@ -140,13 +144,13 @@ class DeliveryWorker:
     def _send_by(self, channel: Channel, gives_up_at: float) -> RoundResult:
         result = RoundResult()
         while self._goes_on(gives_up_at) and self._something_due(channel):
-            with self._claimed(channel) as (group, zones):
+            with self._claimed(channel) as (group, says):
                 if not group:
                     return result
                 if isinstance(channel, SendsTogether):
-                    result += self._send_together(channel, group, zones)
+                    result += self._send_together(channel, group, says)
                 else:
-                    result += self._send_one_by_one(channel, group, zones, gives_up_at)
+                    result += self._send_one_by_one(channel, group, says, gives_up_at)
         return result
 
     def _goes_on(self, gives_up_at: float) -> bool:
@@ -163,8 +167,8 @@ class DeliveryWorker:
             return RoundResult(held=deliveries.hold(connection, channel.name, self._clock.now(), SIMULATED))
 
     @contextmanager
-    def _claimed(self, channel: Channel) -> Iterator[tuple[list[Claimed], dict[str, ZoneInfo]]]:
-        """Due messages, of one account, which nobody else in this process works on meanwhile."""
+    def _claimed(self, channel: Channel) -> Iterator[tuple[list[Claimed], "_Says"]]:
+        """Due messages, of one account, which nobody else in this process works on meanwhile; with how each is said."""
         limit = INSIDE_GROUP if isinstance(channel, SendsTogether) else OUTSIDE_GROUP
         now = self._clock.now()
         of: tuple[str, str] | None = None
@@ -175,9 +179,8 @@ class DeliveryWorker:
                 else:
                     of, group = self._claim_of_one_account(connection, channel, now, limit)
                 group = self._put_off_until_its_hours(connection, channel, group, now)
-                organisations = {claimed.organisation for claimed in group}
-                zones = {name: self._directory.time_zone(connection, name) for name in organisations}
-            yield group, zones
+                says = self._said(connection, channel, group, now)
+            yield group, says
         finally:
             if of is not None:
                 self._working_on.discard(of)
@@ -225,10 +228,8 @@ class DeliveryWorker:
                 self._working_on.add(of)
             return of
 
-    def _send_together(
-        self, channel: SendsTogether, group: Sequence[Claimed], zones: dict[str, ZoneInfo]
-    ) -> RoundResult:
-        composed = [self._composed(claimed, zones) for claimed in group]
+    def _send_together(self, channel: SendsTogether, group: Sequence[Claimed], says: "_Says") -> RoundResult:
+        composed = [self._composed(claimed, says) for claimed in group]
         messages = [message for message in composed if isinstance(message, Outgoing)]
         try:
             answers = iter(channel.send_together(messages))
@@ -240,7 +241,7 @@ class DeliveryWorker:
         return sum(recorded, RoundResult())
 
     def _send_one_by_one(
-        self, channel: Channel, group: Sequence[Claimed], zones: dict[str, ZoneInfo], gives_up_at: float
+        self, channel: Channel, group: Sequence[Claimed], says: "_Says", gives_up_at: float
     ) -> RoundResult:
         """In order, until the account has to be left alone; what was not begun is given back."""
         result = RoundResult()
@@ -252,7 +253,7 @@ class DeliveryWorker:
             if self._clock.now() > untried[0].lease_until - LONGEST_SEND:
                 break  # another worker may soon take it for abandoned, and send it too
             claimed = untried.pop(0)
-            message = self._composed(claimed, zones)
+            message = self._composed(claimed, says)
             if isinstance(message, Outgoing):
                 assert account is not None  # there is a group
                 answer = self._handed_over(channel, message, account) if isinstance(account, Account) else account
@@ -297,17 +298,46 @@ class DeliveryWorker:
         return self._planner.reader(connection, organisation, person)
 
     def written(self, connection: Connection, delivery: Delivery) -> Outgoing:
-        """The message as it went, or as it would go now. Sends nothing.
+        """The message as it went, or as it would go now, without the links that act for its reader. Sends nothing.
 
         Raises    whatever keeps it from being written
         """
         claimed = deliveries.message_of(connection, delivery)
         zone = self._directory.time_zone(connection, delivery.organisation)
-        return compose(claimed, zone, self._school, delivery.sent_at or self._clock.now())
+        wording = Wording(texts.in_use(connection, delivery.organisation))
+        return compose(claimed, zone, self._school, delivery.sent_at or self._clock.now(), wording)
 
-    def _composed(self, claimed: Claimed, zones: dict[str, ZoneInfo]) -> Outgoing | TransportError:
+    def _said(self, connection: Connection, channel: Channel, group: Sequence[Claimed], now: datetime) -> "_Says":
+        """Zone and words of each message: the texts as the organisation has them now, and the links of its lines."""
+        zone = cache(lambda organisation: self._directory.time_zone(connection, organisation))
+        own = cache(lambda organisation: texts.in_use(connection, organisation))
+        stand = _WhoStands(self._directory, connection)
+        return {
+            claimed.message: (
+                zone(claimed.organisation),
+                Wording(own(claimed.organisation), self._links_of(stand, channel, claimed, now)),
+            )
+            for claimed in group
+        }
+
+    def _links_of(self, stand: "_WhoStands", channel: Channel, claimed: Claimed, now: datetime) -> dict[str, str]:
+        """A link for each notice that its reader can acknowledge: only he, and only outside. On the desk he is signed in, and
+        what lies there for months has to lead somewhere still.
+        """
+        if self._links is None or not channel.outside or channel.serves != "person":
+            return {}
+        until = now + timedelta(days=self._school.link_days)
+        return {
+            delivery.notice.id: self._links(delivery, until)
+            for delivery in claimed.deliveries
+            if (step := delivery.notice.about.get("acknowledge"))
+            and delivery.addressee.key in stand.so(delivery.notice, tuple(step["by"]))
+        }
+
+    def _composed(self, claimed: Claimed, says: "_Says") -> Outgoing | TransportError:
         try:
-            return compose(claimed, zones[claimed.organisation], self._school, self._clock.now())
+            zone, wording = says[claimed.message]
+            return compose(claimed, zone, self._school, self._clock.now(), wording)
         except Exception as error:
             log.exception("message %s cannot be written", claimed.message)
             return TransportError(f"cannot be written: {type(error).__name__}: {error}", "give_up")
@@ -377,6 +407,23 @@ class DeliveryWorker:
                 deliveries.settle(connection, claimed, "waiting", counts=False)
                 if claimed.slot is not None:
                     accounts.give_slot(connection, claimed.organisation, claimed.account, claimed.slot, now)
+
+
+#: by message: where its reader's clock hangs, and the words it is made with
+_Says = dict[str, tuple[ZoneInfo, Wording]]
+
+
+class _WhoStands:
+    """Who stands to a notice's case in one of these relations now, or in for whoever does; each asked once."""
+
+    def __init__(self, directory: Directory, connection: Connection) -> None:
+        self._found = cache(
+            lambda *question: frozenset(found.person for found in directory.recipients(connection, *question))
+        )
+
+    def so(self, notice: Notice, audience: tuple[str, ...]) -> frozenset[str]:
+        found: frozenset[str] = self._found(notice.organisation, notice.case, audience)
+        return found
 
 
 def _as_transport_error(channel: Channel, error: Exception) -> TransportError:

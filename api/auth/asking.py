@@ -152,16 +152,7 @@ def who(request: Request) -> Asker:
         raise not_signed_in(given=True) if account.session is None else session_over()
     known = at_work.around.people if at_work else {}
     asker = request.state.asker = _asker(request, runtime, actors, account, known)  # a refusal is logged under his name
-    there = request.headers.get(ORGANISATION, account.organisation)
-    if there != account.organisation:
-        # one that gave him nothing looks like one that is not there
-        key = f"{account.person}{AT}{account.organisation}"
-        with runtime.database.read(there) as connection:
-            at_work = people.at_work(connection, there, key)
-        actors = tuple(actor for actor in _actors(at_work, key, now) if actor.grants)
-        if not actors or at_work is None:
-            raise unknown_organisation(there)
-        asker = request.state.asker = _asker(request, runtime, actors, account, at_work.around.people)
+    asker = asks_at(request, asker, request.headers.get(ORGANISATION, account.organisation))
     represented = request.headers.get(ON_BEHALF_OF)
     if represented is not None:
         as_whom = [actor for actor in asker.actors if actor.on_behalf_of == represented]
@@ -170,6 +161,24 @@ def who(request: Request) -> Asker:
             raise not_standing_in(represented, others)
         asker = request.state.asker = replace(asker, actor=as_whom[0])
     _saw(runtime, account, now)
+    return asker
+
+
+def asks_at(request: Request, asker: Asker, there: str) -> Asker:
+    """The same person as he asks at this organisation, himself first. Raises UnknownOrganisation for one that granted him
+    nothing: it looks like one that is not there.
+    """
+    if there == asker.actor.organisation:
+        return asker
+    runtime, account = runtime_of(request), asker.account
+    now = runtime.clock.now()
+    key = account.person if there == account.organisation else f"{account.person}{AT}{account.organisation}"
+    with runtime.database.read(there) as connection:
+        at_work = people.at_work(connection, there, key)
+    actors = tuple(actor for actor in _actors(at_work, key, now) if actor.grants)
+    if not actors or at_work is None:
+        raise unknown_organisation(there)
+    asker = request.state.asker = _asker(request, runtime, actors, account, at_work.around.people)
     return asker
 
 

@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from api import links
 from api.auth import Asker, cookies, locale_of, runtime_of
 from api.pages.words import WORDS
 from api.problems import STATUS, headers_of
@@ -142,7 +143,7 @@ def is_page(request: Request) -> bool:
 
 
 #: the pages there are, beside what stands under one's account; what a browser asks for besides is refused on a page too
-PAGES = frozenset({"/", SIGN_IN, "/sign-out", HOME})
+PAGES = frozenset({"/", SIGN_IN, "/sign-out", HOME, links.PATH})
 
 
 def refused(request: Request, refusal: Refusal, headers: Mapping[str, str] | None = None) -> Response:

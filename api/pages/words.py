@@ -85,6 +85,30 @@ WORDS: Mapping[str, Text] = {
     "done_session": Text("已注销。", "It is ended."),
     "done_others": Text("其他登录均已注销。", "All other sessions are ended."),
     "done_token": Text("令牌已吊销。", "The token is revoked."),
+    # a step from a message
+    "workflow": Text("事项类型", "Kind"),
+    "number": Text("编号", "Number"),
+    "place": Text("地点", "Where"),
+    "place_unknown": Text("未填", "not stated"),
+    "state": Text("目前", "It stands at"),
+    "due": Text("期限", "Due"),
+    "due_unknown": Text("未定", "not set"),
+    "sent_to": Text("发给", "Sent to"),
+    "requirement": Text("整改要求", "What has to be done"),
+    "one_tap": Text(
+        "按下即表示您已收到并知悉，同时记下时间；办理情况以后再填。",
+        "Pressing it says that you have it and have read it, and notes the time; what you do about it comes later.",
+    ),
+    "received": Text("已签收，谢谢。", "Acknowledged. Thank you."),
+    "received_at": Text("签收时间", "Acknowledged at"),
+    "received_before": Text(
+        "这份通知已经签收，不用再办。", "This notice was acknowledged; there is nothing left to do here."
+    ),
+    "moved_on": Text(
+        "此事项已有新进展，这个链接所说的步骤不用再办。",
+        "The case has moved on; the step this link speaks of is no longer needed.",
+    ),
+    "open_case": Text("查看事项", "Open the case"),
     # refusals
     "back": Text("返回", "Go back"),
 }

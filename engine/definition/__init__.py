@@ -34,6 +34,7 @@ from engine.definition.forms import (
 from engine.definition.parts import (
     RECEIPT,
     RELATIONS,
+    VIA,
     Acknowledge,
     CycleRule,
     Due,
@@ -61,6 +62,7 @@ __all__ = [
     "COLUMNS",
     "RECEIPT",
     "RELATIONS",
+    "VIA",
     "Acknowledge",
     "CaseRef",
     "Catalog",

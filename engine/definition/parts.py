@@ -15,6 +15,7 @@ from engine.errors import Text
 from engine.events import How
 from engine.guards import Guard, Situation, guard_named
 
+VIA = "via"  # beside a form's answers: the channel of the message in which the step was taken
 RECEIPT = "receipt"  # the rungs of a receipt are called `receipt`, `receipt-1`, …
 
 #: relations a person can have to a case; everything else a definition names is a role
@@ -157,7 +158,7 @@ class Transition:
     restarts       a new generation of the clock even though the state stays (an extension)
     hands_over     a new generation that keeps the clock as it runs: somebody else, the same limit
     takes_over     whoever takes the step is the assignee from then on
-    acknowledges   stops the clock of the receipt
+    acknowledges   says "I have got it" and no more: stops the clock of the receipt, and may be taken straight from a message
     tells          who else hears of it
     outcomes       what its effect can mean for who signs, told to `engine.proof`: one case for each way facts may go
     """

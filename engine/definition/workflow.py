@@ -15,6 +15,7 @@ from engine.definition.meaning import fingerprint_of
 from engine.definition.parts import (
     RECEIPT,
     RELATIONS,
+    VIA,
     CycleRule,
     EffectFunction,
     FromPeriod,
@@ -101,6 +102,10 @@ class Workflow:
     def transition(self, trigger: str, state: str) -> Transition | None:
         """The transition this trigger takes from this state, if there is one."""
         return next((t for t in self.triggers.get(trigger, ()) if state in t.sources), None)
+
+    def acknowledgement(self, state: str) -> Transition | None:
+        """The step by which somebody says in this state that he has got it."""
+        return next((t for t in self.transitions if t.acknowledges and state in t.sources), None)
 
     def form_of(self, trigger: str) -> type[Form]:
         return form_of(self.triggers[trigger][0])
@@ -289,6 +294,7 @@ def _check_transition(w: Workflow, t: Transition, names: set[str]) -> None:
     if isinstance(t.form, str) and t.form not in Form.registered:
         raise WorkflowError(w.key, f"{where} asks for form {t.form!r}, which nobody registered")
     _check_guards(w, where, t.guards)
+    _check_taken_from_message(w, where, t)
     _check_who(w, f"{where} tells", t.tells, needed=False)
     if t.escalates:
         _check_who(w, f"{where} escalates", t.escalates.to)
@@ -302,6 +308,35 @@ def _check_transition(w: Workflow, t: Transition, names: set[str]) -> None:
         raise WorkflowError(w.key, f"{where} settles a period, but the workflow has no cycle")
     if t.numbers and t.numbers.prefix == w.prefix:
         raise WorkflowError(w.key, f"{where} draws numbers under {w.prefix!r}, which the cases themselves have")
+
+
+def _check_taken_from_message(w: Workflow, where: str, t: Transition) -> None:
+    """An acknowledgement is taken with one tap from a message: so it decides nothing, moves nothing, and is nobody's but his
+    who was given the case.
+    """
+    if VIA in form_of(t).model_fields:
+        raise WorkflowError(w.key, f"{where} asks for {VIA!r}, which says by which channel a step was taken")
+    if not t.acknowledges:
+        return
+    does = {
+        "moves the case": t.target is not None,
+        "signs": t.sign_off is not None or t.acts_as is not None,
+        "asks for a form": bool(form_of(t).model_fields),
+        "changes something besides": t.effect is not None or t.outcomes is not None or bool(t.counts or t.numbers),
+        "touches the clock": t.restarts or t.hands_over or t.takes_over,
+        "settles a period": t.settles is not None,
+        "escalates": t.escalates is not None,
+    }
+    for what, so in does.items():
+        if so:
+            raise WorkflowError(w.key, f"{where} acknowledges and {what}; an acknowledgement decides nothing")
+    for name in t.by:
+        if name in w.roles or name in ("anyone", "system"):
+            raise WorkflowError(w.key, f"{where} acknowledges by {name!r}; only who was given the case can")
+    if any(w.state(source).acknowledge is None for source in t.sources):
+        raise WorkflowError(w.key, f"{where} acknowledges where no receipt is asked for")
+    if any(other.acknowledges and other is not t and set(other.sources) & set(t.sources) for other in w.transitions):
+        raise WorkflowError(w.key, f"{where} is not the only acknowledgement of its state")
 
 
 def _check_guards(w: Workflow, where: str, guards: tuple[Guard | str, ...]) -> None:

@@ -16,6 +16,7 @@ from engine.definition import (
     Catalog,
     CycleRule,
     Day,
+    Effect,
     Escalation,
     Form,
     FromPeriod,
@@ -180,6 +181,23 @@ class Broken:
 WAITING = State("waiting", WORD, counts_as="assigned", awaits=("boss",))
 UNREGISTERED = Guard("tiny.forgotten", lambda _: True, WORD, WORD)
 LOOKALIKE = Guard("tiny.always", lambda _: True, WORD, WORD)  # the name of a registered one, and another meaning
+
+ACKNOWLEDGE = Transition("acknowledge", "assigned", None, WORD, by=("assignee",), acknowledges=True)
+
+
+class AsksVia(Form):
+    via: str = asks("渠道", "Channel")
+
+
+def no_effect(_: Situation, case: Case) -> Effect:
+    return Effect(case)
+
+
+def test_an_acknowledgement_is_known_by_its_state() -> None:
+    workflow = tiny(**and_step(ACKNOWLEDGE))
+    assert workflow.acknowledgement("assigned") is workflow.transitions[-1]
+    assert workflow.acknowledgement("reported") is None
+
 
 BROKEN: dict[str, Broken] = {
     # names
@@ -363,6 +381,35 @@ BROKEN: dict[str, Broken] = {
     "a rebound within a policy that is no number": Broken(
         {"rebound": Rebound(("place",), "remind_at")}, ("rebound", "'remind_at'", "no number of days")
     ),
+    # what is taken with one tap from a message
+    **{
+        f"an acknowledgement that {what}": Broken(
+            and_step(replace(ACKNOWLEDGE, **more)), ("'acknowledge'", says, "decides nothing")
+        )
+        for what, more, says in (
+            ("moves the case", {"target": "fixed"}, "moves the case"),
+            ("signs", {"by": (), "sign_off": "verify"}, "signs"),
+            ("makes somebody a verifier", {"acts_as": "verifier"}, "signs"),
+            ("asks for a form", {"form": TinyReport}, "asks for a form"),
+            ("changes something", {"effect": no_effect}, "changes something besides"),
+            ("counts", {"counts": "returned"}, "changes something besides"),
+            ("draws a number", {"numbers": Series("extra", "ZZ")}, "changes something besides"),
+            ("starts the clock anew", {"restarts": True}, "touches the clock"),
+            ("hands the case over", {"hands_over": True}, "touches the clock"),
+            ("takes the case over", {"takes_over": True}, "touches the clock"),
+            ("settles a period", {"settles": "waived"}, "settles a period"),
+            ("escalates", {"escalates": Escalation("returned", 3, ("boss",))}, "escalates"),
+        )
+    },
+    "an acknowledgement by a role": Broken(and_step(replace(ACKNOWLEDGE, by=("boss",))), ("'acknowledge'", "'boss'")),
+    "an acknowledgement by anyone": Broken(and_step(replace(ACKNOWLEDGE, by=("anyone",))), ("'acknowledge'", "'anyone'")),
+    "an acknowledgement where no receipt is asked for": Broken(
+        and_step(replace(ACKNOWLEDGE, source="fixed")), ("'acknowledge'", "no receipt")
+    ),
+    "two acknowledgements of one state": Broken(
+        and_step(ACKNOWLEDGE, replace(ACKNOWLEDGE, trigger="read")), ("not the only acknowledgement",)
+    ),
+    "a form that asks what the channel says": Broken(with_step(FIX, form=AsksVia), ("'fix'", "'via'")),
     "a cycle drawn twice": Broken({"cycles": (*TINY["cycles"], *TINY["cycles"])}, ("'tiny_month'", "twice")),
     "a cycle of another workflow": Broken(
         {"cycles": (replace(TINY["cycles"][0], cycle=replace(CYCLE, workflow="other")),)},
