@@ -27,6 +27,7 @@ from api.routes import (
     cases,
     channels,
     check,
+    deliveries,
     directory,
     evidence,
     files,
@@ -93,9 +94,11 @@ def _routes_of(catalog: Catalog) -> Sequence[BaseRoute]:
         trail.router,
         directory.router,
         channels.router,
+        deliveries.router,
         organisations.router,
         *cases.routers(catalog),
         *evidence.routers(catalog),
+        *deliveries.routers(catalog),
     ):
         routes.include_router(
             router, dependencies=[Depends(signed_in), Depends(known_parameters)], responses=refusals_everywhere

@@ -5,15 +5,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TextIO
-from zoneinfo import ZoneInfo
 
 import structlog
 from pydantic import SecretStr, ValidationError
-from sqlalchemy import Connection, make_url
+from sqlalchemy import make_url
 
 from api import migrations, throttle
 from api.evidence.store import FileStore
@@ -26,28 +25,34 @@ from api.metrics import Metrics
 from api.passwords import Hashing
 from api.sealing import SealedRound, SealFile, seal_all, tell
 from api.settings import Settings
+from api.sources import DirectoryOfTheEngine, OutboxOfTheEngine
 from api.vault import FolderVault
 from api.writer import Writer
 from engine.clock import Clock, RunningFrom, SystemClock
 from engine.definition import Catalog
 from engine.errors import DefinitionGone, FolderError, Text
-from engine.events import Recipient
 from engine.handle import Engine
 from engine.pace import Pace
 from engine.sealing import own_pace
-from engine.store import accounts, answers, cases, history, outbox, people
+from engine.store import accounts, answers, cases, history
 from engine.store.clock import DatabaseClock
 from engine.store.database import Database, mark_of, set_mark
 from engine.tick import Ticked, tick
 from notifications.accounts import AccountBook
 from notifications.channels import Account, Channel
 from notifications.channels.console import ConsoleChannel
+from notifications.channels.dingtalk_robot import DingTalkRobot
+from notifications.channels.email import EmailChannel
+from notifications.channels.feishu_robot import FeishuRobot
 from notifications.channels.forms import NothingToSetUp
 from notifications.channels.inbox import InboxChannel
+from notifications.channels.sms import SmsChannel
 from notifications.channels.webhook import WebhookChannel, WebhookForm
+from notifications.channels.wecom_app import WeComApp
+from notifications.channels.wecom_robot import WeComRobot
+from notifications.planning import RoundResult
 from notifications.routing import SchoolSettings
-from notifications.sources import ClaimedNotice
-from notifications.worker import DeliveryWorker, RoundResult
+from notifications.worker import DeliveryWorker
 from workflows import CATALOG
 from workflows.wording import ERROR_WORDS
 
@@ -403,8 +408,8 @@ def _channels(engine: Engine, *, console: TextIO | None) -> list[Channel]:
     channels: list[Channel] = [InboxChannel(engine.database, engine.clock)]
     if console is not None:
         channels.append(ConsoleChannel(console, engine.clock))
-    channels.append(WebhookChannel(engine.clock))
-    return channels
+    kinds = (WeComApp, EmailChannel, SmsChannel, WeComRobot, DingTalkRobot, FeishuRobot, WebhookChannel)
+    return [*channels, *(kind(engine.clock) for kind in kinds)]
 
 
 def _worker(
@@ -419,7 +424,7 @@ def _worker(
     return DeliveryWorker(
         engine.database,
         OutboxOfTheEngine(),
-        DirectoryOfTheEngine(engine.clock),
+        DirectoryOfTheEngine(engine.clock, engine.catalog),
         channels,
         book,
         engine.clock,
@@ -440,37 +445,3 @@ def _book(folder: Folder, webhook: WebhookForm | None) -> AccountBook:
 
 def _vault(folder: Folder) -> FolderVault:
     return FolderVault(folder.key("channels"))
-
-
-class OutboxOfTheEngine:
-    """`notifications.sources.Outbox`, answered by `engine.store.outbox`."""
-
-    def claim(
-        self, connection: Connection, now: datetime, lease_until: datetime, limit: int
-    ) -> Sequence[ClaimedNotice]:
-        return [ClaimedNotice(notice, fence) for notice, fence in outbox.claim(connection, now, lease_until, limit)]
-
-    def done(self, connection: Connection, notice_id: str, organisation: str, fence: int, now: datetime) -> bool:
-        return outbox.done(connection, organisation, notice_id, fence)
-
-
-class DirectoryOfTheEngine:
-    """`notifications.sources.Directory`, answered by `engine.store.people` as of the clock's now."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-
-    def recipients(
-        self, connection: Connection, organisation: str, case: str, audience: tuple[str, ...]
-    ) -> Sequence[Recipient]:
-        return people.meant_to_tell(connection, organisation, case, audience, self._clock.now())
-
-    def state_of(self, connection: Connection, organisation: str, case: str) -> str | None:
-        found = cases.load(connection, organisation, case)
-        return None if found is None else found.state
-
-    def time_zone(self, connection: Connection, organisation: str) -> ZoneInfo:
-        return people.time_zone(connection, organisation)
-
-    def is_workday(self, connection: Connection, organisation: str, day: date) -> bool:
-        return people.is_workday(connection, organisation, day)

@@ -20,6 +20,7 @@ from sqlalchemy import Connection
 from api.bootstrap import Runtime
 from api.conditions import Condition, condition_of
 from api.problems import UnknownChannel
+from api.requests import fault_of
 from engine.actor import Actor
 from engine.errors import FieldFault, InvalidInput, Locale, NotPossibleNow, StaleCase, Text
 from engine.events import Recipient
@@ -312,12 +313,7 @@ def _fault(item: Mapping[str, Any], words: Mapping[str, Text]) -> Text:
     if item["type"] in ("value_error", "assertion_error"):
         sentence = in_both(str(item["msg"]).partition(", ")[2].rstrip("。."))
         return sentence if sentence.zh != sentence.en else Text(f"不符合要求（{sentence.en}）", sentence.en)
-    text = words.get(item["type"]) or Text(item["msg"], item["msg"])
-    context = {name: str(value) for name, value in item.get("ctx", {}).items()}
-    try:
-        return Text(text.zh.format(**context), text.en.format(**context))
-    except (KeyError, IndexError):
-        return Text(item["msg"], item["msg"])
+    return fault_of("", item, words).what
 
 
 CORRECT = Text("请改正后重新提交", "Correct it and send it again")

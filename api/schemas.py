@@ -587,9 +587,12 @@ def delivery_line(delivery: Delivery) -> dict[str, Any]:
         "reason": delivery.notice.reason,
         "to": delivery.addressee.key,
         "channel": delivery.channel,
+        "account": delivery.account,
         "how": delivery.how,
         "status": delivery.status,
         "attempts": delivery.attempts,
+        "planned_at": delivery.planned_at.isoformat(),
         "not_before": delivery.not_before.isoformat(),
+        "sent_at": None if delivery.sent_at is None else delivery.sent_at.isoformat(),
         "answer": delivery.answer,
     }

@@ -16,6 +16,7 @@ from engine.errors import FolderError, Locale, Text
 
 PREFIX = "BIHUAN_"
 SERVERS = frozenset({"postgresql", "postgresql+psycopg"})
+SECRET = "BIHUAN_SECRET_"  # noqa: S105  before what `bihuan channel set` reads a secret from
 FOR_THE_SHELL = "BIHUAN_API"  # the demo hands this one out, for curl
 
 
@@ -185,7 +186,8 @@ def unknown_names() -> list[str]:
     """The `BIHUAN_*` names in the environment and in `.env` that are no setting: most likely misspelt."""
     known = {name for name, _, _ in documented()} | {FOR_THE_SHELL}
     given = {*os.environ, *dotenv_values(".env", interpolate=False)}
-    return sorted(name for name in given if name.upper().startswith(PREFIX) and name.upper() not in known)
+    ours = (name for name in given if name.upper().startswith(PREFIX) and not name.upper().startswith(SECRET))
+    return sorted(name for name in ours if name.upper() not in known)
 
 
 def documented() -> list[tuple[str, str, str]]:

@@ -72,7 +72,7 @@ class Notice:
 
     id         unique in the organisation and stable: `{case}:{sequence}:{reason}`
     audience   roles and relations, resolved to people at the moment of sending, never before; nobody where it is for the
-               organisation's own channels alone
+               organisation's own channels alone; `person:KEY` and `looks_after:…` also where there is no case
     about      what a text may say: number, title, place, state, deadline, step; plain JSON
     """
 
@@ -89,12 +89,17 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """A person to be told, with the addresses the directory knows and the language he reads."""
+    """A person to be told, with the addresses the directory knows and the language he reads.
+
+    away   he is, and somebody stands in for him, who is told instead
+    """
 
     person: str
     name: str
     locale: Literal["zh", "en"] = "zh"
     addresses: Mapping[str, str] = field(default_factory=dict)
+    department: str | None = None
+    away: bool = False
 
 
 REASONS: Mapping[str, Text] = {
@@ -107,3 +112,19 @@ REASONS: Mapping[str, Text] = {
     "recomputed": Text("时限调整", "Deadline moved"),
     "sealed": Text("检查点", "Checkpoint"),
 }
+
+#: reasons of what is told about no case
+WITHOUT_CASE: Mapping[str, Text] = {
+    "unreached": Text("联系不上", "Cannot be reached"),
+    "back": Text("外出期间", "While you were away"),
+    "daily_list": Text("部门清单", "List of the day"),
+}
+
+#: in a notice's audience, with or without a case: this person, and whoever looks after him (`looking_after`)
+PERSON = "person:"
+LOOKS_AFTER = "looks_after:"
+
+
+def looking_after(person: str, *roles: str) -> str:
+    """Who looks after somebody: whoever holds the first of these roles that anybody but himself holds for his department."""
+    return f"{LOOKS_AFTER}{person}:{','.join(roles)}"

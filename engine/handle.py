@@ -269,6 +269,27 @@ def settled(outcome: Outcome) -> Done | Idle:
     return outcome
 
 
+def as_it_stands(workflow: Workflow, case: Case, calendar: Calendar, now: datetime) -> dict[str, Any]:
+    """How a case stands at this instant, as a message may say it: plain JSON, nothing a passer-by should not read."""
+    due: datetime | None = case.due_at
+    today = calendar.local_date(now)
+    return {
+        "number": case.number,
+        "workflow": workflow.key,
+        "workflow_title": workflow.title.to_json(),
+        "title": case.title,
+        "place": case.place,
+        "level": case.level,
+        "state": case.state,
+        "state_title": workflow.state(case.state).title.to_json(),
+        "due_at": due.isoformat() if due else None,
+        "provisional": bool(case.clock and case.clock.provisional),
+        "days_over": calendar.workdays_between(calendar.local_date(due), today) if due else None,
+        "awaits": [workflow.called(name).to_json() for name in workflow.awaited(case)],
+        "path": f"/api/v1/{workflow.plural}/{case.number}",
+    }
+
+
 def note(engine: Engine, actor: Actor, what: Noteworthy, about: Mapping[str, Any]) -> Event:
     """Write into the organisation's logbook what is done with its records; when it returns, that is durable.
 
@@ -933,32 +954,18 @@ class _Turn:
         self, workflow: Workflow, case: Case, event: Event, told: Told, actor: Actor, calendar: Calendar
     ) -> dict[str, Any]:
         """What a message may say: enough to act on, and nothing a passer-by should not read on a screen."""
-        today = calendar.local_date(self.now)
-        due: datetime | None = case.due_at
         step = workflow.triggers[event.trigger][0].title if event.trigger in workflow.triggers else None
         by, represented = (
             self._person(case.organisation, key) if key else None for key in (actor.person, actor.on_behalf_of)
         )
         return {
-            "number": case.number,
-            "workflow": workflow.key,
-            "workflow_title": workflow.title.to_json(),
-            "title": case.title,
-            "place": case.place,
-            "level": case.level,
-            "state": case.state,
-            "state_title": workflow.state(case.state).title.to_json(),
+            **as_it_stands(workflow, case, calendar, self.now),
             "trigger": event.trigger,
             "trigger_title": step.to_json() if step else None,
-            "due_at": due.isoformat() if due else None,
-            "provisional": bool(case.clock and case.clock.provisional),
-            "days_over": calendar.workdays_between(calendar.local_date(due), today) if due else None,
             "rung": told.rung,
             "skipped": list(told.skipped),
-            "awaits": [workflow.called(name).to_json() for name in workflow.awaited(case)],
             "actor_post": _post_of(by),
             "represented_post": _post_of(represented),
-            "path": f"/api/v1/{workflow.plural}/{case.number}",
             **_acknowledgement(workflow, case),
         }
 

@@ -656,12 +656,13 @@ def _reminded(workflow: Workflow, state: State, case: Case, due: list[str]) -> T
         to, how = _rung_told(state, name)
         audience |= dict.fromkeys(to)
         hows.add(how)
-    direct = "direct" in hows or workflow.always_direct(case)
     highest = due[-1]
     if highest.startswith(RECEIPT):
         reason = "receipt"
     else:
         reason = "escalation" if _climbed(state, highest) else "reminder"
+    # whom a case is brought to hears of it at once, whatever the published ladders say of those rungs
+    direct = reason == "escalation" or "direct" in hows or workflow.always_direct(case)
     return Told(reason, tuple(audience), "direct" if direct else "digest", highest, tuple(due[:-1]))
 
 

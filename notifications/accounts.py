@@ -25,7 +25,7 @@ S = STATE.c
 ANSWER_LIMIT = 500  # characters
 FAILURES_IN_A_ROW = 3  # then the account is taken to be down, and is tried with one message now and then
 SINCE_EVER = datetime(1970, 1, 1, tzinfo=UTC)
-PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60))  # the last one repeats
+PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15))  # the last one repeats
 
 
 class Vault(Protocol):

@@ -31,6 +31,7 @@ from engine.events import Notice, Recipient
 from engine.store.database import table_of, upsert
 from notifications.accounts import works_again
 from notifications.message import (
+    GROUP,
     NOBODY,
     ORGANISATION,
     STUCK,
@@ -42,14 +43,17 @@ from notifications.message import (
     InboxMessage,
     Outgoing,
     Planned,
+    Rest,
     Status,
     digest_key,
 )
-from notifications.tables import ChannelStateRow, Connection, DeliveryRow, InboxMessageRow
+from notifications.tables import ChannelStateRow, Connection, DeliveryRow, DigestRow, InboxMessageRow
 
 DELIVERY = table_of(DeliveryRow)
 INBOX = table_of(InboxMessageRow)
+DIGEST = table_of(DigestRow)
 D = DELIVERY.c
+G = DIGEST.c
 M = INBOX.c
 
 MOST = 10_000  # counted of anything; a millisecond or two, and whoever has more knows what he needs to know
@@ -79,12 +83,14 @@ def revive(connection: Connection, planned: Sequence[Planned]) -> int:
     )
 
 
-def _insert_once(connection: Connection, row_class: type[DeliveryRow | InboxMessageRow], row: Mapping[str, Any]) -> int:
+def _insert_once(
+    connection: Connection, row_class: type[DeliveryRow | DigestRow | InboxMessageRow], row: Mapping[str, Any]
+) -> int:
     return connection.execute(_insert_statement(row_class), row).rowcount
 
 
 @cache
-def _insert_statement(row_class: type[DeliveryRow | InboxMessageRow]) -> Insert:
+def _insert_statement(row_class: type[DeliveryRow | DigestRow | InboxMessageRow]) -> Insert:
     """Put together once: building a statement costs more than running it."""
     return upsert(table_of(row_class)).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
 
@@ -149,7 +155,8 @@ def address_anew(connection: Connection, organisation: str, account: str, instea
             line.notice, line.addressee, NOBODY, "direct", "waiting", now, cause=f"{account} is not in use any more"
         )
         for line in left
-        if line.addressee.key not in (NOBODY, ORGANISATION)  # whoever else serves the organisation was told by itself
+        # what went to the organisation, or to a group, went to people by themselves as well
+        if line.addressee.key not in (NOBODY, ORGANISATION) and not line.addressee.key.startswith(GROUP)
     ]
     plan(connection, anew, now)
     for line in anew:
@@ -166,49 +173,99 @@ def settle_unaddressed(connection: Connection, delivery: Delivery, status: Statu
     )
 
 
-# --- putting digests together ----------------------------------------------------------------------------------------
+# --- before something can be sent: looked at again, and digests put together -------------------------------------------
 
 
-def readers_of_due_digests(connection: Connection, channel: str, now: datetime, limit: int) -> list[tuple[str, str]]:
+def something_loose(connection: Connection, channels: Collection[str], now: datetime) -> bool:
+    """A cheap look before a write transaction is begun: whether anything is due that is no message yet."""
+    return connection.execute(select(D.id).where(_loose(channels), D.not_before <= now).limit(1)).first() is not None
+
+
+def waiting_direct(connection: Connection, channels: Collection[str], now: datetime, limit: int) -> list[Delivery]:
+    """Direct ones that waited until they may be sent, and may now. Needs a write transaction."""
+    statement = (
+        select(DELIVERY).where(_loose(channels), D.how == "direct", D.not_before <= now)
+        .order_by(D.not_before, D.organisation, D.id).limit(limit).with_for_update(skip_locked=True)
+    )  # fmt: skip
+    return _deliveries(connection, statement)
+
+
+def make_message(connection: Connection, delivery: Delivery, addressee: Addressee) -> None:
+    """It goes out by itself now."""
+    _change(connection, [delivery], message=delivery.id, addressee_data=addressee.to_json())
+
+
+def readers_of_due_digests(
+    connection: Connection, channels: Collection[str], now: datetime, limit: int
+) -> list[tuple[str, str]]:
     """(organisation, addressee) of those for whom lines wait whose time has come."""
     statement = (
-        select(D.organisation, D.addressee).where(_loose(channel), D.not_before <= now).distinct()
+        select(D.organisation, D.addressee).where(_loose(channels), D.how == "digest", D.not_before <= now).distinct()
         .order_by(D.organisation, D.addressee).limit(limit)
     )  # fmt: skip
     return [(row.organisation, row.addressee) for row in connection.execute(statement)]
 
 
-def due_lines(connection: Connection, channel: str, organisation: str, addressee: str, now: datetime) -> list[Delivery]:
-    """Everything that waits for this reader's digest now."""
+def due_lines(
+    connection: Connection, channels: Collection[str], organisation: str, addressee: str, now: datetime
+) -> list[Delivery]:
+    """Everything that waits for this reader's digest now, by whatever channel."""
     statement = select(DELIVERY).where(
-        D.organisation == organisation, D.addressee == addressee, _loose(channel), D.not_before <= now
-    )
+        D.organisation == organisation, D.addressee == addressee, _loose(channels), D.how == "digest",
+        D.not_before <= now,
+    )  # fmt: skip
     return _deliveries(connection, statement.order_by(D.written_at, D.id))
 
 
-def had_digest(connection: Connection, channel: str, organisation: str, addressee: str, day: date) -> bool:
+def loose_lines(connection: Connection, channels: Collection[str], organisation: str, addressee: str) -> list[Delivery]:
+    """Every line of this reader that is in no message yet, due or not."""
+    mine = (D.organisation == organisation, D.addressee == addressee, _loose(channels), D.how == "digest")
+    return _deliveries(connection, select(DELIVERY).where(*mine).order_by(D.written_at, D.id))
+
+
+def had_digest(connection: Connection, organisation: str, addressee: str, day: date) -> bool:
     """Whether this reader's digest of that local day is put together already."""
-    statement = select(D.id).where(
-        D.organisation == organisation, D.addressee == addressee, D.channel == channel,
-        D.digest_for == day.isoformat(), D.message.is_not(None),
-    )  # fmt: skip
+    statement = select(G.message).where(
+        G.organisation == organisation, G.addressee == addressee, G.day == day.isoformat()
+    )
     return connection.execute(statement.limit(1)).first() is not None
 
 
-def bind(connection: Connection, lines: Sequence[Delivery], day: date) -> str:
+def put_digest(
+    connection: Connection, organisation: str, addressee: str, channel: str, day: date, rest: Rest, now: datetime
+) -> str | None:
+    """What it says besides its lines, once: the message's key. None when there is one of that day by this channel already."""
+    key = digest_key(organisation, addressee, channel, day)
+    row = {
+        "organisation": organisation, "message": key, "channel": channel, "addressee": addressee, "day": day.isoformat(),
+        "waiting": [dict(about) for about in rest.waiting], "more": rest.more, "overdue": rest.overdue, "bound_at": now,
+    }  # fmt: skip
+    return key if _insert_once(connection, DigestRow, row) else None
+
+
+def bind(
+    connection: Connection, lines: Sequence[Delivery], key: str, day: date, addressee: Addressee, account: str
+) -> None:
     """One message of these lines. From now on nothing joins it and nothing leaves it: each try says the same."""
-    first = lines[0]
-    key = digest_key(first.organisation, first.addressee.key, first.channel, day)
-    _change(connection, lines, message=key, digest_for=day.isoformat())
-    return key
+    _change(
+        connection, lines, message=key, digest_for=day.isoformat(), addressee_data=addressee.to_json(), account=account
+    )
 
 
-def postpone(connection: Connection, lines: Sequence[Delivery], day: date, leaves_at: datetime) -> None:
-    _change(connection, lines, digest_for=day.isoformat(), not_before=leaves_at)
+def postpone(connection: Connection, lines: Sequence[Delivery], day: date | None, leaves_at: datetime) -> None:
+    _change(connection, lines, digest_for=day.isoformat() if day else None, not_before=leaves_at)
 
 
 def withdraw(connection: Connection, lines: Sequence[Delivery], why: str) -> None:
     _change(connection, lines, status="withdrawn", answer=why[:ANSWER_LIMIT])
+
+
+def channels_tried(connection: Connection, organisation: str, notices: Collection[str], addressee: str) -> set[str]:
+    """By which channels any of these notices went, or was to go, to this addressee."""
+    statement = select(D.channel).where(
+        D.organisation == organisation, D.addressee == addressee, D.notice.in_(sorted(notices)), D.status != "withdrawn"
+    )
+    return set(connection.execute(statement.distinct()).scalars())
 
 
 def _change(connection: Connection, lines: Sequence[Delivery], **values: Any) -> None:
@@ -218,8 +275,26 @@ def _change(connection: Connection, lines: Sequence[Delivery], **values: Any) ->
         )
 
 
-def _loose(channel: str) -> ColumnElement[bool]:
-    return and_(D.channel == channel, D.status == "waiting", D.message.is_(None))
+def _loose(channels: Collection[str]) -> ColumnElement[bool]:
+    return and_(D.channel.in_(sorted(channels)), D.status == "waiting", D.message.is_(None))
+
+
+# --- the days of an organisation ---------------------------------------------------------------------------------------
+
+
+def begin_day(connection: Connection, organisation: str, day: date, now: datetime) -> bool:
+    """The messages of this local day are planned. False when they were before, by whoever was faster."""
+    return put_digest(connection, organisation, ORGANISATION, NOBODY, day, Rest(), now) is not None
+
+
+def day_begun(connection: Connection, organisation: str, day: date) -> bool:
+    return had_digest(connection, organisation, ORGANISATION, day)
+
+
+def last_day_begun(connection: Connection, organisation: str) -> date | None:
+    last = select(func.max(G.day)).where(G.organisation == organisation, G.addressee == ORGANISATION)
+    found = connection.execute(last).scalar_one()
+    return date.fromisoformat(found) if found else None
 
 
 # --- sending ---------------------------------------------------------------------------------------------------------
@@ -243,8 +318,7 @@ def _not_left_alone(now: datetime) -> ColumnElement[bool]:
 
 def something_due(connection: Connection, channel: str, now: datetime) -> bool:
     """A cheap look before a write transaction is begun."""
-    loose = and_(_loose(channel), D.not_before <= now)
-    due = (or_(_waits(channel, now), loose, _abandoned(channel, now)), _not_left_alone(now))
+    due = (or_(_waits(channel, now), _abandoned(channel, now)), _not_left_alone(now))
     return connection.execute(select(D.id).where(*due).limit(1)).first() is not None
 
 
@@ -313,7 +387,16 @@ def _claim(
     lines = select(DELIVERY).where(mine, D.status == "sending").order_by(D.written_at, D.id)
     members = _deliveries(connection, lines)
     first = members[0]
-    return Claimed(organisation, message, channel, first.account, first.fence, first.attempts, tuple(members))
+    rest = Rest() if first.how == "direct" else _rest_of(connection, organisation, message)
+    return Claimed(
+        organisation, message, channel, first.account, first.fence, first.attempts, tuple(members), rest=rest
+    )
+
+
+def _rest_of(connection: Connection, organisation: str, message: str) -> Rest:
+    found = select(G.waiting, G.more, G.overdue).where(G.organisation == organisation, G.message == message)
+    row = connection.execute(found).first()  # what an older node put together has none
+    return Rest() if row is None else Rest(tuple(row.waiting), row.more, row.overdue)
 
 
 def settle(
@@ -350,7 +433,7 @@ def settle(
 
 def hold(connection: Connection, channel: str, now: datetime, why: str) -> int:
     """Keep what is due on this channel in sight instead of sending it. How many deliveries."""
-    due = and_(D.channel == channel, D.status.in_(UNSETTLED), D.not_before <= now)
+    due = and_(D.channel == channel, D.status.in_(UNSETTLED), D.not_before <= now, D.message.is_not(None))
     return connection.execute(update(DELIVERY).where(due).values(status="held", answer=why, lease_until=None)).rowcount
 
 
@@ -406,12 +489,20 @@ def acknowledge(connection: Connection, organisation: str, id_: str, at: datetim
     connection.execute(update(DELIVERY).where(mine).values(acknowledged_at=at))
 
 
-def lines_of(connection: Connection, delivery: Delivery) -> list[Delivery]:
-    """Everything that leaves, or left, in the same message: itself alone unless it is a digest's."""
-    if delivery.message is None:
-        return [delivery]
-    mine = and_(D.organisation == delivery.organisation, D.message == delivery.message)
-    return _deliveries(connection, select(DELIVERY).where(mine).order_by(D.written_at, D.id))
+def message_of(connection: Connection, delivery: Delivery) -> Claimed:
+    """The message it leaves, or left, in, as whoever sends it has it, under a lease of nobody's: itself alone unless it is a
+    digest's.
+    """
+    lines = [delivery]
+    if delivery.message is not None:
+        mine = and_(D.organisation == delivery.organisation, D.message == delivery.message)
+        lines = _deliveries(connection, select(DELIVERY).where(mine).order_by(D.written_at, D.id))
+    message = delivery.message or delivery.id
+    rest = Rest() if delivery.how == "direct" else _rest_of(connection, delivery.organisation, message)
+    return Claimed(
+        delivery.organisation, message, delivery.channel, delivery.account, delivery.fence, delivery.attempts,
+        tuple(lines), rest=rest,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -499,6 +590,18 @@ def figures(connection: Connection, organisation: str | None, now: datetime) -> 
     return Figures(depth={cast(Status, status): count for status, count in depth}, oldest_stuck_since=oldest)
 
 
+def depth_by_channel(connection: Connection, organisation: str) -> dict[str, dict[Status, int]]:
+    """Channel → how many deliveries stand how; "" for what could not be addressed."""
+    counted = (
+        select(D.channel, D.status, func.count()).where(D.organisation == organisation).group_by(D.channel, D.status)
+        .order_by(D.channel, D.status)
+    )  # fmt: skip
+    found: dict[str, dict[Status, int]] = {}
+    for channel, status, count in connection.execute(counted):
+        found.setdefault(channel, {})[cast(Status, status)] = count
+    return found
+
+
 def next_channel(connection: Connection, after: str) -> str | None:
     """The next channel, by name, that any delivery was ever planned for. Reads one entry of the index."""
     return connection.execute(_NEXT_CHANNEL, {"after": after}).scalar_one_or_none()
@@ -566,7 +669,17 @@ def inbox_of(
         seen = select(M.received_at).where(mine, M.id == after).scalar_subquery()
         statement = statement.where(or_(M.received_at < seen, and_(M.received_at == seen, M.id < after)))
     rows = connection.execute(statement.order_by(M.received_at.desc(), M.id.desc()).limit(limit))
-    return [InboxMessage(**{**row, "cases": tuple(row["cases"])}) for row in rows.mappings()]
+    return [_lying(row) for row in rows]
+
+
+def on_desk(connection: Connection, organisation: str, message: str) -> InboxMessage | None:
+    """A message as it lies on whoever's desk."""
+    row = connection.execute(select(INBOX).where(M.organisation == organisation, M.id == message)).first()
+    return None if row is None else _lying(row)
+
+
+def _lying(row: Row[Any]) -> InboxMessage:
+    return InboxMessage(**{**row._mapping, "cases": tuple(row.cases)})
 
 
 def mark_read(connection: Connection, organisation: str, person: str, ids: Iterable[str] | None, now: datetime) -> int:

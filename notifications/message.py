@@ -28,6 +28,8 @@ UNSETTLED: tuple[Status, ...] = ("waiting", "sending")
 STUCK: tuple[Status, ...] = ("dead", "unreachable")  # goes nowhere by itself
 
 ORGANISATION = "*"  # the addressee of a channel that serves the whole organisation
+GROUP = "group:"  # and the account: the addressee of a robot's message to its group
+DAY = "digest"  # the reason of a line that says nothing itself: something waits for its reader, though nothing fired
 NOBODY = ""  # the addressee, or the channel, of a notice that could not be addressed
 
 
@@ -56,6 +58,7 @@ class Planned:
     message      the message it leaves in: itself when direct; a digest gets its key when it is put together
     cause        why nobody could be addressed
     account      by which of the organisation's accounts with the channel; the channel's own name where it needs none
+    looked_at_again   a direct one that waits for the hours in which it may be sent: whether it still holds is asked then
     """
 
     notice: Notice
@@ -68,6 +71,7 @@ class Planned:
     told: tuple[Recipient, ...] = ()
     cause: str | None = None
     account: str = ""
+    looked_at_again: bool = False
 
     @property
     def id(self) -> str:
@@ -75,7 +79,7 @@ class Planned:
 
     @property
     def message(self) -> str | None:
-        return self.id if self.how == "direct" else None
+        return self.id if self.how == "direct" and not self.looked_at_again else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +115,25 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
+class Rest:
+    """What a digest says besides its notices: what waits for its reader anyway.
+
+    waiting   as a notice's `about`, worst first
+    more      how many wait besides
+    overdue   how many of those are
+    """
+
+    waiting: tuple[Mapping[str, Any], ...] = ()
+    more: int = 0
+    overdue: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Claimed:
     """One message that is due, under a lease: whoever records its result must still hold `fence`.
 
     slot   its place in what the service takes in its span of time; None where there is no such limit
+    rest   what it says besides, if it is a digest
     """
 
     organisation: str
@@ -125,6 +144,7 @@ class Claimed:
     attempts: int
     deliveries: tuple[Delivery, ...]
     slot: int | None = None
+    rest: Rest = Rest()
 
     @property
     def addressee(self) -> Addressee:

@@ -9,7 +9,7 @@ brackets is required. A line of which nothing is left disappears. `{reason}.{wor
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -17,8 +17,8 @@ from unicodedata import east_asian_width
 from zoneinfo import ZoneInfo
 
 from engine.errors import Locale, Text
-from engine.events import REASONS, Notice, in_the_name_of
-from notifications.message import Addressee, Claimed, Outgoing, Words
+from engine.events import LOGBOOK, REASONS, WITHOUT_CASE, Notice, in_the_name_of
+from notifications.message import DAY, GROUP, Addressee, Claimed, Outgoing, Rest, Words
 from notifications.routing import SchoolSettings
 
 LEVELS: Mapping[str, Text] = {"major": Text("重大", "major"), "general": Text("一般", "general")}
@@ -170,6 +170,7 @@ class Wording:
 
 
 STANDARD = Wording()
+NOTHING_ELSE = Rest()
 
 
 @cache
@@ -192,7 +193,12 @@ def compose(
     """The message in words, ready for its channel."""
     notices = tuple(delivery.notice for delivery in claimed.deliveries)
     if claimed.how == "digest":
-        words = digest(notices, claimed.addressee, zone, school, now, wording)
+        fired = [notice for notice in notices if notice.reason != DAY]
+        notices = (*fired, *(_of_what_waits(claimed, about) for about in claimed.rest.waiting))
+        words = digest(notices, claimed.addressee, zone, school, now, wording, claimed.rest)
+    elif claimed.addressee.key.startswith(GROUP) and notices[0].reason not in LISTS:
+        told = [person["name"] for person in claimed.deliveries[0].told if person.get("name")]
+        words = to_group(notices[0], told, claimed.addressee, zone, school, now, wording)
     else:
         words = direct(notices[0], claimed.addressee, zone, school, now, wording)
     return Outgoing(
@@ -216,9 +222,72 @@ def direct(
 ) -> Words:
     """One notice by itself."""
     facts = _facts(notice, reader, zone, school, now, wording)
+    if notice.reason in LISTS:
+        facts |= _listed(notice, reader, zone, school, now, wording)
     words = wording.template(reader.locale, _name_of(notice), notice.about.get("workflow") or "")
     subject, body = words.fill(facts)
     return Words(subject, body, facts["link"])
+
+
+LISTS = ("daily_list", "back")
+
+
+def to_group(
+    notice: Notice,
+    told: Sequence[str],
+    reader: Addressee,
+    zone: ZoneInfo,
+    school: SchoolSettings,
+    now: datetime,
+    wording: Wording = STANDARD,
+) -> Words:
+    """What is direct for people of a department, to its group: whom it is for and where he finds it. What somebody typed, or
+    did, is for those whom it is for.
+    """
+    separator = "、" if reader.locale == "zh" else ", "
+    known = _facts(notice, reader, zone, school, now, wording)
+    facts = {fact: text for fact, text in known.items() if fact in FOR_EVERYBODY}
+    facts |= {"who": shortened(separator.join(told), LONGEST["awaits"])} if told else {}
+    subject, body = wording.template(reader.locale, "group").fill(facts)
+    return Words(subject, body, facts["link"])
+
+
+FOR_EVERYBODY = frozenset({"number", "workflow", "major", "state", "due", "left", "kind", "link", "when"})
+
+
+def _of_what_waits(claimed: Claimed, about: Mapping[str, Any]) -> Notice:
+    """A line of a digest that no notice asked for."""
+    number = str(about.get("number"))
+    written = claimed.deliveries[0].notice.written_at
+    return Notice(f"{number}:waits", claimed.organisation, number, 0, "waiting", (), "digest", written, about)
+
+
+def _listed(
+    notice: Notice, reader: Addressee, zone: ZoneInfo, school: SchoolSettings, now: datetime, wording: Wording
+) -> dict[str, str]:
+    """What a list says: its lines, as many as a screen takes, and how many there are."""
+    about, locale = notice.about, reader.locale
+    line = wording.template(locale, "daily_line" if notice.reason == "daily_list" else "back_line")
+    lines = []
+    for position, of_one in enumerate(about.get("lines") or (), start=1):
+        at = datetime.fromisoformat(of_one["at"]) if of_one.get("at") else notice.written_at
+        one = Notice(notice.id, notice.organisation, notice.case, 0, "waiting", (), "digest", at, of_one)
+        facts = in_a_list(_facts(one, reader, zone, school, now, wording)) | {"position": str(position)}
+        if who := of_one.get("who"):
+            facts["person"] = shortened("、".join(who) if locale == "zh" else ", ".join(who), LONGEST["person"])
+        lines.append("\n".join(text for text in line.fill(facts) if text))
+    total = int(about.get("count") or about.get("done") or 0)
+    facts = on_one_screen(lines, max(0, total - len(lines))) | {"today": _day(now.astimezone(zone), locale)}
+    if notice.reason == "daily_list":
+        facts["count"] = str(total)
+        facts["department"] = _words(about.get("department_title"), locale) or WHOLE_SCHOOL.in_(locale)
+        return facts | ({"overdue": str(about["overdue"])} if about.get("overdue") else {})
+    days = {name: date.fromisoformat(about[name]) for name in ("from", "until")}
+    facts |= {name: _day(datetime(day.year, day.month, day.day, tzinfo=zone), locale) for name, day in days.items()}
+    return facts | {"done_count": str(about["done"]), "waiting_count": str(about["waiting"])}
+
+
+WHOLE_SCHOOL = Text("全校", "The whole school")
 
 
 def digest(
@@ -228,22 +297,26 @@ def digest(
     school: SchoolSettings,
     now: datetime,
     wording: Wording = STANDARD,
+    rest: Rest = NOTHING_ELSE,
 ) -> Words:
-    """Everything that waits for one reader, worst first, one line per case: the newest word on it counts."""
+    """Everything that waits for one reader, worst first, one line per case: the newest word on it counts.
+
+    rest   how much of it is not among these
+    """
     newest: dict[str, Notice] = {}
     for notice in sorted(notices, key=lambda n: n.sequence):
-        newest[notice.case] = notice
+        newest[notice.id if notice.case == LOGBOOK else notice.case] = notice
     line = wording.template(reader.locale, "digest_line")
     lines = []
-    overdue = 0
+    overdue = rest.overdue
     for position, notice in enumerate(sorted(newest.values(), key=_worst_first), start=1):
         facts = in_a_list(_facts(notice, reader, zone, school, now, wording) | {"position": str(position)})
         due_at = _due_at(notice)
         overdue += due_at is not None and due_at < now and notice.reason != "informed"
         lines.append("\n".join(text for text in line.fill(facts) if text))
     facts = {
-        "count": str(len(lines)),
-        **on_one_screen(lines),
+        "count": str(len(lines) + rest.more),
+        **on_one_screen(lines, rest.more),
         "today": _day(now.astimezone(zone), reader.locale),
         "link": school.link(school.desk_path),
     }
@@ -256,17 +329,22 @@ def digest(
 ROWS_AROUND_LINES = 4  # of a list: greeting, end and the empty rows between
 
 
-def on_one_screen(lines: Sequence[str]) -> dict[str, str]:
-    """The facts `lines` and `more`: as many of these as a screen takes beside the words around them, one at least."""
+def on_one_screen(lines: Sequence[str], besides: int = 0) -> dict[str, str]:
+    """The facts `lines` and `more`: as many of these as a screen takes beside the words around them, one at least.
+
+    besides   how many there are that have no line here
+    """
     shown: list[str] = []
     room = SCREEN_ROWS - ROWS_AROUND_LINES
     for position, line in enumerate(lines):
         room -= rows(line)
-        if room < (0 if position == len(lines) - 1 else 1) and shown:  # what is left out takes a row
+        last = position == len(lines) - 1 and not besides
+        if room < (0 if last else 1) and shown:  # what is left out takes a row
             break
         shown.append(line)
     facts = {"lines": "\n".join(shown)} if shown else {}
-    return facts | ({"more": str(len(lines) - len(shown))} if len(shown) < len(lines) else {})
+    more = len(lines) - len(shown) + besides
+    return facts | ({"more": str(more)} if more else {})
 
 
 def in_a_list(facts: Mapping[str, str]) -> dict[str, str]:
@@ -310,15 +388,16 @@ def _name_of(notice: Notice) -> str:
     """The template that speaks of it."""
     if notice.reason == "escalation" and not notice.about.get("rung"):
         return "attention"  # no rung of a ladder: something happened too often, and the deadline may be far away
-    return notice.reason if notice.reason in REASONS else "waiting"
+    return notice.reason if notice.reason in KINDS else "waiting"
 
 
 ATTENTION = Text("请关注", "Needs your attention")
+KINDS = {**REASONS, **WITHOUT_CASE}
 
 
 def _kind(notice: Notice) -> Text:
     name = _name_of(notice)
-    return ATTENTION if name == "attention" else REASONS[name]
+    return ATTENTION if name == "attention" else KINDS[name]
 
 
 # --- facts -----------------------------------------------------------------------------------------------------------
@@ -349,6 +428,12 @@ def _facts(
         "link": wording.links.get(notice.id) or school.link(about.get("path") or school.desk_path),
         "when": _day(notice.written_at.astimezone(zone), locale),
     }
+    if notice.reason == "unreached":
+        known |= {
+            "who": about.get("who"), "cause": _words(about.get("cause"), locale),
+            "department": _words(about.get("department_title"), locale),
+            "since": _day(datetime.fromisoformat(about["since"]).astimezone(zone), locale) if about.get("since") else None,
+        }  # fmt: skip
     if notice.id in wording.links:
         known["acknowledge"] = _words((about.get("acknowledge") or {}).get("title"), locale)
     due_at = _due_at(notice)

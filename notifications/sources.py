@@ -3,12 +3,13 @@
 Notifications never import that memory; whoever starts the process hands it in.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Protocol
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
+from engine.errors import Text
 from engine.events import Notice, Recipient
 from notifications.message import Delivery
 from notifications.tables import Connection
@@ -22,8 +23,37 @@ class ClaimedNotice:
     fence: int
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An organisation as the day's messages need it. `decided`: what it decided about them itself."""
+
+    organisation: str
+    zone: ZoneInfo
+    decided: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """Somebody who is at work again after an absence in which others could act for him.
+
+    absence   its name, which it keeps
+    done      what was done in his name: the cases' `about`, the latest first; only some of `count`
+    """
+
+    absence: str
+    person: str
+    first_day: date
+    last_day: date
+    done: Sequence[Mapping[str, Any]]
+    count: int
+
+
 class Outbox(Protocol):
     """The notices that commands wrote and that are not planned yet."""
+
+    def add(self, connection: Connection, notices: Sequence[Notice]) -> None:
+        """More to tell, in the transaction that has come to know it."""
+        ...
 
     def claim(
         self, connection: Connection, now: datetime, lease_until: datetime, limit: int
@@ -50,7 +80,35 @@ class Directory(Protocol):
     def recipients(
         self, connection: Connection, organisation: str, case: str, audience: tuple[str, ...]
     ) -> Sequence[Recipient]:
-        """The people who hold these roles and relations to the case now, each once."""
+        """The people who hold these roles and relations to the case now, each once. `person:KEY` and `looks_after:…` mean
+        somebody without a case, too.
+        """
+        ...
+
+    def called(self, connection: Connection, organisation: str, department: str) -> Text | None:
+        """A department's name."""
+        ...
+
+    def looking_after(self, person: str) -> tuple[str, ...]:
+        """The audience that is told of what keeps messages from reaching him."""
+        ...
+
+    def organisations(self, connection: Connection) -> Sequence[Place]: ...
+
+    def decided(self, connection: Connection, organisation: str) -> Mapping[str, Any]:
+        """What the organisation decided about its messages; what it did not has its default."""
+        ...
+
+    def waiting(self, connection: Connection, organisation: str) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        """Person → everything that waits for him, or for somebody he stands in for: as a notice's `about`."""
+        ...
+
+    def work_of(self, connection: Connection, organisation: str, department: str | None) -> Sequence[Mapping[str, Any]]:
+        """The open work of a department, or of all: as a notice's `about`, and `who` it waits for, by name."""
+        ...
+
+    def back(self, connection: Connection, organisation: str, since: date, today: date) -> Sequence[Back]:
+        """Who is at work again today whose absence ended on `since` or later, and had somebody to act for him."""
         ...
 
     def state_of(self, connection: Connection, organisation: str, case: str) -> str | None:

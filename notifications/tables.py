@@ -155,12 +155,17 @@ class SendSlotRow(SQLModel, table=True):
 class DigestRow(SQLModel, table=True):
     """What a person's message of the day says besides the lines that are deliveries: what waits for him anyway.
 
-    waiting   the cases' `about`, worst first; only as many as the message shows
+    waiting   the cases' `about`, worst first; only as many as the message may show
     more      how many wait besides
+    overdue   how many of those are
+    A row for `ORGANISATION` says that the messages of this local day were begun there.
     """
 
     __tablename__ = "digest"
-    __table_args__ = (PrimaryKeyConstraint("organisation", "message"),)
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation", "message"),
+        Index(None, "organisation", "addressee", "day"),
+    )
 
     organisation: str = Field(max_length=64)
     message: str = Field(max_length=40)
@@ -169,6 +174,7 @@ class DigestRow(SQLModel, table=True):
     day: str = Field(max_length=10)
     waiting: list[dict[str, Any]] = Field(sa_column=Column(JSON, nullable=False))
     more: int = 0
+    overdue: int = 0
     bound_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
 
 
@@ -201,7 +207,11 @@ class MessageTextRow(SQLModel, table=True):
 
 
 class UnreachedRow(SQLModel, table=True):
-    """Somebody whom a channel does not reach: no address, or the one there is does not work. `told_at`: when it climbed."""
+    """Somebody whom a channel does not reach: the address there is does not work; or, where `channel` is empty, he has none
+    at any of them. `told_at`: when it climbed.
+
+    address   a hash of the one that does not work: another one is tried
+    """
 
     __tablename__ = "unreached"
     __table_args__ = (PrimaryKeyConstraint("organisation", "person", "channel"),)
@@ -209,6 +219,7 @@ class UnreachedRow(SQLModel, table=True):
     organisation: str = Field(max_length=64)
     person: str = Field(max_length=64)
     channel: str = Field(max_length=32)
+    address: str = Field(default="", max_length=16)
     cause: str = Field(sa_column=Column(Text, nullable=False))
     since: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
     told_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.cli import (
     calendars,
+    channels,
     checking,
     deliveries,
     duties,
@@ -70,7 +71,7 @@ def main() -> None:
 
 for command in (
     running.demo, founding.setup, running.serve, running.work, running.tick, running.db,
-    checking.check, duties.user, tokens.token, importing.import_, exporting.export, calendars.calendar, loops.workflow, deliveries.outbox,
+    checking.check, duties.user, tokens.token, importing.import_, exporting.export, calendars.calendar, loops.workflow, channels.channel, deliveries.outbox,
     audit, keeping.backup, keeping.restore,
 ):  # fmt: skip
     main.add_command(command)

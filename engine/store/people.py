@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cached_property
 from typing import Any, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
@@ -23,7 +24,7 @@ from engine.directory import (
     bureaus_above,
 )
 from engine.errors import Text
-from engine.events import Recipient
+from engine.events import LOOKS_AFTER, PERSON, Recipient
 from engine.store import calendars, cases
 from engine.store.database import naming, one_at_a_time, table_of, upsert
 from engine.store.statements import Question, Statement, ask
@@ -532,13 +533,17 @@ def recipients(
     connection: Connection, organisation: str, number: str, audience: Iterable[str], today: date
 ) -> list[Recipient]:
     """The people these roles and relations mean for this case on this day: current holders and who stands in for them,
-    each once, in order.
+    each once, in order. Without such a case only those remain who are meant whatever it is about.
     """
-    case = cases.load(connection, organisation, number)
-    if case is None:
-        return []
-    [found] = called_upon(connection, case, [tuple(audience)], today)
-    return [Recipient(key, p.name, "en" if p.locale == "en" else "zh", p.addresses) for key, p, _ in found]
+    calling = _Calling(connection, organisation, today)
+    found, stood_in_for = calling.by(cases.load(connection, organisation, number), tuple(audience))
+    everyone = {key: who for key, who in _of_keys(connection, organisation, found).items() if who.active}
+    away = {key for key, delegates in stood_in_for.items() if delegates & everyone.keys()}
+    return [
+        Recipient(key, p.name, "en" if p.locale == "en" else "zh", p.addresses, p.department, key in away)
+        for key in found
+        if (p := everyone.get(key)) is not None
+    ]
 
 
 def called_upon(
@@ -547,29 +552,96 @@ def called_upon(
     """For each of these audiences, (key, person, the role or relation he is meant by) of everyone active, and who stands in
     for him, each once. What several audiences have in common is looked up once.
     """
-    covering = (_absences.c.first_day <= today, _absences.c.last_day >= today, _absences.c.delegate.is_not(None))
-    here = select(_absences).where(_absences.c.organisation == case.organisation, *covering).order_by(*_BY_DAY)
-    away = [_absence(row) for row in connection.execute(here)]
-    meant = {
-        name: _meant(connection, case, name, today)
-        for name in dict.fromkeys(name for audience in audiences for name in audience)
-    }
-    called = []
-    for audience in audiences:
-        found: dict[str, str] = {}
-        for name in audience:
-            role = name.removesuffix(ANOTHER_DEPARTMENT)
-            for key in meant[name]:
-                found.setdefault(key, name)
-                for absence in away:
-                    if absence.person == key and absence.delegate and (not absence.duties or role in absence.duties):
-                        found.setdefault(absence.delegate, name)
-        called.append(found)
+    calling = _Calling(connection, case.organisation, today)
+    called = [calling.by(case, audience)[0] for audience in audiences]
     everyone = _of_keys(connection, case.organisation, {key for found in called for key in found})
     return [
         [(key, everyone[key], name) for key, name in found.items() if key in everyone and everyone[key].active]
         for found in called
     ]
+
+
+def waiting_for_each(
+    connection: Connection, organisation: str, waiting: Iterable[tuple[Case, tuple[str, ...]]], today: date
+) -> dict[str, list[Case]]:
+    """Person → the cases that wait for him, or for somebody he stands in for. `waiting` gives each with those it waits for.
+
+    Looks each role up once, however many cases there are.
+    """
+    calling = _Calling(connection, organisation, today)
+    found: dict[str, list[Case]] = {}
+    for case, awaited in waiting:
+        for key in calling.by(case, awaited)[0]:
+            found.setdefault(key, []).append(case)
+    known = _of_keys(connection, organisation, found)
+    return {key: mine for key, mine in found.items() if key in known and known[key].active}
+
+
+class _Calling:
+    """Who is called upon in an organisation on one day. Whatever was looked up once is not looked up again."""
+
+    def __init__(self, connection: Connection, organisation: str, today: date) -> None:
+        self._connection = connection
+        self._organisation = organisation
+        self._today = today
+        self._held: dict[str, list[tuple[str, str]]] = {}
+
+    @cached_property
+    def _away(self) -> list[Absence]:
+        covering = (
+            _absences.c.first_day <= self._today, _absences.c.last_day >= self._today, _absences.c.delegate.is_not(None)
+        )  # fmt: skip
+        here = select(_absences).where(_absences.c.organisation == self._organisation, *covering).order_by(*_BY_DAY)
+        return [_absence(row) for row in self._connection.execute(here)]
+
+    def by(self, case: Case | None, audience: tuple[str, ...]) -> tuple[dict[str, str], dict[str, set[str]]]:
+        """Person → by which name of the audience he is called, active or not; and who is away → who stands in for him."""
+        found: dict[str, str] = {}
+        stood_in_for: dict[str, set[str]] = {}
+        for name in audience:
+            role = name.removesuffix(ANOTHER_DEPARTMENT)
+            for key in self._meant(case, name):
+                found.setdefault(key, name)
+                for absence in self._away:
+                    if absence.person == key and absence.delegate and (not absence.duties or role in absence.duties):
+                        found.setdefault(absence.delegate, name)
+                        stood_in_for.setdefault(key, set()).add(absence.delegate)
+        return found, stood_in_for
+
+    def _meant(self, case: Case | None, name: str) -> list[str]:
+        """Relations first, then roles by scope. `holder` was put into roles and relations when the notice was written."""
+        if name.startswith(PERSON):
+            return [name.removeprefix(PERSON)]
+        if name.startswith(LOOKS_AFTER):
+            key, roles = name.removeprefix(LOOKS_AFTER).rsplit(":", 1)
+            return self._looking_after(key, roles.split(","))
+        if case is None:
+            return []
+        if name == "assignee":
+            return [case.assignee] if case.assignee else []
+        if name in ("reporter", "inspector"):
+            return [case.reporter] if case.reporter else []
+        if name in case.acted:
+            return list(case.acted[name])
+        if name.endswith(ANOTHER_DEPARTMENT):
+            held = self._holders(name.removesuffix(ANOTHER_DEPARTMENT))
+            return [person for person, scope in held if scope not in (case.department, WHOLE_ORGANISATION)]
+        return [person for person, scope in self._holders(name) if scope in (case.department, WHOLE_ORGANISATION)]
+
+    def _looking_after(self, key: str, roles: Iterable[str]) -> list[str]:
+        him = person(self._connection, self._organisation, key)
+        here = (None if him is None else him.department, WHOLE_ORGANISATION)
+        for role in roles:
+            held = [other for other, scope in self._holders(role) if scope in here and other != key]
+            known = _of_keys(self._connection, self._organisation, held)
+            if found := [other for other in held if other in known and known[other].active]:
+                return found
+        return []
+
+    def _holders(self, role: str) -> list[tuple[str, str]]:
+        if role not in self._held:
+            self._held[role] = holders(self._connection, self._organisation, role, self._today)
+        return self._held[role]
 
 
 _OF_KEYS = select(_people).where(
@@ -595,21 +667,6 @@ def _of_keys(connection: Connection, organisation: str, keys: Iterable[str]) -> 
     known = {row.person: _person(row) for row in rows}
     known |= _strangers(connection, organisation, wanted)
     return {key: known[key] for key in wanted if key in known}
-
-
-def _meant(connection: Connection, case: Case, name: str, today: date) -> list[str]:
-    """Relations first, then roles by scope. `holder` was put into roles and relations when the notice was written."""
-    if name == "assignee":
-        return [case.assignee] if case.assignee else []
-    if name in ("reporter", "inspector"):
-        return [case.reporter] if case.reporter else []
-    if name in case.acted:
-        return list(case.acted[name])
-    if name.endswith(ANOTHER_DEPARTMENT):
-        held = holders(connection, case.organisation, name.removesuffix(ANOTHER_DEPARTMENT), today)
-        return [person for person, scope in held if scope not in (case.department, WHOLE_ORGANISATION)]
-    held = holders(connection, case.organisation, name, today)
-    return [person for person, scope in held if scope in (case.department, WHOLE_ORGANISATION)]
 
 
 def holders(connection: Connection, organisation: str, role: str, today: date) -> list[tuple[str, str]]:

@@ -31,6 +31,16 @@ def asking_in_force(organisation: str) -> Question[dict[str, tuple[int, dict[str
     )
 
 
+def all_in_force(connection: Connection, workflow: str) -> dict[str, dict[str, Any]]:
+    """organisation → what it set of this one, of all organisations that set anything."""
+    rows = connection.execute(
+        select(_policies.c.organisation, _policies.c.body)
+        .where(_policies.c.workflow == workflow)
+        .order_by(_policies.c.organisation, _policies.c.version)
+    )
+    return {row.organisation: dict(row.body) for row in rows}
+
+
 def set_(
     connection: Connection, organisation: str, workflow: str, overrides: Mapping[str, Any], by: str, at: datetime
 ) -> int:

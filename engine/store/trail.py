@@ -66,6 +66,24 @@ _WAITING = Statement(
 )  # fmt: skip
 
 
+def done_for(
+    connection: Connection, organisation: str, person: str, since: datetime, until: datetime, limit: int
+) -> tuple[int, list[tuple[str, str, datetime]]]:
+    """How many steps were taken in this person's name, from `since` until before `until`; and the latest of them, newest
+    first, as (number, trigger, when). What has no number yet is not among them.
+    """
+    in_his_name = (
+        _trail.c.organisation == organisation, _trail.c.on_behalf_of == f"person:{person}",
+        _trail.c.recorded_at >= since, _trail.c.recorded_at < until,
+    )  # fmt: skip
+    count = connection.execute(select(func.count()).select_from(_trail).where(*in_his_name)).scalar_one()
+    latest = (
+        select(_trail.c.number, _trail.c.trigger, _trail.c.recorded_at).where(*in_his_name)
+        .order_by(_trail.c.recorded_at.desc(), _trail.c.position.desc()).limit(limit)
+    )  # fmt: skip
+    return count, [(row.number, row.trigger, row.recorded_at) for row in connection.execute(latest)]
+
+
 class _Many:
     """A statement for many rows at once: in a file by the short way (measured: half of what numbering took); to a server it
     would have to be put together anew for each number of them.

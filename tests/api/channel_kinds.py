@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, field_validator
 from engine.errors import Text
 from engine.events import Recipient
 from notifications.channels import Account, Limit, Receipt, TransportError
-from notifications.channels.forms import Form, described
+from notifications.channels.forms import Form, described, said
 from notifications.message import Outgoing
 
 KEY = "k3y-of-the-robot"
@@ -25,7 +25,7 @@ class RobotForm(Form):
     @classmethod
     def _is_long(cls, key: SecretStr) -> SecretStr:
         if len(key.get_secret_value()) < 8:
-            raise ValueError("密钥至少 8 位 / The key has 8 characters or more.")
+            raise said("至少 8 位", "needs 8 characters or more")
         return key
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from api.bootstrap import DirectoryOfTheEngine, OutboxOfTheEngine
 from api.scheduler import Scheduler, _looked_after
+from api.sources import DirectoryOfTheEngine, OutboxOfTheEngine
 from engine.commands import Asked, OpenCase
 from engine.errors import Busy, Text
 from engine.handle import handle_one

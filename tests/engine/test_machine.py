@@ -326,7 +326,7 @@ def an_assigned_one(**attributes: Any) -> Case:
 
 REMINDERS: dict[str, tuple[tuple[str, ...], timedelta, tuple[str, str, tuple[str, ...], str]]] = {
     "one before": (("before-3",), timedelta(days=-3), ("before-3", "reminder", ("assignee",), "digest")),
-    "one after": (("after-1",), timedelta(days=1), ("after-1", "escalation", ("assignee", "dept_head"), "digest")),
+    "one after": (("after-1",), timedelta(days=1), ("after-1", "escalation", ("assignee", "dept_head"), "direct")),
     "a receipt": (("receipt",), timedelta(days=-8), ("receipt", "receipt", ("assignee", "dept_head"), "direct")),
     "the highest of three, in whatever order": (
         ("due", "before-3", "before-1"), timedelta(0), ("due", "reminder", ("assignee", "dept_safety"), "direct"),

@@ -20,7 +20,7 @@ from typing import Any, Literal
 from sqlalchemy import select
 
 from api import migrations
-from api.bootstrap import DirectoryOfTheEngine, OutboxOfTheEngine
+from api.sources import DirectoryOfTheEngine, OutboxOfTheEngine
 from engine.actor import Actor, system
 from engine.case import Case
 from engine.clock import Clock, SimulatedClock

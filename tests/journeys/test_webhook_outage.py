@@ -11,8 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from api.app import create_app
-from api.bootstrap import DirectoryOfTheEngine, OutboxOfTheEngine, Runtime
+from api.bootstrap import Runtime
 from api.cli import main
+from api.sources import DirectoryOfTheEngine, OutboxOfTheEngine
 from engine.clock import SimulatedClock
 from engine.store.database import Database
 from notifications import deliveries

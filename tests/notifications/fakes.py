@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from engine.clock import SimulatedClock
 from engine.errors import Text
-from engine.events import How, Notice, Recipient
+from engine.events import PERSON, How, Notice, Recipient
 from engine.store.database import Database
 from notifications import accounts
 from notifications.accounts import AccountBook, SetUp, VaultError
@@ -20,7 +20,7 @@ from notifications.channels.inbox import InboxChannel
 from notifications.deliveries import list_deliveries
 from notifications.message import ORGANISATION, Addressee, Delivery, Outgoing, Words
 from notifications.routing import SchoolSettings
-from notifications.sources import ClaimedNotice
+from notifications.sources import Back, ClaimedNotice, Place
 from notifications.tables import Connection
 from notifications.worker import DeliveryWorker
 from tests.databases import EMPTY, Kind, dropping_copies
@@ -30,6 +30,7 @@ SCHOOL = SchoolSettings(public_url="https://safety.school.example")
 ALICE = Recipient("alice", "张伟", "zh")
 BOB = Recipient("bob", "李娜", "zh")
 CHARLIE = Recipient("charlie", "Charlie", "en")
+STAFF = (ALICE, BOB, CHARLIE)
 
 
 def local(text: str) -> datetime:
@@ -80,6 +81,9 @@ class FakeOutbox:
         for notice in notices:
             self._kept.setdefault((notice.organisation, notice.id), _Kept(notice))
 
+    def add(self, connection: Connection, notices: Sequence[Notice]) -> None:
+        self.write(*notices)
+
     def claim(
         self, connection: Connection, now: datetime, lease_until: datetime, limit: int
     ) -> Sequence[ClaimedNotice]:
@@ -115,6 +119,10 @@ class FakeDirectory:
         self.holidays: set[date] = set()
         self.knows_states = True
         self.fails_with: Exception | None = None
+        self.policy: dict[str, Any] = {}
+        self.waits: dict[str, list[dict[str, Any]]] = {}
+        self.work: dict[str | None, list[dict[str, Any]]] = {}
+        self.returned: list[Back] = []
 
     def recipients(
         self, connection: Connection, organisation: str, case: str, audience: tuple[str, ...]
@@ -123,8 +131,36 @@ class FakeDirectory:
             raise RuntimeError("the directory does not understand this audience")
         if self.fails_with is not None:
             raise self.fails_with
-        found = [recipient for name in audience for recipient in self.holders.get(name, [])]
+        found = [recipient for name in audience for recipient in self._meant(name)]
         return list({recipient.person: recipient for recipient in found}.values())
+
+    def _meant(self, name: str) -> list[Recipient]:
+        if not name.startswith(PERSON):
+            return self.holders.get(name, [])
+        known = {r.person: r for r in (*STAFF, *(r for held in self.holders.values() for r in held))}
+        key = name.removeprefix(PERSON)
+        return [known[key]] if key in known else []
+
+    def called(self, connection: Connection, organisation: str, department: str) -> Text | None:
+        return Text("教务处", "Teaching office") if department == "office" else None
+
+    def looking_after(self, person: str) -> tuple[str, ...]:
+        return ("safety_head",) if person == "bob" else ("dept_head",)
+
+    def organisations(self, connection: Connection) -> Sequence[Place]:
+        return [Place("school", SHANGHAI, self.policy)]
+
+    def decided(self, connection: Connection, organisation: str) -> Mapping[str, Any]:
+        return self.policy
+
+    def waiting(self, connection: Connection, organisation: str) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        return self.waits
+
+    def work_of(self, connection: Connection, organisation: str, department: str | None) -> Sequence[Mapping[str, Any]]:
+        return self.work.get(department, [])
+
+    def back(self, connection: Connection, organisation: str, since: date, today: date) -> Sequence[Back]:
+        return [back for back in self.returned if since <= back.last_day < today]
 
     def state_of(self, connection: Connection, organisation: str, case: str) -> str | None:
         if not self.knows_states:

@@ -76,8 +76,8 @@ def test_after_three_failures_in_a_row_it_is_left_alone_ever_longer_until_it_wor
             NOW + MINUTE,
             NOW + 5 * MINUTE,
             NOW + 15 * MINUTE,
-            NOW + 60 * MINUTE,
-            NOW + 60 * MINUTE,
+            NOW + 15 * MINUTE,
+            NOW + 15 * MINUTE,
         ]
         accounts.worked(connection, "school", "robot", NOW)
         state = accounts.state_of(connection, "school", "robot")

@@ -25,7 +25,7 @@ ZHANG = Addressee("alice", "张伟", "zh")
 ALICE = Addressee("alice", "Alice", "en")
 NOW = local("2020-01-16 07:45")
 LOCALES: tuple[Locale, ...] = get_args(Locale)
-LISTS = ("digest", "digest_line", "daily_list", "daily_line", "back", "back_line")
+LISTS = ("digest", "digest_line", "group", "daily_list", "daily_line", "back", "back_line")
 OF_ONE_WORKFLOW = ("waiting", "reminder", "escalation", "returned", "informed")
 NAMES = sorted(
     {*REASONS, *LISTS, "attention", "unreached"}

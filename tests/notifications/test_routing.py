@@ -1,10 +1,11 @@
 from datetime import date
+from typing import Any
 
 import pytest
 
 from notifications.message import delivery_key, digest_key
-from notifications.routing import DigestTime, Way, next_digest, route
-from tests.notifications.fakes import ALICE, BOB, SCHOOL, SHANGHAI, FailingChannel, a_notice, local
+from notifications.routing import DigestTime, SchoolSettings, Situation, Way, next_digest, route
+from tests.notifications.fakes import ALICE, BOB, CHARLIE, SCHOOL, SHANGHAI, FailingChannel, a_notice, local
 
 HOLIDAYS = {date(2020, 1, 24), date(2020, 1, 27), date(2020, 1, 28), date(2020, 1, 29), date(2020, 1, 30)}
 MADE_UP = {date(2020, 1, 19)}  # a Sunday at work
@@ -45,15 +46,25 @@ def test_a_calendar_without_any_working_day_silences_nobody_for_ever() -> None:
     assert next_digest(NOW, SHANGHAI, lambda _: False, SCHOOL).day == date(2020, 3, 15)
 
 
-def ways(*channels: FailingChannel) -> list[Way]:
-    return [Way(channel, channel.name) for channel in channels]
+def ways(*channels: FailingChannel, school: SchoolSettings = SCHOOL, **known: Any) -> Situation:
+    return Situation(school, SHANGHAI, [Way(channel, channel.name) for channel in channels], **known)
 
 
-def test_each_person_gets_it_by_each_channel_that_has_an_address() -> None:
-    inbox, robot = FailingChannel("inbox"), FailingChannel("robot", unreached={"bob"})
-    planned = route(a_notice(), [ALICE, BOB], ways(inbox, robot), TOMORROW, NOW)
+def the_desk() -> FailingChannel:
+    return FailingChannel("inbox", outside=False)
+
+
+def test_each_person_gets_it_on_his_desk_and_by_one_channel_outside() -> None:
+    channels = (
+        the_desk(),
+        FailingChannel("sms"),
+        FailingChannel("email", unreached={"bob"}),
+        FailingChannel("wecom_app", unreached={"alice", "bob"}),
+    )
+    planned = route(a_notice(), [ALICE, BOB, CHARLIE], ways(*channels), TOMORROW, NOW)
     assert [(p.addressee.key, p.channel, p.status) for p in planned] == [
-        ("alice", "inbox", "waiting"), ("alice", "robot", "waiting"), ("bob", "inbox", "waiting"),
+        ("alice", "inbox", "waiting"), ("alice", "email", "waiting"), ("bob", "inbox", "waiting"), ("bob", "sms", "waiting"),
+        ("charlie", "inbox", "waiting"), ("charlie", "wecom_app", "waiting"),
     ]  # fmt: skip
 
 
@@ -80,7 +91,7 @@ def test_what_names_no_audience_is_for_the_organisations_own_channels() -> None:
     channels = ways(FailingChannel("inbox"), FailingChannel("webhook", serves="organisation"))
     [hook] = route(a_notice(audience=()), [], channels, TOMORROW, NOW)
     assert (hook.channel, hook.status) == ("webhook", "waiting")
-    [nobody] = route(a_notice(audience=()), [], channels[:1], TOMORROW, NOW)
+    [nobody] = route(a_notice(audience=()), [], ways(the_desk()), TOMORROW, NOW)
     assert nobody.status == "unreachable"
 
 

@@ -75,9 +75,11 @@ def _make_tables() -> None:
         sa.Column("day", sa.String(length=10), nullable=False),
         sa.Column("waiting", sa.JSON(), nullable=False),
         sa.Column("more", sa.Integer(), nullable=False),
+        sa.Column("overdue", sa.Integer(), nullable=False),
         sa.Column("bound_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("organisation", "message", name=op.f("pk_digest")),
     )
+    op.create_index(op.f("ix_digest_organisation"), "digest", ["organisation", "addressee", "day"])
     op.create_table(
         "preference",
         sa.Column("organisation", sa.String(length=64), nullable=False),
@@ -103,6 +105,7 @@ def _make_tables() -> None:
         sa.Column("organisation", sa.String(length=64), nullable=False),
         sa.Column("person", sa.String(length=64), nullable=False),
         sa.Column("channel", sa.String(length=32), nullable=False),
+        sa.Column("address", sa.String(length=16), nullable=False),
         sa.Column("cause", sa.Text(), nullable=False),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
         sa.Column("told_at", sa.DateTime(timezone=True), nullable=True),

@@ -1,0 +1,790 @@
+"""Turns notices into deliveries, and deliveries whose time has come into messages. Decides nothing of that itself: that is
+`routing`. Everything here happens in short write transactions, and doing it twice changes nothing.
+
+In a round, in this order:
+    notices     of commands, each to whomever it means now
+    days        an organisation's working day begins: whoever something is due for gets a message though nothing fired, groups
+                get their lists, and who is back is told what was done for him
+    again       what waited for the hours in which it may be sent is looked at once more
+    digests     whatever waits for a reader becomes his one message of the day, on his desk and outside in the same words
+"""
+
+import logging
+import random
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import date, datetime, timedelta
+from functools import cache, partial
+from typing import Any, Self
+
+from engine.clock import Clock
+from engine.errors import Text
+from engine.events import LOGBOOK, PERSON, Notice, Recipient
+from engine.store.database import Database, is_crossed, is_passing
+from notifications import accounts, deliveries, readers
+from notifications.accounts import FAILURES_IN_A_ROW, AccountBook
+from notifications.channels import Channel, TransportError
+from notifications.channels.forms import NothingToSetUp
+from notifications.message import DAY, GROUP, NOBODY, ORGANISATION, Addressee, Claimed, Delivery, Planned, Rest, Status
+from notifications.policy import settings_of
+from notifications.routing import (
+    DigestTime,
+    Overtaken,
+    SchoolSettings,
+    Situation,
+    Way,
+    closes_at,
+    due_soon,
+    group_of,
+    next_digest,
+    not_to_be_silenced,
+    opens_day_at,
+    overtaken,
+    route,
+    sent_at,
+    to_person,
+    unreachable,
+    workdays_ahead,
+    worst_first,
+)
+from notifications.sources import Back, ClaimedNotice, Directory, Outbox, Place
+from notifications.tables import Connection
+
+log = logging.getLogger(__name__)
+
+PLAN_GROUP = 50  # notices; a write transaction of some milliseconds
+READERS = 50  # whose digests are put together in one
+SHOWN = 12  # of what waits besides: more than a screen takes, whatever fired
+SOON_WORKDAYS = 3  # due within them, or overdue: reason enough for a message though nothing fired
+LOOK_AGAIN = timedelta(minutes=10)  # for organisations that are new, or changed their hours
+PUT_OFF = timedelta(hours=1)  # what a defect stops must not stand in the way of everybody else's
+
+
+class LeaseLost(Exception):
+    """Somebody else has claimed this since; what was done under the old fence must not stay."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoundResult:
+    """What a round did. Deliveries count lines, messages count what a reader gets.
+
+    planned      deliveries newly written down, the unreachable included
+    unreachable  of these, those that reach nobody
+    digests      messages sent that were a day's digest
+    direct       messages sent by themselves
+    again        messages that failed and will be tried again
+    dead         messages given up
+    held         deliveries kept back because the data folder is simulated
+    withdrawn    lines overtaken before they were sent
+    postponed    lines too late for a digest that has left already; they go with the next
+    lost         results not recorded because the lease was lost
+    """
+
+    planned: int = 0
+    unreachable: int = 0
+    digests: int = 0
+    direct: int = 0
+    again: int = 0
+    dead: int = 0
+    held: int = 0
+    withdrawn: int = 0
+    postponed: int = 0
+    lost: int = 0
+
+    @property
+    def sent(self) -> int:
+        return self.digests + self.direct
+
+    def __add__(self, other: Self) -> "RoundResult":
+        return RoundResult(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
+
+
+@dataclass(frozen=True, slots=True)
+class _DayOf:
+    """What an organisation's day begins with."""
+
+    due: Sequence[str]
+    back: Sequence[Back]
+    waiting: Mapping[str, int]
+    lists: Sequence[tuple[Way, Sequence[Mapping[str, Any]]]]
+
+
+class Planner:
+    """What a worker does before it sends. One at a time in a process; any number of processes may, on one database."""
+
+    def __init__(
+        self,
+        database: Database,
+        outbox: Outbox,
+        directory: Directory,
+        channels: Sequence[Channel],
+        book: AccountBook,
+        clock: Clock,
+        school: SchoolSettings,
+        stopping: Callable[[], bool],
+        lease: timedelta,
+    ) -> None:
+        self._database = database
+        self._outbox = outbox
+        self._directory = directory
+        self._channels = tuple(channels)
+        self._personal = frozenset(channel.name for channel in channels if channel.serves == "person")
+        self._outside = frozenset(
+            channel.name for channel in channels if channel.serves == "person" and channel.outside
+        )
+        self._book = book
+        self._clock = clock
+        self._school = school
+        self._stopping = stopping
+        self._lease = lease
+        self._begun: dict[str, date] = {}  # the last day of each organisation that needs no more looking after
+        self._look_at: datetime | None = None
+
+    def run(self) -> RoundResult:
+        """A round, as far as there is time."""
+        result = RoundResult()
+        for part in (self._plan_all, self._begin_days, self._look_again, self._put_digests_together):
+            if not self._stopping():
+                result += part()
+        return result
+
+    # --- notices -----------------------------------------------------------------------------------------------------
+
+    def _plan_all(self) -> RoundResult:
+        """Turn every unplanned notice into deliveries, in groups.
+
+        1. claim a group, oldest first
+        2. each under a savepoint: resolve its audience, route it, write its deliveries, tell the outbox it is done
+        3. a notice that cannot be planned is written down as unreachable with its cause, and stops no other; but what the
+           database cannot do just now (its disk is full, it is gone) undoes the group, and the next round plans it
+        """
+        result = RoundResult()
+        while not self._stopping():
+            now = self._clock.now()
+            with self._database.write_across() as connection:
+                claimed = self._outbox.claim(connection, now, now + self._lease, PLAN_GROUP)
+                for notice in claimed:
+                    result += self._plan_claimed(connection, notice, now)
+                if not claimed:
+                    return result + self._address_again(connection, now)
+        return result
+
+    def _plan_claimed(self, connection: Connection, claimed: ClaimedNotice, now: datetime) -> RoundResult:
+        notice = claimed.notice
+        try:
+            with connection.begin_nested():
+                return self._write_plan(connection, claimed, self.routed(connection, notice, now), now)
+        except LeaseLost:
+            return RoundResult(lost=1)
+        except Exception as error:
+            if says_nothing_about_it(error):
+                raise
+            log.exception("notice %s cannot be planned", notice.id)
+            cause = f"cannot be planned: {type(error).__name__}: {error}"
+        try:
+            with connection.begin_nested():
+                return self._write_plan(connection, claimed, [unreachable(notice, cause, now)], now)
+        except LeaseLost:
+            return RoundResult(lost=1)
+
+    def _write_plan(
+        self, connection: Connection, claimed: ClaimedNotice, planned: Sequence[Planned], now: datetime
+    ) -> RoundResult:
+        new = deliveries.plan(connection, planned, now)
+        notice = claimed.notice
+        if not self._outbox.done(connection, notice.id, notice.organisation, claimed.fence, now):
+            raise LeaseLost(notice.id)
+        return RoundResult(planned=new, unreachable=sum(p.status == "unreachable" for p in planned))
+
+    def routed(self, connection: Connection, notice: Notice, now: datetime) -> list[Planned]:
+        """Its deliveries, to whomever it means now. Whom nothing reaches is written down, and brought to who looks after him."""
+        ask = self._asked(connection)
+        recipients = self._directory.recipients(connection, notice.organisation, notice.case, notice.audience)
+        situation = ask.situation(notice.organisation, recipients)
+        digest = next_digest(notice.written_at, situation.zone, ask.workdays(notice.organisation), situation.school)
+        for recipient in recipients:
+            self._note_out_of_reach(connection, notice.organisation, recipient, situation, now)
+        return route(notice, recipients, situation, digest, now)
+
+    def _address_again(self, connection: Connection, now: datetime) -> RoundResult:
+        """The unreachable that somebody asked to be tried again: now they reach somebody, or are unreachable still."""
+        result = RoundResult()
+        for delivery in deliveries.unaddressed(connection, PLAN_GROUP):
+            still: str | None
+            try:
+                with connection.begin_nested():
+                    planned = self.routed(connection, delivery.notice, now)
+                    # whoever else hears of it has had it already, maybe by a way that is closed by now
+                    planned = [p for p in planned if p.addressee.key == delivery.addressee.key] or planned
+                    result += RoundResult(planned=deliveries.plan(connection, planned, now))
+            except Exception as error:
+                if says_nothing_about_it(error):
+                    raise
+                log.exception("notice %s cannot be planned", delivery.notice.id)
+                still = f"cannot be planned: {type(error).__name__}: {error}"
+            else:
+                still = next((p.cause for p in planned if p.id == delivery.id), None)
+            status: Status = "unreachable" if still else "withdrawn"
+            deliveries.settle_unaddressed(connection, delivery, status, still or "addressed anew")
+        return result
+
+    # --- who cannot be reached ---------------------------------------------------------------------------------------
+
+    def _note_out_of_reach(
+        self, connection: Connection, organisation: str, him: Recipient, situation: Situation, now: datetime
+    ) -> None:
+        """Written down once, and brought once to who looks after him. It ends as soon as he has an address."""
+        if him.away or not situation.reaches_outside:
+            return
+        known = situation.unreached.get(him.person, ())
+        if situation.reaching(him):
+            if NOBODY in known:
+                readers.reached(connection, organisation, him.person, NOBODY)
+            return
+        if NOBODY not in known:
+            titles = [way.channel.title for way in situation.ways if way.personal and way.outside]
+            asked_for = Text("、".join(t.zh for t in titles), ", ".join(t.en for t in titles))
+            cause = Text(f"没有登记可用的联系方式（{asked_for.zh}）", f"no address is known for {asked_for.en}")
+            readers.does_not_reach(connection, organisation, him.person, NOBODY, "", cause.zh, now)
+            self._climb(connection, organisation, him, NOBODY, cause, now)
+
+    def _climb(
+        self, connection: Connection, organisation: str, him: Recipient, channel: str, cause: Text, now: datetime
+    ) -> None:
+        if not readers.climbs(connection, organisation, him.person, channel, now):
+            return
+        notice = Notice(
+            id=f"unreached:{him.person}:{channel}:{now:%Y%m%dT%H%M%S}",
+            organisation=organisation,
+            case=LOGBOOK,
+            sequence=0,
+            reason="unreached",
+            audience=self._directory.looking_after(him.person),
+            how="digest",
+            written_at=now,
+            about={
+                "number": him.person,
+                "title": {"zh": f"{him.name or him.person}：{cause.zh}", "en": f"{him.name or him.person}: {cause.en}"},
+                "person": him.person, "who": him.name or him.person, "department": him.department,
+                "department_title": self._called(connection, organisation, him.department),
+                "cause": cause.to_json(), "since": now.isoformat(), "path": f"/api/v1/people/{him.person}",
+            },
+        )  # fmt: skip
+        self._outbox.add(connection, [notice])
+
+    def _called(self, connection: Connection, organisation: str, department: str | None) -> dict[str, str] | None:
+        found = None if department is None else self._directory.called(connection, organisation, department)
+        return None if found is None else found.to_json()
+
+    def reached(self, connection: Connection, claimed: Claimed) -> None:
+        """A message reached him: whatever was written down against this way is over."""
+        if claimed.channel in self._outside:
+            readers.reached(connection, claimed.organisation, claimed.addressee.key, claimed.channel, NOBODY)
+
+    def another_way(
+        self, connection: Connection, claimed: Claimed, answer: TransportError, now: datetime
+    ) -> RoundResult:
+        """What died for its address or its account, or was tried too often, goes by the next way its reader has, under
+        deliveries of its own. Where there is none left, he is written down as somebody who cannot be reached.
+        """
+        ask, organisation, key = self._asked(connection), claimed.organisation, claimed.addressee.key
+        if claimed.channel not in self._outside or (answer.sort == "give_up" and answer.concerns == "message"):
+            return RoundResult()
+        him = ask.person(organisation, key)
+        if him is None:
+            return RoundResult()
+        kind = next(channel for channel in self._channels if channel.name == claimed.channel)
+        if answer.concerns == "address":
+            used = kind.address_of(_as_recipient(claimed.addressee)) or ""
+            readers.does_not_reach(
+                connection, organisation, key, claimed.channel, readers.hash_of(used), answer.answer, now
+            )
+        situation = ask.situation(organisation, [him])
+        notices = [line.notice for line in claimed.deliveries]
+        tried = deliveries.channels_tried(connection, organisation, {notice.id for notice in notices}, key)
+        way = situation.outside(him, silence=False, used=tried)
+        if way is None:
+            cause = Text(
+                f"{kind.title.zh}送不到：{answer.answer}", f"{kind.title.en} does not reach him: {answer.answer}"
+            )
+            readers.does_not_reach(connection, organisation, key, claimed.channel, "", answer.answer, now)
+            if answer.concerns == "address":
+                self._climb(connection, organisation, him, claimed.channel, cause, now)
+            return RoundResult()
+        if claimed.how == "direct":
+            digest = DigestTime(now.astimezone(situation.zone).date(), now)
+            planned = [to_person(notice, him, way, situation, digest, now) for notice in notices]
+            return RoundResult(planned=deliveries.plan(connection, planned, now))
+        return self._digest_by(connection, claimed, him, way, situation, now)
+
+    def _digest_by(
+        self, connection: Connection, claimed: Claimed, him: Recipient, way: Way, situation: Situation, now: datetime
+    ) -> RoundResult:
+        """The same digest by another channel."""
+        today = claimed.deliveries[0].digest_for or now.astimezone(situation.zone).date()
+        leaves_at = sent_at(now, situation.zone, situation.school, situation.preference(him.person))
+        planned = [
+            Planned(line.notice, Addressee.person(him), way.channel.name, "digest", "waiting", leaves_at, today,
+                    account=way.account)
+            for line in claimed.deliveries
+        ]  # fmt: skip
+        made = deliveries.plan(connection, planned, now)
+        key = deliveries.put_digest(
+            connection, claimed.organisation, him.person, way.channel.name, today, claimed.rest, now
+        )
+        if key is not None:  # else he had one by it today, and these lines go with the next
+            wanted = {p.id for p in planned}
+            lines = deliveries.loose_lines(connection, [way.channel.name], claimed.organisation, him.person)
+            mine = [line for line in lines if line.id in wanted]
+            deliveries.bind(connection, mine, key, today, Addressee.person(him), way.account)
+        return RoundResult(planned=made)
+
+    def too_early(self, connection: Connection, group: Sequence[Claimed], now: datetime) -> dict[str, datetime]:
+        """Message → when it may be sent, of those that may not be yet: tried in vain until the evening, sent again by somebody
+        at night, or for a reader who has his quiet hours.
+        """
+        ask, wait = self._asked(connection), {}
+        of: dict[str, list[Claimed]] = {}
+        for claimed in group:
+            if claimed.addressee.key not in (ORGANISATION, NOBODY):
+                of.setdefault(claimed.organisation, []).append(claimed)
+        for organisation, mine in of.items():
+            situation = ask.hours(organisation, {claimed.addressee.key for claimed in mine})
+            for claimed in mine:
+                leaves_at = situation.sent_at(claimed.deliveries[0].notice, claimed.addressee.key, now)
+                if leaves_at > now:
+                    wait[claimed.message] = leaves_at
+        return wait
+
+    # --- a working day begins ------------------------------------------------------------------------------------------
+
+    def _begin_days(self) -> RoundResult:
+        """Once for each organisation and working day, at the hour of its digest."""
+        now, result = self._clock.now(), RoundResult()
+        if self._look_at is not None and now < self._look_at:
+            return result
+        with self._database.read_across() as connection:
+            places = list(self._directory.organisations(connection))
+        begin = random.randrange(len(places)) if places and self._database.on_server else 0  # noqa: S311  # nodes begin apart
+        look_at = now + LOOK_AGAIN
+        for place in places[begin:] + places[:begin]:
+            if self._stopping():
+                return result
+            school = self._settings(place.decided)
+            today = now.astimezone(place.zone).date()
+            if self._begun.get(place.organisation) == today:
+                continue
+            opens = opens_day_at(today, place.zone, school)
+            if now < opens:
+                look_at = min(look_at, opens)
+            elif now < closes_at(today, place.zone, school):
+                try:
+                    result += self._begin_day(place, school, today, now)
+                    self._begun[place.organisation] = today
+                except Exception as error:
+                    if says_nothing_about_it(error):
+                        raise
+                    log.exception("the day of %s cannot be begun", place.organisation)
+        self._look_at = look_at
+        return result
+
+    def _begin_day(self, place: Place, school: SchoolSettings, today: date, now: datetime) -> RoundResult:
+        organisation = place.organisation
+        with self._database.read_across() as connection:
+            if deliveries.day_begun(connection, organisation, today) or not self._workday(connection, place)(today):
+                return RoundResult()
+            found = self._look_at_day(connection, place, school, today)
+        with self._database.write_across() as connection:
+            if not deliveries.begin_day(connection, organisation, today, now):
+                return RoundResult()  # another node was faster
+            ask, digest = self._asked(connection), DigestTime(today, now)
+            planned = []
+            for person in found.due:
+                if (him := ask.person(organisation, person)) is not None:
+                    notice = _notice(organisation, f"{DAY}:{today}", DAY, person, now)
+                    planned += self._by_his_ways(ask, notice, him, digest, now)
+            for back in found.back:
+                if (him := ask.person(organisation, back.person)) is not None and not him.away:
+                    notice = _notice(organisation, f"back:{back.absence}", "back", back.person, now, "direct")
+                    about = _about_return(back, found.waiting.get(back.person, 0))
+                    planned += self._by_his_ways(ask, _with(notice, about), him, digest, now)
+            for way, work in found.lists:
+                if accounts.listed(connection, organisation, way.account, today.isoformat()):
+                    notice = _notice(organisation, f"daily_list:{way.account}:{today}", "daily_list", "", now, "direct")
+                    about = _about_list(way, work, now)
+                    about["department_title"] = self._called(connection, organisation, way.department)
+                    planned.append(
+                        Planned(_with(notice, about), group_of(way), way.channel.name, "direct", "waiting", now,
+                                account=way.account)
+                    )  # fmt: skip
+            return RoundResult(planned=deliveries.plan(connection, planned, now))
+
+    def _look_at_day(self, connection: Connection, place: Place, school: SchoolSettings, today: date) -> _DayOf:
+        organisation = place.organisation
+        waiting = self._directory.waiting(connection, organisation)
+        soon = workdays_ahead(today, SOON_WORKDAYS, self._workday(connection, place))
+        due = [p for p, mine in waiting.items() if any(due_soon(about, soon, place.zone) for about in mine)]
+        since = deliveries.last_day_begun(connection, organisation) or today - timedelta(days=1)
+        groups = [w for w in self._ways(connection, organisation) if w.channel.serves == "place" and w.daily_list]
+        lists = [(way, self._directory.work_of(connection, organisation, way.department)) for way in groups]
+        return _DayOf(
+            due,
+            self._directory.back(connection, organisation, since, today),
+            {person: len(mine) for person, mine in waiting.items()},
+            [(way, sorted(work, key=worst_first)) for way, work in lists if work],
+        )
+
+    def _by_his_ways(
+        self, ask: "_Asked", notice: Notice, him: Recipient, digest: DigestTime, now: datetime
+    ) -> list[Planned]:
+        """To his desk and by his one way outside; what the organisation's own channels are told is said elsewhere."""
+        situation = ask.situation(notice.organisation, [him])
+        outside = situation.outside(him)
+        ways = [*situation.inside(him), *([outside] if outside else [])]
+        return [to_person(notice, him, way, situation, digest, now) for way in ways]
+
+    # --- what waited for the hours it may be sent in -------------------------------------------------------------------
+
+    def _something_loose(self, now: datetime) -> bool:
+        with self._database.read_across() as connection:
+            return deliveries.something_loose(connection, self._personal, now)
+
+    def _look_again(self) -> RoundResult:
+        """A direct message that waited over night is looked at once more: the world moves."""
+        result, now = RoundResult(), self._clock.now()
+        while not self._stopping() and self._something_loose(now):
+            with self._database.write_across() as connection:
+                waited = deliveries.waiting_direct(connection, self._personal, now, PLAN_GROUP)
+                ask = self._asked(connection)
+                for delivery in waited:
+                    send = partial(self._send_it_now, connection, ask, delivery, now)
+                    result += self._unless_stopped_by_a_defect(connection, [delivery], now, send)
+            if len(waited) < PLAN_GROUP:
+                break
+        return result
+
+    def _send_it_now(self, connection: Connection, ask: "_Asked", delivery: Delivery, now: datetime) -> RoundResult:
+        him, gone = self._still(ask, delivery)
+        if gone is not None:
+            return self._take_out(connection, delivery, gone, now)
+        situation = ask.situation(delivery.organisation, [him])
+        leaves_at = situation.sent_at(delivery.notice, him.person, now)
+        if leaves_at > now:
+            deliveries.postpone(connection, [delivery], None, leaves_at)
+            return RoundResult(postponed=1)
+        if delivery.channel in self._outside:
+            way = situation.outside(him, silence=not not_to_be_silenced(delivery.notice))
+            if way is None or way.channel.name != delivery.channel:
+                return self._take_out(connection, delivery, Overtaken("it goes by another way", readdress=True), now)
+        deliveries.make_message(connection, delivery, Addressee.person(him))
+        return RoundResult()
+
+    def _still(self, ask: "_Asked", delivery: Delivery) -> tuple[Recipient, Overtaken | None]:
+        """Its reader as the directory knows him now, and whether it is overtaken."""
+        try:
+            recipients, state = ask.about(delivery.notice)
+        except Exception as error:
+            if says_nothing_about_it(error):
+                raise
+            log.exception("delivery %s cannot be looked at again; it goes as it was planned", delivery.id)
+            return _as_recipient(delivery.addressee), None
+        him = next((r for r in recipients if r.person == delivery.addressee.key), _as_recipient(delivery.addressee))
+        return him, overtaken(delivery, recipients, state)
+
+    def _take_out(self, connection: Connection, line: Delivery, gone: Overtaken, now: datetime) -> RoundResult:
+        """Withdraw a line, and give it to whoever is in charge instead."""
+        deliveries.withdraw(connection, [line], gone.why)
+        if not gone.readdress:
+            return RoundResult(withdrawn=1)
+        planned = [p for p in self.routed(connection, line.notice, now) if p.id != line.id]
+        made = deliveries.plan(connection, planned, now) + deliveries.revive(connection, planned)
+        return RoundResult(withdrawn=1, planned=made)
+
+    def _unless_stopped_by_a_defect(
+        self, connection: Connection, lines: Iterable[Delivery], now: datetime, work: Callable[[], RoundResult]
+    ) -> RoundResult:
+        try:
+            with connection.begin_nested():
+                return work()
+        except _Faster:
+            return RoundResult()
+        except Exception as error:
+            if says_nothing_about_it(error):
+                raise
+            put_off = list(lines)
+            log.exception("what waits for %s is put off", put_off[0].addressee.key if put_off else "nobody")
+            deliveries.postpone(connection, put_off, None, now + PUT_OFF)
+            return RoundResult(postponed=len(put_off))
+
+    # --- digests -------------------------------------------------------------------------------------------------------
+
+    def _put_digests_together(self) -> RoundResult:
+        """For each reader whose digest is due: drop what was overtaken, and make one message of the rest and of what waits for
+        him anyway; the same on his desk and outside. The message gets its key and its lines here, once: every later try
+        carries the same.
+        """
+        result, now = RoundResult(), self._clock.now()
+        seen: set[tuple[str, str]] = set()
+        while not self._stopping() and self._something_loose(now):
+            with self._database.read_across() as connection:
+                due = deliveries.readers_of_due_digests(connection, self._personal, now, READERS)
+                of = dict.fromkeys(organisation for organisation, _ in due)
+                waiting = {organisation: self._what_waits(connection, organisation) for organisation in of}
+            if not set(due) - seen:
+                break
+            seen |= set(due)
+            with self._database.write_across() as connection:
+                ask = self._asked(connection)
+                for organisation, reader in due:
+                    lines = deliveries.due_lines(connection, self._personal, organisation, reader, now)
+                    mine = waiting[organisation].get(reader, ())
+                    put = partial(self._put_together, connection, ask, lines, mine, now)
+                    result += self._unless_stopped_by_a_defect(connection, lines, now, put)
+        return result
+
+    def _what_waits(self, connection: Connection, organisation: str) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        try:
+            return self._directory.waiting(connection, organisation)
+        except Exception as error:
+            if says_nothing_about_it(error):
+                raise
+            log.exception("nobody knows what waits in %s; its digests say what fired", organisation)
+            return {}
+
+    def _put_together(
+        self, connection: Connection, ask: "_Asked", lines: Sequence[Delivery], waits: Sequence[Mapping[str, Any]],
+        now: datetime,
+    ) -> RoundResult:  # fmt: skip
+        """One reader's."""
+        if not lines:
+            return RoundResult()
+        organisation, reader = lines[0].organisation, lines[0].addressee.key
+        him = ask.person(organisation, reader) or _as_recipient(lines[0].addressee)
+        situation = ask.situation(organisation, [him])
+        zone, workdays = situation.zone, ask.workdays(organisation)
+        today = now.astimezone(zone).date()
+        if (later := self._not_now(connection, ask, lines, situation, today, now)) is not None:
+            deliveries.postpone(connection, lines, later.day, later.leaves_at)
+            return RoundResult(postponed=len(lines))
+        result, kept = RoundResult(), []
+        for line in lines:
+            of_line, gone = self._still(ask, line)
+            if gone is not None:
+                result += self._take_out(connection, line, gone, now)
+            else:
+                kept.append((line, of_line))
+        fired = {line.notice.case for line, _ in kept if line.notice.reason != DAY}
+        soon = workdays_ahead(today, SOON_WORKDAYS, workdays)
+        if not fired and not any(due_soon(about, soon, zone) for about in waits):
+            deliveries.withdraw(connection, [line for line, _ in kept], "nothing is due any more")
+            return result + RoundResult(withdrawn=len(kept))
+        besides = sorted((about for about in waits if about.get("number") not in fired), key=worst_first)
+        late = sum(due_soon(about, today - timedelta(days=1), zone) for about in besides[SHOWN:])
+        rest = Rest(tuple(besides[:SHOWN]), max(0, len(besides) - SHOWN), late)
+        outside = situation.outside(him)
+        bound: set[str] = set()
+        for way in (*situation.inside(him), *([outside] if outside else ())):
+            mine = {line.notice.id: line for line, of_line in kept if not (way.outside and of_line.away)}
+            there = {line.notice.id for line, _ in kept if line.channel == way.channel.name}
+            more = [
+                Planned(mine[notice].notice, Addressee.person(him), way.channel.name, "digest", "waiting", now, today,
+                        account=way.account)
+                for notice in mine if notice not in there
+            ]  # fmt: skip
+            result += RoundResult(planned=deliveries.plan(connection, more, now) + deliveries.revive(connection, more))
+            if not mine:
+                continue
+            of_way = [
+                line
+                for line in deliveries.loose_lines(connection, [way.channel.name], organisation, reader)
+                if line.notice.id in mine
+            ]
+            key = deliveries.put_digest(connection, organisation, reader, way.channel.name, today, rest, now)
+            if key is None:
+                raise _Faster
+            deliveries.bind(connection, of_way, key, today, Addressee.person(him), way.account)
+            bound |= {line.id for line in of_way}
+        left = [line for line, _ in kept if line.id not in bound]
+        deliveries.withdraw(connection, left, "it goes by another way")
+        if not bound:  # nothing serves him any more: said as loudly as of anybody else whom nothing reaches
+            planned = [
+                unreachable(
+                    line.notice, f"no channel has an address of {him.name or reader}", now, Addressee.person(him)
+                )
+                for line in left
+            ]
+            result += RoundResult(planned=deliveries.plan(connection, planned, now), unreachable=len(planned))
+        return result + RoundResult(withdrawn=len(left))
+
+    def _not_now(
+        self, connection: Connection, ask: "_Asked", lines: Sequence[Delivery], situation: Situation, today: date,
+        now: datetime,
+    ) -> DigestTime | None:  # fmt: skip
+        """When these lines go instead: he had his digest of today, it is no working day, or too late or too early for him."""
+        organisation, reader = lines[0].organisation, lines[0].addressee.key
+        zone, school, workdays = situation.zone, situation.school, ask.workdays(organisation)
+        quiet = situation.preference(reader)
+
+        def next_one(after: date) -> DigestTime:
+            following = next_digest(now, zone, workdays, school, after=after)
+            return DigestTime(following.day, sent_at(following.leaves_at, zone, school, quiet))
+
+        if deliveries.had_digest(connection, organisation, reader, today):
+            return next_one(today)
+        # whatever was planned for today goes today: a calendar without any working day silences nobody for ever
+        if not workdays(today) and all(line.digest_for != today for line in lines):
+            return next_one(today)
+        leaves_at = sent_at(now, zone, school, quiet)
+        if leaves_at > now:
+            same_day = leaves_at.astimezone(zone).date() == today
+            return DigestTime(today, leaves_at) if same_day else next_one(today)
+        return None
+
+    # --- what is asked -------------------------------------------------------------------------------------------------
+
+    def _ways(self, connection: Connection, organisation: str) -> list[Way]:
+        """How this organisation can send: by what needs no account, and by each of its accounts."""
+        kinds = {channel.name: channel for channel in self._channels}
+        ways = [Way(channel, channel.name) for channel in self._channels if needs_no_account(channel)]
+        set_up = [s for s in self._book.in_use(connection, organisation) if s.kind in kinds]
+        own = [s for s in set_up if not needs_no_account(kinds[s.kind])]
+        states = accounts.states_of(connection, organisation) if own else {}
+        now = self._clock.now()
+
+        def in_order(account: str) -> bool:
+            state = states.get(account)
+            paused = state is not None and state.paused_until is not None and state.paused_until > now
+            return not (paused and state is not None and state.failures >= FAILURES_IN_A_ROW)
+
+        return ways + [
+            Way(kinds[s.kind], s.id, s.department, daily_list=s.daily_list, direct=s.direct, in_order=in_order(s.id))
+            for s in own
+        ]
+
+    def settings_of(self, connection: Connection, organisation: str) -> SchoolSettings:
+        """As this organisation decided them."""
+        return self._settings(self._directory.decided(connection, organisation))
+
+    def _settings(self, decided: Mapping[str, Any]) -> SchoolSettings:
+        try:
+            return settings_of(self._school, decided)
+        except ValueError:
+            log.exception("what a school decided about its messages cannot be read; it has the defaults")
+            return self._school
+
+    def _workday(self, connection: Connection, place: Place) -> Callable[[date], bool]:
+        return cache(lambda day: self._directory.is_workday(connection, place.organisation, day))
+
+    def _asked(self, connection: Connection) -> "_Asked":
+        return _Asked(
+            self._directory, connection, lambda organisation: self._ways(connection, organisation), self._settings
+        )
+
+
+class _Faster(Exception):
+    """Another node put this reader's digest together."""
+
+
+class _Asked:
+    """The directory, asked once per question within a transaction: a digest has many lines about few cases."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        connection: Connection,
+        ways: Callable[[str], list[Way]],
+        settings: Callable[[Mapping[str, Any]], SchoolSettings],
+    ) -> None:
+        self._connection = connection
+        self.time_zone = cache(lambda organisation: directory.time_zone(connection, organisation))
+        self._school = cache(lambda organisation: settings(directory.decided(connection, organisation)))
+        self._ways = cache(ways)
+        self._recipients = cache(lambda *question: directory.recipients(connection, *question))
+        self._state = cache(lambda organisation, case: directory.state_of(connection, organisation, case))
+        self._workday = cache(lambda organisation, day: directory.is_workday(connection, organisation, day))
+
+    def about(self, notice: Notice) -> tuple[Sequence[Recipient], str | None]:
+        """Who is to be told now, and the state the case stands in."""
+        question = (notice.organisation, notice.case, notice.audience)
+        return self._recipients(*question), self._state(notice.organisation, notice.case)
+
+    def person(self, organisation: str, key: str) -> Recipient | None:
+        """He as the directory knows him now; None when he is not active any more."""
+        if key in (NOBODY, ORGANISATION) or key.startswith(GROUP):
+            return None
+        found: Sequence[Recipient] = self._recipients(organisation, LOGBOOK, (f"{PERSON}{key}",))
+        return next((recipient for recipient in found if recipient.person == key), None)
+
+    def workdays(self, organisation: str) -> Callable[[date], bool]:
+        return lambda day: self._workday(organisation, day)
+
+    def hours(self, organisation: str, people: Collection[str]) -> Situation:
+        """As much of it as says when these people may be sent something."""
+        preferences = readers.preferences_of(self._connection, organisation, people)
+        return Situation(self._school(organisation), self.time_zone(organisation), (), preferences)
+
+    def situation(self, organisation: str, people: Sequence[Recipient]) -> Situation:
+        """What routing has to know to reach these people. What is written down against an address that is not theirs any more
+        is forgotten.
+        """
+        keys = [recipient.person for recipient in people]
+        ways = self._ways(organisation)
+        by_key = {recipient.person: recipient for recipient in people}
+        kinds = {way.channel.name: way.channel for way in ways}
+        unreached: dict[str, tuple[str, ...]] = {}
+        unworkable: set[tuple[str, str]] = set()
+        for known in readers.unreached(self._connection, organisation, keys) if keys else ():
+            kind = kinds.get(known.channel)
+            address = None if kind is None else kind.address_of(by_key[known.person])
+            if known.address and (address is None or readers.hash_of(address) != known.address):
+                readers.reached(self._connection, organisation, known.person, known.channel)
+                continue
+            unreached[known.person] = (*unreached.get(known.person, ()), known.channel)
+            if known.address:
+                unworkable.add((known.person, known.channel))
+        return Situation(
+            self._school(organisation), self.time_zone(organisation), ways,
+            readers.preferences_of(self._connection, organisation, keys), unworkable, unreached,
+        )  # fmt: skip
+
+
+def needs_no_account(channel: Channel) -> bool:
+    return channel.form is NothingToSetUp
+
+
+def _as_recipient(addressee: Addressee) -> Recipient:
+    return Recipient(addressee.key, addressee.name, addressee.locale, addressee.addresses)
+
+
+def _notice(organisation: str, name: str, reason: str, person: str, now: datetime, how: Any = "digest") -> Notice:
+    """What is told without a case, and without anybody having asked for it."""
+    audience = (f"{PERSON}{person}",) if person else ()
+    return Notice(name, organisation, LOGBOOK, 0, reason, audience, how, now, {})
+
+
+def _with(notice: Notice, about: Mapping[str, Any]) -> Notice:
+    return Notice(
+        notice.id, notice.organisation, notice.case, notice.sequence, notice.reason, notice.audience, notice.how,
+        notice.written_at, about,
+    )  # fmt: skip
+
+
+def _about_return(back: Back, waiting: int) -> dict[str, Any]:
+    return {
+        "from": back.first_day.isoformat(), "until": back.last_day.isoformat(), "done": back.count, "waiting": waiting,
+        "lines": [dict(about) for about in back.done],
+    }  # fmt: skip
+
+
+def _about_list(way: Way, work: Sequence[Mapping[str, Any]], now: datetime) -> dict[str, Any]:
+    late = sum((due := about.get("due_at")) is not None and datetime.fromisoformat(due) < now for about in work)
+    return {
+        "department": way.department, "count": len(work), "overdue": late, "lines": [dict(about) for about in work[:SHOWN]]
+    }  # fmt: skip
+
+
+def says_nothing_about_it(error: Exception) -> bool:
+    """Whether it is the database that could not do just now what it does at other times: whatever it was about is undone,
+    and the next round finds it waiting.
+    """
+    return is_passing(error) or is_crossed(error)
