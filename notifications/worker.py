@@ -318,13 +318,14 @@ class DeliveryWorker:
             return frozenset(r.person for r in self._directory.recipients(connection, organisation, case, audience))
 
         def links_of(claimed: Claimed) -> dict[str, str]:
-            """For each notice that its reader can acknowledge: only he, and only outside. On the desk he is signed in, and
+            """For each notice that its reader can acknowledge. The link is for outside alone: at the desk he is signed in, and
             what lies there for months has to lead somewhere still.
             """
-            if self._links is None or not channel.outside or channel.serves != "person":
+            if channel.serves != "person":
                 return {}
+            make = self._links if channel.outside else None
             return {
-                delivery.notice.id: self._links(delivery, now + days_of(claimed.organisation))
+                delivery.notice.id: "" if make is None else make(delivery, now + days_of(claimed.organisation))
                 for delivery in claimed.deliveries
                 if (step := delivery.notice.about.get("acknowledge"))
                 and delivery.addressee.key in persons(claimed.organisation, delivery.notice.case, tuple(step["by"]))
