@@ -34,6 +34,7 @@ from api.routes import (
     health,
     organisations,
     people,
+    preferences,
     trail,
     workflows,
     worklist,
@@ -90,6 +91,7 @@ def _routes_of(catalog: Catalog) -> Sequence[BaseRoute]:
         files.router,
         accounts.router,
         people.router,
+        preferences.router,
         check.router,
         trail.router,
         directory.router,
@@ -151,7 +153,7 @@ def _openapi(app: FastAPI, runtime: Runtime) -> dict[str, Any]:
             | cases.component("Bulk", cases.Bulk)
             | cases.component("MarkRead", people.MarkRead)
         )
-        for name, form in {**directory.FORMS, **accounts.FORMS, **channels.FORMS}.items():
+        for name, form in {**directory.FORMS, **accounts.FORMS, **channels.FORMS, **preferences.FORMS}.items():
             named |= cases.component(name, form)
         cookie = cookies.named(cookies.SESSION, runtime.settings)
         components["securitySchemes"] = {

@@ -122,9 +122,14 @@ class Runtime:
         return self.engine.clock
 
     @cached_property
+    def channels(self) -> Mapping[str, Channel]:
+        """Every channel of this process, by name."""
+        return {channel.name: channel for channel in self._channels}
+
+    @cached_property
     def kinds(self) -> Mapping[str, Channel]:
         """The channels an organisation can set up, by name."""
-        return {channel.name: channel for channel in self._channels if channel.form is not NothingToSetUp}
+        return {name: each for name, each in self.channels.items() if each.form is not NothingToSetUp}
 
     @cached_property
     def vault(self) -> FolderVault:

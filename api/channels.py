@@ -294,7 +294,7 @@ def _checked(
     for each in found:
         path = ".".join(str(part)[:40] for part in each["loc"]) or "settings"
         top = str(each["loc"][0]) if each["loc"] else ""
-        label = called.get(top, Text(top[:40], top[:40]))
+        label = called.get(top, Text(top[:40], top[:40])) if top else channel.title
         place = "secrets" if top in secret else "settings"
         what = _fault(each, words)
         faults.append((label, FieldFault(path if path == "settings" else f"{place}.{path}", what)))

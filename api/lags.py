@@ -11,10 +11,20 @@ from engine.cycles import Cycle, OnEvent, Period, periods_between
 from engine.definition import Catalog
 from engine.store import calendars, lags, seals
 from engine.store.lags import MOST, Backlog
-from notifications import deliveries
+from notifications import accounts, deliveries
 from notifications.message import NOBODY, Status
 
-__all__ = ["MOST", "OfAChannel", "be_quick", "of_deliveries", "of_outbox", "of_periods", "of_seals", "of_timers"]
+__all__ = [
+    "MOST",
+    "OfAChannel",
+    "be_quick",
+    "of_channels",
+    "of_deliveries",
+    "of_outbox",
+    "of_periods",
+    "of_seals",
+    "of_timers",
+]
 
 ANSWERS_WITHIN_SECONDS = 3  # a watcher gives up after ten; a database that takes longer is as good as gone
 CHANNELS = 20  # looked at; nobody has as many
@@ -56,6 +66,11 @@ def of_deliveries(connection: Connection, now: datetime) -> list[OfAChannel]:
         found.append(OfAChannel(channel, by_status, deliveries.due_since(connection, channel, now)))
         channel = deliveries.next_channel(connection, channel)
     return found
+
+
+def of_channels(connection: Connection) -> dict[str, int]:
+    """Kind → channels in use that do not work; every kind that is in use is told."""
+    return accounts.failing_by_kind(connection)
 
 
 def of_seals(connection: Connection, now: datetime) -> timedelta:

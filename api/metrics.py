@@ -197,6 +197,7 @@ class _OfTheDatabase(Collector):
             timers, notices = lags.of_timers(connection, now), lags.of_outbox(connection)
             channels = lags.of_deliveries(connection, now)
             unsealed = lags.of_seals(connection, now)
+            failing = lags.of_channels(connection)
             late = self._late(lambda: lags.of_periods(connection, self._engine.catalog, now))
         deliveries = GaugeMetricFamily(
             "bihuan_deliveries",
@@ -214,6 +215,13 @@ class _OfTheDatabase(Collector):
             for status, count in of.by_status.items():
                 deliveries.add_metric((name, status), count)
             overdue.add_metric((name,), (now - of.due).total_seconds() if of.due else 0)
+        down = GaugeMetricFamily(
+            "bihuan_channels_failing",
+            "Channels in use that do not work, by kind, over all organisations.",
+            labels=("kind",),
+        )
+        for kind, count in sorted(failing.items()):
+            down.add_metric((kind,), count)
         told = [
             _gauge("bihuan_due_timers", f"Rungs that fell due and were not told, counted to {lags.MOST}.", timers.count),
             _gauge(
@@ -233,6 +241,7 @@ class _OfTheDatabase(Collector):
             ),
             deliveries,
             overdue,
+            down,
         ]  # fmt: skip
         if late is not None:
             what = (

@@ -207,14 +207,19 @@ def readers_of_due_digests(
 
 
 def due_lines(
-    connection: Connection, channels: Collection[str], organisation: str, addressee: str, now: datetime
-) -> list[Delivery]:
-    """Everything that waits for this reader's digest now, by whatever channel."""
-    statement = select(DELIVERY).where(
-        D.organisation == organisation, D.addressee == addressee, _loose(channels), D.how == "digest",
-        D.not_before <= now,
-    )  # fmt: skip
-    return _deliveries(connection, statement.order_by(D.written_at, D.id))
+    connection: Connection, channels: Collection[str], readers: Sequence[tuple[str, str]], now: datetime
+) -> dict[tuple[str, str], list[Delivery]]:
+    """Everything that waits for the digests of these (organisation, addressee) now, by whatever channel."""
+    found: dict[tuple[str, str], list[Delivery]] = {}
+    for organisation in dict.fromkeys(organisation for organisation, _ in readers):
+        theirs = [reader for of, reader in readers if of == organisation]
+        statement = select(DELIVERY).where(
+            D.organisation == organisation, D.addressee.in_(theirs), _loose(channels), D.how == "digest",
+            D.not_before <= now,
+        )  # fmt: skip
+        for line in _deliveries(connection, statement.order_by(D.written_at, D.id)):
+            found.setdefault((organisation, line.addressee.key), []).append(line)
+    return found
 
 
 def loose_lines(connection: Connection, channels: Collection[str], organisation: str, addressee: str) -> list[Delivery]:
@@ -225,10 +230,15 @@ def loose_lines(connection: Connection, channels: Collection[str], organisation:
 
 def had_digest(connection: Connection, organisation: str, addressee: str, day: date) -> bool:
     """Whether this reader's digest of that local day is put together already."""
-    statement = select(G.message).where(
-        G.organisation == organisation, G.addressee == addressee, G.day == day.isoformat()
-    )
-    return connection.execute(statement.limit(1)).first() is not None
+    mine = {"of": organisation, "to": addressee, "on": day.isoformat()}
+    return connection.execute(_HAD_DIGEST, mine).first() is not None
+
+
+_HAD_DIGEST = (
+    select(G.message)
+    .where(G.organisation == bindparam("of"), G.addressee == bindparam("to"), G.day == bindparam("on"))
+    .limit(1)
+)
 
 
 def put_digest(
@@ -269,10 +279,11 @@ def channels_tried(connection: Connection, organisation: str, notices: Collectio
 
 
 def _change(connection: Connection, lines: Sequence[Delivery], **values: Any) -> None:
-    for line in lines:
-        connection.execute(
-            update(DELIVERY).where(D.organisation == line.organisation, D.id == line.id).values(**values)
-        )
+    """All of them are one organisation's."""
+    if lines:
+        ids = [line.id for line in lines]
+        mine = and_(D.organisation == lines[0].organisation, D.id.in_(ids))
+        connection.execute(update(DELIVERY).where(mine).values(**values))
 
 
 def _loose(channels: Collection[str]) -> ColumnElement[bool]:
@@ -483,12 +494,6 @@ def find(connection: Connection, organisation: str, delivery: str) -> Delivery |
     return found[0] if found else None
 
 
-def acknowledge(connection: Connection, organisation: str, id_: str, at: datetime) -> None:
-    """Its addressee said, straight from the message, that he has got it. The first time counts."""
-    mine = and_(D.organisation == organisation, D.id == id_, D.acknowledged_at.is_(None))
-    connection.execute(update(DELIVERY).where(mine).values(acknowledged_at=at))
-
-
 def message_of(connection: Connection, delivery: Delivery) -> Claimed:
     """The message it leaves, or left, in, as whoever sends it has it, under a lease of nobody's: itself alone unless it is a
     digest's.
@@ -503,6 +508,12 @@ def message_of(connection: Connection, delivery: Delivery) -> Claimed:
         delivery.organisation, message, delivery.channel, delivery.account, delivery.fence, delivery.attempts,
         tuple(lines), rest=rest,
     )  # fmt: skip
+
+
+def acknowledge(connection: Connection, organisation: str, id_: str, at: datetime) -> None:
+    """Its addressee said, straight from the message, that he has got it. The first time counts."""
+    mine = and_(D.organisation == organisation, D.id == id_, D.acknowledged_at.is_(None))
+    connection.execute(update(DELIVERY).where(mine).values(acknowledged_at=at))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ In a round, in this order:
 
 import logging
 import random
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime, timedelta
 from functools import cache, partial
 from typing import Any, Self
@@ -53,6 +53,7 @@ from notifications.tables import Connection
 log = logging.getLogger(__name__)
 
 PLAN_GROUP = 50  # notices; a write transaction of some milliseconds
+KEPT = 100  # organisations whose work is remembered from the beginning of their day to their digests, moments later
 READERS = 50  # whose digests are put together in one
 SHOWN = 12  # of what waits besides: more than a screen takes, whatever fired
 SOON_WORKDAYS = 3  # due within them, or overdue: reason enough for a message though nothing fired
@@ -139,10 +140,12 @@ class Planner:
         self._lease = lease
         self._begun: dict[str, date] = {}  # the last day of each organisation that needs no more looking after
         self._look_at: datetime | None = None
+        self._waiting: dict[str, Mapping[str, Sequence[Mapping[str, Any]]]] = {}  # as the days of this round began
 
     def run(self) -> RoundResult:
         """A round, as far as there is time."""
         result = RoundResult()
+        self._waiting = {}
         for part in (self._plan_all, self._begin_days, self._look_again, self._put_digests_together):
             if not self._stopping():
                 result += part()
@@ -163,17 +166,20 @@ class Planner:
             now = self._clock.now()
             with self._database.write_across() as connection:
                 claimed = self._outbox.claim(connection, now, now + self._lease, PLAN_GROUP)
+                ask = self._asked(connection)
                 for notice in claimed:
-                    result += self._plan_claimed(connection, notice, now)
+                    result += self._plan_claimed(connection, ask, notice, now)
                 if not claimed:
                     return result + self._address_again(connection, now)
         return result
 
-    def _plan_claimed(self, connection: Connection, claimed: ClaimedNotice, now: datetime) -> RoundResult:
+    def _plan_claimed(
+        self, connection: Connection, ask: "_Asked", claimed: ClaimedNotice, now: datetime
+    ) -> RoundResult:
         notice = claimed.notice
         try:
             with connection.begin_nested():
-                return self._write_plan(connection, claimed, self.routed(connection, notice, now), now)
+                return self._write_plan(connection, claimed, self.routed(connection, notice, now, ask), now)
         except LeaseLost:
             return RoundResult(lost=1)
         except Exception as error:
@@ -196,14 +202,17 @@ class Planner:
             raise LeaseLost(notice.id)
         return RoundResult(planned=new, unreachable=sum(p.status == "unreachable" for p in planned))
 
-    def routed(self, connection: Connection, notice: Notice, now: datetime) -> list[Planned]:
+    def routed(
+        self, connection: Connection, notice: Notice, now: datetime, ask: "_Asked | None" = None
+    ) -> list[Planned]:
         """Its deliveries, to whomever it means now. Whom nothing reaches is written down, and brought to who looks after him."""
-        ask = self._asked(connection)
+        ask = ask or self._asked(connection)
         recipients = self._directory.recipients(connection, notice.organisation, notice.case, notice.audience)
         situation = ask.situation(notice.organisation, recipients)
         digest = next_digest(notice.written_at, situation.zone, ask.workdays(notice.organisation), situation.school)
         for recipient in recipients:
-            self._note_out_of_reach(connection, notice.organisation, recipient, situation, now)
+            if self._note_out_of_reach(connection, notice.organisation, recipient, situation, now):
+                ask.forget_unreached(notice.organisation)
         return route(notice, recipients, situation, digest, now)
 
     def _address_again(self, connection: Connection, now: datetime) -> RoundResult:
@@ -232,21 +241,23 @@ class Planner:
 
     def _note_out_of_reach(
         self, connection: Connection, organisation: str, him: Recipient, situation: Situation, now: datetime
-    ) -> None:
-        """Written down once, and brought once to who looks after him. It ends as soon as he has an address."""
+    ) -> bool:
+        """Written down once, and brought once to who looks after him. It ends as soon as he has an address. Whether anything
+        changed.
+        """
         if him.away or not situation.reaches_outside:
-            return
+            return False
         known = situation.unreached.get(him.person, ())
-        if situation.reaching(him):
-            if NOBODY in known:
-                readers.reached(connection, organisation, him.person, NOBODY)
-            return
-        if NOBODY not in known:
+        reaching = bool(situation.reaching(him))
+        if reaching and NOBODY in known:
+            readers.reached(connection, organisation, him.person, NOBODY)
+        elif not reaching and NOBODY not in known:
             titles = [way.channel.title for way in situation.ways if way.personal and way.outside]
             asked_for = Text("、".join(t.zh for t in titles), ", ".join(t.en for t in titles))
             cause = Text(f"没有登记可用的联系方式（{asked_for.zh}）", f"no address is known for {asked_for.en}")
             readers.does_not_reach(connection, organisation, him.person, NOBODY, "", cause.zh, now)
             self._climb(connection, organisation, him, NOBODY, cause, now)
+        return reaching == (NOBODY in known)
 
     def _climb(
         self, connection: Connection, organisation: str, him: Recipient, channel: str, cause: Text, now: datetime
@@ -349,7 +360,7 @@ class Planner:
             if claimed.addressee.key not in (ORGANISATION, NOBODY):
                 of.setdefault(claimed.organisation, []).append(claimed)
         for organisation, mine in of.items():
-            situation = ask.hours(organisation, {claimed.addressee.key for claimed in mine})
+            situation = ask.hours(organisation)
             for claimed in mine:
                 leaves_at = situation.sent_at(claimed.deliveries[0].notice, claimed.addressee.key, now)
                 if leaves_at > now:
@@ -398,6 +409,7 @@ class Planner:
             if not deliveries.begin_day(connection, organisation, today, now):
                 return RoundResult()  # another node was faster
             ask, digest = self._asked(connection), DigestTime(today, now)
+            ask.about_people(organisation, [*found.due, *(back.person for back in found.back)])
             planned = []
             for person in found.due:
                 if (him := ask.person(organisation, person)) is not None:
@@ -422,6 +434,8 @@ class Planner:
     def _look_at_day(self, connection: Connection, place: Place, school: SchoolSettings, today: date) -> _DayOf:
         organisation = place.organisation
         waiting = self._directory.waiting(connection, organisation)
+        if len(self._waiting) < KEPT:
+            self._waiting[organisation] = waiting
         soon = workdays_ahead(today, SOON_WORKDAYS, self._workday(connection, place))
         due = [p for p, mine in waiting.items() if any(due_soon(about, soon, place.zone) for about in mine)]
         since = deliveries.last_day_begun(connection, organisation) or today - timedelta(days=1)
@@ -535,8 +549,11 @@ class Planner:
             seen |= set(due)
             with self._database.write_across() as connection:
                 ask = self._asked(connection)
+                for organisation in of:
+                    ask.about_people(organisation, [reader for where, reader in due if where == organisation])
+                of_each = deliveries.due_lines(connection, self._personal, due, now)
                 for organisation, reader in due:
-                    lines = deliveries.due_lines(connection, self._personal, organisation, reader, now)
+                    lines = of_each.get((organisation, reader), [])
                     mine = waiting[organisation].get(reader, ())
                     put = partial(self._put_together, connection, ask, lines, mine, now)
                     result += self._unless_stopped_by_a_defect(connection, lines, now, put)
@@ -544,7 +561,7 @@ class Planner:
 
     def _what_waits(self, connection: Connection, organisation: str) -> Mapping[str, Sequence[Mapping[str, Any]]]:
         try:
-            return self._directory.waiting(connection, organisation)
+            return self._waiting.get(organisation) or self._directory.waiting(connection, organisation)
         except Exception as error:
             if says_nothing_about_it(error):
                 raise
@@ -591,14 +608,14 @@ class Planner:
                         account=way.account)
                 for notice in mine if notice not in there
             ]  # fmt: skip
-            result += RoundResult(planned=deliveries.plan(connection, more, now) + deliveries.revive(connection, more))
             if not mine:
                 continue
-            of_way = [
-                line
-                for line in deliveries.loose_lines(connection, [way.channel.name], organisation, reader)
-                if line.notice.id in mine
-            ]
+            of_way = [line for line, _ in kept if line.channel == way.channel.name and line.notice.id in mine]
+            if more:
+                made = deliveries.plan(connection, more, now) + deliveries.revive(connection, more)
+                result += RoundResult(planned=made)
+                loose = deliveries.loose_lines(connection, [way.channel.name], organisation, reader)
+                of_way = [line for line in loose if line.notice.id in mine]
             key = deliveries.put_digest(connection, organisation, reader, way.channel.name, today, rest, now)
             if key is None:
                 raise _Faster
@@ -639,6 +656,14 @@ class Planner:
             same_day = leaves_at.astimezone(zone).date() == today
             return DigestTime(today, leaves_at) if same_day else next_one(today)
         return None
+
+    def reader(self, connection: Connection, organisation: str, person: str) -> tuple[Recipient, Situation] | None:
+        """Somebody as a reader, and what decides how he is told; None for whom the directory does not know as active."""
+        ask = self._asked(connection)
+        him = ask.person(organisation, person)
+        if him is None:
+            return None
+        return him, replace(ask.hours(organisation), ways=self._ways(connection, organisation))
 
     # --- what is asked -------------------------------------------------------------------------------------------------
 
@@ -696,6 +721,10 @@ class _Asked:
         settings: Callable[[Mapping[str, Any]], SchoolSettings],
     ) -> None:
         self._connection = connection
+        self._directory = directory
+        self._people: dict[tuple[str, str], Recipient | None] = {}
+        self._unreached: dict[str, list[readers.Unreached]] = {}
+        self._preferences = cache(lambda organisation: readers.preferences_of(connection, organisation))
         self.time_zone = cache(lambda organisation: directory.time_zone(connection, organisation))
         self._school = cache(lambda organisation: settings(directory.decided(connection, organisation)))
         self._ways = cache(ways)
@@ -705,6 +734,9 @@ class _Asked:
 
     def about(self, notice: Notice) -> tuple[Sequence[Recipient], str | None]:
         """Who is to be told now, and the state the case stands in."""
+        if notice.case == LOGBOOK and len(notice.audience) == 1 and notice.audience[0].startswith(PERSON):
+            him = self.person(notice.organisation, notice.audience[0].removeprefix(PERSON))
+            return ([] if him is None else [him]), None
         question = (notice.organisation, notice.case, notice.audience)
         return self._recipients(*question), self._state(notice.organisation, notice.case)
 
@@ -712,39 +744,57 @@ class _Asked:
         """He as the directory knows him now; None when he is not active any more."""
         if key in (NOBODY, ORGANISATION) or key.startswith(GROUP):
             return None
-        found: Sequence[Recipient] = self._recipients(organisation, LOGBOOK, (f"{PERSON}{key}",))
-        return next((recipient for recipient in found if recipient.person == key), None)
+        if (organisation, key) not in self._people:
+            self.about_people(organisation, [key])
+        return self._people[organisation, key]
+
+    def about_people(self, organisation: str, keys: Sequence[str]) -> None:
+        """Look all of these up at once."""
+        asked = [key for key in dict.fromkeys(keys) if (organisation, key) not in self._people]
+        if not asked:
+            return
+        audience = tuple(f"{PERSON}{key}" for key in asked)
+        found = self._directory.recipients(self._connection, organisation, LOGBOOK, audience)
+        known = {recipient.person: recipient for recipient in found}
+        self._people |= {(organisation, key): known.get(key) for key in asked}
 
     def workdays(self, organisation: str) -> Callable[[date], bool]:
         return lambda day: self._workday(organisation, day)
 
-    def hours(self, organisation: str, people: Collection[str]) -> Situation:
-        """As much of it as says when these people may be sent something."""
-        preferences = readers.preferences_of(self._connection, organisation, people)
-        return Situation(self._school(organisation), self.time_zone(organisation), (), preferences)
+    def hours(self, organisation: str) -> Situation:
+        """As much of it as says when people may be sent something."""
+        return Situation(self._school(organisation), self.time_zone(organisation), (), self._preferences(organisation))
+
+    def forget_unreached(self, organisation: str) -> None:
+        """Something was written down, or is over: it is looked up anew."""
+        self._unreached.pop(organisation, None)
 
     def situation(self, organisation: str, people: Sequence[Recipient]) -> Situation:
         """What routing has to know to reach these people. What is written down against an address that is not theirs any more
         is forgotten.
         """
-        keys = [recipient.person for recipient in people]
         ways = self._ways(organisation)
+        if organisation not in self._unreached:
+            self._unreached[organisation] = readers.unreached(self._connection, organisation)
         by_key = {recipient.person: recipient for recipient in people}
         kinds = {way.channel.name: way.channel for way in ways}
         unreached: dict[str, tuple[str, ...]] = {}
         unworkable: set[tuple[str, str]] = set()
-        for known in readers.unreached(self._connection, organisation, keys) if keys else ():
+        for known in self._unreached[organisation]:
+            if known.person not in by_key:
+                continue
             kind = kinds.get(known.channel)
             address = None if kind is None else kind.address_of(by_key[known.person])
             if known.address and (address is None or readers.hash_of(address) != known.address):
                 readers.reached(self._connection, organisation, known.person, known.channel)
+                self.forget_unreached(organisation)
                 continue
             unreached[known.person] = (*unreached.get(known.person, ()), known.channel)
             if known.address:
                 unworkable.add((known.person, known.channel))
         return Situation(
             self._school(organisation), self.time_zone(organisation), ways,
-            readers.preferences_of(self._connection, organisation, keys), unworkable, unreached,
+            self._preferences(organisation), unworkable, unreached,
         )  # fmt: skip
 
 

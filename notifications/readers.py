@@ -4,7 +4,6 @@ Every function works in the transaction its caller opened with `Database.read…
 """
 
 import hashlib
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, time
 from typing import Any
@@ -25,10 +24,16 @@ CAUSE_LIMIT = 500  # characters
 # --- preferences -----------------------------------------------------------------------------------------------------
 
 
-def preferences_of(connection: Connection, organisation: str, people: Collection[str]) -> dict[str, Preference]:
-    """Of those of these people who decided anything."""
-    mine = select(PREFERENCE).where(P.organisation == organisation, P.person.in_(sorted(people)))
-    return {row.person: _preference(row) for row in connection.execute(mine)} if people else {}
+def preferences_of(connection: Connection, organisation: str) -> dict[str, Preference]:
+    """Of everybody there who decided anything."""
+    mine = select(PREFERENCE).where(P.organisation == organisation)
+    return {row.person: _preference(row) for row in connection.execute(mine)}
+
+
+def preference_of(connection: Connection, organisation: str, person: str) -> Preference:
+    mine = select(PREFERENCE).where(P.organisation == organisation, P.person == person)
+    row = connection.execute(mine).first()
+    return NO_PREFERENCE if row is None else _preference(row)
 
 
 def prefer(connection: Connection, organisation: str, person: str, preference: Preference, now: datetime) -> None:
@@ -80,11 +85,9 @@ def hash_of(address: str) -> str:
     return hashlib.sha256(address.encode()).hexdigest()[:16]
 
 
-def unreached(connection: Connection, organisation: str, people: Collection[str] | None = None) -> list[Unreached]:
-    """Those of these people, or of all, who are written down."""
+def unreached(connection: Connection, organisation: str) -> list[Unreached]:
+    """Everybody there who is written down."""
     mine = select(UNREACHED).where(U.organisation == organisation).order_by(U.person, U.channel)
-    if people is not None:
-        mine = mine.where(U.person.in_(sorted(people)))
     return [_unreached(row) for row in connection.execute(mine)]
 
 

@@ -18,6 +18,7 @@ from functools import cache
 from zoneinfo import ZoneInfo
 
 from engine.clock import Clock
+from engine.events import Notice, Recipient
 from engine.store.database import Database
 from notifications import accounts, deliveries, texts
 from notifications.accounts import AccountBook, VaultError
@@ -26,7 +27,7 @@ from notifications.message import Claimed, Delivery, Outgoing
 from notifications.planning import Planner, RoundResult, needs_no_account
 from notifications.rendering import Wording, compose
 from notifications.retry import MAX_ATTEMPTS, GiveUp, after_failure
-from notifications.routing import SchoolSettings
+from notifications.routing import SchoolSettings, Situation
 from notifications.sources import Directory, LinkMaker, Outbox
 from notifications.tables import Connection
 
@@ -167,7 +168,7 @@ class DeliveryWorker:
 
     @contextmanager
     def _claimed(self, channel: Channel) -> Iterator[tuple[list[Claimed], "_Says"]]:
-        """Due messages, of one account, which nobody else in this process works on meanwhile, and how each of them is said."""
+        """Due messages, of one account, which nobody else in this process works on meanwhile; with how each is said."""
         limit = INSIDE_GROUP if isinstance(channel, SendsTogether) else OUTSIDE_GROUP
         now = self._clock.now()
         of: tuple[str, str] | None = None
@@ -292,48 +293,45 @@ class DeliveryWorker:
             moved = deliveries.address_anew(connection, organisation, name, instead, now)
         return RoundResult() if instead else RoundResult(withdrawn=moved)
 
+    def reader(self, connection: Connection, organisation: str, person: str) -> tuple[Recipient, Situation] | None:
+        """As `Planner.reader`."""
+        return self._planner.reader(connection, organisation, person)
+
     def written(self, connection: Connection, delivery: Delivery) -> Outgoing:
-        """The message as it went, or as it would go now. Sends nothing.
+        """The message as it went, or as it would go now, without the links that act for its reader. Sends nothing.
 
         Raises    whatever keeps it from being written
         """
         claimed = deliveries.message_of(connection, delivery)
         zone = self._directory.time_zone(connection, delivery.organisation)
-        words = Wording(
-            texts.in_use(connection, delivery.organisation)
-        )  # no link that takes a step: it is not for who looks
-        return compose(claimed, zone, self._school, delivery.sent_at or self._clock.now(), words)
+        wording = Wording(texts.in_use(connection, delivery.organisation))
+        return compose(claimed, zone, self._school, delivery.sent_at or self._clock.now(), wording)
 
     def _said(self, connection: Connection, channel: Channel, group: Sequence[Claimed], now: datetime) -> "_Says":
         """Zone and words of each message: the texts as the organisation has them now, and the links of its lines."""
-        zone_of = cache(lambda organisation: self._directory.time_zone(connection, organisation))
+        zone = cache(lambda organisation: self._directory.time_zone(connection, organisation))
         own = cache(lambda organisation: texts.in_use(connection, organisation))
-
-        @cache
-        def days_of(organisation: str) -> timedelta:
-            return timedelta(days=self._planner.settings_of(connection, organisation).link_days)
-
-        @cache
-        def persons(organisation: str, case: str, audience: tuple[str, ...]) -> frozenset[str]:
-            return frozenset(r.person for r in self._directory.recipients(connection, organisation, case, audience))
-
-        def links_of(claimed: Claimed) -> dict[str, str]:
-            """For each notice that its reader can acknowledge. The link is for outside alone: at the desk he is signed in, and
-            what lies there for months has to lead somewhere still.
-            """
-            if channel.serves != "person":
-                return {}
-            make = self._links if channel.outside else None
-            return {
-                delivery.notice.id: "" if make is None else make(delivery, now + days_of(claimed.organisation))
-                for delivery in claimed.deliveries
-                if (step := delivery.notice.about.get("acknowledge"))
-                and delivery.addressee.key in persons(claimed.organisation, delivery.notice.case, tuple(step["by"]))
-            }
-
+        stand = _WhoStands(self._directory, connection, self._planner)
         return {
-            claimed.message: (zone_of(claimed.organisation), Wording(own(claimed.organisation), links_of(claimed)))
+            claimed.message: (
+                zone(claimed.organisation),
+                Wording(own(claimed.organisation), self._links_of(stand, channel, claimed, now)),
+            )
             for claimed in group
+        }
+
+    def _links_of(self, stand: "_WhoStands", channel: Channel, claimed: Claimed, now: datetime) -> dict[str, str]:
+        """For each notice that its reader can acknowledge, he alone. The link is for outside: on the desk he is signed in, and
+        what lies there for months has to lead somewhere still.
+        """
+        if channel.serves != "person":
+            return {}
+        make, days = self._links if channel.outside else None, stand.link_days(claimed.organisation)
+        return {
+            delivery.notice.id: "" if make is None else make(delivery, now + days)
+            for delivery in claimed.deliveries
+            if (step := delivery.notice.about.get("acknowledge"))
+            and delivery.addressee.key in stand.so(delivery.notice, tuple(step["by"]))
         }
 
     def _composed(self, claimed: Claimed, says: "_Says") -> Outgoing | TransportError:
@@ -413,6 +411,24 @@ class DeliveryWorker:
 
 #: by message: where its reader's clock hangs, and the words it is made with
 _Says = dict[str, tuple[ZoneInfo, Wording]]
+
+
+class _WhoStands:
+    """Who stands to a notice's case in one of these relations now, or in for whoever does; each asked once."""
+
+    def __init__(self, directory: Directory, connection: Connection, planner: Planner) -> None:
+        self._found = cache(
+            lambda *question: frozenset(found.person for found in directory.recipients(connection, *question))
+        )
+        self._school = cache(lambda organisation: planner.settings_of(connection, organisation))
+
+    def link_days(self, organisation: str) -> timedelta:
+        """How long a link holds there."""
+        return timedelta(days=self._school(organisation).link_days)
+
+    def so(self, notice: Notice, audience: tuple[str, ...]) -> frozenset[str]:
+        found: frozenset[str] = self._found(notice.organisation, notice.case, audience)
+        return found
 
 
 def _as_transport_error(channel: Channel, error: Exception) -> TransportError:

@@ -184,7 +184,7 @@ ACROSS = {
     "api/keeping/restoring.py", "api/metrics.py", "api/migrations/__init__.py",
     "api/pages/sign_in.py", "api/routes/health.py", "api/routes/organisations.py", "api/sealing.py", "engine/sealing.py", "engine/store/clock.py",
     "engine/tick.py",
-    "notifications/channels/inbox.py", "notifications/worker.py",
+    "notifications/channels/inbox.py", "notifications/planning.py", "notifications/worker.py",
 }  # fmt: skip
 
 

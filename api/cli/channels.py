@@ -105,7 +105,13 @@ def kinds(kind: str | None, as_json: bool, data: Path | None) -> None:
 @channel.command("set")
 @click.argument("kind")
 @click.argument("name")
-@click.option("--field", "fields", multiple=True, metavar="NAME=VALUE", help="A setting; NAME= takes it away.")
+@click.option(
+    "--field",
+    "fields",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A setting; NAME=@FILE reads it, NAME= takes it away.",
+)
 @click.option(
     "--secret", "secrets", multiple=True, metavar="NAME",
     help="A secret: asked for without showing it, or read with --secrets-stdin or from the environment.",
@@ -159,6 +165,11 @@ def _setting(said: str) -> tuple[str, str]:
     name, equals, value = said.partition("=")
     if not equals or not name:
         raise click.BadParameter(f"{said!r} has to be NAME=VALUE", param_hint="--field")
+    if value.startswith("@"):
+        try:
+            value = Path(value[1:]).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise click.BadParameter(f"{value[1:]} cannot be read: {error}", param_hint="--field") from error
     return name, value
 
 

@@ -1,9 +1,11 @@
 """`bihuan user`: who holds what, who is away, who sits in a group. Checked, and recorded as done at the folder itself."""
 
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime
+from dataclasses import replace
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ from engine.errors import FolderError, Text
 if TYPE_CHECKING:  # only for the reader: `--help` must not wait for the database's imports
     from api.directory import Editor
     from engine.directory import Absence, Group, Rank, Seat
+    from engine.errors import Locale
 
 ROLE_SEAT = "role:"  # before a seat's holder that is a role and no person
 DAY = click.DateTime(["%Y-%m-%d"])
@@ -340,10 +343,65 @@ def department(
         _say("\n".join(lines), {"departments": rows}, as_json=as_json)
 
 
+@click.command()
+@click.argument("person")
+@click.option("--channel", help="A kind of channel the organisation lets people choose; `school` for its own order.")
+@click.option("--quiet", metavar="21:30-06:30", help="Quiet hours, local; `none` for none.")
+@click.option("--language", type=click.Choice(["zh", "en"]), help="The language of messages.")
+@data_option
+@organisation_option
+@json_option
+def messages(
+    person: str, channel: str | None, quiet: str | None, language: "Locale | None", data: Path | None,
+    organisation: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Show how PERSON is told of what waits, and when next; or change it within what the organisation allows."""
+    from api import preferences
+    from api.directory import CLI, Editor
+    from api.routes.preferences import messages_answer
+
+    with opened(data) as runtime:
+        here = the_organisation(runtime, organisation)
+        editor = Editor(runtime.database, here, CLI, runtime.clock.now(), everywhere=True)
+        with runtime.database.read(here) as connection:
+            found = preferences.reading(runtime, connection, here, person)
+        choice = found.choice
+        if channel is not None:
+            choice = replace(choice, channel=None if channel == "school" else channel)
+        if quiet is not None:
+            begins, ends = _hours(quiet)
+            choice = replace(choice, quiet_from=begins, quiet_until=ends)
+        if language is not None:
+            choice = replace(choice, language=language)
+        if choice != found.choice:
+            found = preferences.choose(runtime, editor, person, choice)
+    answer = messages_answer(found, "zh").model_dump(mode="json")
+    hours = f"{answer['quiet_from']}-{answer['quiet_until']}" if answer["quiet_from"] else "-"
+    said = (
+        f"{person}  渠道 channel {answer['channel'] or 'school'} → {answer['goes_by'] or 'inbox'}  免打扰 quiet {hours}"
+    )
+    at = found.next_digest.leaves_at.astimezone(found.situation.zone)
+    lines = [
+        f"{said}  语言 language {answer['language']}",
+        f"下一次每日汇总 · next message of the day: {at:%Y-%m-%d %H:%M}",
+    ]
+    _say("\n".join(lines), answer, as_json=as_json)
+
+
+def _hours(said: str) -> tuple[time | None, time | None]:
+    if said == "none":
+        return None, None
+    found = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)", said, re.ASCII)
+    if found is None:
+        raise click.BadParameter(f"{said!r} has to be like 21:30-06:30, or none", param_hint="--quiet")
+    one, two, three, four = map(int, found.groups())
+    return time(one, two), time(three, four)
+
+
 @click.group()
 def user() -> None:
     """Who is here, who holds what, who is away and who acts for him."""
 
 
-for command in (grant, withdraw, away, back, link, group, add, deactivate, activate, department):
+for command in (grant, withdraw, away, back, link, group, add, deactivate, activate, department, messages):
     user.add_command(command)

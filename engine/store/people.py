@@ -535,8 +535,10 @@ def recipients(
     """The people these roles and relations mean for this case on this day: current holders and who stands in for them,
     each once, in order. Without such a case only those remain who are meant whatever it is about.
     """
-    calling = _Calling(connection, organisation, today)
-    found, stood_in_for = calling.by(cases.load(connection, organisation, number), tuple(audience))
+    names = tuple(audience)
+    about_people = all(name.startswith((PERSON, LOOKS_AFTER)) for name in names)
+    case = None if about_people else cases.load(connection, organisation, number)
+    found, stood_in_for = _Calling(connection, organisation, today).by(case, names)
     everyone = {key: who for key, who in _of_keys(connection, organisation, found).items() if who.active}
     away = {key for key, delegates in stood_in_for.items() if delegates & everyone.keys()}
     return [
@@ -587,12 +589,15 @@ class _Calling:
         self._held: dict[str, list[tuple[str, str]]] = {}
 
     @cached_property
-    def _away(self) -> list[Absence]:
+    def _away(self) -> dict[str, list[Absence]]:
         covering = (
             _absences.c.first_day <= self._today, _absences.c.last_day >= self._today, _absences.c.delegate.is_not(None)
         )  # fmt: skip
         here = select(_absences).where(_absences.c.organisation == self._organisation, *covering).order_by(*_BY_DAY)
-        return [_absence(row) for row in self._connection.execute(here)]
+        found: dict[str, list[Absence]] = {}
+        for row in self._connection.execute(here):
+            found.setdefault(row.person, []).append(_absence(row))
+        return found
 
     def by(self, case: Case | None, audience: tuple[str, ...]) -> tuple[dict[str, str], dict[str, set[str]]]:
         """Person → by which name of the audience he is called, active or not; and who is away → who stands in for him."""
@@ -602,8 +607,8 @@ class _Calling:
             role = name.removesuffix(ANOTHER_DEPARTMENT)
             for key in self._meant(case, name):
                 found.setdefault(key, name)
-                for absence in self._away:
-                    if absence.person == key and absence.delegate and (not absence.duties or role in absence.duties):
+                for absence in self._away.get(key, ()):
+                    if absence.delegate and (not absence.duties or role in absence.duties):
                         found.setdefault(absence.delegate, name)
                         stood_in_for.setdefault(key, set()).add(absence.delegate)
         return found, stood_in_for

@@ -120,13 +120,13 @@ def test_a_message_is_shown_as_it_went(runtime: Runtime, client: httpx.Client, s
     told = asked(client, school, "teacher", f"/{mine}").json()
     assert "插座松动" in told["body"] and CASE in told["subject"]
     assert (told["status_text"], told["answer"], told["link"]) == ("taken by the channel", "250 ok", told["link"])
-    opened(client, school)
+    number = opened(client, school)["number"]
     assert isinstance(runtime.clock, SimulatedClock)
     runtime.deliver()
     runtime.clock.advance(timedelta(days=1))  # the next morning's digest has left
     runtime.deliver()
     desk = client.get("/api/v1/people/me/inbox", headers=school.headers("safety_staff")).json()["items"][0]
-    [delivery] = ids(asked(client, school, "safety_staff", "?channel=inbox"))
+    [delivery] = ids(asked(client, school, "safety_staff", f"?person=me&case={number}"))
     read = asked(client, school, "safety_staff", f"/{delivery}").json()
     assert (read["subject"], read["body"], read["link"]) == (desk["subject"], desk["body"], desk["link"])
 

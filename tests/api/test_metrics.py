@@ -20,6 +20,8 @@ from engine.clock import SimulatedClock
 from engine.store import periods
 from engine.store.database import Database, table_of
 from engine.store.periods import Obligation
+from notifications import accounts
+from notifications.accounts import SetUp
 from notifications.deliveries import DELIVERY
 from notifications.tables import DeliveryRow
 from tests.builders import START, School, a_runtime, a_school
@@ -239,6 +241,20 @@ def test_what_waits_to_be_told_is_told_until_it_left(
     with runtime.database.write_across() as connection:
         connection.execute(update(DELIVERY).values(status="dead", channel="a channel that was taken away"))
     assert said(runtime)["bihuan_deliveries", ("a channel that was taken away", "dead")] >= 1
+
+
+def test_channels_in_use_that_do_not_work_are_told_by_kind(runtime: Runtime) -> None:
+    for organisation in ("school", "beside"):
+        a_school(runtime.database, organisation)
+        with runtime.database.write(organisation) as connection:
+            for name, kind, enabled in (("post", "email", True), ("hall", "wecom_robot", True), ("old", "sms", False)):
+                accounts.put(
+                    connection, SetUp(organisation, name, kind, "", None, {}, b"", enabled, False, False, START)
+                )
+                accounts.failed(connection, organisation, name, "535", START, out_of_order=name != "hall")
+            accounts.failed(connection, organisation, "webhook", "410", START, out_of_order=True)
+    told = {labels: value for (name, labels), value in said(runtime).items() if name == "bihuan_channels_failing"}
+    assert told == {("email",): 2, ("wecom_robot",): 0, ("webhook",): 2}
 
 
 def test_a_period_that_began_and_has_no_row_is_late_since_it_began(

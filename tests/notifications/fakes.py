@@ -209,7 +209,8 @@ class Killed(BaseException):
 class FailingChannel:
     """A channel that does as it is told, and remembers what arrived at the other side.
 
-    behaviour   `up` takes the message; `down` is away for a while; `refuses` says no for good; `crowded` asks for patience; `dies_after` takes it and
+    behaviour   `up` takes the message; `down` is away for a while; `refuses` says no for good; `bounces` and `shut` too, for
+                the address and for the account; `crowded` asks for patience; `dies_after` takes it and
                 kills the process before anybody can write that down; `dies_before` kills it without sending;
                 `broken` fails in a way nobody foresaw
     """
@@ -217,7 +218,9 @@ class FailingChannel:
     name: str = "robot"
     outside: bool = True
     serves: Literal["person", "place", "organisation"] = "person"
-    behaviour: Literal["up", "down", "refuses", "crowded", "dies_after", "dies_before", "broken"] = "up"
+    behaviour: Literal["up", "down", "refuses", "bounces", "shut", "crowded", "dies_after", "dies_before", "broken"] = (
+        "up"
+    )
     retry_after: timedelta | None = None
     unreached: set[str] = field(default_factory=set)
     arrived: list[Outgoing] = field(default_factory=list)
@@ -239,6 +242,10 @@ class FailingChannel:
             raise TransportError("503 down for maintenance", retry_after=self.retry_after)
         if self.behaviour == "refuses":
             raise TransportError("410 gone", "give_up")
+        if self.behaviour == "bounces":
+            raise TransportError("5.1.1 no such mailbox", "give_up", concerns="address")
+        if self.behaviour == "shut":
+            raise TransportError("the robot was removed", "give_up", concerns="channel")
         if self.behaviour == "crowded":
             raise TransportError("429 too many", "slow_down", retry_after=self.retry_after)
         if self.behaviour == "broken":
@@ -285,6 +292,10 @@ class Post:
             SCHOOL,
             **how,
         )
+
+    def at(self, local_time: str) -> Self:
+        self.clock.advance_to(local(local_time))
+        return self
 
     def inbox(self) -> InboxChannel:
         return InboxChannel(self.database, self.clock)

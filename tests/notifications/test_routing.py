@@ -1,10 +1,23 @@
-from datetime import date
+from dataclasses import replace
+from datetime import date, time
 from typing import Any
 
 import pytest
 
 from notifications.message import delivery_key, digest_key
-from notifications.routing import DigestTime, SchoolSettings, Situation, Way, next_digest, route
+from notifications.routing import (
+    NO_PREFERENCE,
+    DigestTime,
+    Preference,
+    SchoolSettings,
+    Situation,
+    Way,
+    due_soon,
+    next_digest,
+    route,
+    sent_at,
+    workdays_ahead,
+)
 from tests.notifications.fakes import ALICE, BOB, CHARLIE, SCHOOL, SHANGHAI, FailingChannel, a_notice, local
 
 HOLIDAYS = {date(2020, 1, 24), date(2020, 1, 27), date(2020, 1, 28), date(2020, 1, 29), date(2020, 1, 30)}
@@ -106,3 +119,146 @@ def test_keys_are_stable_and_never_meet() -> None:
     ]
     assert len(set(keys)) == len(keys)
     assert keys[0] == "msg_a6d47e22524805a7d904fa5300faf810", "a new way to make keys would send everything twice"
+
+
+# --- hours ---------------------------------------------------------------------------------------------------------------
+
+NIGHT = Preference(quiet_from=time(20), quiet_until=time(8, 30))
+NOON = Preference(quiet_from=time(12), quiet_until=time(14))
+ALWAYS_QUIET = Preference(quiet_from=time(7), quiet_until=time(22))
+
+
+@pytest.mark.parametrize(
+    "at, preference, sent",
+    [
+        ("2020-01-16 07:29:59", NO_PREFERENCE, "2020-01-16 07:30"),
+        ("2020-01-16 07:30", NO_PREFERENCE, "2020-01-16 07:30"),
+        ("2020-01-16 20:59:59", NO_PREFERENCE, "2020-01-16 20:59:59"),
+        ("2020-01-16 21:00", NO_PREFERENCE, "2020-01-17 07:30"),
+        ("2020-01-18 23:00", NO_PREFERENCE, "2020-01-19 07:30"),  # every day, also on a Sunday
+        ("2020-01-16 07:40", NIGHT, "2020-01-16 08:30"),
+        ("2020-01-16 19:59", NIGHT, "2020-01-16 19:59"),
+        ("2020-01-16 20:30", NIGHT, "2020-01-17 08:30"),
+        ("2020-01-16 06:00", NOON, "2020-01-16 07:30"),
+        ("2020-01-16 12:00", NOON, "2020-01-16 14:00"),
+        ("2020-01-16 12:00", ALWAYS_QUIET, "2020-01-16 12:00"),  # nobody can silence everything
+        ("2020-01-16 22:30", ALWAYS_QUIET, "2020-01-17 07:30"),
+    ],
+)
+def test_a_message_leaves_in_the_schools_hours_and_not_in_its_readers_quiet_ones(
+    at: str, preference: Preference, sent: str
+) -> None:
+    assert sent_at(local(at), SHANGHAI, SCHOOL, preference) == local(sent)
+
+
+@pytest.mark.parametrize(
+    "said, leaves",
+    [
+        ({"reason": "returned"}, "2020-01-17 08:30"),
+        ({"reason": "escalation"}, "2020-01-17 07:30"),  # nobody silences an escalation
+        ({"reason": "waiting", "level": "major"}, "2020-01-16 23:00"),  # nor a major hazard, at any hour
+    ],
+)
+def test_quiet_hours_hold_for_nothing_that_cannot_wait(said: dict[str, Any], leaves: str) -> None:
+    known = ways(the_desk(), FailingChannel("email"), preferences={"alice": NIGHT})
+    planned = route(a_notice(**said), [ALICE], known, TOMORROW, local("2020-01-16 23:00"))
+    assert {p.not_before for p in planned} == {local(leaves)}
+    assert {p.message is None for p in planned} == {leaves != "2020-01-16 23:00"}, "what waits is looked at again"
+
+
+def test_a_machine_sleeps_at_no_hour() -> None:
+    night = local("2020-01-16 23:00")
+    [hook] = route(a_notice(), [ALICE], ways(FailingChannel("webhook", serves="organisation")), TOMORROW, night)
+    assert hook.not_before == night
+
+
+# --- by which way ----------------------------------------------------------------------------------------------------------
+
+EVERY_WAY = ("sms", "email", "wecom_app", "other")
+
+
+@pytest.mark.parametrize(
+    "preference, school, expected",
+    [
+        (None, {}, "wecom_app"),
+        ("sms", {}, "sms"),
+        ("pigeon", {}, "wecom_app"),
+        ("other", {}, "wecom_app"),  # not among those the school lets people choose
+        ("other", {"people_choose": ("other",)}, "other"),
+        ("inbox", {}, "wecom_app"),
+        ("inbox", {"people_choose": ("inbox",)}, None),
+        (None, {"order": ("other", "sms")}, "other"),
+    ],
+)
+def test_somebody_is_reached_by_the_channel_he_chose_else_in_the_schools_order(
+    preference: str | None, school: dict[str, Any], expected: str | None
+) -> None:
+    channels = [the_desk(), *map(FailingChannel, EVERY_WAY)]
+    known = ways(*channels, school=replace(SCHOOL, **school), preferences={"alice": Preference(preference)})
+    planned = route(a_notice(), [ALICE], known, TOMORROW, NOW)
+    assert [p.channel for p in planned] == ["inbox", *([expected] if expected else [])]
+
+
+@pytest.mark.parametrize("said", [{"level": "major"}, {"reason": "escalation"}])
+def test_nobody_keeps_a_major_hazard_or_an_escalation_to_his_desk(said: dict[str, Any]) -> None:
+    school = replace(SCHOOL, people_choose=("inbox",))
+    known = ways(the_desk(), FailingChannel("sms"), school=school, preferences={"alice": Preference("inbox")})
+    assert [p.channel for p in route(a_notice(**said), [ALICE], known, TOMORROW, NOW)] == ["inbox", "sms"]
+
+
+def test_an_account_that_is_out_of_order_is_passed_over_where_there_is_another_way() -> None:
+    broken = Way(FailingChannel("wecom_app"), "corp", in_order=False)
+    desk, sms = Way(the_desk(), "inbox"), Way(FailingChannel("sms"), "gateway")
+
+    def told_by(*known: Way) -> list[str]:
+        return [p.account for p in route(a_notice(), [ALICE], Situation(SCHOOL, SHANGHAI, known), TOMORROW, NOW)]
+
+    assert told_by(desk, broken, sms) == ["inbox", "gateway"]
+    assert told_by(desk, broken) == ["inbox", "corp"], "where there is no other it waits there"
+
+
+def test_an_address_that_does_not_work_is_passed_over() -> None:
+    known = ways(the_desk(), FailingChannel("wecom_app"), FailingChannel("sms"), unworkable={("alice", "wecom_app")})
+    assert [p.channel for p in route(a_notice(), [ALICE], known, TOMORROW, NOW)] == ["inbox", "sms"]
+
+
+def test_who_is_away_and_stood_in_for_has_it_on_his_desk_alone() -> None:
+    known = ways(the_desk(), FailingChannel("sms"))
+    planned = route(a_notice(), [replace(ALICE, away=True), BOB], known, TOMORROW, NOW)
+    assert [(p.addressee.key, p.channel) for p in planned] == [("alice", "inbox"), ("bob", "inbox"), ("bob", "sms")]
+
+
+def test_a_group_that_wants_it_hears_at_once_what_is_direct_for_its_people() -> None:
+    robot = FailingChannel("robot", serves="place")
+    of_office = Way(robot, "office", department="office", direct=True)
+    of_others = [Way(robot, "teachers", department="teachers", direct=True), Way(robot, "quiet", department="office")]
+    known = Situation(SCHOOL, SHANGHAI, [Way(the_desk(), "inbox"), of_office, *of_others])
+    at_the_office = [replace(ALICE, department="office"), replace(BOB, department="office"), CHARLIE]
+    planned = route(a_notice(), at_the_office, known, TOMORROW, NOW)
+    [group] = [p for p in planned if p.channel == "robot"]
+    assert (group.addressee.key, group.account, group.told) == ("group:office", "office", tuple(at_the_office[:2]))
+    digests = route(a_notice(how="digest"), at_the_office, known, TOMORROW, NOW)
+    assert {p.channel for p in digests} == {"inbox"}
+
+
+# --- what is due soon --------------------------------------------------------------------------------------------------------
+
+
+def test_three_working_days_ahead_are_counted_over_holidays_and_make_up_days() -> None:
+    assert workdays_ahead(date(2020, 1, 16), 3, is_workday) == date(2020, 1, 20)  # Friday, the Sunday at work, Monday
+    assert workdays_ahead(date(2020, 1, 22), 3, is_workday) == date(2020, 2, 3)
+
+
+@pytest.mark.parametrize(
+    "due, soon",
+    [
+        ("2020-01-20 23:59:59", True),
+        ("2020-01-21 00:00", True),  # midnight ends the day before it
+        ("2020-01-21 00:00:01", False),
+        ("2019-12-01 12:00", True),
+        (None, False),
+    ],
+)
+def test_what_is_due_by_the_end_of_a_day_or_long_overdue_is_due_soon(due: str | None, soon: bool) -> None:
+    about = {"due_at": local(due).isoformat() if due else None}
+    assert due_soon(about, date(2020, 1, 20), SHANGHAI) is soon

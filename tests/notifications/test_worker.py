@@ -1,7 +1,8 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -445,7 +446,8 @@ def test_whoever_is_in_charge_again_gets_it_after_all(post: Post) -> None:
     post.worker().run_once()
     post.directory.holders["dept_head"] = [CHARLIE]
     with post.database.write_across() as connection:
-        [line] = deliveries.due_lines(connection, ["robot"], "school", "bob", local("2020-01-16 07:45"))
+        due = deliveries.due_lines(connection, ["robot"], [("school", "bob")], local("2020-01-16 07:45"))
+        [line] = due["school", "bob"]
         deliveries.withdraw(connection, [line], "somebody else is in charge now")
         planner = post.worker()._planner
         deliveries.plan(connection, planner.routed(connection, line.notice, post.clock.now()), post.clock.now())
@@ -628,3 +630,88 @@ def test_nothing_more_is_begun_on_a_lease_that_is_about_to_run_out(post: Post) -
     worker.run_once()
     assert sorted(slow.keys) == sorted(set(slow.keys)), "what was given back was sent by the next claim, once"
     assert {delivery.fence for delivery in post.deliveries()} == {1, 2}
+
+
+# --- an account that is gone -----------------------------------------------------------------------------------------
+
+
+def set_up(post: Post, name: str, kind: str, **how: Any) -> None:
+    with post.database.write("school") as connection:
+        accounts.put(connection, a_set_up(name, kind=kind, department=None, **how))
+
+
+def two_ways(post: Post) -> tuple[Robot, Robot, DeliveryWorker]:
+    """Alice is reached by `mail`, and else by `sms`; each has an account of its name."""
+    mail, sms = Robot("email"), Robot("sms")
+    for name in ("email", "sms"):
+        set_up(post, f"{name}1", name)
+    return mail, sms, post.worker(mail, sms)
+
+
+def outside(post: Post) -> list[tuple[str, str, str]]:
+    found = [(d.channel, d.account, d.status) for d in post.deliveries() if d.addressee.key == "alice" and d.channel]
+    return sorted(found)
+
+
+def test_what_waits_for_an_account_that_was_removed_goes_by_another_one_of_its_kind(post: Post) -> None:
+    mail, sms, worker = two_ways(post)
+    mail.behaviour = "down"
+    post.outbox.write(a_notice())
+    worker.run_once()
+    set_up(post, "email2", "email")
+    with post.database.write("school") as connection:
+        accounts.drop(connection, "school", "email1")
+    mail.behaviour = "up"
+    post.clock.advance(timedelta(minutes=2))
+    worker.run_once()
+    assert outside(post) == [("email", "email2", "sent")]
+    assert (len(mail.keys), sms.keys) == (1, [])
+
+
+def test_where_there_is_none_of_its_kind_it_is_addressed_anew_and_nobody_who_had_it_gets_it_twice(post: Post) -> None:
+    mail, sms, worker = two_ways(post)
+    post.directory.holders["assignee"] = [ALICE, BOB]
+    mail.on_send = lambda message: setattr(mail, "behaviour", "down" if message.addressee.key == "alice" else "up")
+    post.outbox.write(a_notice())
+    worker.run_once()
+    assert [message.addressee.key for message in mail.arrived] == ["bob"]
+    with post.database.write("school") as connection:
+        accounts.drop(connection, "school", "email1")
+    post.clock.advance(timedelta(minutes=2))
+    worker.run_once()
+    worker.run_once()
+    assert outside(post) == [("email", "email1", "withdrawn"), ("sms", "sms1", "sent")]
+    assert [message.addressee.key for message in sms.arrived] == ["alice"], "bob had it by the way that is closed now"
+
+
+def test_one_that_was_switched_off_by_the_edge_lets_go_of_what_waits_at_once(post: Post) -> None:
+    mail, sms, worker = two_ways(post)
+    mail.behaviour = "down"
+    post.outbox.write(a_notice())
+    worker.run_once()
+    with post.database.write("school") as connection:
+        set_off = accounts.find(connection, "school", "email1")
+        assert set_off is not None
+        accounts.put(connection, replace(set_off, enabled=False))
+        assert deliveries.address_anew(connection, "school", "email1", None, post.clock.now()) == 1
+        assert deliveries.address_anew(connection, "school", "email1", None, post.clock.now()) == 0
+    worker.run_once()
+    worker.run_once()
+    assert outside(post) == [("email", "email1", "withdrawn"), ("sms", "sms1", "sent")]
+    assert len(sms.keys) == 1
+
+
+def test_what_waited_for_a_group_whose_robot_is_gone_is_withdrawn(post: Post) -> None:
+    hook = Robot("robot", serves="organisation", behaviour="down")
+    set_up(post, "robot", "robot")
+    worker = post.worker(hook)
+    post.outbox.write(a_notice())
+    worker.run_once()
+    with post.database.write("school") as connection:
+        accounts.drop(connection, "school", "robot")
+    post.clock.advance(timedelta(minutes=2))
+    worker.run_once()
+    assert [(d.status, d.answer) for d in post.deliveries(channel="robot")] == [
+        ("withdrawn", "robot is not in use any more")
+    ]
+    assert post.deliveries(status="waiting") == []

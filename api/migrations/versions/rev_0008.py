@@ -79,7 +79,7 @@ def _make_tables() -> None:
         sa.Column("bound_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("organisation", "message", name=op.f("pk_digest")),
     )
-    op.create_index(op.f("ix_digest_organisation"), "digest", ["organisation", "addressee", "day"])
+    op.create_index(op.f("ix_digest_organisation_addressee_day"), "digest", ["organisation", "addressee", "day"])
     op.create_table(
         "preference",
         sa.Column("organisation", sa.String(length=64), nullable=False),
