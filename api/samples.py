@@ -30,6 +30,8 @@ Fullness = Literal["usual", "full", "bare"]
 #: full    everything that can be known, as long as people write it
 #: bare    as little as the engine ever knows
 
+USUAL_AND_FULL: tuple[Fullness, ...] = ("usual", "full")
+
 _LONG = Text("实训楼二层东侧走廊尽头配电箱门锁损坏且箱内线路裸露、旁边堆放可燃杂物，课间学生往来频繁", "")
 #: title and place of a case, by workflow
 SAID: Mapping[str, tuple[str, str]] = {

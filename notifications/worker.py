@@ -326,9 +326,9 @@ class DeliveryWorker:
         """
         if channel.serves != "person":
             return {}
-        make, days = self._links if channel.outside else None, stand.link_days(claimed.organisation)
+        make = self._links if channel.outside else None
         return {
-            delivery.notice.id: "" if make is None else make(delivery, now + days)
+            delivery.notice.id: "" if make is None else make(delivery, now + stand.link_days(claimed.organisation))
             for delivery in claimed.deliveries
             if (step := delivery.notice.about.get("acknowledge"))
             and delivery.addressee.key in stand.so(delivery.notice, tuple(step["by"]))
