@@ -53,7 +53,7 @@ from notifications.tables import Connection
 log = logging.getLogger(__name__)
 
 PLAN_GROUP = 50  # notices; a write transaction of some milliseconds
-KEPT = 100  # organisations whose work is remembered from the beginning of their day to their digests, moments later
+DAYS = 200  # organisations whose day begins in one round: others' direct messages must not wait until all have begun
 READERS = 50  # whose digests are put together in one
 SHOWN = 12  # of what waits besides: more than a screen takes, whatever fired
 SOON_WORKDAYS = 3  # due within them, or overdue: reason enough for a message though nothing fired
@@ -377,7 +377,7 @@ class Planner:
         with self._database.read_across() as connection:
             places = list(self._directory.organisations(connection))
         begin = random.randrange(len(places)) if places and self._database.on_server else 0  # noqa: S311  # nodes begin apart
-        look_at = now + LOOK_AGAIN
+        look_at, begun = now + LOOK_AGAIN, 0
         for place in places[begin:] + places[:begin]:
             if self._stopping():
                 return result
@@ -389,6 +389,9 @@ class Planner:
             if now < opens:
                 look_at = min(look_at, opens)
             elif now < closes_at(today, place.zone, school):
+                if begun == DAYS:
+                    return result  # the next round goes on
+                begun += 1
                 try:
                     result += self._begin_day(place, school, today, now)
                     self._begun[place.organisation] = today
@@ -434,8 +437,7 @@ class Planner:
     def _look_at_day(self, connection: Connection, place: Place, school: SchoolSettings, today: date) -> _DayOf:
         organisation = place.organisation
         waiting = self._directory.waiting(connection, organisation)
-        if len(self._waiting) < KEPT:
-            self._waiting[organisation] = waiting
+        self._waiting[organisation] = waiting
         soon = workdays_ahead(today, SOON_WORKDAYS, self._workday(connection, place))
         due = [p for p, mine in waiting.items() if any(due_soon(about, soon, place.zone) for about in mine)]
         since = deliveries.last_day_begun(connection, organisation) or today - timedelta(days=1)
@@ -648,9 +650,9 @@ class Planner:
 
         if deliveries.had_digest(connection, organisation, reader, today):
             return next_one(today)
-        # whatever was planned for today goes today: a calendar without any working day silences nobody for ever
-        if not workdays(today) and all(line.digest_for != today for line in lines):
-            return next_one(today)
+        # a day that was to be worked may be free by now; a calendar without any working day silences nobody for ever
+        if not workdays(today) and workdays((following := next_one(today)).day):
+            return following
         leaves_at = sent_at(now, zone, school, quiet)
         if leaves_at > now:
             same_day = leaves_at.astimezone(zone).date() == today
