@@ -415,6 +415,33 @@ def _claim(
     )
 
 
+def waiting_by(
+    connection: Connection, organisation: str, account: str, channels: Collection[str], limit: int
+) -> list[Claimed]:
+    """Messages that wait to be sent by this account, longest first; under no lease. Needs a write transaction."""
+    statement = (
+        select(DELIVERY)
+        .where(
+            D.organisation == organisation, D.account == account, D.channel.in_(sorted(channels)), D.status == "waiting",
+            D.message.is_not(None),
+        )
+        .order_by(D.planned_at, D.message, D.id).limit(limit).with_for_update(skip_locked=True)
+    )  # fmt: skip
+    found: dict[str, list[Delivery]] = {}
+    for line in _deliveries(connection, statement):
+        assert line.message is not None  # asked for
+        found.setdefault(line.message, []).append(line)
+    if sum(map(len, found.values())) == limit and len(found) > 1:
+        found.popitem()  # it may have more lines
+    return [
+        Claimed(
+            organisation, message, lines[0].channel, account, lines[0].fence, lines[0].attempts, tuple(lines),
+            rest=Rest() if lines[0].how == "direct" else _rest_of(connection, organisation, message),
+        )
+        for message, lines in found.items()
+    ]  # fmt: skip
+
+
 def _rest_of(connection: Connection, organisation: str, message: str) -> Rest:
     found = select(G.waiting, G.more, G.overdue).where(G.organisation == organisation, G.message == message)
     row = connection.execute(found).first()  # what an older node put together has none

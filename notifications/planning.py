@@ -54,6 +54,7 @@ log = logging.getLogger(__name__)
 
 PLAN_GROUP = 50  # notices; a write transaction of some milliseconds
 DAYS = 200  # organisations whose day begins in one round: others' direct messages must not wait until all have begun
+PASSED_OVER = 200  # messages that go by another way at once; what is left goes as the account is tried again
 READERS = 50  # whose digests are put together in one
 SHOWN = 12  # of what waits besides: more than a screen takes, whatever fired
 SOON_WORKDAYS = 3  # due within them, or overdue: reason enough for a message though nothing fired
@@ -322,9 +323,37 @@ class Planner:
             if answer.concerns == "address":
                 self._climb(connection, organisation, him, claimed.channel, cause, now)
             return RoundResult()
+        return self._by(connection, claimed, him, way, situation, now)
+
+    def passed_over(self, connection: Connection, organisation: str, account: str, now: datetime) -> RoundResult:
+        """An account said itself that it is out of order: what waits for it goes by another way, where its reader has one; the
+        rest waits until somebody has mended it.
+        """
+        ask, result = self._asked(connection), RoundResult()
+        waiting = deliveries.waiting_by(connection, organisation, account, self._outside, PASSED_OVER)
+        ask.about_people(organisation, [claimed.addressee.key for claimed in waiting])
+        for claimed in waiting:
+            him = ask.person(organisation, claimed.addressee.key)
+            if him is None:
+                continue
+            situation = ask.situation(organisation, [him])
+            notices = {line.notice.id for line in claimed.deliveries}
+            tried = deliveries.channels_tried(connection, organisation, notices, him.person)
+            way = situation.outside(him, silence=False, used=tried)
+            if way is None or not way.in_order:
+                continue
+            result += self._by(connection, claimed, him, way, situation, now)
+            deliveries.withdraw(connection, claimed.deliveries, f"{account} is out of order; it goes by another way")
+            result += RoundResult(withdrawn=len(claimed.deliveries))
+        return result
+
+    def _by(
+        self, connection: Connection, claimed: Claimed, him: Recipient, way: Way, situation: Situation, now: datetime
+    ) -> RoundResult:
+        """The same message, by this way."""
         if claimed.how == "direct":
             digest = DigestTime(now.astimezone(situation.zone).date(), now)
-            planned = [to_person(notice, him, way, situation, digest, now) for notice in notices]
+            planned = [to_person(line.notice, him, way, situation, digest, now) for line in claimed.deliveries]
             return RoundResult(planned=deliveries.plan(connection, planned, now))
         return self._digest_by(connection, claimed, him, way, situation, now)
 

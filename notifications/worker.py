@@ -263,9 +263,17 @@ class DeliveryWorker:
                 result += self._record(connection, claimed, answer)
                 left_alone = self._judge(connection, channel, claimed, answer)
             if left_alone:
-                break
+                self._give_back(untried)
+                return result + self._pass_over(claimed, answer)
         self._give_back(untried)
         return result
+
+    def _pass_over(self, claimed: Claimed, answer: Receipt | TransportError) -> RoundResult:
+        """What waits for an account that said itself it is out of order need not wait for whoever mends it."""
+        if isinstance(answer, Receipt) or answer.sort != "give_up":
+            return RoundResult()
+        with self._database.write_across() as connection:
+            return self._planner.passed_over(connection, claimed.organisation, claimed.account, self._clock.now())
 
     def _account(self, channel: Channel, claimed: Claimed) -> Account | TransportError | None:
         """By which it goes, or what stands in the way, as its service would say it; None where it is not in use any more."""

@@ -215,6 +215,25 @@ def test_an_account_that_is_out_of_order_is_passed_over_until_it_is_tried_again(
     assert [message.items[0].case for message in wecom.arrived] == ["YH-3"]
 
 
+def test_what_waits_for_an_account_that_is_out_of_order_goes_by_another_way_where_there_is_one(post: Post) -> None:
+    class NeedsAccount(FailingChannel):
+        form = RobotForm
+
+    wecom, sms = NeedsAccount("wecom_app", behaviour="shut"), FailingChannel("sms", unreached={"bob"})
+    worker = post.sending_by(Account("", "corp", "wecom_app")).worker(wecom, sms)
+    post.outbox.write(*(a_notice(f"YH-{n}", audience=("assignee", "dept_head")) for n in range(5)))
+    worker.run_once()
+    worker.run_once()
+    assert len(wecom.tries) == 1
+    assert {message.items[0].case for message in sms.arrived} == {f"YH-{n}" for n in range(5)}
+    assert {message.addressee.key for message in sms.arrived} == {"alice"}
+    wecom.behaviour = "up"
+    post.clock.advance(timedelta(hours=1))
+    worker.run_once()
+    assert {message.addressee.key for message in wecom.arrived} == {"bob"}, "he has no other, and it waited for him"
+    assert len(sms.arrived) == 5
+
+
 # --- the message of the day --------------------------------------------------------------------------------------------------
 
 
