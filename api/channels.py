@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 
 from api.bootstrap import Runtime
 from api.conditions import Condition, condition_of
+from api.directory import DEPARTMENT_CODE
 from api.problems import UnknownChannel
 from api.requests import fault_of
 from engine.actor import Actor
@@ -343,8 +344,9 @@ def _must_fit(connection: Connection, wanted: SetUp, channel: Channel) -> None:
         ):
             if said:
                 _refuse(name, Text("只有群机器人才有这一项", "only a group's robot has it"))
-    elif wanted.department is not None and not people.department_exists(
-        connection, wanted.organisation, wanted.department
+    elif wanted.department is not None and not (
+        DEPARTMENT_CODE.fullmatch(wanted.department)
+        and people.department_exists(connection, wanted.organisation, wanted.department)
     ):
         code = wanted.department[:40]
         _refuse("department", Text(f"{code!r} 不是本单位的部门", f"{code!r} is no department here"))
