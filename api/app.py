@@ -32,6 +32,7 @@ from api.routes import (
     evidence,
     files,
     health,
+    messages,
     organisations,
     people,
     preferences,
@@ -96,6 +97,7 @@ def _routes_of(catalog: Catalog) -> Sequence[BaseRoute]:
         trail.router,
         directory.router,
         channels.router,
+        messages.router,
         deliveries.router,
         organisations.router,
         *cases.routers(catalog),
@@ -153,7 +155,13 @@ def _openapi(app: FastAPI, runtime: Runtime) -> dict[str, Any]:
             | cases.component("Bulk", cases.Bulk)
             | cases.component("MarkRead", people.MarkRead)
         )
-        for name, form in {**directory.FORMS, **accounts.FORMS, **channels.FORMS, **preferences.FORMS}.items():
+        for name, form in {
+            **directory.FORMS,
+            **accounts.FORMS,
+            **channels.FORMS,
+            **messages.FORMS,
+            **preferences.FORMS,
+        }.items():
             named |= cases.component(name, form)
         cookie = cookies.named(cookies.SESSION, runtime.settings)
         components["securitySchemes"] = {

@@ -686,6 +686,10 @@ class Planner:
             for s in own
         ]
 
+    def settings_of(self, connection: Connection, organisation: str) -> SchoolSettings:
+        """As this organisation decided them."""
+        return self._settings(self._directory.decided(connection, organisation))
+
     def _settings(self, decided: Mapping[str, Any]) -> SchoolSettings:
         try:
             return settings_of(self._school, decided)

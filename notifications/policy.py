@@ -42,6 +42,13 @@ class MessagePolicy(BaseModel):
     )
     quiet_hours: bool = Field(True, description=described("个人可否设免打扰时段", "Whether people may set quiet hours"))
 
+    link_days: Annotated[int, Field(ge=1, le=30)] = Field(
+        3,
+        description=described(
+            "消息里的签收链接几天有效", "How many days a link that acknowledges from a message holds"
+        ),
+    )
+
     @model_validator(mode="after")
     def _opens_before_it_closes(self) -> Self:
         if self.window_from >= self.window_until:
@@ -59,7 +66,8 @@ def settings_of(whole: SchoolSettings, decided: Mapping[str, Any]) -> SchoolSett
     said = policy.model_fields_set
     times = {name: time.fromisoformat(getattr(policy, name)) for name in ("digest_at", "window_from", "window_until")}
     others: dict[str, Any] = {
-        "order": policy.channels, "people_choose": policy.people_choose, "quiet_hours": policy.quiet_hours
+        "order": policy.channels, "people_choose": policy.people_choose, "quiet_hours": policy.quiet_hours,
+        "link_days": policy.link_days,
     }  # fmt: skip
     named = {"order": "channels"}
     known = {**times, **others}

@@ -311,7 +311,7 @@ class DeliveryWorker:
         """Zone and words of each message: the texts as the organisation has them now, and the links of its lines."""
         zone = cache(lambda organisation: self._directory.time_zone(connection, organisation))
         own = cache(lambda organisation: texts.in_use(connection, organisation))
-        stand = _WhoStands(self._directory, connection)
+        stand = _WhoStands(self._directory, connection, self._planner)
         return {
             claimed.message: (
                 zone(claimed.organisation),
@@ -321,14 +321,14 @@ class DeliveryWorker:
         }
 
     def _links_of(self, stand: "_WhoStands", channel: Channel, claimed: Claimed, now: datetime) -> dict[str, str]:
-        """A link for each notice that its reader can acknowledge: only he, and only outside. On the desk he is signed in, and
+        """For each notice that its reader can acknowledge, he alone. The link is for outside: on the desk he is signed in, and
         what lies there for months has to lead somewhere still.
         """
-        if self._links is None or not channel.outside or channel.serves != "person":
+        if channel.serves != "person":
             return {}
-        until = now + timedelta(days=self._school.link_days)
+        make = self._links if channel.outside else None
         return {
-            delivery.notice.id: self._links(delivery, until)
+            delivery.notice.id: "" if make is None else make(delivery, now + stand.link_days(claimed.organisation))
             for delivery in claimed.deliveries
             if (step := delivery.notice.about.get("acknowledge"))
             and delivery.addressee.key in stand.so(delivery.notice, tuple(step["by"]))
@@ -416,10 +416,15 @@ _Says = dict[str, tuple[ZoneInfo, Wording]]
 class _WhoStands:
     """Who stands to a notice's case in one of these relations now, or in for whoever does; each asked once."""
 
-    def __init__(self, directory: Directory, connection: Connection) -> None:
+    def __init__(self, directory: Directory, connection: Connection, planner: Planner) -> None:
         self._found = cache(
             lambda *question: frozenset(found.person for found in directory.recipients(connection, *question))
         )
+        self._school = cache(lambda organisation: planner.settings_of(connection, organisation))
+
+    def link_days(self, organisation: str) -> timedelta:
+        """How long a link holds there."""
+        return timedelta(days=self._school(organisation).link_days)
 
     def so(self, notice: Notice, audience: tuple[str, ...]) -> frozenset[str]:
         found: frozenset[str] = self._found(notice.organisation, notice.case, audience)

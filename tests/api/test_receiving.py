@@ -75,13 +75,15 @@ class House:
         engine = self.runtime.engine
         desk = InboxChannel(engine.database, engine.clock)
         worker = DeliveryWorker(
-            engine.database, OutboxOfTheEngine(), DirectoryOfTheEngine(engine.clock), (desk, self.channel),
+            engine.database, OutboxOfTheEngine(), DirectoryOfTheEngine(engine.clock, engine.catalog), (desk, self.channel),
             AccountBook(OpenVault()), engine.clock, SchoolSettings(), links=self.runtime.links,
         )  # fmt: skip
         worker.run_once()
 
     def messages(self, person: str, number: str) -> list[Outgoing]:
-        return [m for m in self.channel.arrived if m.addressee.key == person and m.items[0].case == number]
+        """What came to him directly about this case."""
+        arrived = [m for m in self.channel.arrived if m.how == "direct" and m.addressee.key == person]
+        return [m for m in arrived if m.items[0].case == number]
 
     def told(self, person: str, number: str) -> str:
         """Where the link of his message leads, as a path with its query."""
@@ -99,7 +101,7 @@ class House:
     def delivery(self, person: str, number: str) -> Delivery:
         with self.runtime.database.read(self.school.organisation) as connection:
             found = deliveries.list_deliveries(connection, self.school.organisation, case=number, person=person)
-        [outside] = [delivery for delivery in found if delivery.channel == self.channel.name]
+        [outside] = [d for d in found if d.channel == self.channel.name and d.how == "direct"]
         return outside
 
     def signed_in(self, person: str) -> str:
@@ -167,7 +169,7 @@ def test_the_desk_keeps_the_plain_link_and_the_database_holds_no_token(told: tup
     house, number, path = told
     with house.runtime.database.read(house.school.organisation) as connection:
         desk = deliveries.inbox_of(connection, house.school.organisation, "repairer")
-        assert [message.link for message in desk] == [f"{HERE}/api/v1/hazards/{number}"]
+        assert [m.link for m in desk if m.how == "direct"] == [f"{HERE}/api/v1/hazards/{number}"]
         for table in DeliveryRow.metadata.sorted_tables:
             for row in connection.execute(table.select()):
                 assert path.partition("=")[2] not in str(row)

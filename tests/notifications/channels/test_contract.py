@@ -15,22 +15,10 @@ from notifications.channels.forms import in_both
 from notifications.channels.trial import trial
 from notifications.message import Words
 from tests.notifications.channels.places import LINK, PLACES, WORDS, ZHANG, Place, Situation, a_place, possible
-from tests.services.certificates import Certificates, certificates_in
+from tests.services.certificates import Certificates
 from tests.services.processes import Running
 
 SLOW = 0.5  # seconds a channel waits where a test waits for that
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return certificates_in(tmp_path_factory.mktemp("certificates"))
-
-
-@pytest.fixture(scope="module")
-def mail(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates) -> Iterator[Running]:
-    files = ["--certificate", str(certificates.certificate), "--key", str(certificates.key)]
-    with Running("mail", tmp_path_factory.mktemp("mail") / "taken", files) as server:
-        yield server
 
 
 @pytest.fixture(params=PLACES)
