@@ -87,6 +87,20 @@ def revive(connection: Connection, planned: Sequence[Planned]) -> int:
     )
 
 
+def take_up(connection: Connection, planned: Sequence[Planned], now: datetime) -> int:
+    """Write these down as `plan` does; those that were withdrawn since their way was out of order go by it after all, in the
+    message they were in and under its key. How many wait now that did not.
+    """
+    taken = plan(connection, planned, now)
+    for delivery in planned:
+        mine = and_(D.organisation == delivery.notice.organisation, D.id == delivery.id, D.status == "withdrawn")
+        values = {"status": "waiting", "not_before": delivery.not_before, "attempts": 0, "account": delivery.account}
+        if delivery.message is not None:
+            values["message"] = delivery.message
+        taken += connection.execute(update(DELIVERY).where(mine).values(**values, answer=None)).rowcount
+    return taken
+
+
 def _insert_once(
     connection: Connection, row_class: type[DeliveryRow | DigestRow | InboxMessageRow], row: Mapping[str, Any]
 ) -> int:

@@ -354,7 +354,7 @@ class Planner:
         if claimed.how == "direct":
             digest = DigestTime(now.astimezone(situation.zone).date(), now)
             planned = [to_person(line.notice, him, way, situation, digest, now) for line in claimed.deliveries]
-            return RoundResult(planned=deliveries.plan(connection, planned, now))
+            return RoundResult(planned=deliveries.take_up(connection, planned, now))
         return self._digest_by(connection, claimed, him, way, situation, now)
 
     def _digest_by(
@@ -368,11 +368,11 @@ class Planner:
                     account=way.account)
             for line in claimed.deliveries
         ]  # fmt: skip
-        made = deliveries.plan(connection, planned, now)
+        made = deliveries.take_up(connection, planned, now)
         key = deliveries.put_digest(
             connection, claimed.organisation, him.person, way.channel.name, today, claimed.rest, now
         )
-        if key is not None:  # else he had one by it today, and these lines go with the next
+        if key is not None:  # else he had one by it today: lines of it are in it still, others go with the next
             wanted = {p.id for p in planned}
             lines = deliveries.loose_lines(connection, [way.channel.name], claimed.organisation, him.person)
             mine = [line for line in lines if line.id in wanted]

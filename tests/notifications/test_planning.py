@@ -10,7 +10,7 @@ import pytest
 from engine.events import LOGBOOK, Notice
 from notifications import accounts, deliveries, readers
 from notifications.channels import Account
-from notifications.message import InboxMessage
+from notifications.message import How, InboxMessage
 from notifications.planning import DAYS, RoundResult
 from notifications.routing import Preference
 from notifications.sources import Back, Place
@@ -232,6 +232,47 @@ def test_what_waits_for_an_account_that_is_out_of_order_goes_by_another_way_wher
     worker.run_once()
     assert {message.addressee.key for message in wecom.arrived} == {"bob"}, "he has no other, and it waited for him"
     assert len(sms.arrived) == 5
+
+
+@pytest.mark.parametrize("how", ["direct", "digest"])
+def test_what_went_by_another_way_comes_back_where_that_one_fails_too(post: Post, how: How) -> None:
+    class NeedsAccount(FailingChannel):
+        form = RobotForm
+
+    wecom, sms = NeedsAccount("wecom_app", behaviour="shut"), NeedsAccount("sms", behaviour="down")
+    worker = post.sending_by(Account("", "corp", "wecom_app"), Account("", "gateway", "sms")).worker(wecom, sms)
+    post.outbox.write(a_notice("YH-1", how=how, audience=("assignee", "dept_head")))
+    if how == "digest":
+        post.at("2020-01-16 07:45")
+    worker.run_once()
+    worker.run_once()
+    [found_out] = wecom.tries
+    assert len(set(sms.tries)) == 2, "the one that found out, and the one that waited"
+    wecom.behaviour, sms.behaviour = "up", "shut"
+    with post.database.write("school") as connection:
+        accounts.works_again(connection, "school", "corp")  # somebody mended it
+    for _ in range(12):
+        post.clock.advance(timedelta(minutes=10))
+        worker.run_once()
+    assert sms.arrived == []
+    [waited] = wecom.arrived
+    assert waited.key != found_out
+    assert [notice.case for notice in waited.items] == ["YH-1"]
+
+
+def test_whose_next_way_is_barred_too_is_waited_for_by_the_first_one(post: Post) -> None:
+    class NeedsAccount(FailingChannel):
+        form = RobotForm
+
+    wecom, sms = NeedsAccount("wecom_app", behaviour="shut"), FailingChannel("sms", behaviour="bounces")
+    worker = post.sending_by(Account("", "corp", "wecom_app")).worker(wecom, sms)
+    post.outbox.write(a_notice("YH-1"), a_notice("YH-2"))
+    worker.run_once()
+    worker.run_once()
+    wecom.behaviour = "up"
+    post.clock.advance(timedelta(hours=1))
+    worker.run_once()
+    assert "YH-2" in {message.items[0].case for message in wecom.arrived}
 
 
 # --- the message of the day --------------------------------------------------------------------------------------------------
