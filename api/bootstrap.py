@@ -34,7 +34,7 @@ from engine.errors import DefinitionGone, FolderError, Text
 from engine.handle import Engine
 from engine.pace import Pace
 from engine.sealing import own_pace
-from engine.store import accounts, answers, cases, history
+from engine.store import accounts, answers, cases, history, people
 from engine.store.clock import DatabaseClock
 from engine.store.database import Database, mark_of, set_mark
 from engine.tick import Ticked, tick
@@ -60,6 +60,7 @@ log = structlog.get_logger(__name__)
 
 # The database's own word on what it holds, which no lost or edited marker can change.
 SIMULATED_ID = 0x42485349  # "BHSI"
+ALONE_SECONDS = 60.0  # before it is asked again whether there is one school alone
 REAL_ID = 0x42485245  # "BHRE"; 0 in a database that says nothing
 
 
@@ -276,7 +277,7 @@ def open_runtime(
         raise
     engine = Engine(database, catalog, clock, words)
     channels = [*_channels(engine, console=console), *more_channels]
-    book = _book(folder, webhook)
+    book = _book(folder, webhook, InsideAllowed(database, settings.channels_inside))
     links = FolderLinks(folder.key("links"), settings.reached_at)
     metrics = metrics or Metrics()
     metrics.watch(engine)
@@ -439,13 +440,35 @@ def _worker(
     )
 
 
-def _book(folder: Folder, webhook: WebhookForm | None) -> AccountBook:
+def _book(folder: Folder, webhook: WebhookForm | None, inside_allowed: Callable[[], bool]) -> AccountBook:
     """What an organisation set up itself, and the webhook that the settings give to all of them."""
     given = []
     if webhook is not None:
         name = WebhookChannel.name
         given.append(Account("", name, name, settings=webhook.settings(), secrets=webhook.secrets()))
-    return AccountBook(_vault(folder), given)
+    return AccountBook(_vault(folder), given, inside_allowed)
+
+
+class InsideAllowed:
+    """Whether what schools set up may send inside the server's own network: as the settings say, else while there is one
+    school alone, since then its administrators and whoever runs the server are of one house.
+    """
+
+    def __init__(self, database: Database, said: bool | None) -> None:
+        self._database = database
+        self._said = said
+        self._asked_at: float | None = None
+        self._alone = False
+
+    def __call__(self) -> bool:
+        if self._said is not None:
+            return self._said
+        now = time.monotonic()
+        if self._asked_at is None or (self._alone and now >= self._asked_at + ALONE_SECONDS):
+            with self._database.read_across() as connection:
+                self._alone = people.at_most_one_organisation(connection)
+            self._asked_at = now
+        return self._alone  # a folder that serves several never serves one again
 
 
 def _vault(folder: Folder) -> FolderVault:

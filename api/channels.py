@@ -458,7 +458,7 @@ def _account(connection: Connection, keeper: Keeper, seen: Seen) -> Account | Tr
             account = keeper.book.account(connection, keeper.organisation, seen.set_up.id)
             assert account is not None
             return account
-        return seen.set_up.account(keeper.vault)
+        return keeper.book.opened(seen.set_up)
     except VaultError:
         why = "its secrets do not open with this folder's key"
         return TransportError(why, "give_up", concerns="channel")

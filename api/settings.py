@@ -58,6 +58,11 @@ class Settings(BaseSettings):
     webhook_secret: SecretStr | None = Field(
         None, description="`whsec_` and base64 of 24 to 64 bytes: signs the webhook's messages"
     )
+    channels_inside: bool | None = Field(
+        None,
+        description="Whether what schools set up may send to addresses inside the server's own network; "
+        "if not said: while the folder serves one organisation",
+    )
     console: bool = Field(False, description="Also print every message to standard error")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severity that is logged")
     log_format: Literal["console", "json"] = Field("console", description="Logs for reading, or one JSON object a line")

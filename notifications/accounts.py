@@ -4,7 +4,7 @@ Every function works in the transaction its caller opened with `Database.read…
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -155,11 +155,15 @@ def _set_up(row: Row[Any]) -> SetUp:
 class AccountBook:
     """What every organisation can send by: what it set up itself, and what whoever runs the process set up for all of them.
 
-    given   such accounts; their `organisation` says nothing
+    given            such accounts; their `organisation` says nothing, and they may lead wherever they lead
+    inside_allowed   whether what an organisation set up may lead to addresses inside the server's own network
     """
 
-    def __init__(self, vault: Vault, given: Sequence[Account] = ()) -> None:
+    def __init__(
+        self, vault: Vault, given: Sequence[Account] = (), inside_allowed: Callable[[], bool] = lambda: True
+    ) -> None:
         self._vault = vault
+        self._inside_allowed = inside_allowed
         self._given = {account.id: account for account in given}
 
     def in_use(self, connection: Connection, organisation: str) -> list[SetUp]:
@@ -176,9 +180,13 @@ class AccountBook:
         """With its secrets; None when it is not in use any more. Raises VaultError."""
         set_up = find(connection, organisation, name)
         if set_up is not None:
-            return set_up.account(self._vault) if set_up.enabled else None
+            return self.opened(set_up) if set_up.enabled else None
         given = self._given.get(name)
         return None if given is None else replace(given, organisation=organisation)
+
+    def opened(self, set_up: SetUp) -> Account:
+        """What an organisation set up, in use or not, as it may be sent by. Raises VaultError."""
+        return replace(set_up.account(self._vault), may_reach_inside=self._inside_allowed())
 
     def given_to_all(self, name: str) -> bool:
         """Whether whoever runs the process gave an account of this name to every organisation."""

@@ -111,6 +111,10 @@ def organisations(connection: Connection) -> list[Organisation]:
     ]
 
 
+def at_most_one_organisation(connection: Connection) -> bool:
+    return len(connection.execute(select(_organisations.c.organisation).limit(2)).all()) < 2
+
+
 def organisation(connection: Connection, key: str) -> Organisation | None:
     row = _ORGANISATION.first(connection, {"organisation": key})
     return None if row is None else _organisation(row)

@@ -67,6 +67,7 @@ class Account:
     kind         the channel's name
     department   whose group it serves, for robots; None for the whole organisation
     settings     and `secrets`: as the kind's form validated them; secrets are never shown, in a repr neither
+    may_reach_inside   whether it may lead to addresses inside the server's own network
     """
 
     organisation: str
@@ -76,6 +77,7 @@ class Account:
     department: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    may_reach_inside: bool = True
 
 
 @dataclass(frozen=True, slots=True)

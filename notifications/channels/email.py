@@ -28,6 +28,7 @@ from engine.events import Recipient
 from notifications.channels import Account, Receipt, TransportError
 from notifications.channels.bounding import bounded
 from notifications.channels.codes import BAD_ACCOUNT, BAD_ADDRESS, BAD_MESSAGE, TRY_AGAIN, Verdict
+from notifications.channels.fence import must_be_outside, must_lead_outside
 from notifications.channels.fitting import with_link
 from notifications.channels.forms import Form, described, said
 from notifications.channels.posting import SHOWN_CHARACTERS, TOO_SLOW, scrubbed, trusting
@@ -187,7 +188,7 @@ class EmailChannel:
         except (MessageError, ValueError, IndexError) as error:
             raise BAD_ADDRESS.error(f"no e-mail address: {type(error).__name__}") from None
         try:
-            return Receipt(_shown(self._sent(letter, form, to), form))
+            return Receipt(_shown(self._sent(letter, form, to, account.may_reach_inside), form))
         except _Refused as refused:
             answer = _shown(f"{refused.code} {refused.text}", form)
             raise verdict_on(refused.code, refused.text, refused.asked).error(answer) from None
@@ -211,7 +212,7 @@ class EmailChannel:
         letter.add_alternative(_in_html(text, words.link, message.addressee.locale), subtype="html", cte="base64")
         return letter
 
-    def _sent(self, letter: EmailMessage, form: EmailForm, to: str) -> str:
+    def _sent(self, letter: EmailMessage, form: EmailForm, to: str, may_reach_inside: bool) -> str:
         """What the server said when it took the message over.
 
         Raises    _Refused, TransportError
@@ -219,7 +220,9 @@ class EmailChannel:
         begun: list[smtplib.SMTP] = []
         with bounded(self._seconds, lambda: begun[0].sock if begun else None) as overdue:
             try:
-                return _converse(begun, letter, form, to, self._seconds)
+                if not may_reach_inside:
+                    must_lead_outside(form.host, form.port)
+                return _converse(begun, letter, form, to, self._seconds, may_reach_inside)
             except ssl.SSLCertVerificationError as error:
                 what = f"the server's certificate is not trusted: {error.verify_message}"
                 raise TransportError(what, concerns="channel") from None
@@ -260,7 +263,9 @@ class _Encrypted(smtplib.SMTP_SSL):
         super().__init__(*args, **how)
 
 
-def _converse(begun: list[smtplib.SMTP], letter: EmailMessage, form: EmailForm, to: str, seconds: float) -> str:
+def _converse(
+    begun: list[smtplib.SMTP], letter: EmailMessage, form: EmailForm, to: str, seconds: float, may_reach_inside: bool
+) -> str:
     """The whole conversation, a question at a time, so that each refusal is known by what it refuses."""
     context = _trusting(form.certificates)
     us = form.sender.rpartition("@")[2]
@@ -271,6 +276,8 @@ def _converse(begun: list[smtplib.SMTP], letter: EmailMessage, form: EmailForm, 
             smtp = _Plain(begun, form.host, form.port, us, timeout=seconds)
     except smtplib.SMTPConnectError as error:
         raise _Refused(error.smtp_code, error.smtp_error, "greeting") from None
+    if not may_reach_inside and smtp.sock is not None:
+        must_be_outside(smtp.sock)
     try:
         if form.security == "starttls":
             smtp.ehlo_or_helo_if_needed()

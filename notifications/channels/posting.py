@@ -14,6 +14,7 @@ from email.utils import parsedate_to_datetime
 from functools import cache, cached_property
 from typing import Any
 from urllib.parse import quote, quote_plus
+from urllib.request import getproxies
 
 import httpx
 
@@ -21,6 +22,7 @@ from engine.clock import Clock, utc
 from notifications.channels import TransportError
 from notifications.channels.bounding import Overdue, bounded
 from notifications.channels.codes import SLOW_DOWN
+from notifications.channels.fence import must_be_outside, must_lead_outside
 
 TOTAL_SECONDS = 10.0  # of one message, with everything that has to be asked for it
 ANSWER_BYTES = 64 * 1024  # no service says more; what does is no answer of it
@@ -118,17 +120,19 @@ class Post:
         headers: Mapping[str, str] | None = None,
         method: str = "POST",
         patience: Patience | None = None,
+        may_reach_inside: bool = True,
     ) -> Answer:
         """The answer, whatever its status.
 
-        secrets   what must not be seen in it, nor in an error
-        Raises    TransportError where there is none
+        secrets            what must not be seen in it, nor in an error
+        may_reach_inside   whether an address inside the server's own network is asked as well
+        Raises             TransportError where there is none
         """
         hidden = tuple(secrets)
         left = (patience or self.patience()).left
         if left <= 0:
             raise TransportError(TOO_SLOW)
-        connection = _Connection()
+        connection = _Connection(url, may_reach_inside)
         with bounded(left, lambda: connection.socket) as overdue:
             try:
                 return self._ask(
@@ -226,16 +230,32 @@ _for_http = cache(trusting)  # one for all channels
 
 
 class _Connection:
-    """The socket of a request, as the client tells of it."""
+    """The socket of a request, as the client tells of it.
 
-    def __init__(self) -> None:
+    It has to lead outside the server's own network unless it may reach inside. A proxy that whoever runs the server set is none
+    of a school's: it may be anywhere, and decides itself where it leads.
+    """
+
+    def __init__(self, url: str, may_reach_inside: bool) -> None:
         self.socket: socket.socket | None = None
+        self._url = url
+        self._fenced = not may_reach_inside
+
+    def _to_proxy(self, host: str) -> bool:
+        # as the client writes a host, which is not always as it was typed
+        return bool(getproxies()) and host != httpx.URL(self._url).raw_host.decode("ascii")
 
     def watched(self, overdue: Overdue) -> Any:
         def trace(event: str, info: Mapping[str, Any]) -> None:
+            if event.endswith("connect_tcp.started"):
+                self._fenced = self._fenced and not self._to_proxy(info["host"])
+                if self._fenced:
+                    must_lead_outside(info["host"], info["port"])
             if event.endswith(("connect_tcp.complete", "start_tls.complete")):
                 with suppress(AttributeError):
                     self.socket = info["return_value"].get_extra_info("socket")
+                if self._fenced and self.socket is not None:
+                    must_be_outside(self.socket)
                 overdue.look_again()
 
         return trace

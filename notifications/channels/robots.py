@@ -115,6 +115,7 @@ class Robot(ABC, Generic[F]):
             secrets=[*account.secrets.values(), *more_secrets],
             body=json_bytes(payload),
             headers={"content-type": "application/json; charset=utf-8", "x-bihuan-key": message.key},
+            may_reach_inside=account.may_reach_inside,
         )
         return read(answer, self._judge)
 

@@ -199,6 +199,7 @@ class SmsChannel:
                 "x-bihuan-key": message.key,
             },
             method=form.method,
+            may_reach_inside=account.may_reach_inside,
         )
         return _read(answer, form)
 

@@ -98,7 +98,9 @@ class WebhookChannel:
         headers = {"content-type": "application/json", **self._signed(endpoint, message, body)}
         secret = endpoint.secret.get_secret_value()
         hidden = (secret, secret.removeprefix(SECRET_PREFIX))
-        answer = self._post.ask(endpoint.url, secrets=hidden, headers=headers, body=body)
+        answer = self._post.ask(
+            endpoint.url, secrets=hidden, headers=headers, body=body, may_reach_inside=account.may_reach_inside
+        )
         must_be_taken(answer)
         return Receipt(str(answer.status))
 

@@ -119,20 +119,22 @@ class WeComApp:
         if not USER_ID.fullmatch(user):
             raise BAD_ADDRESS.error("no user id of WeCom")
         patience = self._post.patience()
-        token = self._token(form, patience)
+        token = self._token(form, patience, account)
         try:
-            return self._send(message, form, user, token, patience)
+            return self._send(message, form, user, token, patience, account)
         except _TokenGone:
             self._forget(form, token)
         try:
-            return self._send(message, form, user, self._token(form, patience), patience)
+            return self._send(message, form, user, self._token(form, patience, account), patience, account)
         except _TokenGone as error:
             raise TransportError(error.answer) from None
 
     def close(self) -> None:
         self._post.close()
 
-    def _send(self, message: Outgoing, form: WeComAppForm, user: str, token: str, patience: Patience) -> Receipt:
+    def _send(
+        self, message: Outgoing, form: WeComAppForm, user: str, token: str, patience: Patience, account: Account
+    ) -> Receipt:
         answer = self._post.ask(
             f"{form.base}/cgi-bin/message/send?{urlencode({'access_token': token})}",
             secrets=[form.secret.get_secret_value(), token],
@@ -142,6 +144,7 @@ class WeComApp:
             }),
             headers={"content-type": "application/json; charset=utf-8", "x-bihuan-key": message.key},
             patience=patience,
+            may_reach_inside=account.may_reach_inside,
         )  # fmt: skip
         said = answer.json() or {}
         judged = by_errcode(said, CODES)
@@ -153,7 +156,7 @@ class WeComApp:
                 raise BAD_ADDRESS.error(f"{receipt.answer}; {missed}: {why}")
         return Receipt(" ".join(f"{receipt.answer} {said.get('msgid', '')}".split())[:300])
 
-    def _token(self, form: WeComAppForm, patience: Patience) -> str:
+    def _token(self, form: WeComAppForm, patience: Patience, account: Account) -> str:
         """Raises TransportError where none is given."""
         kept, now = self._tokens.get(_key(form)), self._clock.now()
         if kept is not None and now < kept.until:
@@ -164,6 +167,7 @@ class WeComApp:
             secrets=[form.secret.get_secret_value()],
             method="GET",
             patience=patience,
+            may_reach_inside=account.may_reach_inside,
         )
         read(answer, lambda answer: by_errcode(answer, CODES))
         said = answer.json() or {}

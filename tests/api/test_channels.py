@@ -430,3 +430,22 @@ def test_a_channel_that_does_not_work_for_a_day_or_is_out_of_order_is_a_warning(
     assert "2020-03-02 09:00" in found["channel:office"].text.en
     listed = client.get("/api/v1/check", headers=school.headers("safety_head")).json()["findings"]
     assert "channel_out_of_order" in [finding["code"] for finding in listed]
+
+
+# --- the server's own network ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "said, schools, allowed", [(None, 1, True), (None, 2, False), (True, 2, True), (False, 1, False)]
+)
+def test_channels_of_schools_that_share_a_server_do_not_lead_into_its_network_unless_it_is_allowed(
+    tmp_path: Path, kind: Kind, said: bool | None, schools: int, allowed: bool
+) -> None:
+    with closing(a_runtime(tmp_path / "data", kind, channels_inside=said)) as runtime:
+        school, *_ = (a_school(runtime.database, key) for key in ("school", "another")[:schools])
+        change = channels.Change("sms", settings={"url": "http://127.0.0.1:9/?to={phone}&say={text}"})
+        channels.set_up(Keeper.of(runtime, school.actor("principal")), "gateway", change)
+        with runtime.database.read("school") as connection:
+            account = runtime.book.account(connection, "school", "gateway")
+        assert account is not None
+        assert account.may_reach_inside is allowed

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from engine.events import LOGBOOK, Notice
+from engine.events import LOGBOOK, How, Notice
 from notifications import accounts, deliveries, readers
 from notifications.channels import Account
-from notifications.message import How, InboxMessage
+from notifications.message import InboxMessage
 from notifications.planning import DAYS, RoundResult
 from notifications.routing import Preference
 from notifications.sources import Back, Place

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import get_args
 from urllib.parse import quote
@@ -70,6 +71,16 @@ def test_a_message_taken_by_a_server_that_died_over_it_is_sent_again_under_the_s
     message, account = place.message(), place.account()
     place.channel().send(message, account)
     assert {each.key for each in place.taken()} == {message.key}
+
+
+def test_an_account_that_may_not_reach_inside_sends_nothing_to_a_server_in_there(place: Place) -> None:
+    channel = place.channel()
+    with pytest.raises(TransportError) as error:
+        channel.send(place.message(), replace(place.account(), may_reach_inside=False))
+    assert (error.value.sort, error.value.concerns) == ("give_up", "channel")
+    assert "inside" in error.value.answer
+    assert place.taken() == []
+    assert isinstance(channel.send(place.message(), place.account()), Receipt), "another one's may"
 
 
 @pytest.mark.parametrize(
