@@ -251,6 +251,8 @@ def _changed(
     )  # fmt: skip
     _must_fit(connection, wanted, channel)
     opened = form.secrets()
+    if known is not None:
+        _must_not_lead_away(form, known, before, change.secrets)
     if known is None:
         return wanted, opened, sorted({*wanted.settings, *opened})
     changed = [
@@ -260,6 +262,26 @@ def _changed(
     changed += [each for each in wanted.settings if wanted.settings[each] != known.settings.get(each)]
     changed += [each for each in {*opened, *before} if locked or opened.get(each) != before.get(each)]
     return wanted, opened, sorted(set(changed))
+
+
+def _must_not_lead_away(form: Form, known: SetUp, before: Mapping[str, str], given: Mapping[str, str | None]) -> None:
+    """Raises InvalidInput where secrets that nobody gave again would be sent where they never were: whoever is there sees them."""
+    kept = sorted(name for name in form.secrets() if name in before and name not in given)
+    if not kept or not (leads_to := form.secrets_go_to()):
+        return
+    try:
+        led_to = type(form).model_validate({**known.settings, **before}).secrets_go_to()
+    except ValidationError:  # set up by another version of the program
+        led_to = ""
+    if leads_to != led_to:
+        what = labels(type(form))[kept[0]]
+        _refuse(
+            f"secrets.{kept[0]}",
+            Text(
+                f"{what.zh}是为原来的服务器填写的；服务器或请求格式改了，须重新填写",
+                f"{what.en} was given for another server or request; give it again with the new one",
+            ),
+        )
 
 
 def _said(said: Any, otherwise: Any) -> Any:

@@ -101,6 +101,9 @@ class EmailForm(Form):
         ),
     )
 
+    def secrets_go_to(self) -> str:
+        return f"{self.host.lower()}:{self.port}"
+
     @field_validator("host")
     @classmethod
     def _is_a_host(cls, host: str) -> str:

@@ -41,6 +41,12 @@ class Form(BaseModel):
             if SecretStr in (field.annotation, *_parts(field.annotation))
         )
 
+    def secrets_go_to(self) -> str:
+        """Where its secrets are sent, and how. Led elsewhere they would be shown to whoever is there, so they are given again
+        with every change of it. Empty where none ever leaves.
+        """
+        return ""
+
     def settings(self) -> dict[str, Any]:
         """What may be shown, as JSON has it."""
         return self.model_dump(mode="json", exclude=set(self.secret_fields()))

@@ -80,6 +80,9 @@ class HookForm(Form):
     def _example(cls) -> str:
         return f"{cls.home}{cls.path}{'/' if cls.asked_as is None else f'?{cls.asked_as}='}…"
 
+    def secrets_go_to(self) -> str:
+        return self.base_url or self.home
+
     @property
     def hook(self) -> str:
         """The address to post to. Nobody must see it."""

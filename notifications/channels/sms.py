@@ -97,6 +97,10 @@ class SmsForm(Form):
         (), description=described("内容不被接受的结果码", "Codes of words that are not taken")
     )
 
+    def secrets_go_to(self) -> str:
+        # the whole of the request: written into the text, the secret would reach whose phone it is
+        return json.dumps([self.url, self.headers, self.body], sort_keys=True)
+
     @field_validator("url")
     @classmethod
     def _is_a_whole_address(cls, url: str) -> str:

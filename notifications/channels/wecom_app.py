@@ -79,6 +79,9 @@ class WeComAppForm(Form):
     def _is_an_address(cls, url: str | None) -> str | None:
         return None if url is None else is_plain_address(url)
 
+    def secrets_go_to(self) -> str:
+        return self.base
+
     @property
     def base(self) -> str:
         return self.base_url or HOME

@@ -15,6 +15,7 @@ from api.app import create_app
 from api.bootstrap import Runtime
 from api.channels import Keeper
 from engine.actor import Grant
+from engine.errors import InvalidInput
 from engine.events import LOGBOOK
 from engine.proof import Finding
 from engine.store import history, people
@@ -449,3 +450,41 @@ def test_channels_of_schools_that_share_a_server_do_not_lead_into_its_network_un
             account = runtime.book.account(connection, "school", "gateway")
         assert account is not None
         assert account.may_reach_inside is allowed
+
+
+# --- where secrets go -------------------------------------------------------------------------------------------------------
+
+LED: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, str]]] = {
+    # kind → settings, a harmless change, one that leads elsewhere, secrets
+    "email": (
+        {"host": "smtp.school.example", "sender": "safety@school.example", "username": "safety"},
+        {"host": "SMTP.school.example", "sender_name": "安稳办"},
+        {"host": "smtp.elsewhere.example"},
+        {"password": "an old password"},
+    ),
+    "wecom_app": (
+        {"corp_id": "ww0123", "agent_id": 1}, {"agent_id": 2}, {"base_url": "https://elsewhere.example"}, {"secret": "s" * 20}
+    ),
+    "dingtalk_robot": ({}, {"base_url": None}, {"base_url": "https://elsewhere.example"}, {"key": "k" * 20, "secret": "SEC" * 9}),
+    "sms": (
+        {"url": "https://sms.example/?to={phone}&say={text}&key={secret}"}, {"longest": 70},
+        {"url": "https://sms.example/?to={phone}&say={text}{secret}"}, {"secret": "s" * 20},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("of", sorted(LED))
+def test_a_secret_is_given_again_for_a_server_it_was_not_given_for(runtime: Runtime, school: School, of: str) -> None:
+    settings, harmless, elsewhere, opened = LED[of]
+    keeper = Keeper.of(runtime, school.actor("principal"))
+
+    def change(wanted: dict[str, Any], given: dict[str, str]) -> channels.Seen:
+        return channels.set_up(keeper, "one", channels.Change(of, settings=wanted, secrets=given))
+
+    change(settings, opened)
+    assert change(harmless, {}).set_up.enabled
+    for given in ({}, dict(list(opened.items())[1:])):
+        with pytest.raises(InvalidInput) as refused:
+            change(elsewhere, given)
+        assert [fault.field for fault in refused.value.fields] == [f"secrets.{next(iter(opened))}"]
+    assert change(elsewhere, opened).set_up.settings.items() >= elsewhere.items()
