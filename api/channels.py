@@ -213,7 +213,7 @@ def _go_by_another_way(connection: Connection, keeper: Keeper, gone: SetUp, now:
     instead = keeper.book.instead_of(connection, here, gone.id, gone.kind, gone.department)
     if instead is None and gone.department is None and keeper.book.given_to_all(gone.id):
         instead = gone.id  # what is given to all stands in its place again
-    return deliveries.address_anew(connection, here, gone.id, instead, now)
+    return deliveries.address_anew(connection, here, gone.id, gone.kind, instead, now)
 
 
 def _changed(

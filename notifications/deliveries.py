@@ -87,15 +87,17 @@ def revive(connection: Connection, planned: Sequence[Planned]) -> int:
     )
 
 
-def take_up(connection: Connection, planned: Sequence[Planned], now: datetime) -> int:
-    """Write these down as `plan` does; those that were withdrawn since their way was out of order go by it after all, in the
-    message they were in and under its key. How many wait now that did not.
+def take_up(connection: Connection, planned: Sequence[Planned], now: datetime, *, in_its_digest: bool = False) -> int:
+    """Write these down as `plan` does; those that were withdrawn since their way was closed go by it after all, under the key
+    they had. How many wait now that did not.
+
+    in_its_digest   whether a line goes in the digest it was in; else with its reader's next one
     """
     taken = plan(connection, planned, now)
     for delivery in planned:
         mine = and_(D.organisation == delivery.notice.organisation, D.id == delivery.id, D.status == "withdrawn")
         values = {"status": "waiting", "not_before": delivery.not_before, "attempts": 0, "account": delivery.account}
-        if delivery.message is not None:
+        if not in_its_digest or delivery.message is not None:
             values["message"] = delivery.message
         taken += connection.execute(update(DELIVERY).where(mine).values(**values, answer=None)).rowcount
     return taken
@@ -153,14 +155,18 @@ def unaddressed(connection: Connection, limit: int) -> list[Delivery]:
     return _deliveries(connection, statement)
 
 
-def address_anew(connection: Connection, organisation: str, account: str, instead: str | None, now: datetime) -> int:
+def address_anew(
+    connection: Connection, organisation: str, account: str, channel: str, instead: str | None, now: datetime
+) -> int:
     """What waits for an account that is not in use any more goes by another one of its kind, or is addressed anew. How many
     deliveries.
 
+    channel   its kind
     instead   the other one
     What is being sent this moment is left to whoever sends it; where that fails, he comes here too.
     """
-    waits = and_(D.organisation == organisation, D.account == account, D.status == "waiting", D.channel != NOBODY)
+    theirs = [account, ""] if account == channel else [account]  # what an older node planned has none
+    waits = and_(D.organisation == organisation, D.account.in_(theirs), D.status == "waiting", D.channel == channel)
     if instead is not None:
         # what was tried in vain is due at once: it was the account's fault, or may have been
         due = when((D.attempts > 0, literal(now, D.not_before.type)), else_=D.not_before)

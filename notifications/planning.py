@@ -226,7 +226,7 @@ class Planner:
                     planned = self.routed(connection, delivery.notice, now)
                     # whoever else hears of it has had it already, maybe by a way that is closed by now
                     planned = [p for p in planned if p.addressee.key == delivery.addressee.key] or planned
-                    result += RoundResult(planned=deliveries.plan(connection, planned, now))
+                    result += RoundResult(planned=deliveries.take_up(connection, planned, now))
             except Exception as error:
                 if says_nothing_about_it(error):
                     raise
@@ -368,7 +368,7 @@ class Planner:
                     account=way.account)
             for line in claimed.deliveries
         ]  # fmt: skip
-        made = deliveries.take_up(connection, planned, now)
+        made = deliveries.take_up(connection, planned, now, in_its_digest=True)
         key = deliveries.put_digest(
             connection, claimed.organisation, him.person, way.channel.name, today, claimed.rest, now
         )

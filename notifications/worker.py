@@ -298,7 +298,7 @@ class DeliveryWorker:
             gone = accounts.find(connection, organisation, name)
             department = None if gone is None else gone.department
             instead = self._book.instead_of(connection, organisation, name, channel.name, department)
-            moved = deliveries.address_anew(connection, organisation, name, instead, now)
+            moved = deliveries.address_anew(connection, organisation, name, channel.name, instead, now)
         return RoundResult() if instead else RoundResult(withdrawn=moved)
 
     def reader(self, connection: Connection, organisation: str, person: str) -> tuple[Recipient, Situation] | None:

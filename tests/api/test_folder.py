@@ -5,10 +5,13 @@ import os
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from alembic import command
+from sqlalchemy import column, insert, table, text
 from sqlalchemy.exc import DBAPIError
 
 from api import migrations
@@ -21,9 +24,10 @@ from engine.commands import Asked, OpenCase
 from engine.definition import Catalog
 from engine.errors import DefinitionGone, FolderError
 from engine.handle import handle_one
-from engine.store.database import Database
+from engine.store.database import Database, table_of
+from notifications.tables import DeliveryRow
 from tests.builders import REPAIRS, START, a_database, a_runtime, a_school, the_settings
-from tests.databases import Kind
+from tests.databases import Kind, Template
 
 
 def test_a_second_process_cannot_serve_the_same_folder(tmp_path: Path) -> None:
@@ -86,6 +90,31 @@ def test_a_killed_process_s_clock_goes_on_from_its_last_event(tmp_path: Path) ->
 
 
 # --- the database's shape ------------------------------------------------------------------------------------------------
+
+
+def test_what_waited_to_be_sent_before_an_upgrade_goes_by_the_account_of_its_channel_after_it(
+    tmp_path: Path, kind: Kind
+) -> None:
+    said = {
+        "organisation": "school", "notice": "n", "case": "c", "sequence": 1, "reason": "waiting", "audience": [],
+        "about": {}, "notice_how": "direct", "addressee_data": {}, "told": [], "channel": "webhook", "how": "direct",
+        "attempts": 0, "fence": 0, "written_at": START, "not_before": START, "planned_at": START,
+    }  # fmt: skip
+    now = table_of(DeliveryRow)
+    before = table("delivery", *(column(name, now.c[name].type) for name in (*said, "id", "addressee", "status")))
+
+    def upgraded(database: Database) -> None:
+        with database.own() as connection:
+            command.upgrade(migrations._config(connection), "0007")
+        a_school(database)
+        with database.write("school") as connection:
+            for status in ("waiting", "dead", "sent"):
+                connection.execute(insert(before).values(said | {"id": status, "addressee": status, "status": status}))
+        migrations.upgrade(database)
+
+    with closing(Template(upgraded).copy(kind, tmp_path)) as database, database.read("school") as connection:
+        found = {row.status: row.account for row in connection.execute(text("SELECT status, account FROM delivery"))}
+    assert found == {"waiting": "webhook", "dead": "webhook", "sent": ""}
 
 
 def test_the_migrations_make_exactly_the_tables_the_program_speaks_of(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from engine.errors import Busy
-from engine.events import Notice
+from engine.events import How, Notice
 from notifications import accounts, deliveries
 from notifications.channels import Account, Limit, Receipt
 from notifications.channels.forms import Form
@@ -693,12 +693,50 @@ def test_one_that_was_switched_off_by_the_edge_lets_go_of_what_waits_at_once(pos
         set_off = accounts.find(connection, "school", "email1")
         assert set_off is not None
         accounts.put(connection, replace(set_off, enabled=False))
-        assert deliveries.address_anew(connection, "school", "email1", None, post.clock.now()) == 1
-        assert deliveries.address_anew(connection, "school", "email1", None, post.clock.now()) == 0
+        assert deliveries.address_anew(connection, "school", "email1", "email", None, post.clock.now()) == 1
+        assert deliveries.address_anew(connection, "school", "email1", "email", None, post.clock.now()) == 0
     worker.run_once()
     worker.run_once()
     assert outside(post) == [("email", "email1", "withdrawn"), ("sms", "sms1", "sent")]
     assert len(sms.keys) == 1
+
+
+@pytest.mark.parametrize("how", ["direct", "digest"])
+def test_one_that_was_switched_off_and_on_again_still_sends_what_waited_for_it(post: Post, how: How) -> None:
+    mail = Robot("email", behaviour="down")
+    set_up(post, "email1", "email")
+    worker = post.worker(mail)
+    post.outbox.write(a_notice(how=how))
+    if how == "digest":
+        post.at("2020-01-16 07:45")
+    worker.run_once()
+    for enabled in (False, True):
+        with post.database.write("school") as connection:
+            known = accounts.find(connection, "school", "email1")
+            assert known is not None
+            accounts.put(connection, replace(known, enabled=enabled))
+            if not enabled:
+                assert deliveries.address_anew(connection, "school", "email1", "email", None, post.clock.now()) == 1
+    mail.behaviour = "up"
+    for _ in range(3):
+        post.clock.advance(timedelta(hours=12))
+        worker.run_once()
+    assert len(mail.arrived) == 1
+    assert outside(post) == [("email", "email1", "sent")]
+
+
+def test_what_an_older_program_wrote_down_without_an_account_touches_nothing_but_its_own_channel(post: Post) -> None:
+    hook = Robot("robot", serves="organisation")
+    set_up(post, "robot", "robot")
+    worker = post.worker(post.inbox(), hook)
+    post.outbox.write(a_notice())
+    worker.plan()
+    with post.database.write("school") as connection:
+        connection.exec_driver_sql("UPDATE delivery SET account = ''")
+        accounts.drop(connection, "school", "robot")
+    worker.send(hook)
+    worker.run_once()
+    assert {(d.channel, d.status) for d in post.deliveries()} == {("inbox", "sent"), ("robot", "withdrawn")}
 
 
 def test_what_waited_for_a_group_whose_robot_is_gone_is_withdrawn(post: Post) -> None:
