@@ -30,6 +30,7 @@ from engine.store import people
 from notifications import accounts, deliveries
 from notifications.accounts import AccountBook, SetUp, State, Vault, VaultError
 from notifications.channels import Account, Channel, Concerns, Receipt, Sort, TransportError
+from notifications.channels.fence import ALLOWED_BY, INSIDE
 from notifications.channels.forms import Form, in_both, labels
 from notifications.channels.trial import trial
 from notifications.message import ORGANISATION, Addressee, Outgoing
@@ -579,11 +580,16 @@ def _tested(answer: Receipt | TransportError, milliseconds: int, *, sent: bool) 
     if isinstance(answer, Receipt):
         return Tested("taken", None, answer.answer, None, sent, milliseconds, NEXT["taken"])
     said: str = answer.sort if answer.sort != "give_up" else f"give_up.{answer.concerns}"
+    said = "inside" if answer.answer == INSIDE else said
     return Tested(answer.sort, answer.concerns, answer.answer, answer.retry_after, sent, milliseconds, NEXT[said])
 
 
 #: what to do next, by how an answer was sorted
 NEXT: Mapping[str, Text] = {
+    "inside": Text(
+        f"该地址在服务器的内部网络中，不能用于渠道。请改填外网地址，或请服务器管理方设 {ALLOWED_BY}=true",
+        f"Give an address outside the server's own network, or ask whoever runs the server to set {ALLOWED_BY}=true",
+    ),
     "taken": Text(
         "对方已接收。请在手机、邮箱或群里确认收到，此后该渠道照常发送",
         "It was taken. See that it arrived on the phone, in the mailbox or in the group; messages go by it from now on",

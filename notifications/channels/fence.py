@@ -15,8 +15,8 @@ IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 #: an IPv4 address in its last four bytes, and a gateway of the network's own takes it there. Source: RFC 6052, 2.1
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-SETTING = "BIHUAN_CHANNELS_INSIDE"  # named, since only whoever runs the server can help
-WHY = f"its address lies inside the server's own network, which {SETTING} does not allow to channels"
+ALLOWED_BY = "BIHUAN_CHANNELS_INSIDE"  # named, since only whoever runs the server can help
+INSIDE = f"its address lies inside the server's own network, which {ALLOWED_BY} does not allow to channels"
 
 
 def must_lead_outside(host: str, port: int) -> None:
@@ -60,4 +60,4 @@ def _meant_by(address: IPAddress) -> Iterable[IPAddress]:
 
 def _must_be_outside(addresses: Iterable[str]) -> None:
     if not all(map(is_outside, addresses)):
-        raise TransportError(WHY, "give_up", concerns="channel")
+        raise TransportError(INSIDE, "give_up", concerns="channel")

@@ -452,6 +452,18 @@ def test_channels_of_schools_that_share_a_server_do_not_lead_into_its_network_un
         assert account.may_reach_inside is allowed
 
 
+def test_a_test_of_a_channel_that_leads_inside_says_what_to_do(tmp_path: Path, kind: Kind) -> None:
+    with closing(a_runtime(tmp_path / "data", kind, simulated=False, channels_inside=False)) as runtime:
+        keeper = Keeper.of(runtime, administered(runtime).actor("principal"))
+        settings = {"url": "http://localhost:9/hook"}
+        channels.set_up(
+            keeper, "hook", channels.Change("webhook", settings=settings, secrets={"secret": "whsec_" + "A" * 32})
+        )
+        tested = channels.try_out(runtime, keeper, "hook", None)
+    assert (tested.sort, tested.concerns) == ("give_up", "channel")
+    assert "BIHUAN_CHANNELS_INSIDE=true" in tested.next.zh and "BIHUAN_CHANNELS_INSIDE=true" in tested.next.en
+
+
 # --- where secrets go -------------------------------------------------------------------------------------------------------
 
 LED: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, str]]] = {
