@@ -425,14 +425,14 @@ def try_out(runtime: Runtime, keeper: Keeper, name: str, person: str | None, key
     Raises    UnknownChannel; NotPossibleNow in a simulated folder; InvalidInput where the person has no address there
     """
     here = keeper.organisation
-    if runtime.simulated:
-        raise NotPossibleNow(
-            asked=TESTING,
-            obstacle=Text("模拟数据目录不对外发送任何消息", "nothing leaves a simulated data folder"),
-            remedy=Text("请在正式的数据目录中试发", "Try it in a real data folder"),
-        )
     with keeper.engine.database.read(here) as connection:
         seen = find(connection, keeper, name)
+        if runtime.simulated:
+            raise NotPossibleNow(
+                asked=TESTING,
+                obstacle=Text("模拟数据目录不对外发送任何消息", "nothing leaves a simulated data folder"),
+                remedy=Text("请在正式的数据目录中试发", "Try it in a real data folder"),
+            )
         channel = keeper.kinds.get(seen.set_up.kind)
         account = _account(connection, keeper, seen)
         if channel is None:
