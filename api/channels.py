@@ -250,6 +250,7 @@ def _changed(
         changed_at=keeper.engine.clock.now(),
     )  # fmt: skip
     _must_fit(connection, wanted, channel)
+    _must_be_the_only_one(connection, keeper, wanted, channel)
     opened = form.secrets()
     if known is None:
         return wanted, opened, sorted({*wanted.settings, *opened})
@@ -351,6 +352,21 @@ def _must_fit(connection: Connection, wanted: SetUp, channel: Channel) -> None:
     ):
         code = wanted.department[:40]
         _refuse("department", Text(f"{code!r} 不是本单位的部门", f"{code!r} is no department here"))
+
+
+def _must_be_the_only_one(connection: Connection, keeper: Keeper, wanted: SetUp, channel: Channel) -> None:
+    """Of what serves the whole organisation: a notice goes out by each kind once, and a second one would get nothing."""
+    if channel.serves != "organisation" or not wanted.enabled:
+        return
+    in_use = keeper.book.in_use(connection, wanted.organisation)
+    for other in (each.id for each in in_use if each.kind == wanted.kind and each.id != wanted.id):
+        _refuse(
+            "kind",
+            Text(
+                f"{channel.title.zh}“{other}”已在使用，同类的只能用一个；请改设它，或先停用它",
+                f"{channel.title.en} {other!r} is in use, and there can be only one of them: change it, or switch it off first",
+            ),
+        )
 
 
 def _must_be_as_looked_at(name: str, known: SetUp | None, expected: int | None, asked: Text) -> None:
