@@ -211,7 +211,7 @@ def worked(connection: Connection, organisation: str, account: str, now: datetim
     _know(connection, organisation, account)
     connection.execute(
         update(STATE).where(S.organisation == organisation, S.account == account)
-        .where((S.failures > 0) | S.worked_at.is_(None) | (S.worked_at < now - timedelta(minutes=1)))
+        .where((S.failures > 0) | S.since.is_(None) | S.worked_at.is_(None) | (S.worked_at < now - timedelta(minutes=1)))
         .values(failures=0, paused_until=None, out_of_order=None, worked_at=now, since=_since(S.failures > 0, now))
     )  # fmt: skip
 

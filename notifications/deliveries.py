@@ -19,6 +19,7 @@ from sqlalchemy import (
     exists,
     func,
     literal,
+    literal_column,
     or_,
     select,
     true,
@@ -56,6 +57,9 @@ D = DELIVERY.c
 G = DIGEST.c
 M = INBOX.c
 
+_IS_STUCK = D.status.in_(
+    [literal_column(repr(status)) for status in STUCK]
+)  # as its index has it, no value to be bound
 MOST = 10_000  # counted of anything; a millisecond or two, and whoever has more knows what he needs to know
 LINES = 20  # looked at for each message wanted; a digest has many, and whoever finds fewer comes again
 ANSWER_LIMIT = 500  # characters; an error page must not fill the table
@@ -524,7 +528,7 @@ def list_deliveries(
     if status is not None:
         statement = statement.where(D.status == status)
     if dead:
-        statement = statement.where(D.status.in_(STUCK))
+        statement = statement.where(_IS_STUCK)
     if case is not None:
         statement = statement.where(D.case == case)
     if person is not None:
@@ -583,7 +587,7 @@ class Stuck:
     since: datetime | None = None
 
     def of(self, organisation: str) -> ColumnElement[bool]:
-        stuck = [D.organisation == organisation, D.status.in_(STUCK)]
+        stuck = [D.organisation == organisation, _IS_STUCK]
         if self.ids is not None:
             wanted = list(self.ids)
             messages = select(D.message).where(D.organisation == organisation, D.id.in_(wanted), D.message.is_not(None))

@@ -324,12 +324,12 @@ class DeliveryWorker:
     def _said(self, connection: Connection, channel: Channel, group: Sequence[Claimed], now: datetime) -> "_Says":
         """Zone and words of each message: the texts as the organisation has them now, and the links of its lines."""
         zone = cache(lambda organisation: self._directory.time_zone(connection, organisation))
-        own = cache(lambda organisation: texts.in_use(connection, organisation))
+        own = texts.in_use_of(connection, {claimed.organisation for claimed in group}) if group else {}
         stand = _WhoStands(self._directory, connection, self._planner)
         return {
             claimed.message: (
                 zone(claimed.organisation),
-                Wording(own(claimed.organisation), self._links_of(stand, channel, claimed, now)),
+                Wording(own[claimed.organisation], self._links_of(stand, channel, claimed, now)),
             )
             for claimed in group
         }

@@ -21,12 +21,14 @@ from api.sources import DirectoryOfTheEngine, OutboxOfTheEngine
 from engine.case import Case
 from engine.clock import SimulatedClock
 from engine.directory import Absence
-from engine.store import cases, history, people, refusals
+from engine.store import cases, history, people, policies, refusals
 from engine.store.database import table_of
 from notifications import deliveries
 from notifications.accounts import AccountBook
 from notifications.channels.inbox import InboxChannel
 from notifications.message import Delivery, Outgoing
+from notifications.policy import NAME as MESSAGES
+from notifications.policy import checked
 from notifications.routing import SchoolSettings
 from notifications.tables import DeliveryRow
 from notifications.worker import DeliveryWorker
@@ -339,6 +341,16 @@ def test_past_its_days_it_says_so(told: tuple[House, str, str]) -> None:
     assert "The link is over" in got(house.client, path, 410).words
     assert house.client.post("/r", data=fields).status_code == 410
     assert unchanged(house, number)
+
+
+def test_a_school_decides_how_long_it_holds(house: House) -> None:
+    with house.runtime.database.write("school") as connection:
+        policies.set_(connection, "school", MESSAGES, checked({"link_days": 1}), "cli", START)
+    number = house.assigned()
+    house.deliver()
+    house.clock.advance(timedelta(days=1, minutes=1))
+    house.signed_in("repairer")
+    got(house.client, house.told("repairer", number), 410)
 
 
 def test_of_a_case_that_moved_on_it_says_so(told: tuple[House, str, str]) -> None:

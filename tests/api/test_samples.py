@@ -6,11 +6,13 @@ import re
 from typing import get_args
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from api.samples import Fullness, Sample, kinds_of, messages
 from engine.errors import Locale
 from notifications.editing import DEMANDS, check, tidied
-from notifications.rendering import SCREEN_ROWS, columns, rows, standard_names, standard_text
+from notifications.rendering import SCREEN_ROWS, columns, parse, rows, standard_names, standard_text
 from workflows import CATALOG
 
 LOCALES: tuple[Locale, ...] = get_args(Locale)
@@ -134,3 +136,39 @@ def test_every_fault_is_told_at_once() -> None:
 def test_a_list_s_lines_never_come_into_a_subject() -> None:
     text = "{today}{count}{lines}\n[{name}|老师]\n{lines}\n{link}"
     assert ["不能放" in fault.zh for fault in check("digest", "zh", text)] == [True]
+
+
+PIECES = st.sampled_from(
+    [
+        "{title}",
+        "{number}",
+        "{place}",
+        "{due}",
+        "{name}",
+        "{link}",
+        "{to_do}",
+        "{lines}",
+        "[",
+        "]",
+        "|",
+        "{",
+        "}",
+        "\n",
+        "待办",
+        " ",
+        "\r",
+    ]
+)
+
+
+@given(st.lists(PIECES, max_size=25).map("".join), st.sets(st.sampled_from(sorted(DEMANDS["waiting"].may))))
+@settings(max_examples=400, deadline=None)
+def test_what_is_taken_can_always_be_written_whatever_is_known(scribble: str, known: set[str]) -> None:
+    for text in (scribble, f"{GOOD}{scribble}", f"{scribble}{GOOD}"):
+        for name in ("waiting", "digest", "digest_line"):
+            if check(name, "zh", text):
+                continue
+            demand = DEMANDS[name]
+            facts = dict.fromkeys(known & demand.may | demand.always, "x")
+            subject, body = parse(name, tidied(text)).fill(facts)
+            assert "\n" not in subject and (demand.line or (subject.strip() and body.strip()))
