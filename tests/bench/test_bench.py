@@ -100,3 +100,13 @@ def test_a_tiny_history_is_verified_at_two_sizes_and_a_tiny_rush_is_sealed_meanw
     told = json.loads(ran.stdout)
     assert told["verify"]["sqlite"]["small"]["events"] < told["verify"]["sqlite"]["large"]["events"] <= 1001
     assert told["sealing"]["sqlite"]["ratio"]["median"] > 0
+
+
+@pytest.mark.slow
+def test_a_tiny_morning_of_messages_arrives_whole() -> None:
+    ran = CliRunner().invoke(main, ["messages", "--on", "sqlite", "--messages", "30", "--json"], catch_exceptions=False)
+
+    assert ran.exit_code == 0
+    told = json.loads(ran.stdout)["messages"]["sqlite"]
+    assert told["messages"] == 30
+    assert told["seconds"] > 0
