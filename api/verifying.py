@@ -360,6 +360,8 @@ class _Checker:
 
     def _grow_tree(self, part: Part, start: "_Start", outside: Path | None, held: Mapping[str, Any] | None) -> None:
         ask = partial(self._database.read, self._organisation)
+        # before the database: what is appended later, while it is served, speaks of more than will be looked at
+        extent = 0 if outside is None else _extent(outside)
         with ask() as connection, kept.leniently(connection):
             part.size = trail.size(connection, self._organisation)
             last = seals.last_checkpoint(connection, self._organisation)
@@ -374,7 +376,7 @@ class _Checker:
         if start.checkpoint is not None:
             signed.go_on_after(start.checkpoint)
         own = _own(ask, self._organisation, part, signed, 0 if last is None else last.id)
-        others = () if outside is None else _outside(outside, self._organisation)
+        others = () if outside is None else _outside(outside, extent, self._organisation)
         beside = () if held is None else (_claim(held),)
         tree = _Tree(ask, self._organisation, part, start, keys, lost)
         for claim in merge(own, others, beside, key=attrgetter("checkpoint.size")):
@@ -687,9 +689,16 @@ def _own(
                 yield _Claim(checkpoint, id=each.id)
 
 
-def _outside(path: Path, organisation: str) -> Iterator[_Claim]:
-    """The checkpoints of this organisation that the file holds. Raises FolderError for one that cannot be read."""
-    for line, told in _told_in(path):
+def _extent(path: Path) -> int:
+    """How many bytes the file has. Raises FolderError where there is none, and for a folder."""
+    if not path.is_file():
+        raise FolderError(Text(f"没有文件 {path}。", f"There is no file {path}."))
+    return path.stat().st_size
+
+
+def _outside(path: Path, extent: int, organisation: str) -> Iterator[_Claim]:
+    """The checkpoints of this organisation that so many bytes of the file hold. Raises FolderError for one that cannot be read."""
+    for line, told in _told_in(path, extent):
         try:
             body = str(told["body"]).encode()
             checkpoint = Checkpoint.from_bytes(body)
@@ -709,26 +718,26 @@ def _claim(told: Mapping[str, Any]) -> _Claim:
     )
 
 
-def _told_in(path: Path) -> Iterator[tuple[int, Any]]:
+def _told_in(path: Path, extent: int) -> Iterator[tuple[int, Any]]:
     """Lines of JSON, of which one that was broken off is followed by another; or one document."""
-    try:
-        if path.stat().st_size <= WHOLE_FILE:
+    with path.open("rb") as file:
+        if extent <= WHOLE_FILE:
             try:
-                document = json.loads(path.read_bytes())
+                document = json.loads(file.read(extent))
             except ValueError:
-                pass
+                file.seek(0)
             else:
                 yield from enumerate(document if isinstance(document, list) else [document], 1)
                 return
-        with path.open("rb") as file:
-            for number_, line in enumerate(file, 1):
-                try:
-                    if line.strip():
-                        yield number_, json.loads(line)
-                except ValueError:
-                    continue
-    except FileNotFoundError as error:
-        raise FolderError(Text(f"没有文件 {path}。", f"There is no file {path}.")) from error
+        for number_, line in enumerate(file, 1):
+            extent -= len(line)
+            if extent < 0:
+                return
+            try:
+                if line.strip():
+                    yield number_, json.loads(line)
+            except ValueError:
+                continue
 
 
 def _vouches_for_itself(claim: _Claim) -> bool:

@@ -27,6 +27,7 @@ from engine.errors import FolderError
 from engine.events import LOGBOOK
 from engine.handle import handle_one, note
 from engine.store import history, seals
+from engine.store.database import Database
 from tests.builders import REPAIRS, School, a_school
 from tests.conftest import Played
 from tests.databases import on_sqlite
@@ -456,6 +457,31 @@ def test_an_outside_checkpoint_somebody_made_up_is_named(kept: Runtime, tmp_path
     (tmp_path / "outside").write_text("\n".join(map(json.dumps, lines)))
     [finding] = verified(kept, outside=tmp_path / "outside").findings
     assert finding.code == "outside" and "line 2" in finding.what.en
+
+
+class WhileItIsServed(Database):
+    """One in which more is recorded, sealed and kept outside as soon as anything was read."""
+
+    def __init__(self, served: Runtime, outside: Path) -> None:
+        super().__init__(served.database.url)
+        self._served, self._seals = served, SealFile(outside)
+
+    @contextmanager
+    def read(self, organisation: str) -> Iterator[Connection]:
+        with super().read(organisation) as connection:
+            yield connection
+        do(self._served, "teacher", OpenCase("repair", {"title": "门锁坏", "place": "宿舍"}))
+        self._served.seal()
+        self._seals.catch_up(self._served.database)
+
+
+def test_what_is_recorded_and_kept_outside_while_it_is_checked_raises_no_alarm(kept: Runtime, tmp_path: Path) -> None:
+    outside = tmp_path / "seals.jsonl"
+    SealFile(outside).catch_up(kept.database)
+    served = WhileItIsServed(kept, outside)
+    report = verify(served, kept.folder, HERE, outside=outside, processes=1, catalog=REPAIRS)
+    served.close()
+    assert report.findings == [] and report.outside < len(outside.read_text().splitlines())
 
 
 @on_sqlite
