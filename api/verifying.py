@@ -154,9 +154,9 @@ def verify(
         report.notes += notes
         report.find(*gone)
     report.since = start.size
-    report.notes += _about_the_key(database, folder, organisation)
     held, unreadable = _held(folder, organisation)
     report.find(*unreadable)
+    report.notes += _about_the_key(database, folder, organisation, nothing_held=held is None and not unreadable)
     tree: Work = partial(_Checker.tree, start=start, outside=outside, held=held)
     if processes == 1:
         checker = _Checker(database, organisation, FileStore(folder.files), catalog)
@@ -314,6 +314,8 @@ class _Checker:
                     self._check(connection, part, rows, {} if case is None else {number_: case})
                 except _UNREADABLE as error:
                     part.find(Finding("unreadable", _unreadable(error), number_))
+            for table, number_, sequence in kept.strays_of(connection, self._organisation, numbers):
+                part.find(Finding("event_missing", _STRAY[table], number_, sequence))
             return part
 
         return self._reading(check)
@@ -387,6 +389,7 @@ class _Checker:
                 tree.hold_outside(claim)
         whole = tree.grow(part.size)
         tree.tell_losses()
+        tree.miss_own(part.sealed)
         if tree.wrong_later:
             zh, en = (
                 f"其后另有 {tree.wrong_later} 个检查点也不符",
@@ -515,6 +518,7 @@ class _Tree:
         self._excused: dict[Lost, _Excused] = {}
         self._known_outside: set[str] = set()  # keys that signed what others kept
         self._untrue: set[Lost] = set()
+        self._furthest: _Claim | None = None  # that was kept elsewhere or beside the key, and holds
 
     def hold_own(self, claim: _Claim) -> None:
         size, size_now = claim.checkpoint.size, self._part.size
@@ -557,6 +561,8 @@ class _Tree:
         if genuine:
             self._known_outside.add(checkpoint.key)
         if holds and fault is None:
+            if self._furthest is None or size > self._furthest.checkpoint.size:
+                self._furthest = claim
             return
         lost = next((each for each in self._losses if each.explains(checkpoint)), None)
         if lost is not None and not holds and genuine:
@@ -616,6 +622,22 @@ class _Tree:
                 zh = "其后没有以这些检查点的密钥签署、包含这一记载的检查点：截去记录的人也能写下这一条"
                 en = "none that their key signed afterwards has this in it: whoever cut the end off could have written it"
                 self._part.lost.append(Text(f"{said.zh}。{zh}", f"{said.en}. {en}"))
+
+    def miss_own(self, sealed: int) -> None:
+        """The last checkpoints, where those that were kept show that they were taken out though nothing under them was changed.
+        A restore after the last one that is there explains it: a checkpoint may come after a backup and no event between.
+        """
+        furthest = self._furthest
+        if furthest is None or furthest.checkpoint.size <= sealed:
+            return
+        if any(lost.position is None or lost.position >= sealed for lost in self._losses):
+            return
+        what = Text(
+            f"{furthest.called.zh}与记录相符，而库中的检查点只到 {sealed} 条：其后的检查点被删去",
+            f"{furthest.called.en} holds, and the checkpoints that are stored end at {sealed} events: those after it were "
+            "taken out",
+        )
+        self._part.find(Finding("checkpoint_missing", what))
 
     def _is_vouched_for(self, lost: Lost, checkpoint: Checkpoint) -> bool:
         def is_right(signed: seals.Signed) -> bool:
@@ -766,20 +788,35 @@ def _keys_not_begun(keys: Mapping[str, Key], noted: Sequence[kept.Noted]) -> Ite
             zh = f"台账中没有启用密钥的记载（指纹 {key.key}）：它是绕过系统放入的"
             en = f"the logbook does not say that the key of fingerprint {key.key} began: somebody put it there"
             yield Finding("key", Text(zh, en))
+    for each in began:
+        if each not in keys:
+            zh = f"台账记载启用过密钥（指纹 {each}），而该密钥的登记已不在：它被删去"
+            en = f"the logbook says that the key of fingerprint {each} began, and it is not among the keys: it was taken out"
+            yield Finding("key", Text(zh, en))
 
 
-def _about_the_key(database: Database, folder: Folder, organisation: str) -> list[Text]:
-    """That nothing can be signed here, where the key is not in the folder."""
+def _about_the_key(database: Database, folder: Folder, organisation: str, *, nothing_held: bool) -> list[Text]:
+    """That nothing can be signed here, where the key is not in the folder; that no checkpoint lies beside it."""
     with database.read(organisation) as connection:
         try:
             current = [key for key, _, _, until in seals.known_keys(connection, organisation) if until is None]
+            is_sealed = seals.last_checkpoint(connection, organisation) is not None
         except _UNREADABLE:  # which is found with the tree
             return []
     ring = KeyRing(folder.keys)
     for key in current:
         with suppress(KeyGone):
             key_in(ring, organisation, key)
-            return []
+            if not (nothing_held and is_sealed):
+                return []
+            return [
+                Text(
+                    "密钥旁没有留存检查点（密钥刚导入时如此，也可能被人删去）：末尾若被截去，只有外存的检查点（--checkpoint）"
+                    "才能揭穿",
+                    "no checkpoint lies beside the key: so it is after a key was imported, and where somebody took it away. That "
+                    "nothing was cut off only checkpoints kept elsewhere show (--checkpoint)",
+                )
+            ]
     if not current:
         return []
     return [

@@ -374,6 +374,36 @@ def test_a_checkpoint_taken_out_of_the_row_is_missed(kept: Runtime) -> None:
     assert {code for code, _, _ in told(kept)} == {"checkpoint_missing", "checkpoint_chain"}
 
 
+@pytest.mark.parametrize("which", ["id = 2", "id > 0"])
+def test_the_last_checkpoints_taken_out_are_missed_by_the_one_beside_the_key(kept: Runtime, which: str) -> None:
+    change(kept, f"DELETE FROM checkpoint WHERE {which}")
+    [finding] = verified(kept).findings
+    left = 3 if which == "id = 2" else 0
+    assert finding.code == "checkpoint_missing"
+    assert finding.what.en.startswith(
+        "the checkpoint beside the key (5 events) holds, and the checkpoints that are stored end"
+    )
+    assert f"end at {left} events: those after it were taken out" in finding.what.en
+    kept.seal()
+    assert verified(kept).findings == [], "what is signed anew speaks of all of it"
+
+
+def test_that_no_checkpoint_lies_beside_the_key_is_told(kept: Runtime) -> None:
+    (kept.folder.keys / "seal" / HERE / "held.json").unlink()
+    report = verified(kept)
+    assert report.is_clean and "no checkpoint lies beside the key" in report.notes[0].en
+    do(kept, "safety_staff", FireTrigger(FIRST, "verify", {}))
+    kept.seal()
+    assert verified(kept).notes == []
+
+
+def test_a_key_taken_out_with_all_it_signed_is_missed_by_the_logbook(kept: Runtime) -> None:
+    (kept.folder.keys / "seal" / HERE / "held.json").unlink()
+    change(kept, "DELETE FROM checkpoint", "DELETE FROM seal_key")
+    [finding] = verified(kept).findings
+    assert finding.code == "key" and "it is not among the keys: it was taken out" in finding.what.en
+
+
 def test_an_event_of_the_logbook_changed_is_named(kept: Runtime) -> None:
     change(kept, f"UPDATE event SET actor = 'person:driver' WHERE number = '{LOGBOOK}'")
     assert told(kept) == {("columns", LOGBOOK, 1), ("trail", LOGBOOK, 1)}
@@ -402,6 +432,17 @@ def test_only_what_is_new_is_checked_again(kept: Runtime) -> None:
     report = verified(kept, only_new=True)
     assert (report.findings, report.since, report.events, report.cases) == ([], 5, 4, 1), "the case that went on, whole"
     assert verified(kept, only_new=True).events == 0
+
+
+def test_an_event_that_is_new_and_gone_is_named_also_where_only_the_trail_has_it(kept: Runtime) -> None:
+    """The logbook's last event: no later one misses it, and no case is folded from it."""
+    assert verified(kept).is_clean
+    note(kept.engine, School(HERE).actor("principal"), "exported", {"what": "events"})
+    kept.seal()
+    change(
+        kept, *(f"DELETE FROM {table} WHERE number = '{LOGBOOK}' AND sequence = 2" for table in ("event", "disclosure"))
+    )
+    assert told(kept, only_new=True) == {("event_missing", LOGBOOK, 2)}
 
 
 def test_what_is_new_goes_on_from_the_last_clean_run_and_not_from_one_with_findings(kept: Runtime) -> None:
