@@ -294,7 +294,7 @@ def event_columns(locale: Locale, zone: ZoneInfo) -> list[Column]:
     zh = locale == "zh"
     outcome = {"accepted": "已办理" if zh else "accepted", "refused": "未办理" if zh else "refused"}
     return [
-        ("时间" if zh else "time", lambda e: _wall(e.at, zone)),
+        ("时间" if zh else "time", lambda e: on_the_wall(e.at, zone)),
         ("结果" if zh else "outcome", lambda e: outcome[e.outcome]),
         ("序号" if zh else "id", lambda e: e.id),
         ("事项" if zh else "case", lambda e: e.case),
@@ -317,7 +317,7 @@ def event_columns(locale: Locale, zone: ZoneInfo) -> list[Column]:
 def case_columns(locale: Locale, zone: ZoneInfo) -> list[Column]:
     zh = locale == "zh"
     yes = "是" if zh else "yes"
-    when = partial(_wall, zone=zone)
+    when = partial(on_the_wall, zone=zone)
     return [
         ("编号" if zh else "number", lambda c: c.number),
         ("流程" if zh else "workflow", lambda c: c.workflow),
@@ -337,6 +337,6 @@ def case_columns(locale: Locale, zone: ZoneInfo) -> list[Column]:
     ]  # fmt: skip
 
 
-def _wall(instant: datetime | None, zone: ZoneInfo) -> str:
+def on_the_wall(instant: datetime | None, zone: ZoneInfo) -> str:
     """By the wall clock of the organisation, with its offset."""
     return "" if instant is None else instant.astimezone(zone).isoformat(sep=" ", timespec="seconds")

@@ -605,7 +605,7 @@ class _Tree:
             if to > lost.size:
                 zh, en = f"总第 {lost.size + 1} 至 {to} 条", f"{lost.size + 1} to {to} of all"
             said = Text(
-                f"台账第 {lost.sequence} 条：{zh}记录在 {instant_text(lost.at)} 从备份恢复时丢失",
+                f"操作日志第 {lost.sequence} 条：{zh}记录在 {instant_text(lost.at)} 从备份恢复时丢失",
                 f"the logbook's event {lost.sequence}: events {en} were lost when a backup was restored at "
                 f"{instant_text(lost.at)}",
             )
@@ -785,12 +785,12 @@ def _keys_not_begun(keys: Mapping[str, Key], noted: Sequence[kept.Noted]) -> Ite
             yield Finding("key", Text(zh, en))
     for key in keys.values():
         if began.get(key.key) != key.public:
-            zh = f"台账中没有启用密钥的记载（指纹 {key.key}）：它是绕过系统放入的"
+            zh = f"操作日志中没有启用密钥的记载（指纹 {key.key}）：它是绕过系统放入的"
             en = f"the logbook does not say that the key of fingerprint {key.key} began: somebody put it there"
             yield Finding("key", Text(zh, en))
     for each in began:
         if each not in keys:
-            zh = f"台账记载启用过密钥（指纹 {each}），而该密钥的登记已不在：它被删去"
+            zh = f"操作日志记载启用过密钥（指纹 {each}），而该密钥的登记已不在：它被删去"
             en = f"the logbook says that the key of fingerprint {each} began, and it is not among the keys: it was taken out"
             yield Finding("key", Text(zh, en))
 

@@ -408,6 +408,7 @@ def test_an_event_of_the_logbook_changed_is_named(kept: Runtime) -> None:
     change(kept, f"UPDATE event SET actor = 'person:driver' WHERE number = '{LOGBOOK}'")
     assert told(kept) == {("columns", LOGBOOK, 1), ("trail", LOGBOOK, 1)}
     assert all(finding.sentence("en").startswith("the logbook, event 1: ") for finding in verified(kept).findings)
+    assert all(finding.sentence("zh").startswith("操作日志 第 1 条记录：") for finding in verified(kept).findings)
 
 
 def test_another_key_leaves_everything_clean(kept: Runtime) -> None:

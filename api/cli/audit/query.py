@@ -182,11 +182,13 @@ def _asked(said: dict[str, Any], zone: "ZoneInfo") -> "Asked":
 
 
 def _show_events(runtime: "Runtime", reader: "Reader", asked: "Asked", limit: int, *, as_json: bool) -> None:
-    from api.trail import Words, brought_up_to_date
-    from engine.store import questions
+    from api.trail import Words, brought_up_to_date, on_the_wall
+    from engine.store import people, questions
 
-    _say_what_is_missing(brought_up_to_date(runtime, reader.actor.organisation, seconds=None))
-    with runtime.database.read(reader.actor.organisation) as connection:
+    here = reader.actor.organisation
+    _say_what_is_missing(brought_up_to_date(runtime, here, seconds=None))
+    with runtime.database.read(here) as connection:
+        zone = people.time_zone(connection, here)
         found, more = questions.page(connection, reader.eyes, asked, limit=limit)
         entries = Words(runtime.engine.catalog, reader).entries(connection, found)
     if as_json:
@@ -194,7 +196,8 @@ def _show_events(runtime: "Runtime", reader: "Reader", asked: "Asked", limit: in
         return
     for entry in entries:
         refused = f"  未办理 refused: {entry.code}" if entry.outcome == "refused" else ""
-        click.echo(f"{entry.at.isoformat()}  {entry.case or '-'}  {entry.title} ({entry.action})  {entry.by}{refused}")
+        at = on_the_wall(entry.at, zone)  # as --from and --to mean a day; what --json prints is for scripts
+        click.echo(f"{at}  {entry.case or '-'}  {entry.title} ({entry.action})  {entry.by}{refused}")
     if more is not None:
         click.echo("…")
 
