@@ -32,6 +32,7 @@ from api.routes import (
     evidence,
     files,
     health,
+    messages,
     organisations,
     people,
     preferences,
@@ -96,6 +97,7 @@ def _routes_of(catalog: Catalog) -> Sequence[BaseRoute]:
         trail.router,
         directory.router,
         channels.router,
+        messages.router,
         deliveries.router,
         organisations.router,
         *cases.routers(catalog),
@@ -153,7 +155,13 @@ def _openapi(app: FastAPI, runtime: Runtime) -> dict[str, Any]:
             | cases.component("Bulk", cases.Bulk)
             | cases.component("MarkRead", people.MarkRead)
         )
-        for name, form in {**directory.FORMS, **accounts.FORMS, **channels.FORMS, **preferences.FORMS}.items():
+        for name, form in {
+            **directory.FORMS,
+            **accounts.FORMS,
+            **channels.FORMS,
+            **messages.FORMS,
+            **preferences.FORMS,
+        }.items():
             named |= cases.component(name, form)
         cookie = cookies.named(cookies.SESSION, runtime.settings)
         components["securitySchemes"] = {
@@ -267,6 +275,10 @@ def _log(request: Request, asker: Asker, refusal: Refusal) -> None:
         log.warning("refusal_not_logged", code=refusal.code, principal=record.principal)
 
 
+def _as_problem(request: Request, refusal: Refusal) -> Response:
+    return problem(refusal, locale_of(request), request.url.path)
+
+
 # --- around every request ------------------------------------------------------------------------------------------------
 
 
@@ -307,6 +319,14 @@ class _Telling:
             await send(message)
 
         try:
+            if (
+                "\0" in scope["path"]
+            ):  # names nothing, and one kind of database can neither look for it nor write it down
+                request = Request(scope, receive)
+                self._runtime.metrics.refused(unknown_address())
+                answer = pages.refused if pages.is_page(request) else _as_problem
+                await answer(request, unknown_address())(scope, receive, tell)
+                return
             await self._app({**scope, "method": "GET", ONLY_HEADERS: True} if head else scope, receive, tell)
         except Exception:
             # caught here and not by a handler: after those, the server logs the same traceback once more
@@ -318,7 +338,7 @@ class _Telling:
             if pages.is_page(request):
                 await pages.refused(request, defect())(scope, receive, tell)
             else:
-                await problem(defect(), locale_of(request), request.url.path)(scope, receive, tell)
+                await _as_problem(request, defect())(scope, receive, tell)
         finally:
             took = round((time.monotonic() - began) * 1000, 1)
             log.debug("request", method=scope["method"], path=scope["path"], status=status, milliseconds=took)

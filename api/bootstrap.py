@@ -26,7 +26,7 @@ from api.passwords import Hashing
 from api.sealing import SealedRound, SealFile, seal_all, tell
 from api.settings import Settings
 from api.sources import DirectoryOfTheEngine, OutboxOfTheEngine
-from api.vault import FolderVault
+from api.vault import CHANNELS_KEY, FolderVault
 from api.writer import Writer
 from engine.clock import Clock, RunningFrom, SystemClock
 from engine.definition import Catalog
@@ -449,4 +449,4 @@ def _book(folder: Folder, webhook: WebhookForm | None) -> AccountBook:
 
 
 def _vault(folder: Folder) -> FolderVault:
-    return FolderVault(folder.key("channels"))
+    return FolderVault(folder.key(CHANNELS_KEY))

@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 
 from api.bootstrap import Runtime
 from api.conditions import Condition, condition_of
+from api.directory import DEPARTMENT_CODE
 from api.problems import UnknownChannel
 from api.requests import fault_of
 from engine.actor import Actor
@@ -30,7 +31,8 @@ from notifications import accounts, deliveries
 from notifications.accounts import AccountBook, SetUp, State, Vault, VaultError
 from notifications.channels import Account, Channel, Concerns, Receipt, Sort, TransportError
 from notifications.channels.forms import Form, in_both, labels
-from notifications.message import ORGANISATION, Addressee, Outgoing, Words
+from notifications.channels.trial import trial
+from notifications.message import ORGANISATION, Addressee, Outgoing
 
 log = structlog.get_logger(__name__)
 
@@ -343,8 +345,9 @@ def _must_fit(connection: Connection, wanted: SetUp, channel: Channel) -> None:
         ):
             if said:
                 _refuse(name, Text("只有群机器人才有这一项", "only a group's robot has it"))
-    elif wanted.department is not None and not people.department_exists(
-        connection, wanted.organisation, wanted.department
+    elif wanted.department is not None and not (
+        DEPARTMENT_CODE.fullmatch(wanted.department)
+        and people.department_exists(connection, wanted.organisation, wanted.department)
     ):
         code = wanted.department[:40]
         _refuse("department", Text(f"{code!r} 不是本单位的部门", f"{code!r} is no department here"))
@@ -422,22 +425,22 @@ def try_out(runtime: Runtime, keeper: Keeper, name: str, person: str | None, key
     Raises    UnknownChannel; NotPossibleNow in a simulated folder; InvalidInput where the person has no address there
     """
     here = keeper.organisation
-    if runtime.simulated:
-        raise NotPossibleNow(
-            asked=TESTING,
-            obstacle=Text("模拟数据目录不对外发送任何消息", "nothing leaves a simulated data folder"),
-            remedy=Text("请在正式的数据目录中试发", "Try it in a real data folder"),
-        )
     with keeper.engine.database.read(here) as connection:
         seen = find(connection, keeper, name)
+        if runtime.simulated:
+            raise NotPossibleNow(
+                asked=TESTING,
+                obstacle=Text("模拟数据目录不对外发送任何消息", "nothing leaves a simulated data folder"),
+                remedy=Text("请在正式的数据目录中试发", "Try it in a real data folder"),
+            )
         channel = keeper.kinds.get(seen.set_up.kind)
         account = _account(connection, keeper, seen)
-        addressee = _addressee(connection, keeper, seen, channel, person) if channel else Addressee(ORGANISATION)
-        message = _trial(connection, keeper, seen, addressee, key)
-    if channel is None:
-        return _tested(_no_such_kind(seen.set_up.kind), 0, sent=False)
-    if isinstance(account, TransportError):
-        return _tested(account, 0, sent=False)
+        if channel is None:
+            return _tested(_no_such_kind(seen.set_up.kind), 0, sent=False)
+        addressee = _addressee(connection, keeper, seen, channel, person)
+        if isinstance(account, TransportError):
+            return _tested(account, 0, sent=False)
+        message = _trial(connection, keeper, account, addressee, key)
     slot = _slot(keeper, seen, channel)
     if isinstance(slot, TransportError):
         return _tested(slot, 0, sent=False)
@@ -488,31 +491,13 @@ def _no_one(obstacle: Text, remedy: Text) -> InvalidInput:
     return InvalidInput(asked=TESTING, obstacle=obstacle, remedy=remedy, fields=(FieldFault("person", obstacle),))
 
 
-TRIAL_SUBJECT = Text("测试消息：{title}", "Test message: {title}")
-TRIAL_BODY = Text(
-    "{name}您好：\n这是{school}于 {at} 从“{title}”试发的消息。收到即说明该渠道已通，您无须办理。",
-    "Dear {name},\n{school} tries out {title} on {at}. It works, since you read this. There is nothing for you to do.",
-)
-COLLEAGUES = Text("各位同事，", "colleagues")
-
-
-def _trial(connection: Connection, keeper: Keeper, seen: Seen, addressee: Addressee, key: str | None) -> Outgoing:
-    """A message that speaks of no case: who, where and when it was sent from."""
-    here, locale = keeper.organisation, addressee.locale
+def _trial(connection: Connection, keeper: Keeper, account: Account, addressee: Addressee, key: str | None) -> Outgoing:
+    here = keeper.organisation
     organisation = people.organisation(connection, here)
     at = keeper.engine.clock.now().astimezone(people.time_zone(connection, here))
-    facts = {
-        "title": seen.set_up.title or seen.set_up.id,
-        "name": f"{addressee.name}，"
-        if addressee.name and locale == "zh"
-        else addressee.name or COLLEAGUES.in_(locale),
-        "school": organisation.name.in_(locale) if organisation else here,
-        "at": f"{at:%Y-%m-%d %H:%M}",
-    }
-    words = Words(TRIAL_SUBJECT.in_(locale).format(**facts), TRIAL_BODY.in_(locale).format(**facts), None)
-    drawn = secrets.token_hex(16) if key is None else f"{here} {seen.set_up.id} {keeper.actor.principal} {key}"
+    drawn = secrets.token_hex(16) if key is None else f"{here} {account.id} {keeper.actor.principal} {key}"
     name = f"msg_{hashlib.sha256(drawn.encode()).hexdigest()[:32]}"
-    return Outgoing(name, here, addressee, "direct", words, items=())
+    return trial(account, addressee, name, organisation.name if organisation else Text(here, here), at)
 
 
 def _slot(keeper: Keeper, seen: Seen, channel: Channel) -> int | TransportError | None:

@@ -1,15 +1,20 @@
-"""How an organisation's channels do, in words; and what of it somebody has to mend, for the dead-corner check."""
+"""How an organisation's channels do, in words; and what of it somebody has to mend, for the dead-corner check, with whom they
+do not reach.
+"""
 
 from datetime import datetime, timedelta
 from typing import Literal, get_args
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
+from engine.directory import Person
 from engine.errors import Text
 from engine.proof import Finding
 from engine.store import people
-from notifications import accounts
+from notifications import accounts, readers
 from notifications.accounts import SetUp, State
+from notifications.readers import Unreached
 
 Condition = Literal["off", "untried", "works", "fails", "down", "left_alone", "locked"]
 #: off          not in use
@@ -45,8 +50,8 @@ def condition_of(state: State, now: datetime, *, enabled: bool = True, locked: b
 
 
 def findings(connection: Connection, organisation: str, now: datetime) -> list[Finding]:
-    """Channels in use that have not worked for a day, or that said themselves that somebody has to mend them. Warnings: what
-    they do not bring is on the desk all the same.
+    """Channels in use that have not worked for a day, or that said themselves that somebody has to mend them; and people whom
+    messages do not reach. Warnings: what they do not bring is on the desk all the same.
     """
     zone = people.time_zone(connection, organisation)
     own = {set_up.id: set_up for set_up in accounts.all_of(connection, organisation)}
@@ -59,7 +64,43 @@ def findings(connection: Connection, organisation: str, now: datetime) -> list[F
         since = state.out_of_order or (state.since if late else None)
         if since is not None:
             found.append(_finding(name, set_up, state, since.astimezone(zone)))
-    return found
+    return found + [_of_person(known, him, zone) for known, him in _unreached(connection, organisation)]
+
+
+def _unreached(connection: Connection, organisation: str) -> list[tuple[Unreached, Person]]:
+    """Whom something was to reach and did not, who still works here, each with what was written down first."""
+    found: dict[str, tuple[Unreached, Person]] = {}
+    for known in sorted(readers.unreached(connection, organisation), key=lambda known: known.since):
+        if known.told_at is None or known.person in found:
+            continue  # another way reaches him, or the channel itself is at fault
+        him = people.person(connection, organisation, known.person)
+        if him is not None and him.active:
+            found[known.person] = (known, him)
+    return list(found.values())
+
+
+NO_ADDRESS = Text("没有登记可用的联系方式", "no address is known for any channel in use")
+
+
+def _of_person(known: Unreached, him: Person, zone: ZoneInfo) -> Finding:
+    since = known.since.astimezone(zone)
+    answer = known.cause.strip()[:200].rstrip("。.")
+    said = Text(answer, answer) if known.channel else NO_ADDRESS
+    return Finding(
+        key=f"unreached:{known.person}",
+        code="person_unreached",
+        stuck=False,
+        text=Text(
+            f"消息送不到{him.name}（{known.person}），自 {since:%Y-%m-%d} 起：{said.zh}。",
+            f"Messages do not reach {him.name} ({known.person}) since {since:%Y-%m-%d}: {said.en}.",
+        ),
+        remedy=Text(
+            "请补上或更正此人的手机号、邮箱或企业微信账号；此前急事请当面或电话告知",
+            "Add or correct his phone, e-mail or WeCom account; until then tell him in person what cannot wait",
+        ),
+        since=since.date(),
+        departments=(him.department,) if him.department else (),
+    )
 
 
 def _finding(name: str, set_up: SetUp | None, state: State, since: datetime) -> Finding:

@@ -18,10 +18,12 @@ from engine.audit import verify_chain
 from engine.errors import FolderError, Text
 from engine.store.database import Database, mark_of, set_mark, table_of
 from engine.store.tables import EventRow
+from notifications.tables import ChannelRow
 
 BATCH = 1000  # rows sent at once
 
 _events = table_of(EventRow)
+_channels = table_of(ChannelRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,11 @@ class Copied:
 
     rows: Mapping[str, int]
     chains: int
+
+    @property
+    def closed(self) -> int:
+        """Channels whose secrets went along as they are closed: only the folder's key opens them."""
+        return self.rows.get(_channels.name, 0)
 
 
 def copy(source: Database, target: Database, progress: Callable[[float], None] = lambda _: None) -> Copied:

@@ -9,6 +9,7 @@ Refusal
 ├── UnknownChannel       no such channel of this organisation
 ├── UnknownDelivery      no such delivery, or not one the asker may see: the two look alike on purpose
 ├── MethodRefused        the address is there, the method is not
+├── UnknownText          no message has a text of this name, language and workflow
 ├── LinkNotGood          a link from a message is cut, made up, or of another folder
 ├── LinkOver             a link from a message is older than it holds
 ├── FileGone             an uploaded file's bytes are no longer there
@@ -69,6 +70,11 @@ class UnknownDelivery(Refusal):
 class MethodRefused(Refusal):
     code = "method_not_allowed"
     title = Text("不支持该方法", "Method not allowed")
+
+
+class UnknownText(Refusal):
+    code = "unknown_text"
+    title = Text("查无此文字", "No such text")
 
 
 class LinkNotGood(Refusal):
@@ -139,6 +145,7 @@ STATUS: Mapping[type[Refusal], int] = {
     GuardRefused: 409,
     OpensDeadCorner: 409,
     LinkNotGood: 404,
+    UnknownText: 404,
     LinkOver: 410,
     FileGone: 410,
     StaleCase: 412,

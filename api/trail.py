@@ -44,6 +44,7 @@ NOTED_TITLES: Mapping[str, Text] = {
     "erased": Text("清除个人信息", "Personal data cleared"),
     "key_began": Text("启用新密钥", "Signed with a new key from here on"),
     "channel_changed": Text("更改消息渠道", "Channel changed"),
+    "text_changed": Text("更改消息文字", "Message text changed"),
 }
 READ = Text("查看", "Read")
 

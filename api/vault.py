@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from notifications.accounts import VaultError
 
+CHANNELS_KEY = "channels"  # the name of the folder's key that closes the secrets of channels
 NONCE_BYTES = 12  # NIST SP 800-38D: drawn anew each time, enough for some 2**32 secrets under one key
 
 

@@ -132,6 +132,18 @@ def find(connection: Connection, organisation: str, account: str) -> SetUp | Non
     return None if row is None else _set_up(row)
 
 
+def locked(connection: Connection, organisation: str, vault: Vault | None) -> list[str]:
+    """Those whose secrets this vault does not open, by name; without a vault all of them."""
+
+    def opens(set_up: SetUp) -> bool:
+        try:
+            return vault is not None and bool(set_up.account(vault).id)
+        except VaultError:
+            return False
+
+    return [set_up.id for set_up in all_of(connection, organisation) if not opens(set_up)]
+
+
 def _bound_to(organisation: str, account: str) -> str:
     return f"channel:{organisation}:{account}"
 
@@ -199,7 +211,7 @@ def worked(connection: Connection, organisation: str, account: str, now: datetim
     _know(connection, organisation, account)
     connection.execute(
         update(STATE).where(S.organisation == organisation, S.account == account)
-        .where((S.failures > 0) | S.worked_at.is_(None) | (S.worked_at < now - timedelta(minutes=1)))
+        .where((S.failures > 0) | S.since.is_(None) | S.worked_at.is_(None) | (S.worked_at < now - timedelta(minutes=1)))
         .values(failures=0, paused_until=None, out_of_order=None, worked_at=now, since=_since(S.failures > 0, now))
     )  # fmt: skip
 

@@ -19,6 +19,7 @@ from sqlalchemy import (
     exists,
     func,
     literal,
+    literal_column,
     or_,
     select,
     true,
@@ -56,6 +57,9 @@ D = DELIVERY.c
 G = DIGEST.c
 M = INBOX.c
 
+_IS_STUCK = D.status.in_(
+    [literal_column(repr(status)) for status in STUCK]
+)  # as its index has it, no value to be bound
 MOST = 10_000  # counted of anything; a millisecond or two, and whoever has more knows what he needs to know
 LINES = 20  # looked at for each message wanted; a digest has many, and whoever finds fewer comes again
 ANSWER_LIMIT = 500  # characters; an error page must not fill the table
@@ -66,7 +70,7 @@ ANSWER_LIMIT = 500  # characters; an error page must not fill the table
 def plan(connection: Connection, planned: Sequence[Planned], now: datetime) -> int:
     """Write these deliveries down; those that exist already stay as they are. How many are new."""
     rows = [_row_of(delivery, now) for delivery in planned]
-    return sum(_insert_once(connection, DeliveryRow, row) for row in rows)
+    return connection.execute(_insert_statement(DeliveryRow), rows).rowcount if rows else 0
 
 
 def revive(connection: Connection, planned: Sequence[Planned]) -> int:
@@ -257,9 +261,20 @@ def bind(
     connection: Connection, lines: Sequence[Delivery], key: str, day: date, addressee: Addressee, account: str
 ) -> None:
     """One message of these lines. From now on nothing joins it and nothing leaves it: each try says the same."""
-    _change(
-        connection, lines, message=key, digest_for=day.isoformat(), addressee_data=addressee.to_json(), account=account
-    )
+    said = {"of": lines[0].organisation, "ids": [line.id for line in lines]} if lines else {}
+    if said:
+        values = {
+            "message": key, "digest_for": day.isoformat(), "addressee_data": addressee.to_json(), "account": account
+        }  # fmt: skip
+        connection.execute(_BIND, said | {f"as_{name}": value for name, value in values.items()})
+
+
+_BIND = (
+    update(DELIVERY)
+    .where(D.organisation == bindparam("of"), D.id.in_(bindparam("ids", expanding=True)))
+    .values({name: bindparam(f"as_{name}", type_=D[name].type) for name in
+             ("message", "digest_for", "addressee_data", "account")})
+)  # fmt: skip
 
 
 def postpone(connection: Connection, lines: Sequence[Delivery], day: date | None, leaves_at: datetime) -> None:
@@ -404,6 +419,33 @@ def _claim(
     )
 
 
+def waiting_by(
+    connection: Connection, organisation: str, account: str, channels: Collection[str], limit: int
+) -> list[Claimed]:
+    """Messages that wait to be sent by this account, longest first; under no lease. Needs a write transaction."""
+    statement = (
+        select(DELIVERY)
+        .where(
+            D.organisation == organisation, D.account == account, D.channel.in_(sorted(channels)), D.status == "waiting",
+            D.message.is_not(None),
+        )
+        .order_by(D.planned_at, D.message, D.id).limit(limit).with_for_update(skip_locked=True)
+    )  # fmt: skip
+    found: dict[str, list[Delivery]] = {}
+    for line in _deliveries(connection, statement):
+        assert line.message is not None  # asked for
+        found.setdefault(line.message, []).append(line)
+    if sum(map(len, found.values())) == limit and len(found) > 1:
+        found.popitem()  # it may have more lines
+    return [
+        Claimed(
+            organisation, message, lines[0].channel, account, lines[0].fence, lines[0].attempts, tuple(lines),
+            rest=Rest() if lines[0].how == "direct" else _rest_of(connection, organisation, message),
+        )
+        for message, lines in found.items()
+    ]  # fmt: skip
+
+
 def _rest_of(connection: Connection, organisation: str, message: str) -> Rest:
     found = select(G.waiting, G.more, G.overdue).where(G.organisation == organisation, G.message == message)
     row = connection.execute(found).first()  # what an older node put together has none
@@ -474,7 +516,7 @@ def list_deliveries(
     if status is not None:
         statement = statement.where(D.status == status)
     if dead:
-        statement = statement.where(D.status.in_(STUCK))
+        statement = statement.where(_IS_STUCK)
     if case is not None:
         statement = statement.where(D.case == case)
     if person is not None:
@@ -533,7 +575,7 @@ class Stuck:
     since: datetime | None = None
 
     def of(self, organisation: str) -> ColumnElement[bool]:
-        stuck = [D.organisation == organisation, D.status.in_(STUCK)]
+        stuck = [D.organisation == organisation, _IS_STUCK]
         if self.ids is not None:
             wanted = list(self.ids)
             messages = select(D.message).where(D.organisation == organisation, D.id.in_(wanted), D.message.is_not(None))

@@ -53,7 +53,8 @@ from notifications.tables import Connection
 log = logging.getLogger(__name__)
 
 PLAN_GROUP = 50  # notices; a write transaction of some milliseconds
-KEPT = 100  # organisations whose work is remembered from the beginning of their day to their digests, moments later
+DAYS = 200  # organisations whose day begins in one round: others' direct messages must not wait until all have begun
+PASSED_OVER = 200  # messages that go by another way at once; what is left goes as the account is tried again
 READERS = 50  # whose digests are put together in one
 SHOWN = 12  # of what waits besides: more than a screen takes, whatever fired
 SOON_WORKDAYS = 3  # due within them, or overdue: reason enough for a message though nothing fired
@@ -322,9 +323,37 @@ class Planner:
             if answer.concerns == "address":
                 self._climb(connection, organisation, him, claimed.channel, cause, now)
             return RoundResult()
+        return self._by(connection, claimed, him, way, situation, now)
+
+    def passed_over(self, connection: Connection, organisation: str, account: str, now: datetime) -> RoundResult:
+        """An account said itself that it is out of order: what waits for it goes by another way, where its reader has one; the
+        rest waits until somebody has mended it.
+        """
+        ask, result = self._asked(connection), RoundResult()
+        waiting = deliveries.waiting_by(connection, organisation, account, self._outside, PASSED_OVER)
+        ask.about_people(organisation, [claimed.addressee.key for claimed in waiting])
+        for claimed in waiting:
+            him = ask.person(organisation, claimed.addressee.key)
+            if him is None:
+                continue
+            situation = ask.situation(organisation, [him])
+            notices = {line.notice.id for line in claimed.deliveries}
+            tried = deliveries.channels_tried(connection, organisation, notices, him.person)
+            way = situation.outside(him, silence=False, used=tried)
+            if way is None or not way.in_order:
+                continue
+            result += self._by(connection, claimed, him, way, situation, now)
+            deliveries.withdraw(connection, claimed.deliveries, f"{account} is out of order; it goes by another way")
+            result += RoundResult(withdrawn=len(claimed.deliveries))
+        return result
+
+    def _by(
+        self, connection: Connection, claimed: Claimed, him: Recipient, way: Way, situation: Situation, now: datetime
+    ) -> RoundResult:
+        """The same message, by this way."""
         if claimed.how == "direct":
             digest = DigestTime(now.astimezone(situation.zone).date(), now)
-            planned = [to_person(notice, him, way, situation, digest, now) for notice in notices]
+            planned = [to_person(line.notice, him, way, situation, digest, now) for line in claimed.deliveries]
             return RoundResult(planned=deliveries.plan(connection, planned, now))
         return self._digest_by(connection, claimed, him, way, situation, now)
 
@@ -377,7 +406,7 @@ class Planner:
         with self._database.read_across() as connection:
             places = list(self._directory.organisations(connection))
         begin = random.randrange(len(places)) if places and self._database.on_server else 0  # noqa: S311  # nodes begin apart
-        look_at = now + LOOK_AGAIN
+        look_at, begun = now + LOOK_AGAIN, 0
         for place in places[begin:] + places[:begin]:
             if self._stopping():
                 return result
@@ -389,6 +418,9 @@ class Planner:
             if now < opens:
                 look_at = min(look_at, opens)
             elif now < closes_at(today, place.zone, school):
+                if begun == DAYS:
+                    return result  # the next round goes on
+                begun += 1
                 try:
                     result += self._begin_day(place, school, today, now)
                     self._begun[place.organisation] = today
@@ -434,8 +466,7 @@ class Planner:
     def _look_at_day(self, connection: Connection, place: Place, school: SchoolSettings, today: date) -> _DayOf:
         organisation = place.organisation
         waiting = self._directory.waiting(connection, organisation)
-        if len(self._waiting) < KEPT:
-            self._waiting[organisation] = waiting
+        self._waiting[organisation] = waiting
         soon = workdays_ahead(today, SOON_WORKDAYS, self._workday(connection, place))
         due = [p for p, mine in waiting.items() if any(due_soon(about, soon, place.zone) for about in mine)]
         since = deliveries.last_day_begun(connection, organisation) or today - timedelta(days=1)
@@ -648,9 +679,9 @@ class Planner:
 
         if deliveries.had_digest(connection, organisation, reader, today):
             return next_one(today)
-        # whatever was planned for today goes today: a calendar without any working day silences nobody for ever
-        if not workdays(today) and all(line.digest_for != today for line in lines):
-            return next_one(today)
+        # a day that was to be worked may be free by now; a calendar without any working day silences nobody for ever
+        if not workdays(today) and workdays((following := next_one(today)).day):
+            return following
         leaves_at = sent_at(now, zone, school, quiet)
         if leaves_at > now:
             same_day = leaves_at.astimezone(zone).date() == today
@@ -685,6 +716,10 @@ class Planner:
             Way(kinds[s.kind], s.id, s.department, daily_list=s.daily_list, direct=s.direct, in_order=in_order(s.id))
             for s in own
         ]
+
+    def settings_of(self, connection: Connection, organisation: str) -> SchoolSettings:
+        """As this organisation decided them."""
+        return self._settings(self._directory.decided(connection, organisation))
 
     def _settings(self, decided: Mapping[str, Any]) -> SchoolSettings:
         try:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from notifications.channels.forms import described
+from notifications.channels.forms import described, said
 from notifications.routing import ORDER, SchoolSettings
 
 NAME = "messages"  # among an organisation's policies
@@ -42,12 +42,22 @@ class MessagePolicy(BaseModel):
     )
     quiet_hours: bool = Field(True, description=described("个人可否设免打扰时段", "Whether people may set quiet hours"))
 
+    link_days: Annotated[int, Field(ge=1, le=30)] = Field(
+        3,
+        description=described(
+            "消息里的签收链接几天有效", "How many days a link that acknowledges from a message holds"
+        ),
+    )
+
     @model_validator(mode="after")
     def _opens_before_it_closes(self) -> Self:
         if self.window_from >= self.window_until:
-            raise ValueError("window_from has to be earlier than window_until")
+            raise said("：window_from 应早于 window_until", "window_from has to be earlier than window_until")
         if not self.window_from <= self.digest_at < self.window_until:
-            raise ValueError("digest_at has to lie between window_from and window_until")
+            raise said(
+                "：digest_at 应在 window_from 与 window_until 之间",
+                "digest_at has to lie between window_from and window_until",
+            )
         return self
 
 
@@ -56,14 +66,18 @@ def settings_of(whole: SchoolSettings, decided: Mapping[str, Any]) -> SchoolSett
     if not decided:
         return whole
     policy = MessagePolicy.model_validate(decided)
-    said = policy.model_fields_set
-    times = {name: time.fromisoformat(getattr(policy, name)) for name in ("digest_at", "window_from", "window_until")}
-    others: dict[str, Any] = {
-        "order": policy.channels, "people_choose": policy.people_choose, "quiet_hours": policy.quiet_hours
-    }  # fmt: skip
-    named = {"order": "channels"}
-    known = {**times, **others}
-    return replace(whole, **{name: value for name, value in known.items() if named.get(name, name) in said})
+    known: dict[str, Any] = {
+        "digest_at": time.fromisoformat(policy.digest_at),
+        "window_from": time.fromisoformat(policy.window_from),
+        "window_until": time.fromisoformat(policy.window_until),
+        "channels": policy.channels,
+        "people_choose": policy.people_choose,
+        "quiet_hours": policy.quiet_hours,
+        "link_days": policy.link_days,
+    }
+    decided_here = {name: known[name] for name in policy.model_fields_set}
+    order = decided_here.pop("channels", whole.order)
+    return replace(whole, order=order, **decided_here)
 
 
 def checked(wanted: Mapping[str, Any]) -> dict[str, Any]:

@@ -94,12 +94,19 @@ def unreached(connection: Connection, organisation: str) -> list[Unreached]:
 def does_not_reach(
     connection: Connection, organisation: str, person: str, channel: str, address: str, cause: str, now: datetime
 ) -> None:
-    """Write down that this channel does not reach him; where it is written down already, it stays as it is."""
+    """Write down that this channel does not reach him. Where it is written down already, it stays as it is, but for the address
+    that is found not to work.
+    """
     row = {
         "organisation": organisation, "person": person, "channel": channel, "address": address,
         "cause": cause[:CAUSE_LIMIT], "since": now,
     }  # fmt: skip
-    connection.execute(upsert(UNREACHED).values(row).on_conflict_do_nothing())
+    statement = upsert(UNREACHED).values(row)
+    if address:
+        key = ["organisation", "person", "channel"]
+        connection.execute(statement.on_conflict_do_update(index_elements=key, set_={"address": address}))
+    else:
+        connection.execute(statement.on_conflict_do_nothing())
 
 
 def climbs(connection: Connection, organisation: str, person: str, channel: str, now: datetime) -> bool:

@@ -51,12 +51,16 @@ SCREEN_ROWS = 14
 SCREEN_COLUMNS = 40  # of Latin letters; Chinese characters take two
 
 #: columns for what people typed, which may be as long as a screen by itself
-LONGEST = {"name": 24, "title": 48, "place": 36, "actor": 36, "awaits": 36, "state": 24, "step": 24, "person": 24}
+LONGEST = {"name": 24, "title": 42, "place": 30, "actor": 36, "awaits": 28, "state": 24, "step": 24, "person": 24}
 SHORTEST = {"title": 28, "place": 16}  # in a list
 
 
 class TemplateFault(Exception):
-    """A template cannot be used as it is written; the sentence names the file and the place."""
+    """A template cannot be used as it is written; the sentence names the place, and in English the file."""
+
+    def __init__(self, name: str, text: Text) -> None:
+        super().__init__(f"{name}, {text.en}")
+        self.text = text
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +89,30 @@ class Template:
         """Every fact it speaks of, where it is known."""
         return frozenset(fact for line in self.lines for part in line for fact in part.needs)
 
+    @property
+    def surely_said(self) -> frozenset[str]:
+        """The facts that stand there themselves, or have something in their place where they are not known."""
+        spoken = [part for line in self.lines for part in line if not part.optional or part.instead]
+        # in one group, one that is missing takes the other with it; but for day and days left, which are known together
+        alone = (part for part in spoken if len(part.needs) == 1 or set(part.needs) == {"due", "left"})
+        return frozenset(fact for part in alone for fact in part.needs) | self.required
+
+    @property
+    def subject_without_facts(self) -> str:
+        """What is left of the subject when nothing optional is known."""
+        return "".join(part.instead if part.optional else part.text for part in self.lines[0])
+
     def fill(self, facts: Mapping[str, str]) -> tuple[str, str]:
         """Subject and body. Raises TemplateFault when a required fact is missing."""
         missing = sorted(self.required - facts.keys())
         if missing:
-            raise TemplateFault(f"{self.name} needs {', '.join(missing)}, and the notice does not say. Put it in [ ].")
+            raise TemplateFault(
+                self.name,
+                Text(
+                    f"需要 {'、'.join(missing)}，而通知里没有；请放进 [ ]",
+                    f"it needs {', '.join(missing)}, and the notice does not say: put it in [ ]",
+                ),
+            )
         filled = [_fill_line(line, facts) for line in self.lines]
         return filled[0], "\n".join(
             text for line, text in zip(self.lines[1:], filled[1:], strict=True) if text or not line
@@ -104,29 +127,34 @@ def parse(name: str, source: str) -> Template:
     """Raises TemplateFault for an unknown fact, a bracket without its partner, or a subject that is missing."""
     lines = source.strip("\n").split("\n")
     if not lines[0].strip():
-        raise TemplateFault(f"{name} has no subject. Write it into the first line.")
+        raise TemplateFault(name, Text("没有标题：第一行就是标题", "it has no subject: the first line is the subject"))
     return Template(name, tuple(_parse_line(name, number, line) for number, line in enumerate(lines, start=1)))
 
 
 def _parse_line(name: str, number: int, line: str) -> tuple[_Part, ...]:
+    def fault(zh: str, en: str) -> TemplateFault:
+        return TemplateFault(name, Text(f"第 {number} 行：{zh}", f"line {number}: {en}"))
+
     parts = []
     for piece in _PIECES.finditer(line):
         if piece[3]:
-            raise TemplateFault(f"{name}, line {number}: {piece[3]!r} has no partner.")
+            raise fault(f"“{piece[3]}” 没有成对", f"{piece[3]!r} has no partner")
         text = piece[1] if piece[1] is not None else piece[2]
         needs = tuple(_FACT.findall(text))
         if unknown := sorted(set(needs) - FACTS):
-            raise TemplateFault(
-                f"{name}, line {number}: no fact is called {unknown[0]!r}. There are {', '.join(sorted(FACTS))}."
+            known = sorted(FACTS)
+            raise fault(
+                f"没有叫 {{{unknown[0]}}} 的内容，可用的有 {'、'.join(known)}",
+                f"no fact is called {unknown[0]!r}; there are {', '.join(known)}",
             )
         if "{" in _FACT.sub("", text) or "}" in _FACT.sub("", text):
-            raise TemplateFault(f"{name}, line {number}: a brace has no partner in {text!r}.")
+            raise fault(f"“{text}” 里的花括号没有成对", f"a brace has no partner in {text!r}")
         optional = piece[1] is not None
         text, bar, instead = text.partition("|") if optional else (text, "", "")
         if _FACT.search(instead) or "|" in instead:
-            raise TemplateFault(f"{name}, line {number}: behind the bar of {piece[0]!r} stand plain words.")
+            raise fault(f"“{piece[0]}” 的竖线后面只能写文字", f"behind the bar of {piece[0]!r} stand plain words")
         if bar and not needs:
-            raise TemplateFault(f"{name}, line {number}: no fact stands before the bar of {piece[0]!r}.")
+            raise fault(f"“{piece[0]}” 的竖线前面没有内容", f"no fact stands before the bar of {piece[0]!r}")
         parts.append(_Part(text, needs, optional, instead))
     return tuple(parts)
 
@@ -152,12 +180,17 @@ def standard_names(locale: Locale) -> frozenset[str]:
     return frozenset(each.name.removesuffix(".txt") for each in folder.iterdir()) - {"next_steps"}
 
 
+def standard_text(locale: Locale, name: str) -> str:
+    """The source of a template that comes with the program, by `name` or `name.workflow`."""
+    return _read(locale, f"{name}.txt")
+
+
 @dataclass(frozen=True, slots=True)
 class Wording:
     """What an organisation's messages are made with.
 
     own     texts it words itself, by (workflow, name, locale); of all workflows where the workflow is empty
-    links   links that take a step straight from the message, by notice
+    links   by notice that its reader can acknowledge: the link that does so straight from the message, "" where there is none
     """
 
     own: Mapping[tuple[str, str, Locale], Template] = field(default_factory=dict)
@@ -175,7 +208,9 @@ NOTHING_ELSE = Rest()
 
 @cache
 def _next_steps(locale: Locale) -> Mapping[str, str]:
-    """What to do, by `reason.{reason}`, `{workflow}.{state}`, `{state}` or `else`."""
+    """What to do, by `reason.{reason}`, `{workflow}.{state}`, `{state}` or `else`; before these, for who has to acknowledge
+    it, by `acknowledge.{reason}` or `acknowledge.{workflow}.{state}`.
+    """
     lines = (line.partition(": ") for line in _read(locale, "next_steps.txt").splitlines() if line.strip())
     return {key: text for key, _, text in lines}
 
@@ -222,10 +257,14 @@ def direct(
 ) -> Words:
     """One notice by itself."""
     facts = _facts(notice, reader, zone, school, now, wording)
-    if notice.reason in LISTS:
-        facts |= _listed(notice, reader, zone, school, now, wording)
     words = wording.template(reader.locale, _name_of(notice), notice.about.get("workflow") or "")
-    subject, body = words.fill(facts)
+    if notice.reason in LISTS:
+        lines = _lines_of(notice, reader, zone, school, now, wording)
+        total = int(notice.about.get("count") or notice.about.get("done") or 0)
+        facts |= _listed(notice, reader.locale, zone, now, total)
+        subject, body = _filled(words, facts, lines, max(0, total - len(lines)))
+    else:
+        subject, body = words.fill(facts)
     return Words(subject, body, facts["link"])
 
 
@@ -262,22 +301,26 @@ def _of_what_waits(claimed: Claimed, about: Mapping[str, Any]) -> Notice:
     return Notice(f"{number}:waits", claimed.organisation, number, 0, "waiting", (), "digest", written, about)
 
 
-def _listed(
+def _lines_of(
     notice: Notice, reader: Addressee, zone: ZoneInfo, school: SchoolSettings, now: datetime, wording: Wording
-) -> dict[str, str]:
-    """What a list says: its lines, as many as a screen takes, and how many there are."""
-    about, locale = notice.about, reader.locale
+) -> list[str]:
+    locale = reader.locale
     line = wording.template(locale, "daily_line" if notice.reason == "daily_list" else "back_line")
     lines = []
-    for position, of_one in enumerate(about.get("lines") or (), start=1):
+    for position, of_one in enumerate(notice.about.get("lines") or (), start=1):
         at = datetime.fromisoformat(of_one["at"]) if of_one.get("at") else notice.written_at
         one = Notice(notice.id, notice.organisation, notice.case, 0, "waiting", (), "digest", at, of_one)
         facts = in_a_list(_facts(one, reader, zone, school, now, wording)) | {"position": str(position)}
         if who := of_one.get("who"):
             facts["person"] = shortened("、".join(who) if locale == "zh" else ", ".join(who), LONGEST["person"])
         lines.append("\n".join(text for text in line.fill(facts) if text))
-    total = int(about.get("count") or about.get("done") or 0)
-    facts = on_one_screen(lines, max(0, total - len(lines))) | {"today": _day(now.astimezone(zone), locale)}
+    return lines
+
+
+def _listed(notice: Notice, locale: Locale, zone: ZoneInfo, now: datetime, total: int) -> dict[str, str]:
+    """What a list says around its lines."""
+    about = notice.about
+    facts = {"today": _day(now.astimezone(zone), locale)}
     if notice.reason == "daily_list":
         facts["count"] = str(total)
         facts["department"] = _words(about.get("department_title"), locale) or WHOLE_SCHOOL.in_(locale)
@@ -287,6 +330,7 @@ def _listed(
     return facts | {"done_count": str(about["done"]), "waiting_count": str(about["waiting"])}
 
 
+NOTHING_TO_DO = Text("不用办理", "nothing to do")
 WHOLE_SCHOOL = Text("全校", "The whole school")
 
 
@@ -306,36 +350,43 @@ def digest(
     newest: dict[str, Notice] = {}
     for notice in sorted(notices, key=lambda n: n.sequence):
         newest[notice.id if notice.case == LOGBOOK else notice.case] = notice
-    line = wording.template(reader.locale, "digest_line")
     lines = []
     overdue = rest.overdue
     for position, notice in enumerate(sorted(newest.values(), key=_worst_first), start=1):
         facts = in_a_list(_facts(notice, reader, zone, school, now, wording) | {"position": str(position)})
+        if notice.reason == "informed":
+            facts.setdefault("left", NOTHING_TO_DO.in_(reader.locale))
         due_at = _due_at(notice)
         overdue += due_at is not None and due_at < now and notice.reason != "informed"
+        line = wording.template(reader.locale, "unreached_line" if notice.reason == "unreached" else "digest_line")
         lines.append("\n".join(text for text in line.fill(facts) if text))
     facts = {
         "count": str(len(lines) + rest.more),
-        **on_one_screen(lines, rest.more),
         "today": _day(now.astimezone(zone), reader.locale),
         "link": school.link(school.desk_path),
     }
     facts |= {"name": reader.name} if reader.name else {}
     facts |= {"overdue": str(overdue)} if overdue else {}
-    subject, body = wording.template(reader.locale, "digest").fill(facts)
+    subject, body = _filled(wording.template(reader.locale, "digest"), facts, lines, rest.more)
     return Words(subject, body, facts["link"])
 
 
-ROWS_AROUND_LINES = 4  # of a list: greeting, end and the empty rows between
-
-
-def on_one_screen(lines: Sequence[str], besides: int = 0) -> dict[str, str]:
-    """The facts `lines` and `more`: as many of these as a screen takes beside the words around them, one at least.
+def _filled(words: Template, facts: Mapping[str, str], lines: Sequence[str], besides: int = 0) -> tuple[str, str]:
+    """Subject and body of a list, with as many of its lines as a screen takes beside the words around them.
 
     besides   how many there are that have no line here
     """
+    around = rows(words.fill({**facts, "lines": "1"})[1]) - 1
+    return words.fill({**facts, **on_one_screen(lines, besides, around)})
+
+
+def on_one_screen(lines: Sequence[str], besides: int, around: int) -> dict[str, str]:
+    """The facts `lines` and `more`: one line at least, and what is left out counted.
+
+    around   rows of the screen that are taken
+    """
     shown: list[str] = []
-    room = SCREEN_ROWS - ROWS_AROUND_LINES
+    room = SCREEN_ROWS - around
     for position, line in enumerate(lines):
         room -= rows(line)
         last = position == len(lines) - 1 and not besides
@@ -424,7 +475,7 @@ def _facts(
         "awaits": separator.join(filter(None, (_words(whom, locale) for whom in about.get("awaits") or ()))),
         "skipped": str(len(skipped)) if (skipped := about.get("skipped")) else None,
         "kind": _kind(notice).in_(locale),
-        "to_do": _to_do(notice, locale),
+        "to_do": _to_do(notice, locale, his=notice.id in wording.links),
         "link": wording.links.get(notice.id) or school.link(about.get("path") or school.desk_path),
         "when": _day(notice.written_at.astimezone(zone), locale),
     }
@@ -434,7 +485,7 @@ def _facts(
             "department": _words(about.get("department_title"), locale),
             "since": _day(datetime.fromisoformat(about["since"]).astimezone(zone), locale) if about.get("since") else None,
         }  # fmt: skip
-    if notice.id in wording.links:
+    if wording.links.get(notice.id):
         known["acknowledge"] = _words((about.get("acknowledge") or {}).get("title"), locale)
     due_at = _due_at(notice)
     if due_at is not None:
@@ -443,10 +494,12 @@ def _facts(
             known["provisional"] = PROVISIONAL.in_(locale)
     # one line each: what a person typed must not make a second subject or a line of its own
     said = {fact: " ".join(value.split()) for fact, value in known.items() if value}
+    if notice.reason == "sealed":
+        return said  # nobody typed it, and half a root proves nothing
     return {fact: shortened(value, LONGEST[fact]) if fact in LONGEST else value for fact, value in said.items()}
 
 
-PROVISIONAL = Text("暂定，待放假安排公布", "until holidays are published")
+PROVISIONAL = Text("暂定，待放假安排公布", "provisional until the holidays are known")
 
 
 def _actor(about: Mapping[str, Any], locale: Locale) -> str | None:
@@ -464,9 +517,19 @@ def _words(value: Any, locale: Locale) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _to_do(notice: Notice, locale: Locale) -> str:
+def _to_do(notice: Notice, locale: Locale, *, his: bool) -> str:
+    """`his`: whether it is for its reader to say that he has got it."""
     steps, about = _next_steps(locale), notice.about
-    keys = (f"reason.{notice.reason}", f"{about.get('workflow')}.{about.get('state')}", f"{about.get('state')}", "else")
+    special = (
+        (f"acknowledge.{notice.reason}", f"acknowledge.{about.get('workflow')}.{about.get('state')}") if his else ()
+    )
+    keys = (
+        *special,
+        f"reason.{notice.reason}",
+        f"{about.get('workflow')}.{about.get('state')}",
+        f"{about.get('state')}",
+        "else",
+    )
     return next(steps[key] for key in keys if key in steps)
 
 

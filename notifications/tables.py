@@ -3,12 +3,14 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, Column, Index, PrimaryKeyConstraint, Text, UniqueConstraint
+from sqlalchemy import JSON, CheckConstraint, Column, Index, PrimaryKeyConstraint, Text, UniqueConstraint, text
 from sqlalchemy import Connection as Connection  # noqa: PLC0414  handed on: the rest of this package has no door to SQL
 from sqlmodel import Field, SQLModel
 
 from engine.store.database import UtcDateTime
-from notifications.message import STATUSES
+from notifications.message import STATUSES, STUCK
+
+IS_STUCK = text(f"status IN ({', '.join(map(repr, STUCK))})")
 
 
 def _one_of(column: str, values: tuple[str, ...]) -> str:
@@ -30,6 +32,10 @@ class DeliveryRow(SQLModel, table=True):
         Index(None, "organisation", "addressee", "channel", "digest_for"),
         Index(None, "organisation", "case"),
         Index(None, "organisation", "planned_at"),
+        # of the many what goes nowhere by itself: listed, counted by cause and sent again
+        Index(
+            "ix_delivery_stuck", "organisation", "planned_at", "id", sqlite_where=IS_STUCK, postgresql_where=IS_STUCK
+        ),
     )
 
     organisation: str = Field(max_length=64)

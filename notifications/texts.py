@@ -1,7 +1,7 @@
 """The texts a school words itself: kept by workflow, name and language, and looked up at the moment of sending."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -31,24 +31,34 @@ class OwnText:
     changed_at: datetime
 
 
-def in_use(connection: Connection, organisation: str) -> Mapping[tuple[str, str, Locale], Template]:
-    """By (workflow, name, locale). One that cannot be read any more, since a newer program knows its facts by other names,
-    is passed over: the message goes in the program's own words.
+Own = Mapping[tuple[str, str, Locale], Template]  # by (workflow, name, locale)
+
+
+def in_use(connection: Connection, organisation: str) -> Own:
+    """One that cannot be read any more, since a newer program knows its facts by other names, is passed over: the message goes
+    in the program's own words.
     """
-    found = {(own.workflow, own.name, own.locale): _read(own.name, own.text) for own in every(connection, organisation)}
-    return {key: words for key, words in found.items() if words is not None}
+    return in_use_of(connection, {organisation})[organisation]
+
+
+def in_use_of(connection: Connection, organisations: Collection[str]) -> Mapping[str, Own]:
+    """The same of several, by organisation, asked for at once: what is sent together is many schools'."""
+    found: dict[str, dict[tuple[str, str, Locale], Template]] = {name: {} for name in organisations}
+    for organisation, own in _kept(connection, organisations):
+        words = _read(own.name, own.text)
+        if words is not None:
+            found[organisation][own.workflow, own.name, own.locale] = words
+    return found
 
 
 def every(connection: Connection, organisation: str) -> list[OwnText]:
-    statement = (
-        select(T.workflow, T.name, T.locale, T.text, T.changed_at)
-        .where(T.organisation == organisation)
-        .order_by(T.name, T.workflow, T.locale)
-    )
-    return [
-        OwnText(row.workflow, row.name, cast(Locale, row.locale), row.text, row.changed_at)
-        for row in connection.execute(statement)
-    ]
+    return [own for _, own in _kept(connection, {organisation})]
+
+
+def _kept(connection: Connection, organisations: Collection[str]) -> Iterator[tuple[str, OwnText]]:
+    statement = select(TEXT).where(T.organisation.in_(sorted(organisations))).order_by(T.name, T.workflow, T.locale)
+    for row in connection.execute(statement):
+        yield row.organisation, OwnText(row.workflow, row.name, cast(Locale, row.locale), row.text, row.changed_at)
 
 
 def keep(connection: Connection, organisation: str, own: OwnText) -> None:

@@ -117,7 +117,7 @@ class DeliveryWorker:
             if not channel.outside:
                 result += self.send(channel)
         outside = [channel for channel in self._channels if channel.outside]
-        if len(outside) < 2:
+        if len(outside) < 2 or not self._outside_allowed:
             return sum(map(self.send, outside), result)
         with ThreadPoolExecutor(max_workers=len(outside), thread_name_prefix="channel") as pool:
             return sum(pool.map(self.send, outside), result)
@@ -263,9 +263,17 @@ class DeliveryWorker:
                 result += self._record(connection, claimed, answer)
                 left_alone = self._judge(connection, channel, claimed, answer)
             if left_alone:
-                break
+                self._give_back(untried)
+                return result + self._pass_over(claimed, answer)
         self._give_back(untried)
         return result
+
+    def _pass_over(self, claimed: Claimed, answer: Receipt | TransportError) -> RoundResult:
+        """What waits for an account that said itself it is out of order need not wait for whoever mends it."""
+        if isinstance(answer, Receipt) or answer.sort != "give_up":
+            return RoundResult()
+        with self._database.write_across() as connection:
+            return self._planner.passed_over(connection, claimed.organisation, claimed.account, self._clock.now())
 
     def _account(self, channel: Channel, claimed: Claimed) -> Account | TransportError | None:
         """By which it goes, or what stands in the way, as its service would say it; None where it is not in use any more."""
@@ -310,25 +318,25 @@ class DeliveryWorker:
     def _said(self, connection: Connection, channel: Channel, group: Sequence[Claimed], now: datetime) -> "_Says":
         """Zone and words of each message: the texts as the organisation has them now, and the links of its lines."""
         zone = cache(lambda organisation: self._directory.time_zone(connection, organisation))
-        own = cache(lambda organisation: texts.in_use(connection, organisation))
-        stand = _WhoStands(self._directory, connection)
+        own = texts.in_use_of(connection, {claimed.organisation for claimed in group}) if group else {}
+        stand = _WhoStands(self._directory, connection, self._planner)
         return {
             claimed.message: (
                 zone(claimed.organisation),
-                Wording(own(claimed.organisation), self._links_of(stand, channel, claimed, now)),
+                Wording(own[claimed.organisation], self._links_of(stand, channel, claimed, now)),
             )
             for claimed in group
         }
 
     def _links_of(self, stand: "_WhoStands", channel: Channel, claimed: Claimed, now: datetime) -> dict[str, str]:
-        """A link for each notice that its reader can acknowledge: only he, and only outside. On the desk he is signed in, and
+        """For each notice that its reader can acknowledge, he alone. The link is for outside: on the desk he is signed in, and
         what lies there for months has to lead somewhere still.
         """
-        if self._links is None or not channel.outside or channel.serves != "person":
+        if channel.serves != "person":
             return {}
-        until = now + timedelta(days=self._school.link_days)
+        make = self._links if channel.outside else None
         return {
-            delivery.notice.id: self._links(delivery, until)
+            delivery.notice.id: "" if make is None else make(delivery, now + stand.link_days(claimed.organisation))
             for delivery in claimed.deliveries
             if (step := delivery.notice.about.get("acknowledge"))
             and delivery.addressee.key in stand.so(delivery.notice, tuple(step["by"]))
@@ -416,10 +424,15 @@ _Says = dict[str, tuple[ZoneInfo, Wording]]
 class _WhoStands:
     """Who stands to a notice's case in one of these relations now, or in for whoever does; each asked once."""
 
-    def __init__(self, directory: Directory, connection: Connection) -> None:
+    def __init__(self, directory: Directory, connection: Connection, planner: Planner) -> None:
         self._found = cache(
             lambda *question: frozenset(found.person for found in directory.recipients(connection, *question))
         )
+        self._school = cache(lambda organisation: planner.settings_of(connection, organisation))
+
+    def link_days(self, organisation: str) -> timedelta:
+        """How long a link holds there."""
+        return timedelta(days=self._school(organisation).link_days)
 
     def so(self, notice: Notice, audience: tuple[str, ...]) -> frozenset[str]:
         found: frozenset[str] = self._found(notice.organisation, notice.case, audience)

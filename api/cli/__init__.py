@@ -21,6 +21,7 @@ from api.cli import (
     importing,
     keeping,
     loops,
+    messages,
     passwords,
     running,
     tokens,
@@ -71,7 +72,7 @@ def main() -> None:
 
 for command in (
     running.demo, founding.setup, running.serve, running.work, running.tick, running.db,
-    checking.check, duties.user, tokens.token, importing.import_, exporting.export, calendars.calendar, loops.workflow, channels.channel, deliveries.outbox,
+    checking.check, duties.user, tokens.token, importing.import_, exporting.export, calendars.calendar, loops.workflow, channels.channel, deliveries.outbox, messages.message,
     audit, keeping.backup, keeping.restore,
 ):  # fmt: skip
     main.add_command(command)

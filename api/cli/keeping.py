@@ -139,7 +139,7 @@ def restore(
                         "checkpoint": each.checkpoint and told_of(each.checkpoint),
                         "held": each.held and told_of(each.held),
                         "note": each.sequence, "sealed": each.sealed, "sessions_ended": each.sessions,
-                        "tokens_ended": each.tokens, "messages_again": each.messages,
+                        "tokens_ended": each.tokens, "messages_again": each.messages, "channels_to_set_up_again": list(each.locked),
                     }
                     for each in restored
                 ],
@@ -193,6 +193,11 @@ def _tell_lost(each: "Restored") -> None:
         f"{each.organisation}: 第 {each.trail} 条之后的记录已丢失 · records after number {each.trail}{until} are lost; "
         f"logbook {each.sequence}, {signed}"
     )
+    if each.locked:
+        names = ", ".join(each.locked)
+        click.echo(
+            f"{each.organisation}: 密钥不在其中，以下消息渠道须重新设置 · without their key these channels have to be set up again: {names}"
+        )
 
 
 def _size(size: float) -> str:

@@ -81,7 +81,15 @@ def diagram(key: str, locale: Any) -> None:
 def policy(
     key: str, changes: tuple[str, ...], yes: bool, data: Path | None, organisation: str | None, as_json: bool
 ) -> None:
-    """The numbers of the loop KEY as they hold for an organisation; with --set, change them for steps from now on."""
+    """The numbers of the loop KEY as they hold for an organisation; with --set, change them for steps from now on.
+
+    KEY may be `messages`: when messages go out, by which channels, and what people may choose.
+    """
+    from notifications.policy import NAME
+
+    if key == NAME:
+        _messages(changes, data, organisation, as_json=as_json)
+        return
     from api.checking import DeadCorners, OpensDeadCorner, opened_by
     from engine.store import policies
 
@@ -125,6 +133,36 @@ def policy(
     click.echo(f"{loop.key} policy v{version}")
     for name, value in holds.items():
         click.echo(f"  {name} = {json.dumps(value, ensure_ascii=False)}{'  (set here)' if name in overrides else ''}")
+
+
+def _messages(changes: tuple[str, ...], data: Path | None, organisation: str | None, *, as_json: bool) -> None:
+    """What a school decided about its messages, shown or changed."""
+    from engine.store import policies
+    from notifications.channels.forms import labels
+    from notifications.policy import NAME, MessagePolicy, checked
+
+    with opened(data) as runtime:
+        here = the_organisation(runtime, organisation)
+        with runtime.database.write(here) if changes else runtime.database.read(here) as connection:
+            version, overrides = policies.in_force(connection, here, NAME)
+            if changes:
+                wanted = {**overrides, **dict(_change(change) for change in changes)}
+                try:
+                    overrides = checked(wanted)
+                except ValueError as error:
+                    wrong = _faults(error)
+                    raise FolderError(
+                        Text(f"消息规则不能这样设置：{wrong.zh}。", f"Messages cannot be set so: {wrong.en}.")
+                    ) from error
+                version = policies.set_(connection, here, NAME, overrides, "cli", runtime.clock.now())
+    holds = MessagePolicy.model_validate(overrides).model_dump(mode="json")
+    if as_json:
+        print_json({"workflow": NAME, "version": version, "set": overrides, "policy": holds})
+        return
+    click.echo(f"{NAME} policy v{version}")
+    for name, title in labels(MessagePolicy).items():
+        said = json.dumps(holds[name], ensure_ascii=False)
+        click.echo(f"  {name} = {said}  {title.zh} · {title.en}{'  (set here)' if name in overrides else ''}")
 
 
 def _faults(error: ValueError) -> Text:

@@ -208,6 +208,11 @@ def copy(url: str, data: Path | None, as_json: bool) -> None:
     click.echo(
         f"已复制并核对：{rows} 行，{copied.chains} 条记录链 · Copied and compared: {rows} rows, {copied.chains} chains"
     )
+    if copied.closed:
+        click.echo(
+            f"{copied.closed} 个消息渠道的密钥按原样（已加密）复制：请继续使用同一数据目录，或一并带走 keys/channels"
+            f" · The secrets of {copied.closed} channels went along closed: go on with this data folder, or take keys/channels along"
+        )
     click.echo(
         "请设 BIHUAN_DATABASE_URL 为新数据库后再启动 · Set BIHUAN_DATABASE_URL to the new database, then start again"
     )

@@ -7,6 +7,7 @@ import time as wall
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from PIL import Image, ImageDraw
 from api.bootstrap import Runtime, make_folder, open_runtime
 from api.demo.campaign import ORGANISATION, campaign, first_calendar, second_calendar
 from api.demo.figures import figures
+from api.demo.messages import messages
 from api.demo.school import SAFETY_OFFICE, build
 from api.demo.stories import (
     DRILLS,
@@ -41,9 +43,11 @@ from engine.commands import Asked, FireTrigger
 from engine.errors import FolderError, Text
 from engine.handle import Failed, Idle, Refused, handle
 from engine.store import accounts, calendars, cases, people, periods
+from notifications.accounts import closed as seal_secrets
 from workflows.inspection import CYCLE
 
 TICKS = (time(7, 46), time(12, 0), time(17, 30))  # the first just after the reminders of the morning have gathered
+NIGHT = time(22, 0)  # what is sent then and not in the morning cannot wait
 ENDS = time(18, 0)  # on the campaign's last day
 
 Progress = Callable[[float], None]
@@ -98,7 +102,7 @@ def play(
         tokens = replay.tokens()
         runtime.seal()
         with runtime.database.read(ORGANISATION) as connection:
-            counted = figures(connection, ORGANISATION, clock.now())
+            counted = figures(connection, ORGANISATION, clock.now()) | messages(connection, ORGANISATION)
         counted["commands"] = replay.commands
         counted["wall_seconds"] = round(wall.perf_counter() - began, 2)
         return DemoReport(counted, tokens, settings.data, clock.now())
@@ -134,7 +138,8 @@ class _Replay:
     def prepare(self) -> None:
         """The school, its pictures, and the stories that are known from the start."""
         with self.runtime.database.write(ORGANISATION) as connection:
-            build(connection, self.clock.now())
+            closed = partial(seal_secrets, self.runtime.vault, ORGANISATION)
+            build(connection, self.clock.now(), closed)
         self.stage = Stage(lambda: self.calendar, self._pictures("before"), self._pictures("after"))
         for order, sample in enumerate(group_samples()):
             self._begin(group_story(self.stage, sample, order))
@@ -144,7 +149,9 @@ class _Replay:
             self._begin(drill_story(self.stage, held_on, facts))
 
     def run(self, progress: Progress) -> None:
-        """Every tick and every step in order; the extended holiday becomes known on its day."""
+        """Every tick and every step in order; the extended holiday becomes known on its day. At night messages are sent, and
+        nobody ticks.
+        """
         starts = self.clock.now()
         for tick_at in self._ticks():
             while self._turns and self._turns[0].at <= tick_at:
@@ -154,7 +161,7 @@ class _Replay:
                 self.calendar = second_calendar()
                 with self.runtime.database.write(ORGANISATION) as connection:
                     calendars.add(connection, ORGANISATION, self.calendar, self.clock.now())
-            if self.runtime.tick().opened:
+            if self.calendar.at(self.calendar.local_date(tick_at), NIGHT) > tick_at and self.runtime.tick().opened:
                 self._begin_inspections()
             self.runtime.deliver()
             progress((tick_at - starts) / (self.until - starts))
@@ -243,8 +250,9 @@ class _Replay:
             day: date = told.first + timedelta(days=n)
             if self.silent and self.silent[0] <= day < self.silent[1]:
                 continue
-            for at in TICKS:
-                yield self.calendar.at(day, at)
+            for at in (*TICKS, NIGHT):
+                if day < told.last or at < ENDS:
+                    yield self.calendar.at(day, at)
 
     def _learns_of_the_extended_holiday(self) -> bool:
         today = self.calendar.local_date(self.clock.now())

@@ -1,15 +1,24 @@
 """The demo's school: 22 departments, the posts of its leaders, heads and safety officers. Posts, never names."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
+from pydantic import SecretStr
 from sqlalchemy import Connection
 
 from api.demo.campaign import ORGANISATION, ZONE, campaign, first_calendar
 from engine.actor import WHOLE_ORGANISATION, Grant
 from engine.directory import Department, Group, Organisation, Person, Rank, Seat
 from engine.store import calendars, people, periods
+from notifications import accounts
+from notifications.accounts import SetUp
+from notifications.channels.email import EmailForm
+from notifications.channels.forms import Form
+from notifications.channels.sms import SmsForm
+from notifications.channels.wecom_app import WeComAppForm
+from notifications.channels.wecom_robot import WeComRobotForm
 from workflows.inspection import CYCLE
 from workflows.reference import departments, groups
 from workflows.roles import ACCEPTANCE_GROUP, LEADING_GROUP
@@ -28,6 +37,14 @@ SAFETY_HEADS = ("bwc.head",)  # the role is that of the safety office's head and
 #: so many that two can always sign who belong to no one department, also where a department of theirs did the fixing
 ACCEPTANCE_MEMBERS = ("vp.teaching", "sxc.head", "xxzx.head", "jwc.head", "xgc.head")
 REPAIRERS = ("hqc.repair1", "hqc.repair2", "hqc.repair3")
+
+
+PEOPLE = 300  # of the school, whoever holds a post included; the rest teach or work there and report what they see
+#: of ten people, which addresses they have: most are on the school's WeCom, some read mail alone, one has nothing
+ADDRESSES: tuple[tuple[str, ...], ...] = (
+    ("wecom", "email"), ("wecom",), ("wecom", "phone"), ("email",), ("wecom", "email", "phone"), ("wecom",), ("phone",),
+    ("wecom", "email"), ("email", "phone"), (),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -65,6 +82,51 @@ def _department_posts(code: str, name: str, *, external: bool) -> Iterator[Post]
     yield Post(f"{key}.staff", f"{name}教职工", "教职工", code, (Grant("teacher", WHOLE_ORGANISATION),))
 
 
+def everyone() -> Iterator[Post]:
+    """Whoever holds a post, and as many colleagues without one as make `PEOPLE` of them, spread over the departments."""
+    holders = list(posts())
+    yield from holders
+    own = [department for department in departments().values() if not department.external]
+    for number in range(PEOPLE - len(holders)):
+        department = own[number % len(own)]
+        ordinal = number // len(own) + 2  # the first is among the posts
+        yield Post(
+            f"{department.code.lower()}.staff{ordinal}", f"{department.title.zh}教职工{ordinal}", "教职工", department.code,
+            (Grant("teacher", WHOLE_ORGANISATION),),
+        )  # fmt: skip
+
+
+def addresses(person: str, number: int) -> dict[str, str]:
+    """Where the so-many-th person of the demo can be reached; made up, and nothing is ever sent there."""
+    known = {"wecom": person, "email": f"{person}@school.example", "phone": f"{number:011}"}
+    return {name: known[name] for name in ADDRESSES[number % len(ADDRESSES)]}
+
+
+def channels(close: Callable[[str, Mapping[str, str]], bytes], now: datetime) -> Iterator[SetUp]:
+    """What the demo's school sends by, were it not simulated: its WeCom, its mail, text messages, and logistics' group.
+
+    close   seals an account's secrets
+    """
+
+    def set_up(account: str, title: str, form: Form, *, kind: str = "", **how: Any) -> SetUp:
+        said = {"department": None, "daily_list": False, "direct": False} | how
+        return SetUp(
+            ORGANISATION, account, kind or account, title, settings=form.settings(), enabled=True, changed_at=now,
+            secrets=close(account, form.secrets()), **said,
+        )  # fmt: skip
+
+    pretended = "not-a-real-secret"
+    yield set_up("wecom_app", "企业微信", WeComAppForm(corp_id="wwdemo", agent_id=1, secret=SecretStr(pretended)))
+    mail = EmailForm(host="mail.school.example", sender="safety@school.example")
+    yield set_up("email", "学校邮箱", mail)
+    text = SmsForm(url="https://sms.school.example/send", body='{"to": "{phone}", "text": "{text}"}', taken=("ok",))
+    yield set_up("sms", "短信", text)
+    robot = WeComRobotForm(key=SecretStr("00000000-0000-0000-0000-000000000000"))
+    yield set_up(
+        "hqc-group", "后勤群", robot, kind="wecom_robot", department=LOGISTICS, daily_list=True, direct=True
+    )  # fmt: skip
+
+
 def working_groups() -> Iterator[Group]:
     """The leading group, which is whoever holds its posts, and the acceptance group, which was named person by person."""
     leading, acceptance = groups()["LDXZ"], groups()["YSZ"]
@@ -89,16 +151,19 @@ def as_listed() -> Iterator[dict[str, str]]:
         }  # fmt: skip
 
 
-def build(connection: Connection, now: datetime) -> None:
-    """Write the school down, with calendar version 1 and what its departments owe from December on."""
+def build(connection: Connection, now: datetime, close: Callable[[str, Mapping[str, str]], bytes]) -> None:
+    """Write the school down, with calendar version 1, what its departments owe from December on, and its channels."""
     told = campaign()
     people.add_organisation(connection, Organisation(ORGANISATION, told.school, ZONE))
     calendars.add(connection, ORGANISATION, first_calendar(), now)
     for department in departments().values():
         row = Department(ORGANISATION, department.code, department.title, department.external)
         people.add_department(connection, row)
-    for post in posts():
-        person = Person(ORGANISATION, post.person, post.name, post.department, post=post.post)
+    for number, post in enumerate(everyone()):
+        person = Person(
+            ORGANISATION, post.person, post.name, post.department, post=post.post,
+            addresses=addresses(post.person, number),
+        )  # fmt: skip
         people.add_person(connection, person, post.grants)
     for group in working_groups():
         people.set_group(connection, ORGANISATION, group)
@@ -107,6 +172,8 @@ def build(connection: Connection, now: datetime) -> None:
         if department.owes_monthly:
             owed = periods.Obligation(ORGANISATION, CYCLE, department.code, first_month, told.last)
             periods.owe(connection, owed)
+    for channel in channels(close, now):
+        accounts.put(connection, channel)
 
 
 def holder_in(department: str, *, external: bool) -> str:

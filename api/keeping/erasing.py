@@ -46,7 +46,16 @@ from engine.store.tables import (
     SessionRow,
     TokenRow,
 )
-from notifications.tables import DeliveryRow, InboxMessageRow
+from notifications.tables import (
+    ChannelRow,
+    ChannelStateRow,
+    DeliveryRow,
+    DigestRow,
+    InboxMessageRow,
+    MessageTextRow,
+    PreferenceRow,
+    UnreachedRow,
+)
 
 CLEARED = "▇▇"  # in place of a name; shorter than any name that is looked for, so no text outgrows its column
 SHORTEST = 2  # characters; a name of one would be found in every sentence
@@ -62,6 +71,11 @@ SEARCHED: Mapping[Table, tuple[str, ...]] = {
     table_of(OutboxRow): ("about",),
     table_of(DeliveryRow): ("about", "addressee_data", "told", "answer"),
     table_of(InboxMessageRow): ("subject", "body"),
+    table_of(DigestRow): ("waiting",),
+    table_of(UnreachedRow): ("cause",),
+    table_of(ChannelRow): ("title", "settings"),
+    table_of(ChannelStateRow): ("answer",),  # of a service, which may quote an address
+    table_of(MessageTextRow): ("text",),
     table_of(RefusalRow): ("sentence", "route", "number", "asked"),  # an address is what somebody typed, too
     table_of(FileHolderRow): ("name",),
     table_of(DirectoryChangeRow): ("about",),
@@ -72,6 +86,12 @@ SEARCHED: Mapping[Table, tuple[str, ...]] = {
 TYPED = ("data.", *(f"{kind}.{of}" for kind in ("kept", "set") for of in ("facts.", "title", "place")))
 ANSWERS = ("data.", "kept.")
 _SIGN_IN = (table_of(PasswordRow), table_of(SessionRow), table_of(TokenRow))
+#: what is kept of him as a reader, by the column with his key: gone with the account, since nothing is sent to him any more
+_AS_READER = (
+    (table_of(PreferenceRow), "person"),
+    (table_of(UnreachedRow), "person"),
+    (table_of(DigestRow), "addressee"),
+)
 _disclosures = table_of(DisclosureRow)
 _cases = table_of(CaseRow)
 _deliveries = table_of(DeliveryRow)
@@ -80,7 +100,12 @@ _people = table_of(PersonRow)
 _answers = table_of(AnswerRow)
 
 #: everything a run may have written to, for whoever has to write it anew
-REWRITTEN = sorted({str(table.name) for table in (*SEARCHED, *_SIGN_IN, _disclosures, _cases, _people, _answers)})
+REWRITTEN = sorted(
+    {
+        str(table.name)
+        for table in (*SEARCHED, *_SIGN_IN, *(t for t, _ in _AS_READER), _disclosures, _cases, _people, _answers)
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,10 +338,12 @@ class _Run:
 
     def close_account(self, engine: Engine, connection: Connection, found: Found) -> None:
         organisation, person = self.wanted.organisation, self.wanted.person
-        mine = [(table.c.organisation == organisation) & (table.c.person == person) for table in _SIGN_IN]
+        his = (*((table, "person") for table in _SIGN_IN), *_AS_READER)
         rows = {
-            str(table.name): connection.execute(delete(table).where(here)).rowcount
-            for table, here in zip(_SIGN_IN, mine, strict=True)
+            str(table.name): connection.execute(
+                delete(table).where(table.c.organisation == organisation, table.c[column] == person)
+            ).rowcount
+            for table, column in his
         }
         waiting = connection.execute(
             update(_deliveries)

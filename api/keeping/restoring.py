@@ -8,7 +8,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -25,6 +25,7 @@ from api.keeping.manifest import DATABASES, Manifest, read_manifest, sha256_of, 
 from api.keys import Held, KeyRing
 from api.sealing import KeyGone, existing_key_of, last_told, losses
 from api.settings import Settings
+from api.vault import CHANNELS_KEY, FolderVault
 from engine.actor import system
 from engine.audit import Checkpoint, root_of
 from engine.case import instant_text
@@ -36,6 +37,7 @@ from engine.store import history, seals, trail
 from engine.store.clock import DatabaseClock
 from engine.store.database import Connection, Database, set_mark, table_of
 from engine.store.tables import OutboxRow, SessionRow, TokenRow
+from notifications import accounts
 from notifications.tables import DeliveryRow
 from workflows import CATALOG
 from workflows.wording import ERROR_WORDS
@@ -59,6 +61,7 @@ class Restored:
     sealed      whether a checkpoint was signed at once
     sessions, tokens     how many were ended
     messages    how many wait that may have been sent already
+    locked      channels whose secrets do not open with the keys there are: they have to be set up again
     """
 
     organisation: str
@@ -72,6 +75,7 @@ class Restored:
     sessions: int
     tokens: int
     messages: int
+    locked: Sequence[str] = ()
 
 
 def told_of(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -135,7 +139,8 @@ def restore(
         with _loaded(dumped, place, manifest, settings) as database:
             progress(0.7)
             migrations.upgrade(database)
-            ring = KeyRing(folder.path / KEYS if (folder.path / KEYS).is_dir() else place / KEYS)
+            keys_at = folder.path / KEYS if (folder.path / KEYS).is_dir() else place / KEYS
+            ring, vault = KeyRing(keys_at), _vault_of(keys_at)
             everything = {
                 each.organisation: [*held.get(each.organisation, ()), *_beside(ring, each.organisation)]
                 for each in manifest.organisations
@@ -149,7 +154,10 @@ def restore(
             digest = sha256_of(file)
             for done, records in enumerate(manifest.organisations, start=1):
                 here = everything[records.organisation]
-                restored.append(_settle(engine, records.organisation, manifest, digest, here, ring, keep_tokens))
+                settled = _settle(engine, records.organisation, manifest, digest, here, ring, keep_tokens)
+                with database.read(records.organisation) as connection:
+                    locked = accounts.locked(connection, records.organisation, vault)
+                restored.append(replace(settled, locked=locked))
                 progress(0.7 + 0.25 * done / len(manifest.organisations))
             with database.own() as connection:
                 set_mark(connection, SIMULATED_ID if manifest.simulated else REAL_ID)
@@ -163,6 +171,14 @@ def restore(
             _hold_what_is_there(KeyRing(folder.path / KEYS), last)
     progress(1)
     return manifest, restored
+
+
+def _vault_of(keys: Path) -> FolderVault | None:
+    """What opens the secrets of channels, where its key is there. None is drawn: it would open nothing."""
+    kept = keys / CHANNELS_KEY
+    with suppress(ValueError):  # no key of any length an algorithm knows
+        return FolderVault(kept.read_bytes()) if kept.is_file() else None
+    return None
 
 
 def _beside(ring: KeyRing, organisation: str) -> list[Held]:

@@ -96,7 +96,7 @@ WORDS: Mapping[str, Text] = {
     "sent_to": Text("发给", "Sent to"),
     "requirement": Text("整改要求", "What has to be done"),
     "one_tap": Text(
-        "按下即表示您已收到并知悉，同时记下时间；办理情况以后再填。",
+        "按下即表示您已收到并知悉，系统会记下时间；办理情况请另行填报。",
         "Pressing it says that you have it and have read it, and notes the time; what you do about it comes later.",
     ),
     "received": Text("已签收，谢谢。", "Acknowledged. Thank you."),

@@ -79,6 +79,16 @@ _DELEGATED = Statement(
     .where(_absences.c.organisation == bindparam("organisation"), _absences.c.delegate == bindparam("person"))
     .order_by(*_BY_DAY)
 )
+_AWAY = Statement(
+    select(_absences)
+    .where(
+        _absences.c.organisation == bindparam("organisation"),
+        _absences.c.first_day <= bindparam("today"),
+        _absences.c.last_day >= bindparam("today"),
+        _absences.c.delegate.is_not(None),
+    )
+    .order_by(*_BY_DAY)
+)
 _GROUPS = Statement(select(_groups).where(_groups.c.organisation == bindparam("organisation")).order_by(_groups.c.code))
 _SEATS = Statement(
     select(_seats).where(_seats.c.organisation == bindparam("organisation")).order_by(_seats.c.kind, _seats.c.holder)
@@ -590,12 +600,8 @@ class _Calling:
 
     @cached_property
     def _away(self) -> dict[str, list[Absence]]:
-        covering = (
-            _absences.c.first_day <= self._today, _absences.c.last_day >= self._today, _absences.c.delegate.is_not(None)
-        )  # fmt: skip
-        here = select(_absences).where(_absences.c.organisation == self._organisation, *covering).order_by(*_BY_DAY)
         found: dict[str, list[Absence]] = {}
-        for row in self._connection.execute(here):
+        for row in _AWAY.all(self._connection, {"organisation": self._organisation, "today": self._today}):
             found.setdefault(row.person, []).append(_absence(row))
         return found
 

@@ -5,6 +5,7 @@ Source    RFC 5321 (4.2: reply codes), RFC 3463 and the IANA registry of enhance
           https://service.mail.qq.com/detail/122/172 to 175 (frequency limits that come as 550 and go away when one waits)
 """
 
+import base64
 import html
 import re
 import smtplib
@@ -16,6 +17,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
+from functools import lru_cache
 from typing import Any, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -23,12 +25,12 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from engine.clock import Clock
 from engine.errors import Text
 from engine.events import Recipient
-from notifications.channels import Account, Concerns, Receipt, TransportError
+from notifications.channels import Account, Receipt, TransportError
 from notifications.channels.bounding import bounded
 from notifications.channels.codes import BAD_ACCOUNT, BAD_ADDRESS, BAD_MESSAGE, TRY_AGAIN, Verdict
 from notifications.channels.fitting import with_link
 from notifications.channels.forms import Form, described, said
-from notifications.channels.posting import SHOWN_CHARACTERS, TOO_SLOW, scrubbed
+from notifications.channels.posting import SHOWN_CHARACTERS, TOO_SLOW, scrubbed, trusting
 from notifications.message import Outgoing
 
 TOTAL_SECONDS = 20.0  # of one message: a greeting may take its time where a server looks for spam
@@ -36,7 +38,8 @@ LATER = timedelta(minutes=5)  # where a server has enough of us and does not say
 
 ADDRESS = re.compile(r"[^\s@<>(),;:\\\"\[\]\x00-\x1f\x7f]{1,64}@[^\s@<>(),;:\\\"\[\]\x00-\x1f\x7f]{1,253}")
 HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:.]{2,45}")
-TOO_MUCH = re.compile(r"frequen|too many|rate limit|ratelimit|throttl|频率|过于频繁", re.IGNORECASE)
+#: a loop has too many hops, and no patience helps
+TOO_MUCH = re.compile(r"frequen|too many (?!hops|recipients)|rate.?limit|throttl|频率|过于频繁", re.IGNORECASE)
 ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
 
 ENOUGH = Verdict("slow_down", "channel", LATER)
@@ -65,6 +68,10 @@ BY_QUESTION: dict[Asked, Verdict] = {
     "recipient": BAD_ADDRESS,
     "message": BAD_MESSAGE,
 }
+
+
+#: apart from those of HTTP, whose client writes into them that it speaks HTTP: a mail server may hang up on that
+_trusting = lru_cache(maxsize=64)(trusting)
 
 
 class EmailForm(Form):
@@ -106,7 +113,7 @@ class EmailForm(Form):
     @field_validator("sender")
     @classmethod
     def _is_an_address(cls, address: str) -> str:
-        if not ADDRESS.fullmatch(address) or not address.isascii():
+        if not _is_address(address):
             raise said(
                 "不是邮箱地址；请填写 safety@example.com 这样的地址",
                 "is no e-mail address; give it like safety@example.com",
@@ -122,11 +129,26 @@ class EmailForm(Form):
             )
         return text
 
+    @field_validator("password")
+    @classmethod
+    def _can_be_sent(cls, password: SecretStr | None) -> SecretStr | None:
+        if password is not None and not password.get_secret_value().isascii():
+            raise said(
+                "只能含 ASCII 字符：邮件服务器不接受其他字符",
+                "has to be of ASCII characters: mail servers take no others",
+            )
+        return password
+
     @field_validator("certificates")
     @classmethod
     def _are_certificates(cls, pem: str | None) -> str | None:
-        if pem is not None:
+        try:
             _trusting(pem)
+        except (ssl.SSLError, ValueError) as error:
+            raise said(
+                "不是证书；请粘贴完整的 PEM 文本，含 BEGIN 与 END 两行",
+                "are no certificates; paste the whole PEM text, with its BEGIN and END",
+            ) from error
         return pem
 
     @model_validator(mode="after")
@@ -158,18 +180,17 @@ class EmailChannel:
     def send(self, message: Outgoing, account: Account) -> Receipt:
         form = EmailForm.of(account)
         to = message.addressee.addresses.get("email", "")
-        if not ADDRESS.fullmatch(to):
+        if not _is_address(to):
             raise BAD_ADDRESS.error("no e-mail address")
         try:
             letter = self._written(message, form, to)
         except (MessageError, ValueError, IndexError) as error:
             raise BAD_ADDRESS.error(f"no e-mail address: {type(error).__name__}") from None
-        password = "" if form.password is None else form.password.get_secret_value()
         try:
-            return Receipt(_shown(self._sent(letter, form, password, to), password))
+            return Receipt(_shown(self._sent(letter, form, to), form))
         except _Refused as refused:
-            said = _shown(f"{refused.code} {refused.text}", password)
-            raise verdict_on(refused.code, refused.text, refused.asked).error(said) from None
+            answer = _shown(f"{refused.code} {refused.text}", form)
+            raise verdict_on(refused.code, refused.text, refused.asked).error(answer) from None
 
     def close(self) -> None:
         """No connection outlives its message."""
@@ -190,7 +211,7 @@ class EmailChannel:
         letter.add_alternative(_in_html(text, words.link, message.addressee.locale), subtype="html", cte="base64")
         return letter
 
-    def _sent(self, letter: EmailMessage, form: EmailForm, password: str, to: str) -> str:
+    def _sent(self, letter: EmailMessage, form: EmailForm, to: str) -> str:
         """What the server said when it took the message over.
 
         Raises    _Refused, TransportError
@@ -198,17 +219,16 @@ class EmailChannel:
         begun: list[smtplib.SMTP] = []
         with bounded(self._seconds, lambda: begun[0].sock if begun else None) as overdue:
             try:
-                return _converse(begun, letter, form, password, to, self._seconds)
+                return _converse(begun, letter, form, to, self._seconds)
             except ssl.SSLCertVerificationError as error:
                 what = f"the server's certificate is not trusted: {error.verify_message}"
                 raise TransportError(what, concerns="channel") from None
             except smtplib.SMTPNotSupportedError as error:
-                concerns: Concerns = "address" if "SMTPUTF8" in str(error) else "channel"
-                raise TransportError(f"the server cannot do it: {error}", "give_up", concerns=concerns) from None
+                raise TransportError(f"the server cannot do it: {error}", "give_up", concerns="channel") from None
             except (smtplib.SMTPException, OSError, ValueError) as error:
                 if overdue or isinstance(error, TimeoutError):
                     raise TransportError(TOO_SLOW) from None
-                raise TransportError(f"no answer: {_shown(f'{type(error).__name__}: {error}', password)}") from None
+                raise TransportError(f"no answer: {_shown(f'{type(error).__name__}: {error}', form)}") from None
             finally:
                 if begun:
                     begun[0].close()
@@ -240,9 +260,7 @@ class _Encrypted(smtplib.SMTP_SSL):
         super().__init__(*args, **how)
 
 
-def _converse(
-    begun: list[smtplib.SMTP], letter: EmailMessage, form: EmailForm, password: str, to: str, seconds: float
-) -> str:
+def _converse(begun: list[smtplib.SMTP], letter: EmailMessage, form: EmailForm, to: str, seconds: float) -> str:
     """The whole conversation, a question at a time, so that each refusal is known by what it refuses."""
     context = _trusting(form.certificates)
     us = form.sender.rpartition("@")[2]
@@ -259,21 +277,16 @@ def _converse(
             code, text = smtp.starttls(context=context)  # raises where it is not offered: never in the clear instead
             _must_be(code, text, {220}, "greeting")
         smtp.ehlo_or_helo_if_needed()
-        if form.username is not None:
-            smtp.login(form.username, password)
+        if form.username is not None and form.password is not None:
+            smtp.login(form.username, form.password.get_secret_value())
     except smtplib.SMTPAuthenticationError as error:
         raise _Refused(error.smtp_code, error.smtp_error, "signing in") from None
     except smtplib.SMTPResponseException as error:
         raise _Refused(error.smtp_code, error.smtp_error, "greeting") from None
-    wide = not to.isascii()
-    if wide and not smtp.has_extn("smtputf8"):
-        raise smtplib.SMTPNotSupportedError("SMTPUTF8 for this address")
-    options = ["SMTPUTF8", "BODY=8BITMIME"] if wide else []
-    body = letter.as_bytes(policy=SMTP.clone(utf8=wide))
-    _must_be(*smtp.mail(form.sender, options), {250}, "sender")
+    _must_be(*smtp.mail(form.sender), {250}, "sender")
     _must_be(*smtp.rcpt(to), {250, 251, 252}, "recipient")
     try:
-        code, text = smtp.data(body)
+        code, text = smtp.data(letter.as_bytes())
     except smtplib.SMTPDataError as error:
         raise _Refused(error.smtp_code, error.smtp_error, "message") from None
     _must_be(code, text, {250}, "message")
@@ -317,23 +330,17 @@ def verdict_on(code: int, text: str, asked: Asked) -> Verdict:
     return BY_QUESTION[asked]
 
 
-def _trusting(certificates: str | None) -> ssl.SSLContext:
-    """Raises ValueError for certificates that are none."""
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if certificates is not None:
-        try:
-            context.load_verify_locations(cadata=certificates)
-        except (ssl.SSLError, ValueError) as error:
-            raise said(
-                "不是证书；请粘贴完整的 PEM 文本，含 BEGIN 与 END 两行",
-                "are no certificates; paste the whole PEM text, with its BEGIN and END",
-            ) from error
-    return context
+def _is_address(text: str) -> bool:
+    """ASCII only: the few servers that know other letters before the @ are not worth a message that some hop drops."""
+    return text.isascii() and ADDRESS.fullmatch(text) is not None
 
 
-def _shown(text: str, password: str) -> str:
-    return " ".join(scrubbed(text, [password]).split())[:SHOWN_CHARACTERS]
+def _shown(text: str, form: EmailForm) -> str:
+    """For the record, also where a server repeats what it was told: the password travels as base64."""
+    password = "" if form.password is None else form.password.get_secret_value()
+    travels = [f"\0{form.username}\0{password}", f"{form.username}\0{form.username}\0{password}", password]
+    hidden = [password, *(base64.b64encode(each.encode()).decode() for each in travels if password)]
+    return " ".join(scrubbed(text, hidden).split())[:SHOWN_CHARACTERS]
 
 
 def _line(text: str) -> str:

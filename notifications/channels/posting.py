@@ -104,7 +104,7 @@ class Post:
         """Made when it is first needed: reading the certificates of all authorities takes its time."""
         if self._given is not None:
             return self._given
-        return httpx.Client(verify=_authorities(), limits=httpx.Limits(max_keepalive_connections=0))
+        return httpx.Client(verify=_for_http(), limits=httpx.Limits(max_keepalive_connections=0))
 
     def patience(self) -> Patience:
         return Patience.of(self._seconds)
@@ -206,10 +206,23 @@ def _beginning(response: httpx.Response) -> tuple[bytes, str]:
     return beginning, ""
 
 
-@cache
-def _authorities() -> ssl.SSLContext:
-    """Whom to believe; one for all channels."""
-    return httpx.create_ssl_context()
+def trusting(certificates: str | None = None) -> ssl.SSLContext:
+    """Whom to believe: the authorities that come with the program, those of the machine, and those that a school named.
+
+    Reading them takes tens of milliseconds: keep what you get.
+
+    certificates    PEM text
+    Raises          ssl.SSLError or ValueError for what are none
+    """
+    context = httpx.create_ssl_context()
+    context.load_default_certs()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if certificates is not None:
+        context.load_verify_locations(cadata=certificates)
+    return context
+
+
+_for_http = cache(trusting)  # one for all channels
 
 
 class _Connection:
@@ -240,7 +253,7 @@ def must_be_taken(answer: Answer) -> None:
         return
     if status == 429:
         wait = SLOW_DOWN if answer.retry_after is None else answer.retry_after
-        raise TransportError(answer.shown, "slow_down", retry_after=wait)
+        raise TransportError(answer.shown, "slow_down", concerns="channel", retry_after=wait)
     if status in NO_ACCESS:
         raise TransportError(answer.shown, "give_up", concerns="channel")
     if 400 <= status < 500 and status not in AGAIN:

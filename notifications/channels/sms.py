@@ -138,7 +138,7 @@ class SmsForm(Form):
             )
         if self.written == "json" and self.body:
             try:
-                json.loads(_filled(self.body, dict.fromkeys(PLACEHOLDERS, "0"), WRITING["json"]))
+                json.loads(_filled(self.body, dict.fromkeys(PLACEHOLDERS, "x"), WRITING["json"]))
             except ValueError as error:
                 raise said(
                     "请求体填入内容后不是 JSON；请把占位符放在引号内",

@@ -96,7 +96,9 @@ class WebhookChannel:
         endpoint = WebhookForm.of(account)
         body = self._body_of(message)
         headers = {"content-type": "application/json", **self._signed(endpoint, message, body)}
-        answer = self._post.ask(endpoint.url, secrets=account.secrets.values(), headers=headers, body=body)
+        secret = endpoint.secret.get_secret_value()
+        hidden = (secret, secret.removeprefix(SECRET_PREFIX))
+        answer = self._post.ask(endpoint.url, secrets=hidden, headers=headers, body=body)
         must_be_taken(answer)
         return Receipt(str(answer.status))
 

@@ -27,6 +27,7 @@ from api.keeping.manifest import MANIFEST, read_manifest
 from api.keeping.restoring import read_held, restore
 from api.keys import SealKey
 from api.sealing import losses
+from api.vault import CHANNELS_KEY
 from api.verifying import verify
 from engine.audit import Checkpoint, canonical, leaf_hash, root
 from engine.errors import FolderError
@@ -34,6 +35,8 @@ from engine.events import LOGBOOK
 from engine.store import accounts, files, history, seals, trail
 from engine.store.database import Database, table_of
 from engine.store.tables import CaseRow, OutboxRow, SessionRow, TokenRow
+from notifications import accounts as channel_accounts
+from notifications.accounts import SetUp
 from tests.api.keeping_grounds import HERE, Grounds, at_work, line_of, pg_programs, reopened, the_grounds
 from tests.builders import START, a_school
 from tests.databases import Kind, on_postgresql, on_sqlite
@@ -155,6 +158,26 @@ def test_after_a_lost_tail_the_records_name_the_range_and_go_on(grounds: Grounds
     settings = grounds.empty_place("twice")
     _, [told] = restore(again.file, Folder(settings.data), settings, held=held)
     assert (told.held and told.held.size, told.sealed) == (last.size, False)
+
+
+@pytest.mark.parametrize("with_the_key", [True, False])
+def test_channels_have_to_be_set_up_again_where_their_key_is_not_there(grounds: Grounds, with_the_key: bool) -> None:
+    runtime = grounds.runtime
+    with runtime.database.write(HERE) as connection:
+        kept = channel_accounts.closed(runtime.vault, HERE, "post", {"password": "s3cret"})
+        channel_accounts.put(
+            connection, SetUp(HERE, "post", "email", "", None, {"host": "smtp"}, kept, True, False, False, START)
+        )
+    made = grounds.back_up()
+    keys = grounds.place / "keys kept"
+    shutil.copytree(grounds.folder.keys, keys)
+    if not with_the_key:
+        (keys / CHANNELS_KEY).unlink()
+    settings = grounds.empty_place()
+    _, [told] = restore(made.file, Folder(settings.data), settings, held={}, keys=keys)
+    assert list(told.locked) == ([] if with_the_key else ["post"])
+    with reopened(settings) as anew, anew.database.read(HERE) as connection:
+        assert channel_accounts.locked(connection, HERE, anew.vault) == list(told.locked)
 
 
 @pytest.mark.parametrize("with_the_key", [True, False])

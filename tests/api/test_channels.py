@@ -185,6 +185,7 @@ WRONG: list[tuple[str, dict[str, Any], str, str]] = [
     ("office", {**ROBOT, "secrets": {"key": "tiny"}}, "secrets.key", "needs 8 characters or more"),
     ("office", {**ROBOT, "secrets": {"key": KEY, "url": "x"}}, "secrets.url", "is no secret"),
     ("office", {**ROBOT, "department": "NO"}, "department", "'NO' is no department here"),
+    ("office", {**ROBOT, "department": "\0"}, "department", "is no department here"),
     ("office", {**ROBOT, "title": "a\nb"}, "title", "visible characters"),
     ("office", {**ROBOT, "kind": "mail"}, "department", "only a group's robot has it"),
     ("office", {**ROBOT, "enabled": "yes"}, "enabled", ""),

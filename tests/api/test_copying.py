@@ -21,8 +21,10 @@ from engine.sealing import number_all
 from engine.store import history, worklists
 from engine.store.database import Database, mark_of
 from engine.store.worklists import Filter
+from notifications import accounts
+from notifications.accounts import SetUp
 from tests.bench.commands import play
-from tests.builders import a_runtime, a_school
+from tests.builders import START, a_runtime, a_school
 from tests.conftest import Played
 from tests.databases import FILE
 from tests.postgres import the_cluster
@@ -90,6 +92,20 @@ def test_into_a_database_with_something_in_it_nothing_is_copied(folder: Path, em
     code, output = run("db", "copy", "--to", empty, "--data", str(folder))
     assert code == 1
     assert "不是空的" in output and "is not empty" in output
+
+
+def test_channels_go_along_closed_and_only_the_folder_s_key_opens_them(folder: Path, empty: str) -> None:
+    with closing(open_runtime(Settings(data=folder, _env_file=None))) as runtime:
+        kept = accounts.closed(runtime.vault, HERE, "post", {"password": "s3cret"})
+        with runtime.database.write(HERE) as connection:
+            set_up = SetUp(HERE, "post", "email", "", None, {"host": "smtp"}, kept, True, False, False, START)
+            accounts.put(connection, set_up)
+    code, output = run("db", "copy", "--to", empty, "--data", str(folder))
+    assert code == 0 and "keys/channels" in output
+    with closing(open_runtime(Settings(data=folder, database_url=empty, _env_file=None))) as runtime:
+        with runtime.database.read(HERE) as connection:
+            account = runtime.book.account(connection, HERE, "post")
+        assert account is not None and account.secrets == {"password": "s3cret"}
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,10 @@ from engine.store import accounts, cases, files, history, people, refusals
 from engine.store.database import table_of
 from engine.store.refusals import RefusalRecord
 from engine.store.tables import PersonRow
+from notifications import accounts as channel_accounts
+from notifications import readers
+from notifications.accounts import SetUp
+from notifications.routing import Preference
 from tests.api.keeping_grounds import HERE, Grounds, at_work, the_grounds
 from tests.builders import START
 from tests.databases import Kind, on_sqlite
@@ -74,8 +78,17 @@ def named(grounds: Grounds) -> Grounds:
         address = f"POST /api/v1/hazards/{NAME}/{FORMER}"
         typed = RefusalRecord(HERE, at, "person:driver", address, NAME, FORMER, "unknown_case", "", "没有找到")
         refusals.log(connection, typed)
+    with database.write(HERE) as connection:  # as a reader, and where a channel or its service names him
+        readers.prefer(connection, HERE, WHO, Preference("email"), at)
+        settings = {"sender_name": NAME, "host": "smtp.example.org"}
+        channel_accounts.put(
+            connection, SetUp(HERE, "post", "email", f"{NAME} 的邮箱", None, settings, b"", True, False, False, at)
+        )
+        channel_accounts.failed(connection, HERE, "post", f"550 {MAIL} unknown", at)
     grounds.runtime.tick()
     grounds.runtime.deliver()
+    with database.write(HERE) as connection:
+        readers.does_not_reach(connection, HERE, WHO, "sms", readers.hash_of(PHONE), f"27 {PHONE} is barred", at)
     return grounds
 
 
@@ -105,6 +118,7 @@ def test_after_it_the_name_is_nowhere_and_every_proof_holds(named: Grounds) -> N
     runtime = named.runtime
     assert set(everywhere(named)) >= {
         "case_record", "disclosure", "outbox", "delivery", "person", "directory_change", "file_holder", "token", "refusal",
+        "channel", "channel_state", "unreached",
     }  # fmt: skip
     before = {number: history_of(named, number) for number in ("YH-2020-0001", "YH-2020-0004", LOGBOOK)}
     found = erase(runtime.engine, runtime.files, WANTED)
@@ -126,6 +140,9 @@ def test_after_it_the_name_is_nowhere_and_every_proof_holds(named: Grounds) -> N
         {},
         "",
     )
+    with runtime.database.read(HERE) as connection:
+        assert WHO not in readers.preferences_of(connection, HERE)
+        assert WHO not in {each.person for each in readers.unreached(connection, HERE)}
     erased = [each.data for each in notes if each.trigger == "erased"]
     assert [each.sequence for each in notes if each.trigger == "erased"] == found.notes
     assert {(each["person"], each["reason"]) for each in erased} == {(WHO, WANTED.reason)}
@@ -294,9 +311,15 @@ HOLDS_NONE = {
     "file_holder": {"organisation", "sha256", "kind", "holder", "sent_sha256", "taken_at"},
     "delivery": {
         "organisation", "id", "notice", "case", "reason", "audience", "notice_how", "addressee", "channel", "how", "status",
-        "digest_for", "message",
+        "digest_for", "message", "account",
     },
     "inbox_message": {"organisation", "id", "person", "how", "link", "cases"},
+    "preference": "*", "send_slot": "*",
+    "digest": {"organisation", "message", "channel", "addressee", "day"},
+    "unreached": {"organisation", "person", "channel", "address"},  # of the address a hash, and gone with the account
+    "channel": {"organisation", "id", "kind", "department"},
+    "channel_state": {"organisation", "account", "listed_for"},
+    "message_text": {"organisation", "workflow", "name", "locale"},
 }  # fmt: skip
 
 

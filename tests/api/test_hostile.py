@@ -127,6 +127,15 @@ def test_a_sentence_names_its_subject(
 
 
 @pytest.mark.parametrize(
+    "path", ["repairs/%00", "repairs/WX-2020-0001%00/fix", "people/%00/grants", "channels/%00", "deliveries/%00", "%00"]
+)
+def test_an_address_with_a_nul_names_nothing(path: str, client: httpx.Client, school: School) -> None:
+    for method in ("GET", "POST", "DELETE"):
+        answer = client.request(method, f"/api/v1/{path}", headers=school.headers("teacher"))
+        assert (answer.status_code, answer.json()["code"]) == (404, "unknown_address")
+
+
+@pytest.mark.parametrize(
     "path", ["/healthz", "/readyz", "/api/v1/openapi.json", "/api/v1/cases", "/api/v1/people/me", "/api/v1/repairs/WX-2020-0001"]
 )  # fmt: skip
 def test_a_head_is_a_get_without_its_body(path: str, client: httpx.Client, school: School) -> None:

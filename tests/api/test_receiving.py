@@ -21,12 +21,14 @@ from api.sources import DirectoryOfTheEngine, OutboxOfTheEngine
 from engine.case import Case
 from engine.clock import SimulatedClock
 from engine.directory import Absence
-from engine.store import cases, history, people, refusals
+from engine.store import cases, history, people, policies, refusals
 from engine.store.database import table_of
 from notifications import deliveries
 from notifications.accounts import AccountBook
 from notifications.channels.inbox import InboxChannel
 from notifications.message import Delivery, Outgoing
+from notifications.policy import NAME as MESSAGES
+from notifications.policy import checked
 from notifications.routing import SchoolSettings
 from notifications.tables import DeliveryRow
 from notifications.worker import DeliveryWorker
@@ -75,13 +77,15 @@ class House:
         engine = self.runtime.engine
         desk = InboxChannel(engine.database, engine.clock)
         worker = DeliveryWorker(
-            engine.database, OutboxOfTheEngine(), DirectoryOfTheEngine(engine.clock), (desk, self.channel),
+            engine.database, OutboxOfTheEngine(), DirectoryOfTheEngine(engine.clock, engine.catalog), (desk, self.channel),
             AccountBook(OpenVault()), engine.clock, SchoolSettings(), links=self.runtime.links,
         )  # fmt: skip
         worker.run_once()
 
     def messages(self, person: str, number: str) -> list[Outgoing]:
-        return [m for m in self.channel.arrived if m.addressee.key == person and m.items[0].case == number]
+        """What came to him directly about this case."""
+        arrived = [m for m in self.channel.arrived if m.how == "direct" and m.addressee.key == person]
+        return [m for m in arrived if m.items[0].case == number]
 
     def told(self, person: str, number: str) -> str:
         """Where the link of his message leads, as a path with its query."""
@@ -99,7 +103,7 @@ class House:
     def delivery(self, person: str, number: str) -> Delivery:
         with self.runtime.database.read(self.school.organisation) as connection:
             found = deliveries.list_deliveries(connection, self.school.organisation, case=number, person=person)
-        [outside] = [delivery for delivery in found if delivery.channel == self.channel.name]
+        [outside] = [d for d in found if d.channel == self.channel.name and d.how == "direct"]
         return outside
 
     def signed_in(self, person: str) -> str:
@@ -167,7 +171,7 @@ def test_the_desk_keeps_the_plain_link_and_the_database_holds_no_token(told: tup
     house, number, path = told
     with house.runtime.database.read(house.school.organisation) as connection:
         desk = deliveries.inbox_of(connection, house.school.organisation, "repairer")
-        assert [message.link for message in desk] == [f"{HERE}/api/v1/hazards/{number}"]
+        assert [m.link for m in desk if m.how == "direct"] == [f"{HERE}/api/v1/hazards/{number}"]
         for table in DeliveryRow.metadata.sorted_tables:
             for row in connection.execute(table.select()):
                 assert path.partition("=")[2] not in str(row)
@@ -337,6 +341,16 @@ def test_past_its_days_it_says_so(told: tuple[House, str, str]) -> None:
     assert "The link is over" in got(house.client, path, 410).words
     assert house.client.post("/r", data=fields).status_code == 410
     assert unchanged(house, number)
+
+
+def test_a_school_decides_how_long_it_holds(house: House) -> None:
+    with house.runtime.database.write("school") as connection:
+        policies.set_(connection, "school", MESSAGES, checked({"link_days": 1}), "cli", START)
+    number = house.assigned()
+    house.deliver()
+    house.clock.advance(timedelta(days=1, minutes=1))
+    house.signed_in("repairer")
+    got(house.client, house.told("repairer", number), 410)
 
 
 def test_of_a_case_that_moved_on_it_says_so(told: tuple[House, str, str]) -> None:

@@ -123,6 +123,7 @@ class FakeDirectory:
         self.waits: dict[str, list[dict[str, Any]]] = {}
         self.work: dict[str | None, list[dict[str, Any]]] = {}
         self.returned: list[Back] = []
+        self.places: list[Place] = []
 
     def recipients(
         self, connection: Connection, organisation: str, case: str, audience: tuple[str, ...]
@@ -148,7 +149,7 @@ class FakeDirectory:
         return ("safety_head",) if person == "bob" else ("dept_head",)
 
     def organisations(self, connection: Connection) -> Sequence[Place]:
-        return [Place("school", SHANGHAI, self.policy)]
+        return self.places or [Place("school", SHANGHAI, self.policy)]
 
     def decided(self, connection: Connection, organisation: str) -> Mapping[str, Any]:
         return self.policy

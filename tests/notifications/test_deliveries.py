@@ -4,8 +4,10 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from notifications import deliveries
+from notifications.deliveries import Stuck
 from notifications.message import STATUSES
 from tests.notifications.fakes import Post, a_notice
+from tests.plans import asked_by, explained
 
 
 def test_deliveries_are_listed_latest_first_page_by_page(post: Post) -> None:
@@ -71,3 +73,14 @@ def test_a_status_that_nobody_knows_is_refused_by_the_database(post: Post) -> No
     assert "lost" not in STATUSES
     with pytest.raises(IntegrityError, match="ck_delivery_status"), post.database.write_across() as connection:
         connection.exec_driver_sql("UPDATE delivery SET status = 'lost'")
+
+
+def test_an_index_alone_finds_what_goes_nowhere_by_itself(post: Post) -> None:
+    with post.database.read("school") as connection:
+        for ask in (
+            lambda: deliveries.list_deliveries(connection, "school", dead=True, limit=1),
+            lambda: deliveries.causes(connection, "school", Stuck(cause="27")),
+            lambda: deliveries.stuck_ids(connection, "school", Stuck()),
+        ):
+            [(statement, values)] = asked_by(connection, ask)
+            assert "ix_delivery_stuck" in explained(connection, statement, values)

@@ -11,14 +11,15 @@ from engine.events import LOGBOOK, Notice
 from notifications import accounts, deliveries, readers
 from notifications.channels import Account
 from notifications.message import InboxMessage
-from notifications.planning import RoundResult
+from notifications.planning import DAYS, RoundResult
 from notifications.routing import Preference
-from notifications.sources import Back
+from notifications.sources import Back, Place
 from notifications.worker import DeliveryWorker
 from tests.notifications.fakes import (
     ALICE,
     BOB,
     CHARLIE,
+    SHANGHAI,
     FailingChannel,
     Post,
     RobotForm,
@@ -214,6 +215,25 @@ def test_an_account_that_is_out_of_order_is_passed_over_until_it_is_tried_again(
     assert [message.items[0].case for message in wecom.arrived] == ["YH-3"]
 
 
+def test_what_waits_for_an_account_that_is_out_of_order_goes_by_another_way_where_there_is_one(post: Post) -> None:
+    class NeedsAccount(FailingChannel):
+        form = RobotForm
+
+    wecom, sms = NeedsAccount("wecom_app", behaviour="shut"), FailingChannel("sms", unreached={"bob"})
+    worker = post.sending_by(Account("", "corp", "wecom_app")).worker(wecom, sms)
+    post.outbox.write(*(a_notice(f"YH-{n}", audience=("assignee", "dept_head")) for n in range(5)))
+    worker.run_once()
+    worker.run_once()
+    assert len(wecom.tries) == 1
+    assert {message.items[0].case for message in sms.arrived} == {f"YH-{n}" for n in range(5)}
+    assert {message.addressee.key for message in sms.arrived} == {"alice"}
+    wecom.behaviour = "up"
+    post.clock.advance(timedelta(hours=1))
+    worker.run_once()
+    assert {message.addressee.key for message in wecom.arrived} == {"bob"}, "he has no other, and it waited for him"
+    assert len(sms.arrived) == 5
+
+
 # --- the message of the day --------------------------------------------------------------------------------------------------
 
 
@@ -257,6 +277,27 @@ def test_there_is_one_digest_a_working_day_and_none_on_free_ones(ways: Ways) -> 
             ways.round()
     assert len(ways.wecom.arrived) == len(ways.on_the_desk()) == 5  # Thursday, Friday, Monday to Wednesday
     assert len({message.key for message in ways.wecom.arrived}) == 5
+
+
+def test_a_day_that_has_become_free_has_no_digest(ways: Ways) -> None:
+    ways.post.outbox.write(a_notice(how="digest"))
+    ways.round()
+    ways.post.directory.holidays.add(date(2020, 1, 16))
+    ways.post.at("2020-01-16 07:45")
+    ways.round()
+    assert ways.sent() == []
+    ways.post.at("2020-01-17 07:45")
+    ways.round()
+    assert ways.sent() == [("wecom_app", "alice")]
+
+
+def test_a_calendar_without_any_working_day_silences_nobody_for_ever(ways: Ways) -> None:
+    ways.post.directory.holidays |= {date(2020, 1, 1) + timedelta(days=n) for n in range(400)}
+    ways.post.outbox.write(a_notice(how="digest"))
+    ways.round()
+    ways.post.at("2020-03-20 07:45")
+    ways.round()
+    assert ways.sent() == [("wecom_app", "alice")]
 
 
 def test_two_nodes_begin_a_day_once(ways: Ways) -> None:
@@ -476,3 +517,19 @@ def test_a_digest_of_who_is_away_stays_on_his_desk(ways: Ways) -> None:
     ways.round()
     assert ways.sent() == [("wecom_app", "bob")]
     assert len(ways.on_the_desk()) == 1
+
+
+def test_many_schools_days_begin_over_several_rounds_and_hold_nobodys_message_up(ways: Ways) -> None:
+    places = [Place(f"school-{n}", SHANGHAI, {}) for n in range(DAYS + 5)]
+    ways.post.directory.places = places
+    ways.post.at("2020-01-16 07:45").outbox.write(a_notice())
+    worker = ways.worker()
+
+    def begun() -> int:
+        with ways.post.database.read_across() as connection:
+            return sum(deliveries.day_begun(connection, place.organisation, date(2020, 1, 16)) for place in places)
+
+    worker.run_once()
+    assert (begun(), ways.sent()) == (DAYS, [("wecom_app", "alice")])
+    worker.run_once()
+    assert begun() == DAYS + 5

@@ -28,7 +28,7 @@ LOCALES: tuple[Locale, ...] = get_args(Locale)
 LISTS = ("digest", "digest_line", "group", "daily_list", "daily_line", "back", "back_line")
 OF_ONE_WORKFLOW = ("waiting", "reminder", "escalation", "returned", "informed")
 NAMES = sorted(
-    {*REASONS, *LISTS, "attention", "unreached"}
+    {*REASONS, *LISTS, "attention", "unreached", "unreached_line"}
     | {f"{name}.inspection" for name in OF_ONE_WORKFLOW}
     | {f"{name}.drill" for name in ("waiting", "reminder", "returned")}
 )
@@ -39,6 +39,7 @@ ALWAYS_IN: Mapping[str, frozenset[str]] = {
     "daily_list": frozenset({"department"}),
     "back": frozenset({"from", "until", "done_count", "waiting_count"}),
     "unreached": frozenset({"who", "cause"}),
+    "unreached_line": frozenset({"who", "cause"}),
 }
 
 
@@ -74,9 +75,9 @@ def test_the_same_in_english() -> None:
         "\n"
         "Where: 教学楼三楼走廊\n"
         "Due: Sun 19 Jan, 3 days left\n"
-        "State: Being fixed, waiting for the assignee\n"
-        "An outage kept 2 earlier reminder(s) from you.\n"
-        "Please fix it in time and send photos for the check; ask for an extension before it is due if you need one.\n"
+        "State: Being fixed, with the assignee\n"
+        "(Kept back by an outage: 2 before.)\n"
+        "Please fix it in time and send photos for the check; ask for more time before it is due.\n"
         "Open: https://safety.school.example/api/v1/hazards/YH-2020-0012"
     )
 
@@ -143,7 +144,7 @@ def test_a_digest_puts_the_worst_first_and_ends_in_one_link() -> None:
     words = digest(notices, ZHANG, SHANGHAI, SCHOOL, NOW)
     assert words.subject == "1月16日（周四）待办 4 项，其中 1 项已逾期"
     assert words.body == (
-        "张伟，您好！今天请您留意：\n"
+        "张伟，您好！1月16日（周四）请您留意：\n"
         "\n"
         "1. 【重大】插座面板破损（教学楼三楼走廊）\n"
         "待办，还有 3 天：https://safety.school.example/api/v1/hazards/YH-2020-0004\n"
@@ -152,7 +153,7 @@ def test_a_digest_puts_the_worst_first_and_ends_in_one_link() -> None:
         "3. 插座面板破损（教学楼三楼走廊）\n"
         "待办，还有 3 天：https://safety.school.example/api/v1/hazards/YH-2020-0001\n"
         "4. 插座面板破损（教学楼三楼走廊）\n"
-        "办理结果，期限未定：https://safety.school.example/api/v1/hazards/YH-2020-0003\n"
+        "办理结果，不用办理：https://safety.school.example/api/v1/hazards/YH-2020-0003\n"
         "\n"
         "全部待办：https://safety.school.example/api/v1/worklist"
     )
@@ -219,7 +220,7 @@ def test_a_template_with_a_fault_is_refused_with_its_place(source: str, says: st
 
 
 def test_a_required_fact_that_is_missing_is_named() -> None:
-    with pytest.raises(TemplateFault, match="x needs place"):
+    with pytest.raises(TemplateFault, match="x, it needs place"):
         parse("x", "{number} {place}").fill({"number": "1"})
 
 

@@ -13,6 +13,7 @@ import asyncio
 import logging
 import re
 import ssl
+import warnings
 from email import message_from_bytes
 from email.policy import default
 from pathlib import Path
@@ -98,7 +99,8 @@ def serve(
 async def _serve(
     port: int, log: Path | None, certificate: Path, key: Path, user: str, password: str, implicit: bool
 ) -> None:
-    logging.getLogger("mail.log").setLevel(logging.ERROR)  # what the library thinks of itself
+    logging.getLogger("mail.log").setLevel(logging.ERROR)  # what the library thinks of itself, and of us
+    warnings.filterwarnings("ignore", module="aiosmtpd")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate, key)
     handler = _Handler(Ledger(log))

@@ -20,6 +20,14 @@ NEW = ("channel", "channel_state", "send_slot", "digest", "preference", "message
 def upgrade() -> None:
     op.add_column("delivery", sa.Column("account", sa.String(length=32), nullable=False, server_default=""))
     op.add_column("delivery", sa.Column("acknowledged_at", sa.DateTime(timezone=True), nullable=True))
+    stuck = sa.text("status IN ('dead', 'unreachable')")
+    op.create_index(
+        "ix_delivery_stuck",
+        "delivery",
+        ["organisation", "planned_at", "id"],
+        sqlite_where=stuck,
+        postgresql_where=stuck,
+    )
     _make_tables()
     if op.get_bind().dialect.name != "sqlite":
         for table in NEW:

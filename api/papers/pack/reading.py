@@ -51,6 +51,7 @@ OTHER_FIELDS: Mapping[str, Text] = {
     "calendar_before": Text("原日历版本", "Calendar before"), "calendar_after": Text("新日历版本", "Calendar after"),
     "result": Text("结果", "Result"), "note": Text("说明", "Note"), "place": Text("部位", "Where"),
     "value": Text("读数", "Reading"), "title": Text("问题", "Problem"), "category": Text("类别", "Category"),
+    "via": Text("由消息办理，渠道", "From a message, by"),
 }  # fmt: skip
 LINKS: Mapping[str, Text] = {
     "merged_into": Text("并入", "merged into"), "absorbed": Text("并入本项的", "merged into this one:"),

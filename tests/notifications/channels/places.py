@@ -266,7 +266,7 @@ class WebhookPlace(_OverHttp):
     codes: ClassVar[Mapping[Situation, tuple[int, Sort, Concerns]]] = {
         "again": (500, "again", "message"),
         "give_up": (422, "give_up", "message"),
-        "slow_down": (429, "slow_down", "message"),
+        "slow_down": (429, "slow_down", "channel"),
         "bad_secret": (401, "give_up", "channel"),
     }
 

@@ -3,34 +3,23 @@
 import logging
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import get_args
 from urllib.parse import quote
 
 import pytest
 
+from engine.errors import Text
 from engine.events import Recipient
 from notifications.channels import Receipt, TransportError
 from notifications.channels.forms import in_both
 from notifications.channels.trial import trial
 from notifications.message import Words
 from tests.notifications.channels.places import LINK, PLACES, WORDS, ZHANG, Place, Situation, a_place, possible
-from tests.services.certificates import Certificates, certificates_in
+from tests.services.certificates import Certificates
 from tests.services.processes import Running
 
 SLOW = 0.5  # seconds a channel waits where a test waits for that
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return certificates_in(tmp_path_factory.mktemp("certificates"))
-
-
-@pytest.fixture(scope="module")
-def mail(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates) -> Iterator[Running]:
-    files = ["--certificate", str(certificates.certificate), "--key", str(certificates.key)]
-    with Running("mail", tmp_path_factory.mktemp("mail") / "taken", files) as server:
-        yield server
 
 
 @pytest.fixture(params=PLACES)
@@ -116,10 +105,13 @@ def test_what_is_too_long_is_cut_at_a_line_and_keeps_its_link(place: Place) -> N
 
 def test_a_test_message_is_taken(place: Place) -> None:
     account = place.account()
-    place.channel().send(trial(account, ZHANG, "msg_trial"), account)
+    place.channel().send(
+        trial(account, ZHANG, "msg_trial", Text("示范学校", "Sample school"), datetime(2020, 3, 2, 9, 0, tzinfo=UTC)),
+        account,
+    )
     [taken] = place.taken()
     assert taken.key == "msg_trial"
-    assert "这是一条测试消息：“安全组”已能收到安全工作提醒，您无须办理。" in place.words(taken)
+    assert "这是示范学校于 2020-03-02 09:00 从“安全组”发出的测试消息。" in place.words(taken)
 
 
 # --- not taken -------------------------------------------------------------------------------------------------------

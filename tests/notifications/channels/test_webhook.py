@@ -89,7 +89,7 @@ def test_every_2xx_is_taken(status: int) -> None:
         (400, "give_up", "message"), (405, "give_up", "message"), (413, "give_up", "message"), (422, "give_up", "message"),
         (401, "give_up", "channel"), (403, "give_up", "channel"), (404, "give_up", "channel"), (410, "give_up", "channel"),
         (408, "again", "message"), (425, "again", "message"),
-        (429, "slow_down", "message"),  # asks for patience
+        (429, "slow_down", "channel"),  # asks for patience
         (500, "again", "message"), (502, "again", "message"), (503, "again", "message"), (504, "again", "message"), (507, "again", "message"),
         (301, "again", "message"), (302, "again", "message"),  # not followed; a captive portal or a page "we will be back" goes away
     ],
