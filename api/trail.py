@@ -222,10 +222,13 @@ class Taken:
     unnumbered: int = 0
 
 
-def take_events(runtime: Runtime, reader: Reader, asked: Asked) -> Taken:
-    """Every entry there is just now, newest first. Raises Busy where the note could not be made durable."""
+def take_events(runtime: Runtime, reader: Reader, asked: Asked, seconds: float | None = NUMBERING_SECONDS) -> Taken:
+    """Every entry there is just now, newest first. Raises Busy where the note could not be made durable.
+
+    seconds    as for `brought_up_to_date`
+    """
     here = reader.actor.organisation
-    unnumbered = brought_up_to_date(runtime, here)
+    unnumbered = brought_up_to_date(runtime, here, seconds)
     with runtime.database.read(here) as connection:
         within = questions.extent(connection, here)
         rows = questions.count(connection, reader.eyes, asked, within)
@@ -241,11 +244,16 @@ def take_events(runtime: Runtime, reader: Reader, asked: Asked) -> Taken:
     return Taken("events", rows, event_columns(reader.locale, zone), _pages(read), unnumbered)
 
 
-def take_cases(runtime: Runtime, reader: Reader, wanted: Filter, as_of: datetime | None) -> Taken:
-    """Every case of a list, as it stands or as it was known. Raises Busy where the note could not be made durable."""
+def take_cases(
+    runtime: Runtime, reader: Reader, wanted: Filter, as_of: datetime | None, seconds: float | None = NUMBERING_SECONDS
+) -> Taken:
+    """Every case of a list, as it stands or as it was known. Raises Busy where the note could not be made durable.
+
+    seconds    as for `brought_up_to_date`
+    """
     here, now = reader.actor.organisation, runtime.clock.now()
     at = as_of or now
-    unnumbered = 0 if as_of is None else brought_up_to_date(runtime, here)
+    unnumbered = 0 if as_of is None else brought_up_to_date(runtime, here, seconds)
     store: Any = worklists if as_of is None else known
     with runtime.database.read(here) as connection:
         rows = store.count(connection, reader.seen, wanted, at)

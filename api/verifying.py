@@ -620,7 +620,7 @@ class _Tree:
                 self._part.notes.append(said)
             else:
                 zh = "其后没有以这些检查点的密钥签署、包含这一记载的检查点：截去记录的人也能写下这一条"
-                en = "none that their key signed afterwards has this in it: whoever cut the end off could have written it"
+                en = "None that their key signed afterwards has this in it: whoever cut the end off could have written it"
                 self._part.lost.append(Text(f"{said.zh}。{zh}", f"{said.en}. {en}"))
 
     def miss_own(self, sealed: int) -> None:

@@ -492,6 +492,7 @@ def test_a_long_list_is_taken_away_whole(asking: Asking, runtime: Runtime) -> No
                 for n in range(begin, begin + 100)
             ],
         )
+    brought_up_to_date(runtime, asking.school.organisation, seconds=None)  # for which a question waits a second at most
     for path in ("events", "cases"):
         taken = asking.file(path, format="jsonl")
         numbers = [json.loads(line).get("case" if path == "events" else "number") for line in taken.text.splitlines()]

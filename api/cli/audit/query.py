@@ -90,7 +90,7 @@ def query(
             at = _as_of(as_of, zone, runtime.clock.now())
             wanted = _filter(said, runtime)
             if output is not None:
-                _write(output, take_cases(runtime, reader, wanted, at))
+                _write(output, take_cases(runtime, reader, wanted, at, seconds=None))
             else:
                 _show_cases(runtime, reader, wanted, at, limit, as_json=as_json)
             return
@@ -98,7 +98,7 @@ def query(
         if by:
             _show_counts(runtime, reader, asked, by, limit, as_json=as_json)
         elif output is not None:
-            _write(output, take_events(runtime, reader, asked))
+            _write(output, take_events(runtime, reader, asked, seconds=None))
         else:
             _show_events(runtime, reader, asked, limit, as_json=as_json)
 
