@@ -151,6 +151,8 @@ def test_the_ledger_and_the_list_of_people_are_noted_and_an_empty_template_is_no
         (["--as-of", "2020-03-13"], 1, "还没有过完"),
         (["--as-of", "yesterday"], 2, "neither a day"),
         (["--from", "2020-01-01T08:00"], 2, "neither a day"),
+        (["--from", "2020-03-03", "--to", "2020-03-02"], 2, "earlier than --to"),
+        (["--workflow", "hazrd"], 2, "has to be one of"),
         (["--overdue"], 2, "only with --as-of"),
         (["--as-of", "2020-03-02", "--person", "x"], 2, "only without --as-of"),
         (["--as-of", "2020-03-02", "--state", "fixt"], 2, "has to be one of"),

@@ -492,6 +492,14 @@ def test_a_file_that_holds_no_checkpoint_of_ours_is_refused(kept: Runtime, tmp_p
         verified(kept, outside=tmp_path / "outside")
 
 
+def test_a_file_that_cannot_be_used_is_said_also_where_another_process_reads_it(kept: Runtime, tmp_path: Path) -> None:
+    with pytest.raises(FolderError, match="There is no file"):
+        verified(kept, outside=tmp_path / "nowhere", processes=2)
+    (tmp_path / "outside").write_text("{}")
+    with pytest.raises(FolderError, match="no checkpoint"):
+        verified(kept, outside=tmp_path / "outside", processes=2)
+
+
 def test_an_outside_checkpoint_somebody_made_up_is_named(kept: Runtime, tmp_path: Path) -> None:
     SealFile(tmp_path / "seals.jsonl").catch_up(kept.database)
     lines = [json.loads(line) for line in (tmp_path / "seals.jsonl").read_text().splitlines()]

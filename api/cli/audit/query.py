@@ -94,7 +94,7 @@ def query(
             else:
                 _show_cases(runtime, reader, wanted, at, limit, as_json=as_json)
             return
-        asked = _asked(said, zone)
+        asked = _asked(said, zone, runtime)
         if by:
             _show_counts(runtime, reader, asked, by, limit, as_json=as_json)
         elif output is not None:
@@ -165,13 +165,17 @@ def _one_of(name: str, said: str | None, known: Sequence[str]) -> None:
         raise click.BadParameter(f"{said!r}: has to be one of {', '.join(known)}", param_hint=name)
 
 
-def _asked(said: dict[str, Any], zone: "ZoneInfo") -> "Asked":
+def _asked(said: dict[str, Any], zone: "ZoneInfo", runtime: "Runtime") -> "Asked":
     from api.trail import principal_of
     from engine.store.questions import Asked
 
+    _one_of("--workflow", said["workflow"], [loop.key for loop in runtime.engine.catalog.newest()])
+    since = None if said["since"] is None else _instant(said["since"], zone, "--from", end=False)
+    before = None if said["before"] is None else _instant(said["before"], zone, "--to", end=True)
+    if since is not None and before is not None and since >= before:
+        raise click.BadParameter("has to be earlier than --to", param_hint="--from")
     return Asked(
-        since=None if said["since"] is None else _instant(said["since"], zone, "--from", end=False),
-        before=None if said["before"] is None else _instant(said["before"], zone, "--to", end=True),
+        since=since, before=before,
         person=principal_of(said["person"]), actor=principal_of(said["actor"]),
         on_behalf_of=principal_of(said["on_behalf_of"]),
         **{name: said[name] for name in ("action", "type", "case", "department", "workflow", "outcome")},
