@@ -251,6 +251,7 @@ def _changed(
         changed_at=keeper.engine.clock.now(),
     )  # fmt: skip
     _must_fit(connection, wanted, channel)
+    _must_be_the_only_one(connection, keeper, wanted, channel)
     opened = form.secrets()
     if known is not None:
         _must_not_lead_away(form, known, before, change.secrets)
@@ -376,6 +377,21 @@ def _must_fit(connection: Connection, wanted: SetUp, channel: Channel) -> None:
         _refuse("department", Text(f"{code!r} 不是本单位的部门", f"{code!r} is no department here"))
 
 
+def _must_be_the_only_one(connection: Connection, keeper: Keeper, wanted: SetUp, channel: Channel) -> None:
+    """Of what serves the whole organisation: a notice goes out by each kind once, and a second one would get nothing."""
+    if channel.serves != "organisation" or not wanted.enabled:
+        return
+    in_use = keeper.book.in_use(connection, wanted.organisation)
+    for other in (each.id for each in in_use if each.kind == wanted.kind and each.id != wanted.id):
+        _refuse(
+            "kind",
+            Text(
+                f"{channel.title.zh}“{other}”已在使用，同类的只能用一个；请改设它，或先停用它",
+                f"{channel.title.en} {other!r} is in use, and there can be only one of them: change it, or switch it off first",
+            ),
+        )
+
+
 def _must_be_as_looked_at(name: str, known: SetUp | None, expected: int | None, asked: Text) -> None:
     revision = known.revision if known is not None else 0
     if expected is not None and expected != revision:
@@ -448,14 +464,14 @@ def try_out(runtime: Runtime, keeper: Keeper, name: str, person: str | None, key
     Raises    UnknownChannel; NotPossibleNow in a simulated folder; InvalidInput where the person has no address there
     """
     here = keeper.organisation
-    if runtime.simulated:
-        raise NotPossibleNow(
-            asked=TESTING,
-            obstacle=Text("模拟数据目录不对外发送任何消息", "nothing leaves a simulated data folder"),
-            remedy=Text("请在正式的数据目录中试发", "Try it in a real data folder"),
-        )
     with keeper.engine.database.read(here) as connection:
         seen = find(connection, keeper, name)
+        if runtime.simulated:
+            raise NotPossibleNow(
+                asked=TESTING,
+                obstacle=Text("模拟数据目录不对外发送任何消息", "nothing leaves a simulated data folder"),
+                remedy=Text("请在正式的数据目录中试发", "Try it in a real data folder"),
+            )
         channel = keeper.kinds.get(seen.set_up.kind)
         account = _account(connection, keeper, seen)
         if channel is None:

@@ -22,7 +22,7 @@ from engine.definition import (
 )
 from engine.directory import Department, Person
 from engine.errors import Locale, Text
-from engine.events import Event
+from engine.events import LOGBOOK, Event
 from engine.store.files import FileRecord, Sent
 from engine.store.periods import PeriodRecord
 from notifications.message import Delivery, InboxMessage
@@ -583,7 +583,7 @@ def delivery_line(delivery: Delivery) -> dict[str, Any]:
     """A delivery as `bihuan outbox list --json` shows it: no address, no text."""
     return {
         "id": delivery.id,
-        "case": delivery.notice.case,
+        "case": None if delivery.notice.case == LOGBOOK else delivery.notice.case,
         "reason": delivery.notice.reason,
         "to": delivery.addressee.key,
         "channel": delivery.channel,

@@ -222,10 +222,13 @@ class Taken:
     unnumbered: int = 0
 
 
-def take_events(runtime: Runtime, reader: Reader, asked: Asked) -> Taken:
-    """Every entry there is just now, newest first. Raises Busy where the note could not be made durable."""
+def take_events(runtime: Runtime, reader: Reader, asked: Asked, seconds: float | None = NUMBERING_SECONDS) -> Taken:
+    """Every entry there is just now, newest first. Raises Busy where the note could not be made durable.
+
+    seconds    as for `brought_up_to_date`
+    """
     here = reader.actor.organisation
-    unnumbered = brought_up_to_date(runtime, here)
+    unnumbered = brought_up_to_date(runtime, here, seconds)
     with runtime.database.read(here) as connection:
         within = questions.extent(connection, here)
         rows = questions.count(connection, reader.eyes, asked, within)
@@ -241,11 +244,16 @@ def take_events(runtime: Runtime, reader: Reader, asked: Asked) -> Taken:
     return Taken("events", rows, event_columns(reader.locale, zone), _pages(read), unnumbered)
 
 
-def take_cases(runtime: Runtime, reader: Reader, wanted: Filter, as_of: datetime | None) -> Taken:
-    """Every case of a list, as it stands or as it was known. Raises Busy where the note could not be made durable."""
+def take_cases(
+    runtime: Runtime, reader: Reader, wanted: Filter, as_of: datetime | None, seconds: float | None = NUMBERING_SECONDS
+) -> Taken:
+    """Every case of a list, as it stands or as it was known. Raises Busy where the note could not be made durable.
+
+    seconds    as for `brought_up_to_date`
+    """
     here, now = reader.actor.organisation, runtime.clock.now()
     at = as_of or now
-    unnumbered = 0 if as_of is None else brought_up_to_date(runtime, here)
+    unnumbered = 0 if as_of is None else brought_up_to_date(runtime, here, seconds)
     store: Any = worklists if as_of is None else known
     with runtime.database.read(here) as connection:
         rows = store.count(connection, reader.seen, wanted, at)
@@ -295,7 +303,7 @@ def event_columns(locale: Locale, zone: ZoneInfo) -> list[Column]:
     zh = locale == "zh"
     outcome = {"accepted": "已办理" if zh else "accepted", "refused": "未办理" if zh else "refused"}
     return [
-        ("时间" if zh else "time", lambda e: _wall(e.at, zone)),
+        ("时间" if zh else "time", lambda e: on_the_wall(e.at, zone)),
         ("结果" if zh else "outcome", lambda e: outcome[e.outcome]),
         ("序号" if zh else "id", lambda e: e.id),
         ("事项" if zh else "case", lambda e: e.case),
@@ -318,7 +326,7 @@ def event_columns(locale: Locale, zone: ZoneInfo) -> list[Column]:
 def case_columns(locale: Locale, zone: ZoneInfo) -> list[Column]:
     zh = locale == "zh"
     yes = "是" if zh else "yes"
-    when = partial(_wall, zone=zone)
+    when = partial(on_the_wall, zone=zone)
     return [
         ("编号" if zh else "number", lambda c: c.number),
         ("流程" if zh else "workflow", lambda c: c.workflow),
@@ -338,6 +346,6 @@ def case_columns(locale: Locale, zone: ZoneInfo) -> list[Column]:
     ]  # fmt: skip
 
 
-def _wall(instant: datetime | None, zone: ZoneInfo) -> str:
+def on_the_wall(instant: datetime | None, zone: ZoneInfo) -> str:
     """By the wall clock of the organisation, with its offset."""
     return "" if instant is None else instant.astimezone(zone).isoformat(sep=" ", timespec="seconds")

@@ -154,9 +154,9 @@ def verify(
         report.notes += notes
         report.find(*gone)
     report.since = start.size
-    report.notes += _about_the_key(database, folder, organisation)
     held, unreadable = _held(folder, organisation)
     report.find(*unreadable)
+    report.notes += _about_the_key(database, folder, organisation, nothing_held=held is None and not unreadable)
     tree: Work = partial(_Checker.tree, start=start, outside=outside, held=held)
     if processes == 1:
         checker = _Checker(database, organisation, FileStore(folder.files), catalog)
@@ -314,6 +314,8 @@ class _Checker:
                     self._check(connection, part, rows, {} if case is None else {number_: case})
                 except _UNREADABLE as error:
                     part.find(Finding("unreadable", _unreadable(error), number_))
+            for table, number_, sequence in kept.strays_of(connection, self._organisation, numbers):
+                part.find(Finding("event_missing", _STRAY[table], number_, sequence))
             return part
 
         return self._reading(check)
@@ -360,6 +362,8 @@ class _Checker:
 
     def _grow_tree(self, part: Part, start: "_Start", outside: Path | None, held: Mapping[str, Any] | None) -> None:
         ask = partial(self._database.read, self._organisation)
+        # before the database: what is appended later, while it is served, speaks of more than will be looked at
+        extent = 0 if outside is None else _extent(outside)
         with ask() as connection, kept.leniently(connection):
             part.size = trail.size(connection, self._organisation)
             last = seals.last_checkpoint(connection, self._organisation)
@@ -374,7 +378,7 @@ class _Checker:
         if start.checkpoint is not None:
             signed.go_on_after(start.checkpoint)
         own = _own(ask, self._organisation, part, signed, 0 if last is None else last.id)
-        others = () if outside is None else _outside(outside, self._organisation)
+        others = () if outside is None else _outside(outside, extent, self._organisation)
         beside = () if held is None else (_claim(held),)
         tree = _Tree(ask, self._organisation, part, start, keys, lost)
         for claim in merge(own, others, beside, key=attrgetter("checkpoint.size")):
@@ -385,6 +389,7 @@ class _Checker:
                 tree.hold_outside(claim)
         whole = tree.grow(part.size)
         tree.tell_losses()
+        tree.miss_own(part.sealed)
         if tree.wrong_later:
             zh, en = (
                 f"其后另有 {tree.wrong_later} 个检查点也不符",
@@ -513,6 +518,7 @@ class _Tree:
         self._excused: dict[Lost, _Excused] = {}
         self._known_outside: set[str] = set()  # keys that signed what others kept
         self._untrue: set[Lost] = set()
+        self._furthest: _Claim | None = None  # that was kept elsewhere or beside the key, and holds
 
     def hold_own(self, claim: _Claim) -> None:
         size, size_now = claim.checkpoint.size, self._part.size
@@ -555,6 +561,8 @@ class _Tree:
         if genuine:
             self._known_outside.add(checkpoint.key)
         if holds and fault is None:
+            if self._furthest is None or size > self._furthest.checkpoint.size:
+                self._furthest = claim
             return
         lost = next((each for each in self._losses if each.explains(checkpoint)), None)
         if lost is not None and not holds and genuine:
@@ -597,7 +605,7 @@ class _Tree:
             if to > lost.size:
                 zh, en = f"总第 {lost.size + 1} 至 {to} 条", f"{lost.size + 1} to {to} of all"
             said = Text(
-                f"台账第 {lost.sequence} 条：{zh}记录在 {instant_text(lost.at)} 从备份恢复时丢失",
+                f"操作日志第 {lost.sequence} 条：{zh}记录在 {instant_text(lost.at)} 从备份恢复时丢失",
                 f"the logbook's event {lost.sequence}: events {en} were lost when a backup was restored at "
                 f"{instant_text(lost.at)}",
             )
@@ -612,8 +620,24 @@ class _Tree:
                 self._part.notes.append(said)
             else:
                 zh = "其后没有以这些检查点的密钥签署、包含这一记载的检查点：截去记录的人也能写下这一条"
-                en = "none that their key signed afterwards has this in it: whoever cut the end off could have written it"
+                en = "None that their key signed afterwards has this in it: whoever cut the end off could have written it"
                 self._part.lost.append(Text(f"{said.zh}。{zh}", f"{said.en}. {en}"))
+
+    def miss_own(self, sealed: int) -> None:
+        """The last checkpoints, where those that were kept show that they were taken out though nothing under them was changed.
+        A restore after the last one that is there explains it: a checkpoint may come after a backup and no event between.
+        """
+        furthest = self._furthest
+        if furthest is None or furthest.checkpoint.size <= sealed:
+            return
+        if any(lost.position is None or lost.position >= sealed for lost in self._losses):
+            return
+        what = Text(
+            f"{furthest.called.zh}与记录相符，而库中的检查点只到 {sealed} 条：其后的检查点被删去",
+            f"{furthest.called.en} holds, and the checkpoints that are stored end at {sealed} events: those after it were "
+            "taken out",
+        )
+        self._part.find(Finding("checkpoint_missing", what))
 
     def _is_vouched_for(self, lost: Lost, checkpoint: Checkpoint) -> bool:
         def is_right(signed: seals.Signed) -> bool:
@@ -687,9 +711,16 @@ def _own(
                 yield _Claim(checkpoint, id=each.id)
 
 
-def _outside(path: Path, organisation: str) -> Iterator[_Claim]:
-    """The checkpoints of this organisation that the file holds. Raises FolderError for one that cannot be read."""
-    for line, told in _told_in(path):
+def _extent(path: Path) -> int:
+    """How many bytes the file has. Raises FolderError where there is none, and for a folder."""
+    if not path.is_file():
+        raise FolderError(Text(f"没有文件 {path}。", f"There is no file {path}."))
+    return path.stat().st_size
+
+
+def _outside(path: Path, extent: int, organisation: str) -> Iterator[_Claim]:
+    """The checkpoints of this organisation that so many bytes of the file hold. Raises FolderError for one that cannot be read."""
+    for line, told in _told_in(path, extent):
         try:
             body = str(told["body"]).encode()
             checkpoint = Checkpoint.from_bytes(body)
@@ -709,26 +740,26 @@ def _claim(told: Mapping[str, Any]) -> _Claim:
     )
 
 
-def _told_in(path: Path) -> Iterator[tuple[int, Any]]:
+def _told_in(path: Path, extent: int) -> Iterator[tuple[int, Any]]:
     """Lines of JSON, of which one that was broken off is followed by another; or one document."""
-    try:
-        if path.stat().st_size <= WHOLE_FILE:
+    with path.open("rb") as file:
+        if extent <= WHOLE_FILE:
             try:
-                document = json.loads(path.read_bytes())
+                document = json.loads(file.read(extent))
             except ValueError:
-                pass
+                file.seek(0)
             else:
                 yield from enumerate(document if isinstance(document, list) else [document], 1)
                 return
-        with path.open("rb") as file:
-            for number_, line in enumerate(file, 1):
-                try:
-                    if line.strip():
-                        yield number_, json.loads(line)
-                except ValueError:
-                    continue
-    except FileNotFoundError as error:
-        raise FolderError(Text(f"没有文件 {path}。", f"There is no file {path}.")) from error
+        for number_, line in enumerate(file, 1):
+            extent -= len(line)
+            if extent < 0:
+                return
+            try:
+                if line.strip():
+                    yield number_, json.loads(line)
+            except ValueError:
+                continue
 
 
 def _vouches_for_itself(claim: _Claim) -> bool:
@@ -754,23 +785,38 @@ def _keys_not_begun(keys: Mapping[str, Key], noted: Sequence[kept.Noted]) -> Ite
             yield Finding("key", Text(zh, en))
     for key in keys.values():
         if began.get(key.key) != key.public:
-            zh = f"台账中没有启用密钥的记载（指纹 {key.key}）：它是绕过系统放入的"
+            zh = f"操作日志中没有启用密钥的记载（指纹 {key.key}）：它是绕过系统放入的"
             en = f"the logbook does not say that the key of fingerprint {key.key} began: somebody put it there"
+            yield Finding("key", Text(zh, en))
+    for each in began:
+        if each not in keys:
+            zh = f"操作日志记载启用过密钥（指纹 {each}），而该密钥的登记已不在：它被删去"
+            en = f"the logbook says that the key of fingerprint {each} began, and it is not among the keys: it was taken out"
             yield Finding("key", Text(zh, en))
 
 
-def _about_the_key(database: Database, folder: Folder, organisation: str) -> list[Text]:
-    """That nothing can be signed here, where the key is not in the folder."""
+def _about_the_key(database: Database, folder: Folder, organisation: str, *, nothing_held: bool) -> list[Text]:
+    """That nothing can be signed here, where the key is not in the folder; that no checkpoint lies beside it."""
     with database.read(organisation) as connection:
         try:
             current = [key for key, _, _, until in seals.known_keys(connection, organisation) if until is None]
+            is_sealed = seals.last_checkpoint(connection, organisation) is not None
         except _UNREADABLE:  # which is found with the tree
             return []
     ring = KeyRing(folder.keys)
     for key in current:
         with suppress(KeyGone):
             key_in(ring, organisation, key)
-            return []
+            if not (nothing_held and is_sealed):
+                return []
+            return [
+                Text(
+                    "密钥旁没有留存检查点（密钥刚导入时如此，也可能被人删去）：末尾若被截去，只有外存的检查点（--checkpoint）"
+                    "才能揭穿",
+                    "no checkpoint lies beside the key: so it is after a key was imported, and where somebody took it away. That "
+                    "nothing was cut off only checkpoints kept elsewhere show (--checkpoint)",
+                )
+            ]
     if not current:
         return []
     return [

@@ -183,3 +183,7 @@ class FolderError(BihuanError):
     def __init__(self, text: Text) -> None:
         self.text = text
         super().__init__(text.en)
+
+    def __reduce__(self) -> tuple[type["FolderError"], tuple[Text]]:
+        """As another process hands it on: made anew from its English alone it would break whoever waits for it."""
+        return FolderError, (self.text,)

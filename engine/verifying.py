@@ -60,7 +60,7 @@ class Finding:
         zh, en = [], []
         if self.number is not None:
             book = self.number == LOGBOOK
-            zh.append("台账" if book else self.number)
+            zh.append("操作日志" if book else self.number)
             en.append("the logbook" if book else self.number)
         if self.sequence is not None:
             zh.append(f"第 {self.sequence} 条记录")

@@ -252,6 +252,9 @@ def loose_lines(connection: Connection, channels: Collection[str], organisation:
     return _deliveries(connection, select(DELIVERY).where(*mine).order_by(D.written_at, D.id))
 
 
+_REST = select(G.waiting, G.more, G.overdue).where(G.organisation == bindparam("of"), G.message == bindparam("key"))
+
+
 def had_digest(connection: Connection, organisation: str, addressee: str, day: date) -> bool:
     """Whether this reader's digest of that local day is put together already."""
     mine = {"of": organisation, "to": addressee, "on": day.isoformat()}
@@ -467,8 +470,7 @@ def waiting_by(
 
 
 def _rest_of(connection: Connection, organisation: str, message: str) -> Rest:
-    found = select(G.waiting, G.more, G.overdue).where(G.organisation == organisation, G.message == message)
-    row = connection.execute(found).first()  # what an older node put together has none
+    row = connection.execute(_REST, {"of": organisation, "key": message}).first()  # what an older node bound has none
     return Rest() if row is None else Rest(tuple(row.waiting), row.more, row.overdue)
 
 
@@ -504,10 +506,20 @@ def settle(
     return result.rowcount > 0
 
 
-def hold(connection: Connection, channel: str, now: datetime, why: str) -> int:
-    """Keep what is due on this channel in sight instead of sending it. How many deliveries."""
-    due = and_(D.channel == channel, D.status.in_(UNSETTLED), D.not_before <= now, D.message.is_not(None))
-    return connection.execute(update(DELIVERY).where(due).values(status="held", answer=why, lease_until=None)).rowcount
+def hold(connection: Connection, channels: Collection[str], now: datetime, why: str) -> int:
+    """Keep what is due on these channels in sight instead of sending it. How many deliveries."""
+    held = update(DELIVERY).where(_to_be_held(channels, now)).values(status="held", answer=why, lease_until=None)
+    return connection.execute(held).rowcount
+
+
+def something_to_hold(connection: Connection, channels: Collection[str], now: datetime) -> bool:
+    """A cheap look before a write transaction is begun."""
+    return connection.execute(select(D.id).where(_to_be_held(channels, now)).limit(1)).first() is not None
+
+
+def _to_be_held(channels: Collection[str], now: datetime) -> ColumnElement[bool]:
+    due = and_(D.status.in_(UNSETTLED), D.not_before <= now, D.message.is_not(None))
+    return and_(D.channel.in_(sorted(channels)), due)
 
 
 # --- in sight --------------------------------------------------------------------------------------------------------

@@ -117,7 +117,9 @@ class DeliveryWorker:
             if not channel.outside:
                 result += self.send(channel)
         outside = [channel for channel in self._channels if channel.outside]
-        if len(outside) < 2 or not self._outside_allowed:
+        if not self._outside_allowed:
+            return result + self._hold(*outside)
+        if len(outside) < 2:
             return sum(map(self.send, outside), result)
         with ThreadPoolExecutor(max_workers=len(outside), thread_name_prefix="channel") as pool:
             return sum(pool.map(self.send, outside), result)
@@ -134,7 +136,7 @@ class DeliveryWorker:
     def send(self, channel: Channel) -> RoundResult:
         """Send what is due on one channel until nothing is, or its patience for this round is used up."""
         if channel.outside and not self._outside_allowed:
-            return RoundResult() if self._stopping.is_set() else self._hold(channel)
+            return self._hold(channel)
         gives_up_at = self._monotonic() + self._patience_seconds
         if needs_no_account(channel):
             return self._send_by(channel, gives_up_at)
@@ -160,11 +162,15 @@ class DeliveryWorker:
         with self._database.read_across() as connection:
             return deliveries.something_due(connection, channel.name, self._clock.now())
 
-    def _hold(self, channel: Channel) -> RoundResult:
-        if not self._something_due(channel):
+    def _hold(self, *channels: Channel) -> RoundResult:
+        names, now = [channel.name for channel in channels], self._clock.now()
+        if self._stopping.is_set():
             return RoundResult()
+        with self._database.read_across() as connection:
+            if not deliveries.something_to_hold(connection, names, now):
+                return RoundResult()
         with self._database.write_across() as connection:
-            return RoundResult(held=deliveries.hold(connection, channel.name, self._clock.now(), SIMULATED))
+            return RoundResult(held=deliveries.hold(connection, names, now, SIMULATED))
 
     @contextmanager
     def _claimed(self, channel: Channel) -> Iterator[tuple[list[Claimed], "_Says"]]:

@@ -71,7 +71,7 @@ def list_(
     click.echo("编号 id  状态 status  事项 case  事由 reason  渠道 channel → 收件人 to  次数 tries  答复 answer")
     for line in lines:
         click.echo(
-            f"{line['id']}  {line['status']}  {line['case']}  {line['reason']}  {line['channel']} → {line['to']}"
+            f"{line['id']}  {line['status']}  {line['case'] or '-'}  {line['reason']}  {line['channel']} → {line['to']}"
             f"  {line['attempts']}  {line['answer'] or ''}".rstrip()
         )
 
@@ -101,7 +101,7 @@ def show(delivery: str, data: Path | None, organisation: str | None, as_json: bo
     words = STATUS_WORDS[found.status]
     click.echo(f"{found.id}  {found.status}  {words.zh} · {words.en}")
     by = found.account if found.account in (found.channel, "") else f"{found.channel} ({found.account})"
-    click.echo(f"{found.notice.case}  {found.notice.reason}  {by} → {found.addressee.key or '-'}")
+    click.echo(f"{line['case'] or '-'}  {found.notice.reason}  {by} → {found.addressee.key or '-'}")
     for name, value in (
         ("计划 planned", line["planned_at"]),
         ("发出 sent", line["sent_at"]),

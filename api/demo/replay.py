@@ -47,7 +47,6 @@ from notifications.accounts import closed as seal_secrets
 from workflows.inspection import CYCLE
 
 TICKS = (time(7, 46), time(12, 0), time(17, 30))  # the first just after the reminders of the morning have gathered
-NIGHT = time(22, 0)  # what is sent then and not in the morning cannot wait
 ENDS = time(18, 0)  # on the campaign's last day
 
 Progress = Callable[[float], None]
@@ -149,9 +148,7 @@ class _Replay:
             self._begin(drill_story(self.stage, held_on, facts))
 
     def run(self, progress: Progress) -> None:
-        """Every tick and every step in order; the extended holiday becomes known on its day. At night messages are sent, and
-        nobody ticks.
-        """
+        """Every tick and every step in order; the extended holiday becomes known on its day."""
         starts = self.clock.now()
         for tick_at in self._ticks():
             while self._turns and self._turns[0].at <= tick_at:
@@ -161,7 +158,7 @@ class _Replay:
                 self.calendar = second_calendar()
                 with self.runtime.database.write(ORGANISATION) as connection:
                     calendars.add(connection, ORGANISATION, self.calendar, self.clock.now())
-            if self.calendar.at(self.calendar.local_date(tick_at), NIGHT) > tick_at and self.runtime.tick().opened:
+            if self.runtime.tick().opened:
                 self._begin_inspections()
             self.runtime.deliver()
             progress((tick_at - starts) / (self.until - starts))
@@ -250,9 +247,8 @@ class _Replay:
             day: date = told.first + timedelta(days=n)
             if self.silent and self.silent[0] <= day < self.silent[1]:
                 continue
-            for at in (*TICKS, NIGHT):
-                if day < told.last or at < ENDS:
-                    yield self.calendar.at(day, at)
+            for at in TICKS:
+                yield self.calendar.at(day, at)
 
     def _learns_of_the_extended_holiday(self) -> bool:
         today = self.calendar.local_date(self.clock.now())

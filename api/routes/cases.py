@@ -86,15 +86,18 @@ AsOf = Annotated[
 ]
 
 
-def must_have_been(as_of: datetime | None, now: datetime) -> None:
-    """Raises InvalidInput for an instant that has not come yet: nobody knows what will be known then."""
+def must_have_been(as_of: datetime | None, now: datetime, name: str = "as_of") -> None:
+    """Raises InvalidInput for an instant that has not come yet: nobody knows what will be known then.
+
+    name    of the parameter that it was given as
+    """
     if as_of is not None and as_of > now:
         unreadable(
             Text(
-                f"as_of 还没有到：现在是 {instant_text(now)}",
-                f"as_of has not come yet: it is {instant_text(now)}",
+                f"{name} 还没有到：现在是 {instant_text(now)}",
+                f"{name} has not come yet: it is {instant_text(now)}",
             ),
-            "as_of",
+            name,
         )
 
 
@@ -429,7 +432,7 @@ def list_changes(
     cursor: str | None = None,
 ) -> Response:
     """How cases stand at the later instant that stood otherwise at the earlier one: as known then, and as filtered then."""
-    must_have_been(until, runtime.clock.now())
+    must_have_been(until, runtime.clock.now(), "to")
     must_have_no_words(wanted)
     if since >= until:
         unreadable(Text("from 必须早于 to", "from has to be earlier than to"), "from")

@@ -17,6 +17,7 @@ from api.trail import called
 from engine.authority import may_see
 from engine.definition import Catalog, Workflow
 from engine.errors import Locale, Text
+from engine.events import LOGBOOK
 from engine.handle import unknown_case
 from engine.store import cases, people
 from notifications import accounts, deliveries
@@ -45,6 +46,7 @@ NO_ONE = Text("无人", "nobody")
 class DeliveryAnswer(BaseModel):
     """One notice to one addressee by one channel.
 
+    case           null where it is about none: the day's message of what waits, somebody who cannot be reached
     to             a person's key; `*` for the organisation's own address, empty where nobody could be found
     name           by name, or for who may not see names, by post
     account        which of the organisation's channels
@@ -55,7 +57,7 @@ class DeliveryAnswer(BaseModel):
     """
 
     id: str
-    case: str
+    case: str | None
     reason: str
     to: str
     name: str
@@ -249,7 +251,7 @@ class _Words:
         locale: Locale = self._asker.locale
         return DeliveryAnswer(
             id=delivery.id,
-            case=delivery.notice.case,
+            case=None if delivery.notice.case == LOGBOOK else delivery.notice.case,
             reason=delivery.notice.reason,
             to=delivery.addressee.key,
             name=self._name(delivery),

@@ -227,6 +227,23 @@ def strays(connection: Connection, organisation: str, within: Range) -> Iterator
             yield table.name, row.number, row.sequence
 
 
+def strays_of(connection: Connection, organisation: str, numbers: Sequence[str]) -> Iterator[tuple[str, str, int]]:
+    """As `strays`, of these histories."""
+    for table in (_trail, _disclosures, _unnumbered):
+        statement = (
+            select(table.c.number, table.c.sequence)
+            .where(
+                table.c.organisation == organisation,
+                table.c.number.in_(numbers),
+                ~exists().where(same_event(table, _events)).correlate(table),
+            )
+            .order_by(table.c.number, table.c.sequence)
+            .limit(STRAYS)
+        )
+        for row in connection.execute(statement):
+            yield table.name, row.number, row.sequence
+
+
 @cache
 def _strays(name: str, bounded: bool) -> Statement:
     table = {each.name: each for each in (_trail, _disclosures, _unnumbered)}[name]

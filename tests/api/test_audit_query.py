@@ -129,6 +129,11 @@ def test_what_is_written_to_a_file_is_noted(ending: str, data: Path, tmp_path: P
     ]
 
 
+def test_lines_show_the_wall_clock_of_the_school_as_its_days_are_meant(data: Path) -> None:
+    shown = query(data, "--from", "2020-03-02", "--to", "2020-03-02", "--outcome", "accepted").stdout.splitlines()
+    assert shown and all(line.startswith("2020-03-02 ") and line[19:25] == "+08:00" for line in shown), shown
+
+
 def test_the_ledger_and_the_list_of_people_are_noted_and_an_empty_template_is_not(data: Path, tmp_path: Path) -> None:
     for what in ("ledger", "people", "people-template"):
         ran = CliRunner().invoke(main, ["export", what, "-o", str(tmp_path / "x.xlsx"), "--data", str(data)])
@@ -146,6 +151,8 @@ def test_the_ledger_and_the_list_of_people_are_noted_and_an_empty_template_is_no
         (["--as-of", "2020-03-13"], 1, "还没有过完"),
         (["--as-of", "yesterday"], 2, "neither a day"),
         (["--from", "2020-01-01T08:00"], 2, "neither a day"),
+        (["--from", "2020-03-03", "--to", "2020-03-02"], 2, "earlier than --to"),
+        (["--workflow", "hazrd"], 2, "has to be one of"),
         (["--overdue"], 2, "only with --as-of"),
         (["--as-of", "2020-03-02", "--person", "x"], 2, "only without --as-of"),
         (["--as-of", "2020-03-02", "--state", "fixt"], 2, "has to be one of"),

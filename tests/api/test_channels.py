@@ -215,6 +215,22 @@ def test_the_sentence_of_a_form_comes_in_the_reader_s_language(client: httpx.Cli
     assert "密钥：至少 8 位" in client.put("/api/v1/channels/office", json=body, headers=headers).json()["detail"]
 
 
+def test_a_second_webhook_is_refused_while_the_first_is_in_use(client: httpx.Client, school: School) -> None:
+    def hook(url: str) -> dict[str, Any]:
+        return {
+            "kind": "webhook",
+            "settings": {"url": url},
+            "secrets": {"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"},
+        }
+
+    assert asked(client, school, "PUT", "/ours", hook("https://ours.example")).status_code in (200, 201)
+    refused = asked(client, school, "PUT", "/theirs", hook("https://theirs.example"))
+    assert refused.status_code == 422
+    assert "'ours' is in use" in refused.text
+    assert asked(client, school, "PATCH", "/ours", {"enabled": False}).status_code == 200
+    assert asked(client, school, "PUT", "/theirs", hook("https://theirs.example")).status_code in (200, 201)
+
+
 def test_a_channel_keeps_its_kind(client: httpx.Client, school: School) -> None:
     asked(client, school, "PUT", "/office", ROBOT)
     refused = asked(client, school, "PUT", "/office", {**ROBOT, "kind": "mail"})

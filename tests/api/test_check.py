@@ -17,6 +17,7 @@ from api.bootstrap import Runtime
 from api.checking import DeadCorners, opened_by
 from api.cli import main
 from api.directory import Editor
+from api.sources import DirectoryOfTheEngine
 from engine.actor import Grant
 from engine.directory import Absence, Department, Directory, Group, Seat
 from engine.errors import Text
@@ -244,3 +245,18 @@ def test_what_takes_away_the_last_one_is_refused_though_something_is_open_alread
     database = place.runtime.database
     said = [text.zh for text in opened_by(database.read_across, database.write_across, check, apply).values()]
     assert any("没有在岗的安稳办主任／保卫处长" in text for text in said), said
+
+
+def test_a_school_sets_when_its_messages_go_out_within_bounds_that_make_sense(place: Place) -> None:
+    shown = place.bihuan("workflow", "policy", "messages").stdout
+    assert "digest_at" in shown and "每日汇总的时间" in shown
+    refused = place.bihuan("workflow", "policy", "messages", "--set", "window_from=22:00")
+    assert refused.exit_code == 1 and "window_from 应早于 window_until" in refused.stderr
+    unknown = place.bihuan("workflow", "policy", "messages", "--set", "nothing=1")
+    assert unknown.exit_code == 1
+    done = place.bihuan("workflow", "policy", "messages", "--set", "digest_at=08:10", "--json")
+    assert json.loads(done.stdout)["set"] == {"digest_at": "08:10"}
+    with place.runtime.database.read_across() as connection:
+        directory_ = DirectoryOfTheEngine(place.runtime.clock)
+        assert directory_.decided(connection, "school") == {"digest_at": "08:10"}
+        assert [known.decided for known in directory_.organisations(connection)] == [{"digest_at": "08:10"}]

@@ -340,6 +340,8 @@ def test_the_command_asks_first_and_says_what_remains(named: Grounds) -> None:
     looked = CliRunner().invoke(main, [*asked, "--dry-run", "--json"])
     assert looked.exit_code == 0, looked.output
     assert json.loads(looked.stdout)["done"] is False
+    short = CliRunner().invoke(main, [*asked, "--dry-run", "--also", "灯"])
+    assert short.exit_code == 0 and "没有查找：" in short.stderr and "'灯'" in short.stderr
     no = CliRunner().invoke(main, asked, input="n\n")
     assert no.exit_code == 1 and "Go on?" in no.stderr
     assert in_the_folder(named.folder.path) != []

@@ -22,7 +22,7 @@ def test_a_late_tick_still_runs_and_two_never_run_at_once(tmp_path: Path, kind: 
     scheduler = Scheduler(runtime)
     scheduler.start()
     jobs = {job.id: job for job in scheduler._jobs.get_jobs()}
-    assert set(jobs) == {"tick", "deliver by inbox", "deliver by webhook", "seal", "sweep"}
+    assert set(jobs) == {"tick", "seal", "sweep", "deliver by inbox", *(f"deliver by {kind}" for kind in runtime.kinds)}
     for job in jobs.values():
         assert (job.misfire_grace_time, job.coalesce, job.max_instances) == (None, True, 1)
     scheduler.stop()

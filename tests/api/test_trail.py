@@ -349,6 +349,8 @@ def test_what_has_not_come_yet_or_was_not_there_is_refused_in_words(asking: Aski
     for path in ("cases", "repairs", f"repairs/{fixed}", "cases/figures"):
         refused = asking.get(path, status=422, as_of=at(4))
         assert "还没有到" in refused["obstacle"], path
+    refused = asking.get("cases/changes", status=422, **{"from": at(0), "to": at(9)})
+    assert refused["obstacle"].startswith("to 还没有到") and refused["fields"][0]["field"] == "to"
     assert "当时还没有登记" in asking.get(f"repairs/{fixed}", status=404, as_of=at(-1))["obstacle"]
     for path, asked in (
         ("cases/changes", {"from": at(0), "to": at(9)}),
@@ -490,6 +492,7 @@ def test_a_long_list_is_taken_away_whole(asking: Asking, runtime: Runtime) -> No
                 for n in range(begin, begin + 100)
             ],
         )
+    brought_up_to_date(runtime, asking.school.organisation, seconds=None)  # for which a question waits a second at most
     for path in ("events", "cases"):
         taken = asking.file(path, format="jsonl")
         numbers = [json.loads(line).get("case" if path == "events" else "number") for line in taken.text.splitlines()]

@@ -27,6 +27,7 @@ from engine.errors import FolderError
 from engine.events import LOGBOOK
 from engine.handle import handle_one, note
 from engine.store import history, seals
+from engine.store.database import Database
 from tests.builders import REPAIRS, School, a_school
 from tests.conftest import Played
 from tests.databases import on_sqlite
@@ -373,10 +374,41 @@ def test_a_checkpoint_taken_out_of_the_row_is_missed(kept: Runtime) -> None:
     assert {code for code, _, _ in told(kept)} == {"checkpoint_missing", "checkpoint_chain"}
 
 
+@pytest.mark.parametrize("which", ["id = 2", "id > 0"])
+def test_the_last_checkpoints_taken_out_are_missed_by_the_one_beside_the_key(kept: Runtime, which: str) -> None:
+    change(kept, f"DELETE FROM checkpoint WHERE {which}")
+    [finding] = verified(kept).findings
+    left = 3 if which == "id = 2" else 0
+    assert finding.code == "checkpoint_missing"
+    assert finding.what.en.startswith(
+        "the checkpoint beside the key (5 events) holds, and the checkpoints that are stored end"
+    )
+    assert f"end at {left} events: those after it were taken out" in finding.what.en
+    kept.seal()
+    assert verified(kept).findings == [], "what is signed anew speaks of all of it"
+
+
+def test_that_no_checkpoint_lies_beside_the_key_is_told(kept: Runtime) -> None:
+    (kept.folder.keys / "seal" / HERE / "held.json").unlink()
+    report = verified(kept)
+    assert report.is_clean and "no checkpoint lies beside the key" in report.notes[0].en
+    do(kept, "safety_staff", FireTrigger(FIRST, "verify", {}))
+    kept.seal()
+    assert verified(kept).notes == []
+
+
+def test_a_key_taken_out_with_all_it_signed_is_missed_by_the_logbook(kept: Runtime) -> None:
+    (kept.folder.keys / "seal" / HERE / "held.json").unlink()
+    change(kept, "DELETE FROM checkpoint", "DELETE FROM seal_key")
+    [finding] = verified(kept).findings
+    assert finding.code == "key" and "it is not among the keys: it was taken out" in finding.what.en
+
+
 def test_an_event_of_the_logbook_changed_is_named(kept: Runtime) -> None:
     change(kept, f"UPDATE event SET actor = 'person:driver' WHERE number = '{LOGBOOK}'")
     assert told(kept) == {("columns", LOGBOOK, 1), ("trail", LOGBOOK, 1)}
     assert all(finding.sentence("en").startswith("the logbook, event 1: ") for finding in verified(kept).findings)
+    assert all(finding.sentence("zh").startswith("操作日志 第 1 条记录：") for finding in verified(kept).findings)
 
 
 def test_another_key_leaves_everything_clean(kept: Runtime) -> None:
@@ -401,6 +433,17 @@ def test_only_what_is_new_is_checked_again(kept: Runtime) -> None:
     report = verified(kept, only_new=True)
     assert (report.findings, report.since, report.events, report.cases) == ([], 5, 4, 1), "the case that went on, whole"
     assert verified(kept, only_new=True).events == 0
+
+
+def test_an_event_that_is_new_and_gone_is_named_also_where_only_the_trail_has_it(kept: Runtime) -> None:
+    """The logbook's last event: no later one misses it, and no case is folded from it."""
+    assert verified(kept).is_clean
+    note(kept.engine, School(HERE).actor("principal"), "exported", {"what": "events"})
+    kept.seal()
+    change(
+        kept, *(f"DELETE FROM {table} WHERE number = '{LOGBOOK}' AND sequence = 2" for table in ("event", "disclosure"))
+    )
+    assert told(kept, only_new=True) == {("event_missing", LOGBOOK, 2)}
 
 
 def test_what_is_new_goes_on_from_the_last_clean_run_and_not_from_one_with_findings(kept: Runtime) -> None:
@@ -449,6 +492,14 @@ def test_a_file_that_holds_no_checkpoint_of_ours_is_refused(kept: Runtime, tmp_p
         verified(kept, outside=tmp_path / "outside")
 
 
+def test_a_file_that_cannot_be_used_is_said_also_where_another_process_reads_it(kept: Runtime, tmp_path: Path) -> None:
+    with pytest.raises(FolderError, match="There is no file"):
+        verified(kept, outside=tmp_path / "nowhere", processes=2)
+    (tmp_path / "outside").write_text("{}")
+    with pytest.raises(FolderError, match="no checkpoint"):
+        verified(kept, outside=tmp_path / "outside", processes=2)
+
+
 def test_an_outside_checkpoint_somebody_made_up_is_named(kept: Runtime, tmp_path: Path) -> None:
     SealFile(tmp_path / "seals.jsonl").catch_up(kept.database)
     lines = [json.loads(line) for line in (tmp_path / "seals.jsonl").read_text().splitlines()]
@@ -456,6 +507,31 @@ def test_an_outside_checkpoint_somebody_made_up_is_named(kept: Runtime, tmp_path
     (tmp_path / "outside").write_text("\n".join(map(json.dumps, lines)))
     [finding] = verified(kept, outside=tmp_path / "outside").findings
     assert finding.code == "outside" and "line 2" in finding.what.en
+
+
+class WhileItIsServed(Database):
+    """One in which more is recorded, sealed and kept outside as soon as anything was read."""
+
+    def __init__(self, served: Runtime, outside: Path) -> None:
+        super().__init__(served.database.url)
+        self._served, self._seals = served, SealFile(outside)
+
+    @contextmanager
+    def read(self, organisation: str) -> Iterator[Connection]:
+        with super().read(organisation) as connection:
+            yield connection
+        do(self._served, "teacher", OpenCase("repair", {"title": "门锁坏", "place": "宿舍"}))
+        self._served.seal()
+        self._seals.catch_up(self._served.database)
+
+
+def test_what_is_recorded_and_kept_outside_while_it_is_checked_raises_no_alarm(kept: Runtime, tmp_path: Path) -> None:
+    outside = tmp_path / "seals.jsonl"
+    SealFile(outside).catch_up(kept.database)
+    served = WhileItIsServed(kept, outside)
+    report = verify(served, kept.folder, HERE, outside=outside, processes=1, catalog=REPAIRS)
+    served.close()
+    assert report.findings == [] and report.outside < len(outside.read_text().splitlines())
 
 
 @on_sqlite

@@ -32,7 +32,7 @@ class Sent:
     again: int
 
 
-def send(ground: Ground, messages: int) -> Sent:
+def send(ground: Ground, messages: int, *, factor: float = FACTOR) -> Sent:
     robots = [kind for kind in SERVED_BY if kind.endswith("_robot")]
     others = [kind for kind in SERVED_BY if kind not in robots]
     to_robots = min(ROBOTS * len(robots) * TO_A_ROBOT, messages // 3)
@@ -40,7 +40,7 @@ def send(ground: Ground, messages: int) -> Sent:
     try:
         with (
             TemporaryDirectory(prefix="bihuan-messages-") as folder,
-            an_office(database, Path(folder), factor=FACTOR, failing=FAILING, dead=(AWAY,)) as office,
+            an_office(database, Path(folder), factor=factor, failing=FAILING, dead=(AWAY,)) as office,
         ):
             office.bring(to_robots, robots)
             office.bring(messages - to_robots, others)

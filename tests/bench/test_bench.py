@@ -1,10 +1,13 @@
 import json
 import re
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from tests.bench import messages
 from tests.bench.__main__ import main
+from tests.bench.grounds import grounds
 
 
 @pytest.mark.slow
@@ -100,3 +103,9 @@ def test_a_tiny_history_is_verified_at_two_sizes_and_a_tiny_rush_is_sealed_meanw
     told = json.loads(ran.stdout)
     assert told["verify"]["sqlite"]["small"]["events"] < told["verify"]["sqlite"]["large"]["events"] <= 1001
     assert told["sealing"]["sqlite"]["ratio"]["median"] > 0
+
+
+@pytest.mark.slow
+def test_a_tiny_morning_of_messages_arrives_whole(tmp_path: Path) -> None:
+    with grounds(tmp_path, ["sqlite"]) as there:
+        assert messages.send(there["sqlite"], 30, factor=60).messages == 30

@@ -86,6 +86,8 @@ def _tell(found: "Found") -> None:
         click.echo(f"{table}: {count}")
     for sha256 in found.pictures:
         click.echo(f"图片 · Picture: {sha256}")
+    if found.untouched:
+        click.echo("{} / {}".format(*_not_looked_for(found)), err=True)
 
 
 def _remaining(found: "Found", remains: "Text | None", *, no_rewrite: bool) -> "list[tuple[str, str]]":
@@ -112,11 +114,6 @@ def _remaining(found: "Found", remains: "Text | None", *, no_rewrite: bool) -> "
         )
     if remains is not None:
         told.append((remains.zh, remains.en))
-    if found.untouched:
-        listed = ", ".join(repr(each) for each in found.untouched)
-        told.append(
-            (f"太短或就是账号本身，没有查找：{listed}", f"too short, or the key itself, and not looked for: {listed}")
-        )
     if found.linked:
         listed = ", ".join(found.linked)
         told.append(
@@ -126,3 +123,8 @@ def _remaining(found: "Found", remains: "Text | None", *, no_rewrite: bool) -> "
             )
         )
     return told
+
+
+def _not_looked_for(found: "Found") -> tuple[str, str]:
+    listed = ", ".join(repr(each) for each in found.untouched)
+    return f"太短或就是账号本身，没有查找：{listed}", f"too short, or the key itself, and not looked for: {listed}"

@@ -49,6 +49,6 @@ def prove(number: str, output: Path, names: bool, data: Path | None, organisatio
     click.echo(f"{output}: {taken.events} 条记录，{taken.files} 个文件 · {taken.events} events, {taken.files} files")
     if taken.absent:
         click.echo(f"{taken.absent} 个文件已不在数据目录中 · {taken.absent} files are no longer in the data folder")
-    click.echo(f"签章密钥指纹 · Fingerprint of the key:  {taken.key}")
+    click.echo(f"签名密钥指纹 · Fingerprint of the key:  {taken.key}")
     click.echo(f"verify.py SHA-256:                     {told['verify_py']}")
     click.echo(f"python -I verify.py --key {taken.key} {output.name}")

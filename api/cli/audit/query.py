@@ -90,15 +90,15 @@ def query(
             at = _as_of(as_of, zone, runtime.clock.now())
             wanted = _filter(said, runtime)
             if output is not None:
-                _write(output, take_cases(runtime, reader, wanted, at))
+                _write(output, take_cases(runtime, reader, wanted, at, seconds=None))
             else:
                 _show_cases(runtime, reader, wanted, at, limit, as_json=as_json)
             return
-        asked = _asked(said, zone)
+        asked = _asked(said, zone, runtime)
         if by:
             _show_counts(runtime, reader, asked, by, limit, as_json=as_json)
         elif output is not None:
-            _write(output, take_events(runtime, reader, asked))
+            _write(output, take_events(runtime, reader, asked, seconds=None))
         else:
             _show_events(runtime, reader, asked, limit, as_json=as_json)
 
@@ -165,13 +165,17 @@ def _one_of(name: str, said: str | None, known: Sequence[str]) -> None:
         raise click.BadParameter(f"{said!r}: has to be one of {', '.join(known)}", param_hint=name)
 
 
-def _asked(said: dict[str, Any], zone: "ZoneInfo") -> "Asked":
+def _asked(said: dict[str, Any], zone: "ZoneInfo", runtime: "Runtime") -> "Asked":
     from api.trail import principal_of
     from engine.store.questions import Asked
 
+    _one_of("--workflow", said["workflow"], [loop.key for loop in runtime.engine.catalog.newest()])
+    since = None if said["since"] is None else _instant(said["since"], zone, "--from", end=False)
+    before = None if said["before"] is None else _instant(said["before"], zone, "--to", end=True)
+    if since is not None and before is not None and since >= before:
+        raise click.BadParameter("has to be earlier than --to", param_hint="--from")
     return Asked(
-        since=None if said["since"] is None else _instant(said["since"], zone, "--from", end=False),
-        before=None if said["before"] is None else _instant(said["before"], zone, "--to", end=True),
+        since=since, before=before,
         person=principal_of(said["person"]), actor=principal_of(said["actor"]),
         on_behalf_of=principal_of(said["on_behalf_of"]),
         **{name: said[name] for name in ("action", "type", "case", "department", "workflow", "outcome")},
@@ -182,11 +186,13 @@ def _asked(said: dict[str, Any], zone: "ZoneInfo") -> "Asked":
 
 
 def _show_events(runtime: "Runtime", reader: "Reader", asked: "Asked", limit: int, *, as_json: bool) -> None:
-    from api.trail import Words, brought_up_to_date
-    from engine.store import questions
+    from api.trail import Words, brought_up_to_date, on_the_wall
+    from engine.store import people, questions
 
-    _say_what_is_missing(brought_up_to_date(runtime, reader.actor.organisation, seconds=None))
-    with runtime.database.read(reader.actor.organisation) as connection:
+    here = reader.actor.organisation
+    _say_what_is_missing(brought_up_to_date(runtime, here, seconds=None))
+    with runtime.database.read(here) as connection:
+        zone = people.time_zone(connection, here)
         found, more = questions.page(connection, reader.eyes, asked, limit=limit)
         entries = Words(runtime.engine.catalog, reader).entries(connection, found)
     if as_json:
@@ -194,7 +200,8 @@ def _show_events(runtime: "Runtime", reader: "Reader", asked: "Asked", limit: in
         return
     for entry in entries:
         refused = f"  未办理 refused: {entry.code}" if entry.outcome == "refused" else ""
-        click.echo(f"{entry.at.isoformat()}  {entry.case or '-'}  {entry.title} ({entry.action})  {entry.by}{refused}")
+        at = on_the_wall(entry.at, zone)  # as --from and --to mean a day; what --json prints is for scripts
+        click.echo(f"{at}  {entry.case or '-'}  {entry.title} ({entry.action})  {entry.by}{refused}")
     if more is not None:
         click.echo("…")
 

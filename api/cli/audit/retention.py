@@ -9,7 +9,7 @@ from api.cli.opening import data_option, json_option, opened, organisation_optio
 
 
 @click.command()
-@click.option("--years", type=click.IntRange(min=0), default=3, show_default=True, help="Closed longer ago than this.")
+@click.option("--years", type=click.IntRange(0, 100), default=3, show_default=True, help="Closed longer ago than this.")
 @data_option
 @organisation_option
 @json_option

@@ -61,7 +61,8 @@ def verify(
         has the key answers for it. Ask him what happened to that range.
       - That what was entered was true, no chain can show; only that it was
         entered then, by whom, and not changed since.
-      - People, departments, settings, messages and sign-ins are not chained.
+      - Refusals, timers, what each period owed, people, departments, settings,
+        messages and sign-ins are not chained.
       - --new trusts what the data folder remembers of the last run, and does
         not look at cases nothing happened to since. Run it whole now and then.
 
@@ -70,10 +71,10 @@ def verify(
     哈希值；由记录重建的事项与库存是否一致；所引用的文件；每个检查点的签名、密钥和增长；
     密钥旁留存的检查点和外存检查点是否在这段历史之中。
     退出码：0 一切相符；1 发现问题；3 现有记录相符，但另存的检查点所述的记录已不在，只有
-    台账中“由备份恢复”一条可以解释，而没有签名能证实。
+    操作日志中“由备份恢复”一条可以解释，而没有签名能证实。
     不能保证的：最近至多一分钟的记录尚未签名；同时掌握数据库和密钥的人可以另签一段历史，
-    只有外存的检查点才能揭穿；恢复时丢失的范围由签名者负责说明；所填内容是否属实；人员、
-    部门、设置、消息和登录不在链中。
+    只有外存的检查点才能揭穿；恢复时丢失的范围由签名者负责说明；所填内容是否属实；未办理的、
+    时限提醒的安排、各周期是否上报、人员、部门、设置、消息和登录不在链中。
     """
     from api.verifying import verify as check
 

@@ -112,12 +112,12 @@ def _not_signed(number: str) -> NotPossibleNow:
 
 def _signer(runtime: Runtime, organisation: str, number: str) -> SealKey:
     """The key the organisation seals with now. Raises NotPossibleNow where there is none, or it lies elsewhere."""
-    why = Text("本单位还没有签章密钥", "the organisation has no key to sign with yet")
+    why = Text("本单位还没有签名密钥", "the organisation has no key to sign with yet")
     try:
         found = existing_key_of(runtime.database, runtime.keys, organisation)
     except KeyGone as gone:
         found, key = None, f"{gone.key[:16]}…"
-        why = Text(f"签章密钥 {key} 不在此数据目录中", f"the key {key} does not lie in this data folder")
+        why = Text(f"签名密钥 {key} 不在此数据目录中", f"the key {key} does not lie in this data folder")
     if found is None:
         remedy = Text(
             "请系统管理员运行 bihuan audit seal，或放回密钥", "Run `bihuan audit seal`, or bring the key back"
