@@ -166,10 +166,14 @@ def _lists(
         for n, (name, state, reason) in enumerate(kinds_of(workflow), start=10)
         if name in ("waiting", "escalation", "informed")
     ]
-    few = lines[:2] if fullness == "usual" else lines
+    abouts = _abouts([notice.about for notice in lines[:12]], fullness)
+    whole = {
+        reason: Notice(f"{LOGBOOK}:7:{reason}", "school", LOGBOOK, 7, reason, (), "direct", NOW, about)
+        for reason, about in abouts.items()
+    }
+    few = [*lines[:2], whole["unreached"]] if fullness == "usual" else lines
     yield "digest", digest(few, reader, ZONE, SCHOOL, NOW, wording, Rest() if fullness == "usual" else Rest(more=40))
-    for reason, about in _abouts([notice.about for notice in lines[:12]], fullness).items():
-        notice = Notice(f"{LOGBOOK}:7:{reason}", "school", LOGBOOK, 7, reason, (), "direct", NOW, about)
+    for reason, notice in whole.items():
         yield reason, direct(notice, reader, ZONE, SCHOOL, NOW, wording)
     everybody = Addressee("group:HQC", "", reader.locale)
     told = () if fullness == "bare" else ("王老师", "李老师")
@@ -192,7 +196,7 @@ def _abouts(cases: Sequence[Mapping[str, Any]], fullness: Fullness) -> Mapping[s
             "lines": [{**about, "at": at} for about in shown],
         },
         "unreached": {
-            "who": "李老师",
+            "who": "李老师", "path": "/api/v1/people/lixia",
             "cause": {"zh": "没有登记手机号和邮箱", "en": "no phone number and no e-mail address is known"},
             **({} if bare else {"department_title": department, "since": at}),
         },

@@ -251,4 +251,4 @@ def _samples_of(place: tuple[str, str, Locale], loops: Sequence[Workflow], wordi
 
 
 #: a line is shown in the list it stands in
-_WHOLE = {"digest_line": "digest", "daily_line": "daily_list", "back_line": "back"}
+_WHOLE = {"digest_line": "digest", "unreached_line": "digest", "daily_line": "daily_list", "back_line": "back"}

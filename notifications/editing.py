@@ -130,6 +130,13 @@ DEMANDS: Mapping[str, Demand] = {
         frozenset({"who", "cause", "to_do", "link", "when", "kind"}),
         frozenset({"name", "who", "department", "cause", "when", "to_do", "link"}),
     ),
+    "unreached_line": Demand(
+        Text("每日汇总中联系不上的一项", "A line of the digest about somebody who cannot be reached"),
+        frozenset({"who", "department", "cause", "since", "to_do", "link", "when", "kind", "position"}),
+        frozenset({"who", "cause", "to_do", "link", "when", "kind", "position"}),
+        frozenset({"who", "cause", "link"}),
+        line=True,
+    ),
     "sealed": Demand(
         Text("检查点", "Checkpoint"),
         frozenset({"name", "title", "place", "when", "to_do", "link", "kind"}),
