@@ -92,7 +92,7 @@ class Notice:
 class Recipient:
     """A person to be told, with the addresses the directory knows and the language he reads.
 
-    away   he is, and somebody stands in for him, who is told instead
+    away   he is, and somebody stands in for him, who is there and told instead
     """
 
     person: str

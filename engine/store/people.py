@@ -85,7 +85,6 @@ _AWAY = Statement(
         _absences.c.organisation == bindparam("organisation"),
         _absences.c.first_day <= bindparam("today"),
         _absences.c.last_day >= bindparam("today"),
-        _absences.c.delegate.is_not(None),
     )
     .order_by(*_BY_DAY)
 )
@@ -552,9 +551,12 @@ def recipients(
     names = tuple(audience)
     about_people = all(name.startswith((PERSON, LOOKS_AFTER)) for name in names)
     case = None if about_people else cases.load(connection, organisation, number)
-    found, stood_in_for = _Calling(connection, organisation, today).by(case, names)
+    calling = _Calling(connection, organisation, today)
+    found, stood_in_for = calling.by(case, names)
     everyone = {key: who for key, who in _of_keys(connection, organisation, found).items() if who.active}
-    away = {key for key, delegates in stood_in_for.items() if delegates & everyone.keys()}
+    # a delegate who is away as well is told, but whom he stands in for is not left out for him: somebody has to see it
+    there = {key for key in everyone if not calling.is_away(key)}
+    away = {key for key, delegates in stood_in_for.items() if delegates & there}
     return [
         Recipient(key, p.name, "en" if p.locale == "en" else "zh", p.addresses, p.department, key in away)
         for key in found
@@ -608,6 +610,9 @@ class _Calling:
         for row in _AWAY.all(self._connection, {"organisation": self._organisation, "today": self._today}):
             found.setdefault(row.person, []).append(_absence(row))
         return found
+
+    def is_away(self, person: str) -> bool:
+        return person in self._away
 
     def by(self, case: Case | None, audience: tuple[str, ...]) -> tuple[dict[str, str], dict[str, set[str]]]:
         """Person → by which name of the audience he is called, active or not; and who is away → who stands in for him."""

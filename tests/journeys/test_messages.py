@@ -106,6 +106,15 @@ def test_the_delegate_gets_what_the_absent_would_have_got_and_the_absent_a_summa
     assert len(office.mailed("vice")) == 1, "once"
 
 
+def test_whose_delegate_is_away_as_well_is_told_like_anybody_else(office: Office) -> None:
+    office.campus.away("vice", "head", days=2)
+    office.campus.away("head", None, days=2)
+    office.campus.hazard("verified", extended=True)
+    office.at("2020-03-03 07:45")
+    office.at("2020-03-03 12:00")
+    assert (len(office.mailed("vice")), len(office.mailed("head"))) == (1, 1)
+
+
 def test_a_principal_replaced_at_noon_the_evenings_escalation_goes_to_the_new_one(office: Office) -> None:
     campus = office.campus
     path = campus.hazard("verified", major=True)
