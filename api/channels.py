@@ -38,6 +38,7 @@ from notifications.message import ORGANISATION, Addressee, Outgoing
 log = structlog.get_logger(__name__)
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.ASCII)
+WITH_PASSWORD = re.compile(r"https?://[^/?#]*@", re.IGNORECASE)
 KINDS = "kinds"  # what follows /channels/ in an address and means no channel
 MOST = 100  # of one organisation; a robot for every department, and some
 LONGEST_TITLE = 100
@@ -252,11 +253,11 @@ def _changed(
     )  # fmt: skip
     _must_fit(connection, wanted, channel)
     _must_be_the_only_one(connection, keeper, wanted, channel)
+    _must_hold_no_password(wanted.settings)
     opened = form.secrets()
-    if known is not None:
-        _must_not_lead_away(form, known, before, change.secrets)
     if known is None:
         return wanted, opened, sorted({*wanted.settings, *opened})
+    _must_not_lead_away(form, known, before, change.secrets)
     changed = [
         each for each in ("title", "department", "enabled", "daily_list", "direct")
         if getattr(wanted, each) != getattr(known, each)
@@ -264,6 +265,19 @@ def _changed(
     changed += [each for each in wanted.settings if wanted.settings[each] != known.settings.get(each)]
     changed += [each for each in {*opened, *before} if locked or opened.get(each) != before.get(each)]
     return wanted, opened, sorted(set(changed))
+
+
+def _must_hold_no_password(settings: Mapping[str, Any]) -> None:
+    """Raises InvalidInput for an address with a password in it: settings are shown to whoever may see the channel."""
+    for name, value in settings.items():
+        if isinstance(value, str) and WITH_PASSWORD.match(value):
+            _refuse(
+                f"settings.{name}",
+                Text(
+                    "网址中不能带用户名或密码：设置会显示给他人",
+                    "an address must not carry a user name or password: settings are shown",
+                ),
+            )
 
 
 def _must_not_lead_away(form: Form, known: SetUp, before: Mapping[str, str], given: Mapping[str, str | None]) -> None:

@@ -480,6 +480,16 @@ def test_a_test_of_a_channel_that_leads_inside_says_what_to_do(tmp_path: Path, k
     assert "BIHUAN_CHANNELS_INSIDE=true" in tested.next.zh and "BIHUAN_CHANNELS_INSIDE=true" in tested.next.en
 
 
+def test_an_address_with_a_password_in_it_is_refused_since_settings_are_shown(runtime: Runtime, school: School) -> None:
+    keeper = Keeper.of(runtime, school.actor("principal"))
+    for url in ("https://user:pass-w0rd@hook.example/a", "HTTPS://user@hook.example"):
+        change = channels.Change("webhook", settings={"url": url}, secrets={"secret": "whsec_" + "A" * 32})
+        with pytest.raises(InvalidInput) as refused:
+            channels.set_up(keeper, "hook", change)
+        assert [fault.field for fault in refused.value.fields] == ["settings.url"]
+        assert "pass-w0rd" not in str(refused.value)
+
+
 # --- where secrets go -------------------------------------------------------------------------------------------------------
 
 LED: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, str]]] = {
