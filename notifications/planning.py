@@ -28,6 +28,7 @@ from notifications.channels.forms import NothingToSetUp
 from notifications.message import DAY, GROUP, NOBODY, ORGANISATION, Addressee, Claimed, Delivery, Planned, Rest, Status
 from notifications.policy import settings_of
 from notifications.routing import (
+    NO_PREFERENCE,
     DigestTime,
     Overtaken,
     SchoolSettings,
@@ -391,7 +392,8 @@ class Planner:
         for organisation, mine in of.items():
             situation = ask.hours(organisation)
             for claimed in mine:
-                leaves_at = situation.sent_at(claimed.deliveries[0].notice, claimed.addressee.key, now)
+                key = claimed.addressee.key
+                leaves_at = min(situation.sent_at(line.notice, key, now) for line in claimed.deliveries)
                 if leaves_at > now:
                     wait[claimed.message] = leaves_at
         return wait
@@ -611,7 +613,12 @@ class Planner:
         situation = ask.situation(organisation, [him])
         zone, workdays = situation.zone, ask.workdays(organisation)
         today = now.astimezone(zone).date()
-        if (later := self._not_now(connection, ask, lines, situation, today, now)) is not None:
+        loud = any(not_to_be_silenced(line.notice) for line in lines)
+        if loud:  # what his quiet hours would hold back goes with it: he gets no second one today
+            every = deliveries.loose_lines(connection, self._personal, organisation, reader)
+            lines = [line for line in every if line.not_before <= now or (line.digest_for or date.max) <= today]
+            deliveries.postpone(connection, [line for line in lines if line.not_before > now], today, now)
+        if (later := self._not_now(connection, ask, lines, situation, today, now, loud=loud)) is not None:
             deliveries.postpone(connection, lines, later.day, later.leaves_at)
             return RoundResult(postponed=len(lines))
         result, kept = RoundResult(), []
@@ -629,7 +636,7 @@ class Planner:
         besides = sorted((about for about in waits if about.get("number") not in fired), key=worst_first)
         late = sum(due_soon(about, today - timedelta(days=1), zone) for about in besides[SHOWN:])
         rest = Rest(tuple(besides[:SHOWN]), max(0, len(besides) - SHOWN), late)
-        outside = situation.outside(him)
+        outside = situation.outside(him, silence=not loud)
         bound: set[str] = set()
         for way in (*situation.inside(him), *([outside] if outside else ())):
             mine = {line.notice.id: line for line, of_line in kept if not (way.outside and of_line.away)}
@@ -666,12 +673,15 @@ class Planner:
 
     def _not_now(
         self, connection: Connection, ask: "_Asked", lines: Sequence[Delivery], situation: Situation, today: date,
-        now: datetime,
+        now: datetime, *, loud: bool,
     ) -> DigestTime | None:  # fmt: skip
-        """When these lines go instead: he had his digest of today, it is no working day, or too late or too early for him."""
+        """When these lines go instead: he had his digest of today, it is no working day, or too late or too early for him.
+
+        loud   whether something is among them that nobody can put off by his quiet hours
+        """
         organisation, reader = lines[0].organisation, lines[0].addressee.key
         zone, school, workdays = situation.zone, situation.school, ask.workdays(organisation)
-        quiet = situation.preference(reader)
+        quiet = NO_PREFERENCE if loud else situation.preference(reader)
 
         def next_one(after: date) -> DigestTime:
             following = next_digest(now, zone, workdays, school, after=after)

@@ -275,6 +275,32 @@ def test_whose_next_way_is_barred_too_is_waited_for_by_the_first_one(post: Post)
     assert "YH-2" in {message.items[0].case for message in wecom.arrived}
 
 
+@pytest.mark.parametrize("how_it_is_heard", [{"reason": "escalation"}, {"level": "major"}])
+@pytest.mark.parametrize("preference", [Preference("inbox"), Preference(None, time(7), time(12))])
+def test_a_digest_with_what_nobody_can_silence_goes_outside_at_its_hour(
+    ways: Ways, preference: Preference, how_it_is_heard: dict[str, Any]
+) -> None:
+    ways.post.directory.policy = {"people_choose": ["inbox"]}
+    ways.prefers("alice", preference)
+    ways.post.outbox.write(a_notice("YH-1", how="digest", **how_it_is_heard), a_notice("YH-2", how="digest"))
+    ways.post.at("2020-01-16 07:45")
+    ways.round()
+    [message] = ways.wecom.arrived
+    assert {notice.case for notice in message.items} == {"YH-1", "YH-2"}
+    ways.post.at("2020-01-16 12:00")
+    ways.round()
+    assert len(ways.sent()) == len(ways.on_the_desk()) == 1
+
+
+def test_a_digest_without_it_is_as_quiet_as_its_reader_wants_it(ways: Ways) -> None:
+    ways.post.directory.policy = {"people_choose": ["inbox"]}
+    ways.prefers("alice", Preference("inbox"))
+    ways.post.outbox.write(a_notice("YH-2", how="digest"))
+    ways.post.at("2020-01-16 07:45")
+    ways.round()
+    assert (ways.sent(), len(ways.on_the_desk())) == ([], 1)
+
+
 # --- the message of the day --------------------------------------------------------------------------------------------------
 
 
