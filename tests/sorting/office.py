@@ -39,7 +39,7 @@ from tests.sorting.clock import FastClock
 from tests.sorting.services import NAMES, SERVED_BY, Premises, Running, free_ports, listens, person
 
 LEASE = timedelta(minutes=5)
-PAUSE_SECONDS = 0.02  # between two rounds of a lane
+PAUSE_SECONDS = 0.25  # between two rounds of a lane
 CHANNELS = (WeComApp, WeComRobot, DingTalkRobot, FeishuRobot, EmailChannel, SmsChannel, WebhookChannel)
 VAULT = OpenVault()
 D = table_of(DeliveryRow).c
