@@ -251,7 +251,10 @@ def _handler_of(service: Service) -> type[BaseHTTPRequestHandler]:
 
         def _handle(self) -> None:
             parts = urlsplit(self.path)
-            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            length = int(self.headers.get("content-length", 0))
+            body = self.rfile.read(length)
+            if len(body) < length:  # whoever asked was killed before he had said it all
+                return
             headers = {name.lower(): value for name, value in self.headers.items()}
             request = Request(self.command, parts.path, dict(parse_qsl(parts.query)), headers, body)
             reply, fault = service._answer(request)
