@@ -15,6 +15,7 @@ FAILING = 0.05
 FACTOR = 10.0  # a minute of the limits takes six seconds
 TO_A_ROBOT = 45  # twice and a little what its service takes in a minute
 AWAY = "gateway"
+TIMEOUT_SECONDS = 20.0  # as the channels' own: an answer that was not waited for is a message that comes twice
 PATIENCE_SECONDS = 900.0
 
 
@@ -40,7 +41,9 @@ def send(ground: Ground, messages: int, *, factor: float = FACTOR) -> Sent:
     try:
         with (
             TemporaryDirectory(prefix="bihuan-messages-") as folder,
-            an_office(database, Path(folder), factor=factor, failing=FAILING, dead=(AWAY,)) as office,
+            an_office(
+                database, Path(folder), factor=factor, failing=FAILING, dead=(AWAY,), timeout=TIMEOUT_SECONDS
+            ) as office,
         ):
             office.bring(to_robots, robots)
             office.bring(messages - to_robots, others)
