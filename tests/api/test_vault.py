@@ -1,5 +1,7 @@
 """What the vault closes opens where it lay, under the same key, and nowhere else."""
 
+from collections.abc import Callable
+
 import pytest
 
 from api.vault import FolderVault
@@ -27,7 +29,7 @@ def test_what_was_closed_opens_again_and_does_not_show_what_it_is() -> None:
     ],
     ids=["another key", "another row", "a byte changed", "cut off", "nothing"],
 )  # fmt: skip
-def test_nothing_else_opens(key, of, harm) -> None:  # type: ignore[no-untyped-def]
+def test_nothing_else_opens(key: bytes, of: str, harm: Callable[[bytes], bytes]) -> None:
     closed = FolderVault(KEY).close("channel:school:robot", "secret")
     with pytest.raises(VaultError):
         FolderVault(key).open(of, harm(closed))

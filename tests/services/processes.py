@@ -27,11 +27,11 @@ class Running:
 
     @property
     def taken(self) -> list[Taken]:
-        return _lines_of(self._log)
+        return lines_of(self._log)
 
     @property
     def refused(self) -> list[Taken]:
-        return _lines_of(self._log.with_name(f"{self._log.name}.refused"))
+        return lines_of(self._log.with_name(f"{self._log.name}.refused"))
 
     def kill(self) -> None:
         self.process.kill()
@@ -69,7 +69,7 @@ class Running:
         self.process.stdout.close()
 
 
-def _lines_of(file: Path) -> list[Taken]:
+def lines_of(file: Path) -> list[Taken]:
     """What was written whole."""
     text = file.read_text(encoding="utf-8") if file.exists() else ""
     return [Taken.of_line(line) for line in text.splitlines()[: text.count("\n")]]

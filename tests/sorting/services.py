@@ -1,6 +1,5 @@
 """The services messages go to, each in a process of its own that can be killed and comes back where it was."""
 
-import json
 import os
 import socket
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ from tests.services.dingtalk import DingTalk
 from tests.services.feishu import Feishu
 from tests.services.gateway import Gateway
 from tests.services.hooks import Hooks
+from tests.services.processes import lines_of
 from tests.services.serving import Service, Taken
 from tests.services.wecom import WeCom
 from tests.sorting.clock import FastClock
@@ -52,10 +52,10 @@ class Premises:
         return self.folder / f"{name}.log"
 
     def taken(self, name: str) -> list[Taken]:
-        return _lines_of(self.log(name))
+        return lines_of(self.log(name))
 
     def refused(self, name: str) -> list[Taken]:
-        return _lines_of(self.folder / f"{name}.log.refused")
+        return lines_of(self.folder / f"{name}.log.refused")
 
     def url(self, kind: str) -> str:
         return f"http://127.0.0.1:{self.ports[SERVED_BY[kind]]}"
@@ -173,9 +173,3 @@ def listens(port: int) -> bool:
     with closing(socket.socket()) as probe:
         probe.settimeout(0.2)
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _lines_of(file: Path) -> list[Taken]:
-    """What was written whole."""
-    text = file.read_text(encoding="utf-8") if file.exists() else ""
-    return [Taken.of_line(line) for line in text.splitlines()[: text.count("\n")] if json.loads(line)]
