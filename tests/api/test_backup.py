@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import stat
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
@@ -322,13 +323,29 @@ def _with(file: Path, **values: Any) -> None:
 
 
 def _flip_in_the_middle(file: Path) -> None:
-    """Of the largest part, and not of what a zip says about it."""
+    """Of the largest part, and not of what a zip says about it.
+
+    A bit of the compressed stream may stand for nothing: zeros copied from two bytes back are the zeros copied from
+    one back. What still reads the same is no damage, so the next byte is flipped as well.
+    """
     with zipfile.ZipFile(file) as pack:
         info = max(pack.infolist(), key=lambda each: each.compress_size)
         end = min(
             (each.header_offset for each in pack.infolist() if each.header_offset > info.header_offset), default=0
         )
-    _flip(file, (end or file.stat().st_size) - info.compress_size // 2)
+    at = (end or file.stat().st_size) - info.compress_size // 2
+    while _reads(file, info.filename):
+        _flip(file, at)
+        at += 1
+
+
+def _reads(file: Path, member: str) -> bool:
+    try:
+        with zipfile.ZipFile(file) as pack:
+            pack.read(member)
+    except (zipfile.BadZipFile, zlib.error):
+        return False
+    return True
 
 
 def _rewritten(file: Path, how: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
