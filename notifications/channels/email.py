@@ -286,7 +286,7 @@ class EmailChannel:
                 self._kept.keep(of, line)
             else:
                 line.part()
-        except RuntimeError:  # there is no thread left to look after it
+        except RuntimeError:  # no thread is to be had that would close it in time
             line.drop()
 
 
@@ -414,8 +414,9 @@ class _Line:
         return f"{code} {text.decode('utf-8', 'replace')}"
 
     def part(self) -> None:
-        """Close it as one does, but within a bounded time."""
-        with bounded(GOOD_BYE_SECONDS, lambda: self.connection), suppress(smtplib.SMTPException, OSError):
+        """Close it as one does, but within a bounded time; where no thread is to be had for that, without a word."""
+        lost = (smtplib.SMTPException, OSError, RuntimeError)
+        with suppress(*lost), bounded(GOOD_BYE_SECONDS, lambda: self.connection):
             self._smtp[0].quit()  # it has its messages, whatever becomes of the good-bye
         self.drop()
 
