@@ -18,7 +18,9 @@ from notifications.channels import Account, Concerns, Sort, TransportError
 from notifications.channels.email import MESSAGES_A_CONNECTION, Asked, EmailChannel, EmailForm, verdict_on
 from notifications.channels.posting import trusting
 from notifications.message import Addressee, Outgoing, Words
+from notifications.worker import OUTSIDE_GROUP
 from tests.notifications.channels.places import LINK, NOW, ZHANG, EmailPlace, Stranger
+from tests.notifications.fakes import ALICE, Post, a_notice
 from tests.services.certificates import Certificates, certificates_in
 from tests.services.processes import Running
 
@@ -295,6 +297,17 @@ def test_a_connection_that_lies_idle_is_ended_without_anybody_asking(place: Emai
     until(lambda: place.ended() == [taken.body["connection"] for taken in place.taken()])
     channel.send(a_letter(place, 1), place.account())
     assert taken_by(place) == [(0, 0), (1, 1)]
+
+
+def test_a_worker_sends_what_is_due_for_an_account_over_one_connection(post: Post, place: EmailPlace) -> None:
+    assert MESSAGES_A_CONNECTION >= OUTSIDE_GROUP
+    alice = replace(ALICE, addresses={"email": "zhangwei@school.example"})
+    post.directory.holders["assignee"] = [alice]
+    post.outbox.write(*(a_notice(f"YH-2020-{number:04}") for number in range(OUTSIDE_GROUP)))
+    worker = post.sending_by(place.account()).worker(place.channel())
+    assert worker.run_once().direct == OUTSIDE_GROUP
+    assert len({taken.key for taken in place.taken()}) == len(place.taken()) == OUTSIDE_GROUP
+    assert len({taken.body["connection"] for taken in place.taken()}) == 1
 
 
 @pytest.mark.parametrize(
