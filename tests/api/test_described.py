@@ -67,6 +67,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Mapping[K
         yield clients, school, schemathesis.openapi.from_dict(documents[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(PARTS))
 def test_every_address_answers_as_described(
     part: int, places: tuple[Mapping[Kind, httpx.Client], School, Any], subtests: pytest.Subtests
