@@ -53,6 +53,7 @@ from notifications.tables import Connection
 
 log = logging.getLogger(__name__)
 
+LEASE = timedelta(minutes=5)
 PLAN_GROUP = 50  # notices; a write transaction of some milliseconds
 DAYS = 200  # organisations whose day begins in one round: others' direct messages must not wait until all have begun
 PASSED_OVER = 200  # messages that go by another way at once; what is left goes as the account is tried again
@@ -112,34 +113,43 @@ class _DayOf:
     lists: Sequence[tuple[Way, Sequence[Mapping[str, Any]]]]
 
 
+@dataclass(frozen=True, slots=True)
+class PostOffice:
+    """What planning and sending have in common.
+
+    channels   their names are unique; those that stay inside go first
+    book       what the organisations send by
+    school     of an organisation that decided nothing itself
+    lease      how long what was claimed is kept from others
+    """
+
+    database: Database
+    outbox: Outbox
+    directory: Directory
+    channels: Sequence[Channel]
+    book: AccountBook
+    clock: Clock
+    school: SchoolSettings = SchoolSettings()
+    lease: timedelta = LEASE
+
+
 class Planner:
     """What a worker does before it sends. One at a time in a process; any number of processes may, on one database."""
 
-    def __init__(
-        self,
-        database: Database,
-        outbox: Outbox,
-        directory: Directory,
-        channels: Sequence[Channel],
-        book: AccountBook,
-        clock: Clock,
-        school: SchoolSettings,
-        stopping: Callable[[], bool],
-        lease: timedelta,
-    ) -> None:
-        self._database = database
-        self._outbox = outbox
-        self._directory = directory
-        self._channels = tuple(channels)
-        self._personal = frozenset(channel.name for channel in channels if channel.serves == "person")
+    def __init__(self, office: PostOffice, stopping: Callable[[], bool]) -> None:
+        self._database = office.database
+        self._outbox = office.outbox
+        self._directory = office.directory
+        self._channels = tuple(office.channels)
+        self._personal = frozenset(channel.name for channel in self._channels if channel.serves == "person")
         self._outside = frozenset(
-            channel.name for channel in channels if channel.serves == "person" and channel.outside
+            channel.name for channel in self._channels if channel.serves == "person" and channel.outside
         )
-        self._book = book
-        self._clock = clock
-        self._school = school
+        self._book = office.book
+        self._clock = office.clock
+        self._school = office.school
+        self._lease = office.lease
         self._stopping = stopping
-        self._lease = lease
         self._begun: dict[str, date] = {}  # the last day of each organisation that needs no more looking after
         self._look_at: datetime | None = None
         self._waiting: dict[str, Mapping[str, Sequence[Mapping[str, Any]]]] = {}  # as the days of this round began

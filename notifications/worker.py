@@ -17,25 +17,22 @@ from datetime import datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
 
-from engine.clock import Clock
 from engine.events import Notice, Recipient
-from engine.store.database import Database
 from notifications import accounts, deliveries, texts
-from notifications.accounts import AccountBook, VaultError
+from notifications.accounts import VaultError
 from notifications.channels import Account, Channel, Receipt, SendsTogether, TransportError
 from notifications.message import Claimed, Delivery, Outgoing
-from notifications.planning import Planner, RoundResult, needs_no_account
+from notifications.planning import Planner, PostOffice, RoundResult, needs_no_account
 from notifications.rendering import Wording, compose
 from notifications.retry import MAX_ATTEMPTS, GiveUp, after_failure
-from notifications.routing import SchoolSettings, Situation
-from notifications.sources import Directory, LinkMaker, Outbox
+from notifications.routing import Situation
+from notifications.sources import Directory, LinkMaker
 from notifications.tables import Connection
 
 log = logging.getLogger(__name__)
 
 OUTSIDE_GROUP = 10  # messages; at ten seconds each they must be through before the lease ends
 INSIDE_GROUP = 200  # messages; handed over and recorded in one transaction each
-LEASE = timedelta(minutes=5)
 LONGEST_SEND = timedelta(seconds=30)  # more than any channel gives a service
 PATIENCE_SECONDS = 20.0  # how long one channel may keep a round; the rest goes with the next
 SENDERS = 4  # at once by one channel, an account each: a slow one keeps one of them
@@ -46,8 +43,6 @@ SIMULATED = "nothing leaves a simulated data folder"
 class DeliveryWorker:
     """Any number of these may work on one database; leases keep them apart.
 
-    channels          their names are unique; those that stay inside go first
-    book              what the organisations send by
     links             makes the links that take a step straight from a message; without it there are none
     outside_allowed   False in a simulated data folder: what would leave the program is held, in sight
     monotonic         seconds, for a channel's patience
@@ -55,40 +50,30 @@ class DeliveryWorker:
 
     def __init__(
         self,
-        database: Database,
-        outbox: Outbox,
-        directory: Directory,
-        channels: Sequence[Channel],
-        book: AccountBook,
-        clock: Clock,
-        school: SchoolSettings | None = None,
+        office: PostOffice,
         *,
         links: LinkMaker | None = None,
         outside_allowed: bool = True,
         max_attempts: int = MAX_ATTEMPTS,
-        lease: timedelta = LEASE,
         patience_seconds: float = PATIENCE_SECONDS,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        if len({channel.name for channel in channels}) != len(channels):
+        self._channels = tuple(office.channels)
+        if len({channel.name for channel in self._channels}) != len(self._channels):
             raise ValueError("Two channels have the same name; deliveries are filed under it. Rename one.")
-        self._database = database
-        self._outbox = outbox
-        self._directory = directory
-        self._channels = tuple(channels)
-        self._book = book
-        self._clock = clock
-        self._school = school or SchoolSettings()
+        self._database = office.database
+        self._directory = office.directory
+        self._book = office.book
+        self._clock = office.clock
+        self._school = office.school
+        self._lease = office.lease
         self._links = links
         self._outside_allowed = outside_allowed
         self._max_attempts = max_attempts
-        self._lease = lease
         self._patience_seconds = patience_seconds
         self._monotonic = monotonic
         self._stopping = threading.Event()
-        self._planner = Planner(
-            database, outbox, directory, self._channels, book, clock, self._school, self._stopping.is_set, lease
-        )
+        self._planner = Planner(office, self._stopping.is_set)
         self._planning = threading.Lock()
         self._choosing = threading.Lock()
         self._working_on: set[tuple[str, str]] = set()  # accounts, in this process

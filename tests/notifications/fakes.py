@@ -19,6 +19,7 @@ from notifications.channels.forms import Form, NothingToSetUp
 from notifications.channels.inbox import InboxChannel
 from notifications.deliveries import list_deliveries
 from notifications.message import ORGANISATION, Addressee, Delivery, Outgoing, Words
+from notifications.planning import LEASE, PostOffice
 from notifications.routing import SchoolSettings
 from notifications.sources import Back, ClaimedNotice, Place
 from notifications.tables import Connection
@@ -282,8 +283,8 @@ class Post:
         self.book = AccountBook(OpenVault(), accounts)
         return self
 
-    def worker(self, *channels: Any, **how: Any) -> DeliveryWorker:
-        return DeliveryWorker(
+    def worker(self, *channels: Any, lease: timedelta = LEASE, **how: Any) -> DeliveryWorker:
+        office = PostOffice(
             self.database,
             self.outbox,
             self.directory,
@@ -291,8 +292,9 @@ class Post:
             self.book,
             self.clock,
             SCHOOL,
-            **how,
+            lease,
         )
+        return DeliveryWorker(office, **how)
 
     def at(self, local_time: str) -> Self:
         self.clock.advance_to(local(local_time))

@@ -13,8 +13,8 @@ from notifications import accounts, deliveries
 from notifications.channels import Account, Limit, Receipt
 from notifications.channels.forms import Form
 from notifications.message import Outgoing, delivery_key
-from notifications.planning import RoundResult
-from notifications.worker import LEASE, DeliveryWorker
+from notifications.planning import LEASE, RoundResult
+from notifications.worker import DeliveryWorker
 from tests.notifications.fakes import (
     ALICE,
     BOB,
