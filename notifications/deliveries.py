@@ -149,6 +149,12 @@ def _told(recipient: Recipient) -> dict[str, str]:
     return {"person": recipient.person, "name": recipient.name}
 
 
+def something_unaddressed(connection: Connection) -> bool:
+    """A cheap look before a write transaction is begun."""
+    asked = select(D.id).where(D.channel == NOBODY, D.status == "waiting").limit(1)
+    return connection.execute(asked).first() is not None
+
+
 def unaddressed(connection: Connection, limit: int) -> list[Delivery]:
     """Those that reached nobody and were asked to be tried again."""
     statement = select(DELIVERY).where(D.channel == NOBODY, D.status == "waiting").order_by(D.not_before).limit(limit)

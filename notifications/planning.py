@@ -155,15 +155,34 @@ class Planner:
         self._waiting: dict[str, Mapping[str, Sequence[Mapping[str, Any]]]] = {}  # as the days of this round began
 
     def run(self) -> RoundResult:
-        """A round, as far as there is time."""
+        """A round, as far as there is time. Where nothing waits it is one look: every lane comes by every few seconds, and who
+        begins to write keeps others from it.
+        """
         result = RoundResult()
         self._waiting = {}
+        if not self._something_waits():
+            result = self._begin_days()
+            if not result.planned:
+                return result
         for part in (self._plan_all, self._begin_days, self._look_again, self._put_digests_together):
             if not self._stopping():
                 result += part()
         return result
 
+    def _something_waits(self) -> bool:
+        """Whether any part of a round but the days has something to do."""
+        with self._database.read_across() as connection:
+            now = self._clock.now()
+            return self._to_be_addressed(connection, now) or deliveries.something_loose(connection, self._personal, now)
+
     # --- notices -----------------------------------------------------------------------------------------------------
+
+    def _to_be_addressed(self, connection: Connection, now: datetime) -> bool:
+        return self._outbox.waits(connection, now) or deliveries.something_unaddressed(connection)
+
+    def _something_to_address(self, now: datetime) -> bool:
+        with self._database.read_across() as connection:
+            return self._to_be_addressed(connection, now)
 
     def _plan_all(self) -> RoundResult:
         """Turn every unplanned notice into deliveries, in groups.
@@ -174,8 +193,7 @@ class Planner:
            database cannot do just now (its disk is full, it is gone) undoes the group, and the next round plans it
         """
         result = RoundResult()
-        while not self._stopping():
-            now = self._clock.now()
+        while not self._stopping() and self._something_to_address(now := self._clock.now()):
             with self._database.write_across() as connection:
                 claimed = self._outbox.claim(connection, now, now + self._lease, PLAN_GROUP)
                 ask = self._asked(connection)

@@ -85,14 +85,20 @@ class FakeOutbox:
     def add(self, connection: Connection, notices: Sequence[Notice]) -> None:
         self.write(*notices)
 
-    def claim(
-        self, connection: Connection, now: datetime, lease_until: datetime, limit: int
-    ) -> Sequence[ClaimedNotice]:
-        free = [
+    def waits(self, connection: Connection, now: datetime) -> bool:
+        return bool(self._free(now))
+
+    def _free(self, now: datetime) -> list[_Kept]:
+        return [
             kept
             for kept in self._kept.values()
             if not kept.done and (kept.lease_until is None or kept.lease_until <= now)
         ]
+
+    def claim(
+        self, connection: Connection, now: datetime, lease_until: datetime, limit: int
+    ) -> Sequence[ClaimedNotice]:
+        free = self._free(now)
         free.sort(key=lambda kept: kept.notice.written_at)
         for kept in free[:limit]:
             kept.fence += 1
