@@ -2,6 +2,7 @@
 do not reach.
 """
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Literal, get_args
 from zoneinfo import ZoneInfo
@@ -55,7 +56,7 @@ def findings(connection: Connection, organisation: str, now: datetime) -> list[F
     """
     zone = people.time_zone(connection, organisation)
     own = {set_up.id: set_up for set_up in accounts.all_of(connection, organisation)}
-    found = []
+    found, failing = [], set()
     for name, state in sorted(accounts.states_of(connection, organisation).items()):
         set_up = own.get(name)
         if (set_up is not None and not set_up.enabled) or not state.failures:
@@ -64,15 +65,20 @@ def findings(connection: Connection, organisation: str, now: datetime) -> list[F
         since = state.out_of_order or (state.since if late else None)
         if since is not None:
             found.append(_finding(name, set_up, state, since.astimezone(zone)))
-    return found + [_of_person(known, him, zone) for known, him in _unreached(connection, organisation)]
+            failing.add(set_up.kind if set_up is not None else name)
+    return found + [_of_person(known, him, zone) for known, him in _unreached(connection, organisation, failing)]
 
 
-def _unreached(connection: Connection, organisation: str) -> list[tuple[Unreached, Person]]:
-    """Whom something was to reach and did not, who still works here, each with what was written down first."""
+def _unreached(connection: Connection, organisation: str, failing: Collection[str]) -> list[tuple[Unreached, Person]]:
+    """Whom something was to reach and did not, who still works here, each with what was written down first. Not whom a channel
+    does not reach that is `failing`: that is one finding, and not one of each of its readers.
+    """
     found: dict[str, tuple[Unreached, Person]] = {}
     for known in sorted(readers.unreached(connection, organisation), key=lambda known: known.since):
         if known.told_at is None or known.person in found:
-            continue  # another way reaches him, or the channel itself is at fault
+            continue  # another way reaches him
+        if known.channel in failing and not known.address:
+            continue
         him = people.person(connection, organisation, known.person)
         if him is not None and him.active:
             found[known.person] = (known, him)
@@ -97,6 +103,13 @@ def _of_person(known: Unreached, him: Person, zone: ZoneInfo) -> Finding:
         remedy=Text(
             "请补上或更正此人的手机号、邮箱或企业微信账号；此前急事请当面或电话告知",
             "Add or correct his phone, e-mail or WeCom account; until then tell him in person what cannot wait",
+        )
+        if known.address or not known.channel
+        else Text(
+            f"请用 bihuan outbox list --dead --person {known.person} 查看原因，处理后用 bihuan outbox redrive 重新发送；"
+            "此前急事请当面或电话告知",
+            f"See why in `bihuan outbox list --dead --person {known.person}`, mend it and send it again with `bihuan outbox "
+            "redrive`; until then tell him in person what cannot wait",
         ),
         since=since.date(),
         departments=(him.department,) if him.department else (),

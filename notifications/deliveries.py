@@ -315,6 +315,11 @@ def withdraw(connection: Connection, lines: Sequence[Delivery], why: str) -> Non
     _change(connection, lines, status="withdrawn", answer=why[:ANSWER_LIMIT])
 
 
+def give_up(connection: Connection, lines: Sequence[Delivery], why: str) -> None:
+    """What nobody holds a lease on, and nobody waits for any longer."""
+    _change(connection, lines, status="dead", answer=why[:ANSWER_LIMIT])
+
+
 def channels_tried(connection: Connection, organisation: str, notices: Collection[str], addressee: str) -> set[str]:
     """By which channels any of these notices went, or was to go, to this addressee."""
     statement = select(D.channel).where(

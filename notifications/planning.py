@@ -22,11 +22,12 @@ from engine.errors import Text
 from engine.events import LOGBOOK, PERSON, Notice, Recipient
 from engine.store.database import Database, is_crossed, is_passing
 from notifications import accounts, deliveries, readers
-from notifications.accounts import FAILURES_IN_A_ROW, AccountBook
+from notifications.accounts import AccountBook, SetUp, State
 from notifications.channels import Channel, TransportError
 from notifications.channels.forms import NothingToSetUp
 from notifications.message import DAY, GROUP, NOBODY, ORGANISATION, Addressee, Claimed, Delivery, Planned, Rest, Status
 from notifications.policy import settings_of
+from notifications.retry import after_waiting
 from notifications.routing import (
     NO_PREFERENCE,
     DigestTime,
@@ -318,14 +319,14 @@ class Planner:
         return None if found is None else found.to_json()
 
     def reached(self, connection: Connection, claimed: Claimed) -> None:
-        """A message reached him: whatever was written down against this way is over."""
+        """A message reached him: whatever was written down against this way is over, and that none was left."""
         if claimed.channel in self._outside:
-            readers.reached(connection, claimed.organisation, claimed.addressee.key, claimed.channel, NOBODY)
+            readers.message_reached(connection, claimed.organisation, claimed.addressee.key, claimed.channel)
 
     def another_way(
         self, connection: Connection, claimed: Claimed, answer: TransportError, now: datetime
     ) -> RoundResult:
-        """What died for its address or its account, or was tried too often, goes by the next way its reader has, under
+        """What died for its address, or was tried too often or for too long, goes by the next way its reader has, under
         deliveries of its own. Where there is none left, he is written down as somebody who cannot be reached.
         """
         ask, organisation, key = self._asked(connection), claimed.organisation, claimed.addressee.key
@@ -345,35 +346,57 @@ class Planner:
         tried = deliveries.channels_tried(connection, organisation, {notice.id for notice in notices}, key)
         way = situation.outside(him, silence=False, used=tried)
         if way is None:
-            cause = Text(
-                f"{kind.title.zh}送不到：{answer.answer}", f"{kind.title.en} does not reach him: {answer.answer}"
-            )
-            readers.does_not_reach(connection, organisation, key, claimed.channel, "", answer.answer, now)
-            if answer.concerns == "address":
-                self._climb(connection, organisation, him, claimed.channel, cause, now)
+            self._out_of_reach(connection, claimed, him, answer, now)
             return RoundResult()
         return self._by(connection, claimed, him, way, situation, now)
 
-    def passed_over(self, connection: Connection, organisation: str, account: str, now: datetime) -> RoundResult:
-        """An account said itself that it is out of order: what waits for it goes by another way, where its reader has one; the
-        rest waits until somebody has mended it.
+    def _out_of_reach(
+        self, connection: Connection, claimed: Claimed, him: Recipient, answer: TransportError, now: datetime
+    ) -> None:
+        """The last of his ways has failed him: written down once, and brought once to who looks after him."""
+        kind = next(channel for channel in self._channels if channel.name == claimed.channel)
+        cause = Text(f"{kind.title.zh}送不到：{answer.answer}", f"{kind.title.en} does not reach him: {answer.answer}")
+        readers.does_not_reach(connection, claimed.organisation, him.person, kind.name, "", answer.answer, now)
+        self._climb(connection, claimed.organisation, him, kind.name, cause, now)
+
+    def waits_for_its_account(self, claimed: Claimed, answer: TransportError) -> bool:
+        """Whether a message to a person has found out that its account is out of order: that is none of its fault, and it
+        goes by another way, or with the others once the account is mended. `passed_over` says which.
         """
-        ask, result = self._asked(connection), RoundResult()
+        return claimed.channel in self._outside and answer.sort == "give_up" and answer.concerns == "channel"
+
+    def passed_over(
+        self, connection: Connection, found_out: Claimed, answer: TransportError, now: datetime
+    ) -> RoundResult:
+        """An account said itself that it is out of order. What waits for it, and what has found out, goes by another way where
+        its reader has one that works. The rest waits until somebody has mended it, or is given up as late as what fails at
+        every try would be. Whom what has found out does not reach now is brought to who looks after him.
+        """
+        ask, result, organisation, account = (
+            self._asked(connection), RoundResult(), found_out.organisation, found_out.account
+        )  # fmt: skip
+        out_of_order = accounts.state_of(connection, organisation, account).out_of_order or now
         waiting = deliveries.waiting_by(connection, organisation, account, self._outside, PASSED_OVER)
         ask.about_people(organisation, [claimed.addressee.key for claimed in waiting])
         for claimed in waiting:
             him = ask.person(organisation, claimed.addressee.key)
-            if him is None:
-                continue
-            situation = ask.situation(organisation, [him])
-            notices = {line.notice.id for line in claimed.deliveries}
-            tried = deliveries.channels_tried(connection, organisation, notices, him.person)
-            way = situation.outside(him, silence=False, used=tried)
-            if way is None or not way.in_order:
-                continue
-            result += self._by(connection, claimed, him, way, situation, now)
-            deliveries.withdraw(connection, claimed.deliveries, f"{account} is out of order; it goes by another way")
-            result += RoundResult(withdrawn=len(claimed.deliveries))
+            if him is not None:
+                situation = ask.situation(organisation, [him])
+                notices = {line.notice.id for line in claimed.deliveries}
+                tried = deliveries.channels_tried(connection, organisation, notices, him.person)
+                way = situation.outside(him, silence=False, used=tried, working=True)
+                if way is not None:
+                    result += self._by(connection, claimed, him, way, situation, now)
+                    why = f"{account} is out of order; it goes by another way: {answer.answer}"
+                    deliveries.withdraw(connection, claimed.deliveries, why)
+                    result += RoundResult(withdrawn=len(claimed.deliveries))
+                    continue
+            given_up = after_waiting(now - claimed.planned_at, now - out_of_order)
+            if given_up is not None:
+                deliveries.give_up(connection, claimed.deliveries, f"{given_up.why}: {answer.answer}")
+                result += RoundResult(dead=1)
+            if him is not None and (given_up is not None or claimed.message == found_out.message):
+                self._out_of_reach(connection, claimed, him, answer, now)
         return result
 
     def _by(
@@ -745,15 +768,15 @@ class Planner:
         states = accounts.states_of(connection, organisation) if own else {}
         now = self._clock.now()
 
-        def in_order(account: str) -> bool:
-            state = states.get(account)
-            paused = state is not None and state.paused_until is not None and state.paused_until > now
-            return not (paused and state is not None and state.failures >= FAILURES_IN_A_ROW)
+        def way(set_up: SetUp) -> Way:
+            state = states.get(set_up.id) or State(set_up.id)
+            paused = state.paused_until is not None and state.paused_until > now
+            return Way(
+                kinds[set_up.kind], set_up.id, set_up.department, daily_list=set_up.daily_list, direct=set_up.direct,
+                in_order=not (paused and state.down), works=not state.down,
+            )  # fmt: skip
 
-        return ways + [
-            Way(kinds[s.kind], s.id, s.department, daily_list=s.daily_list, direct=s.direct, in_order=in_order(s.id))
-            for s in own
-        ]
+        return ways + [way(set_up) for set_up in own]
 
     def settings_of(self, connection: Connection, organisation: str) -> SchoolSettings:
         """As this organisation decided them."""

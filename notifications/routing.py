@@ -174,7 +174,8 @@ class Way:
     department   whose group it serves, for a robot; None for the whole organisation
     daily_list   whether that group gets its list of the day
     direct       whether what is direct for the department's people goes to their group too
-    in_order     False while the account does not work, and somebody has to mend it
+    in_order     False while the account is left alone because it does not work
+    works        False from when it did not until a message was taken, or somebody set it up anew
     """
 
     channel: Channel
@@ -183,6 +184,7 @@ class Way:
     daily_list: bool = False
     direct: bool = False
     in_order: bool = True
+    works: bool = True
 
     @property
     def personal(self) -> bool:
@@ -225,12 +227,15 @@ class Situation:
         mine = [way for way in self.ways if way.personal and not way.outside]
         return [way for way in mine if way.channel.address_of(recipient) is not None]
 
-    def outside(self, recipient: Recipient, *, silence: bool = True, used: Collection[str] = ()) -> Way | None:
+    def outside(
+        self, recipient: Recipient, *, silence: bool = True, used: Collection[str] = (), working: bool = False
+    ) -> Way | None:
         """The one channel by which he is reached outside: the one he chose, else the school's order; one that is out of order
         only where there is no other. None where there is none, he wants none, or he is away and somebody stands in for him.
 
         silence   whether he may have chosen his desk alone
         used      channels that were tried in vain
+        working   only by one that is not known to be out of order
         """
         chosen = self.preference(recipient.person).channel
         if recipient.away or (silence and chosen == DESK):
@@ -244,7 +249,9 @@ class Situation:
         open_ = [
             way
             for way in self.reaching(recipient)
-            if way.channel.name not in used and (recipient.person, way.channel.name) not in self.unworkable
+            if way.channel.name not in used
+            and (recipient.person, way.channel.name) not in self.unworkable
+            and (way.works or not working)
         ]
         return min(open_, key=rank, default=None)
 

@@ -24,7 +24,7 @@ from notifications.channels import Account, Channel, Receipt, SendsTogether, Tra
 from notifications.message import Claimed, Delivery, Outgoing
 from notifications.planning import Planner, PostOffice, RoundResult, needs_no_account
 from notifications.rendering import Wording, compose
-from notifications.retry import MAX_ATTEMPTS, GiveUp, after_failure
+from notifications.retry import MAX_ATTEMPTS, GiveUp, TryAgain, WaitOn, after_failure, after_waiting
 from notifications.routing import Situation
 from notifications.sources import Directory, LinkMaker
 from notifications.tables import Connection
@@ -264,7 +264,7 @@ class DeliveryWorker:
         if isinstance(answer, Receipt) or answer.sort != "give_up":
             return RoundResult()
         with self._database.write_across() as connection:
-            return self._planner.passed_over(connection, claimed.organisation, claimed.account, self._clock.now())
+            return self._planner.passed_over(connection, claimed, answer, self._clock.now())
 
     def _account(self, channel: Channel, claimed: Claimed) -> Account | TransportError | None:
         """By which it goes, or what stands in the way, as its service would say it; None where it is not in use any more."""
@@ -356,16 +356,12 @@ class DeliveryWorker:
             self._planner.reached(connection, claimed)
             sent = RoundResult(digests=1) if claimed.how == "digest" else RoundResult(direct=1)
             return sent if mine else RoundResult(lost=1)
-        if answer.sort == "slow_down":
-            later = now + (answer.retry_after or SLOW_DOWN)
+        following = self._what_follows(connection, claimed, answer, now)
+        if isinstance(following, WaitOn):
             mine = deliveries.settle(
-                connection, claimed, "waiting", answer=answer.answer, not_before=later, counts=False
+                connection, claimed, "waiting", answer=answer.answer, not_before=following.until, counts=False
             )
             return RoundResult(again=1) if mine else RoundResult(lost=1)
-        following = after_failure(
-            claimed.message, claimed.attempts + 1, permanent=answer.sort == "give_up", retry_after=answer.retry_after,
-            max_attempts=self._max_attempts,
-        )  # fmt: skip
         if isinstance(following, GiveUp):
             why = f"{following.why}: {answer.answer}"
             log.warning("message %s on %s is dead: %s", claimed.message, claimed.channel, why)
@@ -374,6 +370,22 @@ class DeliveryWorker:
             return RoundResult(dead=1) + self._planner.another_way(connection, claimed, answer, now)
         mine = deliveries.settle(connection, claimed, "waiting", answer=answer.answer, not_before=now + following.wait)
         return RoundResult(again=1) if mine else RoundResult(lost=1)
+
+    def _what_follows(
+        self, connection: Connection, claimed: Claimed, answer: TransportError, now: datetime
+    ) -> WaitOn | TryAgain | GiveUp:
+        if answer.sort == "slow_down":
+            slowed_since = accounts.state_of(connection, claimed.organisation, claimed.account).slowed_since or now
+            given_up = after_waiting(now - claimed.planned_at, now - slowed_since)
+            return given_up or WaitOn(now + (answer.retry_after or SLOW_DOWN))
+        if self._planner.waits_for_its_account(claimed, answer):
+            return WaitOn(
+                now
+            )  # behind the others: were it the message's own fault, it would be found out over and over
+        return after_failure(
+            claimed.message, claimed.attempts + 1, permanent=answer.sort == "give_up", retry_after=answer.retry_after,
+            max_attempts=self._max_attempts,
+        )  # fmt: skip
 
     def _judge(
         self, connection: Connection, channel: Channel, claimed: Claimed, answer: Receipt | TransportError
