@@ -31,6 +31,7 @@ from sqlalchemy import case as when
 from engine.events import Notice, Recipient
 from engine.store.database import table_of, upsert
 from notifications.accounts import works_again
+from notifications.answers import NOT_IN_USE, as_kept
 from notifications.message import (
     GROUP,
     NOBODY,
@@ -180,11 +181,10 @@ def address_anew(
         moved = update(DELIVERY).where(waits).values(account=instead, attempts=0, not_before=due)
         return connection.execute(moved).rowcount
     left = _deliveries(connection, select(DELIVERY).where(waits).with_for_update())
-    withdraw(connection, left, f"{account} is not in use any more")
+    why = as_kept(NOT_IN_USE, account=account)
+    withdraw(connection, left, why)
     anew = [
-        Planned(
-            line.notice, line.addressee, NOBODY, "direct", "waiting", now, cause=f"{account} is not in use any more"
-        )
+        Planned(line.notice, line.addressee, NOBODY, "direct", "waiting", now, cause=why)
         for line in left
         # what went to the organisation, or to a group, went to people by themselves as well
         if line.addressee.key not in (NOBODY, ORGANISATION) and not line.addressee.key.startswith(GROUP)

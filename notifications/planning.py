@@ -21,8 +21,9 @@ from engine.clock import Clock
 from engine.errors import Text
 from engine.events import LOGBOOK, PERSON, Notice, Recipient
 from engine.store.database import Database, is_crossed, is_passing
-from notifications import accounts, deliveries, readers
+from notifications import accounts, answers, deliveries, readers
 from notifications.accounts import AccountBook, SetUp, State
+from notifications.answers import as_kept, in_words
 from notifications.channels import Channel, TransportError
 from notifications.channels.forms import NothingToSetUp
 from notifications.message import DAY, GROUP, NOBODY, ORGANISATION, Addressee, Claimed, Delivery, Planned, Rest, Status
@@ -217,7 +218,7 @@ class Planner:
             if says_nothing_about_it(error):
                 raise
             log.exception("notice %s cannot be planned", notice.id)
-            cause = f"cannot be planned: {type(error).__name__}: {error}"
+            cause = as_kept(answers.NOT_PLANNED, f"{type(error).__name__}: {error}")
         try:
             with connection.begin_nested():
                 return self._write_plan(connection, claimed, [unreachable(notice, cause, now)], now)
@@ -261,11 +262,11 @@ class Planner:
                 if says_nothing_about_it(error):
                     raise
                 log.exception("notice %s cannot be planned", delivery.notice.id)
-                still = f"cannot be planned: {type(error).__name__}: {error}"
+                still = as_kept(answers.NOT_PLANNED, f"{type(error).__name__}: {error}")
             else:
                 still = next((p.cause for p in planned if p.id == delivery.id), None)
             status: Status = "unreachable" if still else "withdrawn"
-            deliveries.settle_unaddressed(connection, delivery, status, still or "addressed anew")
+            deliveries.settle_unaddressed(connection, delivery, status, still or as_kept(answers.ADDRESSED_ANEW))
         return result
 
     # --- who cannot be reached ---------------------------------------------------------------------------------------
@@ -355,7 +356,8 @@ class Planner:
     ) -> None:
         """The last of his ways has failed him: written down once, and brought once to who looks after him."""
         kind = next(channel for channel in self._channels if channel.name == claimed.channel)
-        cause = Text(f"{kind.title.zh}送不到：{answer.answer}", f"{kind.title.en} does not reach him: {answer.answer}")
+        said = in_words(answer.answer)
+        cause = Text(f"{kind.title.zh}送不到：{said.zh}", f"{kind.title.en} does not reach him: {said.en}")
         readers.does_not_reach(connection, claimed.organisation, him.person, kind.name, "", answer.answer, now)
         self._climb(connection, claimed.organisation, him, kind.name, cause, now)
 
@@ -387,7 +389,7 @@ class Planner:
                 way = situation.outside(him, silence=False, used=tried, working=True)
                 if way is not None:
                     result += self._by(connection, claimed, him, way, situation, now)
-                    why = f"{account} is out of order; it goes by another way: {answer.answer}"
+                    why = as_kept(answers.OUT_OF_ORDER, answer.answer, account=account)
                     deliveries.withdraw(connection, claimed.deliveries, why)
                     result += RoundResult(withdrawn=len(claimed.deliveries))
                     continue
@@ -573,7 +575,9 @@ class Planner:
         if delivery.channel in self._outside:
             way = situation.outside(him, silence=not not_to_be_silenced(delivery.notice))
             if way is None or way.channel.name != delivery.channel:
-                return self._take_out(connection, delivery, Overtaken("it goes by another way", readdress=True), now)
+                return self._take_out(
+                    connection, delivery, Overtaken(as_kept(answers.ANOTHER_WAY), readdress=True), now
+                )
         deliveries.make_message(connection, delivery, Addressee.person(him))
         return RoundResult()
 
@@ -682,7 +686,7 @@ class Planner:
         fired = {line.notice.case for line, _ in kept if line.notice.reason != DAY}
         soon = workdays_ahead(today, SOON_WORKDAYS, workdays)
         if not fired and not any(due_soon(about, soon, zone) for about in waits):
-            deliveries.withdraw(connection, [line for line, _ in kept], "nothing is due any more")
+            deliveries.withdraw(connection, [line for line, _ in kept], as_kept(answers.NOTHING_DUE))
             return result + RoundResult(withdrawn=len(kept))
         besides = sorted((about for about in waits if about.get("number") not in fired), key=worst_first)
         late = sum(due_soon(about, today - timedelta(days=1), zone) for about in besides[SHOWN:])
@@ -711,11 +715,11 @@ class Planner:
             deliveries.bind(connection, of_way, key, today, Addressee.person(him), way.account)
             bound |= {line.id for line in of_way}
         left = [line for line, _ in kept if line.id not in bound]
-        deliveries.withdraw(connection, left, "it goes by another way")
+        deliveries.withdraw(connection, left, as_kept(answers.ANOTHER_WAY))
         if not bound:  # nothing serves him any more: said as loudly as of anybody else whom nothing reaches
             planned = [
                 unreachable(
-                    line.notice, f"no channel has an address of {him.name or reader}", now, Addressee.person(him)
+                    line.notice, as_kept(answers.NO_ADDRESS, who=him.name or reader), now, Addressee.person(him)
                 )
                 for line in left
             ]

@@ -4,6 +4,8 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from notifications.answers import GAVE_UP, REFUSED, WAITED, as_kept
+
 SCHEDULE = tuple(
     timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 3 * 60, 6 * 60, 12 * 60, 24 * 60)
 )  # a hiccup is over in minutes, a broken machine in hours; the last step repeats
@@ -44,9 +46,9 @@ def after_failure(
     attempts   failed tries so far, this one included; from 1
     """
     if permanent:
-        return GiveUp("refused for good")
+        return GiveUp(as_kept(REFUSED))
     if attempts >= max_attempts:
-        return GiveUp(f"gave up after {attempts} tries")
+        return GiveUp(as_kept(GAVE_UP, tries=attempts))
     wait = SCHEDULE[min(attempts, len(SCHEDULE)) - 1] * (1 + JITTER * _spread(key, attempts))
     if retry_after is not None:
         wait = max(wait, retry_after)
@@ -60,7 +62,7 @@ def after_waiting(waited: timedelta, taken_nothing: timedelta) -> GiveUp | None:
     taken_nothing   how long the account has been so
     """
     enough = min(waited, taken_nothing) >= IN_VAIN
-    return GiveUp(f"gave up after {min(waited, taken_nothing).days} days") if enough else None
+    return GiveUp(as_kept(WAITED, days=min(waited, taken_nothing).days)) if enough else None
 
 
 def _spread(key: str, attempts: int) -> float:

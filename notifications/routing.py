@@ -7,6 +7,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from engine.events import LOGBOOK, Notice, Recipient
+from notifications import answers
+from notifications.answers import as_kept
 from notifications.channels import Channel
 from notifications.message import GROUP, NOBODY, ORGANISATION, Addressee, Delivery, Planned
 
@@ -285,7 +287,7 @@ def route(
         planned += [to_person(notice, recipient, way, situation, digest, now) for way in reached_by]
         # a school that has nothing but its own hook gets the names with it, and tells people itself
         if not reached_by and (any(way.personal for way in situation.ways) or not shared):
-            why = f"no channel has an address of {recipient.name or recipient.person}"
+            why = as_kept(answers.NO_ADDRESS, who=recipient.name or recipient.person)
             planned.append(unreachable(notice, why, now, Addressee.person(recipient)))
     planned += _to_groups(notice, recipients, situation, now)
     planned += [
@@ -294,7 +296,9 @@ def route(
         for way in shared
     ]  # fmt: skip
     if not recipients and (notice.audience or not shared):
-        planned.append(unreachable(notice, f"nobody is {' or '.join(notice.audience) or 'named'} here", now))
+        named = " or ".join(notice.audience)
+        why = as_kept(answers.NOBODY_IS, audience=named) if named else as_kept(answers.NOBODY_NAMED)
+        planned.append(unreachable(notice, why, now))
     return planned
 
 
@@ -355,8 +359,8 @@ def overtaken(delivery: Delivery, recipients: Sequence[Recipient], state: str | 
     """
     written = delivery.notice.about.get("state")
     if state is not None and written is not None and state != written:
-        moved_on = Overtaken(f"the case has moved on to {state}", readdress=False)
+        moved_on = Overtaken(as_kept(answers.MOVED_ON, state=state), readdress=False)
         return moved_on if delivery.notice.reason == "waiting" else None
     if delivery.addressee.key not in {recipient.person for recipient in recipients}:
-        return Overtaken("somebody else is in charge now", readdress=True)
+        return Overtaken(as_kept(answers.SOMEBODY_ELSE), readdress=True)
     return None

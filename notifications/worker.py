@@ -18,8 +18,9 @@ from functools import cache
 from zoneinfo import ZoneInfo
 
 from engine.events import Notice, Recipient
-from notifications import accounts, deliveries, texts
+from notifications import accounts, answers, deliveries, texts
 from notifications.accounts import VaultError
+from notifications.answers import as_kept
 from notifications.channels import Account, Channel, Receipt, SendsTogether, TransportError
 from notifications.message import Claimed, Delivery, Outgoing
 from notifications.planning import Planner, PostOffice, RoundResult, needs_no_account
@@ -37,7 +38,6 @@ LONGEST_SEND = timedelta(seconds=30)  # more than any channel gives a service
 PATIENCE_SECONDS = 20.0  # how long one channel may keep a round; the rest goes with the next
 SENDERS = 4  # at once by one channel, an account each: a slow one keeps one of them
 SLOW_DOWN = timedelta(minutes=1)  # for whoever asks for it and does not say how long
-SIMULATED = "nothing leaves a simulated data folder"
 
 
 class DeliveryWorker:
@@ -155,7 +155,7 @@ class DeliveryWorker:
             if not deliveries.something_to_hold(connection, names, now):
                 return RoundResult()
         with self._database.write_across() as connection:
-            return RoundResult(held=deliveries.hold(connection, names, now, SIMULATED))
+            return RoundResult(held=deliveries.hold(connection, names, now, as_kept(answers.SIMULATED)))
 
     @contextmanager
     def _claimed(self, channel: Channel) -> Iterator[tuple[list[Claimed], "_Says"]]:
@@ -275,8 +275,7 @@ class DeliveryWorker:
             with self._database.read(organisation) as connection:
                 return self._book.account(connection, organisation, name)
         except VaultError:
-            why = f"the secrets of {name} do not open with this folder's key; set the channel up again"
-            return TransportError(why, "give_up", concerns="channel")
+            return TransportError(as_kept(answers.LOCKED, account=name), "give_up", concerns="channel")
 
     def _address_anew(self, channel: Channel, group: Sequence[Claimed]) -> RoundResult:
         """Their account was removed or switched off since they were planned: they go by another way, or are withdrawn for it."""
@@ -339,7 +338,8 @@ class DeliveryWorker:
             return compose(claimed, zone, self._school, self._clock.now(), wording)
         except Exception as error:
             log.exception("message %s cannot be written", claimed.message)
-            return TransportError(f"cannot be written: {type(error).__name__}: {error}", "give_up")
+            why = as_kept(answers.NOT_WRITTEN, f"{type(error).__name__}: {error}")
+            return TransportError(why, "give_up")
 
     def _handed_over(self, channel: Channel, message: Outgoing, account: Account) -> Receipt | TransportError:
         try:
