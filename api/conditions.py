@@ -15,6 +15,7 @@ from engine.proof import Finding
 from engine.store import people
 from notifications import accounts, readers
 from notifications.accounts import SetUp, State
+from notifications.answers import in_words
 from notifications.readers import Unreached
 
 Condition = Literal["off", "untried", "works", "fails", "down", "left_alone", "locked"]
@@ -91,7 +92,7 @@ NO_ADDRESS = Text("没有登记可用的联系方式", "no address is known for 
 def _of_person(known: Unreached, him: Person, zone: ZoneInfo) -> Finding:
     since = known.since.astimezone(zone)
     answer = known.cause.strip()[:200].rstrip("。.")
-    said = Text(answer, answer) if known.channel else NO_ADDRESS
+    said = in_words(answer) if known.channel else NO_ADDRESS
     return Finding(
         key=f"unreached:{known.person}",
         code="person_unreached",
@@ -117,19 +118,19 @@ def _of_person(known: Unreached, him: Person, zone: ZoneInfo) -> Finding:
 
 
 def _finding(name: str, set_up: SetUp | None, state: State, since: datetime) -> Finding:
-    said = (state.answer or "").strip()[:200]
+    said = in_words((state.answer or "").strip()[:200])
     title = (set_up.title if set_up else "") or name
     broken = state.out_of_order is not None
     text = (
         Text(
-            f"消息渠道“{title}”自 {since:%Y-%m-%d %H:%M} 起不能使用，须有人处理。对方答复：{said or '无'}。",
+            f"消息渠道“{title}”自 {since:%Y-%m-%d %H:%M} 起不能使用，须有人处理。对方答复：{said.zh or '无'}。",
             f"The channel {title!r} has been out of order since {since:%Y-%m-%d %H:%M} and has to be mended. "
-            f"It answers: {said or 'nothing'}.",
+            f"It answers: {said.en or 'nothing'}.",
         )
         if broken
         else Text(
-            f"消息渠道“{title}”自 {since:%Y-%m-%d %H:%M} 起一直不通。最近的答复：{said or '无'}。",
-            f"The channel {title!r} has not worked since {since:%Y-%m-%d %H:%M}. It last answered: {said or 'nothing'}.",
+            f"消息渠道“{title}”自 {since:%Y-%m-%d %H:%M} 起一直不通。最近的答复：{said.zh or '无'}。",
+            f"The channel {title!r} has not worked since {since:%Y-%m-%d %H:%M}. It last answered: {said.en or 'nothing'}.",
         )
     )
     return Finding(
