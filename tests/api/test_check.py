@@ -262,10 +262,17 @@ def test_a_process_remembers_what_it_found_and_not_for_ever() -> None:
 def test_a_school_sets_when_its_messages_go_out_within_bounds_that_make_sense(place: Place) -> None:
     shown = place.bihuan("workflow", "policy", "messages").stdout
     assert "digest_at" in shown and "每日汇总的时间" in shown
-    refused = place.bihuan("workflow", "policy", "messages", "--set", "window_from=22:00")
-    assert refused.exit_code == 1 and "window_from 应早于 window_until" in refused.stderr
-    unknown = place.bihuan("workflow", "policy", "messages", "--set", "nothing=1")
-    assert unknown.exit_code == 1
+    for change, why in (
+        ("window_from=22:00", "最早发送时间（window_from）应早于最晚发送时间（window_until）"),
+        (
+            "digest_at=06:00",
+            "每日汇总的时间（digest_at）应在最早发送时间（window_from）与最晚发送时间（window_until）之间",
+        ),
+        ("channels=email", "channels 应为列表"),
+        ("nothing=1", "nothing 不是消息规则中的一项"),
+    ):
+        refused = place.bihuan("workflow", "policy", "messages", "--set", change)
+        assert refused.exit_code == 1 and f"消息规则不能这样设置：{why}。" in refused.stderr
     done = place.bihuan("workflow", "policy", "messages", "--set", "digest_at=08:10", "--json")
     assert json.loads(done.stdout)["set"] == {"digest_at": "08:10"}
     with place.runtime.database.read_across() as connection:
