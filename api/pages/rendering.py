@@ -30,6 +30,7 @@ HOME = MINE  # where who is signed in begins
 REPORT = "/report"
 OPEN = "/open"
 CASES = "/cases"
+OVERVIEW = "/overview"
 INBOX = "/inbox"
 LANGUAGE = "/language"
 
@@ -163,13 +164,14 @@ def is_page(request: Request) -> bool:
 
 
 #: the pages there are, and what others lie under; what a browser asks for besides is refused on a page too
-PAGES = frozenset({"/", SIGN_IN, "/sign-out", MINE, REPORT, CASES, INBOX, ACCOUNT, links.PATH})
+PAGES = frozenset({"/", SIGN_IN, "/sign-out", MINE, REPORT, CASES, OVERVIEW, INBOX, ACCOUNT, links.PATH})
 FOLDERS = (f"{LANGUAGE}/", f"{ACCOUNT}/", f"{CASES}/", f"{OPEN}/", f"{INBOX}/")
 
 #: the areas of the desk in the order of its navigation: name, address, and what `words` calls it
 AREAS = (
     ("mine", MINE, "area_mine"),
     ("report", REPORT, "area_report"),
+    ("overview", OVERVIEW, "overview"),
     ("inbox", INBOX, "area_inbox"),
     ("account", ACCOUNT, "area_account"),
 )

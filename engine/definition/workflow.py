@@ -168,6 +168,10 @@ class Catalog:
         """The version new cases are opened with, of each workflow."""
         return list(self._newest.values())
 
+    def every(self) -> list[Workflow]:
+        """Every version of each: open cases may be pinned to an older one, and closed ones are."""
+        return list(self._by_version.values())
+
     def get(self, key: str, version: int | None = None) -> Workflow | None:
         if version is not None:
             return self._by_version.get((key, version))
@@ -188,8 +192,8 @@ RESERVED_TRIGGERS = frozenset({"deliveries", "events", "evidence", "open"})
 #: plurals that would hide an address of the API
 RESERVED_PLURALS = frozenset(
     {
-        "account", "cases", "channels", "check", "cycles", "deliveries", "events", "files", "messages", "people", "periods",
-        "workflows", "worklist",
+        "account", "cases", "channels", "check", "cycles", "deliveries", "events", "files", "messages", "overview", "people",
+        "periods", "workflows", "worklist",
     }
 )  # fmt: skip
 
