@@ -21,6 +21,7 @@ from api import pages
 from api.auth import ON_BEHALF_OF, ORGANISATION, Asker, cookies, locale_of, runtime_of, signed_in, who
 from api.bootstrap import Runtime
 from api.problems import defect, method_refused, problem, unknown_address
+from api.reading import LONGEST_NAME
 from api.requests import ONLY_HEADERS, fault_of, known_parameters, misread, unreadable
 from api.routes import (
     accounts,
@@ -261,8 +262,8 @@ def _log(request: Request, asker: Asker, refusal: Refusal) -> None:
         principal=asker.actor.principal,
         on_behalf_of=asker.actor.on_behalf_of,
         route=f"{request.method} {request.url.path}"[:160],
-        number=number[: cases.LONGEST_NAME] if number else None,
-        asked=asked[: cases.LONGEST_NAME],
+        number=number[:LONGEST_NAME] if number else None,
+        asked=asked[:LONGEST_NAME],
         code=refusal.code,
         reason=getattr(refusal, "reason", ""),
         # what is wrong with a field quotes what was typed, and this log is never erased

@@ -60,6 +60,7 @@ M = INBOX.c
 _IS_STUCK = D.status.in_(
     [literal_column(repr(status)) for status in STUCK]
 )  # as its index has it, no value to be bound
+_IS_LOOSE = and_(D.status == literal_column("'waiting'"), D.message.is_(None))
 MOST = 10_000  # counted of anything; a millisecond or two, and whoever has more knows what he needs to know
 LINES = 20  # looked at for each message wanted; a digest has many, and whoever finds fewer comes again
 ANSWER_LIMIT = 500  # characters; an error page must not fill the table
@@ -325,7 +326,7 @@ def _change(connection: Connection, lines: Sequence[Delivery], **values: Any) ->
 
 
 def _loose(channels: Collection[str]) -> ColumnElement[bool]:
-    return and_(D.channel.in_(sorted(channels)), D.status == "waiting", D.message.is_(None))
+    return and_(D.channel.in_(sorted(channels)), _IS_LOOSE)
 
 
 # --- the days of an organisation ---------------------------------------------------------------------------------------

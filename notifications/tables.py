@@ -11,6 +11,7 @@ from engine.store.database import UtcDateTime
 from notifications.message import STATUSES, STUCK
 
 IS_STUCK = text(f"status IN ({', '.join(map(repr, STUCK))})")
+IS_LOOSE = text("status = 'waiting' AND message IS NULL")
 
 
 def _one_of(column: str, values: tuple[str, ...]) -> str:
@@ -28,6 +29,8 @@ class DeliveryRow(SQLModel, table=True):
         CheckConstraint("how IN ('digest', 'direct')", name="how"),
         # what is due on a channel, over all organisations: read at every round
         Index(None, "channel", "status", "not_before"),
+        # what is no message yet: looked for at every round, and not to be sought among the thousands that are
+        Index("ix_delivery_loose", "channel", "not_before", sqlite_where=IS_LOOSE, postgresql_where=IS_LOOSE),
         Index(None, "organisation", "message"),
         Index(None, "organisation", "addressee", "channel", "digest_for"),
         Index(None, "organisation", "case"),

@@ -1,6 +1,6 @@
 """Cases: open, list, read, act. The addresses of each loop are drawn from its definition, its forms typed in OpenAPI."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -11,12 +11,13 @@ import structlog
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
-from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 
+from api.acting import asked_by, tell_done, told_refusal
 from api.auth import Asker, SignedIn, TheRuntime, asker_of, runtime_of
 from api.bootstrap import Runtime
-from api.problems import defect, holders, problem, problem_content, unknown_address
+from api.problems import defect, problem, problem_content, unknown_address
+from api.reading import LONGEST_NAME, called_to, did, offered_step, read_now, visible_case, who_did
 from api.requests import (
     FOUND_AT,
     Answers,
@@ -26,7 +27,6 @@ from api.requests import (
     answers_of,
     cursor_of,
     expected_revision_of,
-    in_its_words,
     key_of,
     read_as,
     take_found_at,
@@ -42,25 +42,17 @@ from api.schemas import (
     CasePage,
     CaseReading,
     EventList,
-    HolderAnswer,
-    OfferedStep,
     Problem,
-    WhyNot,
     case_answer,
     event_answer,
 )
-from api.trail import Reader, brought_up_to_date, called, cases_at, saying_what_is_missing, take_cases
-from engine.authority import may_see
-from engine.calendar import Calendar
-from engine.case import FIVE_STATES, Case, instant_text
-from engine.commands import Asked, Command, FireTrigger, OpenCase
-from engine.deadlines import in_words
+from api.trail import Reader, brought_up_to_date, cases_at, saying_what_is_missing, take_cases
+from engine.case import FIVE_STATES, instant_text
+from engine.commands import Asked, FireTrigger, OpenCase
 from engine.definition import Catalog, Form, Workflow
-from engine.directory import Person
-from engine.errors import Busy, InvalidInput, Locale, NotAllowed, Refusal, Text, UnknownCase
-from engine.events import Event, in_the_name_of
-from engine.handle import CASE_NUMBER, Done, Failed, Idle, Offer, Outcome, Refused, offers, unknown_case
-from engine.store import calendars, cases, history, known, people, worklists
+from engine.errors import Busy, Refusal, Text, UnknownCase
+from engine.handle import CASE_NUMBER, Done, Failed, Idle, Outcome, Refused, offers, unknown_case
+from engine.store import history, known, worklists
 from engine.store.known import CHANGES, Change, Changed, Stood
 from engine.store.worklists import Filter
 from workflows.reference import levels
@@ -69,7 +61,6 @@ log = structlog.get_logger(__name__)
 
 Endpoint = Callable[..., Awaitable[Response]]
 
-LONGEST_NAME = 64  # of a trigger or a number; longer ones name nothing, and would not fit the logs
 MOST_AT_ONCE = 200  # cases of one bulk: the longest page of a list
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {
@@ -310,26 +301,6 @@ def link_to_next(request: Request, cursor: str | None) -> dict[str, str]:
     return {"Link": f'<{request.url.path}?{following}>; rel="next"'}
 
 
-def read_now(
-    runtime: Runtime, connection: Connection, asker: Asker, found: list[Case], now: datetime
-) -> list[CaseAnswer]:
-    """Cases as they stand this moment, with what is left of their time in words."""
-    calendar = calendars.newest(connection, asker.actor.organisation)
-    return [
-        case_answer(
-            runtime.engine.catalog.of(case), case, asker.locale, now,
-            due_in_words=_left(case, now, calendar, asker.locale),
-        )
-        for case in found
-    ]  # fmt: skip
-
-
-def _left(case: Case, now: datetime, calendar: Calendar | None, locale: Locale) -> str | None:
-    if case.final or case.due_at is None or calendar is None:
-        return None
-    return in_words(case.due_at, now, calendar, locale)
-
-
 class FiguresLine(BaseModel):
     """What is overdue is open too."""
 
@@ -476,7 +447,7 @@ def _read(workflow: Workflow) -> Callable[..., Response]:
         now = runtime.clock.now()
         must_have_been(as_of, now)
         with runtime.database.read(asker.actor.organisation) as connection:
-            case = _visible(connection, asker, workflow, number)
+            case = visible_case(connection, asker, number, workflow)
             if as_of is not None:
                 then = known.known(connection, case.organisation, number, as_of)
                 if then is None:
@@ -492,36 +463,10 @@ def _read(workflow: Workflow) -> Callable[..., Response]:
     return read_case
 
 
-def offered_step(workflow: Workflow, offer: Offer, asker: Asker) -> OfferedStep:
-    """A step as it looks to the asker: his to take, or what keeps him from it and who could take it instead."""
-    transition, refusal, locale = offer.transition, offer.why_not, asker.locale
-    why_not = None
-    if refusal is not None:
-        could = refusal.could if isinstance(refusal, NotAllowed) else None
-        why_not = WhyNot(
-            code=refusal.code,
-            sentence=refusal.sentence(locale),
-            reason=getattr(refusal, "reason", None),
-            guard=getattr(refusal, "guard", None),
-            could=[
-                HolderAnswer.model_validate(holder)
-                for holder in holders(could or (), locale, names=asker.seen.everything)
-            ],
-        )
-    return OfferedStep(
-        trigger=transition.trigger,
-        title=transition.title.in_(locale),
-        possible=refusal is None,
-        on_behalf_of=offer.actor.on_behalf_of if refusal is None else None,
-        form=workflow.form_of(transition.trigger).__name__,
-        why_not=why_not,
-    )
-
-
 def _events(workflow: Workflow) -> Callable[..., Response]:
     def read_events(runtime: TheRuntime, asker: SignedIn, number: str) -> Response:
         with runtime.database.read(asker.actor.organisation) as connection:
-            case = _visible(connection, asker, workflow, number)
+            case = visible_case(connection, asker, number, workflow)
             found = history.events_of(connection, case.organisation, number)
             told = who_did(connection, asker, found)
         pinned = runtime.engine.catalog.of(case)
@@ -530,30 +475,6 @@ def _events(workflow: Workflow) -> Callable[..., Response]:
         return json_of(answer, headers={"ETag": f'"{case.sequence}"'})
 
     return read_events
-
-
-def who_did(connection: Connection, asker: Asker, events: Sequence[Event]) -> list[Text]:
-    """Who took each of these steps and in whose name: by name for who may see names, by post for everybody else."""
-    keys = {key for event in events for key in (event.actor, event.on_behalf_of) if key is not None}
-    told = {key: _called(asker, key, partial(people.person, connection, asker.actor.organisation)) for key in keys}
-    return [_did(told, event) for event in events]
-
-
-def _called(asker: Asker, key: str, person: Callable[[str], Person | None]) -> Text:
-    """person    by his key, None for nobody"""
-    return called(key, person, names=asker.seen.everything)
-
-
-def _did(told: Mapping[str, Text], event: Event) -> Text:
-    return in_the_name_of(told[event.actor], None if event.on_behalf_of is None else told[event.on_behalf_of])
-
-
-def _visible(connection: Connection, asker: Asker, workflow: Workflow, number: str) -> Case:
-    """The case, if there is one under this plural that the asker may see. Raises UnknownCase."""
-    case = cases.load(connection, asker.actor.organisation, number)
-    if case is None or case.workflow != workflow.key or not may_see(case, asker.seen):
-        raise unknown_case(number[:LONGEST_NAME])
-    return case
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------------
@@ -565,7 +486,7 @@ def _open(workflow: Workflow) -> Endpoint:
     async def open_case(request: Request) -> Response:
         data, found_at = take_found_at(await answers_of(request))
         command = OpenCase(workflow.key, data, found_at=found_at)
-        asked = _asked(asker_of(request), command, route, await key_of(request))
+        asked = asked_by(asker_of(request), command, route, await key_of(request))
         return await _act(request, asked, created=workflow)
 
     return open_case
@@ -578,7 +499,7 @@ def _step(workflow: Workflow, trigger: str) -> Endpoint:
         data, found_at = take_found_at(await answers_of(request))
         command = FireTrigger(number, trigger, data, expected_revision_of(request), found_at)
         key = await key_of(request)
-        return await _act(request, _asked(asker_of(request), command, _route(workflow, number, trigger), key))
+        return await _act(request, asked_by(asker_of(request), command, _route(workflow, number, trigger), key))
 
     return take_step
 
@@ -590,10 +511,6 @@ def _in_series(workflow: Workflow, number: str) -> bool:
 
 def _route(workflow: Workflow, number: str, trigger: str) -> str:
     return f"POST {BASE}/{workflow.plural}/{number}/{trigger}"
-
-
-def _asked(asker: Asker, command: Command, route: str, key: str | None) -> Asked:
-    return Asked(asker.actor, command, route, key, asker.locale, asker.seen)
 
 
 def _any_step(workflow: Workflow) -> Endpoint:
@@ -614,7 +531,7 @@ def _bulk(workflow: Workflow, trigger: str) -> Callable[..., Response]:
             unreadable(Text(f"{'、'.join(twice)} 列了两次", f"{', '.join(twice)} is listed twice"), "items")
         data, found_at = take_found_at(bulk.data)
         asked = {
-            item.number: _asked(
+            item.number: asked_by(
                 asker,
                 FireTrigger(item.number, trigger, data, item.revision, found_at),
                 _route(workflow, item.number, trigger),  # as asked singly, so that a key answers for either way
@@ -641,12 +558,12 @@ def _judged(
     if asked is None or outcome is None:
         refusal = unknown_case(number)
     elif isinstance(outcome, Done):
-        _tell_done(asker, outcome)
+        tell_done(asker, outcome)
         return BulkItem(number=number, case=_answer_of(runtime, asker, outcome))
     elif isinstance(outcome, Busy):
         refusal = outcome
     elif isinstance(outcome, Refused):
-        refusal = _told_refusal(runtime, asker, asked, outcome)
+        refusal = told_refusal(runtime, asker, asked, outcome)
     else:
         assert isinstance(outcome, Failed)  # people's commands are carried out or refused
         log.error("defect", case=number, exc_info=outcome.error)
@@ -666,13 +583,13 @@ async def _act(request: Request, asked: Asked, *, created: Workflow | None = Non
     runtime, asker = runtime_of(request), asker_of(request)
     outcome = await runtime.writer.ask(asked)
     if isinstance(outcome, Refused):
-        refusal = _told_refusal(runtime, asker, asked, outcome)
+        refusal = told_refusal(runtime, asker, asked, outcome)
         runtime.metrics.refused(refusal)
         return problem(refusal, asker.locale, request.url.path, names=asker.seen.everything)
     if isinstance(outcome, Failed):
         raise outcome.error
     assert not isinstance(outcome, Idle)  # people's commands are carried out or refused
-    _tell_done(asker, outcome)
+    tell_done(asker, outcome)
     headers = {"ETag": f'"{outcome.case.revision}"', "Content-Language": asker.locale}
     if created is not None:
         headers["Location"] = f"{BASE}/{created.plural}/{outcome.case.number}"
@@ -696,46 +613,11 @@ def _answer_of(runtime: Runtime, asker: Asker, done: Done) -> CaseAnswer:
     case, event = done.case, done.event
     if _knows_who(asker, done):
         keys = {key for key in (event.actor, event.on_behalf_of) if key is not None}
-        by = _did({key: _called(asker, key, asker.known.get) for key in keys}, event)
+        by = did({key: called_to(asker, key, asker.known.get) for key in keys}, event)
     else:
         with runtime.database.read(asker.actor.organisation) as connection:
             [by] = who_did(connection, asker, [event])
     return case_answer(runtime.engine.catalog.of(case), case, asker.locale, event.recorded_at, event=event, by=by)
-
-
-def _tell_done(asker: Asker, done: Done) -> None:
-    case, event = done.case, done.event
-    log.info(
-        "carried_out", case=case.number, _event=event.sequence, trigger=event.trigger, state=case.state,
-        principal=asker.actor.principal, replayed=done.replayed,
-    )  # fmt: skip
-
-
-def _told_refusal(runtime: Runtime, asker: Asker, asked: Asked, outcome: Refused) -> Refusal:
-    """The refusal in the form's own words. The refusal log has it already: `handle` wrote it in the same transaction."""
-    log.info("refused", **_about(asked.command), code=outcome.refusal.code, principal=asker.actor.principal)
-    return _in_words(runtime, asked.command, outcome.refusal)
-
-
-def _in_words(runtime: Runtime, command: Command, refusal: Refusal) -> Refusal:
-    """A form's faults under its labels; everything else as it is."""
-    if not isinstance(refusal, InvalidInput) or not refusal.fields:
-        return refusal
-    if isinstance(command, OpenCase):
-        workflow = runtime.engine.catalog.get(command.workflow)
-        return refusal if workflow is None else in_its_words(refusal, workflow.opens_with)
-    assert isinstance(command, FireTrigger)  # nothing else is asked by people
-    forms = (
-        w.form_of(command.trigger)
-        for w in runtime.engine.catalog.newest()
-        if w.prefix == command.case.rsplit("-", 2)[0] and command.trigger in w.triggers
-    )
-    form = next(forms, None)
-    return refusal if form is None else in_its_words(refusal, form)
-
-
-def _about(command: Command) -> dict[str, str | None]:
-    return {"case": getattr(command, "case", None), "trigger": getattr(command, "trigger", "open")}
 
 
 def json_of(answer: BaseModel, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -10,8 +10,9 @@ from sqlalchemy import Connection
 from api.auth import Asker, SignedIn, TheRuntime
 from api.bootstrap import Runtime
 from api.problems import UnknownDelivery, not_for_you
+from api.reading import LONGEST_NAME
 from api.requests import no_cursor, without_nul
-from api.routes.cases import LONGEST_NAME, PROBLEMS, Limit, json_of, link_to_next, one_of
+from api.routes.cases import PROBLEMS, Limit, json_of, link_to_next, one_of
 from api.routes.under import BASE, Router
 from api.trail import called
 from engine.authority import may_see

@@ -11,8 +11,9 @@ from api.auth import SignedIn, TheRuntime
 from api.evidence.names import as_attachment
 from api.papers.pack.packing import take
 from api.places import Places
+from api.reading import LONGEST_NAME
 from api.requests import takes_nothing
-from api.routes.cases import LONGEST_NAME, PROBLEMS
+from api.routes.cases import PROBLEMS
 from api.routes.under import BASE, Router
 from engine.authority import may_see
 from engine.definition import Catalog, Workflow

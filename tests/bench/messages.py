@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.bench.grounds import Ground
-from tests.sorting.office import an_office, must_have_arrived
+from tests.sorting.office import LEASE, an_office, must_have_arrived
 from tests.sorting.services import ROBOTS, SERVED_BY
 
 WORKERS = 4
@@ -42,7 +42,13 @@ def send(ground: Ground, messages: int, *, factor: float = FACTOR) -> Sent:
         with (
             TemporaryDirectory(prefix="bihuan-messages-") as folder,
             an_office(
-                database, Path(folder), factor=factor, failing=FAILING, dead=(AWAY,), timeout=TIMEOUT_SECONDS
+                database,
+                Path(folder),
+                factor=factor,
+                failing=FAILING,
+                dead=(AWAY,),
+                timeout=TIMEOUT_SECONDS,
+                lease=LEASE * factor,
             ) as office,
         ):
             office.bring(to_robots, robots)

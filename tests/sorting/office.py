@@ -64,11 +64,11 @@ def reader(number: int) -> Recipient:
 # --- a worker ----------------------------------------------------------------------------------------------------------
 
 
-def work(url: str, clock: FastClock, timeout: float) -> None:
+def work(url: str, clock: FastClock, timeout: float, lease: timedelta) -> None:
     """Send whatever is due until the process is killed: a thread a channel, as `bihuan work` does."""
     channels: list[Channel] = [made(clock, seconds=timeout) for made in CHANNELS]
     worker = DeliveryWorker(
-        Database(url), FakeOutbox(), Everybody(), channels, AccountBook(VAULT), clock, SCHOOL, lease=LEASE
+        Database(url), FakeOutbox(), Everybody(), channels, AccountBook(VAULT), clock, SCHOOL, lease=lease
     )
 
     def lane(name: str) -> None:
@@ -97,6 +97,7 @@ class Office:
     running: Running
     context: ForkServerContext
     timeout: float
+    lease: timedelta
     workers: list[BaseProcess] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
@@ -106,7 +107,9 @@ class Office:
 
     def hire(self, how_many: int) -> None:
         for _ in range(how_many):
-            worker = self.context.Process(target=work, args=(self.database.url, self.clock, self.timeout), daemon=True)
+            worker = self.context.Process(
+                target=work, args=(self.database.url, self.clock, self.timeout, self.lease), daemon=True
+            )
             worker.start()
             self.workers.append(worker)
 
@@ -167,6 +170,7 @@ def an_office(
     failing: float = 0.0,
     dead: tuple[str, ...] = (),
     timeout: float = 2.0,
+    lease: timedelta = LEASE,
 ) -> Iterator[Office]:
     """Open for messages of one school; nobody works there yet.
 
@@ -174,6 +178,8 @@ def an_office(
     failing   share of requests that the services answer with an error that goes away
     dead      services that are not there
     timeout   seconds a channel gives a service
+    lease     by the clock: how long a message is a worker's own. Where the clock runs ahead and no worker dies, it has to
+              run ahead as well: sending takes as long as it takes
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])  # a process is there in milliseconds, with everything imported
@@ -182,7 +188,7 @@ def an_office(
     with database.write("school") as connection:
         for account in premises.accounts():
             accounts.put(connection, _set_up(account, clock))
-    with closing(Office(database, clock, Running(context, premises), context, timeout)) as office:
+    with closing(Office(database, clock, Running(context, premises), context, timeout, lease)) as office:
         _until_all_listen(premises)
         yield office
 

@@ -29,6 +29,10 @@ def upgrade() -> None:
         sqlite_where=stuck,
         postgresql_where=stuck,
     )
+    loose = sa.text("status = 'waiting' AND message IS NULL")
+    op.create_index(
+        "ix_delivery_loose", "delivery", ["channel", "not_before"], sqlite_where=loose, postgresql_where=loose
+    )
     _make_tables()
     if op.get_bind().dialect.name != "sqlite":
         for table in NEW:

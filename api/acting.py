@@ -1,0 +1,51 @@
+"""A command of a signed-in person through the writer: carried out and logged, or refused in the words of the form he filled in."""
+
+import structlog
+
+from api.auth import Asker
+from api.bootstrap import Runtime
+from api.requests import in_its_words
+from engine.commands import Asked, Command, FireTrigger, OpenCase
+from engine.errors import InvalidInput, Refusal
+from engine.handle import Done, Refused
+
+log = structlog.get_logger(__name__)
+
+
+def asked_by(asker: Asker, command: Command, route: str, key: str | None) -> Asked:
+    return Asked(asker.actor, command, route, key, asker.locale, asker.seen)
+
+
+def tell_done(asker: Asker, done: Done) -> None:
+    case, event = done.case, done.event
+    log.info(
+        "carried_out", case=case.number, _event=event.sequence, trigger=event.trigger, state=case.state,
+        principal=asker.actor.principal, replayed=done.replayed,
+    )  # fmt: skip
+
+
+def told_refusal(runtime: Runtime, asker: Asker, asked: Asked, outcome: Refused) -> Refusal:
+    """The refusal in the form's own words. The refusal log has it already: `handle` wrote it in the same transaction."""
+    log.info("refused", **_about(asked.command), code=outcome.refusal.code, principal=asker.actor.principal)
+    return _in_words(runtime, asked.command, outcome.refusal)
+
+
+def _in_words(runtime: Runtime, command: Command, refusal: Refusal) -> Refusal:
+    """A form's faults under its labels; everything else as it is."""
+    if not isinstance(refusal, InvalidInput) or not refusal.fields:
+        return refusal
+    if isinstance(command, OpenCase):
+        workflow = runtime.engine.catalog.get(command.workflow)
+        return refusal if workflow is None else in_its_words(refusal, workflow.opens_with)
+    assert isinstance(command, FireTrigger)  # nothing else is asked by people
+    forms = (
+        w.form_of(command.trigger)
+        for w in runtime.engine.catalog.newest()
+        if w.prefix == command.case.rsplit("-", 2)[0] and command.trigger in w.triggers
+    )
+    form = next(forms, None)
+    return refusal if form is None else in_its_words(refusal, form)
+
+
+def _about(command: Command) -> dict[str, str | None]:
+    return {"case": getattr(command, "case", None), "trigger": getattr(command, "trigger", "open")}
