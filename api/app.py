@@ -33,6 +33,7 @@ from api.routes import (
     evidence,
     files,
     health,
+    labels,
     messages,
     organisations,
     people,
@@ -101,6 +102,7 @@ def _routes_of(catalog: Catalog) -> Sequence[BaseRoute]:
         messages.router,
         deliveries.router,
         organisations.router,
+        labels.router,
         *cases.routers(catalog),
         *evidence.routers(catalog),
         *deliveries.routers(catalog),
@@ -162,6 +164,8 @@ def _openapi(app: FastAPI, runtime: Runtime) -> dict[str, Any]:
             **channels.FORMS,
             **messages.FORMS,
             **preferences.FORMS,
+            **workflows.FORMS,
+            **labels.FORMS,
         }.items():
             named |= cases.component(name, form)
         cookie = cookies.named(cookies.SESSION, runtime.settings)

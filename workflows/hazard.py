@@ -1022,7 +1022,7 @@ class HazardPolicyWithStrangers(HazardPolicy):
 
     anonymous_reports: StrictBool = False
     anonymous_per_place: ADay = 10
-    anonymous_per_address: ADay = 10  # a school's pupils may all come from one
+    anonymous_per_address: ADay = 20  # all pupils of a school may come from one
     anonymous_per_day: ADay = 50
 
 

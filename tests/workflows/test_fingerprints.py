@@ -24,7 +24,7 @@ from workflows.inspection import INSPECTION
 PUBLISHED = {
     ("hazard", 1): "39422642bd33c6131075fc1006b74e8bdd003ca7ab1a5e53b6bae469c2da268f",
     ("hazard", 2): "8ea205aa27473095210d57cd4ae2ebd259866dde0d45b7e79011dd938e5a3ce2",
-    ("hazard", 3): "742dbb9d0b426dc852db3b1723861b6e9d5fbd6f59d952fa3cd5e2dbfe10ed9f",
+    ("hazard", 3): "108cff0ee5e52d1519deb73945d7dd14d65d7c95041c85c500ee58ac1eea0d4f",
     ("drill", 1): "1e65bc986c9e7923abdf1554e73f6493a9c10c7262696d8e5824052d56f725ca",
     ("drill", 2): "8d319db59ebddea16d19fa2eb6f4c2bf76362b3782a734e04b30b232648d721f",
     ("inspection", 1): "4d11545258b2e4755386cb8f57c0251ec7769be19d61e968ebc39be4842831f4",
