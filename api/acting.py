@@ -6,14 +6,32 @@ from api.auth import Asker
 from api.bootstrap import Runtime
 from api.requests import in_its_words
 from engine.commands import Asked, Command, FireTrigger, OpenCase
-from engine.errors import InvalidInput, Refusal
-from engine.handle import Done, Refused
+from engine.errors import Busy, InvalidInput, Refusal
+from engine.handle import Done, Failed, Refused
 
 log = structlog.get_logger(__name__)
 
 
 def asked_by(asker: Asker, command: Command, route: str, key: str | None) -> Asked:
     return Asked(asker.actor, command, route, key, asker.locale, asker.seen)
+
+
+def carry_out(runtime: Runtime, asker: Asker, command: Command, route: str, key: str | None) -> Done:
+    """The case and its event, after they are durable. The same key gives the same answer again.
+
+    Raises    Refusal, in the form's own words
+    """
+    asked = asked_by(asker, command, route, key)
+    [outcome] = runtime.writer.ask_all([asked])
+    if isinstance(outcome, Refused):
+        raise told_refusal(runtime, asker, asked, outcome)
+    if isinstance(outcome, Busy):
+        raise outcome
+    if isinstance(outcome, Failed):
+        raise outcome.error
+    assert isinstance(outcome, Done)  # people's commands are carried out or refused
+    tell_done(asker, outcome)
+    return outcome
 
 
 def tell_done(asker: Asker, done: Done) -> None:

@@ -369,6 +369,9 @@ def not_from_a_token(asked: Text) -> NotAllowed:
     )
 
 
+MUST_CHANGE = "must_change"
+
+
 def password_first() -> NotAllowed:
     return NotAllowed(
         asked=Text("使用本系统", "Use this service"),
@@ -379,7 +382,7 @@ def password_first() -> NotAllowed:
             "请在 /account 或用 POST /api/v1/people/me/password 更改密码",
             "Change it at /account or by POST /api/v1/people/me/password",
         ),
-        reason="must_change",
+        reason=MUST_CHANGE,
     )
 
 

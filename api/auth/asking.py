@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Request
 from sqlalchemy.exc import DBAPIError
+from starlette.concurrency import run_in_threadpool
 
 from api.auth import cookies
 from api.auth.forms import csrf_shown
@@ -107,13 +108,14 @@ class Asker:
     known: Mapping[str, Person]
 
 
-def signed_in(request: Request, csrf: Annotated[str | None, Depends(csrf_shown)]) -> Asker:
-    """Who this request comes from, where and in whose name he asks, when it may ask what it asks.
+async def signed_in(request: Request) -> Asker:
+    """Who this request comes from, where and in whose name he asks, when it may ask what it asks. Of a stranger nothing else
+    is read.
 
     Raises    as `who`; NotAllowed for a token that only reads, for a request another site may have made his browser send,
               and for whoever has to choose a password of his own first
     """
-    asker = who(request)
+    asker = await run_in_threadpool(who, request)
     account, changes = asker.account, request.method not in cookies.SAFE
     if account.session is None:
         if changes and account.reads_only:
@@ -121,7 +123,7 @@ def signed_in(request: Request, csrf: Annotated[str | None, Depends(csrf_shown)]
         return asker
     if changes:
         cookies.must_be_from_here(request, runtime_of(request).settings)
-        cookies.must_carry(csrf, account.secret)
+        cookies.must_carry(await csrf_shown(request), account.secret)
     if account.must_change and not getattr(request.scope.get("endpoint"), _EVEN_SO, False):
         raise password_first()
     return asker

@@ -1,29 +1,67 @@
-"""Reading what our own pages send: a few fields, each once."""
+"""Reading what our own pages send: fields, each once unless a page asks for several, and files."""
 
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
 from typing import Annotated
 from urllib.parse import parse_qsl
 
 from fastapi import Depends, Request
+from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
 from api.auth import cookies
 from api.problems import too_large, unsupported_type
 from engine.errors import FieldFault, InvalidInput, Text
 
-MOST_BYTES = 20_000  # of a form: a few short fields
-MOST_FIELDS = 30
+MOST_BYTES = 1_000_000  # of a form's words: the longest sheet has a note and a place for each of its hundred items
+MOST_STRANGERS_BYTES = 20_000  # a name and a password
+MOST_FIELDS = 1000
+MOST_STRANGERS_FIELDS = 30
+MOST_FILES = 210  # a sheet takes a picture of each item
+MOST_FILE_BYTES = 64 * 1024 * 1024  # all pictures of one form together; each by itself is held to its own limit
 FORM_TYPE = "application/x-www-form-urlencoded"
+FILES_TYPE = "multipart/form-data"
 API = "/api/"
 
 Fields = dict[str, str]
 
 
-async def fields_of(request: Request) -> Fields:
-    """The form's fields, read once however many ask. Raises TooLarge, UnsupportedType, InvalidInput."""
-    if not hasattr(request.state, "fields"):
-        request.state.fields = _parsed(await _read(request))
-    found: Fields = request.state.fields
+@dataclass(frozen=True, slots=True)
+class SentFile:
+    """A file as the browser sent it. `media_type` is what it says, not what it is."""
+
+    name: str
+    media_type: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A form as it came: by name, in the order of the page."""
+
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    files: Mapping[str, tuple[SentFile, ...]] = field(default_factory=dict)
+
+    def one(self, name: str) -> str:
+        """The last that was said under this name; "" if nothing was."""
+        return self.values.get(name, ("",))[-1]
+
+
+async def sent_of(request: Request) -> Sent:
+    """The form with its files, read once however many ask. Raises TooLarge, UnsupportedType, InvalidInput."""
+    if not hasattr(request.state, "sent"):
+        request.state.sent = await _read(request)
+    found: Sent = request.state.sent
     return found
+
+
+async def fields_of(request: Request) -> Fields:
+    """The fields of a form that asks for nothing twice. Raises TooLarge, UnsupportedType, InvalidInput."""
+    sent = await sent_of(request)
+    if any(len(values) > 1 for values in sent.values.values()):
+        raise _misread(Text("表单中同一项目出现不止一次", "the form says something more than once"))
+    return {name: values[0] for name, values in sent.values.items()}
 
 
 async def csrf_shown(request: Request) -> str | None:
@@ -31,37 +69,86 @@ async def csrf_shown(request: Request) -> str | None:
     shown = request.headers.get(cookies.CSRF_HEADER)
     if shown is not None or request.method in cookies.SAFE or request.url.path.startswith(API):
         return shown
-    if not any(name.endswith(cookies.SESSION) for name in request.cookies):
-        return None  # a stranger's form is not even read
-    return (await fields_of(request)).get(cookies.CSRF_FIELD)
+    return (await sent_of(request)).one(cookies.CSRF_FIELD) or None
 
 
-async def _read(request: Request) -> bytes:
+async def _read(request: Request) -> Sent:
     media_type = request.headers.get("content-type", FORM_TYPE).partition(";")[0].strip().lower()
+    known = hasattr(request.state, "asker")  # of strangers no more is read than a name and a password need
+    if media_type == FILES_TYPE and known:
+        return await _read_with_files(request)
     if media_type != FORM_TYPE:
-        raise unsupported_type(FORM_TYPE)
+        raise unsupported_type(f"{FORM_TYPE}, {FILES_TYPE}" if known else FORM_TYPE)
+    most = MOST_BYTES if known else MOST_STRANGERS_BYTES
     content = bytearray()
     try:
         async for chunk in request.stream():
             content += chunk
-            if len(content) > MOST_BYTES:
-                raise too_large(MOST_BYTES)
+            if len(content) > most:
+                raise too_large(most)
     except ClientDisconnect:
-        raise _misread(Text("连接在提交途中中断", "the connection ended before the form did")) from None
-    return bytes(content)
+        raise _misread(_CUT_OFF) from None
+    return Sent(_parsed(bytes(content), MOST_FIELDS if known else MOST_STRANGERS_FIELDS))
 
 
-def _parsed(content: bytes) -> Fields:
+def _parsed(content: bytes, most_fields: int) -> Mapping[str, tuple[str, ...]]:
     try:
         pairs = parse_qsl(
             content.decode("ascii"), keep_blank_values=True, strict_parsing=bool(content), encoding="utf-8",
-            errors="strict", max_num_fields=MOST_FIELDS,
+            errors="strict", max_num_fields=most_fields,
         )  # fmt: skip
     except ValueError:
-        raise _misread(Text("表单内容无法读取", "the form cannot be read")) from None
-    if len(dict(pairs)) < len(pairs):
-        raise _misread(Text("表单中同一项目出现不止一次", "the form says something more than once"))
-    return dict(pairs)
+        raise _misread(_UNREADABLE) from None
+    return _grouped(pairs)
+
+
+async def _read_with_files(request: Request) -> Sent:
+    if int(request.headers.get("content-length") or 0) > MOST_FILE_BYTES:
+        raise too_large(MOST_FILE_BYTES)
+    read = 0
+
+    async def bounded() -> AsyncGenerator[bytes]:
+        nonlocal read
+        async for chunk in request.stream():
+            read += len(chunk)
+            if read > MOST_FILE_BYTES:
+                raise too_large(MOST_FILE_BYTES)
+            yield chunk
+
+    parser = MultiPartParser(
+        request.headers, bounded(), max_files=MOST_FILES, max_fields=MOST_FIELDS, max_part_size=MOST_BYTES
+    )
+    try:
+        form = await parser.parse()
+    except ClientDisconnect:
+        raise _misread(_CUT_OFF) from None
+    except (MultiPartException, UnicodeError, KeyError):
+        raise _misread(_UNREADABLE) from None
+    try:
+        return await _taken_over(form)
+    finally:
+        await form.close()
+
+
+async def _taken_over(form: FormData) -> Sent:
+    pairs = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
+    files: dict[str, list[SentFile]] = {}
+    for name, value in form.multi_items():
+        if isinstance(value, UploadFile) and (value.filename or value.size):  # a browser sends an empty one for none
+            sent = SentFile(value.filename or "", value.content_type or "", await value.read())
+            files.setdefault(name, []).append(sent)
+    return Sent(_grouped(pairs), {name: tuple(found) for name, found in files.items()})
+
+
+def _grouped(pairs: list[tuple[str, str]]) -> Mapping[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {}
+    for name, value in pairs:
+        found.setdefault(name, []).append(value)
+    return {name: tuple(values) for name, values in found.items()}
+
+
+_CUT_OFF = Text("连接在提交途中中断", "the connection ended before the form did")
+_UNREADABLE = Text("表单内容无法读取", "the form cannot be read")
 
 
 def _misread(obstacle: Text) -> InvalidInput:
@@ -74,3 +161,4 @@ def _misread(obstacle: Text) -> InvalidInput:
 
 
 TheFields = Annotated[Fields, Depends(fields_of)]
+TheSent = Annotated[Sent, Depends(sent_of)]

@@ -1,8 +1,8 @@
-"""Pages for people: signing in and one's account, in plain HTML that needs no script. The desk comes on top of these."""
+"""Pages for people, in plain HTML that needs no script: signing in, the desk, one's account."""
 
 from fastapi import APIRouter
 
-from api.pages import account, receiving, sign_in
+from api.pages import account, cases, inbox, mine, receiving, sign_in, steps
 from api.pages.rendering import is_page, refused
 
 strangers = APIRouter(include_in_schema=False)  # open: nobody is signed in yet
@@ -10,6 +10,10 @@ strangers.include_router(sign_in.strangers)
 
 router = APIRouter(include_in_schema=False)
 router.include_router(sign_in.router)
+router.include_router(mine.router)
+router.include_router(steps.router)
+router.include_router(cases.router)
+router.include_router(inbox.router)
 router.include_router(account.router)
 router.include_router(receiving.router)
 

@@ -15,7 +15,7 @@ from api.auth.forms import TheFields
 from api.auth.signing import change_password
 from api.bootstrap import Runtime
 from api.directory import NotInDirectory
-from api.pages.rendering import HOME, go_to, local, page
+from api.pages.rendering import ACCOUNT, go_to, local, page
 from api.pages.words import WORDS
 from api.problems import STATUS, TooManyTries, headers_of
 from api.requests import read_as
@@ -25,7 +25,7 @@ from engine.errors import Busy, FieldFault, InvalidInput, Locale, NotAllowed, Re
 from engine.store import accounts, people
 from workflows.roles import ROLES
 
-router = APIRouter(prefix=HOME)
+router = APIRouter(prefix=ACCOUNT)
 
 Done = Annotated[str | None, Query(max_length=20)]
 DONE = frozenset({"password", "session", "others", "token"})
@@ -76,7 +76,7 @@ def change_by_form(request: Request, runtime: TheRuntime, asker: SignedIn, field
         opened = change_password(runtime, asker.account, old, new, agent)
     except (InvalidInput, TooManyTries, Busy) as refusal:
         return _account(request, runtime, asker, refusal=refusal)
-    answer = go_to(f"{HOME}?done=password")
+    answer = go_to(f"{ACCOUNT}?done=password")
     return answer if opened is None else with_session(answer, opened, runtime)
 
 
@@ -88,7 +88,7 @@ def end_others(runtime: TheRuntime, asker: SignedIn) -> Response:
         accounts.end_sessions(
             connection, account.organisation, account.person, runtime.clock.now(), but=account.session
         )
-    return go_to(f"{HOME}?done=others")
+    return go_to(f"{ACCOUNT}?done=others")
 
 
 @router.post("/sessions/{session}/end")
@@ -97,7 +97,7 @@ def end_by_form(request: Request, runtime: TheRuntime, asker: SignedIn, session:
         end_own_session(runtime, asker, session)
     except NotInDirectory as refusal:
         return _account(request, runtime, asker, refusal=refusal)
-    return go_to(f"{HOME}?done=session")
+    return go_to(f"{ACCOUNT}?done=session")
 
 
 @router.post("/tokens")
@@ -122,7 +122,7 @@ def revoke_by_form(request: Request, runtime: TheRuntime, asker: SignedIn, token
         keeping.revoke_own_token(runtime.database, account.organisation, account.person, token, runtime.clock.now())
     except NotInDirectory as refusal:
         return _account(request, runtime, asker, refusal=refusal)
-    return go_to(f"{HOME}?done=token")
+    return go_to(f"{ACCOUNT}?done=token")
 
 
 # --- the page ------------------------------------------------------------------------------------------------------------

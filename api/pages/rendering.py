@@ -17,18 +17,25 @@ from markupsafe import Markup, escape
 from api import links
 from api.auth import Asker, cookies, locale_of, runtime_of
 from api.pages.words import WORDS
-from api.problems import STATUS, headers_of
-from engine.errors import Locale, NotSignedIn, Refusal, Text
+from api.problems import MUST_CHANGE, STATUS, headers_of
+from engine.errors import Locale, NotAllowed, NotSignedIn, Refusal, Text
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 STATIC = Path(__file__).parents[1] / "static"
 MEDIA_TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
 
 SIGN_IN = "/sign-in"
-HOME = "/account"
+ACCOUNT = "/account"
+MINE = "/mine"
+HOME = MINE  # where who is signed in begins
+REPORT = "/report"
+OPEN = "/open"
+CASES = "/cases"
+INBOX = "/inbox"
 
 POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' blob:; connect-src 'self'; manifest-src 'self'; "
+    "worker-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": POLICY,
@@ -98,15 +105,28 @@ class Wording:
 
 
 def page(
-    request: Request, template: str, *, status: int = 200, headers: Mapping[str, str] | None = None, **values: object
+    request: Request,
+    template: str,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    because: Refusal | None = None,
+    **values: object,
 ) -> HTMLResponse:
-    """A page from its template. Every template knows the words, whose page it is, and whether time is simulated."""
+    """A page from its template. Every template knows the words, whose page it is, and whether time is simulated.
+
+    because    why what was asked of the page was not done: it gives the status and is counted
+    """
     runtime, locale = runtime_of(request), locale_of(request)
-    asker: Asker | None = values.pop("asker", None)  # type: ignore[assignment]  # the one value the layout knows
+    if because is not None:
+        runtime.metrics.refused(because)
+        status, headers = STATUS[type(because)], {**headers_of(because), **(headers or {})}
+    asker: Asker | None = values.pop("asker", None)  # type: ignore[assignment]  # two values that the layout knows
+    active = values.pop("active", "")
     words = Wording(locale)
     html = _templates().get_template(template).render(
         t=words, one=words.one, both=words.both, lang="zh-CN" if locale == "zh" else "en", asker=asker,
-        csrf=asker.account.csrf if asker is not None and asker.account.session is not None else None,
+        active=active, areas=AREAS, csrf=asker.account.csrf if asker is not None and asker.account.session is not None else None,
         simulated=runtime.clock.now() if runtime.simulated else None, **values,
     )  # fmt: skip
     said = {**HEADERS, "Content-Language": locale, **(headers or {})}
@@ -139,23 +159,34 @@ def is_page(request: Request) -> bool:
     path = request.url.path
     if path.startswith(("/api/", "/static/")) or path in WATCHED:
         return False
-    return path in PAGES or path.startswith(f"{HOME}/") or "text/html" in request.headers.get("accept", "")
+    return path in PAGES or path.startswith(FOLDERS) or "text/html" in request.headers.get("accept", "")
 
 
-#: the pages there are, beside what stands under one's account; what a browser asks for besides is refused on a page too
-PAGES = frozenset({"/", SIGN_IN, "/sign-out", HOME, links.PATH})
+#: the pages there are, and what others lie under; what a browser asks for besides is refused on a page too
+PAGES = frozenset({"/", SIGN_IN, "/sign-out", MINE, REPORT, CASES, INBOX, ACCOUNT, links.PATH})
+FOLDERS = (f"{ACCOUNT}/", f"{CASES}/", f"{OPEN}/", f"{INBOX}/")
+
+#: the areas of the desk in the order of its navigation: name, address, and what `words` calls it
+AREAS = (
+    ("mine", MINE, "area_mine"),
+    ("report", REPORT, "area_report"),
+    ("inbox", INBOX, "area_inbox"),
+    ("account", ACCOUNT, "area_account"),
+)
 
 
 def refused(request: Request, refusal: Refusal, headers: Mapping[str, str] | None = None) -> Response:
     """The refusal as a page in words; whoever is not signed in is led to where he can."""
     if isinstance(refusal, NotSignedIn):
         wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        back = own_address(wanted) if request.method in cookies.SAFE and wanted not in {"/", HOME} else None
+        back = own_address(wanted) if request.method in cookies.SAFE and wanted not in {"/", MINE} else None
         answer = go_to(f"{SIGN_IN}?next={quote(back, safe='')}" if back else SIGN_IN)
         runtime = runtime_of(request)
         if cookies.shown(request, cookies.SESSION, runtime.settings) is not None:
             cookies.take_away(answer, cookies.SESSION, runtime.settings)
         return answer
+    if isinstance(refusal, NotAllowed) and refusal.reason == MUST_CHANGE and request.method in cookies.SAFE:
+        return go_to(ACCOUNT)  # where he can
     said = {**headers_of(refusal), **(headers or {})}
     asker: Asker | None = getattr(request.state, "asker", None)
     back = HOME if asker is not None else SIGN_IN

@@ -8,7 +8,7 @@ from api.auth import SignedIn, TheRuntime, before_password_change, cookies, who
 from api.auth.forms import TheFields
 from api.auth.signing import sign_in, sign_out
 from api.bootstrap import Runtime
-from api.pages.rendering import HOME, SIGN_IN, go_to, own_address, page, static_files
+from api.pages.rendering import ACCOUNT, HOME, SIGN_IN, go_to, own_address, page, static_files
 from api.problems import STATUS, SignInFailed, TooManyTries, headers_of, not_from_here, unknown_address
 from api.routes.accounts import attempt_of, with_session
 from engine.errors import Busy, NotAllowed, Refusal, Text
@@ -53,7 +53,7 @@ def sign_in_by_form(request: Request, runtime: TheRuntime, fields: TheFields) ->
     except (SignInFailed, TooManyTries, NotAllowed, Busy) as refusal:
         return _form(request, runtime, fields, refusal)
     following = own_address(fields.get("next"))
-    answer = with_session(go_to(HOME if opened.must_change or not following else following), opened, runtime)
+    answer = with_session(go_to(ACCOUNT if opened.must_change else following or HOME), opened, runtime)
     cookies.take_away(answer, cookies.FORM, runtime.settings)
     return answer
 

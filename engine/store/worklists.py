@@ -150,6 +150,23 @@ def waiting_for(
     return [Case.from_json(row.body, last_hash=row.last_hash) for row in connection.execute(statement)]
 
 
+def reported_by(connection: Connection, seen: Visibility, person: str, *, limit: int = 50) -> list[Case]:
+    """What this person reported, as far as it is seen: what is open first, the newest first."""
+    which = (
+        select(_cases.c.number, _cases.c.final, _cases.c.opened_at)
+        .join(_parties, and_(_parties.c.organisation == _cases.c.organisation, _parties.c.number == _cases.c.number))
+        .where(visible(seen), _parties.c.person == person, _cases.c.reporter == person)
+        .order_by(_cases.c.final, _cases.c.opened_at.desc(), _cases.c.number.desc())
+        .limit(limit)
+    ).subquery("which")
+    statement = (
+        select(_cases.c.body, _cases.c.last_hash)
+        .join(which, and_(_cases.c.organisation == seen.organisation, _cases.c.number == which.c.number))
+        .order_by(which.c.final, which.c.opened_at.desc(), which.c.number.desc())
+    )
+    return [Case.from_json(row.body, last_hash=row.last_hash) for row in connection.execute(statement)]
+
+
 def _awaits(name: str) -> ColumnElement[bool]:
     return _cases.c.awaits.contains(f" {name} ", autoescape=True)
 

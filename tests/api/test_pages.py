@@ -48,15 +48,16 @@ def send(client: httpx.Client, action: str, **fields: str) -> httpx.Response:
 def test_from_the_front_page_in_to_one_s_account_and_out_again(english: httpx.Client, teacher: School) -> None:
     assert english.get("/").headers["location"] == "/sign-in"
     answer = sign_in(english)
-    assert (answer.status_code, answer.headers["location"]) == (303, "/account")
-    assert english.get("/").headers["location"] == "/account"
-    assert english.get("/sign-in").headers["location"] == "/account"
+    assert (answer.status_code, answer.headers["location"]) == (303, "/mine")
+    assert english.get("/").headers["location"] == "/mine"
+    assert english.get("/sign-in").headers["location"] == "/mine"
     page = got(english, "/account")
     for word in ("教师", "teacher", "My account", "Sample school", "everywhere", "Nobody is represented by me"):
         assert word in page.words
     out = english.post("/sign-out", data=page.form("/sign-out"))
     assert (out.status_code, out.headers["location"]) == (303, "/sign-in")
-    assert english.get("/account").headers["location"] == "/sign-in"
+    assert english.get("/account").headers["location"] == "/sign-in?next=%2Faccount"
+    assert english.get("/mine").headers["location"] == "/sign-in"
 
 
 def test_a_wrong_password_is_told_on_the_form_and_what_was_typed_stays_but_the_password(
@@ -89,6 +90,7 @@ def test_a_password_somebody_else_set_is_changed_before_anything_is_shown(
 ) -> None:
     a_password(runtime, school, "teacher", must_change=True)
     assert sign_in(english, next="/somewhere").headers["location"] == "/account"
+    assert english.get("/mine").headers["location"] == "/account"
     page = got(english, "/account")
     assert "Somebody else set your password" in page.words and "API tokens" not in page.words
     for address in ("/account/tokens", "/account/sessions/end-others"):
@@ -214,7 +216,7 @@ def test_a_form_that_cannot_be_read_is_refused_on_a_page(
 def test_only_pages_of_ours_are_gone_on_to(said: str, followed: bool, client: httpx.Client, teacher: School) -> None:
     assert (own_address(said) == said) is followed
     answer = sign_in(client, next=said)
-    assert (answer.status_code, answer.headers["location"]) == (303, said if followed else "/account")
+    assert (answer.status_code, answer.headers["location"]) == (303, said if followed else "/mine")
     assert not [cookie for cookie in answer.headers.get_list("set-cookie") if cookie.startswith("a=")]
 
 
@@ -303,9 +305,10 @@ def test_all_words_of_the_pages_stand_in_both_languages() -> None:
         assert re.search(r"[一-鿿]", text.zh) and not re.search(r"[一-鿿]", text.en), name
 
 
-def test_static_files_are_those_there_are_and_kept_by_browsers(client: httpx.Client) -> None:
-    linked = [address for address in got(client, "/sign-in").addresses if address.startswith("/static/")]
-    assert {address.split("?")[0].rsplit("/", 1)[1] for address in linked} == set(static_files())
+def test_static_files_are_those_there_are_and_kept_by_browsers(client: httpx.Client, teacher: School) -> None:
+    sign_in(client)
+    linked = [address for address in got(client, "/mine").addresses if address.startswith("/static/")]
+    assert {address.split("#")[0].split("?")[0].rsplit("/", 1)[1] for address in linked} == set(static_files())
     for address in linked:
         answer = client.get(address)
         assert answer.status_code == 200 and "immutable" in answer.headers["cache-control"]

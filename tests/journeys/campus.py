@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from fastapi import FastAPI
 
 from api import logs
 from api.app import create_app
@@ -65,6 +66,7 @@ FIVE_ITEMS = {
 class Campus:
     runtime: Runtime
     client: httpx.Client
+    app: FastAPI
 
     # --- asking ---
 
@@ -198,8 +200,9 @@ def a_campus(folder: Path, kind: Kind) -> Iterator[Campus]:
         people.add_person(connection, Person("bureau", "inspector", "督导", post="督导"))
         accounts.add_token(connection, "bureau", "inspector", "token-of-inspector-bureau", "test", START)
         files.add(connection, files.FileRecord(SCHOOL, PHOTO, "image/png", 1, START), "person:fixer")
-    with calling(create_app(runtime)) as client:
-        campus = Campus(runtime, client)
+    app = create_app(runtime)
+    with calling(app) as client:
+        campus = Campus(runtime, client, app)
         campus.seat(*ACCEPTORS)
         yield campus
     runtime.close()

@@ -1,0 +1,167 @@
+"""A case on one page: what it is, where it stands on its loop, what its clock says, who has to do with it, what happened, and
+the steps the reader may take; for the others, why not.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Query, Request, Response
+from sqlalchemy import Connection
+
+from api.auth import Asker, SignedIn, TheRuntime
+from api.pages.forms import Surroundings, Told, told
+from api.pages.loop import drawn
+from api.pages.rendering import CASES, local, page
+from api.reading import offered_step, read_now, visible_case, who_did
+from api.schemas import OfferedStep, event_answer
+from engine.authority import may_see
+from engine.case import Case
+from engine.definition import Form, Workflow
+from engine.directory import Person
+from engine.errors import Text
+from engine.events import Event
+from engine.handle import offers
+from engine.store import cases, history, people
+from workflows import asking
+from workflows.reference import levels
+
+router = APIRouter(prefix=CASES)
+
+Done = Annotated[str | None, Query(max_length=64)]
+
+AFTER = ("photos_after", "photos_check")  # pictures of what was done, set beside those of before
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """An event as the timeline shows it."""
+
+    at: str
+    found_at: str
+    by: str
+    title: str
+    said: Sequence[Told]
+    by_program: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    how: str
+    number: str
+    title: str
+
+
+@router.get("/{number}")
+def case_page(request: Request, runtime: TheRuntime, asker: SignedIn, number: str, done: Done = None) -> Response:
+    now, locale = runtime.clock.now(), asker.locale
+    with runtime.database.read(asker.actor.organisation) as connection:
+        case = visible_case(connection, asker, number)
+        [answer] = read_now(runtime, connection, asker, [case], now)
+        offered = offers(runtime.engine, connection, asker.actors, case)
+        events = history.events_of(connection, case.organisation, number)
+        by = who_did(connection, asker, events)
+        around = _surroundings(connection, case, events)
+        zone = people.time_zone(connection, case.organisation)
+        related = _related(connection, asker, case)
+    workflow = runtime.engine.catalog.of(case)
+    steps = [offered_step(workflow, offer, asker) for offer in offered]
+    happened = [_happened(workflow, event, who, around, zone, asker) for event, who in zip(events, by, strict=True)]
+    facts = told(_forms(workflow), case.facts, around, locale)
+    last = next((event for event in reversed(events) if event.trigger == done), None)
+    return page(
+        request, "case.html", asker=asker, active="cases", case=answer, workflow=workflow.title, loop=drawn(workflow, case, locale),
+        level=_level(case), category=asking.words_of("category", case.category), names=_names(around, asker),
+        due=None if case.due_at is None or case.final else local(case.due_at, zone), opened=local(case.opened_at, zone),
+        closed=None if case.closed_at is None else local(case.closed_at, zone), facts=[f for f in facts if f.words or f.lines or f.documents],
+        before=_pictures(facts, after=False), after=_pictures(facts, after=True), happened=list(reversed(happened)),
+        possible=[step for step in steps if step.possible], impossible=[step for step in steps if not step.possible],
+        at_once=_at_once(workflow, steps), related=related, done=last and event_answer(workflow, last, locale, Text("", "")).title,
+    )  # fmt: skip
+
+
+def _surroundings(connection: Connection, case: Case, events: Iterable[Event]) -> Surroundings:
+    """Who is named anywhere in the case, and what the departments are called."""
+    keys = {key for values in (case.facts, *(event.data for event in events)) for key in _keys_in(values)}
+    keys |= {key for key in (case.reporter, case.assignee) if key is not None}
+    found = [people.person(connection, case.organisation, key) for key in sorted(keys)]
+    return Surroundings(
+        people=[person for person in found if person is not None],
+        departments=people.departments(connection, case.organisation),
+        case=case,
+    )
+
+
+def _keys_in(values: Mapping[str, object]) -> Iterable[str]:
+    """What may be a person's key: short, and one word."""
+    for value in values.values():
+        for each in value if isinstance(value, list) else [value]:
+            if isinstance(each, str) and 0 < len(each) <= 64 and " " not in each:
+                yield each
+
+
+def _names(around: Surroundings, asker: Asker) -> Mapping[str, str]:
+    """Key → what the reader may call this person or department."""
+    called = {person.person: _called(person, asker) for person in around.people}
+    return called | {department.code: department.name.in_(asker.locale) for department in around.departments}
+
+
+def _called(person: Person, asker: Asker) -> str:
+    return person.name if asker.seen.everything or person.person in asker.known else person.post or person.name
+
+
+def _forms(workflow: Workflow) -> list[type[Form]]:
+    return list(dict.fromkeys([workflow.opens_with, *map(workflow.form_of, workflow.triggers)]))
+
+
+def _happened(
+    workflow: Workflow, event: Event, by: Text, around: Surroundings, zone: ZoneInfo, asker: Asker
+) -> Happened:
+    answer = event_answer(workflow, event, asker.locale, by)
+    form = workflow.opens_with if event.type == "opened" else None
+    if event.trigger in workflow.triggers:
+        form = workflow.form_of(event.trigger)
+    said = told([form], event.data, around, asker.locale) if form is not None else []
+    found_at = event.found_at if event.found_at is not None and event.found_at != event.recorded_at else None
+    return Happened(
+        at=local(event.recorded_at, zone),
+        found_at="" if found_at is None else local(found_at, zone),
+        by=answer.by,
+        title=answer.title,
+        said=said,
+        by_program=event.actor == "system",
+    )
+
+
+def _pictures(facts: Sequence[Told], *, after: bool) -> list[str]:
+    return [sha for fact in facts if (fact.name in AFTER) is after for sha in fact.pictures]
+
+
+def _level(case: Case) -> Text | None:
+    return levels()[case.level].title if case.level in levels() else None
+
+
+def _at_once(workflow: Workflow, steps: Sequence[OfferedStep]) -> set[str]:
+    """Steps that ask for nothing: a button is all they need."""
+    return {step.trigger for step in steps if not workflow.form_of(step.trigger).model_fields}
+
+
+def _related(connection: Connection, asker: Asker, case: Case) -> list[Related]:
+    found = cases.load_many(connection, case.organisation, [link.number for link in case.links])
+    words = {link.number: RELATED.get(link.kind, Text(link.kind, link.kind)) for link in case.links}
+    return [
+        Related(words[number].in_(asker.locale), number, found[number].title)
+        for number in words
+        if number in found and may_see(found[number], asker.seen)
+    ]
+
+
+RELATED: Mapping[str, Text] = {
+    "merged_into": Text("已并入", "merged into"),
+    "absorbed": Text("并入本项的", "merged into this one"),
+    "rebound_of": Text("反弹自", "came back after"),
+    "rebounded_as": Text("再次出现为", "came back as"),
+    "parent": Text("来自", "found by"),
+    "child": Text("由此登记", "opened from it"),
+}

@@ -1,0 +1,254 @@
+"""Taking a step, and opening a case: the form of the loop's own model, sent through the writer like every command.
+
+What was typed stays when something is wrong, and each fault stands at its field. Pictures are kept as soon as they arrive, so
+that a fault elsewhere does not cost them. The key in the form makes a second press the same step.
+"""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Literal
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy import Connection
+
+from api.acting import carry_out
+from api.auth import Asker, SignedIn, TheRuntime
+from api.auth.forms import Sent, SentFile, TheSent
+from api.bootstrap import Runtime
+from api.pages.forms import SENT, Surroundings, answers, draw, kept_files
+from api.pages.rendering import CASES, OPEN, REPORT, go_to, page
+from api.problems import unknown_address
+from api.reading import LONGEST_NAME, read_now, visible_case
+from api.requests import KEY
+from api.routes.under import BASE
+from engine.actor import Actor
+from engine.case import Case
+from engine.commands import Command, FireTrigger, OpenCase
+from engine.definition import Form, Transition, Workflow
+from engine.errors import InvalidInput, NotPossibleNow, Refusal, Text
+from engine.handle import offers
+from engine.store import people
+
+router = APIRouter()
+
+HAZARD = "hazard"  # the loop that has a page of its own to be opened by
+
+
+# --- a step --------------------------------------------------------------------------------------------------------------
+
+
+@router.get(f"{CASES}/{{number}}/{{trigger}}")
+def step_page(request: Request, runtime: TheRuntime, asker: SignedIn, number: str, trigger: str) -> Response:
+    """The step's form. What stands in the address fills it in, so that a link can."""
+    said = {name: (value,) for name, value in request.query_params.items()}
+    return _step_page(request, runtime, asker, number, trigger, said)
+
+
+@router.post(f"{CASES}/{{number}}/{{trigger}}")
+def take_step(
+    request: Request, runtime: TheRuntime, asker: SignedIn, sent: TheSent, number: str, trigger: str
+) -> Response:
+    with runtime.database.read(asker.actor.organisation) as connection:
+        case = visible_case(connection, asker, number)
+        workflow = runtime.engine.catalog.of(case)
+        step = _step_of(workflow, case, trigger)
+        offered = [o for o in offers(runtime.engine, connection, asker.actors, case) if o.transition is step]
+    form = workflow.form_of(trigger)
+    if sent.one("again"):  # another category asks other questions: the form once more, and nothing is sent
+        return _step_page(request, runtime, asker, number, trigger, sent.values)
+    said: Mapping[str, tuple[str, ...]] = sent.values
+    try:
+        said = kept_files(form, sent, partial(_keep, runtime, asker))
+        actor = next((offer.actor for offer in offered if offer.why_not is None), asker.actor)
+        command = FireTrigger(number, trigger, answers(form, said), expected_revision=_revision(sent))
+        carry_out(runtime, replace(asker, actor=actor), command, _route(workflow, number, trigger), _key(sent))
+    except Refusal as refusal:
+        return _step_page(request, runtime, asker, number, trigger, said, refusal)
+    return go_to(f"{CASES}/{number}?done={trigger}")
+
+
+def _step_page(
+    request: Request,
+    runtime: Runtime,
+    asker: Asker,
+    number: str,
+    trigger: str,
+    said: Mapping[str, tuple[str, ...]],
+    refusal: Refusal | None = None,
+) -> Response:
+    with runtime.database.read(asker.actor.organisation) as connection:
+        case = visible_case(connection, asker, number)
+        workflow = runtime.engine.catalog.of(case)
+        step = _step_of(workflow, case, trigger)
+        offered = [o for o in offers(runtime.engine, connection, asker.actors, case) if o.transition is step]
+        [answer] = read_now(runtime, connection, asker, [case], runtime.clock.now())
+        around = _around(connection, asker, case)
+    form = workflow.form_of(trigger)
+    why_not = refusal or (offered[0].why_not if offered and all(o.why_not for o in offered) else None)
+    actor: Actor | None = next((o.actor for o in offered if o.why_not is None), None)
+    faults = refusal.fields if refusal is not None else ()
+    return page(
+        request, "step.html", asker=asker, active="cases", because=refusal, case=answer, step=step.title,
+        workflow=workflow.title, controls=draw(form, around, _filled(form, case, said), faults), refusal=why_not,
+        action=f"{CASES}/{number}/{trigger}", key=_key_of(said), revision=case.revision, asks_again="criteria" in form.model_fields,
+        for_whom=_for_whom(around, actor), form_name=SENT, allowed=actor is not None or refusal is not None,
+    )  # fmt: skip
+
+
+def _step_of(workflow: Workflow, case: Case, trigger: str) -> Transition:
+    """Raises UnknownAddress for what is no step of this loop, NotPossibleNow for one that another state knows."""
+    drawn = workflow.triggers.get(trigger)
+    if drawn is None or len(trigger) > LONGEST_NAME:
+        raise unknown_address()
+    step = next((each for each in drawn if case.state in each.sources), None)
+    if step is None:
+        state = workflow.state(case.state).title
+        raise NotPossibleNow(
+            asked=Text(f"对 {case.number} {drawn[0].title.zh}", f"{drawn[0].title.en}: {case.number}"),
+            obstacle=Text(f"该事项现为“{state.zh}”", f"it stands at {state.en!r} now"),
+            remedy=Text("请返回事项页面查看现在能办的步骤", "Go back to the case to see which steps there are now"),
+        )
+    return step
+
+
+def _filled(form: type[Form], case: Case, said: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+    """What the case has already, where nothing else was said: who grades need not type the category again."""
+    if said.get(SENT):
+        return said
+    known: dict[str, tuple[str, ...]] = {
+        name: (str(getattr(case, name)),)
+        for name in ("category", "department")
+        if name in form.model_fields and getattr(case, name)
+    }
+    return {**known, **said}
+
+
+# --- opening -------------------------------------------------------------------------------------------------------------
+
+
+@router.get(REPORT)
+def report_page(request: Request, runtime: TheRuntime, asker: SignedIn) -> Response:
+    """A hazard, quickly: a picture, where, one line."""
+    return _open_page(request, runtime, asker, _loop(runtime, HAZARD), _of_query(request))
+
+
+@router.post(REPORT)
+def report(request: Request, runtime: TheRuntime, asker: SignedIn, sent: TheSent) -> Response:
+    return _open(request, runtime, asker, _loop(runtime, HAZARD), sent)
+
+
+@router.get(f"{OPEN}/{{loop}}")
+def open_page(request: Request, runtime: TheRuntime, asker: SignedIn, loop: str) -> Response:
+    return _open_page(request, runtime, asker, _loop(runtime, loop), _of_query(request))
+
+
+@router.post(f"{OPEN}/{{loop}}")
+def open_case(request: Request, runtime: TheRuntime, asker: SignedIn, sent: TheSent, loop: str) -> Response:
+    return _open(request, runtime, asker, _loop(runtime, loop), sent)
+
+
+def _of_query(request: Request) -> Mapping[str, tuple[str, ...]]:
+    return {name: (value[:200],) for name, value in request.query_params.items()}
+
+
+def _loop(runtime: Runtime, key: str) -> Workflow:
+    found = runtime.engine.catalog.get(key)
+    if found is None:
+        raise unknown_address()
+    return found
+
+
+def _open(request: Request, runtime: Runtime, asker: Asker, workflow: Workflow, sent: Sent) -> Response:
+    said: Mapping[str, tuple[str, ...]] = sent.values
+    try:
+        said = kept_files(workflow.opens_with, sent, partial(_keep, runtime, asker))
+        command: Command = OpenCase(workflow.key, answers(workflow.opens_with, said))
+        done = carry_out(runtime, asker, command, f"POST {BASE}/{workflow.plural}", _key(sent))
+    except Refusal as refusal:
+        return _open_page(request, runtime, asker, workflow, said, refusal)
+    return go_to(f"{CASES}/{done.case.number}?done=opened")
+
+
+def _open_page(
+    request: Request,
+    runtime: Runtime,
+    asker: Asker,
+    workflow: Workflow,
+    said: Mapping[str, tuple[str, ...]],
+    refusal: Refusal | None = None,
+) -> Response:
+    with runtime.database.read(asker.actor.organisation) as connection:
+        around = _around(connection, asker, None)
+    quick = workflow.key == HAZARD
+    controls = draw(workflow.opens_with, around, said, refusal.fields if refusal is not None else ())
+    first = [c for name in QUICK for c in controls if c.name == name] if quick else controls
+    return page(
+        request, "open.html", asker=asker, active="report" if quick else "", because=refusal, workflow=workflow.title,
+        quick=quick, first=first, rest=[c for c in controls if c not in first], refusal=refusal, key=_key_of(said), form_name=SENT,
+        action=REPORT if quick else f"{OPEN}/{workflow.key}", rest_open=any(c.fault for c in controls if c not in first),
+        others=[(loop.key, loop.title) for loop in runtime.engine.catalog.newest() if loop.key != workflow.key] if quick else [],
+    )  # fmt: skip
+
+
+QUICK = ("photos", "place", "title")  # camera first, then where, then one line
+
+
+# --- what both need ------------------------------------------------------------------------------------------------------
+
+
+def _around(connection: Connection, asker: Asker, case: Case | None) -> Surroundings:
+    organisation = asker.actor.organisation
+    return Surroundings(
+        people=people.people(connection, organisation),
+        departments=people.departments(connection, organisation),
+        case=case,
+    )
+
+
+def _for_whom(around: Surroundings, actor: Actor | None) -> str:
+    """In whose name it would be taken; "" for his own."""
+    if actor is None or actor.on_behalf_of is None:
+        return ""
+    return next((each.name for each in around.people if each.person == actor.on_behalf_of), actor.on_behalf_of)
+
+
+def _keep(runtime: Runtime, asker: Asker, file: SentFile, kind: Literal["picture", "document"]) -> str:
+    """One file, kept as an upload is. Gives its hash."""
+    runtime.writer.must_be_in_place()
+    actor = asker.actor
+    limit = runtime.settings.max_upload_bytes if kind == "picture" else runtime.settings.max_document_bytes
+    if len(file.content) > limit:
+        megabytes = limit // (1024 * 1024)
+        raise InvalidInput(
+            asked=Text("上传文件", "Upload a file"),
+            obstacle=Text(f"{file.name[:80]} 超过 {megabytes} MB", f"{file.name[:80]} is larger than {megabytes} MB"),
+            remedy=Text("请压缩后再上传", "Send a smaller one"),
+        )
+    kept = runtime.files.put(
+        runtime.database, actor.organisation, file.content, actor.principal, runtime.clock.now(), kind=kind,
+        name=file.name[:200],
+    )  # fmt: skip
+    return kept.record.sha256
+
+
+def _route(workflow: Workflow, number: str, trigger: str) -> str:
+    """As the JSON route has it, so that a key answers for either way."""
+    return f"POST {BASE}/{workflow.plural}/{number}/{trigger}"
+
+
+def _key(sent: Sent) -> str | None:
+    said = sent.one("key")
+    return said if KEY.fullmatch(said) else None
+
+
+def _key_of(said: Mapping[str, Sequence[str]]) -> str:
+    """The key of the form: the one it had, so that what was refused and mended is still the same intention; or a new one."""
+    had = [value for value in said.get("key", ()) if KEY.fullmatch(value)]
+    return had[-1] if had else secrets.token_urlsafe(16)
+
+
+def _revision(sent: Sent) -> int | None:
+    said = sent.one("revision")
+    return int(said) if said.isdecimal() and len(said) < 10 else None

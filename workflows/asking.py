@@ -1,0 +1,94 @@
+"""What can be answered where a form's model alone does not say it in words: choices, and questions that depend on the case."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from engine.case import Case
+from engine.errors import Text
+from workflows.inspection import items_of
+from workflows.reference import checklists, criteria_for, limits, taxonomy
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of several answers. `group`: under which it stands in a long list; `note`: for whoever hesitates."""
+
+    value: str
+    title: Text
+    group: Text | None = None
+    note: Text | None = None
+
+
+#: the words of the answers a form's model lists, by the name of its field; a limit's are those of the reference
+CHOICE_WORDS: Mapping[str, Mapping[str, Text]] = MappingProxyType(
+    {
+        "source": {
+            "self_check": Text("部门自查", "own inspection"),
+            "group": Text("联合检查", "joint inspection"),
+            "cross": Text("交叉检查", "cross inspection"),
+            "spot_check": Text("抽查", "spot check"),
+            "superior": Text("上级检查", "inspection from above"),
+            "staff": Text("师生上报", "staff and pupils"),
+        },
+        "kind": {
+            "real": Text("实战演练", "real drill"),
+            "desktop": Text("桌面推演", "table-top exercise"),
+            "question": Text("提问答题", "questions and answers"),
+        },
+        "result": {
+            "pass": Text("合格", "pass"),
+            "fail": Text("不合格", "fail"),
+            "na": Text("不适用", "not applicable"),
+        },
+    }
+)
+
+
+def words_of(field: str, value: str) -> Text | None:
+    """What an answer is called; None where nobody gave it words."""
+    if field == "time_limit" and value in limits():
+        return limits()[value].title
+    if field == "category" and value in taxonomy().all:
+        return taxonomy().category(value).title
+    if field == "checklists" and value in checklists():
+        return checklists()[value].title
+    return CHOICE_WORDS.get(field, {}).get(value)
+
+
+def choices(field: str) -> Sequence[Choice] | None:
+    """Every answer to a field whose model takes any text, but which has to be one of the reference; None for any other."""
+    made = _LISTED.get(field)
+    return None if made is None else made()
+
+
+def questions(field: str, case: Case | None, said: Mapping[str, Any]) -> Sequence[Choice] | None:
+    """What has to be answered one by one in a field that takes answers by name; None for a field we know nothing of.
+
+    said    what the form's other fields hold so far, or what the case has
+    """
+    if field == "criteria":
+        category = said.get("category") or (case.category if case else "")
+        if category not in taxonomy().all:
+            return ()
+        return [Choice(each.code, each.question, note=each.note) for each in criteria_for(category)]
+    if field in ("answers", "photos") and case is not None and case.facts.get("checklists"):
+        return [Choice(code, item.title) for code, item in items_of(case).items()]
+    return None
+
+
+def _categories() -> Sequence[Choice]:
+    tree = taxonomy()
+    found: list[Choice] = []
+    for top in tree.categories.values():
+        found += [Choice(sub.code, sub.title, top.title) for sub in tree.below(top.code)]
+        found.append(Choice(top.code, Text(f"{top.title.zh}（其他）", f"{top.title.en} (other)"), top.title))
+    return found
+
+
+def _checklists() -> Sequence[Choice]:
+    return [Choice(code, sheet.title) for code, sheet in checklists().items()]
+
+
+_LISTED: Mapping[str, Callable[[], Sequence[Choice]]] = {"category": _categories, "checklists": _checklists}
