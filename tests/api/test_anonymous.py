@@ -188,8 +188,7 @@ def test_no_more_is_taken_in_a_day_than_the_school_says(
         except TooManyReports as refusal:
             refused.append(refusal)
     assert (how_many(runtime), len(refused)) == (taken, len(sent) - taken)
-    for refusal in refused:
-        assert "明天" in refusal.remedy.zh and "tomorrow" in refusal.remedy.en
+    assert all("明天" in each.remedy.zh and "tomorrow" in each.remedy.en for each in refused)
     clock = runtime.clock
     assert isinstance(clock, SimulatedClock)
     if refused:
