@@ -18,7 +18,7 @@ from api.auth import cookies
 from api.auth.signing import place_of
 from api.bootstrap import Runtime
 from api.problems import too_many_reports
-from api.requests import read_as
+from api.requests import for_a_page, read_as
 from engine.actor import anonymous
 from engine.commands import Asked, OpenCase
 from engine.definition import Line, asks
@@ -31,6 +31,7 @@ log = structlog.get_logger(__name__)
 
 LOOP = "hazard"
 MOST_PICTURES = 3
+REPORTING = Text("上报隐患", "Report a hazard")
 ROUTE = "POST /q"  # what idempotency keys are scoped to, besides the place
 
 
@@ -84,7 +85,7 @@ def take(runtime: Runtime, label: Label, report: Report) -> None:
     runtime.writer.must_be_in_place()
     actor = anonymous(label.organisation, label.place)
     try:
-        said = read_as(Said, {"title": " ".join(report.title.split())}, runtime.engine.words)
+        said = _read(runtime, report.title)
         day, sources = _count(runtime, label, report.address)
     except Refusal as refusal:
         _tell(label, refusal)
@@ -110,6 +111,13 @@ def take(runtime: Runtime, label: Label, report: Report) -> None:
         "carried_out", case=outcome.case.number, trigger="open", state=outcome.case.state, principal=actor.principal,
         replayed=outcome.replayed,
     )  # fmt: skip
+
+
+def _read(runtime: Runtime, title: str) -> Said:
+    try:
+        return read_as(Said, {"title": " ".join(title.split())}, runtime.engine.words)
+    except InvalidInput as refusal:
+        raise for_a_page(refusal, Said, REPORTING) from refusal
 
 
 def _tell(label: Label, refusal: Refusal) -> None:
@@ -139,7 +147,7 @@ def _kept(runtime: Runtime, organisation: str, by: str, pictures: Sequence[bytes
 
 def _of_photos(what: Text) -> InvalidInput:
     return InvalidInput(
-        asked=Text("上报隐患", "Report a hazard"),
+        asked=REPORTING,
         obstacle=Text(f"照片：{what.zh}", f"Pictures: {what.en}"),
         remedy=Text("请重新选择照片", "Choose the pictures again"),
         fields=(FieldFault("photos", what),),

@@ -15,7 +15,7 @@ from api.pages.rendering import HEADERS, LABELS, go_to, local, page, static_addr
 from api.papers.labels import sheet
 from api.policies import set_numbers
 from api.problems import LabelKeyGone, UnknownLabel, not_for_you
-from api.requests import read_as
+from api.requests import for_a_page, read_as
 from api.routes.labels import must_keep_labels
 from engine.errors import Busy, InvalidInput, Refusal, Text
 from engine.store import people
@@ -39,7 +39,7 @@ def labels_page(request: Request, runtime: TheRuntime, asker: SignedIn, done: Do
 def make_by_form(request: Request, runtime: TheRuntime, asker: SignedIn, fields: TheFields) -> Response:
     must_keep_labels(asker)
     try:
-        form = read_as(MakeLabel, {"place": fields.get("place", "")}, runtime.engine.words)
+        form = _read(runtime, fields.get("place", ""))
         runtime.writer.must_be_in_place()
         labels.make(runtime, asker.actor, form.place)
     except (InvalidInput, Busy) as refusal:
@@ -124,6 +124,13 @@ def _page(
         keeps=asker.actor.holds_any(labels.KEEPERS), administers=asker.actor.holds_any({ADMINISTRATOR}),
         inside_only=runtime.settings.public_url is None, path=LABELS,
     )  # fmt: skip
+
+
+def _read(runtime: Runtime, place: str) -> MakeLabel:
+    try:
+        return read_as(MakeLabel, {"place": place}, runtime.engine.words)
+    except InvalidInput as refusal:
+        raise for_a_page(refusal, MakeLabel, labels.MAKING) from refusal
 
 
 def _whole(said: str) -> int | str:

@@ -9,7 +9,7 @@ WORDS: Mapping[str, Text] = {
     "stranger_title": Text("上报隐患", "Report a hazard"),
     "you_are_at": Text("您现在的位置", "You are at"),
     "stranger_photo": Text("拍一张照片", "Take a picture"),
-    "stranger_photo_hint": Text("尽量不要拍到人脸；没有也可以。", "Best without faces; you may do without."),
+    "stranger_photo_hint": Text("尽量不要拍到人脸；不拍照也可以提交。", "Best without faces. You can send none, too."),
     "stranger_photo_again": Text("照片没有保留，请重新拍摄。", "The picture was not kept; please take it again."),
     "stranger_what": Text("看到了什么？写一句话", "What did you see? One sentence"),
     "stranger_example": Text("如：消防通道被电动车堵住", "As: bicycles block the fire exit"),
@@ -56,6 +56,10 @@ WORDS: Mapping[str, Text] = {
     "labels_print": Text("打印勾选的标签", "Print those ticked"),
     "labels_print_hint": Text("都不勾选即打印全部。A4 纸，每页八张。", "Tick none to print all. A4, eight to a page."),
     "label_revoke": Text("停用", "Revoke"),
+    "label_revoke_hint": Text(
+        "墙上的这张从此扫不开，不能恢复。", "The one on the wall leads nowhere from then on, for good."
+    ),
+    "label_revoke_sure": Text("确认停用", "Revoke it"),
     "label_made_at": Text("制作于", "made"),
     "label_revoked_at": Text("停用于", "revoked"),
     "labels_revoked": Text("已停用", "Revoked"),
