@@ -68,8 +68,8 @@ WORDS: Mapping[str, Text] = {
         "Their codes lead nowhere; another one can be made for the same place.",
     ),
     "labels_inside_only": Text(
-        "还没有设置 BIHUAN_PUBLIC_URL，手机打不开标签上的网址；请系统管理员设置后再打印。",
-        "BIHUAN_PUBLIC_URL is not set, so phones cannot open the address on a label; have it set before you print.",
+        "还没有设置对外网址，手机打不开标签上的二维码；请系统管理员设置后再打印。",
+        "The service has no public address yet, so phones cannot open what a label holds; have it set before you print.",
     ),
     "label_done_made": Text("标签已制作，可以打印。", "The label is made; print it now."),
     "label_done_revoked": Text("标签已停用。", "The label is revoked."),

@@ -21,6 +21,10 @@ HOW = Text(
     "请用 A4 纸按 100% 比例打印，沿虚线裁开，贴在标签所写的部位。",
     "Print on A4 at 100 %, cut along the dashed lines, and put each up at the place it names.",
 )
+NOT_PUBLIC = Text(
+    "这些二维码只在本机能打开：请系统管理员先设置对外网址，再打印。",
+    "These codes open on this machine alone: have the service's public address set before you print.",
+)
 INSIDE_ONLY = Text(
     "网址 {address} 只在本机能打开：请先设置 BIHUAN_PUBLIC_URL，再打印。",
     "The address {address} opens on this machine alone: set BIHUAN_PUBLIC_URL before you print.",
@@ -43,14 +47,13 @@ def sheet(
     public       whether phones reach the address
     """
     pages = [printed[at : at + SHEET] for at in range(0, len(printed), SHEET)]
-    first = printed[0].address.rpartition("/q/")[0] if printed else ""
     return (
         _templates()
         .get_template("label_sheet.html")
         .render(
             pages=[[(each, qr_of(each.address)) for each in page] for page in pages], organisation=organisation,
             lang="zh-CN" if locale == "zh" else "en", title=TITLE.in_(locale), how=HOW.in_(locale),
-            warning=None if public else INSIDE_ONLY.in_(locale).format(address=first), stylesheet=stylesheet,
+            warning=None if public else NOT_PUBLIC.in_(locale), stylesheet=stylesheet,
             css=None if stylesheet else Markup(CSS.read_text(encoding="utf-8")),  # noqa: S704  a file of ours
         )
     )  # fmt: skip

@@ -282,7 +282,7 @@ def keeper(client: httpx.Client, runtime: Runtime, school: School) -> httpx.Clie
 
 def test_labels_are_made_printed_and_revoked_on_their_page(keeper: httpx.Client, runtime: Runtime) -> None:
     page = got(keeper, "/school/labels")
-    assert "None yet" in page.words and "BIHUAN_PUBLIC_URL is not set" in page.words
+    assert "None yet" in page.words and "has no public address yet" in page.words
     made = keeper.post("/school/labels", data={**page.form("/school/labels"), "place": EAST})
     assert (made.status_code, made.headers["location"]) == (303, "/school/labels?done=made")
     page = got(keeper, "/school/labels?done=made")
