@@ -124,7 +124,7 @@ def _messages(changes: tuple[str, ...], data: Path | None, organisation: str | N
                 try:
                     overrides = checked(wanted)
                 except ValueError as error:
-                    wrong = _faults(error)
+                    wrong = _faults(error, Text("不是消息规则中的一项", "is none of its settings"))
                     raise FolderError(
                         Text(f"消息规则不能这样设置：{wrong.zh}。", f"Messages cannot be set so: {wrong.en}.")
                     ) from error
@@ -139,14 +139,13 @@ def _messages(changes: tuple[str, ...], data: Path | None, organisation: str | N
         click.echo(f"  {name} = {said}  {title.zh} · {title.en}{'  (set here)' if name in overrides else ''}")
 
 
-def _faults(error: ValueError) -> Text:
+def _faults(error: ValueError, unknown: Text) -> Text:
     from pydantic import ValidationError
 
     from api.causes import faults_in_words
     from workflows.wording import ERROR_WORDS
 
     assert isinstance(error, ValidationError)
-    unknown = Text("不是可调的数值", "is no number that can be set")
     return faults_in_words(error, words={**ERROR_WORDS, "extra_forbidden": unknown})
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from api.pages import words_labels
+from api.pages.words_overview import OVERVIEW
 from engine.errors import Text
 
 WORDS: Mapping[str, Text] = {
@@ -195,4 +196,5 @@ WORDS: Mapping[str, Text] = {
     **words_labels.WORDS,
     # refusals
     "back": Text("返回", "Go back"),
+    **OVERVIEW,
 }

@@ -62,6 +62,8 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
                 Stop("step-approve", f"/cases/{numbers['verified']}/approve", "head"),
                 Stop("not-mine", f"/cases/{numbers['fixed']}/verify", "fixer"),
                 Stop("no-such-case", "/cases/YH-2020-9999", status=404),
+                Stop("overview", "/overview"),
+                Stop("overview-then", "/overview?as_of=2020-01-05"),
                 Stop("inbox", "/inbox"),
                 Stop("account", "/account"),
                 Stop("labels", "/school/labels", "officer"),
