@@ -13,7 +13,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from api import links
+from api import labels, links
 from api.auth import Asker, cookies, locale_of, runtime_of
 from api.pages.words import WORDS
 from api.problems import MUST_CHANGE, STATUS, headers_of
@@ -32,6 +32,7 @@ OPEN = "/open"
 CASES = "/cases"
 OVERVIEW = "/overview"
 INBOX = "/inbox"
+LABELS = "/school/labels"
 LANGUAGE = "/language"
 
 POLICY = (
@@ -64,7 +65,7 @@ def static_files() -> Mapping[str, tuple[bytes, str]]:
     }
 
 
-def _address_of(name: str) -> str:
+def static_address(name: str) -> str:
     """Where a static file is: another address for other content, so that browsers may keep it."""
     return f"/static/{name}?v={hashlib.sha256(static_files()[name][0]).hexdigest()[:12]}"
 
@@ -78,7 +79,7 @@ def _templates() -> Environment:
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    made.globals["static"] = _address_of
+    made.globals["static"] = static_address
     return made
 
 
@@ -164,8 +165,8 @@ def is_page(request: Request) -> bool:
 
 
 #: the pages there are, and what others lie under; what a browser asks for besides is refused on a page too
-PAGES = frozenset({"/", SIGN_IN, "/sign-out", MINE, REPORT, CASES, OVERVIEW, INBOX, ACCOUNT, links.PATH})
-FOLDERS = (f"{LANGUAGE}/", f"{ACCOUNT}/", f"{CASES}/", f"{OPEN}/", f"{INBOX}/")
+PAGES = frozenset({"/", SIGN_IN, "/sign-out", MINE, REPORT, CASES, OVERVIEW, INBOX, ACCOUNT, LABELS, links.PATH})
+FOLDERS = (f"{LANGUAGE}/", f"{ACCOUNT}/", f"{CASES}/", f"{OPEN}/", f"{INBOX}/", f"{LABELS}/", f"{labels.PATH}/")
 
 #: the areas of the desk in the order of its navigation: name, address, and what `words` calls it
 AREAS = (

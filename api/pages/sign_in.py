@@ -9,9 +9,9 @@ from api.auth.forms import TheFields
 from api.auth.signing import sign_in, sign_out
 from api.bootstrap import Runtime
 from api.pages.rendering import ACCOUNT, HOME, LANGUAGE, SIGN_IN, go_to, own_address, page, static_files
-from api.problems import STATUS, SignInFailed, TooManyTries, headers_of, not_from_here, unknown_address
+from api.problems import STATUS, SignInFailed, TooManyTries, headers_of, unknown_address
 from api.routes.accounts import attempt_of, with_session
-from engine.errors import Busy, NotAllowed, Refusal, Text
+from engine.errors import Busy, NotAllowed, Refusal
 from engine.store import people
 
 strangers = APIRouter()
@@ -54,7 +54,7 @@ def sign_in_page(request: Request, runtime: TheRuntime, following: Next = None) 
 def sign_in_by_form(request: Request, runtime: TheRuntime, fields: TheFields) -> Response:
     cookies.must_be_from_here(request, runtime.settings)
     try:
-        _must_be_of_this_browser(request, runtime, fields.get(cookies.CSRF_FIELD))
+        cookies.must_be_of_this_browser(request, runtime.settings, fields.get(cookies.CSRF_FIELD))
         account, password = (fields.get(name, "")[:1000] for name in ("account", "password"))
         attempt = attempt_of(request, runtime, account[:200], password, fields.get("organisation", "")[:200])
         opened = sign_in(runtime, attempt)
@@ -90,14 +90,6 @@ def _form(request: Request, runtime: Runtime, fields: dict[str, str], refusal: R
     )  # fmt: skip
     cookies.give(answer, cookies.FORM, secret, runtime.settings)
     return answer
-
-
-def _must_be_of_this_browser(request: Request, runtime: Runtime, token: str | None) -> None:
-    """Raises NotAllowed for a form that this browser did not fetch: somebody would sign others in as himself by it."""
-    secret = cookies.shown(request, cookies.FORM, runtime.settings)
-    if secret is None:
-        raise not_from_here(Text("浏览器没有接受本页的 Cookie", "your browser did not keep this page's cookie"))
-    cookies.must_carry(token, secret)
 
 
 def _is_signed_in(request: Request) -> bool:
