@@ -27,6 +27,8 @@ OPEN = {
     "GET /sign-in": "nobody is signed in yet",
     "POST /sign-in": "the same",
     "GET /static/{name}": "how pages look",
+    "GET /service-worker.js": "the same for everybody, and browsers fetch it by themselves",
+    "GET /manifest.webmanifest": "browsers fetch it without the cookie",
 }
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
