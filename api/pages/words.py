@@ -184,7 +184,7 @@ WORDS: Mapping[str, Text] = {
     "row": Text("第", "No."),
     # a round
     "round_hint": Text("逐项查看，逐项作答；空白不等于合格。", "Look at each item and answer each; blank is not pass."),
-    "answered": Text("已答", "answered"),
+    "answered": Text("已答", "Answered"),
     "next_item": Text("下一个未答项", "Next unanswered"),
     "what_is_wrong": Text("问题或不适用的理由", "What is wrong, or why it does not apply"),
     "where_wrong": Text("具体部位", "Where exactly"),

@@ -83,11 +83,12 @@
       this.id = `${whose} ${new URL(form.action).pathname}`;
       this.scaling = Promise.resolve();
       this.saving = Promise.resolve();
+      this.waits = false; // whether a save is to come that will see what is typed now
       this.busy = false;
+      this.gone = false; // sent, queued or discarded: nothing of it is kept any more
       form.addEventListener("input", () => this.soon());
       form.addEventListener("change", (event) => (event.target.type === "file" ? this.pictures(event.target) : this.soon()));
       form.addEventListener("submit", (event) => this.submit(event));
-      addEventListener("pagehide", () => this.timer && this.save());
     }
 
     // What was kept of it, unless the server has just said what it thinks of something newer.
@@ -101,7 +102,7 @@
       fill(this.form, kept, new Set(given.keys()));
       const again = element("button", { type: "button", className: "quiet", textContent: says.draftDiscard });
       again.addEventListener("click", async () => {
-        clearTimeout(this.timer);
+        this.gone = true;
         await this.saving;
         await Kept.forget(this.id);
         location.assign(location.pathname);
@@ -109,16 +110,20 @@
       this.form.before(element("p", { className: "notice draft" }, says.draftRestored, " ", again));
     }
 
+    // At once, for a phone may lose the page at any moment; while one is being written, the next waits for it.
     soon() {
-      clearTimeout(this.timer);
-      this.timer = setTimeout(() => this.save(), 300);
+      if (this.waits) return;
+      this.waits = true;
+      this.save();
     }
 
     save() {
-      clearTimeout(this.timer);
-      this.timer = 0;
-      const kept = { id: this.id, who: whose, at: Date.now(), fields: fieldsOf(this.form).filter(([name]) => name !== "csrf") };
-      this.saving = this.saving.then(() => this.gone || Kept.put("drafts", kept)).catch(() => {});
+      this.saving = this.saving.then(() => {
+        this.waits = false;
+        if (this.gone) return null;
+        const fields = fieldsOf(this.form).filter(([name]) => name !== "csrf");
+        return Kept.put("drafts", { id: this.id, who: whose, at: Date.now(), fields });
+      }).catch(() => {});
       return this.saving;
     }
 
@@ -149,10 +154,11 @@
           key: this.form.elements.key.value, who: whose, action: new URL(this.form.action).pathname,
           title: this.form.dataset.title, at: Date.now(), fields, files: filesOf(this.form), state: "waiting",
         };
-        if (!navigator.onLine) return await this.queue(record);
+        const known = await Kept.reached();
+        if (known?.desk !== whose) return await this.queue({ ...record, late: true });
         let answer;
         try {
-          answer = await Kept.post(record, this.form.elements.csrf.value, false);
+          answer = await Kept.post(record, known.csrf);
         } catch {
           return await this.queue(record); // whether it arrived nobody knows: its key makes sure that it counts once
         }
@@ -198,7 +204,6 @@
 
     async forget(key, taken) {
       this.gone = true;
-      clearTimeout(this.timer);
       await this.saving;
       await Kept.forget(this.id);
       const resumed = new URLSearchParams(location.search).get("resume");

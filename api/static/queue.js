@@ -8,6 +8,8 @@ const Kept = (() => {
   const SENT_DAYS = 7;
   const PATIENCE = 180 * 1000; // a picture on a poor network takes its time; a dead connection shall not keep the button
 
+  const SOON = 8 * 1000; // what does not answer by then is no network to wait for with a form in hand
+
   let opened;
   const database = () => (opened ??= new Promise((resolve, reject) => {
     const asked = indexedDB.open("bihuan", 1);
@@ -52,11 +54,21 @@ const Kept = (() => {
   };
 
   // Who is signed in at this browser, and the token of his forms; null for nobody. Rejects without a network.
-  const token = async () => {
-    const answer = await fetch("/desk/token", { redirect: "manual", cache: "no-store" });
+  const token = async (signal) => {
+    const answer = await fetch("/desk/token", { redirect: "manual", cache: "no-store", signal });
     if (answer.type === "opaqueredirect" || answer.status === 401 || answer.status === 403) return null;
     if (!answer.ok) throw new TypeError("the server cannot say who is there");
     return answer.json();
+  };
+
+  // The same, or null where the server cannot be reached soon. Who asks this before he sends knows what never left the phone.
+  const reached = async () => {
+    if (!navigator.onLine) return null;
+    try {
+      return await token(AbortSignal.timeout?.(SOON));
+    } catch {
+      return null;
+    }
   };
 
   const words = (html) => {
@@ -65,12 +77,14 @@ const Kept = (() => {
     return found ? found[1].replace(/&(amp|lt|gt|#34|#39);/g, (_, name) => entities[name]).trim() : "";
   };
 
-  const post = (record, csrf, late) => {
+  // `late`: it never left the phone before, and says when it was filled in. What may have arrived is sent as it was, or its key
+  // would stand for two different things.
+  const post = (record, csrf) => {
     const body = new FormData();
     for (const [name, value] of record.fields) body.append(name, value);
     for (const [name, file] of record.files) body.append(name, file, file.name);
     body.set("csrf", csrf);
-    if (late) {
+    if (record.late) {
       body.set("found_at", new Date(record.at).toISOString());
       body.delete("revision"); // others may have moved the case meanwhile; whether the step is still possible, the loop says
     }
@@ -81,7 +95,7 @@ const Kept = (() => {
   const mayFollow = (answer) => answer.status >= 500 || answer.status === 429 || answer.status === 408;
 
   const send = async (record, csrf) => {
-    const answer = await post(record, csrf, true);
+    const answer = await post(record, csrf);
     if (taken(answer)) {
       const address = new URL(answer.url);
       const { key, who, title, at } = record;
@@ -115,5 +129,5 @@ const Kept = (() => {
   // One at a time, page or worker. Where there are no locks (no https), the key alone sees to it that nothing is taken twice.
   const sendAll = () => (self.navigator.locks ? navigator.locks.request("bihuan-outbox", sendEach) : sendEach());
 
-  return { get, all, put, remove, draft, forget, forgetCopy, token, post, taken, sendAll };
+  return { get, all, put, remove, draft, forget, forgetCopy, reached, post, taken, sendAll };
 })();
