@@ -21,6 +21,7 @@ from api.bootstrap import Runtime
 from api.pages import rounds
 from api.pages.forms import SENT, Control, Surroundings, answers, draw, kept_files
 from api.pages.rendering import CASES, OPEN, REPORT, go_to, may_work_offline, page
+from api.pages.words import WORDS
 from api.problems import unknown_address
 from api.reading import LONGEST_NAME, read_now, visible_case
 from api.requests import FOUND_AT, KEY, take_found_at
@@ -56,10 +57,10 @@ def take_step(
     with runtime.database.read(asker.actor.organisation) as connection:
         case = visible_case(connection, asker, number)
         workflow = runtime.engine.catalog.of(case)
-        drawn = _drawn(workflow, trigger)
-        # in another state there is no such step; but what a phone sends once more may have been taken already: its key says so
-        step = next((each for each in drawn if case.state in each.sources), None)
-        offered = [o for o in offers(runtime.engine, connection, asker.actors, case) if o.transition is step]
+        if trigger not in workflow.triggers:
+            raise unknown_address()
+        # none where the case has moved on: a second press of the same form still gets its answer again
+        offered = [o for o in offers(runtime.engine, connection, asker.actors, case) if o.transition.trigger == trigger]
     form = workflow.form_of(trigger)
     if sent.one("again"):  # another category asks other questions: the form once more, and nothing is sent
         return _step_page(request, runtime, asker, number, trigger, sent.values)
@@ -118,7 +119,9 @@ def _step_page(
 
 def _step_of(workflow: Workflow, case: Case, trigger: str) -> Transition:
     """Raises UnknownAddress for what is no step of this loop, NotPossibleNow for one that another state knows."""
-    drawn = _drawn(workflow, trigger)
+    drawn = workflow.triggers.get(trigger)
+    if drawn is None or len(trigger) > LONGEST_NAME:
+        raise unknown_address()
     step = next((each for each in drawn if case.state in each.sources), None)
     if step is None:
         state = workflow.state(case.state).title
@@ -128,14 +131,6 @@ def _step_of(workflow: Workflow, case: Case, trigger: str) -> Transition:
             remedy=Text("请返回事项页面查看现在能办的步骤", "Go back to the case to see which steps there are now"),
         )
     return step
-
-
-def _drawn(workflow: Workflow, trigger: str) -> Sequence[Transition]:
-    """The steps of this name, each from other states. Raises UnknownAddress where the loop has none."""
-    drawn = workflow.triggers.get(trigger)
-    if drawn is None or len(trigger) > LONGEST_NAME:
-        raise unknown_address()
-    return drawn
 
 
 def _filled(
@@ -165,9 +160,7 @@ def _suggested(form: type[Form], case: Case, said: Mapping[str, tuple[str, ...]]
 
 
 def _marked(control: Control) -> Control:
-    return replace(
-        control, note=Text("按上报文字建议，请核对", "suggested from the words of the report; please check it")
-    )
+    return replace(control, note=WORDS["suggested_note"])
 
 
 # --- opening -------------------------------------------------------------------------------------------------------------

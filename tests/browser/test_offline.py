@@ -9,14 +9,13 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, FilePayload, Page, Route, expect
 
-from engine.store import history, periods
+from engine.store import history
 from tests.browser.desk import PHONE, Desk
 from tests.browser.test_core_journey import a_picture, shows_no_overflow
-from tests.journeys.campus import DAY, SCHOOL
-from workflows.inspection import CYCLE
-from workflows.reference import checklists
+from tests.browser.tour import OFFICE as ITEMS
+from tests.browser.tour import a_round_of
+from tests.journeys.campus import SCHOOL
 
-ITEMS = [item.code for item in checklists()["office"].items]
 LONG = 30_000  # milliseconds for what the browser does by itself; the machine may have other work
 WAITING, SENT, REFUSED = "待发送", "已发送", "未被接受"
 
@@ -25,12 +24,7 @@ WAITING, SENT, REFUSED = "待发送", "已发送", "未被接受"
 
 
 def a_round(desk: Desk) -> str:
-    """The number of an inspection that XB1 owes this month."""
-    with desk.campus.runtime.database.write_across() as connection:
-        periods.owe(connection, periods.Obligation(SCHOOL, CYCLE, "XB1", DAY.replace(day=1)))
-    desk.campus.runtime.tick()
-    [case] = desk.campus.get("xb1_safety", "/api/v1/inspections")["items"]
-    return str(case["number"])
+    return a_round_of(desk.campus, "XB1")
 
 
 def handed_in(desk: Desk, number: str) -> int:

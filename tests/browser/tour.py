@@ -1,0 +1,87 @@
+"""A walk past every page there is, on a campus where something is going on: for pictures, and for what audits pages."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from engine.store import periods
+from tests.browser.desk import Desk, a_desk
+from tests.journeys.campus import DAY, PHOTO, SCHOOL, Campus, a_campus
+from tests.pictures import a_photo
+from workflows.inspection import CYCLE
+from workflows.reference import checklists
+
+PEOPLE = ("officer", "teacher", "fixer", "head", "vice", "xb1_safety", "xb2_head")
+OFFICE = [item.code for item in checklists()["office"].items]  # what XB1 and XB2 look at
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A page on the walk. `who` looks at it, nobody if None; `status` is what it answers with."""
+
+    name: str
+    path: str
+    who: str | None = "officer"
+    status: int = 200
+
+
+@contextmanager
+def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
+    """The desk, and its pages: one of each kind, as somebody sees it who has something to do there."""
+    with (
+        TemporaryDirectory(prefix="bihuan-tour-") as folder,
+        a_campus(Path(folder), "sqlite") as campus,
+        a_desk(campus) as desk,
+    ):
+        desk.let_in(*PEOPLE)
+        _lay_down_the_photo(desk)
+        numbers = {name: campus.hazard(name).rsplit("/", 1)[1] for name in ("assigned", "fixed", "verified")}
+        major = campus.hazard("verified", major=True).rsplit("/", 1)[1]
+        reported = campus.done(
+            "teacher", "/api/v1/hazards", title="三楼东侧安全出口被杂物堵塞", place="教学楼三楼东侧楼梯口",
+            photos=[PHOTO], category="FIRE.exit",
+        )["number"]  # fmt: skip
+        walked, signed = (a_round_of(desk.campus, department) for department in ("XB1", "XB2"))
+        desk.campus.give("clerk", "dept_safety", "XB2")
+        every = {code: {"result": "pass"} for code in OFFICE} | {OFFICE[1]: {"result": "fail", "note": "压力不足"}}
+        desk.campus.done("clerk", f"/api/v1/inspections/{signed}/submit", answers=every, summary="一处压力不足")
+        yield (
+            desk,
+            [
+                Stop("sign-in", "/sign-in", None),
+                Stop("mine", "/mine"),
+                Stop("mine-empty", "/mine", "vice"),
+                Stop("report", "/report", "teacher"),
+                Stop("open-drill", "/open/drill"),
+                Stop("case-reported", f"/cases/{reported}"),
+                Stop("case-major", f"/cases/{major}", "head"),
+                Stop("step-assign", f"/cases/{reported}/assign"),
+                Stop("step-fix", f"/cases/{numbers['assigned']}/fix", "fixer"),
+                Stop("step-approve", f"/cases/{numbers['verified']}/approve", "head"),
+                Stop("round", f"/cases/{walked}/submit", "xb1_safety"),
+                Stop("round-sign", f"/cases/{signed}/sign", "xb2_head"),
+                Stop("not-mine", f"/cases/{numbers['fixed']}/verify", "fixer"),
+                Stop("no-such-case", "/cases/YH-2020-9999", status=404),
+                Stop("inbox", "/inbox"),
+                Stop("account", "/account"),
+            ],
+        )
+
+
+def a_round_of(campus: Campus, department: str) -> str:
+    """The number of an inspection that this department owes this month."""
+    with campus.runtime.database.write_across() as connection:
+        periods.owe(connection, periods.Obligation(SCHOOL, CYCLE, department, DAY.replace(day=1)))
+    campus.runtime.tick()
+    opened = campus.get("officer", "/api/v1/inspections")["items"]
+    return str(next(case["number"] for case in opened if case["department"] == department))
+
+
+def _lay_down_the_photo(desk: Desk) -> None:
+    """The campus knows a photo by name alone; here somebody looks at it."""
+    runtime = desk.campus.runtime
+    target = runtime.files.path_of("school", PHOTO)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(a_photo())
