@@ -1,5 +1,6 @@
 """How a page is made: a template, the reader's language, and headers that let nothing foreign in."""
 
+import gzip
 import hashlib
 import re
 from collections.abc import Mapping
@@ -68,6 +69,14 @@ def static_files() -> Mapping[str, tuple[bytes, str]]:
         for path in sorted(STATIC.iterdir())
         if path.suffix in MEDIA_TYPES
     }
+
+
+@cache
+def compressed(name: str) -> bytes:
+    """A static file by gzip, which every browser reads: a phone's first visit is a third of the bytes. They hold no secret that
+    somebody could guess at by their length.
+    """
+    return gzip.compress(static_files()[name][0], mtime=0)
 
 
 def address_of(name: str) -> str:

@@ -100,7 +100,7 @@ async function copyOf(address) {
     const at = found && Date.parse(found.headers.get(KEPT_AT));
     if (!found || Date.now() - at > LONGEST) continue;
     const html = (await found.text()).replace(
-      /<p class="notice offline-copy" hidden>([\s\S]*?)<time><\/time>/,
+      /<p class="notice offline-copy" hidden>([\s\S]*?)<span class="at"><\/span>/,
       (_, before) => `<p class="notice offline-copy">${before}<time datetime="${new Date(at).toISOString()}">${local(at)}</time>`,
     );
     return new Response(html, { headers: found.headers });

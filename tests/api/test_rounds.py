@@ -10,7 +10,6 @@ import httpx
 import pytest
 
 from api.pages.rendering import KEEP, static_files
-from api.settings import Settings
 from engine.store import history
 from tests.api.pages import Page, got, sign_in
 from tests.browser.desk import Desk
@@ -198,11 +197,8 @@ def test_the_desk_can_be_put_on_the_home_screen(campus: Campus, language: str, n
 def test_the_report_page_says_where_nothing_works_offline_and_why(
     tmp_path: Path, base: str, public: str | None, says: bool
 ) -> None:
-    with a_campus(tmp_path, "sqlite") as campus:
+    with a_campus(tmp_path, "sqlite", public_url=public) as campus:
         Desk(campus, "").let_in("teacher")
-        object.__setattr__(
-            campus.runtime, "settings", Settings(**{**campus.runtime.settings.model_dump(), "public_url": public})
-        )
         campus.client.base_url = httpx.URL(base)
         page = campus.client.get("/report", headers={**campus.headers("teacher"), "Accept": "text/html"})
         assert ("本站没有启用 HTTPS" in page.text) is says
