@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from api.pages import account, cases, desk, inbox, mine, receiving, sign_in, steps
+from api.pages import account, cases, desk, inbox, mine, overview, receiving, sign_in, steps
 from api.pages.rendering import is_page, refused
 
 strangers = APIRouter(include_in_schema=False)  # open: nobody is signed in yet
@@ -17,6 +17,7 @@ router.include_router(steps.router)
 router.include_router(cases.router)
 router.include_router(inbox.router)
 router.include_router(account.router)
+router.include_router(overview.router)
 router.include_router(receiving.router)
 
 __all__ = ["is_page", "refused", "router", "strangers"]

@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
 
 from api import links
 from api.auth import Asker, cookies, locale_of, runtime_of
@@ -32,11 +31,13 @@ HOME = MINE  # where who is signed in begins
 REPORT = "/report"
 OPEN = "/open"
 CASES = "/cases"
+OVERVIEW = "/overview"
 INBOX = "/inbox"
 DESK = "/desk"
 SUGGEST = f"{REPORT}/suggest"
 WORKER = "/service-worker.js"
 MANIFEST = "/manifest.webmanifest"
+LANGUAGE = "/language"
 
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' blob:; connect-src 'self'; manifest-src 'self'; "
@@ -98,7 +99,7 @@ def _templates() -> Environment:
 
 
 class Wording:
-    """The words of a page in the reader's language: `t.sign_in`, and `both(t.sign_in)` with the other beside it."""
+    """The words of a page: `one(t.sign_in)` in the reader's language."""
 
     def __init__(self, locale: Locale) -> None:
         self._locale = locale
@@ -111,13 +112,6 @@ class Wording:
 
     def one(self, text: Text) -> str:
         return text.in_(self._locale)
-
-    def both(self, text: Text) -> Markup:
-        first, other = (text.zh, text.en) if self._locale == "zh" else (text.en, text.zh)
-        if first == other:
-            return escape(first)
-        lang = "en" if self._locale == "zh" else "zh-CN"
-        return Markup('{} <span class="beside" lang="{}">{}</span>').format(first, lang, other)
 
 
 def page(
@@ -143,7 +137,7 @@ def page(
     active = values.pop("active", "")
     words = Wording(locale)
     html = _templates().get_template(template).render(
-        t=words, one=words.one, both=words.both, lang="zh-CN" if locale == "zh" else "en", asker=asker,
+        t=words, one=words.one, other_language=_other_language(request, locale), lang="zh-CN" if locale == "zh" else "en", asker=asker,
         active=active, areas=AREAS, csrf=asker.account.csrf if asker is not None and asker.account.session is not None else None,
         desk=None if asker is None else f"{asker.account.organisation}/{asker.account.person}",
         simulated=runtime.clock.now() if runtime.simulated else None, **values,
@@ -163,6 +157,13 @@ def may_work_offline(request: Request) -> bool:
     """Whether browsers let a page of this address be opened without a network: over https, or on the server's own machine."""
     own = request.url.hostname in ("localhost", "127.0.0.1", "::1")
     return runtime_of(request).settings.secure or request.url.scheme == "https" or own
+
+
+def _other_language(request: Request, locale: Locale) -> str:
+    """The address that shows this page in the other of our languages."""
+    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    back = f"?next={quote(here, safe='')}" if own_address(here) else ""
+    return f"{LANGUAGE}/{'en' if locale == 'zh' else 'zh'}{back}"
 
 
 def local(instant: datetime, zone: ZoneInfo) -> str:
@@ -195,13 +196,14 @@ def is_page(request: Request) -> bool:
 
 
 #: the pages there are, and what others lie under; what a browser asks for besides is refused on a page too
-PAGES = frozenset({"/", SIGN_IN, "/sign-out", MINE, REPORT, CASES, INBOX, ACCOUNT, links.PATH})
-FOLDERS = (f"{REPORT}/", f"{DESK}/", f"{ACCOUNT}/", f"{CASES}/", f"{OPEN}/", f"{INBOX}/")
+PAGES = frozenset({"/", SIGN_IN, "/sign-out", MINE, REPORT, CASES, OVERVIEW, INBOX, ACCOUNT, links.PATH})
+FOLDERS = (f"{LANGUAGE}/", f"{REPORT}/", f"{DESK}/", f"{ACCOUNT}/", f"{CASES}/", f"{OPEN}/", f"{INBOX}/")
 
 #: the areas of the desk in the order of its navigation: name, address, and what `words` calls it
 AREAS = (
     ("mine", MINE, "area_mine"),
     ("report", REPORT, "area_report"),
+    ("overview", OVERVIEW, "overview"),
     ("inbox", INBOX, "area_inbox"),
     ("account", ACCOUNT, "area_account"),
 )

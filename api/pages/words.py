@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from api.pages.words_overview import OVERVIEW
 from engine.errors import Text
 
 WORDS: Mapping[str, Text] = {
@@ -245,4 +246,5 @@ WORDS: Mapping[str, Text] = {
     "done_read": Text("已标为已读。", "Marked as read."),
     # refusals
     "back": Text("返回", "Go back"),
+    **OVERVIEW,
 }

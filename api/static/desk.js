@@ -200,6 +200,7 @@
       told.focus();
       await showOutbox();
       await sendLater();
+      if (navigator.onLine) await send(); // signed out meanwhile, or the network was gone for a moment
     }
 
     async forget(key, taken) {
@@ -253,7 +254,11 @@
 
   const send = async () => {
     try {
-      await Kept.sendAll();
+      const outcome = await Kept.sendAll();
+      for (const list of document.querySelectorAll(outcome === "signed out" ? "ul.outbox:not(.told)" : "none")) {
+        list.classList.add("told");
+        list.after(element("p", {}, element("a", { href: "/sign-in", textContent: says.signInToSend })));
+      }
     } catch {
       // no network after all: the next time
     }

@@ -29,6 +29,7 @@ OPEN = {
     "GET /static/{name}": "how pages look",
     "GET /service-worker.js": "the same for everybody, and browsers fetch it by themselves",
     "GET /manifest.webmanifest": "browsers fetch it without the cookie",
+    "GET /language/{locale}": "in which language one reads the way in",
 }
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 

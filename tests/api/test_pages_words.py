@@ -15,6 +15,7 @@ CHINESE = re.compile(r"[\u4e00-\u9fff]")
 #: what is the same in every language: the product's name, units and what a phone calls itself
 SAME = {
     "bihuan",
+    "english",
     "utc",
     "api",
     "id",
@@ -46,7 +47,7 @@ class Said(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
         if tag not in {"meta", "link", "input", "img", "br", "hr", "use", "path", "circle", "rect", "line"}:
-            foreign = tag in {"code", "script", "style"} or (tag != "html" and "lang" in given)
+            foreign = tag in {"code", "script", "style"}
             self._inside.append((tag, foreign))
         self.words += [str(given[name]) for name in ("aria-label", "alt", "placeholder", "title") if given.get(name)]
 

@@ -30,6 +30,8 @@ def main(folder: Path, only: str | None) -> None:
                         continue
                     page = pages[stop.who]
                     page.goto(stop.path)
+                    page.evaluate("document.querySelectorAll('img').forEach(each => each.loading = 'eager')")
+                    page.wait_for_load_state("networkidle")
                     page.screenshot(path=folder / f"{stop.name}-{width}-{language}.png", full_page=True)
                     over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
                     if over > 0:

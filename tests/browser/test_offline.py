@@ -340,6 +340,21 @@ def test_signing_out_takes_the_copies_away_and_nobody_else_sees_what_was_kept(de
     assert hazards(desk)[0]["title"] == "插座松动"
 
 
+def test_who_was_signed_out_meanwhile_is_told_so_and_what_he_sent_goes_after_signing_in(
+    desk: Desk, browser: Browser
+) -> None:
+    desk.let_in("teacher")
+    page = desk.of(browser, "teacher")
+    report(page, "插座松动")
+    page.context.clear_cookies()
+    page.get_by_role("button", name="提交", exact=True).click()
+    expect(page.locator(".outbox .tag")).to_have_text(WAITING)
+    page.get_by_role("link", name="请重新登录").click()
+    desk.sign_in(page, "teacher")
+    expect(page.locator("#sending .tag")).to_have_text(SENT, timeout=LONG)
+    assert [case["title"] for case in hazards(desk)] == ["插座松动"]
+
+
 def test_a_page_that_was_never_opened_says_so_without_a_network(desk: Desk, browser: Browser) -> None:
     desk.let_in("teacher")
     page = desk.of(browser, "teacher", size=PHONE)

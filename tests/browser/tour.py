@@ -64,6 +64,8 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
                 Stop("round-sign", f"/cases/{signed}/sign", "xb2_head"),
                 Stop("not-mine", f"/cases/{numbers['fixed']}/verify", "fixer"),
                 Stop("no-such-case", "/cases/YH-2020-9999", status=404),
+                Stop("overview", "/overview"),
+                Stop("overview-then", "/overview?as_of=2020-01-05"),
                 Stop("inbox", "/inbox"),
                 Stop("account", "/account"),
             ],
