@@ -134,6 +134,8 @@ OPEN = frozenset(
         "/static/{name}",
         "/q/{token}",
         "/language/{locale}",
+        "/service-worker.js",
+        "/manifest.webmanifest",
     }
 )
 

@@ -2,16 +2,18 @@
 
 from fastapi import APIRouter
 
-from api.pages import account, cases, inbox, labels, mine, overview, receiving, sign_in, steps, stranger
+from api.pages import account, cases, desk, inbox, labels, mine, overview, receiving, sign_in, steps, stranger
 from api.pages.rendering import is_page, refused
 
 strangers = APIRouter(include_in_schema=False)  # open: nobody is signed in yet
 strangers.include_router(sign_in.strangers)
 strangers.include_router(stranger.strangers)
+strangers.include_router(desk.strangers)
 
 router = APIRouter(include_in_schema=False)
 router.include_router(sign_in.router)
 router.include_router(mine.router)
+router.include_router(desk.router)
 router.include_router(steps.router)
 router.include_router(cases.router)
 router.include_router(inbox.router)
