@@ -32,6 +32,7 @@ REPORT = "/report"
 OPEN = "/open"
 CASES = "/cases"
 INBOX = "/inbox"
+TRAIL = "/trail"
 
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' blob:; connect-src 'self'; manifest-src 'self'; "
@@ -163,13 +164,14 @@ def is_page(request: Request) -> bool:
 
 
 #: the pages there are, and what others lie under; what a browser asks for besides is refused on a page too
-PAGES = frozenset({"/", SIGN_IN, "/sign-out", MINE, REPORT, CASES, INBOX, ACCOUNT, links.PATH})
+PAGES = frozenset({"/", SIGN_IN, "/sign-out", MINE, REPORT, CASES, TRAIL, INBOX, ACCOUNT, links.PATH})
 FOLDERS = (f"{ACCOUNT}/", f"{CASES}/", f"{OPEN}/", f"{INBOX}/")
 
 #: the areas of the desk in the order of its navigation: name, address, and what `words` calls it
 AREAS = (
     ("mine", MINE, "area_mine"),
     ("report", REPORT, "area_report"),
+    ("cases", CASES, "area_cases"),
     ("inbox", INBOX, "area_inbox"),
     ("account", ACCOUNT, "area_account"),
 )

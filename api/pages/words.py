@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from api.pages.words_ledger import LEDGER
 from engine.errors import Text
 
 WORDS: Mapping[str, Text] = {
@@ -192,4 +193,5 @@ WORDS: Mapping[str, Text] = {
     "done_read": Text("已标为已读。", "Marked as read."),
     # refusals
     "back": Text("返回", "Go back"),
+    **LEDGER,
 }
