@@ -190,17 +190,20 @@ def _actor(asker: Asker, on_behalf_of: str) -> Actor:
 
 def _in_the_way(each: Ticked, trigger: str, form: type[Form]) -> Refusal | None:
     """What keeps the reader from the step, as far as that is known before its form is filled in."""
+    drawn = each.workflow.triggers.get(trigger)
+    if drawn is None or each.workflow.form_of(trigger) is not form:
+        return NotPossibleNow(
+            asked=Text(f"批量办理 {each.case.number}", f"Act on {each.case.number} with others"),
+            obstacle=Text(
+                f"“{each.workflow.title.zh}”没有这一步，或要填的内容不同",
+                f"{each.workflow.title.en} has no such step, or it asks for other things",
+            ),
+            remedy=Text("请把不同类型的事项分开办理", "Take cases of one kind at a time"),
+        )
     try:
         step_of(each.workflow, each.case, trigger)
     except Refusal as refusal:
         return refusal
-    if each.workflow.form_of(trigger) is not form:
-        title = each.workflow.triggers[trigger][0].title
-        return NotPossibleNow(
-            asked=Text(f"对 {each.case.number} {title.zh}", f"{title.en}: {each.case.number}"),
-            obstacle=Text("它属于另一流程，要填的内容不同", "it is of another loop, which asks for other things"),
-            remedy=Text("请把不同类型的事项分开办理", "Take cases of one kind at a time"),
-        )
     offer = each.offer(trigger)
     return None if offer is None else offer.why_not
 

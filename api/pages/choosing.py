@@ -6,6 +6,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from api.pages.words import WORDS
+from api.trail import NOTED_TITLES
 from engine.case import FIVE_STATES
 from engine.definition import Catalog, Workflow
 from engine.directory import Department
@@ -26,7 +27,7 @@ LABELS: Mapping[str, Text] = {
     "overdue": Text("超期", "Overdue"),
     "open": Text("未办结", "Open"),
     "due_before": Text("期限早于", "Due before"),
-    "opened_after": Text("登记于此后", "Opened since"),
+    "opened_after": Text("登记日期自", "Opened since"),
     "opened_from": Text("登记不早于", "Opened from"),
     "opened_before": Text("登记早于", "Opened before"),
     "closed_from": Text("办结不早于", "Closed from"),
@@ -71,6 +72,21 @@ OUTCOMES: Mapping[str, Text] = {"accepted": Text("已办理", "accepted"), "refu
 YES_NO: Mapping[str, Text] = {"true": WORDS["yes"], "false": WORDS["no"]}
 #: steps that no loop draws
 OTHER_STEPS: Mapping[str, Text] = {"open": Text("登记", "Open"), "read": Text("查看", "Read")}
+#: what is recorded besides, by nobody's step
+BESIDES: Mapping[str, Text] = {
+    **NOTED_TITLES,
+    "absorbed": Text("并入重复事项", "Absorbed another"),
+    "rebounded_as": Text("再次出现", "Came back"),
+    "recompute": Text("时限重算", "Deadline recomputed"),
+}
+#: reminders by the names of their rungs: `before-3`, `repeat-2`
+REMINDERS: Mapping[str, Text] = {
+    "before": Text("到期前 {} 天提醒", "Reminder, {} days before"),
+    "due": Text("到期提醒", "Reminder, due"),
+    "after": Text("超期 {} 天提醒", "Reminder, {} days late"),
+    "repeat": Text("第 {} 次催办", "Reminder again, {}"),
+    "receipt": Text("签收提醒", "Reminder to acknowledge"),
+}
 _ALWAYS: Mapping[str, Mapping[str, Text]] = {
     "counts_as": {stage: STAGES[stage] for stage in FIVE_STATES}, "overdue": YES_NO, "open": YES_NO, "type": TYPES,
     "outcome": OUTCOMES, "without": LABELS,
@@ -111,7 +127,8 @@ class Vocabulary:
         if name == "state":
             return next((t for _, states in self._states() for s, t in states if s == value), value)
         if name == "action":
-            return next((t for _, steps in self._steps() for s, t in steps if s == value), value)
+            drawn = next((t for _, steps in self._steps() for s, t in steps if s == value), None)
+            return drawn or _besides(value).in_(self._locale)
         words = self._words(name).get(value)
         return words.in_(self._locale) if words is not None else self._instant(value)
 
@@ -171,6 +188,15 @@ class Vocabulary:
         if not (here.hour or here.minute):
             return day_in_words(here.date(), self._locale)
         return f"{day_in_words(here.date(), self._locale)} {here:%H:%M}"
+
+
+def _besides(action: str) -> Text:
+    """What is recorded that is nobody's step; as it is where nobody gave it words."""
+    rung, _, number = action.partition("-")
+    if rung in REMINDERS and (not number or number.isdecimal()):
+        words = REMINDERS[rung]
+        return Text(words.zh.format(number or 1), words.en.format(number or 1))
+    return BESIDES.get(action, Text(action, action))
 
 
 def day_in_words(day: date, locale: Locale) -> str:

@@ -82,7 +82,7 @@ LEDGER: Mapping[str, Text] = {
     ),
     "trail_ask": Text("查询", "Ask"),
     "trail_filters": Text("查询条件", "Questions"),
-    "trail_case_hint": Text("事项编号；记录簿为 logbook", "A case's number; the logbook is `logbook`"),
+    "trail_case_hint": Text("事项编号；记录簿为 logbook", "A case's number; “logbook” for the logbook"),
     "trail_to_hint": Text("含当天", "that day included"),
     "trail_count": Text("统计", "Count"),
     "trail_by": Text("按", "by"),
