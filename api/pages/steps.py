@@ -53,9 +53,9 @@ def take_step(
     with runtime.database.read(asker.actor.organisation) as connection:
         case = visible_case(connection, asker, number)
         workflow = runtime.engine.catalog.of(case)
-        # one that has moved on is asked too: the same key may have moved it, and is then answered as it was
         if trigger not in workflow.triggers:
             raise unknown_address()
+        # none where the case has moved on: a second press of the same form still gets its answer again
         offered = [o for o in offers(runtime.engine, connection, asker.actors, case) if o.transition.trigger == trigger]
     form = workflow.form_of(trigger)
     if sent.one("again"):  # another category asks other questions: the form once more, and nothing is sent

@@ -27,6 +27,7 @@ OPEN = {
     "GET /sign-in": "nobody is signed in yet",
     "POST /sign-in": "the same",
     "GET /static/{name}": "how pages look",
+    "GET /language/{locale}": "in which language one reads the way in",
 }
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
