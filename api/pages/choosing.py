@@ -11,6 +11,7 @@ from engine.case import FIVE_STATES
 from engine.definition import Catalog, Workflow
 from engine.directory import Department
 from engine.errors import Locale, Text
+from engine.events import LOGBOOK
 from workflows import asking
 from workflows.reference import levels, taxonomy
 
@@ -129,6 +130,8 @@ class Vocabulary:
         if name == "action":
             drawn = next((t for _, steps in self._steps() for s, t in steps if s == value), None)
             return drawn or _besides(value).in_(self._locale)
+        if name == "case" and value == LOGBOOK:
+            return WORDS["trail_logbook"].in_(self._locale)
         words = self._words(name).get(value)
         return words.in_(self._locale) if words is not None else self._instant(value)
 

@@ -204,7 +204,7 @@ def _value(connection: Connection, reader: Reader, name: str, value: str | None,
         return called(value, lambda key: people.person(connection, here, key), names=reader.seen.everything).in_(
             reader.locale
         )
-    return value if name in ("day", "month", "case") else words.said(name, value)
+    return value if name in ("day", "month") else words.said(name, value)
 
 
 def _files(asked: Asked) -> list[tuple[str, str]]:
