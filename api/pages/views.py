@@ -14,6 +14,7 @@ from api.pages.choosing import LABELS, Vocabulary
 from api.pages.ledger import HOW
 from api.pages.rendering import CASES, go_to, page
 from api.problems import unknown_address
+from api.reading import LONGEST_NAME
 from api.requests import read_as
 from engine.definition import Form, Line, asks
 from engine.errors import FieldFault, InvalidInput, Refusal, Text
@@ -47,12 +48,12 @@ def keep_view(request: Request, runtime: TheRuntime, asker: SignedIn, sent: TheS
     return go_to(address_of(CASES, [*_pairs(query), ("done", "saved")]))
 
 
-@router.post("/remove")
-def remove_view(runtime: TheRuntime, asker: SignedIn, sent: TheSent) -> Response:
+@router.post("/{id_}/remove")
+def remove_view(runtime: TheRuntime, asker: SignedIn, id_: str) -> Response:
     organisation, me = asker.actor.organisation, str(asker.actor.person)
     runtime.writer.must_be_in_place()
     with runtime.database.write(organisation) as connection:
-        if not views.remove(connection, organisation, me, sent.one("id")[:64]):
+        if not views.remove(connection, organisation, me, id_[:LONGEST_NAME]):
             raise unknown_address()
     return go_to(f"{CASES}?done=removed")
 
