@@ -157,37 +157,43 @@ def _addresses(app: FastAPI) -> list[tuple[re.Pattern[str], set[str]]]:
 
 def _openapi(app: FastAPI, runtime: Runtime) -> dict[str, Any]:
     if app.openapi_schema is None:
-        schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-        components = schema.setdefault("components", {})
-        named = components.setdefault("schemas", {})
-        named |= cases.form_components(runtime.engine.catalog)
-        named |= (
-            cases.component("Problem", Problem)
-            | cases.component("Bulk", cases.Bulk)
-            | cases.component("MarkRead", people.MarkRead)
-        )
-        for name, form in {
-            **directory.FORMS,
-            **accounts.FORMS,
-            **channels.FORMS,
-            **messages.FORMS,
-            **preferences.FORMS,
-        }.items():
-            named |= cases.component(name, form)
         cookie = cookies.named(cookies.SESSION, runtime.settings)
-        components["securitySchemes"] = {
-            "bearer": {"type": "http", "scheme": "bearer"},
-            "session": {"type": "apiKey", "in": "cookie", "name": cookie, "description": _BY_COOKIE},
-        }
-        schema["security"] = [{"bearer": []}, {"session": []}]
-        components["parameters"] = _ASKING
-        for path, operations in schema["paths"].items():
-            if path.startswith(f"{BASE}/"):
-                for operation in operations.values():
-                    named_here = [{"$ref": f"#/components/parameters/{name}"} for name in _ASKING]
-                    operation["parameters"] = [*operation.get("parameters", []), *named_here]
-        app.openapi_schema = schema
+        app.openapi_schema = _document(app.title, app.version, app.description, runtime.engine.catalog, cookie)
     return app.openapi_schema
+
+
+@lru_cache(maxsize=8)  # as the addresses that stand in it
+def _document(title: str, version: str, description: str, catalog: Catalog, cookie: str) -> dict[str, Any]:
+    """cookie   the name of the session's"""
+    schema = get_openapi(title=title, version=version, description=description, routes=_routes_of(catalog))
+    components = schema.setdefault("components", {})
+    named = components.setdefault("schemas", {})
+    named |= cases.form_components(catalog)
+    named |= (
+        cases.component("Problem", Problem)
+        | cases.component("Bulk", cases.Bulk)
+        | cases.component("MarkRead", people.MarkRead)
+    )
+    for name, form in {
+        **directory.FORMS,
+        **accounts.FORMS,
+        **channels.FORMS,
+        **messages.FORMS,
+        **preferences.FORMS,
+    }.items():
+        named |= cases.component(name, form)
+    components["securitySchemes"] = {
+        "bearer": {"type": "http", "scheme": "bearer"},
+        "session": {"type": "apiKey", "in": "cookie", "name": cookie, "description": _BY_COOKIE},
+    }
+    schema["security"] = [{"bearer": []}, {"session": []}]
+    components["parameters"] = _ASKING
+    for path, operations in schema["paths"].items():
+        if path.startswith(f"{BASE}/"):
+            for operation in operations.values():
+                named_here = [{"$ref": f"#/components/parameters/{name}"} for name in _ASKING]
+                operation["parameters"] = [*operation.get("parameters", []), *named_here]
+    return schema
 
 
 _BY_COOKIE = f"What changes something carries the session's token in the header {cookies.CSRF_HEADER} as well"

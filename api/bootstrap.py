@@ -50,7 +50,7 @@ from notifications.channels.sms import SmsChannel
 from notifications.channels.webhook import WebhookChannel, WebhookForm
 from notifications.channels.wecom_app import WeComApp
 from notifications.channels.wecom_robot import WeComRobot
-from notifications.planning import RoundResult
+from notifications.planning import PostOffice, RoundResult
 from notifications.routing import SchoolSettings
 from notifications.worker import DeliveryWorker
 from workflows import CATALOG
@@ -427,7 +427,7 @@ def _worker(
     *,
     simulated: bool,
 ) -> DeliveryWorker:
-    return DeliveryWorker(
+    office = PostOffice(
         engine.database,
         OutboxOfTheEngine(),
         DirectoryOfTheEngine(engine.clock, engine.catalog),
@@ -435,9 +435,8 @@ def _worker(
         book,
         engine.clock,
         SchoolSettings(public_url=settings.reached_at),
-        links=links,
-        outside_allowed=not simulated,
     )
+    return DeliveryWorker(office, links=links, outside_allowed=not simulated)
 
 
 def _book(folder: Folder, webhook: WebhookForm | None, inside_allowed: Callable[[], bool]) -> AccountBook:

@@ -150,7 +150,7 @@ def _messages(changes: tuple[str, ...], data: Path | None, organisation: str | N
                 try:
                     overrides = checked(wanted)
                 except ValueError as error:
-                    wrong = _faults(error)
+                    wrong = _faults(error, Text("不是消息规则中的一项", "is none of its settings"))
                     raise FolderError(
                         Text(f"消息规则不能这样设置：{wrong.zh}。", f"Messages cannot be set so: {wrong.en}.")
                     ) from error
@@ -165,7 +165,10 @@ def _messages(changes: tuple[str, ...], data: Path | None, organisation: str | N
         click.echo(f"  {name} = {said}  {title.zh} · {title.en}{'  (set here)' if name in overrides else ''}")
 
 
-def _faults(error: ValueError) -> Text:
+NO_NUMBER = Text("不是这个流程可调的数值", "is no number of this loop")
+
+
+def _faults(error: ValueError, unknown: Text = NO_NUMBER) -> Text:
     from pydantic import ValidationError
 
     from api.causes import faults_in_words
@@ -173,7 +176,6 @@ def _faults(error: ValueError) -> Text:
 
     if not isinstance(error, ValidationError):
         return Text("rung_offsets 中有本流程没有的提醒级别，或打乱了提醒的先后", str(error))
-    unknown = Text("不是这个流程可调的数值", "is no number of this loop")
     return faults_in_words(error, words={**ERROR_WORDS, "extra_forbidden": unknown})
 
 

@@ -1,7 +1,7 @@
 """A workflow whole, checked when it is made; and the catalog of those a program carries."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache, cached_property
 from typing import Any
@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from engine.actor import ANOTHER_DEPARTMENT
 from engine.case import FIVE_STATES, Case
 from engine.definition.forms import COLUMNS, Form
-from engine.definition.meaning import fingerprint_of
+from engine.definition.meaning import WORDS_ALONE, fingerprint_of
 from engine.definition.parts import (
     RECEIPT,
     RELATIONS,
@@ -50,6 +50,7 @@ class Workflow:
     opening        what opening does besides storing the form (pure)
     roles          the roles this definition may name, with their titles
     always_direct  cases whose every reminder goes out at once instead of in the day's digest
+    own_words      relations that this loop calls by words of its own: words alone, they move no published version
     """
 
     key: str
@@ -70,6 +71,7 @@ class Workflow:
     rebound: Rebound | None = None
     cycles: tuple[CycleRule, ...] = ()
     always_direct: Callable[[Case], bool] = _nothing_goes_direct
+    own_words: Mapping[str, Text] = field(default_factory=dict, metadata=WORDS_ALONE)
 
     def __post_init__(self) -> None:
         _check(self)
@@ -115,7 +117,7 @@ class Workflow:
         if name.endswith(ANOTHER_DEPARTMENT):
             role = self.roles[name.removesuffix(ANOTHER_DEPARTMENT)]
             return Text(f"其他部门的{role.zh}", f"{role.en} (of another department)")
-        return RELATIONS.get(name) or self.roles[name]
+        return self.own_words.get(name) or RELATIONS.get(name) or self.roles[name]
 
     def defaults(self) -> dict[str, Any]:
         return dict(_defaults_of(self.policy))

@@ -146,6 +146,10 @@ STAYS: Mapping[str, tuple[Workflow, Workflow]] = {
     "a copy of the drill": (DRILL, changed(DRILL)),
     "a copy of the inspection": (INSPECTION, changed(INSPECTION)),
     "a form that asks for the same": (HAZARD, with_step(HAZARD, "fix", form=ReportFixOfAsManyPhotos)),
+    "a relation in better words": (
+        HAZARD,
+        changed(HAZARD, own_words={"fixer": Text("整改经办人", "whoever mended it")}),
+    ),
     "a policy of the same numbers": (HAZARD, changed(HAZARD, policy=HazardPolicyAsItWas)),
 }
 
