@@ -20,7 +20,7 @@ from api.bootstrap import Runtime
 from api.pages.addresses import Tidy, address_of
 from api.pages.forms import SENT, answers, draw, kept_files
 from api.pages.rendering import CASES, go_to, page
-from api.pages.steps import around_of, filled, keep, key_of, key_said, route_of, step_of
+from api.pages.steps import around_of, filled_in, keep, key_of, key_said, route_of, step_of
 from api.problems import unknown_address
 from api.reading import LONGEST_NAME, read_now
 from api.requests import unreadable
@@ -259,7 +259,7 @@ def _preview(
         for each, answer in zip(ticked, told, strict=True)
     ]
     can = [line for line in lines if line.why_not is None]
-    before = filled(form, around.case, said) if around.case is not None else said
+    before = filled_in(form, around.case, said, again=False) if around.case is not None else said
     return page(
         request, "bulk_step.html", asker=asker, active="cases", because=refusal, refusal=refusal, step=_title(ticked, trigger, form),
         controls=draw(form, around, before, refusal.fields if refusal is not None else ()) if can else [], can=can,

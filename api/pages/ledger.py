@@ -173,7 +173,7 @@ def ledger(
 
 def _plainly_now(asked: Asked) -> bool:
     """Whether the trail need not be asked, of which what was just recorded may not be part yet."""
-    return asked.as_of is None and not getattr(asked.wanted, "by_marks", False)
+    return asked.as_of is None and not asked.wanted.by_marks
 
 
 def _columns(request: Request, runtime: Runtime, said: Sequence[Column] | None) -> list[Column]:

@@ -8,10 +8,10 @@ from api.auth import SignedIn, TheRuntime, before_password_change, cookies, who
 from api.auth.forms import TheFields
 from api.auth.signing import sign_in, sign_out
 from api.bootstrap import Runtime
-from api.pages.rendering import ACCOUNT, HOME, LANGUAGE, SIGN_IN, go_to, own_address, page, static_files
-from api.problems import STATUS, SignInFailed, TooManyTries, headers_of, not_from_here, unknown_address
+from api.pages.rendering import ACCOUNT, HOME, LANGUAGE, SIGN_IN, compressed, go_to, own_address, page, static_files
+from api.problems import STATUS, SignInFailed, TooManyTries, headers_of, unknown_address
 from api.routes.accounts import attempt_of, with_session
-from engine.errors import Busy, NotAllowed, Refusal, Text
+from engine.errors import Busy, NotAllowed, Refusal
 from engine.store import people
 
 strangers = APIRouter()
@@ -27,11 +27,16 @@ def front(request: Request) -> Response:
 
 
 @strangers.get("/static/{name}")
-def static(name: str) -> Response:
+def static(request: Request, name: str) -> Response:
     if name not in static_files():
         raise unknown_address()
     content, media_type = static_files()[name]
-    kept = {"Cache-Control": f"public, max-age={STATIC_SECONDS}, immutable", "X-Content-Type-Options": "nosniff"}
+    kept = {
+        "Cache-Control": f"public, max-age={STATIC_SECONDS}, immutable", "X-Content-Type-Options": "nosniff",
+        "Vary": "Accept-Encoding",
+    }  # fmt: skip
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        content, kept["Content-Encoding"] = compressed(name), "gzip"
     return Response(content, media_type=media_type, headers=kept)
 
 
@@ -54,7 +59,7 @@ def sign_in_page(request: Request, runtime: TheRuntime, following: Next = None) 
 def sign_in_by_form(request: Request, runtime: TheRuntime, fields: TheFields) -> Response:
     cookies.must_be_from_here(request, runtime.settings)
     try:
-        _must_be_of_this_browser(request, runtime, fields.get(cookies.CSRF_FIELD))
+        cookies.must_be_of_this_browser(request, runtime.settings, fields.get(cookies.CSRF_FIELD))
         account, password = (fields.get(name, "")[:1000] for name in ("account", "password"))
         attempt = attempt_of(request, runtime, account[:200], password, fields.get("organisation", "")[:200])
         opened = sign_in(runtime, attempt)
@@ -90,14 +95,6 @@ def _form(request: Request, runtime: Runtime, fields: dict[str, str], refusal: R
     )  # fmt: skip
     cookies.give(answer, cookies.FORM, secret, runtime.settings)
     return answer
-
-
-def _must_be_of_this_browser(request: Request, runtime: Runtime, token: str | None) -> None:
-    """Raises NotAllowed for a form that this browser did not fetch: somebody would sign others in as himself by it."""
-    secret = cookies.shown(request, cookies.FORM, runtime.settings)
-    if secret is None:
-        raise not_from_here(Text("浏览器没有接受本页的 Cookie", "your browser did not keep this page's cookie"))
-    cookies.must_carry(token, secret)
 
 
 def _is_signed_in(request: Request) -> bool:
