@@ -2,7 +2,23 @@
 
 from fastapi import APIRouter
 
-from api.pages import account, cases, desk, inbox, labels, mine, overview, receiving, sign_in, steps, stranger
+from api.pages import (
+    account,
+    bulk,
+    cases,
+    desk,
+    inbox,
+    labels,
+    ledger,
+    mine,
+    overview,
+    receiving,
+    sign_in,
+    steps,
+    stranger,
+    trail,
+    views,
+)
 from api.pages.rendering import is_page, refused
 
 strangers = APIRouter(include_in_schema=False)  # open: nobody is signed in yet
@@ -13,9 +29,13 @@ strangers.include_router(desk.strangers)
 router = APIRouter(include_in_schema=False)
 router.include_router(sign_in.router)
 router.include_router(mine.router)
+router.include_router(ledger.router)
+router.include_router(bulk.router)  # before the steps and the cases, which would take `bulk` and `views` for numbers
+router.include_router(views.router)
 router.include_router(desk.router)
 router.include_router(steps.router)
 router.include_router(cases.router)
+router.include_router(trail.router)
 router.include_router(inbox.router)
 router.include_router(labels.router)
 router.include_router(account.router)

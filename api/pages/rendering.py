@@ -33,6 +33,7 @@ OPEN = "/open"
 CASES = "/cases"
 OVERVIEW = "/overview"
 INBOX = "/inbox"
+TRAIL = "/trail"
 LABELS = "/school/labels"
 DESK = "/desk"
 SUGGEST = f"{REPORT}/suggest"
@@ -197,7 +198,7 @@ def is_page(request: Request) -> bool:
 
 
 #: the pages there are, and what others lie under; what a browser asks for besides is refused on a page too
-PAGES = frozenset({"/", SIGN_IN, "/sign-out", MINE, REPORT, CASES, OVERVIEW, INBOX, ACCOUNT, LABELS, links.PATH})
+PAGES = frozenset({"/", SIGN_IN, "/sign-out", MINE, REPORT, CASES, TRAIL, OVERVIEW, INBOX, ACCOUNT, LABELS, links.PATH})
 FOLDERS = (
     f"{LANGUAGE}/", f"{REPORT}/", f"{DESK}/", f"{ACCOUNT}/", f"{CASES}/", f"{OPEN}/", f"{INBOX}/", f"{LABELS}/",
     f"{labels.PATH}/",
@@ -207,6 +208,7 @@ FOLDERS = (
 AREAS = (
     ("mine", MINE, "area_mine"),
     ("report", REPORT, "area_report"),
+    ("cases", CASES, "area_cases"),
     ("overview", OVERVIEW, "overview"),
     ("inbox", INBOX, "area_inbox"),
     ("account", ACCOUNT, "area_account"),

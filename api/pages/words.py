@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from api.pages import words_labels
+from api.pages.words_ledger import LEDGER
 from api.pages.words_overview import OVERVIEW
 from engine.errors import Text
 
@@ -248,5 +249,6 @@ WORDS: Mapping[str, Text] = {
     **words_labels.WORDS,
     # refusals
     "back": Text("返回", "Go back"),
+    **LEDGER,
     **OVERVIEW,
 }

@@ -48,6 +48,7 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
             "teacher", "/api/v1/hazards", title="三楼东侧安全出口被杂物堵塞", place="教学楼三楼东侧楼梯口",
             photos=[PHOTO], category="FIRE.exit",
         )["number"]  # fmt: skip
+        ticked = "&".join(f"number={number}" for number in numbers.values())
         token = _a_label(desk)
         campus_report = Report("看台下的储物间门锁坏了", "a stranger's", "192.0.2.1", [a_photo("red")])
         anonymous.take(campus.runtime, labels.scanned(campus.runtime, token), campus_report)
@@ -72,6 +73,14 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
                 Stop("round-sign", f"/cases/{signed}/sign", "xb2_head"),
                 Stop("not-mine", f"/cases/{numbers['fixed']}/verify", "fixer"),
                 Stop("no-such-case", "/cases/YH-2020-9999", status=404),
+                Stop("ledger", "/cases", "head"),
+                Stop("ledger-filtered", "/cases?q=插座&department=HQC&as_of=2020-01-06", "head"),
+                Stop("ledger-nothing", "/cases?level=major&state=merged", "head"),
+                Stop("ledger-views", "/cases/views?query=state%3Dassigned%26overdue%3Dtrue", "head"),
+                Stop("ledger-bulk", f"/cases/bulk?{ticked}", "head"),
+                Stop("ledger-bulk-step", f"/cases/bulk/approve?{ticked}", "head"),
+                Stop("trail", "/trail", "head"),
+                Stop("trail-counts", "/trail?by=month&by=action", "head"),
                 Stop("overview", "/overview"),
                 Stop("overview-then", "/overview?as_of=2020-01-05"),
                 Stop("inbox", "/inbox"),
