@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from api.pages import account, cases, inbox, mine, receiving, sign_in, steps
+from api.pages import account, calendar, cases, guide, inbox, mine, more, receiving, school, sign_in, steps
 from api.pages.rendering import is_page, refused
 
 strangers = APIRouter(include_in_schema=False)  # open: nobody is signed in yet
@@ -16,5 +16,9 @@ router.include_router(cases.router)
 router.include_router(inbox.router)
 router.include_router(account.router)
 router.include_router(receiving.router)
+router.include_router(more.router)
+router.include_router(calendar.router)
+router.include_router(guide.router)
+router.include_router(school.router)
 
 __all__ = ["is_page", "refused", "router", "strangers"]

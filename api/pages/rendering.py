@@ -32,6 +32,10 @@ REPORT = "/report"
 OPEN = "/open"
 CASES = "/cases"
 INBOX = "/inbox"
+MORE = "/more"
+CALENDAR = "/calendar"
+SCHOOL = "/school"
+HELP = "/help"
 
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' blob:; connect-src 'self'; manifest-src 'self'; "
@@ -163,14 +167,17 @@ def is_page(request: Request) -> bool:
 
 
 #: the pages there are, and what others lie under; what a browser asks for besides is refused on a page too
-PAGES = frozenset({"/", SIGN_IN, "/sign-out", MINE, REPORT, CASES, INBOX, ACCOUNT, links.PATH})
-FOLDERS = (f"{ACCOUNT}/", f"{CASES}/", f"{OPEN}/", f"{INBOX}/")
+PAGES = frozenset(
+    {"/", SIGN_IN, "/sign-out", MINE, REPORT, CASES, INBOX, ACCOUNT, MORE, CALENDAR, SCHOOL, HELP, links.PATH}
+)
+FOLDERS = (f"{ACCOUNT}/", f"{CASES}/", f"{OPEN}/", f"{INBOX}/", f"{SCHOOL}/")
 
 #: the areas of the desk in the order of its navigation: name, address, and what `words` calls it
 AREAS = (
     ("mine", MINE, "area_mine"),
     ("report", REPORT, "area_report"),
     ("inbox", INBOX, "area_inbox"),
+    ("more", MORE, "area_more"),
     ("account", ACCOUNT, "area_account"),
 )
 
