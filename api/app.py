@@ -118,7 +118,17 @@ def _routes_of(catalog: Catalog) -> Sequence[BaseRoute]:
 #: what anybody may ask, signed in or not; whatever else is added is closed or does not start
 #: `/metrics` knows no people: it has a token of its own
 OPEN = frozenset(
-    {"/healthz", "/readyz", "/metrics", "/api/v1/openapi.json", "/api/v1/sign-in", "/", "/sign-in", "/static/{name}"}
+    {
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/api/v1/openapi.json",
+        "/api/v1/sign-in",
+        "/",
+        "/sign-in",
+        "/setup",
+        "/static/{name}",
+    }
 )
 
 

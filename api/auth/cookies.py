@@ -87,6 +87,14 @@ def must_carry(token: str | None, secret: str) -> None:
         )
 
 
+def must_be_of_form(request: Request, settings: Settings, token: str | None) -> None:
+    """Raises NotAllowed for a form that this browser did not fetch: somebody would sign others in as himself by it."""
+    secret = shown(request, FORM, settings)
+    if secret is None:
+        raise not_from_here(Text("浏览器没有接受本页的 Cookie", "your browser did not keep this page's cookie"))
+    must_carry(token, secret)
+
+
 def keyed(key: bytes, *parts: str) -> str:
     """A name for these words that nobody can trace back without the key."""
     said = b"".join(len(part.encode()).to_bytes(4, "big") + part.encode() for part in parts)

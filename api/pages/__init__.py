@@ -2,11 +2,12 @@
 
 from fastapi import APIRouter
 
-from api.pages import account, calendar, cases, guide, inbox, mine, more, receiving, school, sign_in, steps
+from api.pages import account, calendar, cases, first_visit, guide, inbox, mine, more, receiving, school, sign_in, steps
 from api.pages.rendering import is_page, refused
 
 strangers = APIRouter(include_in_schema=False)  # open: nobody is signed in yet
 strangers.include_router(sign_in.strangers)
+strangers.include_router(first_visit.strangers)
 
 router = APIRouter(include_in_schema=False)
 router.include_router(sign_in.router)

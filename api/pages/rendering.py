@@ -14,7 +14,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from api import links
+from api import first_visit, links
 from api.auth import Asker, cookies, locale_of, runtime_of
 from api.pages.words import WORDS
 from api.problems import MUST_CHANGE, STATUS, headers_of
@@ -168,7 +168,22 @@ def is_page(request: Request) -> bool:
 
 #: the pages there are, and what others lie under; what a browser asks for besides is refused on a page too
 PAGES = frozenset(
-    {"/", SIGN_IN, "/sign-out", MINE, REPORT, CASES, INBOX, ACCOUNT, MORE, CALENDAR, SCHOOL, HELP, links.PATH}
+    {
+        "/",
+        SIGN_IN,
+        "/sign-out",
+        MINE,
+        REPORT,
+        CASES,
+        INBOX,
+        ACCOUNT,
+        MORE,
+        CALENDAR,
+        SCHOOL,
+        HELP,
+        first_visit.PATH,
+        links.PATH,
+    }
 )
 FOLDERS = (f"{ACCOUNT}/", f"{CASES}/", f"{OPEN}/", f"{INBOX}/", f"{SCHOOL}/")
 

@@ -377,6 +377,7 @@ WORDS: Mapping[str, Text] = {
         "载入中职学校常用的 22 个部门", "Load the 22 departments of a typical vocational school"
     ),
     "begin": Text("建立学校", "Set the school up"),
+    "go_on": Text("继续", "Go on"),
     "setup_done": Text("学校已建立", "The school is set up"),
     "setup_next": Text(
         "请登录，然后导入或登记人员，并做一次死角检查。",

@@ -26,6 +26,8 @@ OPEN = {
     "GET /": "leads to where one signs in, or to one's account",
     "GET /sign-in": "nobody is signed in yet",
     "POST /sign-in": "the same",
+    "GET /setup": "there is nobody yet who could sign in; once there is, it is gone",
+    "POST /setup": "the same",
     "GET /static/{name}": "how pages look",
 }
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")

@@ -78,13 +78,18 @@ def form_page(
     request: Request, asker: Asker, asking: Asking, refusal: Refusal | None = None, *, key: str | None = None
 ) -> Response:
     """The form; after a refusal with what was typed, each fault beside its field, and a tick where it only has to be meant."""
-    faults = refusal.fields if refusal is not None else ()
-    controls = [replace(each, fault=_fault(each.name, faults)) for each in asking.controls]
+    controls = faulted(asking.controls, refusal)
     told = refusal if refusal is None else under_labels(refusal, controls)
     return page(
         request, "school_form.html", asker=asker, active=asking.active, because=told, refusal=told, asking=asking,
         controls=controls, confirm=isinstance(refusal, OpensDeadCorner), key=key,
     )  # fmt: skip
+
+
+def faulted(controls: Iterable[Control], refusal: Refusal | None) -> list[Control]:
+    """Each control with what is wrong with it."""
+    faults = refusal.fields if refusal is not None else ()
+    return [replace(each, fault=_fault(each.name, faults)) for each in controls]
 
 
 def under_labels(refusal: Refusal, controls: Iterable[Control]) -> Refusal:
