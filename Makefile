@@ -8,7 +8,7 @@ ARGS ?=# handed on, as in: make test ARGS="-k hazard"
 PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 python3 python; do \
 	$$python -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$python && break; done)
 
-.PHONY: help demo test check format bench soak ocel-check venv dist dist-check lock clean
+.PHONY: help demo test check format bench soak ocel-check pictures audit-pages venv dist dist-check lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -19,6 +19,8 @@ help:
 	@echo 'make bench       measure commands beside raw SQL and a bare route, sweeps, cycles and reading, on both databases: some eight minutes (ARGS=--help)'
 	@echo 'make soak        kill, cut off and fill up everything 200 times on both databases: above an hour (ARGS=--help)'
 	@echo 'make ocel-check  let pm4py, in an environment of its own, read the demo as an object-centric event log (fetches it: some minutes)'
+	@echo 'make pictures    a picture of every page at both widths in both languages, in build/pictures (needs a Chromium)'
+	@echo 'make audit-pages ask the HTML validator, axe and Lighthouse what they think of every page (needs a Chromium, Java and Node.js)'
 	@echo 'make venv        only make or renew .venv from the locks'
 	@echo 'make dist        build the wheel into dist/'
 	@echo 'make dist-check  install that wheel into an empty environment and play the demo from it'
@@ -57,6 +59,17 @@ ocel-check: venv
 	$(BIN)/bihuan audit export --format ocel -o "$$place/log.json" --data "$$place/data"; \
 	$(BIN)/bihuan audit export --format jsonl -o "$$place/events.jsonl" --data "$$place/data"; \
 	"$$place/venv/bin/python" tests/bench/ocel_check.py "$$place/log.json" "$$place/events.jsonl"
+
+pictures: venv
+	@$(BIN)/python -m tests.browser.pictures $(ARGS)
+
+# What others think of the pages: tools from npm, for development only.
+audit-pages: venv tests/browser/audit/node_modules
+	@$(BIN)/python -m tests.browser.auditing $(ARGS)
+
+tests/browser/audit/node_modules: tests/browser/audit/package-lock.json
+	cd tests/browser/audit && npm ci --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
 
 venv: .venv/installed
 

@@ -128,6 +128,7 @@ OPEN = frozenset(
         "/sign-in",
         "/setup",
         "/static/{name}",
+        "/language/{locale}",
     }
 )
 

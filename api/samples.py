@@ -111,7 +111,7 @@ def a_notice(
     due_at = NOW + (timedelta(days=-3) if late else timedelta(days=3, hours=16))
     about: dict[str, Any] = {
         "number": number, "workflow": workflow.key, "title": title, "state": state.name,
-        "state_title": state.title.to_json(), "path": f"/api/v1/{workflow.plural}/{number}",
+        "state_title": state.title.to_json(), "path": f"/cases/{number}",
         "rung": None if attention else "rung",
     }  # fmt: skip
     if fullness != "bare":

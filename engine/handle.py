@@ -286,7 +286,7 @@ def as_it_stands(workflow: Workflow, case: Case, calendar: Calendar, now: dateti
         "provisional": bool(case.clock and case.clock.provisional),
         "days_over": calendar.workdays_between(calendar.local_date(due), today) if due else None,
         "awaits": [workflow.called(name).to_json() for name in workflow.awaited(case)],
-        "path": f"/api/v1/{workflow.plural}/{case.number}",
+        "path": f"/cases/{case.number}",
     }
 
 

@@ -38,7 +38,7 @@ class SchoolSettings:
     """
 
     public_url: str = "http://127.0.0.1:8000"
-    desk_path: str = "/api/v1/worklist"
+    desk_path: str = "/mine"
     digest_at: time = time(7, 40)
     link_days: int = 3
     digest_gathers: timedelta = timedelta(minutes=5)

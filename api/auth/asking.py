@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import reduce
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Request
@@ -49,7 +49,12 @@ async def _runtime(request: Request) -> Runtime:  # async, so that it costs no t
 
 
 def locale_of(request: Request) -> Locale:
-    """The better liked of our two languages, by `Accept-Language`; the setting's where neither is named."""
+    """The one that was chosen on a page; else the better liked of our two languages, by `Accept-Language`; the setting's where
+    neither is named.
+    """
+    chosen = cookies.shown(request, cookies.LANGUAGE, runtime_of(request).settings)
+    if chosen in ("zh", "en"):
+        return cast(Locale, chosen)
     liked: dict[Locale, float] = {}
     for part in request.headers.get("accept-language", "").split(","):
         tag, _, rest = part.strip().partition(";")

@@ -14,6 +14,7 @@ from engine.errors import Text
 SESSION = "bihuan"  # whoever shows its value is signed in
 FORM = "bihuan_form"  # ties a sign-in form to the browser that fetched it
 DEVICE = "bihuan_device"  # somebody signed in here before; opens nothing
+LANGUAGE = "bihuan_language"  # in which of ours somebody chose to read, whatever his browser says
 DEVICE_SECONDS = 400 * 24 * 3600  # browsers keep none for longer
 SECRET_BYTES = 32
 LONGEST = 200  # characters of a cookie of ours; a longer value is none

@@ -52,6 +52,9 @@ def demo(data: Path | None, serve: bool, port: int | None, as_json: bool) -> Non
 
     def tell(address: str) -> None:
         path = trying.write(place, address, report.tokens)
+        click.echo("在浏览器中打开 · Open in a browser:")
+        click.echo(f"  {address}/sign-in   {' '.join(trying.AT_THE_PAGES)}")
+        click.echo(f"  密码 · password: {report.password}")
         click.echo("试一试，在另一个终端 · Try it, in another terminal:")
         click.echo(f"  . {path}")
         for asked in ("worklist", "hazards?overdue=true", "periods?key=2020-02", "workflows/hazard"):

@@ -48,6 +48,7 @@ from workflows.inspection import CYCLE
 
 TICKS = (time(7, 46), time(12, 0), time(17, 30))  # the first just after the reminders of the morning have gathered
 ENDS = time(18, 0)  # on the campaign's last day
+PASSWORD_BYTES = 9  # twelve letters: short enough to be typed from one window into another
 
 Progress = Callable[[float], None]
 
@@ -58,10 +59,12 @@ class DemoReport:
 
     counted   the figures, as JSON: two replays agree in all of it but `wall_seconds`
     tokens    post → token, to try the API with
+    password  of these posts, to sign in at the pages with
     """
 
     counted: dict[str, Any]
     tokens: dict[str, str]
+    password: str
     folder: Path
     last_instant: datetime
 
@@ -98,13 +101,13 @@ def play(
         replay = _Replay(runtime, clock, silent)
         replay.prepare()
         replay.run(progress)
-        tokens = replay.tokens()
+        tokens, password = replay.tokens(), replay.password()
         runtime.seal()
         with runtime.database.read(ORGANISATION) as connection:
             counted = figures(connection, ORGANISATION, clock.now()) | messages(connection, ORGANISATION)
         counted["commands"] = replay.commands
         counted["wall_seconds"] = round(wall.perf_counter() - began, 2)
-        return DemoReport(counted, tokens, settings.data, clock.now())
+        return DemoReport(counted, tokens, password, settings.data, clock.now())
     finally:
         runtime.close()
 
@@ -171,6 +174,16 @@ class _Replay:
             for person, token in made.items():
                 accounts.add_token(connection, ORGANISATION, person, token, "demo", self.clock.now())
         return made
+
+    def password(self) -> str:
+        """One password for the same few posts, so that he can look at the pages as each of them."""
+        drawn = secrets.token_urlsafe(PASSWORD_BYTES)
+        with self.runtime.hashing.turn() as hasher:
+            hashed = hasher.hashed(drawn)
+        with self.runtime.database.write(ORGANISATION) as connection:
+            for person in POSTS.values():
+                accounts.set_password(connection, ORGANISATION, person, hashed, self.clock.now(), must_change=False)
+        return drawn
 
     # --- steps -----------------------------------------------------------------------------------------------------
 

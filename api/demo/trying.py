@@ -19,6 +19,8 @@ POSTS: Mapping[str, str] = {
     "PRINCIPAL": "principal",
 }
 
+AT_THE_PAGES = ("safety.staff", "xb1.staff", "hqc.repair1", "safety.head", "principal")  # who sees the most of them
+
 
 def write(folder: Path, address: str, tokens: Mapping[str, str]) -> Path:
     """Write `try.env` into the data folder and give its path. The tokens open nothing but this demo."""

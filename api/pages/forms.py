@@ -147,12 +147,12 @@ def _control(
         fault=_fault(path, faults, deep=shape.kind not in ("rows", "by_name")), names=shape.reference is not None,
     )  # fmt: skip
     if shape.kind == "rows":
-        taken = _rows_said(path, said)
+        taken = _rows_said(path, shape.inner, said)
         rows = [(None, _inside(shape.inner, f"{path}.{row}", around, said, faults, required=row in taken))
                 for row in range(max(taken, default=-1) + 1 + BLANK_ROWS)]  # fmt: skip
         return replace(control, rows=rows[: shape.most or None])
     if shape.kind == "by_name":
-        return replace(control, rows=_by_name(path, shape, around, said, faults), required=True)
+        return replace(control, rows=_by_name(path, shape, around, said, faults))
     return control
 
 
@@ -363,7 +363,9 @@ def _read(path: str, shape: _Shape, said: Mapping[str, tuple[str, ...]]) -> Any:
     if shape.kind == "many":
         return values or None
     if shape.kind == "rows":
-        return [_read_inside(shape.inner, f"{path}.{row}", said) for row in sorted(_rows_said(path, said))] or None
+        return [
+            _read_inside(shape.inner, f"{path}.{row}", said) for row in sorted(_rows_said(path, shape.inner, said))
+        ] or None
     if shape.kind == "by_name":
         return _read_by_name(path, shape, said)
     if not values:
@@ -402,13 +404,16 @@ def _names_said(path: str, shape: _Shape, said: Mapping[str, tuple[str, ...]]) -
     return dict.fromkeys(name.rpartition(".")[0] if inside else name for name in names)
 
 
-def _rows_said(path: str, said: Mapping[str, tuple[str, ...]]) -> set[int]:
+def _rows_said(path: str, model: type[BaseModel], said: Mapping[str, tuple[str, ...]]) -> set[int]:
     """Which rows hold anything that somebody typed: a choice that stands there by itself makes no row."""
     found = set()
     for name, values in said.items():
-        rest = name.removeprefix(f"{path}.").split(".", 1)
-        if name.startswith(f"{path}.") and len(rest) == 2 and rest[0].isdecimal() and len(rest[0]) < 4 and any(values):
-            found.add(int(rest[0]))
+        row, _, inner = name.removeprefix(f"{path}.").partition(".")
+        if not name.startswith(f"{path}.") or not row.isdecimal() or len(row) > 3 or inner not in model.model_fields:
+            continue
+        default = model.model_fields[inner].get_default()
+        if any(value.strip() and value != str(default) for value in values):
+            found.add(int(row))
     return found
 
 

@@ -56,7 +56,8 @@ def mine(request: Request, runtime: TheRuntime, asker: SignedIn) -> Response:
         more, waiting = len(waiting) > SHOWN, waiting[:SHOWN]
         cards = list(_cards(runtime, connection, asker, waiting, now))
         me = str(asker.actor.person)
-        mine = worklists.reported_by(connection, asker.seen, me, limit=REPORTED)
+        series = [loop.prefix for loop in runtime.engine.catalog.newest()]
+        mine = worklists.reported_by(connection, asker.seen, me, series, limit=REPORTED)
         reported = read_now(runtime, connection, asker, mine, now)
         unread = len(deliveries.inbox_of(connection, asker.actor.organisation, me, unread_only=True, limit=100))
     kinds = _kinds(runtime, asker)

@@ -18,7 +18,7 @@ from api.auth.asking import asks_at
 from api.auth.forms import TheFields
 from api.bootstrap import Runtime
 from api.links import PARAMETER, PATH, Token, token_of
-from api.pages.rendering import local, page
+from api.pages.rendering import CASES, local, page
 from api.pages.words import WORDS
 from api.problems import STATUS, LinkNotGood, LinkOver, headers_of
 from engine.actor import Actor
@@ -201,7 +201,7 @@ def _page(
         "state": spoken.workflow.state(case.state).title.in_(locale),
         "due": WORDS["due_unknown"].in_(locale),
         "requirement": case.facts.get("requirement"),
-        "case_path": f"/api/v1/{spoken.workflow.plural}/{case.number}",
+        "case_path": f"{CASES}/{case.number}",
     }
     if case.due_at is not None:
         separator = "，" if locale == "zh" else ", "

@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
 
 from api import first_visit, links
 from api.auth import Asker, cookies, locale_of, runtime_of
@@ -36,6 +35,7 @@ MORE = "/more"
 CALENDAR = "/calendar"
 SCHOOL = "/school"
 HELP = "/help"
+LANGUAGE = "/language"
 
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' blob:; connect-src 'self'; manifest-src 'self'; "
@@ -86,7 +86,7 @@ def _templates() -> Environment:
 
 
 class Wording:
-    """The words of a page in the reader's language: `t.sign_in`, and `both(t.sign_in)` with the other beside it."""
+    """The words of a page: `one(t.sign_in)` in the reader's language."""
 
     def __init__(self, locale: Locale) -> None:
         self._locale = locale
@@ -99,13 +99,6 @@ class Wording:
 
     def one(self, text: Text) -> str:
         return text.in_(self._locale)
-
-    def both(self, text: Text) -> Markup:
-        first, other = (text.zh, text.en) if self._locale == "zh" else (text.en, text.zh)
-        if first == other:
-            return escape(first)
-        lang = "en" if self._locale == "zh" else "zh-CN"
-        return Markup('{} <span class="beside" lang="{}">{}</span>').format(first, lang, other)
 
 
 def page(
@@ -129,12 +122,19 @@ def page(
     active = values.pop("active", "")
     words = Wording(locale)
     html = _templates().get_template(template).render(
-        t=words, one=words.one, both=words.both, lang="zh-CN" if locale == "zh" else "en", asker=asker,
+        t=words, one=words.one, other_language=_other_language(request, locale), lang="zh-CN" if locale == "zh" else "en", asker=asker,
         active=active, areas=AREAS, csrf=asker.account.csrf if asker is not None and asker.account.session is not None else None,
         simulated=runtime.clock.now() if runtime.simulated else None, **values,
     )  # fmt: skip
     said = {**HEADERS, "Content-Language": locale, **(headers or {})}
     return HTMLResponse(html, status, said)
+
+
+def _other_language(request: Request, locale: Locale) -> str:
+    """The address that shows this page in the other of our languages."""
+    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    back = f"?next={quote(here, safe='')}" if own_address(here) else ""
+    return f"{LANGUAGE}/{'en' if locale == 'zh' else 'zh'}{back}"
 
 
 def local(instant: datetime, zone: ZoneInfo) -> str:
@@ -185,7 +185,7 @@ PAGES = frozenset(
         links.PATH,
     }
 )
-FOLDERS = (f"{ACCOUNT}/", f"{CASES}/", f"{OPEN}/", f"{INBOX}/", f"{SCHOOL}/")
+FOLDERS = (f"{LANGUAGE}/", f"{ACCOUNT}/", f"{CASES}/", f"{OPEN}/", f"{INBOX}/", f"{SCHOOL}/")
 
 #: the areas of the desk in the order of its navigation: name, address, and what `words` calls it
 AREAS = (

@@ -1,6 +1,6 @@
 """The way in and out: the sign-in form, which only the browser that fetched it can send, and signing out."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -9,7 +9,7 @@ from api.auth import SignedIn, TheRuntime, before_password_change, cookies, who
 from api.auth.forms import TheFields
 from api.auth.signing import sign_in, sign_out
 from api.bootstrap import Runtime
-from api.pages.rendering import ACCOUNT, HOME, SIGN_IN, go_to, own_address, page, static_files
+from api.pages.rendering import ACCOUNT, HOME, LANGUAGE, SIGN_IN, go_to, own_address, page, static_files
 from api.problems import STATUS, SignInFailed, TooManyTries, headers_of, unknown_address
 from api.routes.accounts import attempt_of, with_session
 from engine.errors import Busy, NotAllowed, Refusal
@@ -34,6 +34,14 @@ def static(name: str) -> Response:
     content, media_type = static_files()[name]
     kept = {"Cache-Control": f"public, max-age={STATIC_SECONDS}, immutable", "X-Content-Type-Options": "nosniff"}
     return Response(content, media_type=media_type, headers=kept)
+
+
+@strangers.get(f"{LANGUAGE}/{{locale}}")
+def choose_language(runtime: TheRuntime, locale: Literal["zh", "en"], following: Next = None) -> Response:
+    """In which language this browser reads from now on; back to where it was asked."""
+    answer = go_to(own_address(following) or "/")
+    cookies.give(answer, cookies.LANGUAGE, locale, runtime.settings, seconds=cookies.DEVICE_SECONDS)
+    return answer
 
 
 @strangers.get(SIGN_IN)

@@ -53,8 +53,10 @@ def take_step(
     with runtime.database.read(asker.actor.organisation) as connection:
         case = visible_case(connection, asker, number)
         workflow = runtime.engine.catalog.of(case)
-        step = _step_of(workflow, case, trigger)
-        offered = [o for o in offers(runtime.engine, connection, asker.actors, case) if o.transition is step]
+        if trigger not in workflow.triggers:
+            raise unknown_address()
+        # none where the case has moved on: a second press of the same form still gets its answer again
+        offered = [o for o in offers(runtime.engine, connection, asker.actors, case) if o.transition.trigger == trigger]
     form = workflow.form_of(trigger)
     if sent.one("again"):  # another category asks other questions: the form once more, and nothing is sent
         return _step_page(request, runtime, asker, number, trigger, sent.values)

@@ -116,6 +116,7 @@ WORDS: Mapping[str, Text] = {
     "area_report": Text("上报", "Report"),
     "area_inbox": Text("消息", "Messages"),
     "area_account": Text("我的", "Me"),
+    "simulated_note": Text("模拟数据", "Simulated data"),
     "areas": Text("导航", "Areas"),
     "waits_for_me": Text("等我办理", "Waiting for me"),
     "nothing_waits": Text("没有待办事项。", "Nothing is waiting for you."),

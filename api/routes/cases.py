@@ -61,6 +61,7 @@ log = structlog.get_logger(__name__)
 
 Endpoint = Callable[..., Awaitable[Response]]
 
+MOST_AS_OF = 100  # cases of a page of then: each is folded from its events, at a millisecond a case
 MOST_AT_ONCE = 200  # cases of one bulk: the longest page of a list
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {
@@ -73,7 +74,10 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 
 AsOf = Annotated[
     Instant | None,
-    Query(description="As it was known at this instant: nothing recorded later, however early it was found"),
+    Query(
+        description="As it was known at this instant: nothing recorded later, however early it was found. A page of a list "
+        "of then has 100 cases at most"
+    ),
 ]
 
 
@@ -284,7 +288,8 @@ def _list_of(workflow: Workflow | None) -> Callable[..., Response]:
                 page = worklists.page(connection, asker.seen, wanted, now, limit=limit, after=after)
                 items = read_now(runtime, connection, asker, page.cases, now)
             else:
-                page = known.page(connection, asker.seen, wanted, as_of, limit=limit, after=after)
+                few = min(limit, MOST_AS_OF)
+                page = known.page(connection, asker.seen, wanted, as_of, limit=few, after=after)
                 items = cases_at(runtime.engine.catalog, page.cases, as_of, asker.locale)
         answer = CasePage(items=items, next=cursor_of(page.next_after) if page.next_after else None)
         return json_of(answer, headers={**link_to_next(request, answer.next), **saying_what_is_missing(unnumbered)})

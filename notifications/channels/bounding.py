@@ -12,13 +12,22 @@ class Overdue:
     def __init__(self, find: Callable[[], socket.socket | None]) -> None:
         self._find = find
         self._over = threading.Event()
+        self._ended = False
+        self._lock = threading.Lock()
 
     def __bool__(self) -> bool:
         return self._over.is_set()
 
     def cut_off(self) -> None:
-        self._over.set()
-        self.look_again()
+        with self._lock:
+            if not self._ended:
+                self._over.set()
+                self.look_again()
+
+    def end(self) -> None:
+        """From now on nothing is cut off: the connection may be in another conversation."""
+        with self._lock:
+            self._ended = True
 
     def look_again(self) -> None:
         """Cut off a connection that was made too late to be found."""
@@ -40,3 +49,4 @@ def bounded(seconds: float, find: Callable[[], socket.socket | None]) -> Iterato
         yield overdue
     finally:
         timer.cancel()
+        overdue.end()

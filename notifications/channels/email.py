@@ -1,14 +1,20 @@
 """E-mail by the school's own mail server (SMTP): always encrypted, its certificate always verified.
 
-Source    RFC 5321 (4.2: reply codes), RFC 3463 and the IANA registry of enhanced status codes, RFC 7504 (521, 556),
-          RFC 6409 (submission), RFC 3834 (Auto-Submitted)
+Messages of one account that follow closely go over one connection: servers bound how many are opened, and to open one is
+most of the work. It is replaced only while its server has not said yet that it wants the text: until then it cannot have
+the message; afterwards nobody knows.
+
+Source    RFC 5321 (4.2: reply codes; 4.1.1.5, 4.5.3.2.7: RSET, and how long a server waits), RFC 3463 and the IANA registry of
+          enhanced status codes, RFC 7504 (521, 556), RFC 6409 (submission), RFC 3834 (Auto-Submitted)
           https://service.mail.qq.com/detail/122/172 to 175 (frequency limits that come as 550 and go away when one waits)
+          https://www.postfix.org/CONNECTION_CACHE_README.html (RSET tells whether a connection is still good)
 """
 
 import base64
 import html
 import re
 import smtplib
+import socket
 import ssl
 from contextlib import suppress
 from datetime import timedelta
@@ -26,21 +32,32 @@ from engine.clock import Clock
 from engine.errors import Text
 from engine.events import Recipient
 from notifications.channels import Account, Receipt, TransportError
-from notifications.channels.bounding import bounded
+from notifications.channels.bounding import Overdue, bounded
 from notifications.channels.codes import BAD_ACCOUNT, BAD_ADDRESS, BAD_MESSAGE, TRY_AGAIN, Verdict
 from notifications.channels.fence import must_be_outside, must_lead_outside
 from notifications.channels.fitting import with_link
 from notifications.channels.forms import Form, described, said
-from notifications.channels.posting import SHOWN_CHARACTERS, TOO_SLOW, scrubbed, trusting
+from notifications.channels.keeping import Keeping
+from notifications.channels.posting import SHOWN_CHARACTERS, TOO_SLOW, Patience, scrubbed, trusting
 from notifications.message import Outgoing
 
 TOTAL_SECONDS = 20.0  # of one message: a greeting may take its time where a server looks for spam
+GOOD_BYE_SECONDS = 1.0  # a server that takes longer has had its messages all the same
+#: what a connection lies idle. A server waits for five minutes at least (RFC 5321, 4.5.3.2.7), but keeping one that nobody
+#: uses is unkind where a mailbox may have three at once: Postfix's own client keeps them as long as this.
+#: Source: https://www.postfix.org/postconf.5.html#smtp_connection_cache_time_limit
+#:         https://learn.microsoft.com/en-us/exchange/troubleshoot/send-emails/smtp-submission-improvements
+IDLE_SECONDS = 2.0
+#: on one connection. RFC 5321 names no bound and servers have their own: Exim puts aside what comes after the tenth until
+#: its next round, by default. Source: https://github.com/Exim/exim/wiki/Q0009
+MESSAGES_A_CONNECTION = 10
 LATER = timedelta(minutes=5)  # where a server has enough of us and does not say for how long
 
 ADDRESS = re.compile(r"[^\s@<>(),;:\\\"\[\]\x00-\x1f\x7f]{1,64}@[^\s@<>(),;:\\\"\[\]\x00-\x1f\x7f]{1,253}")
 HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:.]{2,45}")
 #: a loop has too many hops, and no patience helps
 TOO_MUCH = re.compile(r"frequen|too many (?!hops|recipients)|rate.?limit|throttl|频率|过于频繁", re.IGNORECASE)
+LINE_WITH_A_DOT = re.compile(rb"^\.", re.MULTILINE)
 ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
 
 ENOUGH = Verdict("slow_down", "channel", LATER)
@@ -174,9 +191,17 @@ class EmailChannel:
     limit = None
     form = EmailForm
 
-    def __init__(self, clock: Clock, client: object = None, *, seconds: float = TOTAL_SECONDS) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        client: object = None,
+        *,
+        seconds: float = TOTAL_SECONDS,
+        idle_seconds: float = IDLE_SECONDS,
+    ) -> None:
         self._clock = clock
         self._seconds = seconds
+        self._kept: Keeping[tuple[str, str], _Line] = Keeping(_Line.part, _Line.drop, idle_seconds)
 
     def address_of(self, recipient: Recipient) -> str | None:
         return recipient.addresses.get("email") or None
@@ -191,13 +216,13 @@ class EmailChannel:
         except (MessageError, ValueError, IndexError) as error:
             raise BAD_ADDRESS.error(f"no e-mail address: {type(error).__name__}") from None
         try:
-            return Receipt(_shown(self._sent(letter, form, to, account.may_reach_inside), form))
+            return Receipt(_shown(self._sent(letter, form, to, account), form))
         except _Refused as refused:
             answer = _shown(f"{refused.code} {refused.text}", form)
             raise verdict_on(refused.code, refused.text, refused.asked).error(answer) from None
 
     def close(self) -> None:
-        """No connection outlives its message."""
+        self._kept.close()
 
     def _written(self, message: Outgoing, form: EmailForm, to: str) -> EmailMessage:
         words, name = message.words, " ".join(message.addressee.name.split())
@@ -215,29 +240,54 @@ class EmailChannel:
         letter.add_alternative(_in_html(text, words.link, message.addressee.locale), subtype="html", cte="base64")
         return letter
 
-    def _sent(self, letter: EmailMessage, form: EmailForm, to: str, may_reach_inside: bool) -> str:
+    def _sent(self, letter: EmailMessage, form: EmailForm, to: str, account: Account) -> str:
         """What the server said when it took the message over.
 
         Raises    _Refused, TransportError
         """
-        begun: list[smtplib.SMTP] = []
-        with bounded(self._seconds, lambda: begun[0].sock if begun else None) as overdue:
-            try:
-                if not may_reach_inside:
-                    must_lead_outside(form.host, form.port)
-                return _converse(begun, letter, form, to, self._seconds, may_reach_inside)
-            except ssl.SSLCertVerificationError as error:
-                what = f"the server's certificate is not trusted: {error.verify_message}"
-                raise TransportError(what, concerns="channel") from None
-            except smtplib.SMTPNotSupportedError as error:
-                raise TransportError(f"the server cannot do it: {error}", "give_up", concerns="channel") from None
-            except (smtplib.SMTPException, OSError, ValueError) as error:
-                if overdue or isinstance(error, TimeoutError):
-                    raise TransportError(TOO_SLOW) from None
-                raise TransportError(f"no answer: {_shown(f'{type(error).__name__}: {error}', form)}") from None
-            finally:
-                if begun:
-                    begun[0].close()
+        of, patience = (account.organisation, account.id), Patience.of(self._seconds)
+        line = self._line_of(of, form, account.may_reach_inside)
+        try:
+            with bounded(self._seconds, lambda: line.connection) as overdue:
+                try:
+                    text = letter.as_bytes()
+                    try:
+                        return line.hand_over(text, to, patience, overdue)
+                    except _Gone:
+                        line = _Line(form, account.may_reach_inside)
+                        return line.hand_over(text, to, patience, overdue)
+                except ssl.SSLCertVerificationError as error:
+                    what = f"the server's certificate is not trusted: {error.verify_message}"
+                    raise TransportError(what, concerns="channel") from None
+                except smtplib.SMTPNotSupportedError as error:
+                    raise TransportError(f"the server cannot do it: {error}", "give_up", concerns="channel") from None
+                except (smtplib.SMTPException, OSError, ValueError) as error:
+                    if overdue or patience.left <= 0 or isinstance(error, TimeoutError):
+                        raise TransportError(TOO_SLOW) from None
+                    raise TransportError(f"no answer: {_shown(f'{type(error).__name__}: {error}', form)}") from None
+        finally:
+            self._let_go(of, line)
+
+    def _line_of(self, of: tuple[str, str], form: EmailForm, may_reach_inside: bool) -> "_Line":
+        """The one that is kept, unless the account was changed since it was opened; else one that is still to be opened."""
+        kept = self._kept.take(of)
+        if kept is not None and (kept.form, kept.may_reach_inside) == (form, may_reach_inside):
+            return kept
+        if kept is not None:
+            kept.part()
+        return _Line(form, may_reach_inside)
+
+    def _let_go(self, of: tuple[str, str], line: "_Line") -> None:
+        """Keep it or close it. Raises nothing: the message may have been taken, and would be sent again."""
+        try:
+            if not line.waits:
+                line.drop()
+            elif line.begun < MESSAGES_A_CONNECTION:
+                self._kept.keep(of, line)
+            else:
+                line.part()
+        except RuntimeError:  # no thread is to be had that would close it in time
+            line.drop()
 
 
 class _Refused(Exception):
@@ -246,6 +296,15 @@ class _Refused(Exception):
         self.text = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
         self.asked = asked
         super().__init__(code)
+
+    @property
+    def leaves_the_line_open(self) -> bool:
+        """Whether it was about this message alone, and the server waits for the next. 421 says that it hangs up."""
+        return self.asked in {"recipient", "message"} and 400 <= self.code < 600 and self.code != 421
+
+
+class _Gone(Exception):
+    """A connection that was kept is of no use any more, and its server has not got the message."""
 
 
 class _Plain(smtplib.SMTP):
@@ -266,43 +325,112 @@ class _Encrypted(smtplib.SMTP_SSL):
         super().__init__(*args, **how)
 
 
-def _converse(
-    begun: list[smtplib.SMTP], letter: EmailMessage, form: EmailForm, to: str, seconds: float, may_reach_inside: bool
-) -> str:
-    """The whole conversation, a question at a time, so that each refusal is known by what it refuses."""
-    context = _trusting(form.certificates)
-    us = form.sender.rpartition("@")[2]
-    try:
-        if form.security == "tls":
-            smtp: smtplib.SMTP = _Encrypted(begun, form.host, form.port, us, timeout=seconds, context=context)
-        else:
-            smtp = _Plain(begun, form.host, form.port, us, timeout=seconds)
-    except smtplib.SMTPConnectError as error:
-        raise _Refused(error.smtp_code, error.smtp_error, "greeting") from None
-    if not may_reach_inside and smtp.sock is not None:
-        must_be_outside(smtp.sock)
-    try:
-        if form.security == "starttls":
+class _Line:
+    """A connection to a mail server under an account's settings; opened with its first message.
+
+    begun    messages it was asked for
+    waits    whether its server waits for the next
+    """
+
+    def __init__(self, form: EmailForm, may_reach_inside: bool) -> None:
+        self.form = form
+        self.may_reach_inside = may_reach_inside
+        self.begun = 0
+        self.waits = False
+        self._smtp: list[smtplib.SMTP] = []  # one, from before it connects
+        self._wants_the_text = False
+
+    @property
+    def connection(self) -> socket.socket | None:
+        return self._smtp[0].sock if self._smtp else None
+
+    def hand_over(self, letter: bytes, to: str, patience: Patience, overdue: Overdue) -> str:
+        """The whole conversation about one message, a question at a time, so that each refusal is known by what it refuses.
+
+        Returns   what the server said when it took the message over
+        Raises    _Gone; of a first message and of one whose text was wanted, what stands in the way itself: _Refused,
+                  TransportError, SMTPException, OSError, ValueError
+        """
+        self.waits, self._wants_the_text = False, False
+        if not self.begun:
+            self._open(patience.left)
+            overdue.look_again()  # it was too late, perhaps, before there was anything to cut off
+            return self._ask(letter, to)
+        try:
+            if self.connection is not None:
+                self.connection.settimeout(max(patience.left, 0.0))
+            _must_be(*self._smtp[0].rset(), {250}, "sender")
+            return self._ask(letter, to)
+        except (_Refused, smtplib.SMTPException, OSError):
+            if self.waits or self._wants_the_text or overdue or patience.left <= 0:
+                raise
+            self.drop()
+            raise _Gone from None
+
+    def _open(self, seconds: float) -> None:
+        """Connect and sign in."""
+        form, context = self.form, _trusting(self.form.certificates)
+        us = form.sender.rpartition("@")[2]
+        if not self.may_reach_inside:
+            must_lead_outside(form.host, form.port)
+        try:
+            if form.security == "tls":
+                smtp: smtplib.SMTP = _Encrypted(self._smtp, form.host, form.port, us, timeout=seconds, context=context)
+            else:
+                smtp = _Plain(self._smtp, form.host, form.port, us, timeout=seconds)
+        except smtplib.SMTPConnectError as error:
+            raise _Refused(error.smtp_code, error.smtp_error, "greeting") from None
+        if not self.may_reach_inside and smtp.sock is not None:
+            must_be_outside(smtp.sock)
+        try:
+            if form.security == "starttls":
+                smtp.ehlo_or_helo_if_needed()
+                # raises where it is not offered: never in the clear instead
+                code, text = smtp.starttls(context=context)
+                _must_be(code, text, {220}, "greeting")
             smtp.ehlo_or_helo_if_needed()
-            code, text = smtp.starttls(context=context)  # raises where it is not offered: never in the clear instead
-            _must_be(code, text, {220}, "greeting")
-        smtp.ehlo_or_helo_if_needed()
-        if form.username is not None and form.password is not None:
-            smtp.login(form.username, form.password.get_secret_value())
-    except smtplib.SMTPAuthenticationError as error:
-        raise _Refused(error.smtp_code, error.smtp_error, "signing in") from None
-    except smtplib.SMTPResponseException as error:
-        raise _Refused(error.smtp_code, error.smtp_error, "greeting") from None
-    _must_be(*smtp.mail(form.sender), {250}, "sender")
-    _must_be(*smtp.rcpt(to), {250, 251, 252}, "recipient")
-    try:
-        code, text = smtp.data(letter.as_bytes())
-    except smtplib.SMTPDataError as error:
-        raise _Refused(error.smtp_code, error.smtp_error, "message") from None
-    _must_be(code, text, {250}, "message")
-    with suppress(smtplib.SMTPException, OSError):
-        smtp.quit()  # it has the message, whatever becomes of the good-bye
-    return f"{code} {text.decode('utf-8', 'replace')}"
+            if form.username is not None and form.password is not None:
+                smtp.login(form.username, form.password.get_secret_value())
+        except smtplib.SMTPAuthenticationError as error:
+            raise _Refused(error.smtp_code, error.smtp_error, "signing in") from None
+        except smtplib.SMTPResponseException as error:
+            raise _Refused(error.smtp_code, error.smtp_error, "greeting") from None
+
+    def _ask(self, letter: bytes, to: str) -> str:
+        [smtp] = self._smtp
+        self.begun += 1
+        try:
+            _must_be(*smtp.mail(self.form.sender), {250}, "sender")
+            _must_be(*smtp.rcpt(to), {250, 251, 252}, "recipient")
+            _must_be(*smtp.docmd("DATA"), {354}, "message")
+            self._wants_the_text = True
+            smtp.send(_as_it_travels(letter))
+            code, text = smtp.getreply()
+            _must_be(code, text, {250}, "message")
+        except _Refused as refused:
+            self.waits = refused.leaves_the_line_open
+            raise
+        self.waits = True
+        return f"{code} {text.decode('utf-8', 'replace')}"
+
+    def part(self) -> None:
+        """Close it as one does, but within a bounded time; where no thread is to be had for that, without a word."""
+        lost = (smtplib.SMTPException, OSError, RuntimeError)
+        with suppress(*lost), bounded(GOOD_BYE_SECONDS, lambda: self.connection):
+            self._smtp[0].quit()  # it has its messages, whatever becomes of the good-bye
+        self.drop()
+
+    def drop(self) -> None:
+        """Close it without a word."""
+        for smtp in self._smtp:
+            with suppress(OSError):
+                smtp.close()
+
+
+def _as_it_travels(letter: bytes) -> bytes:
+    """With the mark of its end, and so that no line of it looks like that. Source: RFC 5321, 4.5.2."""
+    stuffed = LINE_WITH_A_DOT.sub(b"..", letter)
+    return stuffed + (b"" if stuffed.endswith(b"\r\n") else b"\r\n") + b".\r\n"
 
 
 def _must_be(code: int, text: bytes, wanted: set[int], asked: Asked) -> None:

@@ -29,6 +29,7 @@ OPEN = {
     "GET /setup": "there is nobody yet who could sign in; once there is, it is gone",
     "POST /setup": "the same",
     "GET /static/{name}": "how pages look",
+    "GET /language/{locale}": "in which language one reads the way in",
 }
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 

@@ -289,14 +289,19 @@ def test_what_people_are_called_is_shown_as_text(english: httpx.Client, runtime:
     assert "<script>" not in again.text
 
 
-@pytest.mark.parametrize("locale, first, beside", [("zh", "登录", "Sign in"), ("en", "Sign in", "登录")])
-def test_the_reader_s_language_comes_first_and_the_other_beside_it(
-    locale: str, first: str, beside: str, client: httpx.Client, school: School
+@pytest.mark.parametrize("locale, heading, other", [("zh", "登录", "en"), ("en", "Sign in", "zh")])
+def test_a_page_speaks_the_reader_s_language_and_he_may_choose_the_other(
+    locale: str, heading: str, other: str, client: httpx.Client, school: School
 ) -> None:
-    answer = client.get("/sign-in", headers={"Accept-Language": locale})
-    heading = re.search(r"<h1>(.*?)</h1>", answer.text)
-    assert heading is not None and heading[1].startswith(first) and f">{beside}</span>" in heading[1]
-    assert answer.headers["content-language"] == locale
+    client.headers["Accept-Language"] = locale
+    answer = client.get("/sign-in?next=%2Fmine")
+    assert f"<h1>{heading}</h1>" in answer.text
+    [chooses] = [address for address in Page(answer.text).addresses if address.startswith("/language/")]
+    chosen = client.get(chooses)
+    assert chooses.startswith(f"/language/{other}?") and chosen.headers["location"] == "/sign-in?next=%2Fmine"
+    assert client.get("/sign-in").headers["content-language"] == other
+    assert client.get("/language/fr").status_code == 422
+    assert client.get(f"/language/{other}?next=//evil.example").headers["location"] == "/"
 
 
 def test_all_words_of_the_pages_stand_in_both_languages() -> None:

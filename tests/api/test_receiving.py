@@ -164,14 +164,14 @@ def test_who_has_to_acknowledge_gets_a_link_that_does_and_everybody_else_the_pla
     for person, plain in (("hqc_head", True), ("repairer", False)):
         last = house.messages(person, number)[-1]
         assert last.items[0].reason == "receipt"
-        assert (last.words.link == f"{HERE}/api/v1/hazards/{number}") is plain, person
+        assert (last.words.link == f"{HERE}/cases/{number}") is plain, person
 
 
 def test_the_desk_keeps_the_plain_link_and_the_database_holds_no_token(told: tuple[House, str, str]) -> None:
     house, number, path = told
     with house.runtime.database.read(house.school.organisation) as connection:
         desk = deliveries.inbox_of(connection, house.school.organisation, "repairer")
-        assert [m.link for m in desk if m.how == "direct"] == [f"{HERE}/api/v1/hazards/{number}"]
+        assert [m.link for m in desk if m.how == "direct"] == [f"{HERE}/cases/{number}"]
         for table in DeliveryRow.metadata.sorted_tables:
             for row in connection.execute(table.select()):
                 assert path.partition("=")[2] not in str(row)

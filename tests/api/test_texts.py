@@ -200,7 +200,7 @@ def test_a_preview_of_a_case_is_for_who_may_see_it(client: httpx.Client, runtime
     number = report(client, school)
     [item] = asked(client, school, "POST", "/waiting/zh/preview", {"text": OWN, "case": number}).json()["items"]
     assert item["of"] == number and "校长，辛苦了" in item["body"] and "地点：实训楼 A-101" in item["body"]
-    assert f"http://127.0.0.1:8000/api/v1/hazards/{number}" in item["body"]
+    assert f"http://127.0.0.1:8000/cases/{number}" in item["body"]
     assert asked(client, school, "POST", "/digest/zh/preview", {"case": number}).status_code == 422
     assert asked(client, school, "POST", "/waiting/zh/preview", {"case": "YH-2020-9999"}).status_code == 404
     with runtime.database.write_across() as connection:

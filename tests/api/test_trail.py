@@ -339,6 +339,15 @@ def test_a_list_as_of_an_instant_is_paged_like_any_other(asking: Asking) -> None
     assert (numbers, second["next"]) == ([f"WX-2020-000{n}" for n in (4, 3, 2, 1)], None)
 
 
+def test_a_page_of_then_has_a_hundred_cases_at_most(asking: Asking) -> None:
+    for number in range(101):
+        asking.report(title=f"第 {number} 处", place=str(number))
+    asking.later(hours=1)
+    first = asking.get("cases", as_of=at(0.5), limit=200)
+    second = asking.get("cases", as_of=at(0.5), limit=200, cursor=first["next"])
+    assert (len(first["items"]), len(second["items"]), second["next"]) == (100, 1, None)
+
+
 def test_who_asks_now_decides_what_of_then_is_shown(asking: Asking, fixed: str) -> None:
     assert asking.get("cases", "driver", as_of=at(3))["items"] == []
     asking.get(f"repairs/{fixed}", "driver", status=404, as_of=at(3))

@@ -52,6 +52,11 @@ def questions(cases: int) -> list[Question]:
         Question(f"{person}: worklist", person, "/api/v1/worklist", WORK_MILLISECONDS)
         for person in ("teacher", "hqc_head", "safety_staff", "safety_head", "principal")
     ]
+    asked += [
+        Question(f"{person}: start page", person, "/mine", WORK_MILLISECONDS)
+        for person in ("teacher", "hqc_head", "safety_staff", "safety_head", "repairer")
+    ]
+    asked.append(Question("safety_head: a case's page", "safety_head", f"/cases/{CASE}", WORK_MILLISECONDS))
     for person in ("safety_head", "hqc_head"):
         asked += [
             Question(

@@ -1,14 +1,13 @@
 """A hazard's whole way through the pages by five people, each with a browser of his own, with and without script."""
 
-import io
 import re
 from pathlib import Path
 
 import pytest
-from PIL import Image
 from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from tests.browser.desk import PHONE, WIDE, Desk, Language
+from tests.pictures import a_photo
 
 PEOPLE = ("teacher", "officer", "fixer", "head", "hqc_safety")
 
@@ -25,9 +24,7 @@ WORDS: dict[Language, dict[str, str]] = {
 
 
 def a_picture(colour: str) -> FilePayload:
-    content = io.BytesIO()
-    Image.new("RGB", (640, 480), colour).save(content, "JPEG")
-    return {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": content.getvalue()}
+    return {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": a_photo(colour)}
 
 
 def shows_no_overflow(page: Page) -> None:

@@ -54,7 +54,7 @@ def a_notice(
         "title": "插座面板破损", "place": "教学楼三楼走廊", "level": "general",
         "state": "assigned", "state_title": {"zh": "整改中", "en": "Being fixed"},
         "due_at": local("2020-01-19 23:59:59").isoformat(), "provisional": False, "awaits": [{"zh": "整改责任人", "en": "the assignee"}],
-        "path": f"/api/v1/hazards/{number}",
+        "path": f"/cases/{number}",
     }  # fmt: skip
     return Notice(
         id=f"{number}:{sequence}:{reason}", organisation=organisation, case=number, sequence=sequence, reason=reason,
@@ -322,7 +322,7 @@ def outgoing(notice: Notice, **changes: Any) -> Outgoing:
     """One notice as a channel for the organisation gets it."""
     message = Outgoing(
         key="msg_0123456789abcdef", organisation=notice.organisation, addressee=Addressee(ORGANISATION), how="direct",
-        words=Words("subject", "body", "https://safety.school.example/api/v1/hazards/YH-2020-0012"), items=(notice,),
+        words=Words("subject", "body", "https://safety.school.example/cases/YH-2020-0012"), items=(notice,),
         told=({"person": "alice", "name": "张伟"},),
     )  # fmt: skip
     return replace(message, **changes)

@@ -54,9 +54,9 @@ def test_a_message_says_who_what_where_until_when_what_to_do_and_gives_one_link(
         "地点：教学楼三楼走廊\n"
         "期限：1月19日（周日），还有 3 天（暂定，待放假安排公布）\n"
         "请您：按期整改，完成后拍照提交复查；按期完不成的，到期前申请延期。\n"
-        "打开：https://safety.school.example/api/v1/hazards/YH-2020-0012"
+        "打开：https://safety.school.example/cases/YH-2020-0012"
     )
-    assert words.link == "https://safety.school.example/api/v1/hazards/YH-2020-0012"
+    assert words.link == "https://safety.school.example/cases/YH-2020-0012"
 
 
 def test_a_delegate_s_step_is_told_with_whom_he_represented() -> None:
@@ -78,7 +78,7 @@ def test_the_same_in_english() -> None:
         "State: Being fixed, with the assignee\n"
         "(Kept back by an outage: 2 before.)\n"
         "Please fix it in time and send photos for the check; ask for more time before it is due.\n"
-        "Open: https://safety.school.example/api/v1/hazards/YH-2020-0012"
+        "Open: https://safety.school.example/cases/YH-2020-0012"
     )
 
 
@@ -93,7 +93,7 @@ def test_every_reason_can_be_told_when_almost_nothing_is_known(reason: str, loca
             assert "None" not in text
             assert not set(text) & set("[]{}")
         assert "插座面板破损" in words.subject
-        assert words.link == "https://safety.school.example/api/v1/worklist"
+        assert words.link == "https://safety.school.example/mine"
         assert "\n\n\n" not in words.body
 
 
@@ -147,15 +147,15 @@ def test_a_digest_puts_the_worst_first_and_ends_in_one_link() -> None:
         "张伟，您好！1月16日（周四）请您留意：\n"
         "\n"
         "1. 【重大】插座面板破损（教学楼三楼走廊）\n"
-        "待办，还有 3 天：https://safety.school.example/api/v1/hazards/YH-2020-0004\n"
+        "待办，还有 3 天：https://safety.school.example/cases/YH-2020-0004\n"
         "2. 插座面板破损（地点未填）\n"
-        "逾期上报，已超 6 天：https://safety.school.example/api/v1/hazards/YH-2020-0002\n"
+        "逾期上报，已超 6 天：https://safety.school.example/cases/YH-2020-0002\n"
         "3. 插座面板破损（教学楼三楼走廊）\n"
-        "待办，还有 3 天：https://safety.school.example/api/v1/hazards/YH-2020-0001\n"
+        "待办，还有 3 天：https://safety.school.example/cases/YH-2020-0001\n"
         "4. 插座面板破损（教学楼三楼走廊）\n"
-        "办理结果，不用办理：https://safety.school.example/api/v1/hazards/YH-2020-0003\n"
+        "办理结果，不用办理：https://safety.school.example/cases/YH-2020-0003\n"
         "\n"
-        "全部待办：https://safety.school.example/api/v1/worklist"
+        "全部待办：https://safety.school.example/mine"
     )
 
 

@@ -33,6 +33,11 @@ class Running:
     def refused(self) -> list[Taken]:
         return lines_of(self._log.with_name(f"{self._log.name}.refused"))
 
+    @property
+    def ended(self) -> list[Taken]:
+        """Connections of a mail server that somebody said good-bye on."""
+        return lines_of(self._log.with_name(f"{self._log.name}.ended"))
+
     def kill(self) -> None:
         self.process.kill()
         self._ended()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -51,8 +52,7 @@ def test_a_service_in_a_process_of_its_own_is_killed_and_forgets_nothing(tmp_pat
 def test_a_mail_server_is_killed_and_comes_back_on_its_port_and_log(tmp_path: Path) -> None:
     made = certificates_in(tmp_path)
     files = ["--certificate", str(made.certificate), "--key", str(made.key), "--implicit"]
-    channel = EmailChannel(SystemClock())
-    with Running("mail", tmp_path / "taken", files) as server:
+    with closing(EmailChannel(SystemClock())) as channel, Running("mail", tmp_path / "taken", files) as server:
         settings = {
             "host": "127.0.0.1", "port": server.port, "sender": "safety@school.example", "certificates": made.authority,
             "username": "safety@school.example",

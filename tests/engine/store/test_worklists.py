@@ -269,3 +269,22 @@ def test_which_definitions_are_needed_is_found_among_the_open_cases_alone(many: 
 
 
 AMONG_THE_OPEN = re.compile(r"(COVERING INDEX|Index Only Scan using) ix_case_record_open")
+
+
+def reported_by(school: School, who: str, series: tuple[str, ...] = ("YH", "BG"), limit: int = 50) -> list[str]:
+    actor = school.actor(who)
+    with school.engine.database.read_across() as connection:
+        found = worklists.reported_by(connection, visibility(actor, OVERSEERS), who, series, limit=limit)
+    return [case.number for case in found]
+
+
+def test_what_one_reported_is_listed_with_what_is_open_first_and_the_newest_first(five: School) -> None:
+    [reporter] = {five.case(number).reporter for number in ("YH-2019-0001", "YH-2019-0004")}
+    assert reporter is not None
+    mine = reported_by(five, reporter)
+    assert [number for number in mine if number.startswith("YH")] == [
+        "YH-2019-0003", "YH-2019-0002", "YH-2019-0001", "YH-2019-0004",
+    ]  # fmt: skip
+    assert reported_by(five, reporter, limit=1) == mine[:1]
+    assert reported_by(five, reporter, series=("ZZ",)) == [] == reported_by(five, reporter, series=())
+    assert reported_by(five, "alice") == [], "she fixes, and reported nothing"

@@ -330,11 +330,14 @@ class EmailPlace(Place):
         super().__init__()
         self._server = server
         self._certificates = certificates
-        self._before = len(server.taken)
+        self._before, self._ended_before = len(server.taken), len(server.ended)
         self._strangers: list[Stranger] = []
+        self._channels: list[EmailChannel] = []
 
-    def channel(self, seconds: float = 20.0) -> Channel:
-        return EmailChannel(self.clock, seconds=seconds)
+    def channel(self, seconds: float = 20.0, idle_seconds: float = 20.0) -> Channel:
+        """Its connections are kept until the place closes: no test is to be slower than that."""
+        self._channels.append(EmailChannel(self.clock, seconds=seconds, idle_seconds=idle_seconds))
+        return self._channels[-1]
 
     def account(self) -> Account:
         settings = {
@@ -345,6 +348,10 @@ class EmailPlace(Place):
 
     def taken(self) -> list[Taken]:
         return self._server.taken[self._before :]
+
+    def ended(self) -> list[int]:
+        """The connections that were ended by a good-bye."""
+        return [each.body for each in self._server.ended[self._ended_before :]]
 
     def words(self, taken: Taken) -> str:
         return f"{taken.body['headers']['subject']}\n{taken.body['text']}"
@@ -372,6 +379,8 @@ class EmailPlace(Place):
         return self.message(), replace(account, settings={**account.settings, "port": self._strangers[-1].port})
 
     def close(self) -> None:
+        for channel in self._channels:
+            channel.close()
         for stranger in self._strangers:
             stranger.close()
 

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import get_args
@@ -15,7 +16,7 @@ from engine.events import Recipient
 from notifications.channels import Receipt, TransportError
 from notifications.channels.forms import in_both
 from notifications.channels.trial import trial
-from notifications.message import Words
+from notifications.message import Outgoing, Words
 from tests.notifications.channels.places import LINK, PLACES, WORDS, ZHANG, Place, Situation, a_place, possible
 from tests.services.certificates import Certificates
 from tests.services.processes import Running
@@ -63,6 +64,28 @@ def test_a_second_send_goes_under_the_same_key(place: Place) -> None:
     taken = place.taken()
     assert {each.key for each in taken} == {"msg_0123456789abcdef"}
     assert len(taken) == (1 if place.shown_once else 2)
+
+
+def numbered(place: Place, number: int) -> Outgoing:
+    """Of words of its own: WeCom takes the same words twice for one message."""
+    return place.message(replace(WORDS, subject=f"{number}. {WORDS.subject}"), f"msg_{number:016}")
+
+
+def test_many_messages_arrive_exactly_once(place: Place) -> None:
+    channel, messages = place.channel(), [numbered(place, number) for number in range(12)]
+    for message in messages:
+        channel.send(message, place.account())
+        place.clock.advance(timedelta(minutes=1))  # none of them too many for its service
+    assert [each.key for each in place.taken()] == [message.key for message in messages]
+
+
+def test_messages_of_several_threads_arrive_exactly_once(place: Place) -> None:
+    channel, messages = place.channel(), [numbered(place, number) for number in range(12)]
+    with ThreadPoolExecutor(4) as pool:
+        for together in range(0, 12, 4):
+            list(pool.map(lambda each: channel.send(each, place.account()), messages[together : together + 4]))
+            place.clock.advance(timedelta(minutes=1))
+    assert sorted(each.key for each in place.taken()) == [message.key for message in messages]
 
 
 def test_a_message_taken_by_a_server_that_died_over_it_is_sent_again_under_the_same_key(place: Place) -> None:
