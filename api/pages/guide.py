@@ -23,7 +23,7 @@ TASKS: tuple[tuple[Text, tuple[Text, ...]], ...] = (
         Text("整改隐患", "Fix a hazard"),
         (
             Text("点“待办”，选中要整改的事项", "Tap Mine and choose the case"),
-            Text("点“上报整改完成”", "Tap Report the fix"),
+            Text("点“上报整改完成”", "Tap Report it fixed"),
             Text("写明采取的措施，拍下整改后的照片", "Say what was done and take a picture of it"),
             Text("点“提交”，等待复查", "Tap Send; it waits to be verified"),
         ),
@@ -41,7 +41,7 @@ TASKS: tuple[tuple[Text, tuple[Text, ...]], ...] = (
         (
             Text(
                 "在事项中点“申请延期”，写明新日期、原因和临时措施",
-                "Tap Ask for more time, with the new date, why, and what holds meanwhile",
+                "Tap Ask for an extension, with the new date, why, and what holds meanwhile",
             ),
             Text("在批准之前，原期限不变", "The first deadline holds until it is granted"),
         ),

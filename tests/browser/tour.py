@@ -10,7 +10,7 @@ from tests.browser.desk import Desk, a_desk
 from tests.journeys.campus import PHOTO, a_campus
 from tests.pictures import a_photo
 
-PEOPLE = ("officer", "teacher", "fixer", "head", "vice")
+PEOPLE = ("officer", "teacher", "fixer", "head", "vice", "keeper")
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
         a_campus(Path(folder), "sqlite") as campus,
         a_desk(campus) as desk,
     ):
+        campus.administrator("keeper")
         desk.let_in(*PEOPLE)
         _lay_down_the_photo(desk)
         numbers = {name: campus.hazard(name).rsplit("/", 1)[1] for name in ("assigned", "fixed", "verified")}
@@ -56,6 +57,31 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
                 Stop("no-such-case", "/cases/YH-2020-9999", status=404),
                 Stop("inbox", "/inbox"),
                 Stop("account", "/account"),
+                Stop("away", "/account/away", "fixer"),
+                Stop("away-form", "/account/away/new", "fixer"),
+                Stop("more", "/more"),
+                Stop("help", "/help", "teacher"),
+                Stop("calendar", "/calendar"),
+                Stop("calendar-week", "/calendar?view=week&of=mine", "fixer"),
+                Stop("school", "/school", "keeper"),
+                Stop("dead-corners", "/school/dead-corners", "keeper"),
+                Stop("people", "/school/people", "keeper"),
+                Stop("person", "/school/people/fixer", "keeper"),
+                Stop("person-form", "/school/people/fixer/change", "keeper"),
+                Stop("grant-form", "/school/people/fixer/grant", "keeper"),
+                Stop("people-not-mine", "/school/people", "teacher", status=403),
+                Stop("groups", "/school/groups", "keeper"),
+                Stop("group", "/school/groups/acceptance_group", "keeper"),
+                Stop("departments", "/school/departments", "keeper"),
+                Stop("channels", "/school/channels", "keeper"),
+                Stop("channel-form", "/school/new-channel?kind=email", "keeper"),
+                Stop("dead-letters", "/school/dead-letters", "keeper"),
+                Stop("workflows", "/school/workflows"),
+                Stop("workflow", "/school/workflows/hazard", "keeper"),
+                Stop("workflow-numbers", "/school/workflows/hazard/policy", "keeper"),
+                Stop("cycles", "/school/cycles"),
+                Stop("holidays", "/school/calendars", "keeper"),
+                Stop("holidays-form", "/school/calendars/new", "keeper"),
             ],
         )
 

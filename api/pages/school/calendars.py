@@ -55,20 +55,21 @@ def calendars_page(
         for before, after in moves[:MOVES_SHOWN]
     ]  # fmt: skip
     today = runtime.clock.now().astimezone(zone).date()
+    between = "、" if locale == "zh" else ", "
     return page(
         request, "school_calendars.html", asker=asker, active="more", versions=lines, newest=newest, back=SCHOOL, at=AT, cases_at=CASES,
-        off=_by_month(newest.days_off if newest else (), today), worked=_by_month(newest.working_weekend_days if newest else (), today),
+        off=_by_month(newest.days_off if newest else (), today, between), worked=_by_month(newest.working_weekend_days if newest else (), today, between),
         breaks=[(b.name, day_in_words(b.first, locale), day_in_words(b.last, locale)) for b in newest.breaks if b.last >= today] if newest else [],
         until=day_in_words(newest.known_until, locale) if newest else "", warns=newest is None or newest.warns_on(today), may=may,
         moves=moved, moving=len(moves), done=done if done == "loaded" else "", recomputed=done.removeprefix("moved-") if done.startswith("moved-") else "",
     )  # fmt: skip
 
 
-def _by_month(days: Iterable[date], today: date) -> list[tuple[str, str]]:
+def _by_month(days: Iterable[date], today: date, between: str) -> list[tuple[str, str]]:
     """(2026-01, "1, 2, 3") of this year and later."""
     later = sorted(day for day in days if day.year >= today.year)
     return [
-        (f"{year}-{month:02}", "、".join(str(day.day) for day in inside))
+        (f"{year}-{month:02}", between.join(str(day.day) for day in inside))
         for (year, month), inside in groupby(later, key=lambda day: (day.year, day.month))
     ]
 
