@@ -194,7 +194,7 @@ def _leaving(
     at = (MINE, WORDS["my_absences"]) if own else (f"{SCHOOL}/people/{person}", WORDS["back_to_person"])
     asking = Asking(
         WORDS["be_away"], f"{MINE}/new" if own else f"{SCHOOL}/people/{person}/away", WORDS["write_down"], at, controls,
-        about="" if own else f"{away.name} · {away.person}", note=WORDS["away_note"], active="account" if own else "more",
+        about="" if own else away.name, note=WORDS["away_note"], active="account" if own else "more",
     )  # fmt: skip
     had = said.get("key", ("",))[-1]
     return form_page(request, asker, asking, refusal, key=had if KEY.fullmatch(had) else secrets.token_urlsafe(16))

@@ -4,6 +4,7 @@ Whoever stands in for an administrator today runs the school in his name: both a
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -128,17 +129,20 @@ def chosen(
 
 
 def of_people(found: Iterable[Person], departments: Iterable[Department], *, but: str = "") -> list[Choice]:
-    """Everybody who is here, under his department."""
+    """Everybody who is here, under his department, by name and post; with his key where several are called alike."""
     names = {d.code: d.name for d in departments}
     here = sorted((p for p in found if p.active and p.person != but), key=lambda p: (p.department or "", p.person))
-    return [
-        Choice(
-            p.person,
-            Text(f"{p.name}（{p.person}）", f"{p.name} ({p.person})"),
-            names.get(p.department or "", WORDS["no_department"]),
-        )
-        for p in here
-    ]
+    called = Counter(_called(person) for person in here)
+    choices = []
+    for person in here:
+        name = _called(person) if called[_called(person)] == 1 else f"{_called(person)} · {person.person}"
+        group = names.get(person.department or "", WORDS["no_department"])
+        choices.append(Choice(person.person, Text(name, name), group))
+    return choices
+
+
+def _called(person: Person) -> str:
+    return f"{person.name} · {person.post}" if person.post and person.post != person.name else person.name
 
 
 def of_departments(found: Iterable[Department]) -> list[Choice]:

@@ -408,7 +408,7 @@ def _here(runtime: Runtime, asker: Asker, key: str, asked: Text) -> Person:
 
 
 def _called(found: Person) -> str:
-    return f"{found.name} · {found.person}"
+    return f"{found.name} · {found.post}" if found.post and found.post != found.name else found.name
 
 
 def _may(asker: Asker) -> bool:
