@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api import labels as labels_of_places
 from api import pages
 from api.auth import ON_BEHALF_OF, ORGANISATION, Asker, cookies, locale_of, runtime_of, signed_in, who
 from api.bootstrap import Runtime
@@ -33,8 +34,10 @@ from api.routes import (
     evidence,
     files,
     health,
+    labels,
     messages,
     organisations,
+    overview,
     people,
     preferences,
     trail,
@@ -101,6 +104,8 @@ def _routes_of(catalog: Catalog) -> Sequence[BaseRoute]:
         messages.router,
         deliveries.router,
         organisations.router,
+        labels.router,
+        overview.router,
         *cases.routers(catalog),
         *evidence.routers(catalog),
         *deliveries.routers(catalog),
@@ -128,6 +133,7 @@ OPEN = frozenset(
         "/sign-in",
         "/setup",
         "/static/{name}",
+        "/q/{token}",
         "/language/{locale}",
     }
 )
@@ -158,37 +164,45 @@ def _addresses(app: FastAPI) -> list[tuple[re.Pattern[str], set[str]]]:
 
 def _openapi(app: FastAPI, runtime: Runtime) -> dict[str, Any]:
     if app.openapi_schema is None:
-        schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-        components = schema.setdefault("components", {})
-        named = components.setdefault("schemas", {})
-        named |= cases.form_components(runtime.engine.catalog)
-        named |= (
-            cases.component("Problem", Problem)
-            | cases.component("Bulk", cases.Bulk)
-            | cases.component("MarkRead", people.MarkRead)
-        )
-        for name, form in {
-            **directory.FORMS,
-            **accounts.FORMS,
-            **channels.FORMS,
-            **messages.FORMS,
-            **preferences.FORMS,
-        }.items():
-            named |= cases.component(name, form)
         cookie = cookies.named(cookies.SESSION, runtime.settings)
-        components["securitySchemes"] = {
-            "bearer": {"type": "http", "scheme": "bearer"},
-            "session": {"type": "apiKey", "in": "cookie", "name": cookie, "description": _BY_COOKIE},
-        }
-        schema["security"] = [{"bearer": []}, {"session": []}]
-        components["parameters"] = _ASKING
-        for path, operations in schema["paths"].items():
-            if path.startswith(f"{BASE}/"):
-                for operation in operations.values():
-                    named_here = [{"$ref": f"#/components/parameters/{name}"} for name in _ASKING]
-                    operation["parameters"] = [*operation.get("parameters", []), *named_here]
-        app.openapi_schema = schema
+        app.openapi_schema = _document(app.title, app.version, app.description, runtime.engine.catalog, cookie)
     return app.openapi_schema
+
+
+@lru_cache(maxsize=8)  # as the addresses that stand in it
+def _document(title: str, version: str, description: str, catalog: Catalog, cookie: str) -> dict[str, Any]:
+    """cookie   the name of the session's"""
+    schema = get_openapi(title=title, version=version, description=description, routes=_routes_of(catalog))
+    components = schema.setdefault("components", {})
+    named = components.setdefault("schemas", {})
+    named |= cases.form_components(catalog)
+    named |= (
+        cases.component("Problem", Problem)
+        | cases.component("Bulk", cases.Bulk)
+        | cases.component("MarkRead", people.MarkRead)
+    )
+    for name, form in {
+        **directory.FORMS,
+        **accounts.FORMS,
+        **channels.FORMS,
+        **messages.FORMS,
+        **preferences.FORMS,
+        **workflows.FORMS,
+        **labels.FORMS,
+    }.items():
+        named |= cases.component(name, form)
+    components["securitySchemes"] = {
+        "bearer": {"type": "http", "scheme": "bearer"},
+        "session": {"type": "apiKey", "in": "cookie", "name": cookie, "description": _BY_COOKIE},
+    }
+    schema["security"] = [{"bearer": []}, {"session": []}]
+    components["parameters"] = _ASKING
+    for path, operations in schema["paths"].items():
+        if path.startswith(f"{BASE}/"):
+            for operation in operations.values():
+                named_here = [{"$ref": f"#/components/parameters/{name}"} for name in _ASKING]
+                operation["parameters"] = [*operation.get("parameters", []), *named_here]
+    return schema
 
 
 _BY_COOKIE = f"What changes something carries the session's token in the header {cookies.CSRF_HEADER} as well"
@@ -272,7 +286,7 @@ def _log(request: Request, asker: Asker, refusal: Refusal) -> None:
         at=runtime.clock.now(),
         principal=asker.actor.principal,
         on_behalf_of=asker.actor.on_behalf_of,
-        route=f"{request.method} {request.url.path}"[:160],
+        route=f"{request.method} {_told(request.url.path)}"[:160],
         number=number[:LONGEST_NAME] if number else None,
         asked=asked[:LONGEST_NAME],
         code=refusal.code,
@@ -285,6 +299,11 @@ def _log(request: Request, asker: Asker, refusal: Refusal) -> None:
             refusals.log(connection, record)
     except Busy:
         log.warning("refusal_not_logged", code=refusal.code, principal=record.principal)
+
+
+def _told(path: str) -> str:
+    """An address as logs have it: what the code of a label holds opens a door, and stands in no log."""
+    return f"{labels_of_places.PATH}/…" if path.startswith(f"{labels_of_places.PATH}/") else path
 
 
 def _as_problem(request: Request, refusal: Refusal) -> Response:
@@ -342,7 +361,7 @@ class _Telling:
             await self._app({**scope, "method": "GET", ONLY_HEADERS: True} if head else scope, receive, tell)
         except Exception:
             # caught here and not by a handler: after those, the server logs the same traceback once more
-            log.exception("defect", method=scope["method"], path=scope["path"])
+            log.exception("defect", method=scope["method"], path=_told(scope["path"]))
             if told:
                 raise  # half an answer has left; only a broken connection says that it is not whole
             request = Request(scope, receive)
@@ -353,4 +372,4 @@ class _Telling:
                 await _as_problem(request, defect())(scope, receive, tell)
         finally:
             took = round((time.monotonic() - began) * 1000, 1)
-            log.debug("request", method=scope["method"], path=scope["path"], status=status, milliseconds=took)
+            log.debug("request", method=scope["method"], path=_told(scope["path"]), status=status, milliseconds=took)

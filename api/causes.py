@@ -54,8 +54,9 @@ def faults_in_words(error: ValidationError, *, prefix: str = "", words: Mapping[
     told = [(prefix + ".".join(map(str, item["loc"])), _fault(item, words)) for item in error.errors(include_url=False)]
     if prefix:
         told = [(name.upper(), fault) for name, fault in told]
-    return Text(
-        "；".join(f"{name} {fault.zh}" for name, fault in told), "; ".join(f"{name} {fault.en}" for name, fault in told)
+    return Text(  # what is wrong with no single field has no name in front
+        "；".join(f"{name} {fault.zh}".strip() for name, fault in told),
+        "; ".join(f"{name} {fault.en}".strip() for name, fault in told),
     )
 
 

@@ -27,8 +27,9 @@ from engine.errors import FieldFault, InvalidInput, Locale, NotPossibleNow, Stal
 from engine.events import Recipient
 from engine.handle import Engine, note_in
 from engine.store import people
-from notifications import accounts, deliveries
+from notifications import accounts, answers, deliveries
 from notifications.accounts import AccountBook, SetUp, State, Vault, VaultError
+from notifications.answers import as_kept
 from notifications.channels import Account, Channel, Concerns, Receipt, Sort, TransportError
 from notifications.channels.fence import ALLOWED_BY, INSIDE
 from notifications.channels.forms import Form, in_both, labels
@@ -513,7 +514,7 @@ def _account(connection: Connection, keeper: Keeper, seen: Seen) -> Account | Tr
             return account
         return keeper.book.opened(seen.set_up)
     except VaultError:
-        why = "its secrets do not open with this folder's key"
+        why = as_kept(answers.LOCKED, account=seen.set_up.id)
         return TransportError(why, "give_up", concerns="channel")
 
 
@@ -560,7 +561,7 @@ def _slot(keeper: Keeper, seen: Seen, channel: Channel) -> int | TransportError 
         state = accounts.state_of(connection, here, name)
         if state.paused_until is not None and state.paused_until > now and not state.failures:
             return TransportError(
-                state.answer or "its service asked for patience", "slow_down", retry_after=state.paused_until - now
+                state.answer or as_kept(answers.PATIENCE), "slow_down", retry_after=state.paused_until - now
             )
         if channel.limit is None:
             return None
@@ -571,7 +572,7 @@ def _slot(keeper: Keeper, seen: Seen, channel: Channel) -> int | TransportError 
         full_until = accounts.state_of(connection, here, name).full_until or now
     count, seconds = channel.limit.count, int(channel.limit.per.total_seconds())
     return TransportError(
-        f"{count} messages in {seconds} s are what it takes, and they were sent",
+        as_kept(answers.FULL, count=count, seconds=seconds),
         "slow_down",
         retry_after=full_until - now,
     )
@@ -603,7 +604,7 @@ def _remember(keeper: Keeper, name: str, channel: Channel, slot: int | None, ans
 
 
 def _no_such_kind(kind: str) -> TransportError:
-    return TransportError(f"this program has no channel of the kind {kind}", "give_up", concerns="channel")
+    return TransportError(as_kept(answers.NO_SUCH_KIND, kind=kind), "give_up", concerns="channel")
 
 
 def _tested(answer: Receipt | TransportError, milliseconds: int, *, sent: bool) -> Tested:

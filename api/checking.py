@@ -22,6 +22,7 @@ from workflows.roles import ROLES
 #: what every department of one's own ought to have somebody for
 POSTS: Mapping[str, Text] = {"dept_head": Text("负责人", "head"), "dept_safety": Text("安全员", "safety officer")}
 LISTED = 5  # dead corners a refusal tells one by one; the rest are counted
+MOST_KEPT = 2_000  # answers a process keeps: measured at twelve kilobytes each, twice as much in a large school
 
 
 class OpensDeadCorner(Refusal):
@@ -67,6 +68,25 @@ class Check(Protocol):
     def opened(self, before: Any, after: Any) -> Iterable[Found]: ...
 
 
+class Kept:
+    """What one process has found out already: most changes follow one another, and what held after the last one holds before
+    the next. An answer depends on the loop, its numbers and the people only, so that none ever grows old.
+    """
+
+    def __init__(self, most: int = MOST_KEPT) -> None:
+        self._most = most
+        self._known = Known()
+
+    def known(self) -> Known:
+        """To look up and to add to. Whoever has it keeps it to his end, also when it has become too large for the next one."""
+        if len(self._known) > self._most:
+            self._known = Known()
+        return self._known.without_rules()
+
+
+kept = Kept()
+
+
 @dataclass(frozen=True, slots=True)
 class DeadCorners:
     """The check there is: what `bihuan check` calls a dead corner. Warnings stop nobody."""
@@ -74,7 +94,7 @@ class DeadCorners:
     catalog: Catalog
     organisation: str
     now: datetime
-    known: Known = field(default_factory=Known)
+    known: Known = field(default_factory=kept.known)
 
     def look(self, connection: Connection) -> Question:
         return question(connection, self.catalog, self.organisation, self.now)
@@ -120,7 +140,7 @@ def opened_by(reading: Door, writing: Door, check: Check, apply: Callable[[Conne
 
 def findings(connection: Connection, catalog: Catalog, organisation: str, now: datetime) -> list[Finding]:
     """What stands in the way of closing every loop, as the database holds it at this instant."""
-    found = check(question(connection, catalog, organisation, now))
+    found = check(question(connection, catalog, organisation, now), known=kept.known())
     found += conditions.findings(connection, organisation, now)
     return sorted(found, key=lambda finding: (not finding.stuck, finding.since, finding.key))
 

@@ -2,6 +2,7 @@
 do not reach.
 """
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Literal, get_args
 from zoneinfo import ZoneInfo
@@ -14,6 +15,7 @@ from engine.proof import Finding
 from engine.store import people
 from notifications import accounts, readers
 from notifications.accounts import SetUp, State
+from notifications.answers import in_words
 from notifications.readers import Unreached
 
 Condition = Literal["off", "untried", "works", "fails", "down", "left_alone", "locked"]
@@ -55,7 +57,7 @@ def findings(connection: Connection, organisation: str, now: datetime) -> list[F
     """
     zone = people.time_zone(connection, organisation)
     own = {set_up.id: set_up for set_up in accounts.all_of(connection, organisation)}
-    found = []
+    found, failing = [], set()
     for name, state in sorted(accounts.states_of(connection, organisation).items()):
         set_up = own.get(name)
         if (set_up is not None and not set_up.enabled) or not state.failures:
@@ -64,15 +66,20 @@ def findings(connection: Connection, organisation: str, now: datetime) -> list[F
         since = state.out_of_order or (state.since if late else None)
         if since is not None:
             found.append(_finding(name, set_up, state, since.astimezone(zone)))
-    return found + [_of_person(known, him, zone) for known, him in _unreached(connection, organisation)]
+            failing.add(set_up.kind if set_up is not None else name)
+    return found + [_of_person(known, him, zone) for known, him in _unreached(connection, organisation, failing)]
 
 
-def _unreached(connection: Connection, organisation: str) -> list[tuple[Unreached, Person]]:
-    """Whom something was to reach and did not, who still works here, each with what was written down first."""
+def _unreached(connection: Connection, organisation: str, failing: Collection[str]) -> list[tuple[Unreached, Person]]:
+    """Whom something was to reach and did not, who still works here, each with what was written down first. Not whom a channel
+    does not reach that is `failing`: that is one finding, and not one of each of its readers.
+    """
     found: dict[str, tuple[Unreached, Person]] = {}
     for known in sorted(readers.unreached(connection, organisation), key=lambda known: known.since):
         if known.told_at is None or known.person in found:
-            continue  # another way reaches him, or the channel itself is at fault
+            continue  # another way reaches him
+        if known.channel in failing and not known.address:
+            continue
         him = people.person(connection, organisation, known.person)
         if him is not None and him.active:
             found[known.person] = (known, him)
@@ -85,7 +92,7 @@ NO_ADDRESS = Text("没有登记可用的联系方式", "no address is known for 
 def _of_person(known: Unreached, him: Person, zone: ZoneInfo) -> Finding:
     since = known.since.astimezone(zone)
     answer = known.cause.strip()[:200].rstrip("。.")
-    said = Text(answer, answer) if known.channel else NO_ADDRESS
+    said = in_words(answer) if known.channel else NO_ADDRESS
     return Finding(
         key=f"unreached:{known.person}",
         code="person_unreached",
@@ -97,6 +104,13 @@ def _of_person(known: Unreached, him: Person, zone: ZoneInfo) -> Finding:
         remedy=Text(
             "请补上或更正此人的手机号、邮箱或企业微信账号；此前急事请当面或电话告知",
             "Add or correct his phone, e-mail or WeCom account; until then tell him in person what cannot wait",
+        )
+        if known.address or not known.channel
+        else Text(
+            f"请用 bihuan outbox list --dead --person {known.person} 查看原因，处理后用 bihuan outbox redrive 重新发送；"
+            "此前急事请当面或电话告知",
+            f"See why in `bihuan outbox list --dead --person {known.person}`, mend it and send it again with `bihuan outbox "
+            "redrive`; until then tell him in person what cannot wait",
         ),
         since=since.date(),
         departments=(him.department,) if him.department else (),
@@ -104,19 +118,19 @@ def _of_person(known: Unreached, him: Person, zone: ZoneInfo) -> Finding:
 
 
 def _finding(name: str, set_up: SetUp | None, state: State, since: datetime) -> Finding:
-    said = (state.answer or "").strip()[:200]
+    said = in_words((state.answer or "").strip()[:200])
     title = (set_up.title if set_up else "") or name
     broken = state.out_of_order is not None
     text = (
         Text(
-            f"消息渠道“{title}”自 {since:%Y-%m-%d %H:%M} 起不能使用，须有人处理。对方答复：{said or '无'}。",
+            f"消息渠道“{title}”自 {since:%Y-%m-%d %H:%M} 起不能使用，须有人处理。对方答复：{said.zh or '无'}。",
             f"The channel {title!r} has been out of order since {since:%Y-%m-%d %H:%M} and has to be mended. "
-            f"It answers: {said or 'nothing'}.",
+            f"It answers: {said.en or 'nothing'}.",
         )
         if broken
         else Text(
-            f"消息渠道“{title}”自 {since:%Y-%m-%d %H:%M} 起一直不通。最近的答复：{said or '无'}。",
-            f"The channel {title!r} has not worked since {since:%Y-%m-%d %H:%M}. It last answered: {said or 'nothing'}.",
+            f"消息渠道“{title}”自 {since:%Y-%m-%d %H:%M} 起一直不通。最近的答复：{said.zh or '无'}。",
+            f"The channel {title!r} has not worked since {since:%Y-%m-%d %H:%M}. It last answered: {said.en or 'nothing'}.",
         )
     )
     return Finding(

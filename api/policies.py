@@ -1,4 +1,4 @@
-"""The one way in which an edge changes an organisation's numbers of a loop: checked, and looked at for dead corners first."""
+"""The one way in which an edge sets the numbers of a loop: checked, looked at for dead corners, and noted in the logbook."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,20 +8,53 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy import Connection
 
-from api.bootstrap import Runtime
 from api.causes import faults_in_words
 from api.checking import DeadCorners, OpensDeadCorner, opened_by
-from api.requests import fault_of
-from engine.actor import Visibility
+from engine.actor import Actor, Visibility
 from engine.definition import Within, Workflow
 from engine.errors import FieldFault, InvalidInput, Text
-from engine.store import policies, worklists
+from engine.handle import Engine, note_in
+from engine.store import people, policies, worklists
 from engine.store.worklists import Filter
 from workflows.wording import ERROR_WORDS
 
-UNKNOWN = Text("不是这个流程可调的数值", "is no number of this loop")
-NO_RUNG = Text("没有这样的提醒级别，或打乱了提醒的先后", "there is no such rung, or the rungs would change their order")
-WORDS: Mapping[str, Text] = {**ERROR_WORDS, "extra_forbidden": UNKNOWN}
+_NO_NUMBER = Text("不是这个流程可调的数值", "is no number of this loop")
+_RUNGS = Text(
+    "rung_offsets 中有本流程没有的提醒级别，或打乱了提醒的先后",
+    "`rung_offsets` names a rung that this loop has not, or puts rungs out of their order",
+)
+
+
+def set_numbers(
+    engine: Engine, actor: Actor, loop: Workflow, changes: Mapping[str, Any], by: str, *, confirmed: bool = False
+) -> tuple[int, dict[str, Any]]:
+    """Set some of the loop's numbers for steps from now on; None takes one back to what it is by itself.
+
+    by         who did it, as the list of versions names him
+    Returns    (version, everything the organisation set). What is so already changes nothing
+    Raises     InvalidInput; OpensDeadCorner for what was not open before, unless confirmed
+    """
+    here, now = actor.organisation, engine.clock.now()
+    asked = Text(f"设置“{loop.title.zh}”的规则", f"Set the policy of {loop.key!r}")
+
+    def apply(connection: Connection) -> tuple[int, dict[str, Any]]:
+        people.change_alone(connection, here)
+        version, before = policies.in_force(connection, here, loop.key)
+        wanted = {name: value for name, value in {**before, **changes}.items() if value is not None}
+        checked = _checked(loop, wanted, asked)
+        if checked == before:
+            return version, before
+        version = policies.set_(connection, here, loop.key, checked, by, now)
+        named = sorted(name for name in {*checked, *before} if checked.get(name) != before.get(name))
+        note_in(engine, connection, actor, "policy_changed", {"loop": loop.key, "version": version, "numbers": named})
+        return version, checked
+
+    reading, writing = partial(engine.database.read, here), partial(engine.database.write, here)
+    opened = opened_by(reading, writing, DeadCorners(engine.catalog, here, now), apply)
+    if opened and not confirmed:
+        raise OpensDeadCorner(opened.values(), asked=asked)
+    with writing() as connection:
+        return apply(connection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,35 +79,15 @@ class Foreseen:
     opened: list[Text]
 
 
-def setting(loop: Workflow) -> Text:
-    return Text(f"设置“{loop.title.zh}”的规则", f"Set the policy of {loop.key!r}")
-
-
-def checked(loop: Workflow, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """What an organisation sets, by the loop's own bounds. Raises InvalidInput naming each number."""
-    try:
-        return loop.checked_policy(wanted)
-    except ValidationError as error:
-        wrong = faults_in_words(error, words=WORDS)
-        fields = [fault_of(".".join(map(str, item["loc"])), dict(item), WORDS) for item in error.errors()]
-    except ValueError:
-        wrong, fields = NO_RUNG, [FieldFault("rung_offsets", NO_RUNG)]
-    raise InvalidInput(
-        asked=setting(loop),
-        obstacle=wrong,
-        remedy=Text("请改正后重新提交", "Correct it and send it again"),
-        fields=fields,
-    )
-
-
-def foresee(runtime: Runtime, organisation: str, loop: Workflow, wanted: Mapping[str, Any]) -> Foreseen:
+def foresee(engine: Engine, organisation: str, loop: Workflow, changes: Mapping[str, Any]) -> Foreseen:
     """What setting these numbers would do; nothing is written. Raises InvalidInput."""
-    overrides = checked(loop, wanted)
-    now = runtime.clock.now()
-    everything = Visibility(organisation, everything=True)
-    with runtime.database.read(organisation) as connection:
+    now, everything = engine.clock.now(), Visibility(organisation, everything=True)
+    reading, writing = partial(engine.database.read, organisation), partial(engine.database.write, organisation)
+    with reading() as connection:
         _, before = policies.in_force(connection, organisation, loop.key)
-        old, new = {**loop.defaults(), **before}, {**loop.defaults(), **overrides}
+        wanted = {name: value for name, value in {**before, **changes}.items() if value is not None}
+        checked = _checked(loop, wanted, Text(f"设置“{loop.title.zh}”的规则", f"Set the policy of {loop.key!r}"))
+        old, new = {**loop.defaults(), **before}, {**loop.defaults(), **checked}
         changed = {name: (old[name], new[name]) for name in new if old[name] != new[name]}
         running = [
             Running(number, state.title, count)
@@ -84,35 +97,27 @@ def foresee(runtime: Runtime, organisation: str, loop: Workflow, wanted: Mapping
             if number in changed
             and (count := worklists.count(connection, everything, Filter(workflow=loop.key, state=state.name), now))
         ]
-    opened = _opened(runtime, organisation, loop, overrides, "nobody") if changed else {}
+
+    def apply(connection: Connection) -> int:
+        return policies.set_(connection, organisation, loop.key, checked, "nobody", now)
+
+    corners = DeadCorners(engine.catalog, organisation, now)
+    opened = opened_by(reading, writing, corners, apply) if changed else {}
     return Foreseen(changed, running, list(opened.values()))
 
 
-def set_policy(
-    runtime: Runtime, organisation: str, loop: Workflow, wanted: Mapping[str, Any], by: str, *, confirmed: bool
-) -> tuple[int, dict[str, Any]]:
-    """(version, the organisation's own numbers) after the change; it holds for steps from now on.
-
-    by        the principal, or `cli`
-    Raises    InvalidInput; OpensDeadCorner unless confirmed
-    """
-    overrides = checked(loop, wanted)
-    opened = _opened(runtime, organisation, loop, overrides, by)
-    if opened and not confirmed:
-        raise OpensDeadCorner(opened.values(), asked=setting(loop))
-    with runtime.database.write(organisation) as connection:
-        return policies.set_(connection, organisation, loop.key, overrides, by, runtime.clock.now()), overrides
-
-
-def _opened(
-    runtime: Runtime, organisation: str, loop: Workflow, overrides: Mapping[str, Any], by: str
-) -> Mapping[str, Text]:
-    now = runtime.clock.now()
-
-    def apply(connection: Connection) -> int:
-        return policies.set_(connection, organisation, loop.key, overrides, by, now)
-
-    return opened_by(
-        partial(runtime.database.read, organisation), partial(runtime.database.write, organisation),
-        DeadCorners(runtime.engine.catalog, organisation, now), apply,
-    )  # fmt: skip
+def _checked(loop: Workflow, wanted: Mapping[str, Any], asked: Text) -> dict[str, Any]:
+    try:
+        return loop.checked_policy(wanted)
+    except ValueError as error:
+        if isinstance(error, ValidationError):
+            wrong = faults_in_words(error, words={**ERROR_WORDS, "extra_forbidden": _NO_NUMBER})
+            fields = [".".join(str(part) for part in item["loc"]) for item in error.errors()]
+        else:
+            wrong, fields = _RUNGS, ["rung_offsets"]
+        raise InvalidInput(
+            asked=asked,
+            obstacle=Text(f"不能这样设置：{wrong.zh}", f"it cannot be set so: {wrong.en}"),
+            remedy=Text("请改正后重新设置", "Correct it and set it again"),
+            fields=[FieldFault(field or "set", wrong) for field in fields],
+        ) from error

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, NoReturn, TypeVar
 
 from fastapi import Depends, Request
@@ -32,6 +32,7 @@ MAX_BODY_BYTES = 1_000_000  # forms are text; pictures and documents go to /file
 MAX_STRANGERS_BYTES = 20_000  # who is not signed in sends a name and a password
 KEY = re.compile(r"[\x21-\x7e]{1,128}")
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 REVISION = re.compile(r'(?:W/)?"(\d{1,9})"')
 UPLOADED = ("image/jpeg", "image/png", "image/webp", *EXTENSIONS)
 FOUND_AT = "found_at"  # may stand in every body: when the asker says he found it, a claim
@@ -192,6 +193,28 @@ def in_its_words(refusal: InvalidInput, form: type[Form]) -> InvalidInput:
     )
 
 
+def for_a_page(refusal: InvalidInput, form: type[BaseModel], asked: Text) -> InvalidInput:
+    """The same refusal for who fills in a page: under labels alone, since no name of a field ever stood before him."""
+    told = [(label_of(form, fault.field), fault.what) for fault in refusal.fields]
+    return InvalidInput(
+        asked=asked,
+        obstacle=Text(
+            "；".join(f"{label.zh}：{what.zh}" for label, what in told),
+            "; ".join(f"{label.en}: {what.en}" for label, what in told),
+        ),
+        remedy=refusal.remedy,
+        fields=refusal.fields,
+    )
+
+
+def label_of(form: type[BaseModel], path: str) -> Text:
+    info = form.model_fields.get(path.split(".", maxsplit=1)[0])
+    extra = info.json_schema_extra if info is not None else None
+    if not isinstance(extra, dict) or "zh" not in extra:
+        return Text(path, path)
+    return Text(str(extra["zh"]), str(extra["en"]))
+
+
 def _label(form: type[Form], path: str) -> tuple[str, str]:
     """A field as people know it, and its name beside it: `隐患描述（title）`."""
     info = form.model_fields.get(path.split(".", maxsplit=1)[0])
@@ -337,6 +360,18 @@ def _instant(value: Any) -> datetime:
 
 
 Instant = Annotated[datetime, BeforeValidator(_instant)]
+
+
+def _day_or_instant(value: Any) -> date | datetime:
+    if isinstance(value, str) and DAY.fullmatch(value):
+        try:
+            return date.fromisoformat(value)
+        except ValueError as error:
+            raise said(Text("没有这一天", "there is no such day")) from error
+    return _instant(value)
+
+
+DayOrInstant = Annotated[date | datetime, BeforeValidator(_day_or_instant)]
 
 
 async def known_parameters(request: Request) -> None:

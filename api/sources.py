@@ -33,6 +33,9 @@ class OutboxOfTheEngine:
     def add(self, connection: Connection, notices: Sequence[Notice]) -> None:
         outbox.write(connection, notices)
 
+    def waits(self, connection: Connection, now: datetime) -> bool:
+        return outbox.waits(connection, now)
+
     def claim(
         self, connection: Connection, now: datetime, lease_until: datetime, limit: int
     ) -> Sequence[ClaimedNotice]:

@@ -45,6 +45,8 @@ NOTED_TITLES: Mapping[str, Text] = {
     "key_began": Text("启用新密钥", "Signed with a new key from here on"),
     "channel_changed": Text("更改消息渠道", "Channel changed"),
     "text_changed": Text("更改消息文字", "Message text changed"),
+    "label_changed": Text("更改部位标签", "Label of a place changed"),
+    "policy_changed": Text("更改流程规则", "Numbers of a loop changed"),
 }
 READ = Text("查看", "Read")
 
@@ -253,7 +255,8 @@ def take_cases(
     """
     here, now = reader.actor.organisation, runtime.clock.now()
     at = as_of or now
-    unnumbered = 0 if as_of is None else brought_up_to_date(runtime, here, seconds)
+    behind = as_of is not None or wanted.by_marks
+    unnumbered = brought_up_to_date(runtime, here, seconds) if behind else 0
     store: Any = worklists if as_of is None else known
     with runtime.database.read(here) as connection:
         rows = store.count(connection, reader.seen, wanted, at)
@@ -278,11 +281,13 @@ def noted(runtime: Runtime, reader: Reader, what: str, filters: Mapping[str, Any
 def told_of(asked: Asked | Filter) -> dict[str, Any]:
     """What was asked for, less what was left open, in plain values."""
     values = {name: getattr(asked, name) for name in asked.__slots__}
-    return {
-        name: instant_text(value) if isinstance(value, datetime) else value
-        for name, value in values.items()
-        if value is not None
-    }
+    return {name: _plainly(value) for name, value in values.items() if value is not None}
+
+
+def _plainly(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return instant_text(value)
+    return list(value) if isinstance(value, tuple) else value
 
 
 def cases_at(catalog: Catalog, found: Sequence[Case], at: datetime, locale: Locale) -> list[CaseAnswer]:

@@ -5,6 +5,7 @@ never differ: a grant of his own, a seat in a group, or an absence of somebody w
 mixed with the others: a delegate acts for the one he represents, and both are on record.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -252,3 +253,19 @@ def _edges(spans: Iterable[tuple[date | None, date | None]]) -> Iterator[date]:
 
 def _covers(begins: date | None, ends: date | None, day: date) -> bool:
     return (begins is None or begins <= day) and (ends is None or day <= ends)
+
+
+def below(top: Organisation, known: Iterable[Organisation]) -> list[Organisation]:
+    """Everything under it, each after its parent, brothers by key. A ring of parents is walked once."""
+    children: dict[str | None, list[Organisation]] = defaultdict(list)
+    for organisation in known:
+        children[organisation.parent].append(organisation)
+    found: dict[str, Organisation] = {}
+    waiting = list(reversed(children[top.organisation]))
+    while waiting:
+        following = waiting.pop()
+        if following.organisation in found or following.organisation == top.organisation:
+            continue
+        found[following.organisation] = following
+        waiting += reversed(children[following.organisation])
+    return list(found.values())

@@ -25,6 +25,7 @@ S = STATE.c
 ANSWER_LIMIT = 500  # characters
 FAILURES_IN_A_ROW = 3  # then the account is taken to be down, and is tried with one message now and then
 SINCE_EVER = datetime(1970, 1, 1, tzinfo=UTC)
+SLOW_IS_DOWN = timedelta(hours=1)  # no service counts what it takes over a longer time, but for its day
 PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15))  # the last one repeats
 
 
@@ -72,6 +73,7 @@ class State:
 
     since          since when it works, or fails, as it does now
     out_of_order   since when it says of itself that somebody has to mend it
+    slowed_since   since when it has asked for patience and taken nothing
     """
 
     account: str
@@ -84,6 +86,7 @@ class State:
     listed_for: str | None = None
     since: datetime | None = None
     out_of_order: datetime | None = None
+    slowed_since: datetime | None = None
 
     @property
     def down(self) -> bool:
@@ -219,8 +222,14 @@ def worked(connection: Connection, organisation: str, account: str, now: datetim
     _know(connection, organisation, account)
     connection.execute(
         update(STATE).where(S.organisation == organisation, S.account == account)
-        .where((S.failures > 0) | S.since.is_(None) | S.worked_at.is_(None) | (S.worked_at < now - timedelta(minutes=1)))
-        .values(failures=0, paused_until=None, out_of_order=None, worked_at=now, since=_since(S.failures > 0, now))
+        .where(
+            (S.failures > 0) | S.slowed_since.is_not(None) | S.since.is_(None) | S.worked_at.is_(None)
+            | (S.worked_at < now - timedelta(minutes=1))
+        )
+        .values(
+            failures=0, paused_until=None, out_of_order=None, slowed_since=None, worked_at=now,
+            since=_since(S.failures > 0, now),
+        )
     )  # fmt: skip
 
 
@@ -250,9 +259,17 @@ def _since(turned: ColumnElement[bool], now: datetime) -> ColumnElement[datetime
 
 
 def pause(connection: Connection, organisation: str, account: str, until: datetime, answer: str, now: datetime) -> None:
-    """The service wants to be left alone until then. That is no failure of the account."""
+    """The service wants to be left alone until then. That is no failure of the account, unless it never says anything else:
+    then it does not work, and is known for it.
+    """
     _know(connection, organisation, account)
-    _change(connection, organisation, account, paused_until=until, answer=answer, failed_at=now)
+    known = state_of(connection, organisation, account)
+    slowed_since = known.slowed_since or now
+    values: dict[str, Any] = {"slowed_since": slowed_since}
+    if now - slowed_since >= SLOW_IS_DOWN:
+        values["failures"] = max(known.failures, FAILURES_IN_A_ROW)
+        values["since"] = known.since if known.failures and known.since else slowed_since
+    _change(connection, organisation, account, paused_until=until, answer=answer, failed_at=now, **values)
 
 
 def works_again(connection: Connection, organisation: str, account: str) -> None:
@@ -260,7 +277,7 @@ def works_again(connection: Connection, organisation: str, account: str) -> None
     unknown = case((S.failures > 0, null()), else_=S.since)
     connection.execute(
         update(STATE).where(S.organisation == organisation, S.account == account)
-        .values(failures=0, paused_until=None, out_of_order=None, since=unknown)
+        .values(failures=0, paused_until=None, out_of_order=None, slowed_since=None, since=unknown)
     )  # fmt: skip
 
 

@@ -31,6 +31,7 @@ from sqlalchemy import case as when
 from engine.events import Notice, Recipient
 from engine.store.database import table_of, upsert
 from notifications.accounts import works_again
+from notifications.answers import NOT_IN_USE, as_kept
 from notifications.message import (
     GROUP,
     NOBODY,
@@ -150,6 +151,12 @@ def _told(recipient: Recipient) -> dict[str, str]:
     return {"person": recipient.person, "name": recipient.name}
 
 
+def something_unaddressed(connection: Connection) -> bool:
+    """A cheap look before a write transaction is begun."""
+    asked = select(D.id).where(D.channel == NOBODY, D.status == "waiting").limit(1)
+    return connection.execute(asked).first() is not None
+
+
 def unaddressed(connection: Connection, limit: int) -> list[Delivery]:
     """Those that reached nobody and were asked to be tried again."""
     statement = select(DELIVERY).where(D.channel == NOBODY, D.status == "waiting").order_by(D.not_before).limit(limit)
@@ -174,11 +181,10 @@ def address_anew(
         moved = update(DELIVERY).where(waits).values(account=instead, attempts=0, not_before=due)
         return connection.execute(moved).rowcount
     left = _deliveries(connection, select(DELIVERY).where(waits).with_for_update())
-    withdraw(connection, left, f"{account} is not in use any more")
+    why = as_kept(NOT_IN_USE, account=account)
+    withdraw(connection, left, why)
     anew = [
-        Planned(
-            line.notice, line.addressee, NOBODY, "direct", "waiting", now, cause=f"{account} is not in use any more"
-        )
+        Planned(line.notice, line.addressee, NOBODY, "direct", "waiting", now, cause=why)
         for line in left
         # what went to the organisation, or to a group, went to people by themselves as well
         if line.addressee.key not in (NOBODY, ORGANISATION) and not line.addressee.key.startswith(GROUP)
@@ -307,6 +313,11 @@ def postpone(connection: Connection, lines: Sequence[Delivery], day: date | None
 
 def withdraw(connection: Connection, lines: Sequence[Delivery], why: str) -> None:
     _change(connection, lines, status="withdrawn", answer=why[:ANSWER_LIMIT])
+
+
+def give_up(connection: Connection, lines: Sequence[Delivery], why: str) -> None:
+    """What nobody holds a lease on, and nobody waits for any longer."""
+    _change(connection, lines, status="dead", answer=why[:ANSWER_LIMIT])
 
 
 def channels_tried(connection: Connection, organisation: str, notices: Collection[str], addressee: str) -> set[str]:

@@ -160,6 +160,11 @@ class Claimed:
     def how(self) -> How:
         return self.deliveries[0].how
 
+    @property
+    def planned_at(self) -> datetime:
+        """When the last of its lines was."""
+        return max(line.planned_at for line in self.deliveries)
+
 
 @dataclass(frozen=True, slots=True)
 class Words:

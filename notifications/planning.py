@@ -21,12 +21,14 @@ from engine.clock import Clock
 from engine.errors import Text
 from engine.events import LOGBOOK, PERSON, Notice, Recipient
 from engine.store.database import Database, is_crossed, is_passing
-from notifications import accounts, deliveries, readers
-from notifications.accounts import FAILURES_IN_A_ROW, AccountBook
+from notifications import accounts, answers, deliveries, readers
+from notifications.accounts import AccountBook, SetUp, State
+from notifications.answers import as_kept, in_words
 from notifications.channels import Channel, TransportError
 from notifications.channels.forms import NothingToSetUp
 from notifications.message import DAY, GROUP, NOBODY, ORGANISATION, Addressee, Claimed, Delivery, Planned, Rest, Status
 from notifications.policy import settings_of
+from notifications.retry import after_waiting
 from notifications.routing import (
     NO_PREFERENCE,
     DigestTime,
@@ -53,6 +55,7 @@ from notifications.tables import Connection
 
 log = logging.getLogger(__name__)
 
+LEASE = timedelta(minutes=5)
 PLAN_GROUP = 50  # notices; a write transaction of some milliseconds
 DAYS = 200  # organisations whose day begins in one round: others' direct messages must not wait until all have begun
 PASSED_OVER = 200  # messages that go by another way at once; what is left goes as the account is tried again
@@ -112,48 +115,76 @@ class _DayOf:
     lists: Sequence[tuple[Way, Sequence[Mapping[str, Any]]]]
 
 
+@dataclass(frozen=True, slots=True)
+class PostOffice:
+    """What planning and sending have in common.
+
+    channels   their names are unique; those that stay inside go first
+    book       what the organisations send by
+    school     of an organisation that decided nothing itself
+    lease      how long what was claimed is kept from others
+    """
+
+    database: Database
+    outbox: Outbox
+    directory: Directory
+    channels: Sequence[Channel]
+    book: AccountBook
+    clock: Clock
+    school: SchoolSettings = SchoolSettings()
+    lease: timedelta = LEASE
+
+
 class Planner:
     """What a worker does before it sends. One at a time in a process; any number of processes may, on one database."""
 
-    def __init__(
-        self,
-        database: Database,
-        outbox: Outbox,
-        directory: Directory,
-        channels: Sequence[Channel],
-        book: AccountBook,
-        clock: Clock,
-        school: SchoolSettings,
-        stopping: Callable[[], bool],
-        lease: timedelta,
-    ) -> None:
-        self._database = database
-        self._outbox = outbox
-        self._directory = directory
-        self._channels = tuple(channels)
-        self._personal = frozenset(channel.name for channel in channels if channel.serves == "person")
+    def __init__(self, office: PostOffice, stopping: Callable[[], bool]) -> None:
+        self._database = office.database
+        self._outbox = office.outbox
+        self._directory = office.directory
+        self._channels = tuple(office.channels)
+        self._personal = frozenset(channel.name for channel in self._channels if channel.serves == "person")
         self._outside = frozenset(
-            channel.name for channel in channels if channel.serves == "person" and channel.outside
+            channel.name for channel in self._channels if channel.serves == "person" and channel.outside
         )
-        self._book = book
-        self._clock = clock
-        self._school = school
+        self._book = office.book
+        self._clock = office.clock
+        self._school = office.school
+        self._lease = office.lease
         self._stopping = stopping
-        self._lease = lease
         self._begun: dict[str, date] = {}  # the last day of each organisation that needs no more looking after
         self._look_at: datetime | None = None
         self._waiting: dict[str, Mapping[str, Sequence[Mapping[str, Any]]]] = {}  # as the days of this round began
 
     def run(self) -> RoundResult:
-        """A round, as far as there is time."""
+        """A round, as far as there is time. Where nothing waits it is one look: every lane comes by every few seconds, and who
+        begins to write keeps others from it.
+        """
         result = RoundResult()
         self._waiting = {}
+        if not self._something_waits():
+            result = self._begin_days()
+            if not result.planned:
+                return result
         for part in (self._plan_all, self._begin_days, self._look_again, self._put_digests_together):
             if not self._stopping():
                 result += part()
         return result
 
+    def _something_waits(self) -> bool:
+        """Whether any part of a round but the days has something to do."""
+        with self._database.read_across() as connection:
+            now = self._clock.now()
+            return self._to_be_addressed(connection, now) or deliveries.something_loose(connection, self._personal, now)
+
     # --- notices -----------------------------------------------------------------------------------------------------
+
+    def _to_be_addressed(self, connection: Connection, now: datetime) -> bool:
+        return self._outbox.waits(connection, now) or deliveries.something_unaddressed(connection)
+
+    def _something_to_address(self, now: datetime) -> bool:
+        with self._database.read_across() as connection:
+            return self._to_be_addressed(connection, now)
 
     def _plan_all(self) -> RoundResult:
         """Turn every unplanned notice into deliveries, in groups.
@@ -164,8 +195,7 @@ class Planner:
            database cannot do just now (its disk is full, it is gone) undoes the group, and the next round plans it
         """
         result = RoundResult()
-        while not self._stopping():
-            now = self._clock.now()
+        while not self._stopping() and self._something_to_address(now := self._clock.now()):
             with self._database.write_across() as connection:
                 claimed = self._outbox.claim(connection, now, now + self._lease, PLAN_GROUP)
                 ask = self._asked(connection)
@@ -188,7 +218,7 @@ class Planner:
             if says_nothing_about_it(error):
                 raise
             log.exception("notice %s cannot be planned", notice.id)
-            cause = f"cannot be planned: {type(error).__name__}: {error}"
+            cause = as_kept(answers.NOT_PLANNED, f"{type(error).__name__}: {error}")
         try:
             with connection.begin_nested():
                 return self._write_plan(connection, claimed, [unreachable(notice, cause, now)], now)
@@ -232,11 +262,11 @@ class Planner:
                 if says_nothing_about_it(error):
                     raise
                 log.exception("notice %s cannot be planned", delivery.notice.id)
-                still = f"cannot be planned: {type(error).__name__}: {error}"
+                still = as_kept(answers.NOT_PLANNED, f"{type(error).__name__}: {error}")
             else:
                 still = next((p.cause for p in planned if p.id == delivery.id), None)
             status: Status = "unreachable" if still else "withdrawn"
-            deliveries.settle_unaddressed(connection, delivery, status, still or "addressed anew")
+            deliveries.settle_unaddressed(connection, delivery, status, still or as_kept(answers.ADDRESSED_ANEW))
         return result
 
     # --- who cannot be reached ---------------------------------------------------------------------------------------
@@ -290,14 +320,14 @@ class Planner:
         return None if found is None else found.to_json()
 
     def reached(self, connection: Connection, claimed: Claimed) -> None:
-        """A message reached him: whatever was written down against this way is over."""
+        """A message reached him: whatever was written down against this way is over, and that none was left."""
         if claimed.channel in self._outside:
-            readers.reached(connection, claimed.organisation, claimed.addressee.key, claimed.channel, NOBODY)
+            readers.message_reached(connection, claimed.organisation, claimed.addressee.key, claimed.channel)
 
     def another_way(
         self, connection: Connection, claimed: Claimed, answer: TransportError, now: datetime
     ) -> RoundResult:
-        """What died for its address or its account, or was tried too often, goes by the next way its reader has, under
+        """What died for its address, or was tried too often or for too long, goes by the next way its reader has, under
         deliveries of its own. Where there is none left, he is written down as somebody who cannot be reached.
         """
         ask, organisation, key = self._asked(connection), claimed.organisation, claimed.addressee.key
@@ -317,35 +347,58 @@ class Planner:
         tried = deliveries.channels_tried(connection, organisation, {notice.id for notice in notices}, key)
         way = situation.outside(him, silence=False, used=tried)
         if way is None:
-            cause = Text(
-                f"{kind.title.zh}送不到：{answer.answer}", f"{kind.title.en} does not reach him: {answer.answer}"
-            )
-            readers.does_not_reach(connection, organisation, key, claimed.channel, "", answer.answer, now)
-            if answer.concerns == "address":
-                self._climb(connection, organisation, him, claimed.channel, cause, now)
+            self._out_of_reach(connection, claimed, him, answer, now)
             return RoundResult()
         return self._by(connection, claimed, him, way, situation, now)
 
-    def passed_over(self, connection: Connection, organisation: str, account: str, now: datetime) -> RoundResult:
-        """An account said itself that it is out of order: what waits for it goes by another way, where its reader has one; the
-        rest waits until somebody has mended it.
+    def _out_of_reach(
+        self, connection: Connection, claimed: Claimed, him: Recipient, answer: TransportError, now: datetime
+    ) -> None:
+        """The last of his ways has failed him: written down once, and brought once to who looks after him."""
+        kind = next(channel for channel in self._channels if channel.name == claimed.channel)
+        said = in_words(answer.answer)
+        cause = Text(f"{kind.title.zh}送不到：{said.zh}", f"{kind.title.en} does not reach him: {said.en}")
+        readers.does_not_reach(connection, claimed.organisation, him.person, kind.name, "", answer.answer, now)
+        self._climb(connection, claimed.organisation, him, kind.name, cause, now)
+
+    def waits_for_its_account(self, claimed: Claimed, answer: TransportError) -> bool:
+        """Whether a message to a person has found out that its account is out of order: that is none of its fault, and it
+        goes by another way, or with the others once the account is mended. `passed_over` says which.
         """
-        ask, result = self._asked(connection), RoundResult()
+        return claimed.channel in self._outside and answer.sort == "give_up" and answer.concerns == "channel"
+
+    def passed_over(
+        self, connection: Connection, found_out: Claimed, answer: TransportError, now: datetime
+    ) -> RoundResult:
+        """An account said itself that it is out of order. What waits for it, and what has found out, goes by another way where
+        its reader has one that works. The rest waits until somebody has mended it, or is given up as late as what fails at
+        every try would be. Whom what has found out does not reach now is brought to who looks after him.
+        """
+        ask, result, organisation, account = (
+            self._asked(connection), RoundResult(), found_out.organisation, found_out.account
+        )  # fmt: skip
+        out_of_order = accounts.state_of(connection, organisation, account).out_of_order or now
         waiting = deliveries.waiting_by(connection, organisation, account, self._outside, PASSED_OVER)
         ask.about_people(organisation, [claimed.addressee.key for claimed in waiting])
         for claimed in waiting:
             him = ask.person(organisation, claimed.addressee.key)
-            if him is None:
-                continue
-            situation = ask.situation(organisation, [him])
-            notices = {line.notice.id for line in claimed.deliveries}
-            tried = deliveries.channels_tried(connection, organisation, notices, him.person)
-            way = situation.outside(him, silence=False, used=tried)
-            if way is None or not way.in_order:
-                continue
-            result += self._by(connection, claimed, him, way, situation, now)
-            deliveries.withdraw(connection, claimed.deliveries, f"{account} is out of order; it goes by another way")
-            result += RoundResult(withdrawn=len(claimed.deliveries))
+            if him is not None:
+                situation = ask.situation(organisation, [him])
+                notices = {line.notice.id for line in claimed.deliveries}
+                tried = deliveries.channels_tried(connection, organisation, notices, him.person)
+                way = situation.outside(him, silence=False, used=tried, working=True)
+                if way is not None:
+                    result += self._by(connection, claimed, him, way, situation, now)
+                    why = as_kept(answers.OUT_OF_ORDER, answer.answer, account=account)
+                    deliveries.withdraw(connection, claimed.deliveries, why)
+                    result += RoundResult(withdrawn=len(claimed.deliveries))
+                    continue
+            given_up = after_waiting(now - claimed.planned_at, now - out_of_order)
+            if given_up is not None:
+                deliveries.give_up(connection, claimed.deliveries, f"{given_up.why}: {answer.answer}")
+                result += RoundResult(dead=1)
+            if him is not None and (given_up is not None or claimed.message == found_out.message):
+                self._out_of_reach(connection, claimed, him, answer, now)
         return result
 
     def _by(
@@ -522,7 +575,9 @@ class Planner:
         if delivery.channel in self._outside:
             way = situation.outside(him, silence=not not_to_be_silenced(delivery.notice))
             if way is None or way.channel.name != delivery.channel:
-                return self._take_out(connection, delivery, Overtaken("it goes by another way", readdress=True), now)
+                return self._take_out(
+                    connection, delivery, Overtaken(as_kept(answers.ANOTHER_WAY), readdress=True), now
+                )
         deliveries.make_message(connection, delivery, Addressee.person(him))
         return RoundResult()
 
@@ -631,7 +686,7 @@ class Planner:
         fired = {line.notice.case for line, _ in kept if line.notice.reason != DAY}
         soon = workdays_ahead(today, SOON_WORKDAYS, workdays)
         if not fired and not any(due_soon(about, soon, zone) for about in waits):
-            deliveries.withdraw(connection, [line for line, _ in kept], "nothing is due any more")
+            deliveries.withdraw(connection, [line for line, _ in kept], as_kept(answers.NOTHING_DUE))
             return result + RoundResult(withdrawn=len(kept))
         besides = sorted((about for about in waits if about.get("number") not in fired), key=worst_first)
         late = sum(due_soon(about, today - timedelta(days=1), zone) for about in besides[SHOWN:])
@@ -660,11 +715,11 @@ class Planner:
             deliveries.bind(connection, of_way, key, today, Addressee.person(him), way.account)
             bound |= {line.id for line in of_way}
         left = [line for line, _ in kept if line.id not in bound]
-        deliveries.withdraw(connection, left, "it goes by another way")
+        deliveries.withdraw(connection, left, as_kept(answers.ANOTHER_WAY))
         if not bound:  # nothing serves him any more: said as loudly as of anybody else whom nothing reaches
             planned = [
                 unreachable(
-                    line.notice, f"no channel has an address of {him.name or reader}", now, Addressee.person(him)
+                    line.notice, as_kept(answers.NO_ADDRESS, who=him.name or reader), now, Addressee.person(him)
                 )
                 for line in left
             ]
@@ -717,15 +772,15 @@ class Planner:
         states = accounts.states_of(connection, organisation) if own else {}
         now = self._clock.now()
 
-        def in_order(account: str) -> bool:
-            state = states.get(account)
-            paused = state is not None and state.paused_until is not None and state.paused_until > now
-            return not (paused and state is not None and state.failures >= FAILURES_IN_A_ROW)
+        def way(set_up: SetUp) -> Way:
+            state = states.get(set_up.id) or State(set_up.id)
+            paused = state.paused_until is not None and state.paused_until > now
+            return Way(
+                kinds[set_up.kind], set_up.id, set_up.department, daily_list=set_up.daily_list, direct=set_up.direct,
+                in_order=not (paused and state.down), works=not state.down,
+            )  # fmt: skip
 
-        return ways + [
-            Way(kinds[s.kind], s.id, s.department, daily_list=s.daily_list, direct=s.direct, in_order=in_order(s.id))
-            for s in own
-        ]
+        return ways + [way(set_up) for set_up in own]
 
     def settings_of(self, connection: Connection, organisation: str) -> SchoolSettings:
         """As this organisation decided them."""

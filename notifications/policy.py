@@ -52,10 +52,13 @@ class MessagePolicy(BaseModel):
     @model_validator(mode="after")
     def _opens_before_it_closes(self) -> Self:
         if self.window_from >= self.window_until:
-            raise said("：window_from 应早于 window_until", "window_from has to be earlier than window_until")
+            raise said(
+                "最早发送时间（window_from）应早于最晚发送时间（window_until）",
+                "window_from has to be earlier than window_until",
+            )
         if not self.window_from <= self.digest_at < self.window_until:
             raise said(
-                "：digest_at 应在 window_from 与 window_until 之间",
+                "每日汇总的时间（digest_at）应在最早发送时间（window_from）与最晚发送时间（window_until）之间",
                 "digest_at has to lie between window_from and window_until",
             )
         return self

@@ -115,6 +115,14 @@ def climbs(connection: Connection, organisation: str, person: str, channel: str,
     return connection.execute(update(UNREACHED).where(mine).values(told_at=now)).rowcount == 1
 
 
+def message_reached(connection: Connection, organisation: str, person: str, channel: str) -> None:
+    """A message reached him by this channel. What is written down against any other's address stays; that every way had failed
+    him is over.
+    """
+    mine = (U.organisation == organisation) & (U.person == person) & ((U.channel == channel) | (U.address == ""))
+    connection.execute(delete(UNREACHED).where(mine))
+
+
 def reached(connection: Connection, organisation: str, person: str, *channels: str) -> None:
     """These channels reach him, or he has another address there."""
     mine = (U.organisation == organisation) & (U.person == person) & U.channel.in_(channels)

@@ -7,6 +7,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from engine.events import LOGBOOK, Notice, Recipient
+from notifications import answers
+from notifications.answers import as_kept
 from notifications.channels import Channel
 from notifications.message import GROUP, NOBODY, ORGANISATION, Addressee, Delivery, Planned
 
@@ -174,7 +176,8 @@ class Way:
     department   whose group it serves, for a robot; None for the whole organisation
     daily_list   whether that group gets its list of the day
     direct       whether what is direct for the department's people goes to their group too
-    in_order     False while the account does not work, and somebody has to mend it
+    in_order     False while the account is left alone because it does not work
+    works        False from when it did not until a message was taken, or somebody set it up anew
     """
 
     channel: Channel
@@ -183,6 +186,7 @@ class Way:
     daily_list: bool = False
     direct: bool = False
     in_order: bool = True
+    works: bool = True
 
     @property
     def personal(self) -> bool:
@@ -225,12 +229,15 @@ class Situation:
         mine = [way for way in self.ways if way.personal and not way.outside]
         return [way for way in mine if way.channel.address_of(recipient) is not None]
 
-    def outside(self, recipient: Recipient, *, silence: bool = True, used: Collection[str] = ()) -> Way | None:
+    def outside(
+        self, recipient: Recipient, *, silence: bool = True, used: Collection[str] = (), working: bool = False
+    ) -> Way | None:
         """The one channel by which he is reached outside: the one he chose, else the school's order; one that is out of order
         only where there is no other. None where there is none, he wants none, or he is away and somebody stands in for him.
 
         silence   whether he may have chosen his desk alone
         used      channels that were tried in vain
+        working   only by one that is not known to be out of order
         """
         chosen = self.preference(recipient.person).channel
         if recipient.away or (silence and chosen == DESK):
@@ -244,7 +251,9 @@ class Situation:
         open_ = [
             way
             for way in self.reaching(recipient)
-            if way.channel.name not in used and (recipient.person, way.channel.name) not in self.unworkable
+            if way.channel.name not in used
+            and (recipient.person, way.channel.name) not in self.unworkable
+            and (way.works or not working)
         ]
         return min(open_, key=rank, default=None)
 
@@ -278,7 +287,7 @@ def route(
         planned += [to_person(notice, recipient, way, situation, digest, now) for way in reached_by]
         # a school that has nothing but its own hook gets the names with it, and tells people itself
         if not reached_by and (any(way.personal for way in situation.ways) or not shared):
-            why = f"no channel has an address of {recipient.name or recipient.person}"
+            why = as_kept(answers.NO_ADDRESS, who=recipient.name or recipient.person)
             planned.append(unreachable(notice, why, now, Addressee.person(recipient)))
     planned += _to_groups(notice, recipients, situation, now)
     planned += [
@@ -287,7 +296,9 @@ def route(
         for way in shared
     ]  # fmt: skip
     if not recipients and (notice.audience or not shared):
-        planned.append(unreachable(notice, f"nobody is {' or '.join(notice.audience) or 'named'} here", now))
+        named = " or ".join(notice.audience)
+        why = as_kept(answers.NOBODY_IS, audience=named) if named else as_kept(answers.NOBODY_NAMED)
+        planned.append(unreachable(notice, why, now))
     return planned
 
 
@@ -348,8 +359,8 @@ def overtaken(delivery: Delivery, recipients: Sequence[Recipient], state: str | 
     """
     written = delivery.notice.about.get("state")
     if state is not None and written is not None and state != written:
-        moved_on = Overtaken(f"the case has moved on to {state}", readdress=False)
+        moved_on = Overtaken(as_kept(answers.MOVED_ON, state=state), readdress=False)
         return moved_on if delivery.notice.reason == "waiting" else None
     if delivery.addressee.key not in {recipient.person for recipient in recipients}:
-        return Overtaken("somebody else is in charge now", readdress=True)
+        return Overtaken(as_kept(answers.SOMEBODY_ELSE), readdress=True)
     return None

@@ -55,6 +55,10 @@ class Outbox(Protocol):
         """More to tell, in the transaction that has come to know it."""
         ...
 
+    def waits(self, connection: Connection, now: datetime) -> bool:
+        """Whether there is anything to claim: a cheap look before a write transaction is begun."""
+        ...
+
     def claim(
         self, connection: Connection, now: datetime, lease_until: datetime, limit: int
     ) -> Sequence[ClaimedNotice]:

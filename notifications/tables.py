@@ -131,6 +131,7 @@ class ChannelStateRow(SQLModel, table=True):
     listed_for     the local day whose list was planned last
     since          since when it works, or fails, as it does now
     out_of_order   since when it says of itself that somebody has to mend it
+    slowed_since   since when it has asked for patience and taken nothing
     """
 
     __tablename__ = "channel_state"
@@ -147,6 +148,7 @@ class ChannelStateRow(SQLModel, table=True):
     listed_for: str | None = Field(default=None, max_length=10)
     since: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
     out_of_order: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
+    slowed_since: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
 
 
 class SendSlotRow(SQLModel, table=True):

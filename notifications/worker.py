@@ -17,37 +17,32 @@ from datetime import datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
 
-from engine.clock import Clock
 from engine.events import Notice, Recipient
-from engine.store.database import Database
-from notifications import accounts, deliveries, texts
-from notifications.accounts import AccountBook, VaultError
+from notifications import accounts, answers, deliveries, texts
+from notifications.accounts import VaultError
+from notifications.answers import as_kept
 from notifications.channels import Account, Channel, Receipt, SendsTogether, TransportError
 from notifications.message import Claimed, Delivery, Outgoing
-from notifications.planning import Planner, RoundResult, needs_no_account
+from notifications.planning import Planner, PostOffice, RoundResult, needs_no_account
 from notifications.rendering import Wording, compose
-from notifications.retry import MAX_ATTEMPTS, GiveUp, after_failure
-from notifications.routing import SchoolSettings, Situation
-from notifications.sources import Directory, LinkMaker, Outbox
+from notifications.retry import MAX_ATTEMPTS, GiveUp, TryAgain, WaitOn, after_failure, after_waiting
+from notifications.routing import Situation
+from notifications.sources import Directory, LinkMaker
 from notifications.tables import Connection
 
 log = logging.getLogger(__name__)
 
 OUTSIDE_GROUP = 10  # messages; at ten seconds each they must be through before the lease ends
 INSIDE_GROUP = 200  # messages; handed over and recorded in one transaction each
-LEASE = timedelta(minutes=5)
 LONGEST_SEND = timedelta(seconds=30)  # more than any channel gives a service
 PATIENCE_SECONDS = 20.0  # how long one channel may keep a round; the rest goes with the next
 SENDERS = 4  # at once by one channel, an account each: a slow one keeps one of them
 SLOW_DOWN = timedelta(minutes=1)  # for whoever asks for it and does not say how long
-SIMULATED = "nothing leaves a simulated data folder"
 
 
 class DeliveryWorker:
     """Any number of these may work on one database; leases keep them apart.
 
-    channels          their names are unique; those that stay inside go first
-    book              what the organisations send by
     links             makes the links that take a step straight from a message; without it there are none
     outside_allowed   False in a simulated data folder: what would leave the program is held, in sight
     monotonic         seconds, for a channel's patience
@@ -55,40 +50,30 @@ class DeliveryWorker:
 
     def __init__(
         self,
-        database: Database,
-        outbox: Outbox,
-        directory: Directory,
-        channels: Sequence[Channel],
-        book: AccountBook,
-        clock: Clock,
-        school: SchoolSettings | None = None,
+        office: PostOffice,
         *,
         links: LinkMaker | None = None,
         outside_allowed: bool = True,
         max_attempts: int = MAX_ATTEMPTS,
-        lease: timedelta = LEASE,
         patience_seconds: float = PATIENCE_SECONDS,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        if len({channel.name for channel in channels}) != len(channels):
+        self._channels = tuple(office.channels)
+        if len({channel.name for channel in self._channels}) != len(self._channels):
             raise ValueError("Two channels have the same name; deliveries are filed under it. Rename one.")
-        self._database = database
-        self._outbox = outbox
-        self._directory = directory
-        self._channels = tuple(channels)
-        self._book = book
-        self._clock = clock
-        self._school = school or SchoolSettings()
+        self._database = office.database
+        self._directory = office.directory
+        self._book = office.book
+        self._clock = office.clock
+        self._school = office.school
+        self._lease = office.lease
         self._links = links
         self._outside_allowed = outside_allowed
         self._max_attempts = max_attempts
-        self._lease = lease
         self._patience_seconds = patience_seconds
         self._monotonic = monotonic
         self._stopping = threading.Event()
-        self._planner = Planner(
-            database, outbox, directory, self._channels, book, clock, self._school, self._stopping.is_set, lease
-        )
+        self._planner = Planner(office, self._stopping.is_set)
         self._planning = threading.Lock()
         self._choosing = threading.Lock()
         self._working_on: set[tuple[str, str]] = set()  # accounts, in this process
@@ -140,6 +125,10 @@ class DeliveryWorker:
         gives_up_at = self._monotonic() + self._patience_seconds
         if needs_no_account(channel):
             return self._send_by(channel, gives_up_at)
+        if not self._goes_on(gives_up_at) or not self._something_due(channel):
+            return (
+                RoundResult()
+            )  # most rounds: four senders that each look for themselves cost as much again as all the rest
         with ThreadPoolExecutor(SENDERS, f"{channel.name} sender") as pool:
             return sum(pool.map(lambda _: self._send_by(channel, gives_up_at), range(SENDERS)), RoundResult())
 
@@ -170,7 +159,7 @@ class DeliveryWorker:
             if not deliveries.something_to_hold(connection, names, now):
                 return RoundResult()
         with self._database.write_across() as connection:
-            return RoundResult(held=deliveries.hold(connection, names, now, SIMULATED))
+            return RoundResult(held=deliveries.hold(connection, names, now, as_kept(answers.SIMULATED)))
 
     @contextmanager
     def _claimed(self, channel: Channel) -> Iterator[tuple[list[Claimed], "_Says"]]:
@@ -279,7 +268,7 @@ class DeliveryWorker:
         if isinstance(answer, Receipt) or answer.sort != "give_up":
             return RoundResult()
         with self._database.write_across() as connection:
-            return self._planner.passed_over(connection, claimed.organisation, claimed.account, self._clock.now())
+            return self._planner.passed_over(connection, claimed, answer, self._clock.now())
 
     def _account(self, channel: Channel, claimed: Claimed) -> Account | TransportError | None:
         """By which it goes, or what stands in the way, as its service would say it; None where it is not in use any more."""
@@ -290,8 +279,7 @@ class DeliveryWorker:
             with self._database.read(organisation) as connection:
                 return self._book.account(connection, organisation, name)
         except VaultError:
-            why = f"the secrets of {name} do not open with this folder's key; set the channel up again"
-            return TransportError(why, "give_up", concerns="channel")
+            return TransportError(as_kept(answers.LOCKED, account=name), "give_up", concerns="channel")
 
     def _address_anew(self, channel: Channel, group: Sequence[Claimed]) -> RoundResult:
         """Their account was removed or switched off since they were planned: they go by another way, or are withdrawn for it."""
@@ -354,7 +342,8 @@ class DeliveryWorker:
             return compose(claimed, zone, self._school, self._clock.now(), wording)
         except Exception as error:
             log.exception("message %s cannot be written", claimed.message)
-            return TransportError(f"cannot be written: {type(error).__name__}: {error}", "give_up")
+            why = as_kept(answers.NOT_WRITTEN, f"{type(error).__name__}: {error}")
+            return TransportError(why, "give_up")
 
     def _handed_over(self, channel: Channel, message: Outgoing, account: Account) -> Receipt | TransportError:
         try:
@@ -371,16 +360,12 @@ class DeliveryWorker:
             self._planner.reached(connection, claimed)
             sent = RoundResult(digests=1) if claimed.how == "digest" else RoundResult(direct=1)
             return sent if mine else RoundResult(lost=1)
-        if answer.sort == "slow_down":
-            later = now + (answer.retry_after or SLOW_DOWN)
+        following = self._what_follows(connection, claimed, answer, now)
+        if isinstance(following, WaitOn):
             mine = deliveries.settle(
-                connection, claimed, "waiting", answer=answer.answer, not_before=later, counts=False
+                connection, claimed, "waiting", answer=answer.answer, not_before=following.until, counts=False
             )
             return RoundResult(again=1) if mine else RoundResult(lost=1)
-        following = after_failure(
-            claimed.message, claimed.attempts + 1, permanent=answer.sort == "give_up", retry_after=answer.retry_after,
-            max_attempts=self._max_attempts,
-        )  # fmt: skip
         if isinstance(following, GiveUp):
             why = f"{following.why}: {answer.answer}"
             log.warning("message %s on %s is dead: %s", claimed.message, claimed.channel, why)
@@ -389,6 +374,22 @@ class DeliveryWorker:
             return RoundResult(dead=1) + self._planner.another_way(connection, claimed, answer, now)
         mine = deliveries.settle(connection, claimed, "waiting", answer=answer.answer, not_before=now + following.wait)
         return RoundResult(again=1) if mine else RoundResult(lost=1)
+
+    def _what_follows(
+        self, connection: Connection, claimed: Claimed, answer: TransportError, now: datetime
+    ) -> WaitOn | TryAgain | GiveUp:
+        if answer.sort == "slow_down":
+            slowed_since = accounts.state_of(connection, claimed.organisation, claimed.account).slowed_since or now
+            given_up = after_waiting(now - claimed.planned_at, now - slowed_since)
+            return given_up or WaitOn(now + (answer.retry_after or SLOW_DOWN))
+        if self._planner.waits_for_its_account(claimed, answer):
+            return WaitOn(
+                now
+            )  # behind the others: were it the message's own fault, it would be found out over and over
+        return after_failure(
+            claimed.message, claimed.attempts + 1, permanent=answer.sort == "give_up", retry_after=answer.retry_after,
+            max_attempts=self._max_attempts,
+        )  # fmt: skip
 
     def _judge(
         self, connection: Connection, channel: Channel, claimed: Claimed, answer: Receipt | TransportError

@@ -47,7 +47,7 @@ from engine.handle import Engine
 from engine.store import accounts, calendars, people
 from engine.store.database import Database
 from notifications.channels import Channel
-from tests.databases import EMPTY, Kind
+from tests.databases import EMPTY, Kind, Template
 from tests.fakes import countable
 from workflows.wording import ERROR_WORDS
 
@@ -247,16 +247,18 @@ def a_runtime(
     simulated: bool = True,
     hashing: Hashing | None = None,
     more_channels: Sequence[Channel] = (),
+    upon: Template = EMPTY,
     **settings: Any,
 ) -> Runtime:
     """A process's runtime on a data folder of its own. `close` it, or use `closing`.
 
+    upon       what is in its database already
     hashing    of passwords; by default with numbers that take no time
     clock      by default a SimulatedClock at START where the folder is simulated, else the system's
     settings   as for Settings
     """
     Folder(path).make(simulated=simulated, at=START if simulated else None)
-    url = EMPTY.place(kind, path)
+    url = upon.place(kind, path)
     if kind == "postgresql":
         settings = {"database_url": url, **settings}
     if clock is None and simulated:

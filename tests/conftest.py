@@ -48,6 +48,26 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is slow comes first in each worker's share, module by module: so a run ends with short tests, nobody waits long for
+    the others, and who takes over work from another takes no half of a module that prepares something large.
+    """
+    modules: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        modules.setdefault(item.path, []).append(item)
+    slow = [each for each in modules.values() if any(item.get_closest_marker("slow") for item in each)]
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    shares = [[item for each in slow[n::workers] for item in each] for n in range(workers)]
+    first = {item for share in shares for item in share}
+    others = [item for item in items if item not in first]
+    for share in shares[:-1]:  # xdist gives the first worker the first part of all, and so on
+        missing = max(0, len(items) // workers - len(share))
+        share.extend(others[:missing])
+        del others[:missing]
+    items[:] = [item for share in (*shares, others) for item in share]
+
+
 def pytest_report_header() -> str:
     return f"databases: {' and '.join(KINDS)}"
 

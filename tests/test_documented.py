@@ -25,6 +25,8 @@ from engine.store import accounts, people
 from engine.store.database import Database
 from tests.conftest import Played
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 STARTS_WITHIN = 240  # seconds for the replay and the server; a quarter of a minute where nothing else runs

@@ -170,6 +170,11 @@ DRILL_1 = Workflow(
     opening=plan,
     opening_guards=(planned_ahead,),
     roles=LOOP_ROLES,
+    own_words={
+        "assignee": Text("总指挥", "the commander"),
+        "fixer": Text("演练填报人", "whoever recorded the drill"),
+        "verifier": Text("评估人", "whoever reviewed it"),
+    },
     policy=DrillPolicy,
     sign_off=SignOff(
         {

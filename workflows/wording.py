@@ -43,6 +43,7 @@ ERROR_WORDS: Mapping[str, Text] = {
     "none_required": Text("应留空", "has to be left empty"),
     "invalid_key": Text("键应为文字", "has to have text as its keys"),
     "list_type": Text("应为列表", "has to be a list"),
+    "tuple_type": Text("应为列表", "has to be a list"),
     "dict_type": Text("应为键值对照", "has to be an object"),
     "model_type": Text("应为对象", "has to be an object"),
     "model_attributes_type": Text("应为对象", "has to be an object"),

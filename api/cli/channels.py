@@ -57,6 +57,7 @@ def list_(data: Path | None, organisation: str | None, as_json: bool) -> None:
 
 def _line(seen: "Seen") -> str:
     from api.conditions import IN_WORDS
+    from notifications.answers import in_both
 
     set_up, state = seen.set_up, seen.state
     words = IN_WORDS[seen.condition]
@@ -64,7 +65,7 @@ def _line(seen: "Seen") -> str:
         set_up.id, set_up.kind, set_up.department or "-", f"{words.zh} · {words.en}",
         f"{state.since:%Y-%m-%d %H:%M}Z" if state.since else "-",
         f"{state.paused_until:%Y-%m-%d %H:%M}Z" if state.paused_until and seen.condition in ("down", "left_alone") else "-",
-        (state.answer or "") if state.failures else "",
+        in_both(state.answer or "") if state.failures else "",
     ]  # fmt: skip
     return "  ".join(said).rstrip()
 
@@ -227,16 +228,17 @@ def test(name: str, person: str | None, data: Path | None, organisation: str | N
     """Send a real message by NAME now, and say what came back. Exit code 1 where it was not taken."""
     from api import channels
     from api.routes.channels import test_answer
+    from notifications.answers import in_both
 
     with _keeping(data, organisation) as (runtime, keeper):
         tested = channels.try_out(runtime, keeper, name, person)
     if as_json:
         chinese, english = test_answer(tested, "zh"), test_answer(tested, "en")
-        print_json({**chinese.model_dump(), "next": {"zh": chinese.next, "en": english.next}})
+        print_json({**chinese.model_dump(), "answer": tested.answer, "next": {"zh": chinese.next, "en": english.next}})
     else:
         mark = {"taken": "✓", "again": "…", "slow_down": "…", "give_up": "✗"}[tested.sort]
         wait = f"  {int(tested.retry_after.total_seconds())} s" if tested.retry_after else ""
-        click.echo(f"{mark} {tested.sort}{wait}  {tested.answer}\n  → {tested.next.zh} / {tested.next.en}")
+        click.echo(f"{mark} {tested.sort}{wait}  {in_both(tested.answer)}\n  → {tested.next.zh} / {tested.next.en}")
     if tested.sort != "taken":
         raise click.exceptions.Exit(FAILED)
 

@@ -12,8 +12,11 @@ from api.cli.opening import data_option, json_option, opened, organisation_optio
 from engine.errors import FolderError, Text
 
 if TYPE_CHECKING:  # only for the reader: `--help` must not wait for the database's imports
+    from zoneinfo import ZoneInfo
+
     from api.bootstrap import Runtime
     from notifications.deliveries import Cause
+    from notifications.message import Delivery
 
 AT_ONCE = 200  # redriven in one transaction, so that nobody waits for it
 CAUSES = 20  # shown; whoever has more begins with these
@@ -49,8 +52,9 @@ def list_(
 ) -> None:  # fmt: skip
     """Deliveries, the latest first."""
     from api.schemas import delivery_line
-    from engine.store import cases
+    from engine.store import cases, people
     from notifications import deliveries
+    from notifications.answers import in_both
 
     with opened(data) as runtime:
         here = the_organisation(runtime, organisation)
@@ -61,6 +65,7 @@ def list_(
                 connection, here, dead=dead, case=number, person=person, status=status, channel=channel,
                 account=account, limit=limit,
             )  # fmt: skip
+            zone = people.time_zone(connection, here)
     lines = [delivery_line(delivery) for delivery in found]
     if as_json:
         print_json(lines)
@@ -68,12 +73,27 @@ def list_(
     if not lines:
         click.echo("没有 · none")
         return
-    click.echo("编号 id  状态 status  事项 case  事由 reason  渠道 channel → 收件人 to  次数 tries  答复 answer")
-    for line in lines:
+    click.echo(
+        "编号 id  状态 status  事项 case  事由 reason  渠道 channel → 收件人 to  计划 planned  发出 sent／下次 next  次数 tries  答复 answer"
+    )
+    for line, delivery in zip(lines, found, strict=True):
         click.echo(
-            f"{line['id']}  {line['status']}  {line['case'] or '-'}  {line['reason']}  {line['channel']} → {line['to']}"
-            f"  {line['attempts']}  {line['answer'] or ''}".rstrip()
+            f"{line['id']}  {line['status']}  {line['case'] or '-'}  {line['reason']}  {line['channel'] or '-'} → "
+            f"{line['to'] or '-'}  {_by_the_clock(delivery.planned_at, zone)}  {_sent_or_next(delivery, zone)}"
+            f"  {line['attempts']}  {in_both(delivery.answer or '')}".rstrip()
         )
+
+
+def _by_the_clock(instant: datetime, zone: "ZoneInfo") -> str:
+    """By the school's clock."""
+    return f"{instant.astimezone(zone):%Y-%m-%d %H:%M}"
+
+
+def _sent_or_next(delivery: "Delivery", zone: "ZoneInfo") -> str:
+    """When it was sent, or when it goes or is tried again; `-` for what does neither."""
+    if delivery.sent_at is not None:
+        return f"发出 {_by_the_clock(delivery.sent_at, zone)}"
+    return f"下次 {_by_the_clock(delivery.not_before, zone)}" if delivery.status == "waiting" else "-"
 
 
 @outbox.command()
@@ -83,13 +103,16 @@ def list_(
 @json_option
 def show(delivery: str, data: Path | None, organisation: str | None, as_json: bool) -> None:
     """One delivery, and its message as it went, or as it would go now."""
-    from api.routes.deliveries import STATUS_WORDS, message_in_words, unknown_delivery
+    from api.deliveries import STATUS_WORDS, message_in_words, unknown_delivery
     from api.schemas import delivery_line
+    from engine.store import people
     from notifications import deliveries
+    from notifications.answers import in_both
 
     with opened(data) as runtime:
         here = the_organisation(runtime, organisation)
         with runtime.database.read(here) as connection:
+            zone = people.time_zone(connection, here)
             found = deliveries.find(connection, here, delivery)
             if found is None:
                 raise unknown_delivery(delivery)
@@ -102,13 +125,15 @@ def show(delivery: str, data: Path | None, organisation: str | None, as_json: bo
     click.echo(f"{found.id}  {found.status}  {words.zh} · {words.en}")
     by = found.account if found.account in (found.channel, "") else f"{found.channel} ({found.account})"
     click.echo(f"{line['case'] or '-'}  {found.notice.reason}  {by} → {found.addressee.key or '-'}")
-    for name, value in (
-        ("计划 planned", line["planned_at"]),
-        ("发出 sent", line["sent_at"]),
-        ("答复 answer", line["answer"]),
+    for name, at in (
+        ("计划 planned", found.planned_at),
+        ("发出 sent", found.sent_at),
+        ("下次 next", found.not_before if found.status == "waiting" else None),
     ):
-        if value:
-            click.echo(f"{name}  {value}")
+        if at is not None:
+            click.echo(f"{name}  {_by_the_clock(at, zone)}")
+    if found.answer:
+        click.echo(f"答复 answer  {in_both(found.answer)}")
     click.echo("")
     if said["subject"] is None:
         click.echo("这条消息已无法还原 · this message cannot be written any more")
@@ -122,6 +147,7 @@ def show(delivery: str, data: Path | None, organisation: str | None, as_json: bo
 @json_option
 def figures(data: Path | None, organisation: str | None, as_json: bool) -> None:
     """How much is where, since when the oldest is stuck, and why what is dead is dead."""
+    from engine.store import people
     from notifications import deliveries
     from notifications.deliveries import Stuck
 
@@ -131,6 +157,7 @@ def figures(data: Path | None, organisation: str | None, as_json: bool) -> None:
             whole = deliveries.figures(connection, here, now)
             by_channel = deliveries.depth_by_channel(connection, here)
             causes = deliveries.causes(connection, here, Stuck())
+            zone = people.time_zone(connection, here)
     oldest = whole.oldest_stuck_since
     age = None if oldest is None else int((now - oldest).total_seconds())
     if as_json:
@@ -149,8 +176,8 @@ def figures(data: Path | None, organisation: str | None, as_json: bool) -> None:
         counted = "  ".join(f"{status} {count}" for status, count in sorted(depth.items()))
         click.echo(f"{name or '-'}  {counted}")
     if oldest is not None:
-        click.echo(f"最早滞留自 · oldest stuck since {oldest:%Y-%m-%d %H:%M}Z")
-    _show(causes)
+        click.echo(f"最早滞留自 · oldest stuck since {_by_the_clock(oldest, zone)}")
+    _show(causes, zone)
 
 
 def _told(cause: "Cause") -> dict[str, Any]:
@@ -160,11 +187,12 @@ def _told(cause: "Cause") -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _show(causes: "Sequence[Cause]") -> None:
+def _show(causes: "Sequence[Cause]", zone: "ZoneInfo") -> None:
+    from notifications.answers import in_both
+
     for cause in causes[:CAUSES]:
-        click.echo(
-            f"{cause.count}  {cause.account or cause.channel or '-'}  {cause.since:%Y-%m-%d}  {cause.answer}".rstrip()
-        )
+        where, since = cause.account or cause.channel or "-", cause.since.astimezone(zone)
+        click.echo(f"{cause.count}  {where}  {since:%Y-%m-%d}  {in_both(cause.answer)}".rstrip())
     if len(causes) > CAUSES:
         click.echo(f"… 另有 {len(causes) - CAUSES} 种原因 · {len(causes) - CAUSES} more causes")
 
@@ -187,6 +215,7 @@ def redrive(
 
     Whom nobody could be found for is addressed anew. Says first how many there are and why.
     """
+    from engine.store import people
     from notifications import deliveries
     from notifications.deliveries import Stuck
 
@@ -196,6 +225,7 @@ def redrive(
         with runtime.database.read(here) as connection:
             found = deliveries.stuck_ids(connection, here, which)
             causes = deliveries.causes(connection, here, which)
+            zone = people.time_zone(connection, here)
         if unknown := sorted(set(ids) - set(found)):
             raise FolderError(
                 Text(
@@ -204,7 +234,7 @@ def redrive(
                 )
             )
         if not as_json:
-            _show(causes)
+            _show(causes, zone)
         if dry_run:
             if as_json:
                 print_json({"would_redrive": len(found), "causes": [_told(cause) for cause in causes]})

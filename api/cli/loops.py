@@ -87,28 +87,19 @@ def policy(
     if key == NAME:
         _messages(changes, data, organisation, as_json=as_json)
         return
-    from api import policies as numbers
-    from api.directory import CLI
-    from engine.errors import InvalidInput
+    from api.policies import set_numbers
+    from engine.actor import system
     from engine.store import policies
 
     loop = _loop(key)
     with opened(data) as runtime:
         here = the_organisation(runtime, organisation)
-        with runtime.database.read(here) as connection:
-            version, overrides = policies.in_force(connection, here, loop.key)
         if changes:
-            wanted = {**overrides, **dict(_change(change) for change in changes)}
-            try:
-                version, overrides = numbers.set_policy(runtime, here, loop, wanted, CLI, confirmed=yes)
-            except InvalidInput as error:
-                zh, en = error.obstacle.zh, error.obstacle.en
-                raise FolderError(
-                    Text(
-                        f"“{loop.title.zh}”的规则不能这样设置：{zh}。",
-                        f"The policy of {loop.key!r} cannot be set so: {en}.",
-                    )
-                ) from error
+            wanted = dict(_change(change) for change in changes)
+            version, overrides = set_numbers(runtime.engine, system(here), loop, wanted, "cli", confirmed=yes)
+        else:
+            with runtime.database.read(here) as connection:
+                version, overrides = policies.in_force(connection, here, loop.key)
     holds = {**loop.defaults(), **overrides}
     if as_json:
         print_json({"workflow": loop.key, "version": version, "set": overrides, "policy": holds})
@@ -133,7 +124,7 @@ def _messages(changes: tuple[str, ...], data: Path | None, organisation: str | N
                 try:
                     overrides = checked(wanted)
                 except ValueError as error:
-                    wrong = _faults(error)
+                    wrong = _faults(error, Text("不是消息规则中的一项", "is none of its settings"))
                     raise FolderError(
                         Text(f"消息规则不能这样设置：{wrong.zh}。", f"Messages cannot be set so: {wrong.en}.")
                     ) from error
@@ -148,15 +139,13 @@ def _messages(changes: tuple[str, ...], data: Path | None, organisation: str | N
         click.echo(f"  {name} = {said}  {title.zh} · {title.en}{'  (set here)' if name in overrides else ''}")
 
 
-def _faults(error: ValueError) -> Text:
+def _faults(error: ValueError, unknown: Text) -> Text:
     from pydantic import ValidationError
 
     from api.causes import faults_in_words
     from workflows.wording import ERROR_WORDS
 
-    if not isinstance(error, ValidationError):
-        return Text("数值互相矛盾", str(error))
-    unknown = Text("不是这个流程可调的数值", "is no number of this loop")
+    assert isinstance(error, ValidationError)
     return faults_in_words(error, words={**ERROR_WORDS, "extra_forbidden": unknown})
 
 

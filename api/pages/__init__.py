@@ -2,12 +2,29 @@
 
 from fastapi import APIRouter
 
-from api.pages import account, calendar, cases, first_visit, guide, inbox, mine, more, receiving, school, sign_in, steps
+from api.pages import (
+    account,
+    calendar,
+    cases,
+    first_visit,
+    guide,
+    inbox,
+    labels,
+    mine,
+    more,
+    overview,
+    receiving,
+    school,
+    sign_in,
+    steps,
+    stranger,
+)
 from api.pages.rendering import is_page, refused
 
 strangers = APIRouter(include_in_schema=False)  # open: nobody is signed in yet
 strangers.include_router(sign_in.strangers)
 strangers.include_router(first_visit.strangers)
+strangers.include_router(stranger.strangers)
 
 router = APIRouter(include_in_schema=False)
 router.include_router(sign_in.router)
@@ -15,7 +32,9 @@ router.include_router(mine.router)
 router.include_router(steps.router)
 router.include_router(cases.router)
 router.include_router(inbox.router)
+router.include_router(labels.router)
 router.include_router(account.router)
+router.include_router(overview.router)
 router.include_router(receiving.router)
 router.include_router(more.router)
 router.include_router(calendar.router)

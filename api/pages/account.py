@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Query, Request, Response
 
 from api import accounts as keeping
+from api import labels
 from api.auth import Asker, SignedIn, TheRuntime, before_password_change
 from api.auth.forms import TheFields
 from api.auth.signing import change_password
@@ -153,7 +154,7 @@ def _account(
     return page(
         request, "account.html", status=status, headers=headers, asker=asker, refusal=refusal, made=made, done=done,
         me=me, organisation=here.name.in_(asker.locale), department=names.department(me.department),
-        duties=duties, represented=represented, sessions=sessions, tokens=tokens,
+        keeps_labels=asker.actor.holds_any(labels.READERS), duties=duties, represented=represented, sessions=sessions, tokens=tokens,
     )  # fmt: skip
 
 

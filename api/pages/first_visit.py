@@ -45,7 +45,7 @@ def set_up(request: Request, runtime: TheRuntime, fields: TheFields) -> Response
     cookies.must_be_from_here(request, runtime.settings)
     _must_be_open(runtime)
     try:
-        cookies.must_be_of_form(request, runtime.settings, fields.get(cookies.CSRF_FIELD))
+        cookies.must_be_of_this_browser(request, runtime.settings, fields.get(cookies.CSRF_FIELD))
         chosen = _founding(runtime, fields)
         with first_visit.claimed(runtime.folder, fields.get(PARAMETER, "")):
             runtime.writer.must_be_in_place()

@@ -13,7 +13,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from api import first_visit, links
+from api import first_visit, labels, links
 from api.auth import Asker, cookies, locale_of, runtime_of
 from api.pages.words import WORDS
 from api.problems import MUST_CHANGE, STATUS, headers_of
@@ -30,11 +30,13 @@ HOME = MINE  # where who is signed in begins
 REPORT = "/report"
 OPEN = "/open"
 CASES = "/cases"
+OVERVIEW = "/overview"
 INBOX = "/inbox"
 MORE = "/more"
 CALENDAR = "/calendar"
 SCHOOL = "/school"
 HELP = "/help"
+LABELS = "/school/labels"
 LANGUAGE = "/language"
 
 POLICY = (
@@ -67,7 +69,7 @@ def static_files() -> Mapping[str, tuple[bytes, str]]:
     }
 
 
-def _address_of(name: str) -> str:
+def static_address(name: str) -> str:
     """Where a static file is: another address for other content, so that browsers may keep it."""
     return f"/static/{name}?v={hashlib.sha256(static_files()[name][0]).hexdigest()[:12]}"
 
@@ -81,7 +83,7 @@ def _templates() -> Environment:
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    made.globals["static"] = _address_of
+    made.globals["static"] = static_address
     return made
 
 
@@ -175,22 +177,25 @@ PAGES = frozenset(
         MINE,
         REPORT,
         CASES,
+        OVERVIEW,
         INBOX,
         ACCOUNT,
         MORE,
         CALENDAR,
         SCHOOL,
         HELP,
+        LABELS,
         first_visit.PATH,
         links.PATH,
     }
 )
-FOLDERS = (f"{LANGUAGE}/", f"{ACCOUNT}/", f"{CASES}/", f"{OPEN}/", f"{INBOX}/", f"{SCHOOL}/")
+FOLDERS = (f"{LANGUAGE}/", f"{ACCOUNT}/", f"{CASES}/", f"{OPEN}/", f"{INBOX}/", f"{SCHOOL}/", f"{labels.PATH}/")
 
 #: the areas of the desk in the order of its navigation: name, address, and what `words` calls it
 AREAS = (
     ("mine", MINE, "area_mine"),
     ("report", REPORT, "area_report"),
+    ("overview", OVERVIEW, "overview"),
     ("inbox", INBOX, "area_inbox"),
     ("more", MORE, "area_more"),
     ("account", ACCOUNT, "area_account"),

@@ -57,7 +57,7 @@ def sign_in_page(request: Request, runtime: TheRuntime, following: Next = None) 
 def sign_in_by_form(request: Request, runtime: TheRuntime, fields: TheFields) -> Response:
     cookies.must_be_from_here(request, runtime.settings)
     try:
-        cookies.must_be_of_form(request, runtime.settings, fields.get(cookies.CSRF_FIELD))
+        cookies.must_be_of_this_browser(request, runtime.settings, fields.get(cookies.CSRF_FIELD))
         account, password = (fields.get(name, "")[:1000] for name in ("account", "password"))
         attempt = attempt_of(request, runtime, account[:200], password, fields.get("organisation", "")[:200])
         opened = sign_in(runtime, attempt)

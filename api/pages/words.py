@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from api.pages import words_school
+from api.pages import words_labels, words_school
+from api.pages.words_overview import OVERVIEW
 from engine.errors import Text
 
 WORDS: Mapping[str, Text] = {
@@ -193,6 +194,8 @@ WORDS: Mapping[str, Text] = {
     "new_message": Text("未读", "new"),
     "older": Text("更早的", "Older"),
     "done_read": Text("已标为已读。", "Marked as read."),
+    **words_labels.WORDS,
     # refusals
     "back": Text("返回", "Go back"),
+    **OVERVIEW,
 }

@@ -25,6 +25,8 @@ WORDS: Mapping[str, Text] = {
     "school_departments_note": Text("部门名称，是否须交每月检查", "Their names, and which owe a monthly inspection"),
     "school_groups": Text("工作组", "Working groups"),
     "school_groups_note": Text("领导小组、验收组由谁组成", "Who sits in the leading and the acceptance group"),
+    "school_labels": Text("部位标签", "Labels for places"),
+    "school_labels_note": Text("贴在墙上，扫码上报；可打印", "To hang on walls and report by; to print"),
     "school_channels": Text("消息渠道", "Channels"),
     "school_channels_note": Text(
         "企业微信、钉钉、短信、邮件；可试发", "WeCom, DingTalk, SMS, mail; each can be tried out"

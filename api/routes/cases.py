@@ -51,9 +51,10 @@ from engine.case import FIVE_STATES, instant_text
 from engine.commands import Asked, FireTrigger, OpenCase
 from engine.definition import Catalog, Form, Workflow
 from engine.errors import Busy, Refusal, Text, UnknownCase
-from engine.handle import CASE_NUMBER, Done, Failed, Idle, Outcome, Refused, offers, unknown_case
+from engine.handle import CASE_NUMBER, OTHER_END, Done, Failed, Idle, Outcome, Refused, offers, unknown_case
 from engine.store import history, known, worklists
 from engine.store.known import CHANGES, Change, Changed, Stood
+from engine.store.marks import Report
 from engine.store.worklists import Filter
 from workflows.reference import levels
 
@@ -72,6 +73,8 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 
 
+MAY_LACK = ("department", "level", "category")
+Names = list[Annotated[str, Field(max_length=LONGEST_NAME)]] | None
 AsOf = Annotated[
     Instant | None,
     Query(
@@ -133,15 +136,40 @@ async def filter_of(  # async, so that it costs no thread; a list of one loop ha
     due_before: Instant | None = None,
     opened_after: Instant | None = None,
     q: Annotated[str | None, Query(max_length=200)] = None,
+    open_: Annotated[bool | None, Query(alias="open", description="Whether it has not come to its end")] = None,
+    without: Annotated[Names, Query(description="department, level or category: cases of which it is not said")] = None,
+    opened_from: Instant | None = None,
+    opened_before: Instant | None = None,
+    closed_from: Instant | None = None,
+    closed_before: Instant | None = None,
+    action: Annotated[Names, Query(description="Steps: cases to which at least one of them was done")] = None,
+    report: Annotated[Report | None, Query(description="What came of the period a case was opened for")] = None,
+    cycle: Annotated[str | None, Query(description="Cases that were opened for periods of this cycle")] = None,
+    period_from: Annotated[Instant | None, Query(description="Cases of periods that began then or later")] = None,
+    period_before: Annotated[Instant | None, Query(description="Cases of periods that began earlier")] = None,
 ) -> Filter:
     """What a list shows. A misspelt word is refused: believed, it would show nothing, and nothing looks like good news."""
-    loops = runtime.engine.catalog.newest()
+    catalog = runtime.engine.catalog
+    loops = catalog.newest()
     one_of("state", state, sorted({s.name for loop in loops for s in loop.states}))
     one_of("counts_as", counts_as, FIVE_STATES)
     one_of("level", level, list(levels()))
     if q is not None and "\0" in q:
         unreadable(Text("q 含有空字符", "q holds a NUL character"), "q")
-    return Filter(None, state, counts_as, level, category, department, assignee, overdue, due_before, opened_after, q)
+    for name in without or ():
+        one_of("without", name, MAY_LACK)
+    for name in action or ():
+        one_of(
+            "action",
+            name,
+            sorted({"open", *OTHER_END.values(), *(t for loop in catalog.every() for t in loop.triggers)}),
+        )
+    one_of("cycle", cycle, [rule.cycle.key for _, rule in catalog.cycles()])
+    return Filter(
+        None, state, counts_as, level, category, department, assignee, overdue, due_before, opened_after, q, open_,
+        _plainly(without), opened_from, opened_before, closed_from, closed_before, _plainly(action),
+        report, cycle, period_from, period_before,
+    )  # fmt: skip
 
 
 async def filter_of_all(
@@ -149,6 +177,10 @@ async def filter_of_all(
 ) -> Filter:
     one_of("workflow", workflow, [loop.key for loop in runtime.engine.catalog.newest()])
     return replace(wanted, workflow=workflow)
+
+
+def _plainly(said: list[str] | None) -> tuple[str, ...] | None:
+    return None if said is None else tuple(said)
 
 
 def one_of(name: str, said: str | None, known: Sequence[str]) -> None:
@@ -282,7 +314,8 @@ def _list_of(workflow: Workflow | None) -> Callable[..., Response]:
                 return headers_alone(form)
             return file_of(partial(take_cases, runtime, Reader.of(asker), wanted, as_of), form)
         after = after_cursor(cursor)
-        unnumbered = 0 if as_of is None else brought_up_to_date(runtime, asker.actor.organisation)
+        behind = as_of is not None or wanted.by_marks
+        unnumbered = brought_up_to_date(runtime, asker.actor.organisation) if behind else 0
         with runtime.database.read(asker.actor.organisation) as connection:
             if as_of is None:
                 page = worklists.page(connection, asker.seen, wanted, now, limit=limit, after=after)

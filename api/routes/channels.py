@@ -15,6 +15,7 @@ from api.requests import Answers, Key, expected_revision_of, read_as
 from api.routes.cases import KEY_HEADER, PROBLEMS, REVISION_HEADER, json_of
 from api.routes.under import BASE, Router
 from engine.errors import Locale, Text
+from notifications.answers import in_words
 from notifications.channels import Channel
 from workflows.roles import ADMINISTRATOR
 
@@ -309,7 +310,7 @@ def channel_answer(seen: Seen, keeper: Keeper, locale: Locale) -> ChannelAnswer:
         ],
         health=HealthAnswer(
             condition=seen.condition, text=IN_WORDS[seen.condition].in_(locale), since=state.since,
-            failures=state.failures, left_until=state.paused_until, full_until=state.full_until, answer=state.answer,
+            failures=state.failures, left_until=state.paused_until, full_until=state.full_until, answer=in_words(state.answer).in_(locale) if state.answer else None,
             failed_at=state.failed_at, worked_at=state.worked_at,
         ),
     )  # fmt: skip
@@ -332,7 +333,7 @@ def test_answer(tested: channels.Tested, locale: Locale) -> TestAnswer:
     return TestAnswer(
         sort=tested.sort,
         concerns=tested.concerns,
-        answer=tested.answer,
+        answer=in_words(tested.answer).in_(locale),
         retry_after_seconds=None if tested.retry_after is None else max(0, int(tested.retry_after.total_seconds())),
         sent=tested.sent,
         milliseconds=tested.milliseconds,

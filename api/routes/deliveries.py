@@ -8,8 +8,8 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel
 from sqlalchemy import Connection
 
 from api.auth import Asker, SignedIn, TheRuntime
-from api.bootstrap import Runtime
-from api.problems import UnknownDelivery, not_for_you
+from api.deliveries import STATUS_WORDS, message_in_words, unknown_delivery
+from api.problems import not_for_you
 from api.reading import LONGEST_NAME
 from api.requests import no_cursor, without_nul
 from api.routes.cases import PROBLEMS, Limit, json_of, link_to_next, one_of
@@ -22,7 +22,7 @@ from engine.events import LOGBOOK
 from engine.handle import unknown_case
 from engine.store import cases, people
 from notifications import accounts, deliveries
-from notifications.channels.inbox import InboxChannel
+from notifications.answers import in_words
 from notifications.message import NOBODY, ORGANISATION, STATUSES, Delivery, Status
 
 router = Router(prefix=BASE, tags=["deliveries"])
@@ -31,15 +31,6 @@ OVERSEERS = Text("安稳办和校领导", "the safety office and leaders")
 MOST_OF_A_CASE = 1_000
 Word = Annotated[str | None, Query(max_length=130), AfterValidator(without_nul)]
 
-STATUS_WORDS: dict[Status, Text] = {
-    "waiting": Text("等待发送", "waiting"),
-    "sending": Text("发送中", "being sent"),
-    "sent": Text("已送达渠道", "taken by the channel"),
-    "dead": Text("未能送达，已停止重试", "given up"),
-    "held": Text("模拟环境，未外发", "held: simulated"),
-    "unreachable": Text("找不到收件人或联系方式", "nobody to reach"),
-    "withdrawn": Text("发送前已撤回", "withdrawn before it was sent"),
-}
 EVERYBODY = Text("单位接口", "the organisation's own address")
 NO_ONE = Text("无人", "nobody")
 
@@ -53,7 +44,8 @@ class DeliveryAnswer(BaseModel):
     account        which of the organisation's channels
     message        what it leaves in: a digest's lines have it in common
     not_before     when it goes, or is tried again
-    answer         what the channel said last, or why it was not sent; of others' only for who oversees
+    answer         what the channel said last, as it said it, or why it was not sent, in the reader's language; of others' only for
+                   who oversees
     acknowledged_at  when it was acknowledged from the message itself
     """
 
@@ -171,26 +163,6 @@ def read_delivery(runtime: TheRuntime, asker: SignedIn, delivery: str) -> Respon
     return json_of(MessageAnswer.model_validate({**dict(told), **said}))
 
 
-def message_in_words(runtime: Runtime, connection: Connection, delivery: Delivery) -> dict[str, str | None]:
-    """Subject, body and link; nothing where it cannot be written: what it needs may be gone since."""
-    lying = deliveries.on_desk(connection, delivery.organisation, delivery.message or delivery.id)
-    if delivery.channel == InboxChannel.name and lying is not None:
-        return {"subject": lying.subject, "body": lying.body, "link": lying.link}
-    try:
-        words = runtime.worker.written(connection, delivery).words
-    except Exception:  # noqa: BLE001  whatever keeps a message from being written: the delivery is in sight all the same
-        return {"subject": None, "body": None, "link": None}
-    return {"subject": words.subject, "body": words.body, "link": words.link}
-
-
-def unknown_delivery(name: str) -> UnknownDelivery:
-    return UnknownDelivery(
-        asked=Text("查看投递", "See a delivery"),
-        obstacle=Text(f"没有投递 {name[:40]!r}", f"there is no delivery {name[:40]!r}"),
-        remedy=Text("请查看投递列表", "Look it up in the list of deliveries"),
-    )
-
-
 def _may_see(delivery: Delivery, asker: Asker) -> bool:
     return asker.seen.everything or delivery.addressee.key == asker.actor.person
 
@@ -266,7 +238,9 @@ class _Words:
             planned_at=delivery.planned_at,
             not_before=delivery.not_before,
             sent_at=delivery.sent_at,
-            answer=delivery.answer if _may_see(delivery, self._asker) else None,
+            answer=in_words(delivery.answer).in_(locale)
+            if delivery.answer and _may_see(delivery, self._asker)
+            else None,
             acknowledged_at=delivery.acknowledged_at,
         )
 

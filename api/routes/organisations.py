@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from api.auth import SignedIn, TheRuntime
 from api.routes.cases import json_of
 from api.routes.under import BASE, Router
-from engine.directory import Organisation
+from engine.directory import below
 from engine.store import figures, people
 from engine.store.figures import Figures
 
@@ -48,14 +48,14 @@ def list_organisations(runtime: TheRuntime, asker: SignedIn) -> Response:
         known = people.organisations(connection)
         own = next(o for o in known if o.organisation == asker.actor.organisation)
         looks_down = own.kind == "bureau" and asker.seen.everything
-        below = _below(own, known) if looks_down else []
+        under = below(own, known) if looks_down else []
         counted = figures.of_what_is_seen(connection, asker.seen, now)
-        if below:
-            counted += figures.of_organisations(connection, [o.organisation for o in below], now)
+        if under:
+            counted += figures.of_organisations(connection, [o.organisation for o in under], now)
     by_organisation: dict[str, list[Figures]] = defaultdict(list)
     for line in counted:
         by_organisation[line.organisation].append(line)
-    shown = {own.organisation, *(o.organisation for o in below)}
+    shown = {own.organisation, *(o.organisation for o in under)}
     items = [
         OrganisationAnswer(
             organisation=o.organisation,
@@ -65,25 +65,9 @@ def list_organisations(runtime: TheRuntime, asker: SignedIn) -> Response:
             by_workflow={line.workflow: _counts([line]) for line in by_organisation[o.organisation]},
             **_counts(by_organisation[o.organisation]).model_dump(),
         )
-        for o in (own, *below)
+        for o in (own, *under)
     ]
     return json_of(OrganisationList(items=items))
-
-
-def _below(top: Organisation, known: Iterable[Organisation]) -> list[Organisation]:
-    """Everything under it, each after its parent, brothers by key. A ring of parents is walked once."""
-    children: dict[str | None, list[Organisation]] = defaultdict(list)
-    for organisation in known:
-        children[organisation.parent].append(organisation)
-    found: dict[str, Organisation] = {}
-    waiting = list(reversed(children[top.organisation]))
-    while waiting:
-        following = waiting.pop()
-        if following.organisation in found or following.organisation == top.organisation:
-            continue
-        found[following.organisation] = following
-        waiting += reversed(children[following.organisation])
-    return list(found.values())
 
 
 def _counts(lines: Iterable[Figures]) -> Counts:

@@ -18,6 +18,10 @@ def fingerprint_of(definition: Any) -> str:
     return hashlib.sha256(canonical(described(definition))).hexdigest()
 
 
+#: of a dataclass's field: what it says means nothing for a case, and may be said better
+WORDS_ALONE: Mapping[str, bool] = {"words_alone": True}
+
+
 def described(value: Any) -> Any:
     """A definition as plain JSON: functions by their names, forms and policies by their schema."""
     if isinstance(value, type) and issubclass(value, BaseModel):
@@ -29,7 +33,8 @@ def described(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         # with its class: Week() and Month() have no fields to tell them apart; without what was left at its default,
         # so that a new ability of the engine changes no definition that does not use it
-        said = {f.name: getattr(value, f.name) for f in fields(value) if getattr(value, f.name) != _default_of(f)}
+        meant = [f for f in fields(value) if not f.metadata.get("words_alone")]
+        said = {f.name: getattr(value, f.name) for f in meant if getattr(value, f.name) != _default_of(f)}
         return {"is": type(value).__name__} | {name: described(item) for name, item in said.items()}
     if isinstance(value, Mapping):
         return {"/".join(k) if isinstance(k, tuple) else str(k): described(v) for k, v in value.items()}

@@ -1,7 +1,7 @@
 """A workflow whole, checked when it is made; and the catalog of those a program carries."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache, cached_property
 from typing import Any
@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from engine.actor import ANOTHER_DEPARTMENT
 from engine.case import FIVE_STATES, Case
 from engine.definition.forms import COLUMNS, Form
-from engine.definition.meaning import fingerprint_of
+from engine.definition.meaning import WORDS_ALONE, fingerprint_of
 from engine.definition.parts import (
     RECEIPT,
     RELATIONS,
@@ -36,6 +36,10 @@ def _nothing_goes_direct(_: Case) -> bool:
     return False
 
 
+def _nothing_is_held_back(_: Case) -> bool:
+    return False
+
+
 @cache
 def _defaults_of(policy: type[Policy]) -> Mapping[str, Any]:
     """Written once: every command asks."""
@@ -50,6 +54,8 @@ class Workflow:
     opening        what opening does besides storing the form (pure)
     roles          the roles this definition may name, with their titles
     always_direct  cases whose every reminder goes out at once instead of in the day's digest
+    holds_back     cases whose pictures and papers are for nobody but whom they wait for
+    own_words      relations that this loop calls by words of its own: words alone, they move no published version
     """
 
     key: str
@@ -70,6 +76,8 @@ class Workflow:
     rebound: Rebound | None = None
     cycles: tuple[CycleRule, ...] = ()
     always_direct: Callable[[Case], bool] = _nothing_goes_direct
+    holds_back: Callable[[Case], bool] = _nothing_is_held_back
+    own_words: Mapping[str, Text] = field(default_factory=dict, metadata=WORDS_ALONE)
 
     def __post_init__(self) -> None:
         _check(self)
@@ -115,7 +123,7 @@ class Workflow:
         if name.endswith(ANOTHER_DEPARTMENT):
             role = self.roles[name.removesuffix(ANOTHER_DEPARTMENT)]
             return Text(f"其他部门的{role.zh}", f"{role.en} (of another department)")
-        return RELATIONS.get(name) or self.roles[name]
+        return self.own_words.get(name) or RELATIONS.get(name) or self.roles[name]
 
     def defaults(self) -> dict[str, Any]:
         return dict(_defaults_of(self.policy))
@@ -166,6 +174,10 @@ class Catalog:
         """The version new cases are opened with, of each workflow."""
         return list(self._newest.values())
 
+    def every(self) -> list[Workflow]:
+        """Every version of each: open cases may be pinned to an older one, and closed ones are."""
+        return list(self._by_version.values())
+
     def get(self, key: str, version: int | None = None) -> Workflow | None:
         if version is not None:
             return self._by_version.get((key, version))
@@ -186,8 +198,9 @@ RESERVED_TRIGGERS = frozenset({"deliveries", "events", "evidence", "open"})
 #: plurals that would hide an address of the API
 RESERVED_PLURALS = frozenset(
     {
-        "account", "cases", "channels", "check", "cycles", "deliveries", "events", "files", "messages", "people", "periods",
-        "workflows", "worklist",
+        "account", "cases", "channels", "check", "cycles", "deliveries", "events", "files", "labels", "messages", "overview",
+        "people",
+        "periods", "workflows", "worklist",
     }
 )  # fmt: skip
 
@@ -331,7 +344,7 @@ def _check_taken_from_message(w: Workflow, where: str, t: Transition) -> None:
         if so:
             raise WorkflowError(w.key, f"{where} acknowledges and {what}; an acknowledgement decides nothing")
     for name in t.by:
-        if name in w.roles or name in ("anyone", "system"):
+        if name in w.roles or name in ("anyone", "stranger", "system"):
             raise WorkflowError(w.key, f"{where} acknowledges by {name!r}; only who was given the case can")
     if any(w.state(source).acknowledge is None for source in t.sources):
         raise WorkflowError(w.key, f"{where} acknowledges where no receipt is asked for")

@@ -95,12 +95,22 @@ class Known:
 
     clean   departments, as their cases see the people, in which every case has a way to its end without leaving it
     whole   what was found, department by department, with everybody as he stands
-    rules   by loop and its numbers: what its rules have answered
+    tried   what was found in one department with a change that was tried
+    rules   by loop and its numbers: what its rules have answered; of all this the only part that is large
     """
 
     clean: set[Any] = field(default_factory=set)
     whole: dict[Any, Mapping[str | None, tuple[Impasse, ...]]] = field(default_factory=dict)
+    tried: dict[Any, tuple[Impasse, ...]] = field(default_factory=dict)
     rules: dict[Any, Memory] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        """How many answers are kept, not counting those of the rules."""
+        return len(self.clean) + len(self.whole) + len(self.tried)
+
+    def without_rules(self) -> "Known":
+        """The same answers, added to by whoever has either; the rules are asked anew."""
+        return Known(self.clean, self.whole, self.tried)
 
     def memory_of(self, stage: Stage) -> Memory:
         return self.rules.setdefault((stage.workflow, repr(sorted(stage.policy.items()))), Memory())
@@ -116,7 +126,7 @@ def check(question: Question, *, remedies: bool = True, known: Known | None = No
     spans = [
         (day, after - timedelta(days=1)) for day, after in zip(days, [*days[1:], last + timedelta(days=1)], strict=True)
     ]
-    look = _Look(question, known or Known())
+    look = _Look(question, Known() if known is None else known)
     found: list[Finding] = []
     found += _impasses(look, spans, remedies=remedies)
     found += _stuck_cases(look, spans, remedies=remedies)
@@ -203,7 +213,10 @@ class _Look:
     def impasses_with(self, stage: Stage, department: str | None) -> tuple[Impasse, ...]:
         """What cases of a department could not get past with these people; each change is played once."""
         if (stage, department) not in self._played:
-            self._played[stage, department] = tuple(Play(stage, self.known.memory_of(stage)).impasses(department))
+            at = (stage.workflow, repr(sorted(stage.policy.items())), stage.whole, department)
+            if at not in self.known.tried:
+                self.known.tried[at] = tuple(Play(stage, self.known.memory_of(stage)).impasses(department))
+            self._played[stage, department] = self.known.tried[at]
         return self._played[stage, department]
 
     def impasses(self, workflow: Workflow, day: date) -> Mapping[str | None, tuple[Impasse, ...]]:

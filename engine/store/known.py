@@ -35,7 +35,7 @@ from engine.store.cases import words_of
 from engine.store.database import table_of
 from engine.store.figures import Figures
 from engine.store.tables import FOREVER, LONG, CaseRow, TrailRow
-from engine.store.worklists import Filter, Page, having_words, visible
+from engine.store.worklists import Filter, Page, having_words, of_marks, simple, visible_numbers
 
 _trail = table_of(TrailRow)
 _cases = table_of(CaseRow)
@@ -43,6 +43,7 @@ _cases = table_of(CaseRow)
 LASTED = text("trail.until > trail.recorded_at")  # written out, as the index that has only these is
 SHOWN = (
     "opened_at", "number", "workflow", "state", "counts_as", "final", "level", "category", "department", "assignee", "due_at",
+    "organisation", "recorded_at",
 )  # fmt: skip
 SEARCHED_AT_ONCE = 200  # cases whose words of then are looked through in one go
 
@@ -94,7 +95,7 @@ def _some(
     after: tuple[datetime, str] | None,
 ) -> list[Case]:
     stood = _STOOD_THEN
-    conditions = [*_conditions(stood, wanted, at), *_seen(stood, seen), *_worded(stood, seen, wanted)]
+    conditions = [*_conditions(stood, seen, wanted, at), *seen_of(stood, seen), *_worded(stood, seen, wanted)]
     if after is not None:
         opened_at, number = after
         same = and_(stood.c.opened_at == opened_at, stood.c.number < number)
@@ -102,7 +103,7 @@ def _some(
     which = (
         select(stood.c.number).where(*conditions).order_by(stood.c.opened_at.desc(), stood.c.number.desc()).limit(limit)
     )
-    numbers = list(connection.execute(which, _then(seen.organisation, at)).scalars())
+    numbers = list(connection.execute(which, then(seen.organisation, at)).scalars())
     folded = history.known_at(connection, seen.organisation, numbers, at)
     return [folded[number] for number in numbers]
 
@@ -117,9 +118,9 @@ def count(connection: Connection, seen: Visibility, wanted: Filter, at: datetime
             if after is None:
                 return found
     stood = _STOOD_THEN
-    conditions = [*_conditions(stood, wanted, at), *_seen(stood, seen)]
+    conditions = [*_conditions(stood, seen, wanted, at), *seen_of(stood, seen)]
     statement = select(func.count()).select_from(stood).where(*conditions)
-    return int(connection.execute(statement, _then(seen.organisation, at)).scalar_one())
+    return int(connection.execute(statement, then(seen.organisation, at)).scalar_one())
 
 
 def figures(connection: Connection, seen: Visibility, wanted: Filter, at: datetime) -> list[Figures]:
@@ -133,11 +134,11 @@ def figures(connection: Connection, seen: Visibility, wanted: Filter, at: dateti
             _times(and_(is_open, stood.c.due_at < at)),
             _times(stood.c.final.is_(True)),
         )
-        .where(*_conditions(stood, wanted, at), *_seen(stood, seen))
+        .where(*_conditions(stood, seen, wanted, at), *seen_of(stood, seen))
         .group_by(stood.c.workflow)
         .order_by(stood.c.workflow)
     )
-    return [Figures(seen.organisation, *row) for row in connection.execute(statement, _then(seen.organisation, at))]
+    return [Figures(seen.organisation, *row) for row in connection.execute(statement, then(seen.organisation, at))]
 
 
 def known(connection: Connection, organisation: str, number: str, at: datetime) -> Case | None:
@@ -197,7 +198,7 @@ def changed(
     if after is not None:
         statement = statement.where(_THEN.c.number > after)
     in_order = statement.order_by(_THEN.c.number).limit(limit + 1)
-    rows = connection.execute(in_order, _then(seen.organisation, until)).all()
+    rows = connection.execute(in_order, then(seen.organisation, until)).all()
     found = [_changed(row, since, until) for row in rows[:limit]]
     return found, found[-1].number if len(rows) > limit else None
 
@@ -210,9 +211,7 @@ def count_changed(
     compared = _compared(seen, wanted, since, until, None).with_only_columns(*ways)
     return {
         how: number or 0
-        for how, number in zip(
-            CHANGES, connection.execute(compared, _then(seen.organisation, until)).one(), strict=True
-        )
+        for how, number in zip(CHANGES, connection.execute(compared, then(seen.organisation, until)).one(), strict=True)
     }
 
 
@@ -268,7 +267,7 @@ def _compared(seen: Visibility, wanted: Filter, since: datetime, until: datetime
     return (
         select(*columns)
         .select_from(some.join(_THEN, later).outerjoin(_BEFORE, earlier))
-        .where(*otherwise, *_conditions(_THEN, wanted, until), *_seen(_THEN, seen))
+        .where(*otherwise, *_conditions(_THEN, seen, wanted, until), *seen_of(_THEN, seen))
     )
 
 
@@ -290,16 +289,24 @@ def _changed(row: Any, since: datetime, until: datetime) -> Changed:
 # --- which -----------------------------------------------------------------------------------------------------------
 
 
-def _put_together() -> FromClause:
+def standing(lengths: Iterable[int], *, several: bool = False, only: ColumnElement[bool] | None = None) -> FromClause:
+    """How each case stood at an instant (`then`): the rows of the trail that lasted over it.
+
+    lengths    of those that lasted so long (`TrailRow.lasted`)
+    several    in all of some organisations, and not in one
+    only       such rows
+    """
+    here = _trail.c.organisation
     of_each_length = (
         select(*(_trail.c[name] for name in SHOWN))
         .where(
-            _trail.c.organisation == bindparam("stood_in"), LASTED, _trail.c.lasted == lasted,
+            here.in_(bindparam("stood_in", expanding=True)) if several else here == bindparam("stood_in"), LASTED,
+            _trail.c.lasted == lasted, *(() if only is None else (only,)),
             _trail.c.until > bindparam("stood_at"), _trail.c.until <= bindparam(f"stood_until_{lasted}"),
             _trail.c.recorded_at <= bindparam("stood_at"),
         )
         .with_hint(_trail, "INDEXED BY ix_trail_until", "sqlite")
-        for lasted in range(LONG + 1)
+        for lasted in lengths
     )  # fmt: skip
     return union_all(*of_each_length).subquery("stood")
 
@@ -309,11 +316,11 @@ def _put_together() -> FromClause:
 #: Of those that lasted up to so long only the ones that ended within that time after the instant can have: so each length
 #: is a short piece of the index, and all that is looked at are about as many rows as cases were open then, and one for each
 #: case that stands now as it did. Put together once: that takes as long as asking.
-_STOOD_THEN = _put_together()
+_STOOD_THEN = standing(range(LONG + 1))
 
 
-def _then(organisation: str, at: datetime) -> dict[str, Any]:
-    """What `_STOOD_THEN` is asked with."""
+def then(organisation: str | Sequence[str], at: datetime) -> dict[str, Any]:
+    """What `standing` is asked with."""
     ends = {f"stood_until_{lasted}": _ends(at, lasted) for lasted in range(LONG + 1)}
     return {"stood_in": organisation, "stood_at": at, **ends}
 
@@ -323,7 +330,9 @@ def _ends(at: datetime, lasted: int) -> datetime:
     return FOREVER if lasted == LONG or FOREVER - at < longest else at + longest
 
 
-def _conditions(stood: FromClause, wanted: Filter, at: datetime) -> Iterable[ColumnElement[bool] | TextClause]:
+def _conditions(
+    stood: FromClause, seen: Visibility, wanted: Filter, at: datetime
+) -> Iterable[ColumnElement[bool] | TextClause]:
     columns = stood.c
     for name in ("workflow", "state", "counts_as", "level", "department", "assignee"):
         value = getattr(wanted, name)
@@ -340,13 +349,22 @@ def _conditions(stood: FromClause, wanted: Filter, at: datetime) -> Iterable[Col
         yield columns.due_at < wanted.due_before
     if wanted.opened_after is not None:
         yield columns.opened_at > wanted.opened_after
+    yield from simple(columns, wanted)
+    if wanted.open is not None:
+        yield columns.final.is_(not wanted.open)
+    # nothing is done to what is closed: it stands since its closing as it does
+    if wanted.closed_from is not None:
+        yield and_(columns.final.is_(True), columns.recorded_at >= wanted.closed_from)
+    if wanted.closed_before is not None:
+        yield and_(columns.final.is_(True), columns.recorded_at < wanted.closed_before)
+    yield from of_marks(columns.number, seen.organisation, wanted, at)
 
 
-def _seen(stood: FromClause, seen: Visibility) -> Sequence[ColumnElement[bool]]:
+def seen_of(stood: FromClause, seen: Visibility) -> Sequence[ColumnElement[bool]]:
     """Whoever asks sees by what the cases have come to, as in every other list."""
     if seen.everything:
         return []
-    return [stood.c.number.in_(select(_cases.c.number).where(visible(seen)))]
+    return [stood.c.number.in_(visible_numbers(seen))]
 
 
 def _worded(stood: FromClause, seen: Visibility, wanted: Filter) -> Collection[ColumnElement[bool]]:

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, bindparam, insert, or_, select, text, update
 
 from engine.events import Notice
-from engine.store.database import table_of
+from engine.store.database import UtcDateTime, table_of
 from engine.store.statements import Statement
 from engine.store.tables import OutboxRow
 
@@ -45,12 +45,26 @@ def is_written(connection: Connection, organisation: str, notice_id: str) -> boo
     return connection.execute(statement).first() is not None
 
 
+def waits(connection: Connection, now: datetime) -> bool:
+    """Whether anything is to be told that nobody holds."""
+    return connection.execute(_FREE, {"now": now}).first() is not None
+
+
+_IS_WAITING = text("status = 'waiting'")  # written out, as the index that has only these is
+
+
+def _nobody_holds(now: Any) -> ColumnElement[bool]:
+    return or_(_outbox.c.lease_until.is_(None), _outbox.c.lease_until <= now)
+
+
+_FREE = select(_outbox.c.id).where(_IS_WAITING, _nobody_holds(bindparam("now", type_=UtcDateTime))).limit(1)
+
+
 def claim(connection: Connection, now: datetime, lease_until: datetime, limit: int) -> list[tuple[Notice, int]]:
     """Take up to `limit` notices nobody holds, oldest first, each with its fence. Needs a write transaction."""
-    free = or_(_outbox.c.lease_until.is_(None), _outbox.c.lease_until <= now)
     rows = connection.execute(
         select(_outbox)
-        .where(text("status = 'waiting'"), free)  # written out, as the index that has only these is
+        .where(_IS_WAITING, _nobody_holds(now))
         .order_by(_outbox.c.written_at, _outbox.c.organisation, _outbox.c.number, _outbox.c.sequence, _outbox.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)  # what another node is just claiming is none of ours

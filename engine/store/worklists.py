@@ -3,12 +3,29 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, TextClause, and_, func, or_, select, text, true, union, union_all
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Select,
+    TextClause,
+    and_,
+    func,
+    or_,
+    select,
+    text,
+    true,
+    union,
+    union_all,
+)
 
 from engine.actor import WHOLE_ORGANISATION, Actor, Visibility
 from engine.case import Case
+from engine.store import marks
 from engine.store.database import table_of
+from engine.store.marks import Report
 from engine.store.tables import CaseRow, PartyRow
 
 _cases = table_of(CaseRow)
@@ -23,7 +40,16 @@ LOOKED_AT = 100  # a millisecond or two
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a list shows; None leaves a question open. `q` is looked for in numbers, titles, places and what was written."""
+    """What a list shows; None leaves a question open. `q` is looked for in numbers, titles, places and what was written.
+
+    open        whether it has not come to its end
+    without     `department`, `level`, `category`: those of which it says nothing
+    action      steps and bonds (`marks.done`), of which at least one has to have happened to the case
+    report      what came of the period the case was opened for; `cycle` and the half-open stretch from `period_from` to
+                `period_before`, in which it began, say of which
+    …_from      at this instant or later
+    …_before    earlier than this instant
+    """
 
     workflow: str | None = None
     state: str | None = None
@@ -36,6 +62,26 @@ class Filter:
     due_before: datetime | None = None
     opened_after: datetime | None = None
     q: str | None = None
+    open: bool | None = None
+    without: tuple[str, ...] | None = None
+    opened_from: datetime | None = None
+    opened_before: datetime | None = None
+    closed_from: datetime | None = None
+    closed_before: datetime | None = None
+    action: tuple[str, ...] | None = None
+    report: Report | None = None
+    cycle: str | None = None
+    period_from: datetime | None = None
+    period_before: datetime | None = None
+
+    @property
+    def by_marks(self) -> bool:
+        """Whether the trail has to be asked, which may be behind (`engine.sealing.number`)."""
+        return self.action is not None or self.by_periods
+
+    @property
+    def by_periods(self) -> bool:
+        return any(said is not None for said in (self.report, self.cycle, self.period_from, self.period_before))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +113,7 @@ def page(
         .where(visible(seen), *conditions, *further)
         .order_by(_cases.c.opened_at.desc(), _cases.c.number.desc())
         .limit(limit + 1)
-        for conditions in _ways(wanted, now)
+        for conditions in _ways(seen, wanted, now)
     ]
     which = searches[0].subquery("which")
     if len(searches) > 1:
@@ -88,7 +134,9 @@ def page(
 def all_cases(connection: Connection, seen: Visibility, wanted: Filter, now: datetime) -> list[Case]:
     """Every case the filter finds, by number: for figures and papers."""
     statement = (
-        select(_cases.c.body, _cases.c.last_hash).where(visible(seen), _all(wanted, now)).order_by(_cases.c.number)
+        select(_cases.c.body, _cases.c.last_hash)
+        .where(visible(seen), _all(seen, wanted, now))
+        .order_by(_cases.c.number)
     )
     return [Case.from_json(row.body, last_hash=row.last_hash) for row in connection.execute(statement)]
 
@@ -97,14 +145,14 @@ def all_open(connection: Connection, seen: Visibility, wanted: Filter, now: date
     """As `all_cases`, but for those that are finished."""
     statement = (
         select(_cases.c.body, _cases.c.last_hash)
-        .where(visible(seen), OPEN, _all(wanted, now))
+        .where(visible(seen), OPEN, _all(seen, wanted, now))
         .order_by(_cases.c.number)
     )
     return [Case.from_json(row.body, last_hash=row.last_hash) for row in connection.execute(statement)]
 
 
 def count(connection: Connection, seen: Visibility, wanted: Filter, now: datetime) -> int:
-    statement = select(func.count()).select_from(_cases).where(visible(seen), _all(wanted, now))
+    statement = select(func.count()).select_from(_cases).where(visible(seen), _all(seen, wanted, now))
     return int(connection.execute(statement).scalar_one())
 
 
@@ -211,16 +259,32 @@ def visible(seen: Visibility) -> ColumnElement[bool]:
         return here
     allowed: list[ColumnElement[bool]] = [_cases.c.department.in_(sorted(seen.departments))]
     if seen.persons:
-        part = select(_parties.c.number).where(
-            _parties.c.organisation == seen.organisation, _parties.c.person.in_(sorted(seen.persons))
-        )
-        allowed.append(_cases.c.number.in_(part))
+        allowed.append(_cases.c.number.in_(_part_of(seen)))
     return and_(here, or_(*allowed))
 
 
-def _ways(wanted: Filter, now: datetime) -> list[list[ColumnElement[bool] | TextClause]]:
+def visible_numbers(seen: Visibility) -> Select[Any] | CompoundSelect[Any]:
+    """The numbers of the cases that `visible` leaves: for who looks elsewhere than in the list of cases."""
+    of_departments = select(_cases.c.number).where(
+        _cases.c.organisation == seen.organisation, _cases.c.department.in_(sorted(seen.departments))
+    )
+    if seen.everything:
+        return select(_cases.c.number).where(_cases.c.organisation == seen.organisation)
+    if not seen.persons:
+        return of_departments
+    # the list of all cases is not gone through for who has no department
+    return union(of_departments, _part_of(seen)) if seen.departments else _part_of(seen)
+
+
+def _part_of(seen: Visibility) -> Select[str]:
+    return select(_parties.c.number).where(
+        _parties.c.organisation == seen.organisation, _parties.c.person.in_(sorted(seen.persons))
+    )
+
+
+def _ways(seen: Visibility, wanted: Filter, now: datetime) -> list[list[ColumnElement[bool] | TextClause]]:
     """Conditions that show each what the filter wants to some part, and together all of it: each part has its index."""
-    conditions = [*_conditions(wanted, now)]
+    conditions = [*_conditions(wanted, now), *of_marks(_cases.c.number, seen.organisation, wanted, now)]
     ways = having_words(wanted.q or "")
     return [[*conditions, *words] for words in ways] if ways else [conditions]
 
@@ -235,8 +299,8 @@ def having_words(q: str) -> list[list[ColumnElement[bool] | TextClause]]:
     return [[*short], [LONGER, *long]] if words else []
 
 
-def _all(wanted: Filter, now: datetime) -> ColumnElement[bool]:
-    return or_(*(and_(true(), *conditions) for conditions in _ways(wanted, now)))
+def _all(seen: Visibility, wanted: Filter, now: datetime) -> ColumnElement[bool]:
+    return or_(*(and_(true(), *conditions) for conditions in _ways(seen, wanted, now)))
 
 
 def _conditions(wanted: Filter, now: datetime) -> Iterable[ColumnElement[bool] | TextClause]:
@@ -257,3 +321,36 @@ def _conditions(wanted: Filter, now: datetime) -> Iterable[ColumnElement[bool] |
         yield _cases.c.due_at < wanted.due_before
     if wanted.opened_after is not None:
         yield _cases.c.opened_at > wanted.opened_after
+    yield from simple(_cases.c, wanted)
+    if wanted.open is not None:
+        yield OPEN if wanted.open else _cases.c.final.is_(True)
+    if wanted.closed_from is not None:
+        yield _cases.c.closed_at >= wanted.closed_from
+    if wanted.closed_before is not None:
+        yield _cases.c.closed_at < wanted.closed_before
+
+
+def simple(columns: Any, wanted: Filter) -> Iterable[ColumnElement[bool]]:
+    """What is asked of columns that a case has now and had at any instant alike."""
+    if wanted.opened_from is not None:
+        yield columns.opened_at >= wanted.opened_from
+    if wanted.opened_before is not None:
+        yield columns.opened_at < wanted.opened_before
+    for name in wanted.without or ():
+        yield columns[name].is_(None) if name == "department" else columns[name] == ""
+
+
+def of_marks(
+    number: ColumnElement[str], organisation: str, wanted: Filter, at: datetime
+) -> Iterable[ColumnElement[bool]]:
+    """What is asked of what happened to a case, and of the period it was opened for, as far as it was recorded by then."""
+    if wanted.action is not None:
+        yield number.in_(marks.done(organisation, wanted.action, at))
+    if wanted.by_periods:
+        owed = marks.periods([organisation], at).subquery("owed")
+        said = [owed.c[name] == value for name in ("report", "cycle") if (value := getattr(wanted, name)) is not None]
+        if wanted.period_from is not None:
+            said.append(owed.c.opens_at >= wanted.period_from)
+        if wanted.period_before is not None:
+            said.append(owed.c.opens_at < wanted.period_before)
+        yield number.in_(select(owed.c.number).where(*said))

@@ -6,6 +6,8 @@ from typing import Literal, TextIO
 from engine.clock import Clock
 from engine.errors import Text
 from engine.events import Recipient
+from notifications import answers
+from notifications.answers import as_kept
 from notifications.channels import Account, Receipt, TransportError
 from notifications.channels.forms import NothingToSetUp
 from notifications.message import Outgoing
@@ -38,7 +40,7 @@ class ConsoleChannel:
                 self._stream.write(line + "\n")
                 self._stream.flush()
         except (OSError, ValueError) as error:  # a closed pipe, a closed file: the next run has another stream
-            raise TransportError(f"the console is gone: {error}") from error
+            raise TransportError(as_kept(answers.CONSOLE_GONE, str(error))) from error
         return Receipt()
 
     def close(self) -> None:

@@ -31,6 +31,8 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from engine.clock import Clock
 from engine.errors import Text
 from engine.events import Recipient
+from notifications import answers
+from notifications.answers import as_kept
 from notifications.channels import Account, Receipt, TransportError
 from notifications.channels.bounding import Overdue, bounded
 from notifications.channels.codes import BAD_ACCOUNT, BAD_ADDRESS, BAD_MESSAGE, TRY_AGAIN, Verdict
@@ -257,14 +259,16 @@ class EmailChannel:
                         line = _Line(form, account.may_reach_inside)
                         return line.hand_over(text, to, patience, overdue)
                 except ssl.SSLCertVerificationError as error:
-                    what = f"the server's certificate is not trusted: {error.verify_message}"
+                    what = as_kept(answers.NOT_TRUSTED, error.verify_message)
                     raise TransportError(what, concerns="channel") from None
                 except smtplib.SMTPNotSupportedError as error:
-                    raise TransportError(f"the server cannot do it: {error}", "give_up", concerns="channel") from None
+                    raise TransportError(as_kept(answers.CANNOT, str(error)), "give_up", concerns="channel") from None
                 except (smtplib.SMTPException, OSError, ValueError) as error:
                     if overdue or patience.left <= 0 or isinstance(error, TimeoutError):
                         raise TransportError(TOO_SLOW) from None
-                    raise TransportError(f"no answer: {_shown(f'{type(error).__name__}: {error}', form)}") from None
+                    raise TransportError(
+                        as_kept(answers.NO_ANSWER, _shown(f"{type(error).__name__}: {error}", form))
+                    ) from None
         finally:
             self._let_go(of, line)
 

@@ -9,6 +9,8 @@ import socket
 from collections.abc import Iterable
 from contextlib import suppress
 
+from notifications import answers
+from notifications.answers import as_kept
 from notifications.channels import TransportError
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -16,7 +18,7 @@ IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 #: an IPv4 address in its last four bytes, and a gateway of the network's own takes it there. Source: RFC 6052, 2.1
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 ALLOWED_BY = "BIHUAN_CHANNELS_INSIDE"  # named, since only whoever runs the server can help
-INSIDE = f"its address lies inside the server's own network, which {ALLOWED_BY} does not allow to channels"
+INSIDE = as_kept(answers.INSIDE, allowed_by=ALLOWED_BY)
 
 
 def must_lead_outside(host: str, port: int) -> None:

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 from pydantic_core import PydanticCustomError
 
 from engine.errors import Text
+from notifications import answers
+from notifications.answers import as_kept
 from notifications.channels import Account, TransportError
 
 _ODD = re.compile(r"[\s\x00-\x1f\x7f\\]")
@@ -30,7 +32,7 @@ class Form(BaseModel):
         except ValidationError as error:
             fields = sorted({".".join(map(str, fault["loc"])) or "*" for fault in error.errors(include_input=False)})
             raise TransportError(
-                f"the channel is not set up as it has to be: {', '.join(fields)}", "give_up", concerns="channel"
+                as_kept(answers.NOT_AS_IT_HAS_TO_BE, ", ".join(fields)), "give_up", concerns="channel"
             ) from None  # pydantic's own text shows what was typed in
 
     @classmethod

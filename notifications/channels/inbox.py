@@ -7,6 +7,8 @@ from engine.clock import Clock
 from engine.errors import Text
 from engine.events import Recipient
 from engine.store.database import Database
+from notifications import answers
+from notifications.answers import as_kept
 from notifications.channels import Account, Receipt, TransportError
 from notifications.channels.forms import NothingToSetUp
 from notifications.deliveries import put_on_desk
@@ -45,4 +47,4 @@ class InboxChannel:
 
 
 def _receipt(new: bool) -> Receipt:
-    return Receipt("on the desk" if new else "on the desk already")
+    return Receipt(as_kept(answers.ON_THE_DESK if new else answers.ON_THE_DESK_ALREADY))

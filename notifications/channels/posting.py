@@ -19,6 +19,8 @@ from urllib.request import getproxies
 import httpx
 
 from engine.clock import Clock, utc
+from notifications import answers
+from notifications.answers import as_kept
 from notifications.channels import TransportError
 from notifications.channels.bounding import Overdue, bounded
 from notifications.channels.codes import SLOW_DOWN
@@ -143,7 +145,7 @@ class Post:
                     raise TransportError(TOO_SLOW) from None
                 what = scrubbed(f"{type(error).__name__}: {error}", hidden)[:SHOWN_CHARACTERS]
                 # its own cause carries the request, with the key in its address
-                raise TransportError(f"no answer: {what}") from None
+                raise TransportError(as_kept(answers.NO_ANSWER, what)) from None
 
     def _ask(
         self,
@@ -192,21 +194,21 @@ class Post:
         return min(max(asked_for - self._clock.now(), timedelta()), LONGEST_WAIT)
 
 
-TOO_SLOW = "no answer: it took too long"
+TOO_SLOW = as_kept(answers.NO_ANSWER, as_kept(answers.SLOW))
 
 
 def _beginning(response: httpx.Response) -> tuple[bytes, str]:
     """As much of a body as an answer may have, and why there is no more."""
     if response.headers.get("content-encoding", "identity").lower() != "identity":
-        return b"", "an answer that is packed, although none was asked for"  # it might be a bomb
+        return b"", as_kept(answers.PACKED)  # it might be a bomb
     beginning = b""
     try:
         for chunk in response.iter_bytes():
             beginning += chunk
             if len(beginning) > ANSWER_BYTES:
-                return beginning[:ANSWER_BYTES], "an answer that is too long"
+                return beginning[:ANSWER_BYTES], as_kept(answers.TOO_LONG)
     except httpx.HTTPError as error:
-        return beginning, f"an answer that breaks off: {type(error).__name__}"
+        return beginning, as_kept(answers.BROKEN_OFF, type(error).__name__)
     return beginning, ""
 
 

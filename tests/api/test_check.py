@@ -14,17 +14,18 @@ from click.testing import CliRunner, Result
 from api import directory
 from api.app import create_app
 from api.bootstrap import Runtime
-from api.checking import DeadCorners, opened_by
+from api.checking import DeadCorners, Kept, opened_by
 from api.cli import main
 from api.directory import Editor
 from api.sources import DirectoryOfTheEngine
 from engine.actor import Grant
 from engine.directory import Absence, Department, Directory, Group, Seat
 from engine.errors import Text
+from engine.proof import check
 from engine.store import accounts, people, policies
 from tests.builders import START, a_runtime
 from tests.databases import Kind
-from tests.engine.proof.corners import absent, group_of, holding, one_department, with_person, write_down
+from tests.engine.proof.corners import a_question, absent, group_of, holding, one_department, with_person, write_down
 from tests.fakes import calling
 from workflows import CATALOG
 
@@ -247,13 +248,31 @@ def test_what_takes_away_the_last_one_is_refused_though_something_is_open_alread
     assert any("没有在岗的安稳办主任／保卫处长" in text for text in said), said
 
 
+def test_a_process_remembers_what_it_found_and_not_for_ever() -> None:
+    """The next change begins where the last one ended; nobody's answers are taken away while he uses them."""
+    kept = Kept(most=8)
+    first = kept.known()
+    found = check(a_question(SCHOOL), known=first)
+    assert 0 < len(first) == len(kept.known()) <= 8, "the next one has them too"
+    check(a_question(LEAN), known=first)
+    assert len(first) > 8 and len(kept.known()) == 0
+    assert check(a_question(SCHOOL), known=first) == check(a_question(SCHOOL), known=kept.known()) == found
+
+
 def test_a_school_sets_when_its_messages_go_out_within_bounds_that_make_sense(place: Place) -> None:
     shown = place.bihuan("workflow", "policy", "messages").stdout
     assert "digest_at" in shown and "每日汇总的时间" in shown
-    refused = place.bihuan("workflow", "policy", "messages", "--set", "window_from=22:00")
-    assert refused.exit_code == 1 and "window_from 应早于 window_until" in refused.stderr
-    unknown = place.bihuan("workflow", "policy", "messages", "--set", "nothing=1")
-    assert unknown.exit_code == 1
+    for change, why in (
+        ("window_from=22:00", "最早发送时间（window_from）应早于最晚发送时间（window_until）"),
+        (
+            "digest_at=06:00",
+            "每日汇总的时间（digest_at）应在最早发送时间（window_from）与最晚发送时间（window_until）之间",
+        ),
+        ("channels=email", "channels 应为列表"),
+        ("nothing=1", "nothing 不是消息规则中的一项"),
+    ):
+        refused = place.bihuan("workflow", "policy", "messages", "--set", change)
+        assert refused.exit_code == 1 and f"消息规则不能这样设置：{why}。" in refused.stderr
     done = place.bihuan("workflow", "policy", "messages", "--set", "digest_at=08:10", "--json")
     assert json.loads(done.stdout)["set"] == {"digest_at": "08:10"}
     with place.runtime.database.read_across() as connection:

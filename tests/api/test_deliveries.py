@@ -98,6 +98,17 @@ def test_deliveries_are_chosen_by_what_they_are_asked_by(
         assert asked(client, school, "safety_head", wrong).status_code == 422
 
 
+def test_what_the_program_said_itself_is_told_in_the_readers_language_and_what_a_service_said_as_it_said_it(
+    runtime: Runtime, client: httpx.Client, school: School
+) -> None:
+    write_down(runtime.database, "teacher", status="dead", answer="gave up after 12 tries: 550 User_unknown")
+    for locale, said in (
+        ("en", "gave up after 12 tries: 550 User_unknown"),
+        ("zh", "试了 12 次，不再重试：550 User_unknown"),
+    ):
+        assert [item["answer"] for item in asked(client, school, "teacher", locale=locale).json()["items"]] == [said]
+
+
 def test_the_list_is_paged_and_a_cursor_of_somebody_else_s_is_none(
     runtime: Runtime, client: httpx.Client, school: School
 ) -> None:
@@ -196,10 +207,22 @@ def test_the_outbox_is_listed_by_what_is_asked(data: Database) -> None:
     assert [line["status"] for line in told("list", "--person", "teacher", "--status", "sent")] == ["sent"]
 
 
+def test_the_list_says_when_each_was_planned_and_sent_or_is_tried_next_by_the_schools_clock(data: Database) -> None:
+    with data.write("school") as connection:
+        later = START + timedelta(days=1, hours=14)
+        values = {"status": "waiting", "not_before": later, "answer": "no answer: it took too long"}
+        connection.execute(update(DELIVERY).where(DELIVERY.c.status == "unreachable").values(**values, channel="sms"))
+    waiting, dead, *_, sent = outbox("list").stdout.splitlines()[1:]
+    assert "  2020-03-03 09:00  下次 2020-03-03 23:00  1  对方没有答复：超时 · no answer: it took too long" in waiting
+    assert "  2020-03-02 09:04  -  1  gave up: 550" in dead
+    assert "  2020-03-02 09:00  发出 2020-03-02 09:00  1  250 ok" in sent
+
+
 def test_a_delivery_is_shown_with_its_message(data: Database) -> None:
     [sent] = told("list", "--status", "sent")
     shown = outbox("show", sent["id"])
     assert "插座松动" in shown.stdout and "答复 answer  250 ok" in shown.stdout
+    assert "计划 planned  2020-03-02 09:00\n发出 sent  2020-03-02 09:00\n" in shown.stdout, "by the school's clock"
     assert told("show", sent["id"])["subject"].startswith("待办")
     unknown = outbox("show", "msg_none")
     assert (unknown.exit_code, "there is no delivery 'msg_none'" in unknown.stderr) == (1, True)
@@ -214,7 +237,7 @@ def test_figures_say_how_much_is_where_and_why_what_is_dead_is_dead(data: Databa
         (None, 1),
         ("email1", 1),
     ]
-    assert "2  sms1  2020-03-02  refused for good: 27" in outbox("figures").stdout
+    assert "2  sms1  2020-03-02  对方拒收：27 · refused for good: 27" in outbox("figures").stdout
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,8 @@ OPEN = {
     "GET /setup": "there is nobody yet who could sign in; once there is, it is gone",
     "POST /setup": "the same",
     "GET /static/{name}": "how pages look",
+    "GET /q/{token}": "whoever scans the label of a place; its code is all he shows",
+    "POST /q/{token}": "the same, where the school takes anonymous reports",
     "GET /language/{locale}": "in which language one reads the way in",
 }
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")

@@ -27,6 +27,7 @@ from notifications import deliveries
 from notifications.accounts import AccountBook
 from notifications.channels.inbox import InboxChannel
 from notifications.message import Delivery, Outgoing
+from notifications.planning import PostOffice
 from notifications.policy import NAME as MESSAGES
 from notifications.policy import checked
 from notifications.routing import SchoolSettings
@@ -77,8 +78,11 @@ class House:
         engine = self.runtime.engine
         desk = InboxChannel(engine.database, engine.clock)
         worker = DeliveryWorker(
-            engine.database, OutboxOfTheEngine(), DirectoryOfTheEngine(engine.clock, engine.catalog), (desk, self.channel),
-            AccountBook(OpenVault()), engine.clock, SchoolSettings(), links=self.runtime.links,
+            PostOffice(
+                engine.database, OutboxOfTheEngine(), DirectoryOfTheEngine(engine.clock, engine.catalog),
+                (desk, self.channel), AccountBook(OpenVault()), engine.clock,
+            ),
+            links=self.runtime.links,
         )  # fmt: skip
         worker.run_once()
 

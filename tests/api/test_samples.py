@@ -26,6 +26,16 @@ ALL = [
     for sample in messages(WORKFLOWS, locale, fullness=fullness)
 ]
 
+
+def test_a_loops_message_calls_its_people_by_the_loops_own_words() -> None:
+    drills = [workflow for workflow in WORKFLOWS if workflow.key == "drill"]
+    for locale, its_own, hazards in (("zh", "总指挥", "整改"), ("en", "the commander", "the assignee")):
+        said = [s.words.body for fullness in FULLNESS for s in messages(drills, locale, fullness=fullness)]  # type: ignore[arg-type]
+        said = [body for body in said if "1. " not in body]  # lists are of all loops
+        assert any(its_own in body for body in said)
+        assert not any(hazards in body for body in said)
+
+
 #: what a sentence looks like out of which a word has fallen
 BROKEN = re.compile(
     r"None|[\[\]{}|]|（）|\(\)|“”|\"\"|，，|。。|：：|，。|，$|：$|、$|^[，。、]| ,|,,|: *$|  |（，|\( ", re.MULTILINE

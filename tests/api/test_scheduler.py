@@ -11,6 +11,7 @@ from engine.errors import Busy, Text
 from engine.handle import handle_one
 from notifications.accounts import AccountBook
 from notifications.message import Outgoing
+from notifications.planning import PostOffice
 from notifications.worker import DeliveryWorker
 from tests.builders import a_runtime, a_school
 from tests.databases import Kind
@@ -103,12 +104,14 @@ def test_a_channel_that_hangs_holds_up_no_other(tmp_path: Path, kind: Kind) -> N
     slow = FailingChannel("slow", serves="organisation", on_send=hang)
     quick = FailingChannel("quick", serves="organisation", on_send=lambda _: arrived.release())
     runtime.worker = DeliveryWorker(
-        runtime.database,
-        OutboxOfTheEngine(),
-        DirectoryOfTheEngine(runtime.clock),
-        [slow, quick],
-        AccountBook(OpenVault()),
-        runtime.clock,
+        PostOffice(
+            runtime.database,
+            OutboxOfTheEngine(),
+            DirectoryOfTheEngine(runtime.clock),
+            [slow, quick],
+            AccountBook(OpenVault()),
+            runtime.clock,
+        )
     )
     scheduler = Scheduler(runtime)
     scheduler.start()

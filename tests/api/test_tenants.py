@@ -6,9 +6,11 @@ import pkgutil
 import re
 import zipfile
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -19,11 +21,12 @@ from sqlalchemy import Engine, event
 from sqlmodel import SQLModel
 
 import engine.store
-from api import directory
+from api import directory, labels
 from api.app import create_app
-from api.bootstrap import Runtime
+from api.bootstrap import Runtime, open_runtime
 from api.cli import main
 from api.directory import Editor
+from api.folder import Folder
 from engine.actor import Actor, Grant
 from engine.authority import may_see, visibility
 from engine.clock import SimulatedClock
@@ -33,12 +36,13 @@ from engine.errors import NotAllowed, Refusal, Text
 from engine.handle import Done, handle_one
 from engine.store import accounts, cases, people, periods
 from engine.store.accounts import secret_hash
+from engine.store.database import Database
 from engine.store.statements import Statement
 from notifications import accounts as channel_accounts
 from notifications import deliveries
 from notifications.accounts import SetUp
-from tests.builders import START, School, a_runtime, a_school
-from tests.databases import Kind
+from tests.builders import START, School, a_runtime, a_school, quick_hashing, the_settings
+from tests.databases import EMPTY, FILE, Kind, Template
 from tests.fakes import calling
 from workflows import CATALOG
 from workflows.inspection import CYCLE
@@ -73,17 +77,56 @@ class Tenants:
 NOBODYS = {
     "number": "YH-2020-0999", "sha256": "0" * 64, "person": "unheard.of", "code": "nothing", "absence": "f" * 32,
     "key": "nothing", "session": "0" * 16, "token": "bihuan_00000", "channel": "nothing", "delivery": "msg_0",
-    "name": "nothing", "locale": "zh",
+    "name": "nothing", "locale": "zh", "label": "00000000",
 }  # fmt: skip
 
 
 @pytest.fixture
 def tenants(tmp_path: Path, kind: Kind, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tenants]:
-    runtime = a_runtime(tmp_path / "data", kind, catalog=CATALOG)
+    now = SimulatedClock(START + FILLED_FOR)
+    runtime = a_runtime(tmp_path / "data", kind, clock=now, catalog=CATALOG, upon=FILLED)
     if runtime.settings.database_url:
         monkeypatch.setenv("BIHUAN_DATABASE_URL", runtime.settings.database_url)  # for the commands
-    north, south, bureau = (a_school(runtime.database, key) for key in ("north", "south", "bureau"))
-    with runtime.database.write_across() as connection:
+    beside, theirs = _beside[kind]
+    for name, content in beside.items():
+        (tmp_path / "data" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "data" / name).write_bytes(content)
+    with calling(create_app(runtime)) as client:
+        north, south, bureau = (School(key) for key in ("north", "south", "bureau"))
+        yield Tenants(runtime, client, north, south, bureau, theirs)
+    runtime.close()
+
+
+#: by kind of database, what else came of filling it: the files of the folder, and what the south has
+_beside: dict[Kind, tuple[dict[str, bytes], dict[str, list[str]]]] = {}
+
+
+def _fill(database: Database) -> None:
+    """Two schools and the bureau in an empty database; a day and a half goes by."""
+    with TemporaryDirectory(prefix="bihuan-tenants-") as place:
+        folder = Path(place)
+        Folder(folder).make(simulated=True, at=START)
+        if not database.on_server:
+            (folder / FILE).symlink_to(database.url.removeprefix("sqlite:///"))
+        settings = the_settings(folder, **({"database_url": database.url} if database.on_server else {}))
+        clock, hashing = SimulatedClock(START), quick_hashing()
+        with (
+            closing(open_runtime(settings, clock=clock, catalog=CATALOG, hashing=hashing)) as runtime,
+            calling(create_app(runtime)) as client,
+        ):
+            theirs = _filled(runtime, client, *_founded(database))
+        assert clock.now() == START + FILLED_FOR
+        files = {str(file.relative_to(folder)): file.read_bytes() for file in folder.glob("*/**/*") if file.is_file()}
+    _beside["postgresql" if database.on_server else "sqlite"] = files, theirs
+
+
+FILLED_FOR = timedelta(hours=36)
+FILLED = Template(_fill, upon=EMPTY)
+
+
+def _founded(database: Database) -> tuple[School, School]:
+    north, south, _ = (a_school(database, key) for key in ("north", "south", "bureau"))
+    with database.write_across() as connection:
         connection.exec_driver_sql("UPDATE organisation SET kind = 'bureau' WHERE organisation = 'bureau'")
         connection.exec_driver_sql("UPDATE organisation SET parent = 'bureau' WHERE organisation <> 'bureau'")
         for table, column in [
@@ -95,10 +138,7 @@ def tenants(tmp_path: Path, kind: Kind, monkeypatch: pytest.MonkeyPatch) -> Iter
             people.give(connection, school.organisation, "principal", Grant(ADMINISTRATOR))
             periods.owe(connection, periods.Obligation(school.organisation, CYCLE, "HQC", DAY.replace(day=1)))
         people.add_person(connection, Person("south", MARK, MARK, "HQC"))
-    with calling(create_app(runtime)) as client:
-        theirs = _filled(runtime, client, north, south)
-        yield Tenants(runtime, client, north, south, bureau, theirs)
-    runtime.close()
+    return north, south
 
 
 def _filled(runtime: Runtime, client: httpx.Client, north: School, south: School) -> dict[str, list[str]]:
@@ -139,6 +179,7 @@ def _filled(runtime: Runtime, client: httpx.Client, north: School, south: School
         "number": ["YH-2020-0002"], "sha256": [pictures[1]], "person": [MARK, f"{MARK}@south", "teacher@south"],
         "code": [MARK.lower()], "absence": [absence.id], "key": ["nothing"],
         "session": [session], "token": [token], "channel": [MARK.lower()], "delivery": [delivery.id],
+        "label": [labels.make(runtime, south.actor("safety_staff"), MARK).id],
     }  # fmt: skip
 
 
@@ -159,6 +200,7 @@ SENT: dict[str, tuple[str, dict[str, Any]]] = {
     "DELETE /api/v1/people/{person}/grants": ("?role=teacher", {}),
     "POST /api/v1/people/{person}/absences": ("", {"first_day": "2020-03-04", "last_day": "2020-03-09"}),
     "PATCH /api/v1/people/{person}": ("", {"post": "x"}),
+    "PATCH /api/v1/workflows/{key}/policy": ("", {"set": {"triage_hours": 25}}),
     "PUT /api/v1/people/groups/{code}": (
         "",
         {"name": {"zh": "巡查组", "en": "Patrol"}, "seats": [{"kind": "person", "holder": "teacher"}]},

@@ -126,8 +126,9 @@ def open_them(database: Database, nodes: int) -> Opened:
     if nodes == 1:
         taken = seconds_of(lambda: opened.append(_tick(database.url)))
     else:
-        spawn = multiprocessing.get_context("spawn")
-        with spawn.Pool(nodes) as pool:
+        servers = multiprocessing.get_context("forkserver")
+        servers.set_forkserver_preload([__name__])
+        with servers.Pool(nodes) as pool:
             pool.map(_warm_up, [database.url] * nodes, chunksize=1)
             taken = seconds_of(lambda: opened.extend(pool.map(_tick, [database.url] * nodes, chunksize=1)))
     with database.read_across() as connection:

@@ -76,16 +76,18 @@ def test_a_tiny_bench_of_reading_asks_every_question_and_looks_at_the_memory() -
 
 
 @pytest.mark.slow
-def test_a_tiny_bench_of_the_trail_asks_twelve_families_of_questions_lists_of_then_and_counts() -> None:
+def test_a_tiny_bench_of_the_trail_asks_twelve_families_of_questions_lists_of_then_overviews_and_counts() -> None:
     ran = CliRunner().invoke(
         main, ["trail", "--on", "sqlite", "--rounds", "1", "--size", "1000", "--json"], catch_exceptions=False
     )
 
     assert ran.exit_code == 0
     told = json.loads(ran.stdout)["trail"]["sqlite"]
-    assert len({name.partition(":")[0] for name in told["p95"]} - {"counts", *_AS_OF}) == 12
+    assert len({name.partition(":")[0] for name in told["p95"]} - {"counts", "overview", *_AS_OF}) == 12
     assert told["events"] > 9_000
-    assert {"person: never", "as of midway: overdue", "counts: day and actor"} <= set(told["p95"])
+    assert {"person: never", "as of midway: overdue", "counts: day and actor", "overview: of a teacher"} <= set(
+        told["p95"]
+    )
 
 
 _AS_OF = [f"as of {when}" for when in ("lately", "midway", "early")]

@@ -35,10 +35,12 @@ EVENTS = 10  # of each case
 SPAN = timedelta(days=640)
 NOW = START + SPAN
 OPEN = 50  # one in so many stops on its way
+SENT_BACK = 8  # one case in so many was
 RARELY = 5_000  # one case in so many has the rare department, and one return is called otherwise
 DEPARTMENTS = ["HQC", "BWC", "XB1", "DZB", *(f"D{n:02}" for n in range(16))]
 RARE_DEPARTMENT, RARE_ACTION = "RARE", "send_back"
 PAGE_MILLISECONDS, LIST_MILLISECONDS, COUNT_MILLISECONDS = 50, 150, 2_000
+OVERVIEW_MILLISECONDS = 150  # with 100,000 cases
 RANDOM = "((i * 7919) % 10007)"  # spreads whatever is counted by it
 NUMBER = "printf('YH-2020-9%08d', i)"
 
@@ -69,6 +71,13 @@ def questions(cases: int) -> list[Question]:
     asked += [
         Question("counts", f"counts: {' and '.join(by)}", "safety_head", f"/api/v1/events/counts?{urlencode({'by': by}, doseq=True)}", COUNT_MILLISECONDS)
         for by in _COUNTED
+    ]  # fmt: skip
+    asked += [
+        Question("overview", f"overview: {name}", person, f"/api/v1/overview?{urlencode(wanted)}", OVERVIEW_MILLISECONDS)
+        for name, person, wanted in (
+            ("of all", "safety_head", {}), ("of all, midway", "safety_head", {"as_of": (START + SPAN / 2).isoformat()}),
+            ("of a department", "hqc_head", {}), ("of a teacher", "teacher", {}),
+        )
     ]  # fmt: skip
     return asked
 
@@ -335,7 +344,10 @@ def _disclosures(template: str) -> str:
 def _trail(template: str) -> str:
     until = f"CASE WHEN e.lasts AND ended IS NULL THEN '9999-12-31 00:00:00.000000' WHEN e.lasts THEN {_instant('ended')} ELSE {_instant('e.at')} END"
     digits = " ".join(f"WHEN ended - e.at < {86400 * (1 << n)} THEN {n}" for n in range(LONG))
-    seldom = f"CASE WHEN t.trigger = 'return' AND i % {RARELY} = 7 THEN '{RARE_ACTION}' ELSE t.trigger END"
+    seldom = (
+        f"CASE WHEN t.trigger <> 'return' THEN t.trigger WHEN i % {RARELY} = 7 THEN '{RARE_ACTION}'"
+        f" WHEN i % {SENT_BACK} = 1 THEN 'return' ELSE 'acknowledge' END"
+    )
     due = f"CASE WHEN t.due_at IS NULL THEN NULL ELSE {_instant('e.at + 3 * 86400')} END"
     assignee = "CASE WHEN t.assignee IS NULL THEN NULL ELSE 'repairer' || (i % 30) END"
     values = {

@@ -6,9 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from api import anonymous, labels
+from api.anonymous import Report
+from api.policies import set_numbers
+from engine.actor import Actor
 from tests.browser.desk import Desk, a_desk
-from tests.journeys.campus import PHOTO, a_campus
+from tests.journeys.campus import PHOTO, SCHOOL, a_campus
 from tests.pictures import a_photo
+from workflows import CATALOG
 
 PEOPLE = ("officer", "teacher", "fixer", "head", "vice", "keeper")
 
@@ -40,6 +45,9 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
             "teacher", "/api/v1/hazards", title="三楼东侧安全出口被杂物堵塞", place="教学楼三楼东侧楼梯口",
             photos=[PHOTO], category="FIRE.exit",
         )["number"]  # fmt: skip
+        token = _a_label(desk)
+        campus_report = Report("看台下的储物间门锁坏了", "a stranger's", "192.0.2.1", [a_photo("red")])
+        anonymous.take(campus.runtime, labels.scanned(campus.runtime, token), campus_report)
         yield (
             desk,
             [
@@ -55,6 +63,8 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
                 Stop("step-approve", f"/cases/{numbers['verified']}/approve", "head"),
                 Stop("not-mine", f"/cases/{numbers['fixed']}/verify", "fixer"),
                 Stop("no-such-case", "/cases/YH-2020-9999", status=404),
+                Stop("overview", "/overview"),
+                Stop("overview-then", "/overview?as_of=2020-01-05"),
                 Stop("inbox", "/inbox"),
                 Stop("account", "/account"),
                 Stop("away", "/account/away", "fixer"),
@@ -82,8 +92,25 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
                 Stop("cycles", "/school/cycles"),
                 Stop("holidays", "/school/calendars", "keeper"),
                 Stop("holidays-form", "/school/calendars/new", "keeper"),
+                Stop("labels", "/school/labels", "officer"),
+                Stop("label-sheet", "/school/labels/print", "officer"),
+                Stop("stranger", f"/q/{token}", None),
+                Stop("stranger-thanks", f"/q/{token}?done=sent", None),
+                Stop("no-such-label", "/q/none", None, 404),
+                Stop("case-anonymous", f"/cases/{reported[:-1]}{int(reported[-1]) + 1}", "vice"),
             ],
         )
+
+
+def _a_label(desk: Desk) -> str:
+    """What the code of a label holds, where strangers may report; beside it another place's, and one that was revoked."""
+    runtime, officer = desk.campus.runtime, Actor(SCHOOL, "person", "officer")
+    loop = CATALOG.get("hazard")
+    assert loop is not None
+    set_numbers(runtime.engine, officer, loop, {"anonymous_reports": True}, "officer", confirmed=True)
+    made = [labels.make(runtime, officer, place) for place in ("体育馆东侧看台", "学生宿舍 3 号楼 2 层楼梯口", "西门")]
+    labels.revoke(runtime, officer, made.pop().id)
+    return labels.printed(runtime, made[0]).address.rpartition("/")[2]
 
 
 def _lay_down_the_photo(desk: Desk) -> None:

@@ -38,8 +38,9 @@ from notifications.channels import Account, Receipt
 from notifications.channels.forms import NothingToSetUp
 from notifications.channels.inbox import InboxChannel
 from notifications.message import Outgoing
+from notifications.planning import LEASE, PostOffice
 from notifications.tables import DeliveryRow
-from notifications.worker import LEASE, DeliveryWorker
+from notifications.worker import DeliveryWorker
 from tests.databases import Kind, Template, dropping_copies
 from tests.engine.fakes import FOUNDED, HERE, PHOTO, STEPS, WITH_ERRANDS, FakeSigner, School, local
 from tests.faults.invariants import Answer, Ledger, answer_of, owed
@@ -151,10 +152,11 @@ def seal_everything(engine: Engine) -> None:
 BOOK = AccountBook(OpenVault())  # nobody set anything up
 
 
-def a_worker(database: Database, clock: Clock, post: Post, **how: Any) -> DeliveryWorker:
+def a_worker(database: Database, clock: Clock, post: Post) -> DeliveryWorker:
     """A delivery worker as `api.bootstrap` makes it, with this way out besides everybody's desk."""
     channels: list[Any] = [InboxChannel(database, clock), post]
-    return DeliveryWorker(database, OutboxOfTheEngine(), DirectoryOfTheEngine(clock), channels, BOOK, clock, **how)
+    office = PostOffice(database, OutboxOfTheEngine(), DirectoryOfTheEngine(clock), channels, BOOK, clock)
+    return DeliveryWorker(office)
 
 
 # --- the place -----------------------------------------------------------------------------------------------------------

@@ -4,9 +4,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
+
+from tests.journeys.forking import Forked
 
 ROOT = Path(__file__).parents[2]
+BIHUAN = "from api.cli import main; main(prog_name='bihuan')"
 
 
 def command(*arguments: str | Path) -> list[str]:
@@ -21,7 +24,10 @@ def environment(**settings: str) -> dict[str, str]:
 
 
 class Served:
-    """The serving process. `url` is known as soon as it says that it listens: nothing has to be polled."""
+    """The serving process. `url` is known as soon as it says that it listens: nothing has to be polled.
+
+    It is forked from a helper that has the program imported; `Started` is one from the command line.
+    """
 
     asks_for: tuple[str, ...] = ("serve", "--port", "0")
     says = "http://"
@@ -29,11 +35,9 @@ class Served:
     def __init__(self, data: Path, *options: str, **settings: str) -> None:
         self.log = data.parent / f"{data.name}.log"
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                command(*self.asks_for, *options, "--data", data),
-                stdout=subprocess.PIPE,
-                stderr=log,
-                encoding="utf-8",
+            self.process = self._begun(
+                [*self.asks_for, *options, "--data", str(data)],
+                log,
                 cwd=data.parent,  # no .env of ours lies there
                 env=environment(BIHUAN_LOG_LEVEL="warning", **settings),
             )
@@ -45,9 +49,15 @@ class Served:
                 self.url = line.split()[-1]
                 return
         self.process.wait()
+        self._let_go()
         raise AssertionError(
             f"{self.asks_for[0]} ended with {self.process.returncode}: {self.log.read_text(encoding='utf-8')}"
         )
+
+    def _begun(
+        self, arguments: list[str], log: BinaryIO, *, cwd: Path, env: dict[str, str]
+    ) -> "Forked | subprocess.Popen[str]":
+        return Forked(BIHUAN, *arguments, cwd=cwd, env=env, said_to=log.fileno())
 
     def kill(self) -> None:
         """kill -9, as a power cut would."""
@@ -61,8 +71,7 @@ class Served:
 
     def _reap(self) -> None:
         self.process.wait(timeout=30)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        self._let_go()
 
     def __enter__(self) -> Self:
         return self
@@ -70,8 +79,25 @@ class Served:
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
             self.kill()
+        else:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if isinstance(self.process, Forked):
+            self.process.close()
         elif self.process.stdout is not None:
             self.process.stdout.close()
+
+
+class Started(Served):
+    """The same from the command line, as a shell starts it."""
+
+    def _begun(
+        self, arguments: list[str], log: BinaryIO, *, cwd: Path, env: dict[str, str]
+    ) -> "Forked | subprocess.Popen[str]":
+        return subprocess.Popen(
+            command(*arguments), stdout=subprocess.PIPE, stderr=log, encoding="utf-8", cwd=cwd, env=env
+        )
 
 
 class Worked(Served):

@@ -17,6 +17,8 @@ from engine.store.worklists import Filter
 from workflows import CATALOG
 from workflows.inspection import CYCLE
 
+pytestmark = pytest.mark.slow
+
 RETURNED = datetime(2020, 3, 1, 23, 46, tzinfo=UTC)  # 07:46 on 2 March at the school: the first tick after the outage
 ENDED = datetime(2020, 3, 31, 10, 0, tzinfo=UTC)
 

@@ -16,7 +16,8 @@ from api.bootstrap import open_runtime
 from api.folder import Folder
 from engine.clock import SimulatedClock
 from tests.builders import School, a_database, a_school, the_settings
-from tests.journeys.serving import Served, command, environment
+from tests.journeys.forking import Forked
+from tests.journeys.serving import BIHUAN, Served, Started, command, environment
 from workflows.reference import criteria_for
 
 START = datetime(2020, 3, 2, 1, 0, tzinfo=UTC)  # Monday 09:00 at the school
@@ -66,7 +67,7 @@ def days_pass(data: Path, days: int) -> None:
 
 @pytest.mark.slow
 def test_a_hazard_goes_from_reported_to_closed_over_http(data: Path, school: School) -> None:
-    with Served(data) as served:
+    with Started(data) as served:
         assert any("SIMULATED" in line and "模拟" in line for line in served.said)
         refused = bihuan("serve", "--port", "0", data=data)
         assert refused.returncode == 1
@@ -78,18 +79,16 @@ def test_a_hazard_goes_from_reported_to_closed_over_http(data: Path, school: Sch
 
     # nobody serves for a week: the highest missed rung is told once, also by two ticks at once
     days_pass(data, 7)
-    ticks = [
-        subprocess.Popen(
-            [*command("tick", "--json"), "--data", str(data)], stdout=subprocess.PIPE, encoding="utf-8",
-            env=environment(BIHUAN_LOG_LEVEL="warning"), cwd=data.parent,
-        )
-        for _ in range(2)
-    ]  # fmt: skip
-    results = [json.loads(tick.communicate(timeout=60)[0]) for tick in ticks]
+    asked, quiet = ("tick", "--json", "--data", str(data)), environment(BIHUAN_LOG_LEVEL="warning")
+    ticks = [Forked(BIHUAN, *asked, cwd=data.parent, env=quiet) for _ in range(2)]
+    results = [json.loads(tick.stdout.read()) for tick in ticks]
+    for tick in ticks:
+        tick.wait(60)
+        tick.close()
     assert sum(result["reminded"] for result in results) == 1
     assert sum(result["failed"] for result in results) == 0
 
-    with Served(data) as served, httpx.Client(base_url=served.url) as client:
+    with Served(data) as again, httpx.Client(base_url=again.url) as client:
         events = client.get(f"/api/v1/hazards/{number}/events", headers=school.headers("repairer")).json()["items"]
         [reminded] = [event for event in events if event["type"] == "reminded"]
         assert reminded["data"]["skipped"], "the rungs below it are recorded as skipped"

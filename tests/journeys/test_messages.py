@@ -17,6 +17,7 @@ from notifications.accounts import AccountBook
 from notifications.channels.inbox import InboxChannel
 from notifications.deliveries import inbox_of
 from notifications.message import InboxMessage
+from notifications.planning import PostOffice
 from notifications.worker import DeliveryWorker
 from tests.databases import Kind
 from tests.journeys.campus import SCHOOL, Campus, a_campus
@@ -40,8 +41,10 @@ class Office:
     def __post_init__(self) -> None:
         runtime = self.campus.runtime
         self.worker = DeliveryWorker(
-            runtime.database, OutboxOfTheEngine(), DirectoryOfTheEngine(runtime.clock),
-            [InboxChannel(runtime.database, runtime.clock), self.mail], AccountBook(OpenVault()), runtime.clock,
+            PostOffice(
+                runtime.database, OutboxOfTheEngine(), DirectoryOfTheEngine(runtime.clock),
+                [InboxChannel(runtime.database, runtime.clock), self.mail], AccountBook(OpenVault()), runtime.clock,
+            )
         )  # fmt: skip
         with runtime.database.read_across() as connection:
             known = people.people(connection, SCHOOL)

@@ -1,8 +1,7 @@
 """Two processes tick at once on one database: each rung and each period exactly once."""
 
 import json
-import subprocess
-import sys
+import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from engine.store.database import table_of
 from engine.store.tables import OutboxRow
 from tests.databases import Kind
 from tests.engine.fakes import School, a_school, local
+from tests.journeys.forking import Forked
 
 ROOT = Path(__file__).parents[2]
 HAZARDS = 40
@@ -48,24 +48,20 @@ def school(tmp_path: Path, kind: Kind) -> Iterator[School]:
 
 def ticked_at_once(school: School, processes: int) -> list[tuple[int, int, list[str]]]:
     """(opened, reminded, failed) of each process. All have the database open before the first may begin."""
-    command = [sys.executable, "-c", TICKER, school.engine.database.url, school.clock.now().isoformat()]
-    tickers = [
-        subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for _ in range(processes)
-    ]
+    arguments = school.engine.database.url, school.clock.now().isoformat()
+    tickers = [Forked(TICKER, *arguments, cwd=ROOT, env=os.environ) for _ in range(processes)]
     try:
         for ticker in tickers:
-            assert ticker.stdout is not None
             assert ticker.stdout.readline() == "ready\n"
         for ticker in tickers:
-            assert ticker.stdin is not None
             ticker.stdin.write("go\n")
             ticker.stdin.flush()
-        said = [ticker.communicate(timeout=60)[0] for ticker in tickers]
+        said = [ticker.stdout.readline() for ticker in tickers]
     finally:
         for ticker in tickers:
             ticker.kill()
             ticker.wait()
+            ticker.close()
     return [tuple(json.loads(answer)) for answer in said]
 
 

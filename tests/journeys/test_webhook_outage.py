@@ -20,6 +20,7 @@ from notifications import deliveries
 from notifications.accounts import AccountBook
 from notifications.channels import Account
 from notifications.channels.webhook import WebhookChannel
+from notifications.planning import PostOffice
 from notifications.routing import SchoolSettings
 from notifications.worker import DeliveryWorker
 from tests.builders import START, School, a_runtime, a_school
@@ -78,10 +79,12 @@ def worker(runtime: Runtime, clock: SimulatedClock, receiver: Receiver) -> Deliv
     settings = {"url": "https://hooks.school.example/bihuan"}
     secrets = {"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
     client = httpx.Client(transport=httpx.MockTransport(receiver))
+    book = AccountBook(OpenVault(), [Account("", "webhook", "webhook", settings=settings, secrets=secrets)])
     return DeliveryWorker(
-        runtime.database, OutboxOfTheEngine(), DirectoryOfTheEngine(clock),
-        [WebhookChannel(clock, client)], AccountBook(OpenVault(), [Account("", "webhook", "webhook", settings=settings, secrets=secrets)]),
-        clock, SchoolSettings(public_url="https://bihuan.example"),
+        PostOffice(
+            runtime.database, OutboxOfTheEngine(), DirectoryOfTheEngine(clock), [WebhookChannel(clock, client)], book, clock,
+            SchoolSettings(public_url="https://bihuan.example"),
+        )
     )  # fmt: skip
 
 

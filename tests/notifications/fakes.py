@@ -19,6 +19,7 @@ from notifications.channels.forms import Form, NothingToSetUp
 from notifications.channels.inbox import InboxChannel
 from notifications.deliveries import list_deliveries
 from notifications.message import ORGANISATION, Addressee, Delivery, Outgoing, Words
+from notifications.planning import LEASE, PostOffice
 from notifications.routing import SchoolSettings
 from notifications.sources import Back, ClaimedNotice, Place
 from notifications.tables import Connection
@@ -84,14 +85,20 @@ class FakeOutbox:
     def add(self, connection: Connection, notices: Sequence[Notice]) -> None:
         self.write(*notices)
 
-    def claim(
-        self, connection: Connection, now: datetime, lease_until: datetime, limit: int
-    ) -> Sequence[ClaimedNotice]:
-        free = [
+    def waits(self, connection: Connection, now: datetime) -> bool:
+        return bool(self._free(now))
+
+    def _free(self, now: datetime) -> list[_Kept]:
+        return [
             kept
             for kept in self._kept.values()
             if not kept.done and (kept.lease_until is None or kept.lease_until <= now)
         ]
+
+    def claim(
+        self, connection: Connection, now: datetime, lease_until: datetime, limit: int
+    ) -> Sequence[ClaimedNotice]:
+        free = self._free(now)
         free.sort(key=lambda kept: kept.notice.written_at)
         for kept in free[:limit]:
             kept.fence += 1
@@ -282,8 +289,8 @@ class Post:
         self.book = AccountBook(OpenVault(), accounts)
         return self
 
-    def worker(self, *channels: Any, **how: Any) -> DeliveryWorker:
-        return DeliveryWorker(
+    def worker(self, *channels: Any, lease: timedelta = LEASE, **how: Any) -> DeliveryWorker:
+        office = PostOffice(
             self.database,
             self.outbox,
             self.directory,
@@ -291,8 +298,9 @@ class Post:
             self.book,
             self.clock,
             SCHOOL,
-            **how,
+            lease,
         )
+        return DeliveryWorker(office, **how)
 
     def at(self, local_time: str) -> Self:
         self.clock.advance_to(local(local_time))

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from notifications import accounts
-from notifications.accounts import AccountBook, VaultError
+from notifications.accounts import AccountBook, State, VaultError
 from notifications.channels import Account, Limit
 from tests.notifications.fakes import OpenVault, Post, a_set_up, local
 
@@ -83,6 +83,23 @@ def test_after_three_failures_in_a_row_it_is_left_alone_ever_longer_until_it_wor
         state = accounts.state_of(connection, "school", "robot")
         assert (state.failures, state.paused_until, state.worked_at) == (0, None, NOW)
         assert accounts.failed(connection, "school", "robot", "robot removed", NOW, out_of_order=True) == NOW + MINUTE
+
+
+def test_who_asks_for_patience_over_and_over_and_takes_nothing_is_down_until_it_takes_something(post: Post) -> None:
+    def pause(after: timedelta) -> State:
+        at = NOW + after
+        accounts.pause(connection, "school", "robot", at + 10 * MINUTE, "too fast", at)
+        return accounts.state_of(connection, "school", "robot")
+
+    with post.database.write("school") as connection:
+        assert [pause(n * 10 * MINUTE).down for n in range(8)] == [False] * 6 + [True] * 2
+        assert accounts.state_of(connection, "school", "robot").since == NOW
+        assert accounts.failing_by_kind(connection) == {"robot": 1}
+        accounts.worked(connection, "school", "robot", NOW + 80 * MINUTE)
+        assert accounts.failing_by_kind(connection).get("robot", 0) == 0
+        assert not pause(90 * MINUTE).down
+        accounts.works_again(connection, "school", "robot")
+        assert not pause(24 * 60 * MINUTE).down, "somebody changed it: it is counted from then on"
 
 
 def test_the_list_of_a_day_is_planned_once(post: Post) -> None:

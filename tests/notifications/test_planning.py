@@ -10,7 +10,7 @@ import pytest
 from engine.events import LOGBOOK, How, Notice
 from notifications import accounts, deliveries, readers
 from notifications.channels import Account
-from notifications.message import InboxMessage
+from notifications.message import Delivery, InboxMessage
 from notifications.planning import DAYS, RoundResult
 from notifications.routing import Preference
 from notifications.sources import Back, Place
@@ -197,9 +197,6 @@ def test_a_digest_that_dies_goes_by_the_next_way_in_the_same_words(ways: Ways) -
 
 
 def test_an_account_that_is_out_of_order_is_passed_over_until_it_is_tried_again(post: Post) -> None:
-    class NeedsAccount(FailingChannel):
-        form = RobotForm
-
     wecom, sms = NeedsAccount("wecom_app", behaviour="shut"), FailingChannel("sms")
     worker = post.sending_by(Account("", "corp", "wecom_app")).worker(wecom, sms)
     post.outbox.write(a_notice("YH-1"))
@@ -216,9 +213,6 @@ def test_an_account_that_is_out_of_order_is_passed_over_until_it_is_tried_again(
 
 
 def test_what_waits_for_an_account_that_is_out_of_order_goes_by_another_way_where_there_is_one(post: Post) -> None:
-    class NeedsAccount(FailingChannel):
-        form = RobotForm
-
     wecom, sms = NeedsAccount("wecom_app", behaviour="shut"), FailingChannel("sms", unreached={"bob"})
     worker = post.sending_by(Account("", "corp", "wecom_app")).worker(wecom, sms)
     post.outbox.write(*(a_notice(f"YH-{n}", audience=("assignee", "dept_head")) for n in range(5)))
@@ -236,9 +230,6 @@ def test_what_waits_for_an_account_that_is_out_of_order_goes_by_another_way_wher
 
 @pytest.mark.parametrize("how", ["direct", "digest"])
 def test_what_went_by_another_way_comes_back_where_that_one_fails_too(post: Post, how: How) -> None:
-    class NeedsAccount(FailingChannel):
-        form = RobotForm
-
     wecom, sms = NeedsAccount("wecom_app", behaviour="shut"), NeedsAccount("sms", behaviour="down")
     worker = post.sending_by(Account("", "corp", "wecom_app"), Account("", "gateway", "sms")).worker(wecom, sms)
     post.outbox.write(a_notice("YH-1", how=how, audience=("assignee", "dept_head")))
@@ -255,15 +246,120 @@ def test_what_went_by_another_way_comes_back_where_that_one_fails_too(post: Post
         post.clock.advance(timedelta(minutes=10))
         worker.run_once()
     assert sms.arrived == []
-    [waited] = wecom.arrived
-    assert waited.key != found_out
-    assert [notice.case for notice in waited.items] == ["YH-1"]
+    assert sorted(message.addressee.key for message in wecom.arrived) == ["alice", "bob"]
+    assert found_out in wecom.keys, "it was the account's fault, and goes again under the key it had"
+
+
+class NeedsAccount(FailingChannel):
+    form = RobotForm
+
+
+class OutOfOrder:
+    """The desk, and two ways outside, the account of each out of order. Alice looks after the panel, and Bob after Alice."""
+
+    def __init__(self, post: Post) -> None:
+        self.post = post
+        self.wecom, self.sms = NeedsAccount("wecom_app", behaviour="shut"), NeedsAccount("sms", behaviour="shut")
+        post.sending_by(Account("", "corp", "wecom_app"), Account("", "gateway", "sms"))
+        self.worker = post.worker(post.inbox(), self.wecom, self.sms)
+        post.outbox.write(a_notice("YH-1"))
+
+    def days_pass(self, days: int) -> None:
+        for _ in range(4 * days):
+            self.post.clock.advance(timedelta(hours=6))
+            self.worker.run_once()
+
+    def outside(self, status: str) -> list[Delivery]:
+        """Alice's, by ways outside."""
+        found = self.post.deliveries(person="alice")
+        return [d for d in found if d.channel != "inbox" and d.status == status and d.notice.case == "YH-1"]
+
+    def brought_to_bob(self) -> list[Notice]:
+        found = self.post.deliveries(person="bob", channel="inbox")
+        return [d.notice for d in found if d.notice.reason == "unreached"]
+
+    def arrived(self) -> list[str]:
+        """By which channels Alice was told of the panel."""
+        sent = [(c.name, m) for c in (self.wecom, self.sms) for m in c.arrived]
+        return [
+            name for name, m in sent if m.addressee.key == "alice" and "YH-1" in {notice.case for notice in m.items}
+        ]
+
+
+@pytest.mark.parametrize("mended", ["wecom_app", "sms"])
+def test_what_finds_every_way_out_of_order_waits_in_sight_until_one_is_mended(post: Post, mended: str) -> None:
+    office = OutOfOrder(post)
+    office.worker.run_once()
+    office.days_pass(1)
+    assert office.outside("dead") == []
+    [waiting] = office.outside("waiting")
+    assert (waiting.answer or "").endswith("the robot was removed")
+    [brought] = office.brought_to_bob()
+    assert brought.about["who"] == "张伟" and "the robot was removed" in brought.about["title"]["en"]
+    next(channel for channel in (office.wecom, office.sms) if channel.name == mended).behaviour = "up"
+    post.outbox.write(a_notice("YH-2"))  # whatever goes next finds out that it works
+    office.days_pass(1)
+    assert office.arrived() == [mended], "once, by the one that works"
+    assert office.outside("waiting") == []
+    with post.database.read_across() as connection:
+        assert [known for known in readers.unreached(connection, "school") if known.person == "alice"] == []
+
+
+def test_what_waits_for_an_account_that_nobody_mends_is_given_up_with_its_cause_and_can_be_sent_again(
+    post: Post,
+) -> None:
+    office = OutOfOrder(post)
+    office.worker.run_once()
+    office.days_pass(4)
+    assert office.outside("dead") == [], "longer than a weekend"
+    office.days_pass(4)
+    [dead] = office.outside("dead")
+    assert dead.answer == "gave up after 5 days: the robot was removed"
+    assert office.outside("waiting") == []
+    office.wecom.behaviour = office.sms.behaviour = "up"
+    with post.database.write("school") as connection:
+        deliveries.redrive(connection, "school", [dead.id], post.clock.now())
+    office.days_pass(1)
+    assert office.arrived() == [dead.channel]
+
+
+def test_what_is_sent_again_waits_as_long_as_before_where_its_account_is_still_out_of_order(post: Post) -> None:
+    office = OutOfOrder(post)
+    office.worker.run_once()
+    office.days_pass(8)
+    with post.database.write("school") as connection:
+        deliveries.redrive(connection, "school", [dead.id for dead in office.outside("dead")], post.clock.now())
+    office.days_pass(3)
+    assert [d.status for d in (*office.outside("dead"), *office.outside("waiting"))] == ["waiting"]
+
+
+def test_whose_only_way_was_tried_in_vain_until_the_last_is_brought_to_who_looks_after_him(ways: Ways) -> None:
+    ways.outside = (ways.wecom,)
+    ways.wecom.behaviour = "down"
+    ways.post.outbox.write(a_notice())
+    worker = ways.post.worker(ways.desk, ways.wecom, max_attempts=2)
+    for _ in range(3):
+        worker.run_once()
+        ways.post.clock.advance(timedelta(hours=1))
+    ways.wecom.behaviour = "up"
+    ways.post.at("2020-01-16 07:45")
+    ways.round()
+    assert [notice.about["who"] for notice in told_of(ways)] == ["张伟"]
+
+
+def test_who_is_only_ever_asked_for_patience_is_told_by_another_way_in_the_end(post: Post) -> None:
+    office = OutOfOrder(post)
+    office.wecom.behaviour, office.sms.behaviour = "crowded", "up"
+    office.worker.run_once()
+    office.days_pass(4)
+    assert office.arrived() == [] and len(office.outside("waiting")) == 1
+    office.days_pass(2)
+    [dead] = office.outside("dead")
+    assert (dead.answer, dead.attempts) == ("gave up after 5 days: 429 too many", 1)
+    assert office.arrived() == ["sms"]
 
 
 def test_whose_next_way_is_barred_too_is_waited_for_by_the_first_one(post: Post) -> None:
-    class NeedsAccount(FailingChannel):
-        form = RobotForm
-
     wecom, sms = NeedsAccount("wecom_app", behaviour="shut"), FailingChannel("sms", behaviour="bounces")
     worker = post.sending_by(Account("", "corp", "wecom_app")).worker(wecom, sms)
     post.outbox.write(a_notice("YH-1"), a_notice("YH-2"))

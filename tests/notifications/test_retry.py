@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from notifications.retry import JITTER, MAX_ATTEMPTS, GiveUp, TryAgain, after_failure
+from notifications.retry import IN_VAIN, JITTER, MAX_ATTEMPTS, GiveUp, TryAgain, after_failure, after_waiting
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
@@ -21,6 +21,18 @@ def test_no_wait_is_longer_than_a_day() -> None:
     for attempts in range(8, MAX_ATTEMPTS):
         following = after_failure("msg_1", attempts, permanent=False, retry_after=timedelta(days=9))
         assert following == TryAgain(timedelta(hours=24))
+
+
+@pytest.mark.parametrize(
+    "waited, taken_nothing, given_up", [(9, 9, True), (9, 4, False), (4, 9, False), (5, 4.95, True), (5, 4.9, False)]
+)
+def test_an_account_that_takes_nothing_is_waited_for_as_long_as_a_message_is_tried(
+    waited: float, taken_nothing: float, given_up: bool
+) -> None:
+    following = after_waiting(timedelta(days=waited), timedelta(days=taken_nothing))
+    assert (following is not None) == given_up
+    if given_up:
+        assert timedelta(days=min(waited, taken_nothing)) >= IN_VAIN
 
 
 def test_the_same_message_waits_exactly_as_long_in_a_replay() -> None:

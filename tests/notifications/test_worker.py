@@ -1,5 +1,7 @@
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -9,12 +11,14 @@ from sqlalchemy.exc import OperationalError
 
 from engine.errors import Busy
 from engine.events import How, Notice
+from engine.store.database import Database
 from notifications import accounts, deliveries
 from notifications.channels import Account, Limit, Receipt
 from notifications.channels.forms import Form
 from notifications.message import Outgoing, delivery_key
-from notifications.planning import RoundResult
-from notifications.worker import LEASE, DeliveryWorker
+from notifications.planning import LEASE, RoundResult
+from notifications.tables import Connection
+from notifications.worker import DeliveryWorker
 from tests.notifications.fakes import (
     ALICE,
     BOB,
@@ -529,6 +533,37 @@ def test_a_lane_sends_on_its_own_channel_and_plans_for_all(post: Post) -> None:
     assert worker.run_lane("webhook") == RoundResult(planned=2, direct=1)
     assert (len(webhook.arrived), len(post.channel.arrived)) == (1, 0)
     assert worker.run_lane("robot") == RoundResult(direct=1)
+
+
+class WritesCounted(Database):
+    """A database that knows how often somebody began to write."""
+
+    writes = 0
+
+    @contextmanager
+    def write_across(self) -> Iterator[Connection]:
+        self.writes += 1
+        with super().write_across() as connection:
+            yield connection
+
+
+def test_a_lane_for_which_nothing_waits_begins_no_write_transaction(post: Post) -> None:
+    post.outbox.write(a_notice(), a_notice("YH-2", audience=("nobody",)), a_notice("YH-3", how="digest"))
+    with closing(WritesCounted(post.database.url)) as database:
+        worker = replace(post, database=database).worker(FailingChannel("robot"), FailingChannel("webhook"))
+        worker.run_once()
+        before = database.writes
+        assert before > 0
+        for lane in worker.lanes * 3:
+            assert worker.run_lane(lane) == RoundResult()
+        assert database.writes == before
+        with post.database.write_across() as connection:
+            assert deliveries.redrive(connection, "school", None, post.clock.now()) == 1
+        post.directory.holders["nobody"] = [BOB]
+        post.outbox.write(a_notice("YH-4"))
+        assert worker.run_once().direct == 2, "what is asked for again is found, and what is new"
+        post.at("2020-01-16 07:45")
+        assert worker.run_once().digests == 1
 
 
 def test_lanes_that_run_at_once_send_each_message_once(post: Post) -> None:

@@ -30,6 +30,7 @@ from notifications.channels.webhook import WebhookChannel
 from notifications.channels.wecom_app import WeComApp
 from notifications.channels.wecom_robot import WeComRobot
 from notifications.message import ORGANISATION, Addressee, Planned
+from notifications.planning import PostOffice
 from notifications.tables import DeliveryRow
 from notifications.worker import DeliveryWorker
 from tests.notifications.fakes import SCHOOL, FakeDirectory, FakeOutbox, OpenVault, a_notice
@@ -68,7 +69,7 @@ def work(url: str, clock: FastClock, timeout: float, lease: timedelta) -> None:
     """Send whatever is due until the process is killed: a thread a channel, as `bihuan work` does."""
     channels: list[Channel] = [made(clock, seconds=timeout) for made in CHANNELS]
     worker = DeliveryWorker(
-        Database(url), FakeOutbox(), Everybody(), channels, AccountBook(VAULT), clock, SCHOOL, lease=lease
+        PostOffice(Database(url), FakeOutbox(), Everybody(), channels, AccountBook(VAULT), clock, SCHOOL, lease)
     )
 
     def lane(name: str) -> None:

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import count
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -99,17 +100,28 @@ SIGNING: Mapping[str, Mapping[str, str]] = {
 }  # fmt: skip
 
 
+PORTS = range(20_000, 32_000)
+PORTS_APART = 40
+
+
 def robots_of(kind: str) -> list[str]:
     return [f"{kind.replace('_', '-')}-{number:04}" for number in range(ROBOTS)]
 
 
 def free_ports(names: Sequence[str]) -> dict[str, int]:
-    """Free now; all are held until all are drawn."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in names]
-    ports = {name: int(listener.getsockname()[1]) for name, listener in zip(names, held, strict=True)}
-    for listener in held:
-        listener.close()
-    return ports
+    """Free now, and below those that the system hands out itself, where somebody else could get one before it is listened on.
+    Processes look in different places.
+    """
+    candidates = (PORTS.start + turn % len(PORTS) for turn in count(os.getpid() * PORTS_APART))
+    return dict(zip(names, filter(_is_free, candidates), strict=False))
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
 
 
 def run(name: str, premises: Premises) -> None:

@@ -79,6 +79,7 @@ def _make_tables() -> None:
         sa.Column("listed_for", sa.String(length=10), nullable=True),
         sa.Column("since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("out_of_order", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("slowed_since", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("organisation", "account", name=op.f("pk_channel_state")),
     )
     op.create_table(

@@ -41,6 +41,10 @@ NUMBERS: Mapping[str, Text] = {
     "returns_before_escalation": Text("退回几次后上报领导", "Returns before leaders are told"),
     "rebound_days": Text("多少天内再现算反弹", "Days within which it counts as a rebound"),
     "verifier_may_approve": Text("复查人可以销号", "Whoever verified may approve"),
+    "anonymous_reports": Text("接受扫码匿名上报", "Anonymous reports by QR code are taken"),
+    "anonymous_per_place": Text("每处每天最多匿名上报", "Anonymous reports a place and day"),
+    "anonymous_per_address": Text("每个网络地址每天最多匿名上报", "Anonymous reports a network address and day"),
+    "anonymous_per_day": Text("全校每天最多匿名上报", "Anonymous reports a day in all"),
     "review_workdays": Text("多少个工作日内评估", "Working days to evaluate a drill"),
     "file_workdays": Text("多少个工作日内归档", "Working days to file a drill"),
     "sign_workdays": Text("多少个工作日内签字", "Working days to sign an inspection"),
@@ -80,7 +84,9 @@ def loop_page(request: Request, runtime: TheRuntime, asker: SignedIn, key: str, 
     version, own = _in_force(runtime, asker, loop)
     holds = {**loop.defaults(), **own}
     stations = [_station(loop, state, holds, asker) for state in loop.states]
-    lines = [(_called(name), _said(value), name in own) for name, value in holds.items() if not isinstance(value, dict)]
+    lines = [
+        (_called(name), _said(value), name in own) for name, value in holds.items() if isinstance(value, int | str)
+    ]
     may = asker.account.session is not None and holding(asker, ADMINISTRATOR) is not None
     opens_by = _joined([loop.called(name).in_(asker.locale) for name in loop.opens_by], asker)
     return page(
@@ -149,7 +155,7 @@ def _said(value: Any) -> Text:
 @router.get(f"{AT}/{{key}}/policy")
 def policy_form(request: Request, runtime: TheRuntime, asker: SignedIn, key: str) -> Response:
     loop = _loop(runtime, key)
-    asker = keeper(asker, numbers.setting(loop))
+    asker = keeper(asker, _setting(loop))
     _, own = _in_force(runtime, asker, loop)
     said = {name: (_typed(value),) for name, value in {**loop.defaults(), **own}.items()}
     return _asking(request, asker, loop, said)
@@ -159,12 +165,11 @@ def policy_form(request: Request, runtime: TheRuntime, asker: SignedIn, key: str
 def policy(request: Request, runtime: TheRuntime, asker: SignedIn, key: str, sent: TheSent) -> Response:
     """First what it would do; set when that was seen."""
     loop = _loop(runtime, key)
-    asker = keeper(asker, numbers.setting(loop))
-    organisation = asker.actor.organisation
+    asker = keeper(asker, _setting(loop))
     _, own = _in_force(runtime, asker, loop)
     wanted = _wanted(loop, own, sent)
     try:
-        foreseen = numbers.foresee(runtime, organisation, loop, wanted)
+        foreseen = numbers.foresee(runtime.engine, asker.actor.organisation, loop, wanted)
     except InvalidInput as refusal:
         return _asking(request, asker, loop, sent.values, refusal)
     if sent.one("seen") != "yes":
@@ -173,22 +178,26 @@ def policy(request: Request, runtime: TheRuntime, asker: SignedIn, key: str, sen
     try:
         if foreseen.changed:
             by = asker.actor.principal
-            numbers.set_policy(runtime, organisation, loop, wanted, by, confirmed=is_confirmed(sent))
+            numbers.set_numbers(runtime.engine, asker.actor, loop, wanted, by, confirmed=is_confirmed(sent))
     except OpensDeadCorner as refusal:
         return _foreseen(request, asker, loop, sent, foreseen, refusal)
     return go_to(f"{AT}/{key}?done=set")
 
 
+def _setting(loop: Workflow) -> Text:
+    return Text(f"设置“{loop.title.zh}”的规则", f"Set the policy of {loop.key!r}")
+
+
 def _wanted(loop: Workflow, own: Mapping[str, Any], sent: Sent) -> dict[str, Any]:
-    """What the organisation sets: what it set before, and what differs from the loop's own numbers now."""
-    wanted = dict(own)
+    """What differs from how it stands; None takes a number back to the loop's own."""
+    wanted: dict[str, Any] = {}
     for name, default in loop.defaults().items():
-        if name not in sent.values or isinstance(default, dict):
+        if name not in sent.values or not isinstance(default, int | str):
             continue
         said = sent.one(name).strip()
         value: Any = said == "yes" if isinstance(default, bool) else whole(said) if isinstance(default, int) else said
-        if value != default or name in own:
-            wanted[name] = value
+        if value != own.get(name, default):
+            wanted[name] = None if value == default else value
     return wanted
 
 
@@ -219,10 +228,10 @@ def _asking(
     controls = [
         Control(
             name, _called(name), "yes_no" if isinstance(default, bool) else "whole" if isinstance(default, int) else "line", True,
-            tuple(said.get(name, ())), note=Text(f"原定 {default}", f"{default} unless changed") if isinstance(default, int | str) and not isinstance(default, bool) else None,
+            tuple(said.get(name, ())), note=Text(f"原定 {default}", f"{default} unless changed") if not isinstance(default, bool) else None,
         )
         for name, default in loop.defaults().items()
-        if not isinstance(default, dict)
+        if isinstance(default, int | str)
     ]  # fmt: skip
     asking = Asking(
         WORDS["change_numbers"], f"{AT}/{loop.key}/policy", WORDS["show_effect"], (f"{AT}/{loop.key}", WORDS["back_to_loop"]), controls,

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import httpx
+import pytest
 from sqlalchemy import update
 
 from api.bootstrap import Runtime
@@ -194,6 +195,7 @@ def test_what_comes_meanwhile_is_left_for_the_next_time(client: httpx.Client, ru
     assert len(log["events"]) == 4 and "后来的事" not in file.getvalue().decode()
 
 
+@pytest.mark.slow
 def test_the_campaign_is_handed_over_whole(campaign_database: Database) -> None:
     """A whole school: three loops, plans, deferrals, signatures, reminders, cases bound to others."""
     log, lines = ocel_of(campaign_database, "nantong"), lines_of(campaign_database, "nantong")

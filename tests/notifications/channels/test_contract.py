@@ -22,6 +22,7 @@ from tests.services.certificates import Certificates
 from tests.services.processes import Running
 
 SLOW = 0.5  # seconds a channel waits where a test waits for that
+IN_TIME = 60  # seconds: the answer drips for ever, and a machine may be busy
 
 
 @pytest.fixture(params=PLACES)
@@ -177,7 +178,7 @@ def test_who_is_away_for_a_while_is_left_alone_as_long(place: Place, situation: 
 def test_an_answer_that_drips_is_cut_off_in_bounded_time(place: Place, situation: Situation) -> None:
     begun = time.monotonic()
     error = refused(place, situation, SLOW)
-    assert time.monotonic() - begun < 10 * SLOW
+    assert time.monotonic() - begun < IN_TIME
     assert (error.sort, error.answer) == ("again", "no answer: it took too long")
 
 

@@ -116,7 +116,7 @@ def test_who_takes_the_connection_and_says_nothing_is_left_in_time(scheme: str) 
     begun = time.monotonic()
     with a_listener_that_never_answers() as port, pytest.raises(TransportError, match="took too long"):
         Post(SimulatedClock(NOW), seconds=0.4).ask(f"{scheme}://127.0.0.1:{port}/", secrets=())
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 60  # it would wait for ever, and a machine may be busy
 
 
 def test_many_at_once_are_each_cut_off() -> None:
