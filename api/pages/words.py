@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 
-from api.pages import words_labels
+from api.pages import words_labels, words_school
 from api.pages.words_ledger import LEDGER
 from api.pages.words_overview import OVERVIEW
 from engine.errors import Text
 
 WORDS: Mapping[str, Text] = {
+    **words_school.WORDS,
     "product": Text("闭环", "Bihuan"),
     "tagline": Text("形成安全工作闭环，不留死角", "Close the loop, leave no dead corner"),
     "skip": Text("跳到正文", "Skip to the content"),

@@ -30,6 +30,11 @@ SAME = {
     "mb",
     "http",
     "https",
+    "smtp",
+    "tls",
+    "starttls",
+    "ca",
+    "pem",
 }
 #: what the campus calls its people and the accounts it signs in
 DATA = re.compile(r"姓名-\w+|[\w.-]+@[\w.-]+|[A-Z]{2,8}-\d{4}-\d{4,}|(?i:python)\S*|\btest\b|bihuan \w+")
