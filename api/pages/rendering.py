@@ -219,9 +219,7 @@ AREAS = (
     ("report", REPORT, "area_report"),
     ("cases", CASES, "area_cases"),
     ("overview", OVERVIEW, "overview"),
-    ("inbox", INBOX, "area_inbox"),
     ("more", MORE, "area_more"),
-    ("account", ACCOUNT, "area_account"),
 )
 
 
