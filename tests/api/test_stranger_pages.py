@@ -75,7 +75,7 @@ def reports(runtime: Runtime) -> list[str]:
 
 def without_its_address(text: str) -> str:
     """A page but for where it is itself, to which one comes back from choosing a language."""
-    return re.sub(r'next=[^"]*', "", text)
+    return re.sub(r'[?]next=[^"]*', "", text)
 
 
 # --- a stranger ----------------------------------------------------------------------------------------------------------
