@@ -131,9 +131,12 @@ OPEN = frozenset(
         "/api/v1/sign-in",
         "/",
         "/sign-in",
+        "/setup",
         "/static/{name}",
         "/q/{token}",
         "/language/{locale}",
+        "/service-worker.js",
+        "/manifest.webmanifest",
     }
 )
 

@@ -26,9 +26,13 @@ OPEN = {
     "GET /": "leads to where one signs in, or to one's account",
     "GET /sign-in": "nobody is signed in yet",
     "POST /sign-in": "the same",
+    "GET /setup": "there is nobody yet who could sign in; once there is, it is gone",
+    "POST /setup": "the same",
     "GET /static/{name}": "how pages look",
     "GET /q/{token}": "whoever scans the label of a place; its code is all he shows",
     "POST /q/{token}": "the same, where the school takes anonymous reports",
+    "GET /service-worker.js": "the same for everybody, and browsers fetch it by themselves",
+    "GET /manifest.webmanifest": "browsers fetch it without the cookie",
     "GET /language/{locale}": "in which language one reads the way in",
 }
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
