@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api import labels as labels_of_places
 from api import pages
 from api.auth import ON_BEHALF_OF, ORGANISATION, Asker, cookies, locale_of, runtime_of, signed_in, who
 from api.bootstrap import Runtime
@@ -33,6 +34,7 @@ from api.routes import (
     evidence,
     files,
     health,
+    labels,
     messages,
     organisations,
     overview,
@@ -102,6 +104,7 @@ def _routes_of(catalog: Catalog) -> Sequence[BaseRoute]:
         messages.router,
         deliveries.router,
         organisations.router,
+        labels.router,
         overview.router,
         *cases.routers(catalog),
         *evidence.routers(catalog),
@@ -128,7 +131,9 @@ OPEN = frozenset(
         "/api/v1/sign-in",
         "/",
         "/sign-in",
+        "/setup",
         "/static/{name}",
+        "/q/{token}",
         "/language/{locale}",
         "/service-worker.js",
         "/manifest.webmanifest",
@@ -184,6 +189,8 @@ def _document(title: str, version: str, description: str, catalog: Catalog, cook
         **channels.FORMS,
         **messages.FORMS,
         **preferences.FORMS,
+        **workflows.FORMS,
+        **labels.FORMS,
     }.items():
         named |= cases.component(name, form)
     components["securitySchemes"] = {
@@ -281,7 +288,7 @@ def _log(request: Request, asker: Asker, refusal: Refusal) -> None:
         at=runtime.clock.now(),
         principal=asker.actor.principal,
         on_behalf_of=asker.actor.on_behalf_of,
-        route=f"{request.method} {request.url.path}"[:160],
+        route=f"{request.method} {_told(request.url.path)}"[:160],
         number=number[:LONGEST_NAME] if number else None,
         asked=asked[:LONGEST_NAME],
         code=refusal.code,
@@ -294,6 +301,11 @@ def _log(request: Request, asker: Asker, refusal: Refusal) -> None:
             refusals.log(connection, record)
     except Busy:
         log.warning("refusal_not_logged", code=refusal.code, principal=record.principal)
+
+
+def _told(path: str) -> str:
+    """An address as logs have it: what the code of a label holds opens a door, and stands in no log."""
+    return f"{labels_of_places.PATH}/…" if path.startswith(f"{labels_of_places.PATH}/") else path
 
 
 def _as_problem(request: Request, refusal: Refusal) -> Response:
@@ -351,7 +363,7 @@ class _Telling:
             await self._app({**scope, "method": "GET", ONLY_HEADERS: True} if head else scope, receive, tell)
         except Exception:
             # caught here and not by a handler: after those, the server logs the same traceback once more
-            log.exception("defect", method=scope["method"], path=scope["path"])
+            log.exception("defect", method=scope["method"], path=_told(scope["path"]))
             if told:
                 raise  # half an answer has left; only a broken connection says that it is not whole
             request = Request(scope, receive)
@@ -362,4 +374,4 @@ class _Telling:
                 await _as_problem(request, defect())(scope, receive, tell)
         finally:
             took = round((time.monotonic() - began) * 1000, 1)
-            log.debug("request", method=scope["method"], path=scope["path"], status=status, milliseconds=took)
+            log.debug("request", method=scope["method"], path=_told(scope["path"]), status=status, milliseconds=took)

@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TextIO
@@ -34,7 +34,7 @@ from engine.errors import DefinitionGone, FolderError, Text
 from engine.handle import Engine
 from engine.pace import Pace
 from engine.sealing import own_pace
-from engine.store import accounts, answers, cases, history, people
+from engine.store import accounts, answers, cases, history, labels, people
 from engine.store.clock import DatabaseClock
 from engine.store.database import Database, mark_of, set_mark
 from engine.tick import Ticked, tick
@@ -142,6 +142,11 @@ class Runtime:
         """What hashes of names and addresses are keyed with, and known devices recognised by."""
         return self.folder.key("sign-in")
 
+    @cached_property
+    def labels_key(self) -> bytes:
+        """What the codes of labels for places are drawn from, and the addresses of strangers hashed with."""
+        return self.folder.key("labels")
+
     def tick(self) -> Ticked:
         """Everything that fell due becomes commands. What a defect stopped is logged and tried again next time."""
         began = time.monotonic()
@@ -198,6 +203,7 @@ class Runtime:
         with self.database.write_across() as connection:
             forgotten = answers.sweep(connection, now)
             over = accounts.sweep(connection, now, now - throttle.FORGOTTEN_AFTER)
+            labels.sweep(connection, (now - timedelta(days=2)).date().isoformat())  # over wherever the school is
         log.info("swept", files=swept, keys=forgotten, sessions_and_tries=over)
         return swept, forgotten
 

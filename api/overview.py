@@ -186,20 +186,11 @@ def overview_of(runtime: Runtime, asker: Asker, asked: Asked) -> Overview:
     unnumbered = _brought_up_to_date(runtime, [o.organisation for o in shown])
     own_alone = shown == [own]
     bounds = months_until(at or now, asked.months, zone)
-    of = Of(
-        tuple(o.organisation for o in shown), asker.seen if own_alone else None, bounds[0], at or now, asked.workflow
-    )  # fmt: skip
+    keys, seen = tuple(o.organisation for o in shown), asker.seen if own_alone else None
+    of = Of(keys, seen, bounds[0], at or now, asked.workflow)
     with _reading(runtime, shown) as connection:
-        told = _Telling(
-            connection,
-            runtime.engine.catalog,
-            asker.locale,
-            zone,
-            overview.as_seen(connection, of),
-            at,
-            shown,
-            links=own_alone,
-        )
+        of, catalog = overview.as_seen(connection, of), runtime.engine.catalog
+        told = _Telling(connection, catalog, asker.locale, zone, of, at, shown, links=own_alone)
         answer = told.answer(bounds, everything=not own_alone or asker.seen.everything)
     return Overview(answer, at is not None, zone, [own, *under] if under else [], unnumbered)
 

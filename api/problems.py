@@ -12,6 +12,9 @@ Refusal
 ├── UnknownText          no message has a text of this name, language and workflow
 ├── LinkNotGood          a link from a message is cut, made up, or of another folder
 ├── LinkOver             a link from a message is older than it holds
+├── UnknownLabel         a place's label is not there, or no longer in use: the two look alike on purpose
+├── LabelKeyGone         a label cannot be printed again: the key it was made with lies elsewhere
+├── TooManyReports       strangers reported as much today as the school takes; says when it takes more
 ├── FileGone             an uploaded file's bytes are no longer there
 ├── TooLarge             more was sent than is taken
 ├── UnsupportedType      the body is of a kind that is not taken here
@@ -87,6 +90,16 @@ class LinkOver(Refusal):
     title = Text("链接已过期", "The link is over")
 
 
+class UnknownLabel(Refusal):
+    code = "unknown_label"
+    title = Text("查无此标签", "No such label")
+
+
+class LabelKeyGone(Refusal):
+    code = "label_key_gone"
+    title = Text("标签不能重印", "The label cannot be printed again")
+
+
 class FileGone(Refusal):
     code = "file_gone"
     title = Text("文件内容缺失", "The file's bytes are missing")
@@ -118,6 +131,11 @@ class TooManyTries(Refusal):
         self.retry_after_seconds = retry_after_seconds
 
 
+class TooManyReports(TooManyTries):
+    code = "too_many_reports"
+    title = Text("今日上报已满", "No more reports today")
+
+
 class Overloaded(Busy):
     """More is asked than can be written: better told at once than after a minute of waiting."""
 
@@ -145,6 +163,8 @@ STATUS: Mapping[type[Refusal], int] = {
     GuardRefused: 409,
     OpensDeadCorner: 409,
     LinkNotGood: 404,
+    UnknownLabel: 404,
+    LabelKeyGone: 409,
     UnknownText: 404,
     LinkOver: 410,
     FileGone: 410,
@@ -154,6 +174,7 @@ STATUS: Mapping[type[Refusal], int] = {
     InvalidInput: 422,
     KeyReused: 422,
     TooManyTries: 429,
+    TooManyReports: 429,
     Overloaded: 429,
     Defect: 500,
     Busy: 503,
@@ -315,6 +336,18 @@ def too_many_tries(seconds: int) -> TooManyTries:
         remedy=Text(f"请 {seconds} 秒后再试", f"Try again in {seconds} seconds")
         if seconds <= 90
         else Text(f"请 {minutes} 分钟后再试", f"Try again in {minutes} minutes"),
+    )
+
+
+def too_many_reports(seconds: int) -> TooManyReports:
+    return TooManyReports(
+        seconds,
+        asked=Text("上报隐患", "Report a hazard"),
+        obstacle=Text("今天收到的匿名上报已经够多", "enough anonymous reports came in today"),
+        remedy=Text(
+            "请明天再报；要紧的事请直接告诉老师或安全办公室",
+            "Report it tomorrow; what cannot wait, tell a teacher or the safety office",
+        ),
     )
 
 

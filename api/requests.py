@@ -193,6 +193,28 @@ def in_its_words(refusal: InvalidInput, form: type[Form]) -> InvalidInput:
     )
 
 
+def for_a_page(refusal: InvalidInput, form: type[BaseModel], asked: Text) -> InvalidInput:
+    """The same refusal for who fills in a page: under labels alone, since no name of a field ever stood before him."""
+    told = [(label_of(form, fault.field), fault.what) for fault in refusal.fields]
+    return InvalidInput(
+        asked=asked,
+        obstacle=Text(
+            "；".join(f"{label.zh}：{what.zh}" for label, what in told),
+            "; ".join(f"{label.en}: {what.en}" for label, what in told),
+        ),
+        remedy=refusal.remedy,
+        fields=refusal.fields,
+    )
+
+
+def label_of(form: type[BaseModel], path: str) -> Text:
+    info = form.model_fields.get(path.split(".", maxsplit=1)[0])
+    extra = info.json_schema_extra if info is not None else None
+    if not isinstance(extra, dict) or "zh" not in extra:
+        return Text(path, path)
+    return Text(str(extra["zh"]), str(extra["en"]))
+
+
 def _label(form: type[Form], path: str) -> tuple[str, str]:
     """A field as people know it, and its name beside it: `隐患描述（title）`."""
     info = form.model_fields.get(path.split(".", maxsplit=1)[0])

@@ -45,6 +45,8 @@ NOTED_TITLES: Mapping[str, Text] = {
     "key_began": Text("启用新密钥", "Signed with a new key from here on"),
     "channel_changed": Text("更改消息渠道", "Channel changed"),
     "text_changed": Text("更改消息文字", "Message text changed"),
+    "label_changed": Text("更改部位标签", "Label of a place changed"),
+    "policy_changed": Text("更改流程规则", "Numbers of a loop changed"),
 }
 READ = Text("查看", "Read")
 

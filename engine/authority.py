@@ -42,6 +42,8 @@ def stands_as(name: str, actor: Actor, case: Case, workflow: Workflow) -> bool:
 def _relates(name: str, actor: Actor, case: Case, workflow: Workflow) -> bool:
     if name == "system":
         return actor.kind == "system"
+    if name == "stranger":
+        return actor.kind == "anonymous"
     if actor.kind != "person":
         return False
     if name == "anyone":
@@ -78,6 +80,16 @@ def may_see(case: Case, seen: Visibility) -> bool:
     return bool(seen.persons & people_of(case))
 
 
+def may_see_evidence(workflow: Workflow, case: Case, actors: Iterable[Actor]) -> bool:
+    """Whether somebody who may see the case may look at its pictures and papers as well: while they are held back, only whom
+    the case waits for.
+    """
+    if not workflow.holds_back(case):
+        return True
+    awaited = workflow.awaited(case)
+    return any(stands_as(name, actor, case, workflow) for actor in actors for name in awaited)
+
+
 def people_of(case: Case) -> frozenset[str]:
     """Everyone who is or ever was part of the case."""
     current = {p for p in (case.reporter, case.assignee) if p is not None}
@@ -95,6 +107,8 @@ def may_open_any(workflow: Workflow, actor: Actor, asked: Text) -> None:
 def _might_relate(name: str, actor: Actor) -> bool:
     if name == "system":
         return actor.kind == "system"
+    if name == "stranger":
+        return actor.kind == "anonymous"
     return actor.kind == "person" and (name != "anyone" or actor.home is None)
 
 

@@ -23,7 +23,17 @@ EventType = Literal["opened", "stepped", "signed", "reminded", "linked", "recomp
 #: recomputed  a deadline moved because the calendar was corrected
 #: noted       something was done with the records themselves; stands in the logbook, which is the history of no case
 
-Noteworthy = Literal["exported", "proved", "restored", "erased", "key_began", "channel_changed", "text_changed"]
+Noteworthy = Literal[
+    "exported",
+    "proved",
+    "restored",
+    "erased",
+    "key_began",
+    "channel_changed",
+    "text_changed",
+    "label_changed",
+    "policy_changed",
+]
 #: exported     somebody took a list or a ledger away
 #: proved       somebody took an evidence pack of a case
 #: restored     the records were brought back from a backup; what came after it is lost
@@ -31,6 +41,8 @@ Noteworthy = Literal["exported", "proved", "restored", "erased", "key_began", "c
 #: key_began    from here on checkpoints are signed with another key
 #: channel_changed   a way to reach people was set up, changed, switched on or off, or removed
 #: text_changed      a school worded a message itself, or went back to the program's words
+#: label_changed     a label for a place was made or revoked
+#: policy_changed    a school set numbers of a loop
 
 #: the `case` of what is noted: no case is called so. It has a chain of its own, beside those of the cases
 LOGBOOK = "logbook"

@@ -744,7 +744,10 @@ class _Turn:
         refused   the step beside its refusal; None where a case was to be opened
         """
         today = self.calendar(case.organisation).local_date(self.now)
-        audiences = [tuple(name for name in refusal.who if name not in ("anyone", "system")) for _, refusal in refused]
+        audiences = [
+            tuple(name for name in refusal.who if name not in ("anyone", "stranger", "system"))
+            for _, refusal in refused
+        ]
         if not any(audiences):
             return
         called = people.called_upon(self.connection, case, audiences, today)

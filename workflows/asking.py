@@ -31,6 +31,7 @@ CHOICE_WORDS: Mapping[str, Mapping[str, Text]] = MappingProxyType(
             "spot_check": Text("抽查", "spot check"),
             "superior": Text("上级检查", "inspection from above"),
             "staff": Text("师生上报", "staff and pupils"),
+            "anonymous": Text("匿名上报", "an anonymous report"),
         },
         "kind": {
             "real": Text("实战演练", "real drill"),
@@ -44,6 +45,10 @@ CHOICE_WORDS: Mapping[str, Mapping[str, Text]] = MappingProxyType(
         },
     }
 )
+
+
+#: answers that are never a signed-in person's to choose
+NOT_OFFERED: Mapping[str, frozenset[str]] = MappingProxyType({"source": frozenset({"anonymous"})})
 
 
 def words_of(field: str, value: str) -> Text | None:

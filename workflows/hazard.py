@@ -984,7 +984,7 @@ def _second(transition: Transition) -> Transition:
 #: vice-principal can change (the reference lets a head reassign within his department); an assignee or his head hands
 #: a case on to a colleague, and who answers for safety there can take it over. Papers can be sent with a fix and a
 #: plan. The loop tells `engine.proof` what its effects mean for who signs. Everything else is as in version 1
-HAZARD = replace(
+HAZARD_2 = replace(
     HAZARD_1,
     version=2,
     transitions=[
@@ -1002,3 +1002,65 @@ HAZARD = replace(
     ],
     sign_off=SignOff(signing_rows(), mode_of, MODES, reads=("extended", "deferred")),
 )  # fmt: skip
+
+# --- version 3 -------------------------------------------------------------------------------------------------------
+
+
+class ReportHazardByAnybody(ReportHazard):
+    source: Literal["self_check", "group", "cross", "spot_check", "superior", "staff", "anonymous"] = asks(
+        "来源", "Where it comes from", default="staff"
+    )  # type: ignore[assignment]  # wider, and nobody writes to it
+
+
+ADay = Annotated[int, Field(ge=1, le=1000)]
+
+
+class HazardPolicyWithStrangers(HazardPolicy):
+    """Whether somebody who is not signed in may report by a place's label, and how much of it is taken in a day: at one
+    place, from one address, in the whole school.
+    """
+
+    anonymous_reports: StrictBool = False
+    anonymous_per_place: ADay = 10
+    anonymous_per_address: ADay = 20  # all pupils of a school may come from one
+    anonymous_per_day: ADay = 50
+
+
+@guard(
+    "hazard.strangers_may_report",
+    obstacle=Text("本单位没有开放匿名上报", "this organisation takes no anonymous reports"),
+    remedy=Text("请登录后上报，或直接告诉老师", "Sign in to report, or tell a teacher"),
+)
+def strangers_may_report(s: Situation) -> bool:
+    return s.actor.kind != "anonymous" or bool(s.policy["anonymous_reports"])
+
+
+@guard(
+    "hazard.source_is_so",
+    obstacle=Text(
+        "来源“匿名上报”只用于访客扫码上报", "*anonymous* as the source belongs to what a stranger reports by a label"
+    ),
+    remedy=Text("请改选来源", "Choose another source"),
+    reads_form=True,
+)
+def source_is_so(s: Situation) -> bool:
+    return bool(s.data["source"] == "anonymous") == (s.actor.kind == "anonymous")
+
+
+def not_taken_up(case: Case) -> bool:
+    """A stranger's report before triage, and one that was rejected: what he sent along may show anything."""
+    before_triage = case.state == "reported" and not case.counters.get("retriaged")
+    return case.facts.get("source") == "anonymous" and (before_triage or case.state == "rejected")
+
+
+#: since version 3 somebody who is not signed in may report by the label of a place, where the school allows it; his pictures
+#: are seen by the safety office alone until it took the report up
+HAZARD = replace(
+    HAZARD_2,
+    version=3,
+    opens_with=ReportHazardByAnybody,
+    opens_by=("anyone", "stranger"),
+    opening_guards=(strangers_may_report, source_is_so),
+    policy=HazardPolicyWithStrangers,
+    holds_back=not_taken_up,
+)

@@ -12,7 +12,7 @@ from api.settings import Settings
 from engine.errors import Text
 
 SESSION = "bihuan"  # whoever shows its value is signed in
-FORM = "bihuan_form"  # ties a sign-in form to the browser that fetched it
+FORM = "bihuan_form"  # ties a form of who is not signed in to the browser that fetched it
 DEVICE = "bihuan_device"  # somebody signed in here before; opens nothing
 LANGUAGE = "bihuan_language"  # in which of ours somebody chose to read, whatever his browser says
 DEVICE_SECONDS = 400 * 24 * 3600  # browsers keep none for longer
@@ -86,6 +86,14 @@ def must_carry(token: str | None, secret: str) -> None:
                 f"it carries no form token ({CSRF_HEADER}), or one of another session",
             )
         )
+
+
+def must_be_of_this_browser(request: Request, settings: Settings, token: str | None) -> None:
+    """Raises NotAllowed for a stranger's form that this browser did not fetch: somebody else would act by it."""
+    secret = shown(request, FORM, settings)
+    if secret is None:
+        raise not_from_here(Text("浏览器没有接受本页的 Cookie", "your browser did not keep this page's cookie"))
+    must_carry(token, secret)
 
 
 def keyed(key: bytes, *parts: str) -> str:

@@ -18,11 +18,15 @@ MOST_BYTES = 1_000_000  # of a form's words: the longest sheet has a note and a 
 MOST_STRANGERS_BYTES = 20_000  # a name and a password
 MOST_FIELDS = 1000
 MOST_STRANGERS_FIELDS = 30
+MOST_STRANGERS_FILES = 9  # where a stranger may send any; the page says how many it takes
+MOST_STRANGERS_FILE_BYTES = 32 * 1024 * 1024
 MOST_FILES = 210  # a sheet takes a picture of each item
 MOST_FILE_BYTES = 64 * 1024 * 1024  # all pictures of one form together; each by itself is held to its own limit
 FORM_TYPE = "application/x-www-form-urlencoded"
 FILES_TYPE = "multipart/form-data"
 API = "/api/"
+
+TAKES_FILES = "takes_files"  # in a request's state: whoever asks has shown what lets a stranger send pictures
 
 Fields = dict[str, str]
 
@@ -75,10 +79,11 @@ async def csrf_shown(request: Request) -> str | None:
 async def _read(request: Request) -> Sent:
     media_type = request.headers.get("content-type", FORM_TYPE).partition(";")[0].strip().lower()
     known = hasattr(request.state, "asker")  # of strangers no more is read than a name and a password need
-    if media_type == FILES_TYPE and known:
-        return await _read_with_files(request)
+    with_files = known or getattr(request.state, TAKES_FILES, False)
+    if media_type == FILES_TYPE and with_files:
+        return await _read_with_files(request, known=known)
     if media_type != FORM_TYPE:
-        raise unsupported_type(f"{FORM_TYPE}, {FILES_TYPE}" if known else FORM_TYPE)
+        raise unsupported_type(f"{FORM_TYPE}, {FILES_TYPE}" if with_files else FORM_TYPE)
     most = MOST_BYTES if known else MOST_STRANGERS_BYTES
     content = bytearray()
     try:
@@ -102,22 +107,25 @@ def _parsed(content: bytes, most_fields: int) -> Mapping[str, tuple[str, ...]]:
     return _grouped(pairs)
 
 
-async def _read_with_files(request: Request) -> Sent:
-    if int(request.headers.get("content-length") or 0) > MOST_FILE_BYTES:
-        raise too_large(MOST_FILE_BYTES)
+async def _read_with_files(request: Request, *, known: bool) -> Sent:
+    most = MOST_FILE_BYTES if known else MOST_STRANGERS_FILE_BYTES
+    if int(request.headers.get("content-length") or 0) > most:
+        raise too_large(most)
     read = 0
 
     async def bounded() -> AsyncGenerator[bytes]:
         nonlocal read
         async for chunk in request.stream():
             read += len(chunk)
-            if read > MOST_FILE_BYTES:
-                raise too_large(MOST_FILE_BYTES)
+            if read > most:
+                raise too_large(most)
             yield chunk
 
     parser = MultiPartParser(
-        request.headers, bounded(), max_files=MOST_FILES, max_fields=MOST_FIELDS, max_part_size=MOST_BYTES
-    )
+        request.headers, bounded(), max_files=MOST_FILES if known else MOST_STRANGERS_FILES,
+        max_fields=MOST_FIELDS if known else MOST_STRANGERS_FIELDS,
+        max_part_size=MOST_BYTES if known else MOST_STRANGERS_BYTES,
+    )  # fmt: skip
     try:
         form = await parser.parse()
     except ClientDisconnect:

@@ -20,6 +20,7 @@ from api.cli import (
     founding,
     importing,
     keeping,
+    labels,
     loops,
     messages,
     passwords,
@@ -72,7 +73,7 @@ def main() -> None:
 
 for command in (
     running.demo, founding.setup, running.serve, running.work, running.tick, running.db,
-    checking.check, duties.user, tokens.token, importing.import_, exporting.export, calendars.calendar, loops.workflow, channels.channel, deliveries.outbox, messages.message,
+    checking.check, duties.user, tokens.token, importing.import_, exporting.export, calendars.calendar, loops.workflow, channels.channel, labels.label, deliveries.outbox, messages.message,
     audit, keeping.backup, keeping.restore,
 ):  # fmt: skip
     main.add_command(command)

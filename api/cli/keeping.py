@@ -172,6 +172,10 @@ _WARNINGS = (
         ),
     ),
     (
+        "备份之后停用的部位标签又能扫开，之后制作的已失效，请核对 bihuan label list",
+        "labels for places that were revoked since open again, and those made since lead nowhere: see `bihuan label list`",
+    ),
+    (
         "备份之后清除过的个人数据又在其中，请再次运行 bihuan audit erase",
         "personal data that was cleared since the backup is there again: run `bihuan audit erase` once more",
     ),

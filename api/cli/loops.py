@@ -1,7 +1,6 @@
 """The loops: list them, show one, draw it, set the numbers an organisation may change."""
 
 import json
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +10,6 @@ from api.cli.opening import data_option, json_option, opened, organisation_optio
 from engine.errors import FolderError, Text
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from engine.definition import Workflow
 
 
@@ -90,42 +87,19 @@ def policy(
     if key == NAME:
         _messages(changes, data, organisation, as_json=as_json)
         return
-    from api.checking import DeadCorners, OpensDeadCorner, opened_by
+    from api.policies import set_numbers
+    from engine.actor import system
     from engine.store import policies
 
     loop = _loop(key)
     with opened(data) as runtime:
         here = the_organisation(runtime, organisation)
-        with runtime.database.read(here) as connection:
-            version, overrides = policies.in_force(connection, here, loop.key)
         if changes:
-            wanted = {**overrides, **dict(_change(change) for change in changes)}
-            try:
-                checked = loop.checked_policy(wanted)
-            except ValueError as error:
-                wrong = _faults(error)
-                raise FolderError(
-                    Text(
-                        f"“{loop.title.zh}”的规则不能这样设置：{wrong.zh}。",
-                        f"The policy of {loop.key!r} cannot be set so: {wrong.en}.",
-                    )
-                ) from error
-            now = runtime.clock.now()
-
-            def apply(connection: "Connection") -> int:
-                return policies.set_(connection, here, loop.key, checked, "cli", now)
-
-            opened_corners = opened_by(
-                partial(runtime.database.read, here), partial(runtime.database.write, here),
-                DeadCorners(runtime.engine.catalog, here, now), apply,
-            )  # fmt: skip
-
-            if opened_corners and not yes:
-                setting = Text(f"设置“{loop.title.zh}”的规则", f"Set the policy of {loop.key!r}")
-                raise OpensDeadCorner(opened_corners.values(), asked=setting)
-            with runtime.database.write(here) as connection:
-                version = apply(connection)
-            overrides = checked
+            wanted = dict(_change(change) for change in changes)
+            version, overrides = set_numbers(runtime.engine, system(here), loop, wanted, "cli", confirmed=yes)
+        else:
+            with runtime.database.read(here) as connection:
+                version, overrides = policies.in_force(connection, here, loop.key)
     holds = {**loop.defaults(), **overrides}
     if as_json:
         print_json({"workflow": loop.key, "version": version, "set": overrides, "policy": holds})
@@ -165,17 +139,13 @@ def _messages(changes: tuple[str, ...], data: Path | None, organisation: str | N
         click.echo(f"  {name} = {said}  {title.zh} · {title.en}{'  (set here)' if name in overrides else ''}")
 
 
-NO_NUMBER = Text("不是这个流程可调的数值", "is no number of this loop")
-
-
-def _faults(error: ValueError, unknown: Text = NO_NUMBER) -> Text:
+def _faults(error: ValueError, unknown: Text) -> Text:
     from pydantic import ValidationError
 
     from api.causes import faults_in_words
     from workflows.wording import ERROR_WORDS
 
-    if not isinstance(error, ValidationError):
-        return Text("rung_offsets 中有本流程没有的提醒级别，或打乱了提醒的先后", str(error))
+    assert isinstance(error, ValidationError)
     return faults_in_words(error, words={**ERROR_WORDS, "extra_forbidden": unknown})
 
 

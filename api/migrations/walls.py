@@ -20,6 +20,9 @@ NAMED: Mapping[str, str] = {
     "token": f"token_hash = ANY({_NAMES})",
 }
 
+#: the same of tables that came after the wall, each in the revision that made it
+NAMED_SINCE: Mapping[str, str] = {"place_label": f"token_hash = ANY({_NAMES})"}
+
 #: what whoever runs the server does once, where the owner of the tables may not make roles, or processes sign in as
 #: somebody less than the owner
 ROLES = f"""\

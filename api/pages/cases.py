@@ -16,7 +16,7 @@ from api.pages.loop import drawn
 from api.pages.rendering import CASES, local, page
 from api.reading import offered_step, read_now, visible_case, who_did
 from api.schemas import OfferedStep, event_answer
-from engine.authority import may_see
+from engine.authority import may_see, may_see_evidence
 from engine.case import Case
 from engine.definition import Form, Workflow
 from engine.directory import Person
@@ -76,7 +76,7 @@ def case_page(request: Request, runtime: TheRuntime, asker: SignedIn, number: st
         due=None if case.due_at is None or case.final else local(case.due_at, zone), opened=local(case.opened_at, zone),
         closed=None if case.closed_at is None else local(case.closed_at, zone), facts=[f for f in facts if f.words or f.lines or f.documents],
         before=_pictures(facts, after=False), after=_pictures(facts, after=True), happened=list(reversed(happened)),
-        possible=[step for step in steps if step.possible], impossible=[step for step in steps if not step.possible],
+        held_back=not may_see_evidence(workflow, case, asker.actors), possible=[step for step in steps if step.possible], impossible=[step for step in steps if not step.possible],
         at_once=_at_once(workflow, steps), related=related, done=last and event_answer(workflow, last, locale, Text("", "")).title,
     )  # fmt: skip
 

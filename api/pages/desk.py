@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from api.auth import SignedIn, locale_of
-from api.pages.rendering import DESK, HEADERS, HOME, MANIFEST, SUGGEST, WORKER, address_of, script, static_files
+from api.pages.rendering import DESK, HEADERS, HOME, MANIFEST, SUGGEST, WORKER, script, static_address, static_files
 from api.pages.words import WORDS
 from workflows.reference import suggest, taxonomy
 
@@ -39,14 +39,14 @@ def suggested(asker: SignedIn, words: Words = "") -> Response:
 @strangers.get(WORKER)
 def worker() -> Response:
     """From the root, for a worker sees to no address above its own. Another version of any file makes it another worker."""
-    files = [address_of(name) for name in static_files()]
+    files = [static_address(name) for name in static_files()]
     words = {
         locale: {
             name.removeprefix("copy_"): text.in_(locale) for name, text in WORDS.items() if name.startswith("copy_")
         }
         for locale in ("zh", "en")
     }
-    content = script("service-worker.js", files=files, queue=address_of("queue.js"), words=words)
+    content = script("service-worker.js", files=files, queue=static_address("queue.js"), words=words)
     return Response(
         content, media_type="text/javascript; charset=utf-8", headers={**HEADERS, "Cache-Control": "no-cache"}
     )
@@ -60,7 +60,7 @@ def manifest(request: Request) -> Response:
         "name": WORDS["product"].in_(locale), "short_name": WORDS["product"].in_(locale), "description": WORDS["tagline"].in_(locale),
         "lang": "zh-CN" if locale == "zh" else "en", "id": "/", "start_url": HOME, "scope": "/", "display": "standalone",
         "background_color": "#f3f6f4", "theme_color": "#0b6b53",
-        "icons": [{"src": address_of("mark.svg"), "sizes": "any", "type": "image/svg+xml", "purpose": "any"}],
+        "icons": [{"src": static_address("mark.svg"), "sizes": "any", "type": "image/svg+xml", "purpose": "any"}],
     }  # fmt: skip
     headers = {**HEADERS, "Cache-Control": "no-cache", "Vary": "Accept-Language"}
     return JSONResponse(told, headers=headers, media_type="application/manifest+json")

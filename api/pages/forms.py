@@ -239,7 +239,12 @@ def _choices(name: str, shape: _Shape, around: Surroundings) -> Sequence[Choice]
         return _colleagues(around)
     if shape.options:
         field_name = name.rsplit(".", 1)[-1]
-        return [Choice(each, asking.words_of(field_name, each) or Text(each, each)) for each in shape.options]
+        withheld = asking.NOT_OFFERED.get(field_name, frozenset())
+        return [
+            Choice(each, asking.words_of(field_name, each) or Text(each, each))
+            for each in shape.options
+            if each not in withheld
+        ]
     if shape.kind in ("choice", "many", "line"):
         return asking.choices(name.rsplit(".", 1)[-1]) or ()
     return ()

@@ -14,7 +14,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from api import links
+from api import first_visit, labels, links
 from api.auth import Asker, cookies, locale_of, runtime_of
 from api.pages.words import WORDS
 from api.problems import MUST_CHANGE, STATUS, headers_of
@@ -33,6 +33,12 @@ OPEN = "/open"
 CASES = "/cases"
 OVERVIEW = "/overview"
 INBOX = "/inbox"
+TRAIL = "/trail"
+MORE = "/more"
+CALENDAR = "/calendar"
+SCHOOL = "/school"
+HELP = "/help"
+LABELS = "/school/labels"
 DESK = "/desk"
 SUGGEST = f"{REPORT}/suggest"
 WORKER = "/service-worker.js"
@@ -80,7 +86,7 @@ def compressed(name: str) -> bytes:
     return gzip.compress(static_files()[name][0], mtime=0)
 
 
-def address_of(name: str) -> str:
+def static_address(name: str) -> str:
     """Where a static file is: another address for other content, so that browsers may keep it."""
     return f"/static/{name}?v={hashlib.sha256(static_files()[name][0]).hexdigest()[:12]}"
 
@@ -94,7 +100,7 @@ def _templates() -> Environment:
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    made.globals["static"] = address_of
+    made.globals["static"] = static_address
     return made
 
 
@@ -196,16 +202,24 @@ def is_page(request: Request) -> bool:
 
 
 #: the pages there are, and what others lie under; what a browser asks for besides is refused on a page too
-PAGES = frozenset({"/", SIGN_IN, "/sign-out", MINE, REPORT, CASES, OVERVIEW, INBOX, ACCOUNT, links.PATH})
-FOLDERS = (f"{LANGUAGE}/", f"{REPORT}/", f"{DESK}/", f"{ACCOUNT}/", f"{CASES}/", f"{OPEN}/", f"{INBOX}/")
+PAGES = frozenset(
+    {
+        "/", SIGN_IN, "/sign-out", MINE, REPORT, CASES, TRAIL, OVERVIEW, INBOX, ACCOUNT, MORE, CALENDAR, SCHOOL, HELP,
+        LABELS, first_visit.PATH, links.PATH,
+    }
+)  # fmt: skip
+FOLDERS = (
+    f"{LANGUAGE}/", f"{REPORT}/", f"{DESK}/", f"{ACCOUNT}/", f"{CASES}/", f"{OPEN}/", f"{INBOX}/", f"{SCHOOL}/",
+    f"{labels.PATH}/",
+)  # fmt: skip
 
 #: the areas of the desk in the order of its navigation: name, address, and what `words` calls it
 AREAS = (
     ("mine", MINE, "area_mine"),
     ("report", REPORT, "area_report"),
+    ("cases", CASES, "area_cases"),
     ("overview", OVERVIEW, "overview"),
-    ("inbox", INBOX, "area_inbox"),
-    ("account", ACCOUNT, "area_account"),
+    ("more", MORE, "area_more"),
 )
 
 

@@ -4,14 +4,15 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
+from api import first_visit
 from api.auth import SignedIn, TheRuntime, before_password_change, cookies, who
 from api.auth.forms import TheFields
 from api.auth.signing import sign_in, sign_out
 from api.bootstrap import Runtime
 from api.pages.rendering import ACCOUNT, HOME, LANGUAGE, SIGN_IN, compressed, go_to, own_address, page, static_files
-from api.problems import STATUS, SignInFailed, TooManyTries, headers_of, not_from_here, unknown_address
+from api.problems import STATUS, SignInFailed, TooManyTries, headers_of, unknown_address
 from api.routes.accounts import attempt_of, with_session
-from engine.errors import Busy, NotAllowed, Refusal, Text
+from engine.errors import Busy, NotAllowed, Refusal
 from engine.store import people
 
 strangers = APIRouter()
@@ -52,6 +53,8 @@ def choose_language(runtime: TheRuntime, locale: Literal["zh", "en"], following:
 def sign_in_page(request: Request, runtime: TheRuntime, following: Next = None) -> Response:
     if _is_signed_in(request):
         return go_to(own_address(following) or HOME)
+    if first_visit.is_open(runtime):
+        return go_to(first_visit.PATH)
     return _form(request, runtime, {"next": following or ""})
 
 
@@ -59,7 +62,7 @@ def sign_in_page(request: Request, runtime: TheRuntime, following: Next = None) 
 def sign_in_by_form(request: Request, runtime: TheRuntime, fields: TheFields) -> Response:
     cookies.must_be_from_here(request, runtime.settings)
     try:
-        _must_be_of_this_browser(request, runtime, fields.get(cookies.CSRF_FIELD))
+        cookies.must_be_of_this_browser(request, runtime.settings, fields.get(cookies.CSRF_FIELD))
         account, password = (fields.get(name, "")[:1000] for name in ("account", "password"))
         attempt = attempt_of(request, runtime, account[:200], password, fields.get("organisation", "")[:200])
         opened = sign_in(runtime, attempt)
@@ -95,14 +98,6 @@ def _form(request: Request, runtime: Runtime, fields: dict[str, str], refusal: R
     )  # fmt: skip
     cookies.give(answer, cookies.FORM, secret, runtime.settings)
     return answer
-
-
-def _must_be_of_this_browser(request: Request, runtime: Runtime, token: str | None) -> None:
-    """Raises NotAllowed for a form that this browser did not fetch: somebody would sign others in as himself by it."""
-    secret = cookies.shown(request, cookies.FORM, runtime.settings)
-    if secret is None:
-        raise not_from_here(Text("浏览器没有接受本页的 Cookie", "your browser did not keep this page's cookie"))
-    cookies.must_carry(token, secret)
 
 
 def _is_signed_in(request: Request) -> bool:

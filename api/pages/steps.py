@@ -67,13 +67,13 @@ def take_step(
     is_round = rounds.is_round(workflow, trigger)
     said: Mapping[str, tuple[str, ...]] = sent.values
     try:
-        said = kept_files(form, rounds.without_leftovers(sent) if is_round else sent, partial(_keep, runtime, asker))
+        said = kept_files(form, rounds.without_leftovers(sent) if is_round else sent, partial(keep, runtime, asker))
         if is_round and sent.one(rounds.ZERO):
             said = rounds.with_zero_report(case, said, asker.locale)
             return _step_page(request, runtime, asker, number, trigger, said)
         actor = next((offer.actor for offer in offered if offer.why_not is None), asker.actor)
         command = FireTrigger(number, trigger, answers(form, said), _revision(sent), _found_at(sent))
-        carry_out(runtime, replace(asker, actor=actor), command, _route(workflow, number, trigger), _key(sent))
+        carry_out(runtime, replace(asker, actor=actor), command, route_of(workflow, number, trigger), key_said(sent))
     except Refusal as refusal:
         return _step_page(request, runtime, asker, number, trigger, said, refusal)
     return go_to(f"{CASES}/{number}?done={trigger}")
@@ -91,10 +91,10 @@ def _step_page(
     with runtime.database.read(asker.actor.organisation) as connection:
         case = visible_case(connection, asker, number)
         workflow = runtime.engine.catalog.of(case)
-        step = _step_of(workflow, case, trigger)
+        step = step_of(workflow, case, trigger)
         offered = [o for o in offers(runtime.engine, connection, asker.actors, case) if o.transition is step]
         [answer] = read_now(runtime, connection, asker, [case], runtime.clock.now())
-        around = _around(connection, asker, case)
+        around = around_of(connection, asker, case)
     form = workflow.form_of(trigger)
     why_not = refusal or (offered[0].why_not if offered and all(o.why_not for o in offered) else None)
     actor: Actor | None = next((o.actor for o in offered if o.why_not is None), None)
@@ -103,7 +103,7 @@ def _step_page(
     if is_round and refusal is not None:
         faults += rounds.missing(case, said)
     suggested = _suggested(form, case, said)
-    filled = _filled(form, case, {**suggested, **said}, again=is_round)
+    filled = filled_in(form, case, {**suggested, **said}, again=is_round)
     controls = [
         _marked(control) if control.name in suggested else control for control in draw(form, around, filled, faults)
     ]
@@ -112,12 +112,12 @@ def _step_page(
         step=step.title, workflow=workflow.title, controls=controls, refusal=why_not, keep=is_round and not said,
         walked=rounds.round_of(case, controls, asker.locale) if is_round else None, fresh=not said.get(SENT),
         findings=rounds.findings(workflow, case) if not is_round else None, action=f"{CASES}/{number}/{trigger}",
-        key=_key_of(said), found_at=FOUND_AT, revision=case.revision, asks_again="criteria" in form.model_fields,
+        key=key_of(said), found_at=FOUND_AT, revision=case.revision, asks_again="criteria" in form.model_fields,
         for_whom=_for_whom(around, actor), form_name=SENT, allowed=actor is not None or refusal is not None,
     )  # fmt: skip
 
 
-def _step_of(workflow: Workflow, case: Case, trigger: str) -> Transition:
+def step_of(workflow: Workflow, case: Case, trigger: str) -> Transition:
     """Raises UnknownAddress for what is no step of this loop, NotPossibleNow for one that another state knows."""
     drawn = workflow.triggers.get(trigger)
     if drawn is None or len(trigger) > LONGEST_NAME:
@@ -133,7 +133,7 @@ def _step_of(workflow: Workflow, case: Case, trigger: str) -> Transition:
     return step
 
 
-def _filled(
+def filled_in(
     form: type[Form], case: Case, said: Mapping[str, tuple[str, ...]], *, again: bool
 ) -> Mapping[str, tuple[str, ...]]:
     """What the case has already, where nothing else was said: who grades need not type the category again.
@@ -201,9 +201,9 @@ def _loop(runtime: Runtime, key: str) -> Workflow:
 def _open(request: Request, runtime: Runtime, asker: Asker, workflow: Workflow, sent: Sent) -> Response:
     said: Mapping[str, tuple[str, ...]] = sent.values
     try:
-        said = kept_files(workflow.opens_with, sent, partial(_keep, runtime, asker))
+        said = kept_files(workflow.opens_with, sent, partial(keep, runtime, asker))
         command: Command = OpenCase(workflow.key, answers(workflow.opens_with, said), found_at=_found_at(sent))
-        done = carry_out(runtime, asker, command, f"POST {BASE}/{workflow.plural}", _key(sent))
+        done = carry_out(runtime, asker, command, f"POST {BASE}/{workflow.plural}", key_said(sent))
     except Refusal as refusal:
         return _open_page(request, runtime, asker, workflow, said, refusal)
     return go_to(f"{CASES}/{done.case.number}?done=opened")
@@ -218,13 +218,13 @@ def _open_page(
     refusal: Refusal | None = None,
 ) -> Response:
     with runtime.database.read(asker.actor.organisation) as connection:
-        around = _around(connection, asker, None)
+        around = around_of(connection, asker, None)
     quick = workflow.key == HAZARD
     controls = draw(workflow.opens_with, around, said, refusal.fields if refusal is not None else ())
     first = [c for name in QUICK for c in controls if c.name == name] if quick else controls
     return page(
         request, "open.html", asker=asker, active="report" if quick else "", because=refusal, workflow=workflow.title,
-        quick=quick, first=first, rest=[c for c in controls if c not in first], refusal=refusal, key=_key_of(said), form_name=SENT,
+        quick=quick, first=first, rest=[c for c in controls if c not in first], refusal=refusal, key=key_of(said), form_name=SENT,
         fresh=not said.get(SENT), keep=quick and not said, online_only=quick and not may_work_offline(request), found_at=FOUND_AT,
         action=REPORT if quick else f"{OPEN}/{workflow.key}", rest_open=any(c.fault for c in controls if c not in first),
         others=[(loop.key, loop.title) for loop in runtime.engine.catalog.newest() if loop.key != workflow.key] if quick else [],
@@ -237,7 +237,7 @@ QUICK = ("photos", "place", "title")  # camera first, then where, then one line
 # --- what both need ------------------------------------------------------------------------------------------------------
 
 
-def _around(connection: Connection, asker: Asker, case: Case | None) -> Surroundings:
+def around_of(connection: Connection, asker: Asker, case: Case | None) -> Surroundings:
     organisation = asker.actor.organisation
     return Surroundings(
         people=people.people(connection, organisation),
@@ -253,7 +253,7 @@ def _for_whom(around: Surroundings, actor: Actor | None) -> str:
     return next((each.name for each in around.people if each.person == actor.on_behalf_of), actor.on_behalf_of)
 
 
-def _keep(runtime: Runtime, asker: Asker, file: SentFile, kind: Literal["picture", "document"]) -> str:
+def keep(runtime: Runtime, asker: Asker, file: SentFile, kind: Literal["picture", "document"]) -> str:
     """One file, kept as an upload is. Gives its hash."""
     runtime.writer.must_be_in_place()
     actor = asker.actor
@@ -272,17 +272,17 @@ def _keep(runtime: Runtime, asker: Asker, file: SentFile, kind: Literal["picture
     return kept.record.sha256
 
 
-def _route(workflow: Workflow, number: str, trigger: str) -> str:
+def route_of(workflow: Workflow, number: str, trigger: str) -> str:
     """As the JSON route has it, so that a key answers for either way."""
     return f"POST {BASE}/{workflow.plural}/{number}/{trigger}"
 
 
-def _key(sent: Sent) -> str | None:
+def key_said(sent: Sent) -> str | None:
     said = sent.one("key")
     return said if KEY.fullmatch(said) else None
 
 
-def _key_of(said: Mapping[str, Sequence[str]]) -> str:
+def key_of(said: Mapping[str, Sequence[str]]) -> str:
     """The key of the form: the one it had, so that what was refused and mended is still the same intention; or a new one."""
     had = [value for value in said.get("key", ()) if KEY.fullmatch(value)]
     return had[-1] if had else secrets.token_urlsafe(16)

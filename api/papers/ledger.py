@@ -23,6 +23,7 @@ from workflows.reference import form_columns, levels, taxonomy
 WORKFLOW = "hazard"
 SOURCES = {
     "self_check": "自查", "group": "分组", "cross": "交叉", "spot_check": "抽查", "superior": "上级", "staff": "师生上报",
+    "anonymous": "匿名上报",
 }  # fmt: skip
 FIXING = {"fix", "correct_on_spot"}
 A3 = 8  # XlsxWriter's number of the paper: 26 columns stay readable on it

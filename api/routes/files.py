@@ -16,7 +16,8 @@ from api.requests import UPLOADED, Uploaded
 from api.routes.cases import PROBLEMS, json_of
 from api.routes.under import BASE, Router
 from api.schemas import FileAnswer, file_answer
-from engine.authority import may_see
+from engine.authority import may_see, may_see_evidence
+from engine.case import Case
 from engine.store import cases, files
 from engine.store.files import Sent
 
@@ -103,7 +104,8 @@ def about(runtime: TheRuntime, asker: SignedIn, sha256: str) -> Response:
 
 
 def _seen(runtime: Runtime, asker: Asker, sha256: str) -> Kept:
-    """The file, if the asker sent it or may see a case it is evidence in; one he may not see is not there.
+    """The file, if the asker sent it or may see a case it is evidence in; one he may not see, or that is held back, is not
+    there.
 
     With what he sent himself, else with what another did.
     """
@@ -118,10 +120,15 @@ def _seen(runtime: Runtime, asker: Asker, sha256: str) -> Kept:
         mine = senders.get(actor.principal)
         using = [] if mine else files.cases_using(connection, actor.organisation, sha256)
         evidence = cases.load_many(connection, actor.organisation, using).values()
-    if mine is None and not any(may_see(case, asker.seen) for case in evidence):
+    if mine is None and not any(_shows(runtime, asker, case) for case in evidence):
         raise unknown_address()
     named = [sent for sent in senders.values() if sent.name]
     return Kept(record, mine or next(iter([*named, *senders.values()]), Sent(None)))
+
+
+def _shows(runtime: Runtime, asker: Asker, case: Case) -> bool:
+    workflow = runtime.engine.catalog.of(case)
+    return may_see(case, asker.seen) and may_see_evidence(workflow, case, asker.actors)
 
 
 def _headers(name: str) -> dict[str, str]:

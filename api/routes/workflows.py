@@ -1,12 +1,15 @@
 """The loops there are: states, steps, forms, numbers, diagram; their cycles, and what came of each period."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Query, Response
+from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import SignedIn, TheRuntime
-from api.problems import unknown_address
-from api.routes.cases import json_of
+from api.policies import set_numbers
+from api.problems import not_for_you, unknown_address
+from api.requests import Answers, read_as
+from api.routes.cases import PROBLEMS, json_of
 from api.routes.under import BASE, Router
 from api.schemas import (
     CycleList,
@@ -18,7 +21,9 @@ from api.schemas import (
     workflow_answer,
     workflow_line,
 )
+from engine.errors import Text
 from engine.store import periods, policies
+from workflows.roles import ADMINISTRATOR
 
 router = Router(prefix=BASE, tags=["workflows"])
 
@@ -39,6 +44,44 @@ def read_workflow(
     with runtime.database.read(asker.actor.organisation) as connection:
         policy_version, overrides = policies.in_force(connection, asker.actor.organisation, key)
     return json_of(workflow_answer(workflow, asker.locale, policy_version, overrides))
+
+
+class SetNumbers(BaseModel):
+    """Only what is named changes; null takes a number back to what it is by itself. `confirmed`: meant, although it opens a
+    dead corner.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    set: Annotated[dict[str, Any], Field(min_length=1, max_length=50)]
+    confirmed: Annotated[bool, Field(strict=True)] = False
+
+
+#: the bodies of these addresses, as components of the OpenAPI document
+FORMS: dict[str, type[BaseModel]] = {SetNumbers.__name__: SetNumbers}
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{SetNumbers.__name__}"}}},
+    }
+}
+
+
+@router.patch(
+    "/workflows/{key}/policy", response_model=WorkflowAnswer, summary="设置规则 · Set numbers of a loop",
+    openapi_extra=_BODY, responses={status: PROBLEMS[status] for status in (403, 404, 409, 413, 415, 422, 503)},
+)  # fmt: skip
+def set_policy(runtime: TheRuntime, asker: SignedIn, key: str, answers: Answers) -> Response:
+    """For steps from now on, in the organisation where the asker asks; a deadline that runs stays."""
+    if not asker.actor.holds_any({ADMINISTRATOR}):
+        raise not_for_you(Text("本单位系统管理员", "the administrator of the organisation"))
+    workflow = runtime.engine.catalog.get(key)
+    if workflow is None:
+        raise unknown_address()
+    form = read_as(SetNumbers, answers, runtime.engine.words)
+    runtime.writer.must_be_in_place()
+    by = str(asker.account.person)
+    version, numbers = set_numbers(runtime.engine, asker.actor, workflow, form.set, by, confirmed=form.confirmed)
+    return json_of(workflow_answer(workflow, asker.locale, version, numbers))
 
 
 @router.get("/cycles", response_model=CycleList, summary="周期 · Cycles and who owes them")

@@ -21,6 +21,7 @@ RECEIPT = "receipt"  # the rungs of a receipt are called `receipt`, `receipt-1`,
 #: relations a person can have to a case; everything else a definition names is a role
 RELATIONS: Mapping[str, Text] = {
     "anyone": Text("本单位任何已登录人员", "anyone signed in here"),
+    "stranger": Text("扫描部位标签的访客", "a visitor who scans the label of a place"),
     "reporter": Text("上报人", "the reporter"),
     "submitter": Text("填报人", "whoever handed it in"),
     "asker": Text("申请人", "whoever asked for it"),

@@ -36,6 +36,10 @@ def _nothing_goes_direct(_: Case) -> bool:
     return False
 
 
+def _nothing_is_held_back(_: Case) -> bool:
+    return False
+
+
 @cache
 def _defaults_of(policy: type[Policy]) -> Mapping[str, Any]:
     """Written once: every command asks."""
@@ -50,6 +54,7 @@ class Workflow:
     opening        what opening does besides storing the form (pure)
     roles          the roles this definition may name, with their titles
     always_direct  cases whose every reminder goes out at once instead of in the day's digest
+    holds_back     cases whose pictures and papers are for nobody but whom they wait for
     own_words      relations that this loop calls by words of its own: words alone, they move no published version
     """
 
@@ -71,6 +76,7 @@ class Workflow:
     rebound: Rebound | None = None
     cycles: tuple[CycleRule, ...] = ()
     always_direct: Callable[[Case], bool] = _nothing_goes_direct
+    holds_back: Callable[[Case], bool] = _nothing_is_held_back
     own_words: Mapping[str, Text] = field(default_factory=dict, metadata=WORDS_ALONE)
 
     def __post_init__(self) -> None:
@@ -192,7 +198,8 @@ RESERVED_TRIGGERS = frozenset({"deliveries", "events", "evidence", "open"})
 #: plurals that would hide an address of the API
 RESERVED_PLURALS = frozenset(
     {
-        "account", "cases", "channels", "check", "cycles", "deliveries", "events", "files", "messages", "overview", "people",
+        "account", "cases", "channels", "check", "cycles", "deliveries", "events", "files", "labels", "messages", "overview",
+        "people",
         "periods", "workflows", "worklist",
     }
 )  # fmt: skip
@@ -337,7 +344,7 @@ def _check_taken_from_message(w: Workflow, where: str, t: Transition) -> None:
         if so:
             raise WorkflowError(w.key, f"{where} acknowledges and {what}; an acknowledgement decides nothing")
     for name in t.by:
-        if name in w.roles or name in ("anyone", "system"):
+        if name in w.roles or name in ("anyone", "stranger", "system"):
             raise WorkflowError(w.key, f"{where} acknowledges by {name!r}; only who was given the case can")
     if any(w.state(source).acknowledge is None for source in t.sources):
         raise WorkflowError(w.key, f"{where} acknowledges where no receipt is asked for")

@@ -213,7 +213,7 @@ class Play:
     def _opened(self, department: str | None) -> list[Stand]:
         blank = blank_case(self.workflow, department)
         made: dict[Stand, None] = {}
-        if "system" in self.workflow.opens_by:
+        if not {"system", "stranger"}.isdisjoint(self.workflow.opens_by):  # nobody who could act later
             made[self._stand(blank)] = None
         for player in self.stage.before.seen_from(department).candidates(self.workflow.opens_by, frozenset()):
             if self._opens(player, blank):

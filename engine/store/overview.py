@@ -140,25 +140,24 @@ def figures(connection: Connection, of: Of, bounds: Sequence[datetime]) -> tuple
     bounds    where the stretches begin, oldest first and none after `of.at`, and where the last one ends
     """
     spans = list(pairwise(bounds))
-    instants = [of.at, *(min(end, of.at) for _, end in spans)]
+    untils = [min(end, of.at) for _, end in spans]
     alike: dict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0, 0, 0])
-    stood = _still_standing(connection, of, instants, alike)
+    stood = _still_standing(connection, of, [of.at, *untils], alike)[1:]
     for row in _for_a_while(connection, of, of.at, by=GROUPED):
-        _add(alike[tuple(row[:-2])], 0, row[-2:])
-    for n, instant in enumerate(instants):
-        if n and instant < of.at:
-            [row] = _for_a_while(connection, of, instant)
-            _add(stood[n], 0, row)
+        _add(alike[tuple(row[:-2])], row[-2:])
     for row in connection.execute(_hinted(_grouped(_trail, GROUPED, func.count()).where(*_closed(of)))):
         alike[tuple(row[:-1])][2] += row[-1]
     lines = [Counted(*key, *numbers) for key, numbers in alike.items() if any(numbers)]
-    stood = [[sum(line.open for line in lines), sum(line.overdue for line in lines)] if i == of.at else n
-             for i, n in zip(instants, stood, strict=True)]  # fmt: skip
+    for n, until in enumerate(untils):
+        if until < of.at:
+            [row] = _for_a_while(connection, of, until)
+            _add(stood[n], row)
+        else:
+            stood[n] = [sum(line.open for line in lines), sum(line.overdue for line in lines)]
     opened = _in_each(connection, [_opened(of, first, end) for first, end in spans])
     closed = _in_each(connection, [_closed_between(of, first, end) for first, end in spans])
     stretches = [
-        Stretch(first, end, instants[n + 1], opened[n], closed[n], *stood[n + 1])
-        for n, (first, end) in enumerate(spans)
+        Stretch(first, end, untils[n], opened[n], closed[n], *stood[n]) for n, (first, end) in enumerate(spans)
     ]
     return lines, stretches
 
@@ -185,9 +184,9 @@ def _still_standing(
     stood = [[0, 0] for _ in instants]
     for row in connection.execute(_hinted(statement)):
         numbers = row[len(GROUPED) :]
-        _add(alike[tuple(row[: len(GROUPED)])], 0, numbers[:2])
+        _add(alike[tuple(row[: len(GROUPED)])], numbers[:2])
         for n, total in enumerate(stood):
-            _add(total, 0, numbers[2 * n : 2 * n + 2])
+            _add(total, numbers[2 * n : 2 * n + 2])
     return stood
 
 
@@ -200,9 +199,9 @@ def _for_a_while(connection: Connection, of: Of, at: datetime, by: Sequence[str]
     return connection.execute(statement, then(asked, at)).all()
 
 
-def _add(to: list[int], at: int, numbers: Sequence[int | None]) -> None:
+def _add(to: list[int], numbers: Sequence[int | None]) -> None:
     for n, number in enumerate(numbers):
-        to[at + n] += number or 0
+        to[n] += number or 0
 
 
 def _grouped(rows: FromClause, names: Sequence[str], *what: ColumnElement[Any]) -> Select[Any]:

@@ -219,6 +219,18 @@ class TokenRow(SQLModel, table=True):
     revoked_at: datetime | None = _instant(nullable=True)
 
 
+class SavedViewRow(SQLModel, table=True):
+    """A list that a person keeps by a name: what the address of the ledger says, in plain words."""
+
+    __tablename__ = "saved_view"
+    organisation: str = _key()
+    person: str = _key()
+    id: str = _key(16)
+    name: str = Field(max_length=60)
+    said: list[list[str]] = _json()
+    saved_at: datetime = _instant()
+
+
 class PolicyRow(SQLModel, table=True):
     """The numbers an organisation set for a workflow: versions are added, the highest holds."""
 
@@ -611,3 +623,32 @@ class FileHolderRow(SQLModel, table=True):
     sent_sha256: str | None = Field(default=None, max_length=64)
     name: str | None = Field(default=None, max_length=200)
     taken_at: str | None = Field(default=None, max_length=25)
+
+
+class PlaceLabelRow(SQLModel, table=True):
+    """A label on a wall, by which a hazard at this place is reported. What its code holds is drawn from a key of the data
+    folder and kept as a hash: who has the database alone can make no label out of it.
+    """
+
+    __tablename__ = "place_label"
+    __table_args__ = (Index("ix_place_label_token", "token_hash", unique=True),)
+    organisation: str = _key()
+    id: str = _key(16)
+    place: str = Field(max_length=60)
+    token_hash: str = Field(max_length=64)
+    made_at: datetime = _instant()
+    made_by: str = Field(max_length=80)
+    revoked_at: datetime | None = _instant(nullable=True)
+    revoked_by: str | None = Field(default=None, max_length=80)
+
+
+class StrangersCountRow(SQLModel, table=True):
+    """How many reports strangers sent on a local day: at a place, from an address, to the whole school. Of an address only a
+    hash that nobody can trace back without a key of the data folder, another one each day.
+    """
+
+    __tablename__ = "strangers_count"
+    organisation: str = _key()
+    day: str = _key(10)
+    source: str = _key(80)
+    reports: int

@@ -21,7 +21,7 @@ from sqlalchemy import Engine, event
 from sqlmodel import SQLModel
 
 import engine.store
-from api import directory
+from api import directory, labels
 from api.app import create_app
 from api.bootstrap import Runtime, open_runtime
 from api.cli import main
@@ -77,7 +77,7 @@ class Tenants:
 NOBODYS = {
     "number": "YH-2020-0999", "sha256": "0" * 64, "person": "unheard.of", "code": "nothing", "absence": "f" * 32,
     "key": "nothing", "session": "0" * 16, "token": "bihuan_00000", "channel": "nothing", "delivery": "msg_0",
-    "name": "nothing", "locale": "zh",
+    "name": "nothing", "locale": "zh", "label": "00000000",
 }  # fmt: skip
 
 
@@ -179,6 +179,7 @@ def _filled(runtime: Runtime, client: httpx.Client, north: School, south: School
         "number": ["YH-2020-0002"], "sha256": [pictures[1]], "person": [MARK, f"{MARK}@south", "teacher@south"],
         "code": [MARK.lower()], "absence": [absence.id], "key": ["nothing"],
         "session": [session], "token": [token], "channel": [MARK.lower()], "delivery": [delivery.id],
+        "label": [labels.make(runtime, south.actor("safety_staff"), MARK).id],
     }  # fmt: skip
 
 
@@ -199,6 +200,7 @@ SENT: dict[str, tuple[str, dict[str, Any]]] = {
     "DELETE /api/v1/people/{person}/grants": ("?role=teacher", {}),
     "POST /api/v1/people/{person}/absences": ("", {"first_day": "2020-03-04", "last_day": "2020-03-09"}),
     "PATCH /api/v1/people/{person}": ("", {"post": "x"}),
+    "PATCH /api/v1/workflows/{key}/policy": ("", {"set": {"triage_hours": 25}}),
     "PUT /api/v1/people/groups/{code}": (
         "",
         {"name": {"zh": "巡查组", "en": "Patrol"}, "seats": [{"kind": "person", "holder": "teacher"}]},

@@ -6,14 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from api import anonymous, labels
+from api.anonymous import Report
+from api.policies import set_numbers
+from engine.actor import Actor
 from engine.store import periods
 from tests.browser.desk import Desk, a_desk
 from tests.journeys.campus import DAY, PHOTO, SCHOOL, Campus, a_campus
 from tests.pictures import a_photo
+from workflows import CATALOG
 from workflows.inspection import CYCLE
 from workflows.reference import checklists
 
-PEOPLE = ("officer", "teacher", "fixer", "head", "vice", "xb1_safety", "xb2_head")
+PEOPLE = ("officer", "teacher", "fixer", "head", "vice", "keeper", "xb1_safety", "xb2_head")
 OFFICE = [item.code for item in checklists()["office"].items]  # what XB1 and XB2 look at
 
 
@@ -35,6 +40,7 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
         a_campus(Path(folder), "sqlite") as campus,
         a_desk(campus) as desk,
     ):
+        campus.administrator("keeper")
         desk.let_in(*PEOPLE)
         _lay_down_the_photo(desk)
         numbers = {name: campus.hazard(name).rsplit("/", 1)[1] for name in ("assigned", "fixed", "verified")}
@@ -43,6 +49,10 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
             "teacher", "/api/v1/hazards", title="三楼东侧安全出口被杂物堵塞", place="教学楼三楼东侧楼梯口",
             photos=[PHOTO], category="FIRE.exit",
         )["number"]  # fmt: skip
+        ticked = "&".join(f"number={number}" for number in numbers.values())
+        token = _a_label(desk)
+        campus_report = Report("看台下的储物间门锁坏了", "a stranger's", "192.0.2.1", [a_photo("red")])
+        anonymous.take(campus.runtime, labels.scanned(campus.runtime, token), campus_report)
         walked, signed = (a_round_of(desk.campus, department) for department in ("XB1", "XB2"))
         desk.campus.give("clerk", "dept_safety", "XB2")
         every = {code: {"result": "pass"} for code in OFFICE} | {OFFICE[1]: {"result": "fail", "note": "压力不足"}}
@@ -64,12 +74,62 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
                 Stop("round-sign", f"/cases/{signed}/sign", "xb2_head"),
                 Stop("not-mine", f"/cases/{numbers['fixed']}/verify", "fixer"),
                 Stop("no-such-case", "/cases/YH-2020-9999", status=404),
+                Stop("ledger", "/cases", "head"),
+                Stop("ledger-filtered", "/cases?q=插座&department=HQC&as_of=2020-01-06", "head"),
+                Stop("ledger-nothing", "/cases?level=major&state=merged", "head"),
+                Stop("ledger-views", "/cases/views?query=state%3Dassigned%26overdue%3Dtrue", "head"),
+                Stop("ledger-bulk", f"/cases/bulk?{ticked}", "head"),
+                Stop("ledger-bulk-step", f"/cases/bulk/approve?{ticked}", "head"),
+                Stop("trail", "/trail", "head"),
+                Stop("trail-counts", "/trail?by=month&by=action", "head"),
                 Stop("overview", "/overview"),
                 Stop("overview-then", "/overview?as_of=2020-01-05"),
                 Stop("inbox", "/inbox"),
                 Stop("account", "/account"),
+                Stop("away", "/account/away", "fixer"),
+                Stop("away-form", "/account/away/new", "fixer"),
+                Stop("more", "/more"),
+                Stop("help", "/help", "teacher"),
+                Stop("calendar", "/calendar"),
+                Stop("calendar-week", "/calendar?view=week&of=mine", "fixer"),
+                Stop("school", "/school", "keeper"),
+                Stop("dead-corners", "/school/dead-corners", "keeper"),
+                Stop("people", "/school/people", "keeper"),
+                Stop("person", "/school/people/fixer", "keeper"),
+                Stop("person-form", "/school/people/fixer/change", "keeper"),
+                Stop("grant-form", "/school/people/fixer/grant", "keeper"),
+                Stop("people-not-mine", "/school/people", "teacher", status=403),
+                Stop("groups", "/school/groups", "keeper"),
+                Stop("group", "/school/groups/acceptance_group", "keeper"),
+                Stop("departments", "/school/departments", "keeper"),
+                Stop("channels", "/school/channels", "keeper"),
+                Stop("channel-form", "/school/new-channel?kind=email", "keeper"),
+                Stop("dead-letters", "/school/dead-letters", "keeper"),
+                Stop("workflows", "/school/workflows"),
+                Stop("workflow", "/school/workflows/hazard", "keeper"),
+                Stop("workflow-numbers", "/school/workflows/hazard/policy", "keeper"),
+                Stop("cycles", "/school/cycles"),
+                Stop("holidays", "/school/calendars", "keeper"),
+                Stop("holidays-form", "/school/calendars/new", "keeper"),
+                Stop("labels", "/school/labels", "officer"),
+                Stop("label-sheet", "/school/labels/print", "officer"),
+                Stop("stranger", f"/q/{token}", None),
+                Stop("stranger-thanks", f"/q/{token}?done=sent", None),
+                Stop("no-such-label", "/q/none", None, 404),
+                Stop("case-anonymous", f"/cases/{reported[:-1]}{int(reported[-1]) + 1}", "vice"),
             ],
         )
+
+
+def _a_label(desk: Desk) -> str:
+    """What the code of a label holds, where strangers may report; beside it another place's, and one that was revoked."""
+    runtime, officer = desk.campus.runtime, Actor(SCHOOL, "person", "officer")
+    loop = CATALOG.get("hazard")
+    assert loop is not None
+    set_numbers(runtime.engine, officer, loop, {"anonymous_reports": True}, "officer", confirmed=True)
+    made = [labels.make(runtime, officer, place) for place in ("体育馆东侧看台", "学生宿舍 3 号楼 2 层楼梯口", "西门")]
+    labels.revoke(runtime, officer, made.pop().id)
+    return labels.printed(runtime, made[0]).address.rpartition("/")[2]
 
 
 def a_round_of(campus: Campus, department: str) -> str:

@@ -18,12 +18,13 @@ from engine.errors import Text
 from engine.guards import Situation, guard
 from workflows import CATALOG
 from workflows.drill import DRILL
-from workflows.hazard import HAZARD, HazardPolicy, Photos, ReportFixWithPapers
+from workflows.hazard import HAZARD, HazardPolicyWithStrangers, Photos, ReportFixWithPapers
 from workflows.inspection import INSPECTION
 
 PUBLISHED = {
     ("hazard", 1): "39422642bd33c6131075fc1006b74e8bdd003ca7ab1a5e53b6bae469c2da268f",
     ("hazard", 2): "8ea205aa27473095210d57cd4ae2ebd259866dde0d45b7e79011dd938e5a3ce2",
+    ("hazard", 3): "108cff0ee5e52d1519deb73945d7dd14d65d7c95041c85c500ee58ac1eea0d4f",
     ("drill", 1): "1e65bc986c9e7923abdf1554e73f6493a9c10c7262696d8e5824052d56f725ca",
     ("drill", 2): "8d319db59ebddea16d19fa2eb6f4c2bf76362b3782a734e04b30b232648d721f",
     ("inspection", 1): "4d11545258b2e4755386cb8f57c0251ec7769be19d61e968ebc39be4842831f4",
@@ -65,23 +66,23 @@ class ReportFixOfAsManyPhotos(ReportFixWithPapers):
 ReportFixOfFewerPhotos.__name__ = ReportFixOfAsManyPhotos.__name__ = ReportFixWithPapers.__name__
 
 
-class HazardPolicyOfTwoReturns(HazardPolicy):
-    model_config = ConfigDict(title="HazardPolicy")
+class HazardPolicyOfTwoReturns(HazardPolicyWithStrangers):
+    model_config = ConfigDict(title="HazardPolicyWithStrangers")
     returns_before_escalation: Annotated[int, Field(ge=1, le=20)] = 2
 
 
-class HazardPolicyOfWiderBounds(HazardPolicy):
-    model_config = ConfigDict(title="HazardPolicy")
+class HazardPolicyOfWiderBounds(HazardPolicyWithStrangers):
+    model_config = ConfigDict(title="HazardPolicyWithStrangers")
     returns_before_escalation: Annotated[int, Field(ge=1, le=99)] = 3
 
 
-class HazardPolicyAsItWas(HazardPolicy):
-    model_config = ConfigDict(title="HazardPolicy")
+class HazardPolicyAsItWas(HazardPolicyWithStrangers):
+    model_config = ConfigDict(title="HazardPolicyWithStrangers")
     returns_before_escalation: Annotated[int, Field(ge=1, le=20)] = 3
 
 
 for policy in (HazardPolicyOfTwoReturns, HazardPolicyOfWiderBounds, HazardPolicyAsItWas):
-    policy.__name__ = HazardPolicy.__name__
+    policy.__name__ = HazardPolicyWithStrangers.__name__
 
 
 def changed(workflow: Workflow, **attributes: Any) -> Workflow:

@@ -29,7 +29,8 @@ HERE = Path(__file__).parent
 CHUNK_BYTES = 1 << 20
 FORMAT = 1
 TRIES = 5  # somebody may act on the case between sealing and reading, and another node number that
-UNKNOWN, CLEARED, GONE = "unknown", "cleared", "gone"  # why a file that the events name is not in the pack
+# why a file that the events name is not in the pack
+UNKNOWN, CLEARED, GONE, HELD_BACK = "unknown", "cleared", "gone", "held_back"
 #: written as they are: they are small already
 STORED = (".jpg", ".png", ".webp", ".pdf", ".docx", ".xlsx")
 
@@ -211,6 +212,8 @@ def _why_absent(gathered: Gathered, store: FileStore, sha256: str) -> str | None
     record = gathered.files[sha256]
     if record is None:
         return UNKNOWN
+    if gathered.workflow.holds_back(gathered.case):  # a pack goes to anybody
+        return HELD_BACK
     if store.path_of(gathered.case.organisation, sha256).is_file():
         return None
     return GONE if record.erased is None else CLEARED

@@ -35,6 +35,7 @@ CODES: Mapping[str, Mapping[str, Text]] = {
         "self_check": Text("自查", "own check"), "group": Text("分组检查", "group check"),
         "cross": Text("交叉检查", "cross-check"), "spot_check": Text("抽查", "spot check"),
         "superior": Text("上级检查", "check from above"), "staff": Text("师生上报", "reported by staff or pupils"),
+        "anonymous": Text("匿名上报", "reported anonymously"),
     },
     "result": {
         "pass": Text("合格", "pass"), "fail": Text("不合格", "fail"), "na": Text("不适用", "not applicable"),
@@ -62,6 +63,7 @@ ABSENT: Mapping[str, Text] = {
     "unknown": Text("没有这个文件的登记", "no such file is on record"),
     "cleared": Text("因保护个人信息已清除", "cleared to protect a person"),
     "gone": Text("内容已不在数据目录中", "its bytes are no longer kept"),
+    "held_back": Text("匿名上报的照片，受理前不出示", "of an anonymous report, not shown before it is taken up"),
 }
 
 

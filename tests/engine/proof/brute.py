@@ -22,7 +22,7 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from engine.actor import Actor, Grant, system
+from engine.actor import Actor, Grant, anonymous, system
 from engine.authority import Permit, allow_opening, judge
 from engine.calendar import Calendar
 from engine.case import Case
@@ -112,7 +112,7 @@ class Brute:
 
     def opened(self, department: str | None) -> set[Position]:
         found: set[Position] = set()
-        for actor in [*self.present, *self.away, system(self.organisation)]:
+        for actor in [*self.present, *self.away, system(self.organisation), anonymous(self.organisation, "the gate")]:
             case = blank_case(self.workflow, actor, {"department": department}, NOW)
             try:
                 allow_opening(self.workflow, actor, case, ASKED)

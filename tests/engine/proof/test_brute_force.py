@@ -223,7 +223,7 @@ def a_loop(draw: st.DrawFn) -> Workflow:
 def _loop(draw: st.DrawFn, states: list[State], transitions: list[Transition], rows: Any) -> Workflow:
     return Workflow(
         key="loop", plural="loops", version=1, prefix="HX", title=WORDS, opens_with=OpenAnything,
-        opens_by=draw(some_of("anyone", "system", "red", "red_of_another_department")), opened_as=draw(st.sampled_from((None, "submitter", "asker"))),
+        opens_by=draw(some_of("anyone", "stranger", "system", "red", "red_of_another_department")), opened_as=draw(st.sampled_from((None, "submitter", "asker"))),
         states=states, transitions=transitions, roles=ROLES,
         policy=Waivers, sign_off=SignOff(rows, by_everything, reads=("extended",)) if rows else None,
     )  # fmt: skip
