@@ -131,6 +131,7 @@ OPEN = frozenset(
         "/api/v1/sign-in",
         "/",
         "/sign-in",
+        "/setup",
         "/static/{name}",
         "/q/{token}",
         "/language/{locale}",

@@ -1,6 +1,7 @@
 """The one way in which an edge sets the numbers of a loop: checked, looked at for dead corners, and noted in the logbook."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -9,11 +10,12 @@ from sqlalchemy import Connection
 
 from api.causes import faults_in_words
 from api.checking import DeadCorners, OpensDeadCorner, opened_by
-from engine.actor import Actor
-from engine.definition import Workflow
+from engine.actor import Actor, Visibility
+from engine.definition import Within, Workflow
 from engine.errors import FieldFault, InvalidInput, Text
 from engine.handle import Engine, note_in
-from engine.store import people, policies
+from engine.store import people, policies, worklists
+from engine.store.worklists import Filter
 from workflows.wording import ERROR_WORDS
 
 _NO_NUMBER = Text("不是这个流程可调的数值", "is no number of this loop")
@@ -53,6 +55,55 @@ def set_numbers(
         raise OpensDeadCorner(opened.values(), asked=asked)
     with writing() as connection:
         return apply(connection)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Cases whose clock was started by a number that changes. They keep their deadlines: those of steps from now on are new."""
+
+    number: str
+    state: Text
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What a change of numbers would do.
+
+    changed   by name, before and after
+    opened    dead corners it would open, a sentence each
+    """
+
+    changed: Mapping[str, tuple[Any, Any]]
+    running: list[Running]
+    opened: list[Text]
+
+
+def foresee(engine: Engine, organisation: str, loop: Workflow, changes: Mapping[str, Any]) -> Foreseen:
+    """What setting these numbers would do; nothing is written. Raises InvalidInput."""
+    now, everything = engine.clock.now(), Visibility(organisation, everything=True)
+    reading, writing = partial(engine.database.read, organisation), partial(engine.database.write, organisation)
+    with reading() as connection:
+        _, before = policies.in_force(connection, organisation, loop.key)
+        wanted = {name: value for name, value in {**before, **changes}.items() if value is not None}
+        checked = _checked(loop, wanted, Text(f"设置“{loop.title.zh}”的规则", f"Set the policy of {loop.key!r}"))
+        old, new = {**loop.defaults(), **before}, {**loop.defaults(), **checked}
+        changed = {name: (old[name], new[name]) for name in new if old[name] != new[name]}
+        running = [
+            Running(number, state.title, count)
+            for state in loop.states
+            if isinstance(state.due, Within) and isinstance(state.due.given[1], str)
+            for number in [state.due.given[1]]
+            if number in changed
+            and (count := worklists.count(connection, everything, Filter(workflow=loop.key, state=state.name), now))
+        ]
+
+    def apply(connection: Connection) -> int:
+        return policies.set_(connection, organisation, loop.key, checked, "nobody", now)
+
+    corners = DeadCorners(engine.catalog, organisation, now)
+    opened = opened_by(reading, writing, corners, apply) if changed else {}
+    return Foreseen(changed, running, list(opened.values()))
 
 
 def _checked(loop: Workflow, wanted: Mapping[str, Any], asked: Text) -> dict[str, Any]:

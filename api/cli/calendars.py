@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Collection
 from datetime import date
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,6 @@ import click
 
 from api.cli.opening import data_option, json_option, opened, organisation_option, print_json, the_organisation
 from engine.errors import FolderError, Text
-
-GROUP = 64  # commands under one commit, as everywhere
 
 
 @click.group()
@@ -81,29 +80,21 @@ def load(file: Path, data: Path | None, organisation: str | None) -> None:
       working_weekend_days: [2027-01-31]
       breaks: [{name: 寒假, first: 2027-01-23, last: 2027-02-21}]
     """
-    from engine.calendar import Calendar, CalendarFault
-    from engine.store import calendars
+    from api import calendars as keeping
+    from engine.calendar import CalendarFault
 
     said = _read(file)
     with opened(data) as runtime:
         here = the_organisation(runtime, organisation)
-        with runtime.database.write(here) as connection:
-            newest = calendars.newest(connection, here)
-            said.setdefault("version", newest.version + 1 if newest else 1)
-            if newest is not None:
-                said.setdefault("time_zone", newest.time_zone)
-            try:
-                loaded = Calendar.from_json(said)
-                if newest is not None:
-                    loaded = newest.joined_with(loaded)
-                calendars.add(connection, here, loaded, runtime.clock.now())
-            except CalendarFault as error:
-                raise FolderError(
-                    Text(
-                        f"日历文件 {file} 不能使用（格式见 bihuan calendar load --help）：{error.text.zh}",
-                        f"The calendar file {file} cannot be used (its form: bihuan calendar load --help): {error.text.en}",
-                    )
-                ) from error
+        try:
+            newest, loaded = keeping.load(runtime.database, here, said, runtime.clock.now())
+        except CalendarFault as error:
+            raise FolderError(
+                Text(
+                    f"日历文件 {file} 不能使用（格式见 bihuan calendar load --help）：{error.text.zh}",
+                    f"The calendar file {file} cannot be used (its form: bihuan calendar load --help): {error.text.en}",
+                )
+            ) from error
     click.echo(f"calendar v{loaded.version}: {loaded.known_from} … {loaded.known_until}")
     if newest is not None:
         if (newest.known_from, newest.known_until) != (loaded.known_from, loaded.known_until):
@@ -158,9 +149,8 @@ def _move(line: dict[str, Any]) -> str:
 @json_option
 def recompute(dry_run: bool, data: Path | None, organisation: str | None, as_json: bool) -> None:
     """Work the open deadlines out again under the newest calendar, each with an event."""
-    from engine.actor import system
-    from engine.commands import Asked, Recompute
-    from engine.handle import Done, Failed, handle, recompute_preview
+    from api import calendars as keeping
+    from engine.handle import handle, recompute_preview
     from engine.store import people
 
     with opened(data) as runtime:
@@ -172,14 +162,8 @@ def recompute(dry_run: bool, data: Path | None, organisation: str | None, as_jso
             zone = people.time_zone(connection, here)
         moved = failed = 0
         if not dry_run:
-            asked = [Asked(system(here), Recompute(before.number)) for before, _ in moves]
-            with click.progressbar(length=len(asked), label="重新计算 · Recomputing", file=sys.stderr) as bar:
-                for start in range(0, len(asked), GROUP):
-                    group = asked[start : start + GROUP]
-                    outcomes = handle(runtime.engine, group)
-                    moved += sum(isinstance(outcome, Done) for outcome in outcomes)
-                    failed += sum(isinstance(outcome, Failed) for outcome in outcomes)
-                    bar.update(len(group))
+            with click.progressbar(length=len(moves), label="重新计算 · Recomputing", file=sys.stderr) as bar:
+                moved, failed = keeping.recompute(runtime, here, partial(handle, runtime.engine), bar.update)
     lines = [
         {
             "case": before.number, "title": before.title, "before": before.due_at and before.due_at.astimezone(zone),

@@ -80,9 +80,17 @@ def demo(data: Path | None, serve: bool, port: int | None, as_json: bool) -> Non
 @click.option("--host", help="Address to listen on; default BIHUAN_HOST or 127.0.0.1.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; default BIHUAN_PORT or 8000.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Serving processes.")
-def serve(data: Path | None, host: str | None, port: int | None, workers: int) -> None:
+@click.option("--new", is_flag=True, help="Make the data folder if there is none: its school is set up in a browser.")
+def serve(data: Path | None, host: str | None, port: int | None, workers: int, new: bool) -> None:
     """Serve the data folder over HTTP, tick and deliver, until stopped."""
     settings = settings_of(data=data, host=host, port=port)
+    if new:
+        from api.bootstrap import make_folder
+        from api.folder import Folder
+
+        folder = Folder(settings.data)
+        if not folder.made:
+            make_folder(folder, settings)
     if workers > 1 and not settings.on_server:
         raise FolderError(
             Text(
@@ -239,6 +247,7 @@ def _local_now(runtime: "Runtime") -> str:
 
 
 def _serve(settings: "Settings", tell: Callable[[str], None] | None = None, workers: int = 1) -> None:
+    from api import first_visit
     from api.nodes import serve_with
     from api.server import serve as serve_folder
 
@@ -251,6 +260,13 @@ def _serve(settings: "Settings", tell: Callable[[str], None] | None = None, work
             )
         if tell is not None:
             tell(address)
+        if first_visit.is_open(runtime):
+            code = first_visit.code_of(runtime.folder)
+            where = f"{runtime.settings.public_url or address}{first_visit.PATH}"
+            click.echo(
+                f"这里还没有学校。请用浏览器打开此地址，或在设置页输入设置码 {code}： / There is no school here yet. Open this "
+                f"address in a browser, or type the setup code there:\n  {where}?{first_visit.PARAMETER}={code}"
+            )
         click.echo(f"正在服务 · Serving {runtime.folder.path} on {address}")
 
     try:

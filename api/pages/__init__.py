@@ -5,14 +5,19 @@ from fastapi import APIRouter
 from api.pages import (
     account,
     bulk,
+    calendar,
     cases,
     desk,
+    first_visit,
+    guide,
     inbox,
     labels,
     ledger,
     mine,
+    more,
     overview,
     receiving,
+    school,
     sign_in,
     steps,
     stranger,
@@ -23,6 +28,7 @@ from api.pages.rendering import is_page, refused
 
 strangers = APIRouter(include_in_schema=False)  # open: nobody is signed in yet
 strangers.include_router(sign_in.strangers)
+strangers.include_router(first_visit.strangers)
 strangers.include_router(stranger.strangers)
 strangers.include_router(desk.strangers)
 
@@ -41,5 +47,9 @@ router.include_router(labels.router)
 router.include_router(account.router)
 router.include_router(overview.router)
 router.include_router(receiving.router)
+router.include_router(more.router)
+router.include_router(calendar.router)
+router.include_router(guide.router)
+router.include_router(school.router)
 
 __all__ = ["is_page", "refused", "router", "strangers"]

@@ -2,12 +2,11 @@
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any, cast
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Request, Response
-from sqlalchemy import Connection
 
 from api import accounts as keeping
 from api import labels
@@ -16,28 +15,19 @@ from api.auth.forms import TheFields
 from api.auth.signing import change_password
 from api.bootstrap import Runtime
 from api.directory import NotInDirectory
+from api.pages.naming import Duty, NamesOf
 from api.pages.rendering import ACCOUNT, go_to, local, page
 from api.pages.words import WORDS
 from api.problems import STATUS, TooManyTries, headers_of
 from api.requests import read_as
 from api.routes.accounts import MakeToken, end_own_session, make_own_token, with_session
-from engine.actor import WHOLE_ORGANISATION, Actor
 from engine.errors import Busy, FieldFault, InvalidInput, Locale, NotAllowed, Refusal, Text
 from engine.store import accounts, people
-from workflows.roles import ROLES
 
 router = APIRouter(prefix=ACCOUNT)
 
 Done = Annotated[str | None, Query(max_length=20)]
 DONE = frozenset({"password", "session", "others", "token"})
-
-
-@dataclass(frozen=True, slots=True)
-class Duty:
-    title: str
-    scope: str
-    valid_from: date | None
-    valid_until: date | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +140,7 @@ def _account(
         zone = people.time_zone(connection, organisation)
         me = people.person(connection, organisation, key)
         here = people.organisation(connection, organisation)
-        departments = {d.code: d.name.in_(asker.locale) for d in people.departments(connection, organisation)}
-        names = _NamesOf(connection, organisation, asker.locale, departments)
+        names = NamesOf(connection, organisation, asker.locale)
         actors = [actor for actor in asker.actors if actor.on_behalf_of is not None]
         represented = [Represented(names.person(str(a.on_behalf_of)), names.duties(a)) for a in actors]
         own = next((actor for actor in asker.actors if actor.on_behalf_of is None), asker.actor)
@@ -164,37 +153,9 @@ def _account(
     assert me is not None and here is not None  # he has just signed in
     return page(
         request, "account.html", status=status, headers=headers, asker=asker, refusal=refusal, made=made, done=done,
-        me=me, organisation=here.name.in_(asker.locale), department=departments.get(me.department or "", ""),
+        me=me, organisation=here.name.in_(asker.locale), department=names.department(me.department),
         keeps_labels=asker.actor.holds_any(labels.READERS), duties=duties, represented=represented, sessions=sessions, tokens=tokens,
     )  # fmt: skip
-
-
-class _NamesOf:
-    """What codes and keys are called, for the reader."""
-
-    def __init__(self, connection: Connection, organisation: str, locale: Locale, departments: dict[str, str]) -> None:
-        self._locale = locale
-        self._departments = departments
-        self._people = people.names(connection, organisation)
-        groups = {group.code: group.name for group in people.groups(connection, organisation)}
-        self._roles: dict[str, Text] = {**groups, **ROLES}
-
-    def person(self, key: str) -> str:
-        return self._people.get(key, key)
-
-    def duties(self, actor: Actor) -> list[Duty]:
-        held = sorted(actor.grants, key=lambda grant: (grant.role, grant.scope))
-        return [
-            Duty(
-                self._roles[g.role].in_(self._locale) if g.role in self._roles else g.role,
-                WORDS["everywhere"].in_(self._locale)
-                if g.scope == WHOLE_ORGANISATION
-                else self._departments.get(g.scope, g.scope),
-                g.valid_from,
-                g.valid_until,
-            )
-            for g in held
-        ]
 
 
 def _session_line(session: accounts.Session, asker: Asker, zone: ZoneInfo) -> Line:

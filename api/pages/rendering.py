@@ -14,7 +14,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from api import labels, links
+from api import first_visit, labels, links
 from api.auth import Asker, cookies, locale_of, runtime_of
 from api.pages.words import WORDS
 from api.problems import MUST_CHANGE, STATUS, headers_of
@@ -34,6 +34,10 @@ CASES = "/cases"
 OVERVIEW = "/overview"
 INBOX = "/inbox"
 TRAIL = "/trail"
+MORE = "/more"
+CALENDAR = "/calendar"
+SCHOOL = "/school"
+HELP = "/help"
 LABELS = "/school/labels"
 DESK = "/desk"
 SUGGEST = f"{REPORT}/suggest"
@@ -198,9 +202,14 @@ def is_page(request: Request) -> bool:
 
 
 #: the pages there are, and what others lie under; what a browser asks for besides is refused on a page too
-PAGES = frozenset({"/", SIGN_IN, "/sign-out", MINE, REPORT, CASES, TRAIL, OVERVIEW, INBOX, ACCOUNT, LABELS, links.PATH})
+PAGES = frozenset(
+    {
+        "/", SIGN_IN, "/sign-out", MINE, REPORT, CASES, TRAIL, OVERVIEW, INBOX, ACCOUNT, MORE, CALENDAR, SCHOOL, HELP,
+        LABELS, first_visit.PATH, links.PATH,
+    }
+)  # fmt: skip
 FOLDERS = (
-    f"{LANGUAGE}/", f"{REPORT}/", f"{DESK}/", f"{ACCOUNT}/", f"{CASES}/", f"{OPEN}/", f"{INBOX}/", f"{LABELS}/",
+    f"{LANGUAGE}/", f"{REPORT}/", f"{DESK}/", f"{ACCOUNT}/", f"{CASES}/", f"{OPEN}/", f"{INBOX}/", f"{SCHOOL}/",
     f"{labels.PATH}/",
 )  # fmt: skip
 
@@ -210,8 +219,7 @@ AREAS = (
     ("report", REPORT, "area_report"),
     ("cases", CASES, "area_cases"),
     ("overview", OVERVIEW, "overview"),
-    ("inbox", INBOX, "area_inbox"),
-    ("account", ACCOUNT, "area_account"),
+    ("more", MORE, "area_more"),
 )
 
 

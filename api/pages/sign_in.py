@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
+from api import first_visit
 from api.auth import SignedIn, TheRuntime, before_password_change, cookies, who
 from api.auth.forms import TheFields
 from api.auth.signing import sign_in, sign_out
@@ -52,6 +53,8 @@ def choose_language(runtime: TheRuntime, locale: Literal["zh", "en"], following:
 def sign_in_page(request: Request, runtime: TheRuntime, following: Next = None) -> Response:
     if _is_signed_in(request):
         return go_to(own_address(following) or HOME)
+    if first_visit.is_open(runtime):
+        return go_to(first_visit.PATH)
     return _form(request, runtime, {"next": following or ""})
 
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 
-from api.pages import words_labels
+from api.pages import words_labels, words_school
 from api.pages.words_ledger import LEDGER
 from api.pages.words_overview import OVERVIEW
 from engine.errors import Text
 
 WORDS: Mapping[str, Text] = {
+    **words_school.WORDS,
     "product": Text("闭环", "Bihuan"),
     "tagline": Text("形成安全工作闭环，不留死角", "Close the loop, leave no dead corner"),
     "skip": Text("跳到正文", "Skip to the content"),
@@ -118,6 +119,9 @@ WORDS: Mapping[str, Text] = {
     "area_inbox": Text("消息", "Messages"),
     "area_account": Text("我的", "Me"),
     "simulated_note": Text("模拟数据", "Simulated data"),
+    "area_inbox_note": Text("发给我的提醒和通知", "Reminders and notices sent to me"),
+    "area_account_note": Text("我的岗位、密码、登录和令牌", "My duties, password, sessions and tokens"),
+    "trail_title_note": Text("谁在什么时候做了什么，以及封存情况", "Who did what when, and the state of the seal"),
     "areas": Text("导航", "Areas"),
     "waits_for_me": Text("等我办理", "Waiting for me"),
     "nothing_waits": Text("没有待办事项。", "Nothing is waiting for you."),

@@ -216,13 +216,18 @@ def change_my_password(request: Request, runtime: TheRuntime, asker: SignedIn, a
 )  # fmt: skip
 def reset_password(runtime: TheRuntime, asker: SignedIn, person: str) -> Response:
     """By an administrator: draws a first password, shown this once, and signs that person out everywhere."""
+    password = first_password(runtime, asker, person)
+    return json_of(FirstPassword(password=password, must_change=True), headers=NOT_KEPT)
+
+
+def first_password(runtime: Runtime, asker: Asker, person: str) -> str:
+    """Somebody else's first password, to be shown this once. Raises NotAllowed, NotInDirectory."""
     _for_administrators(asker)
     if (asker.actor.organisation, person) == (asker.account.organisation, asker.account.person):
         raise not_for_you(
             Text("另一位系统管理员；本人请用 people/me/password", "another administrator; use people/me/password")
         )
-    password = keeping.set_first_password(_editor(runtime, asker), runtime.hashing, person)
-    return json_of(FirstPassword(password=password, must_change=True), headers=NOT_KEPT)
+    return keeping.set_first_password(_editor(runtime, asker), runtime.hashing, person)
 
 
 # --- sessions ------------------------------------------------------------------------------------------------------------

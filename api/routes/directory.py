@@ -204,7 +204,7 @@ def _only(*statuses: int) -> dict[int | str, dict[str, Any]]:
 # --- who may -------------------------------------------------------------------------------------------------------------
 
 
-def _for_administrators(asker: Asker, asked: Text, *others: str) -> None:
+def for_administrators(asker: Asker, asked: Text, *others: str) -> None:
     """Raises NotAllowed, before anything is looked up: who may not ask learns of nobody whether he exists."""
     if not asker.actor.holds_any({ADMINISTRATOR, *others}):
         raise NotAllowed(
@@ -214,16 +214,16 @@ def _for_administrators(asker: Asker, asked: Text, *others: str) -> None:
         )
 
 
-def _oneself_or_administrator(asker: Asker, person: str, asked: Text, *others: str) -> str:
+def oneself_or_administrator(asker: Asker, person: str, asked: Text, *others: str) -> str:
     """The key that is meant; `me` is the asker himself."""
     himself = str(asker.actor.person)
     if person in (ME, himself):
         return himself
-    _for_administrators(asker, asked, *others)
+    for_administrators(asker, asked, *others)
     return person
 
 
-def _editor(runtime: Runtime, asker: Asker, *, confirmed: bool) -> Editor:
+def editor_of(runtime: Runtime, asker: Asker, *, confirmed: bool) -> Editor:
     runtime.writer.must_be_in_place()
     actor, now = asker.actor, runtime.clock.now()
     return Editor(
@@ -238,7 +238,7 @@ def _editor(runtime: Runtime, asker: Asker, *, confirmed: bool) -> Editor:
 @router.get("/{person}/grants", response_model=GrantList, summary="角色 · Somebody's roles", responses=_only(403, 404))
 def list_grants(runtime: TheRuntime, asker: SignedIn, person: str) -> Response:
     asked = Text("查看角色", "See somebody's roles")
-    key = _oneself_or_administrator(asker, person, asked, AUDITOR)
+    key = oneself_or_administrator(asker, person, asked, AUDITOR)
     with runtime.database.read(asker.actor.organisation) as connection:
         found = people.grants_of(connection, asker.actor.organisation, key)
         if not found:
@@ -252,10 +252,10 @@ def list_grants(runtime: TheRuntime, asker: SignedIn, person: str) -> Response:
 )  # fmt: skip
 def grant(runtime: TheRuntime, asker: SignedIn, person: str, answers: Answers) -> Response:
     """Granting it again sets its dates anew. `person` may be `key@organisation`: somebody of the bureau above."""
-    _for_administrators(asker, directory.GRANTING)
+    for_administrators(asker, directory.GRANTING)
     form = read_as(GiveRole, answers, runtime.engine.words)
     given = Grant(form.role, form.scope, form.valid_from, form.valid_until)
-    done = directory.grant(_editor(runtime, asker, confirmed=form.confirmed), person, given)
+    done = directory.grant(editor_of(runtime, asker, confirmed=form.confirmed), person, given)
     return json_of(_grant_answer(done), status=201)
 
 
@@ -273,8 +273,8 @@ def withdraw(
     confirmed: bool = False,
 ) -> Response:
     """It ends with `last_day`, yesterday where that is left out, and stays on record."""
-    _for_administrators(asker, directory.WITHDRAWING)
-    done = directory.withdraw(_editor(runtime, asker, confirmed=confirmed), person, role, scope, last_day)
+    for_administrators(asker, directory.WITHDRAWING)
+    done = directory.withdraw(editor_of(runtime, asker, confirmed=confirmed), person, role, scope, last_day)
     return json_of(_grant_answer(done))
 
 
@@ -301,12 +301,12 @@ def _unknown(asked: Text, obstacle: Text) -> NotInDirectory:
 @router.get("/{person}/absences", response_model=AbsenceList, summary="外出 · Absences", responses=_only(403, 404))
 def list_absences(runtime: TheRuntime, asker: SignedIn, person: str) -> Response:
     asked = Text("查看外出", "See somebody's absences")
-    key = _oneself_or_administrator(asker, person, asked, AUDITOR)
+    key = oneself_or_administrator(asker, person, asked, AUDITOR)
     with runtime.database.read(asker.actor.organisation) as connection:
         found = [a for a in people.absences(connection, asker.actor.organisation) if a.person == key]
         if not found and key != asker.actor.person:
             _known(connection, asker, key, asked)
-    return json_of(AbsenceList(items=[_absence_answer(absence) for absence in found]))
+    return json_of(AbsenceList(items=[absence_answer(absence) for absence in found]))
 
 
 @router.post(
@@ -315,8 +315,14 @@ def list_absences(runtime: TheRuntime, asker: SignedIn, person: str) -> Response
 )  # fmt: skip
 def leave(runtime: TheRuntime, asker: SignedIn, person: str, answers: Answers, key: Key) -> Response:
     """For oneself (`me`), or by an administrator for anybody. The same Idempotency-Key writes it down once."""
-    away = _oneself_or_administrator(asker, person, directory.LEAVING)
+    away = oneself_or_administrator(asker, person, directory.LEAVING)
     form = read_as(Leave, answers, runtime.engine.words)
+    done = leave_once(runtime, asker, away, form, key)
+    return json_of(absence_answer(done), status=201)
+
+
+def leave_once(runtime: Runtime, asker: Asker, away: str, form: Leave, key: str | None) -> Absence:
+    """The absence, written down once however often it is sent under the same key. Raises KeyReused for another one."""
     named = f"{asker.actor.principal} {key}" if key else secrets.token_hex(16)
     absence = Absence(
         hashlib.sha256(named.encode()).hexdigest()[:32], away, form.first_day, form.last_day, form.delegate,
@@ -331,8 +337,8 @@ def leave(runtime: TheRuntime, asker: SignedIn, person: str, answers: Answers, k
             remedy=Text("请换一个幂等键", "Take a new key"),
         )
     if not written:
-        directory.leave(_editor(runtime, asker, confirmed=form.confirmed), absence)
-    return json_of(_absence_answer(absence), status=201)
+        directory.leave(editor_of(runtime, asker, confirmed=form.confirmed), absence)
+    return absence
 
 
 @router.delete(
@@ -348,12 +354,12 @@ def come_back(
     confirmed: bool = False,
 ) -> Response:
     """It ends with `last_day`, yesterday where that is left out, and stays on record."""
-    back = _oneself_or_administrator(asker, person, directory.RETURNING)
-    done = directory.come_back(_editor(runtime, asker, confirmed=confirmed), back, absence, last_day)
-    return json_of(_absence_answer(done))
+    back = oneself_or_administrator(asker, person, directory.RETURNING)
+    done = directory.come_back(editor_of(runtime, asker, confirmed=confirmed), back, absence, last_day)
+    return json_of(absence_answer(done))
 
 
-def _absence_answer(absence: Absence) -> AbsenceAnswer:
+def absence_answer(absence: Absence) -> AbsenceAnswer:
     return AbsenceAnswer(
         id=absence.id, person=absence.person, first_day=absence.first_day, last_day=absence.last_day,
         delegate=absence.delegate, duties=sorted(absence.duties),
@@ -367,7 +373,7 @@ def _absence_answer(absence: Absence) -> AbsenceAnswer:
 def list_groups(runtime: TheRuntime, asker: SignedIn) -> Response:
     with runtime.database.read(asker.actor.organisation) as connection:
         found = people.groups(connection, asker.actor.organisation)
-        answers = [_group_answer(connection, runtime, asker, group) for group in found]
+        answers = [group_answer(connection, runtime, asker, group) for group in found]
     return json_of(GroupList(items=answers))
 
 
@@ -376,7 +382,7 @@ def read_group(runtime: TheRuntime, asker: SignedIn, code: str) -> Response:
     with runtime.database.read(asker.actor.organisation) as connection:
         for group in people.groups(connection, asker.actor.organisation):
             if group.code == code:
-                return json_of(_group_answer(connection, runtime, asker, group))
+                return json_of(group_answer(connection, runtime, asker, group))
     raise _unknown(
         Text("查看工作组", "See a working group"),
         Text(f"没有工作组 {code[:40]!r}", f"there is no group {code[:40]!r}"),
@@ -389,16 +395,16 @@ def read_group(runtime: TheRuntime, asker: SignedIn, code: str) -> Response:
 )  # fmt: skip
 def set_group(runtime: TheRuntime, asker: SignedIn, code: str, answers: Answers) -> Response:
     """Who sits in it holds the role called like its code, everywhere in the organisation."""
-    _for_administrators(asker, directory.SETTING)
+    for_administrators(asker, directory.SETTING)
     form = read_as(SetGroup, answers, runtime.engine.words)
     seats = tuple(Seat(s.kind, s.holder, s.rank, s.valid_from, s.valid_until) for s in form.seats)
     group = Group(code, Text(form.name.zh, form.name.en), seats, form.least)
-    directory.set_group(_editor(runtime, asker, confirmed=form.confirmed), group)
+    directory.set_group(editor_of(runtime, asker, confirmed=form.confirmed), group)
     with runtime.database.read(asker.actor.organisation) as connection:
-        return json_of(_group_answer(connection, runtime, asker, group))
+        return json_of(group_answer(connection, runtime, asker, group))
 
 
-def _group_answer(connection: Any, runtime: Runtime, asker: Asker, group: Group) -> GroupAnswer:
+def group_answer(connection: Any, runtime: Runtime, asker: Asker, group: Group) -> GroupAnswer:
     organisation = asker.actor.organisation
     today = runtime.clock.now().astimezone(people.time_zone(connection, organisation)).date()
     return GroupAnswer(
@@ -435,11 +441,11 @@ def set_department(runtime: TheRuntime, asker: SignedIn, code: str, answers: Ans
     """A new one, or another name. `owes_monthly` says whether a monthly inspection is due from it; left out, a new one
     owes if it is the school's own, and the others stay as they are.
     """
-    _for_administrators(asker, directory.ARRANGING)
+    for_administrators(asker, directory.ARRANGING)
     form = read_as(SetDepartment, answers, runtime.engine.words)
     name = Text(form.name.zh, form.name.en)
     department = Department(asker.actor.organisation, code, name, form.external)
-    editor = _editor(runtime, asker, confirmed=form.confirmed)
+    editor = editor_of(runtime, asker, confirmed=form.confirmed)
     done = directory.set_department(editor, department, owes_monthly=form.owes_monthly)
     return json_of(department_answer(done, asker.locale))
 
@@ -453,13 +459,15 @@ def set_department(runtime: TheRuntime, asker: SignedIn, code: str, answers: Ans
 )  # fmt: skip
 def add_person(runtime: TheRuntime, asker: SignedIn, answers: Answers) -> Response:
     """The key stays for good; a staff number is one person's. Nobody is ever deleted: who leaves is made inactive."""
-    _for_administrators(asker, directory.ADDING)
+    for_administrators(asker, directory.ADDING)
     form = read_as(AddPerson, answers, runtime.engine.words)
     person = Person(
         asker.actor.organisation, form.person, form.name, form.department, staff_number=form.staff_number,
         post=form.post, addresses=form.addresses,
     )  # fmt: skip
-    return json_of(person_answer(directory.add(_editor(runtime, asker, confirmed=form.confirmed), person)), status=201)
+    return json_of(
+        person_answer(directory.add(editor_of(runtime, asker, confirmed=form.confirmed), person)), status=201
+    )
 
 
 @router.patch(
@@ -467,13 +475,13 @@ def add_person(runtime: TheRuntime, asker: SignedIn, answers: Answers) -> Respon
     openapi_extra=_body_of(ChangePerson), responses=_only(403, 404, 409, 503),
 )  # fmt: skip
 def change_person(runtime: TheRuntime, asker: SignedIn, person: str, answers: Answers) -> Response:
-    _for_administrators(asker, directory.UPDATING)
+    for_administrators(asker, directory.UPDATING)
     form = read_as(ChangePerson, answers, runtime.engine.words)
     named = form.model_dump(exclude_unset=True, exclude={"confirmed"})
     changed = {
         name: value for name, value in named.items() if value is not None or name in ("department", "staff_number")
     }
-    done = directory.update(_editor(runtime, asker, confirmed=form.confirmed), person, changed)
+    done = directory.update(editor_of(runtime, asker, confirmed=form.confirmed), person, changed)
     return json_of(person_answer(done))
 
 
@@ -484,7 +492,7 @@ def changes(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=20)] = None,
 ) -> Response:
-    _for_administrators(asker, Text("查看名册更改记录", "See what was changed"), AUDITOR)
+    for_administrators(asker, Text("查看名册更改记录", "See what was changed"), AUDITOR)
     if cursor is not None and not re.fullmatch(r"\d{1,18}", cursor, re.ASCII):
         no_cursor()
     with runtime.database.read(asker.actor.organisation) as connection:

@@ -237,6 +237,17 @@ def reported_by(
     return [Case.from_json(row.body, last_hash=row.last_hash) for row in connection.execute(statement)]
 
 
+def due_between(connection: Connection, seen: Visibility, start: datetime, end: datetime, *, limit: int) -> list[Case]:
+    """Open cases whose deadline lies in these instants, `end` not included; the earliest first."""
+    statement = (
+        select(_cases.c.body, _cases.c.last_hash)
+        .where(visible(seen), OPEN, _cases.c.due_at >= start, _cases.c.due_at < end)
+        .order_by(_cases.c.due_at, _cases.c.number)
+        .limit(limit)
+    )
+    return [Case.from_json(row.body, last_hash=row.last_hash) for row in connection.execute(statement)]
+
+
 def _awaits(name: str) -> ColumnElement[bool]:
     return _cases.c.awaits.contains(f" {name} ", autoescape=True)
 

@@ -26,6 +26,8 @@ OPEN = {
     "GET /": "leads to where one signs in, or to one's account",
     "GET /sign-in": "nobody is signed in yet",
     "POST /sign-in": "the same",
+    "GET /setup": "there is nobody yet who could sign in; once there is, it is gone",
+    "POST /setup": "the same",
     "GET /static/{name}": "how pages look",
     "GET /q/{token}": "whoever scans the label of a place; its code is all he shows",
     "POST /q/{token}": "the same, where the school takes anonymous reports",

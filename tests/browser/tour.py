@@ -18,7 +18,7 @@ from workflows import CATALOG
 from workflows.inspection import CYCLE
 from workflows.reference import checklists
 
-PEOPLE = ("officer", "teacher", "fixer", "head", "vice", "xb1_safety", "xb2_head")
+PEOPLE = ("officer", "teacher", "fixer", "head", "vice", "keeper", "xb1_safety", "xb2_head")
 OFFICE = [item.code for item in checklists()["office"].items]  # what XB1 and XB2 look at
 
 
@@ -40,6 +40,7 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
         a_campus(Path(folder), "sqlite") as campus,
         a_desk(campus) as desk,
     ):
+        campus.administrator("keeper")
         desk.let_in(*PEOPLE)
         _lay_down_the_photo(desk)
         numbers = {name: campus.hazard(name).rsplit("/", 1)[1] for name in ("assigned", "fixed", "verified")}
@@ -85,6 +86,31 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
                 Stop("overview-then", "/overview?as_of=2020-01-05"),
                 Stop("inbox", "/inbox"),
                 Stop("account", "/account"),
+                Stop("away", "/account/away", "fixer"),
+                Stop("away-form", "/account/away/new", "fixer"),
+                Stop("more", "/more"),
+                Stop("help", "/help", "teacher"),
+                Stop("calendar", "/calendar"),
+                Stop("calendar-week", "/calendar?view=week&of=mine", "fixer"),
+                Stop("school", "/school", "keeper"),
+                Stop("dead-corners", "/school/dead-corners", "keeper"),
+                Stop("people", "/school/people", "keeper"),
+                Stop("person", "/school/people/fixer", "keeper"),
+                Stop("person-form", "/school/people/fixer/change", "keeper"),
+                Stop("grant-form", "/school/people/fixer/grant", "keeper"),
+                Stop("people-not-mine", "/school/people", "teacher", status=403),
+                Stop("groups", "/school/groups", "keeper"),
+                Stop("group", "/school/groups/acceptance_group", "keeper"),
+                Stop("departments", "/school/departments", "keeper"),
+                Stop("channels", "/school/channels", "keeper"),
+                Stop("channel-form", "/school/new-channel?kind=email", "keeper"),
+                Stop("dead-letters", "/school/dead-letters", "keeper"),
+                Stop("workflows", "/school/workflows"),
+                Stop("workflow", "/school/workflows/hazard", "keeper"),
+                Stop("workflow-numbers", "/school/workflows/hazard/policy", "keeper"),
+                Stop("cycles", "/school/cycles"),
+                Stop("holidays", "/school/calendars", "keeper"),
+                Stop("holidays-form", "/school/calendars/new", "keeper"),
                 Stop("labels", "/school/labels", "officer"),
                 Stop("label-sheet", "/school/labels/print", "officer"),
                 Stop("stranger", f"/q/{token}", None),

@@ -136,6 +136,14 @@ class Campus:
         with self.runtime.database.write_across() as connection:
             people.give(connection, SCHOOL, who, Grant(role, scope, **dates))
 
+    def administrator(self, who: str) -> None:
+        """Somebody new who keeps the directory, and sees no case by that."""
+        with self.runtime.database.write_across() as connection:
+            people.add_person(
+                connection, Person(SCHOOL, who, f"姓名-{who}", "DZB", post="系统管理员"), [Grant("administrator")]
+            )
+            accounts.add_token(connection, SCHOOL, who, f"token-of-{who}-{SCHOOL}", "test", START)
+
     def withdraw(self, who: str, role: str, last_day: date) -> None:
         with self.runtime.database.write_across() as connection:
             people.withdraw(connection, SCHOOL, who, role, WHOLE_ORGANISATION, last_day)

@@ -1,0 +1,244 @@
+"""The loops: drawn as their states with the arrows that leave each, with their numbers; and a number changed after a look at
+what that would do.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from api import policies as numbers
+from api.auth import Asker, SignedIn, TheRuntime
+from api.auth.forms import Sent, TheSent
+from api.bootstrap import Runtime
+from api.checking import OpensDeadCorner
+from api.pages.forms import Control
+from api.pages.rendering import SCHOOL, go_to, page
+from api.pages.school.keeping import Asking, form_page, holding, is_confirmed, keeper, under_labels, whole
+from api.pages.words import WORDS
+from api.problems import unknown_address
+from engine.definition import FromFact, FromPeriod, State, Transition, Within, Workflow
+from engine.errors import InvalidInput, Refusal, Text
+from engine.store import policies
+from workflows.roles import ADMINISTRATOR
+
+router = APIRouter()
+
+AT = f"{SCHOOL}/workflows"
+#: what the numbers of the loops are called; one that is not here is called by its own name
+NUMBERS: Mapping[str, Text] = {
+    "remind_at": Text("每日提醒时间", "When reminders go out each day"),
+    "triage_hours": Text("上报后多少小时内分级交办", "Hours to grade and assign a report"),
+    "receipt_hours": Text("多少小时内签收", "Hours to acknowledge a notice"),
+    "days3": Text("“3 日”时限实际天数", "Days that the limit '3 days' means"),
+    "days7": Text("“7 日”时限实际天数", "Days that the limit '7 days' means"),
+    "days15": Text("“15 日”时限实际天数", "Days that the limit '15 days' means"),
+    "days30": Text("“30 日”时限实际天数", "Days that the limit '30 days' means"),
+    "plan_workdays": Text("多少个工作日内提交治理方案", "Working days to file a plan"),
+    "verify_workdays": Text("多少个工作日内复查", "Working days to verify"),
+    "approve_workdays": Text("多少个工作日内销号", "Working days to approve the closure"),
+    "returns_before_escalation": Text("退回几次后上报领导", "Returns before leaders are told"),
+    "rebound_days": Text("多少天内再现算反弹", "Days within which it counts as a rebound"),
+    "verifier_may_approve": Text("复查人可以销号", "Whoever verified may approve"),
+    "anonymous_reports": Text("接受扫码匿名上报", "Anonymous reports by QR code are taken"),
+    "anonymous_per_place": Text("每处每天最多匿名上报", "Anonymous reports a place and day"),
+    "anonymous_per_address": Text("每个网络地址每天最多匿名上报", "Anonymous reports a network address and day"),
+    "anonymous_per_day": Text("全校每天最多匿名上报", "Anonymous reports a day in all"),
+    "review_workdays": Text("多少个工作日内评估", "Working days to evaluate a drill"),
+    "file_workdays": Text("多少个工作日内归档", "Working days to file a drill"),
+    "sign_workdays": Text("多少个工作日内签字", "Working days to sign an inspection"),
+}
+UNITS = {"hours": Text("小时", "hours"), "days": Text("天", "days"), "workdays": Text("个工作日", "working days")}
+
+
+@dataclass(frozen=True, slots=True)
+class Arrow:
+    """A step that leaves a state. `to` is "" where the case stays where it is."""
+
+    title: str
+    to: str
+    by: str
+    sign_off: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    title: str
+    final: bool
+    awaits: str
+    due: str
+    onwards: list[Arrow]
+    stays: list[Arrow]
+
+
+@router.get(AT)
+def loops_page(request: Request, runtime: TheRuntime, asker: SignedIn) -> Response:
+    loops = [(loop.key, loop.title, loop.prefix, loop.version) for loop in runtime.engine.catalog.newest()]
+    return page(request, "school_loops.html", asker=asker, active="more", loops=loops, at=AT, back=SCHOOL)
+
+
+@router.get(f"{AT}/{{key}}")
+def loop_page(request: Request, runtime: TheRuntime, asker: SignedIn, key: str, done: str = "") -> Response:
+    loop = _loop(runtime, key)
+    version, own = _in_force(runtime, asker, loop)
+    holds = {**loop.defaults(), **own}
+    stations = [_station(loop, state, holds, asker) for state in loop.states]
+    lines = [
+        (_called(name), _said(value), name in own) for name, value in holds.items() if isinstance(value, int | str)
+    ]
+    may = asker.account.session is not None and holding(asker, ADMINISTRATOR) is not None
+    opens_by = _joined([loop.called(name).in_(asker.locale) for name in loop.opens_by], asker)
+    return page(
+        request, "school_loop.html", asker=asker, active="more", loop=loop, stations=stations, numbers=lines, version=version,
+        back=AT, policy_at=f"{AT}/{key}/policy", may=may, done=done == "set", opens_by=opens_by,
+    )  # fmt: skip
+
+
+def _loop(runtime: Runtime, key: str) -> Workflow:
+    found = runtime.engine.catalog.get(key)
+    if found is None:
+        raise unknown_address()
+    return found
+
+
+def _in_force(runtime: Runtime, asker: Asker, loop: Workflow) -> tuple[int, dict[str, Any]]:
+    with runtime.database.read(asker.actor.organisation) as connection:
+        return policies.in_force(connection, asker.actor.organisation, loop.key)
+
+
+def _station(loop: Workflow, state: State, holds: Mapping[str, Any], asker: Asker) -> Station:
+    locale = asker.locale
+    leaving = [t for t in loop.transitions if state.name in t.sources]
+    arrows = [(t, _arrow(loop, t, asker)) for t in leaving]
+    return Station(
+        state.title.in_(locale), state.final, _joined([loop.called(name).in_(locale) for name in state.awaits], asker),
+        _due(state, holds, asker), [a for t, a in arrows if t.target not in (None, state.name)],
+        [a for t, a in arrows if t.target in (None, state.name)],
+    )  # fmt: skip
+
+
+def _arrow(loop: Workflow, step: Transition, asker: Asker) -> Arrow:
+    by = _joined([loop.called(name).in_(asker.locale) for name in step.by], asker)
+    to = "" if step.target is None else loop.state(step.target).title.in_(asker.locale)
+    return Arrow(step.title.in_(asker.locale), to, by, step.sign_off is not None)
+
+
+def _due(state: State, holds: Mapping[str, Any], asker: Asker) -> str:
+    if isinstance(state.due, Within):
+        unit, amount = state.due.given
+        many = holds.get(amount, amount) if isinstance(amount, str) else amount
+        unit_text = UNITS[unit].in_(asker.locale)
+        return f"{many} {unit_text}"
+    if isinstance(state.due, FromFact):
+        return WORDS["due_from_form"].in_(asker.locale)
+    return WORDS["due_from_period"].in_(asker.locale) if isinstance(state.due, FromPeriod) else ""
+
+
+def _joined(words: list[str], asker: Asker) -> str:
+    return ("、" if asker.locale == "zh" else ", ").join(words)
+
+
+def _called(name: str) -> Text:
+    return NUMBERS.get(name, Text(name, name))
+
+
+def _said(value: Any) -> Text:
+    if isinstance(value, bool):
+        return WORDS["yes"] if value else WORDS["no"]
+    return Text(str(value), str(value))
+
+
+# --- numbers ----------------------------------------------------------------------------------------------------------
+
+
+@router.get(f"{AT}/{{key}}/policy")
+def policy_form(request: Request, runtime: TheRuntime, asker: SignedIn, key: str) -> Response:
+    loop = _loop(runtime, key)
+    asker = keeper(asker, _setting(loop))
+    _, own = _in_force(runtime, asker, loop)
+    said = {name: (_typed(value),) for name, value in {**loop.defaults(), **own}.items()}
+    return _asking(request, asker, loop, said)
+
+
+@router.post(f"{AT}/{{key}}/policy")
+def policy(request: Request, runtime: TheRuntime, asker: SignedIn, key: str, sent: TheSent) -> Response:
+    """First what it would do; set when that was seen."""
+    loop = _loop(runtime, key)
+    asker = keeper(asker, _setting(loop))
+    _, own = _in_force(runtime, asker, loop)
+    wanted = _wanted(loop, own, sent)
+    try:
+        foreseen = numbers.foresee(runtime.engine, asker.actor.organisation, loop, wanted)
+    except InvalidInput as refusal:
+        return _asking(request, asker, loop, sent.values, refusal)
+    if sent.one("seen") != "yes":
+        return _foreseen(request, asker, loop, sent, foreseen)
+    runtime.writer.must_be_in_place()
+    try:
+        if foreseen.changed:
+            by = asker.actor.principal
+            numbers.set_numbers(runtime.engine, asker.actor, loop, wanted, by, confirmed=is_confirmed(sent))
+    except OpensDeadCorner as refusal:
+        return _foreseen(request, asker, loop, sent, foreseen, refusal)
+    return go_to(f"{AT}/{key}?done=set")
+
+
+def _setting(loop: Workflow) -> Text:
+    return Text(f"设置“{loop.title.zh}”的规则", f"Set the policy of {loop.key!r}")
+
+
+def _wanted(loop: Workflow, own: Mapping[str, Any], sent: Sent) -> dict[str, Any]:
+    """What differs from how it stands; None takes a number back to the loop's own."""
+    wanted: dict[str, Any] = {}
+    for name, default in loop.defaults().items():
+        if name not in sent.values or not isinstance(default, int | str):
+            continue
+        said = sent.one(name).strip()
+        value: Any = said == "yes" if isinstance(default, bool) else whole(said) if isinstance(default, int) else said
+        if value != own.get(name, default):
+            wanted[name] = None if value == default else value
+    return wanted
+
+
+def _foreseen(
+    request: Request,
+    asker: Asker,
+    loop: Workflow,
+    sent: Sent,
+    foreseen: numbers.Foreseen,
+    refusal: Refusal | None = None,
+) -> Response:
+    changed = [(_called(n), _said(before), _said(after)) for n, (before, after) in foreseen.changed.items()]
+    running = [(_called(each.number), each.state, each.count) for each in foreseen.running]
+    return page(
+        request, "school_foreseen.html", asker=asker, active="more", because=refusal, refusal=refusal, loop=loop, changed=changed,
+        running=running, opened=foreseen.opened, action=f"{AT}/{loop.key}/policy", back=f"{AT}/{loop.key}/policy",
+        said=[(name, sent.one(name)) for name in loop.defaults() if name in sent.values],
+    )  # fmt: skip
+
+
+def _asking(
+    request: Request,
+    asker: Asker,
+    loop: Workflow,
+    said: Mapping[str, tuple[str, ...]],
+    refusal: Refusal | None = None,
+) -> Response:
+    controls = [
+        Control(
+            name, _called(name), "yes_no" if isinstance(default, bool) else "whole" if isinstance(default, int) else "line", True,
+            tuple(said.get(name, ())), note=Text(f"原定 {default}", f"{default} unless changed") if not isinstance(default, bool) else None,
+        )
+        for name, default in loop.defaults().items()
+        if isinstance(default, int | str)
+    ]  # fmt: skip
+    asking = Asking(
+        WORDS["change_numbers"], f"{AT}/{loop.key}/policy", WORDS["show_effect"], (f"{AT}/{loop.key}", WORDS["back_to_loop"]), controls,
+        about=loop.title.in_(asker.locale), note=WORDS["numbers_note"],
+    )  # fmt: skip
+    return form_page(request, asker, asking, None if refusal is None else under_labels(refusal, controls))
+
+
+def _typed(value: Any) -> str:
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
