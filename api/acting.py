@@ -1,13 +1,16 @@
 """A command of a signed-in person through the writer: carried out and logged, or refused in the words of the form he filled in."""
 
+from collections.abc import Sequence
+
 import structlog
 
 from api.auth import Asker
 from api.bootstrap import Runtime
+from api.problems import defect
 from api.requests import in_its_words
 from engine.commands import Asked, Command, FireTrigger, OpenCase
 from engine.errors import Busy, InvalidInput, Refusal
-from engine.handle import Done, Failed, Refused
+from engine.handle import Done, Failed, Outcome, Refused
 
 log = structlog.get_logger(__name__)
 
@@ -21,14 +24,36 @@ def carry_out(runtime: Runtime, asker: Asker, command: Command, route: str, key:
 
     Raises    Refusal, in the form's own words
     """
-    asked = asked_by(asker, command, route, key)
-    [outcome] = runtime.writer.ask_all([asked])
-    if isinstance(outcome, Refused):
-        raise told_refusal(runtime, asker, asked, outcome)
-    if isinstance(outcome, Busy):
+    [outcome] = carry_out_all(runtime, [(asker, command, route)], key)
+    if isinstance(outcome, Refusal):
         raise outcome
+    return outcome
+
+
+def carry_out_all(
+    runtime: Runtime, wanted: Sequence[tuple[Asker, Command, str]], key: str | None
+) -> list[Done | Refusal]:
+    """What became of each of these commands, in their order; each is judged by itself. Durable, and the same again for the
+    same key, as one is.
+
+    wanted    as whom, what, and the route it is known by
+    """
+    asked = [asked_by(asker, command, route, key) for asker, command, route in wanted]
+    outcomes = runtime.writer.ask_all(asked)
+    return [
+        _came_to(runtime, asker, each, outcome)
+        for (asker, _, _), each, outcome in zip(wanted, asked, outcomes, strict=True)
+    ]
+
+
+def _came_to(runtime: Runtime, asker: Asker, asked: Asked, outcome: Outcome | Busy) -> Done | Refusal:
+    if isinstance(outcome, Refused):
+        return told_refusal(runtime, asker, asked, outcome)
+    if isinstance(outcome, Busy):
+        return outcome
     if isinstance(outcome, Failed):
-        raise outcome.error
+        log.error("defect", **_about(asked.command), exc_info=outcome.error)
+        return defect()
     assert isinstance(outcome, Done)  # people's commands are carried out or refused
     tell_done(asker, outcome)
     return outcome

@@ -135,6 +135,8 @@ OPEN = frozenset(
         "/static/{name}",
         "/q/{token}",
         "/language/{locale}",
+        "/service-worker.js",
+        "/manifest.webmanifest",
     }
 )
 

@@ -21,7 +21,10 @@ class InProcess(httpx.BaseTransport):
     async def _answer(self, request: httpx.Request, content: bytes) -> httpx.Response:
         asked = httpx.Request(request.method, request.url, headers=request.headers, content=content)
         answer = await self._asgi.handle_async_request(asked)
-        return httpx.Response(answer.status_code, headers=answer.headers, content=await answer.aread())
+        raw = b"".join(
+            [part async for part in answer.aiter_raw()]
+        )  # as it travelled: the client undoes what compressed it
+        return httpx.Response(answer.status_code, headers=answer.headers, content=raw)
 
 
 @contextmanager

@@ -43,6 +43,7 @@ from engine.store.tables import (
     PasswordRow,
     PersonRow,
     RefusalRow,
+    SavedViewRow,
     SessionRow,
     TokenRow,
 )
@@ -80,6 +81,7 @@ SEARCHED: Mapping[Table, tuple[str, ...]] = {
     table_of(FileHolderRow): ("name",),
     table_of(DirectoryChangeRow): ("about",),
     table_of(TokenRow): ("label",),
+    table_of(SavedViewRow): ("name", "said"),
     table_of(AnswerRow): ("key",),  # which whoever asks makes up
 }
 #: how the entries of an event begin that hold what somebody typed (`engine.store.history`); and those that are answers
@@ -91,6 +93,7 @@ _AS_READER = (
     (table_of(PreferenceRow), "person"),
     (table_of(UnreachedRow), "person"),
     (table_of(DigestRow), "addressee"),
+    (table_of(SavedViewRow), "person"),
 )
 _disclosures = table_of(DisclosureRow)
 _cases = table_of(CaseRow)

@@ -4,12 +4,15 @@ from fastapi import APIRouter
 
 from api.pages import (
     account,
+    bulk,
     calendar,
     cases,
+    desk,
     first_visit,
     guide,
     inbox,
     labels,
+    ledger,
     mine,
     more,
     overview,
@@ -18,6 +21,8 @@ from api.pages import (
     sign_in,
     steps,
     stranger,
+    trail,
+    views,
 )
 from api.pages.rendering import is_page, refused
 
@@ -25,12 +30,18 @@ strangers = APIRouter(include_in_schema=False)  # open: nobody is signed in yet
 strangers.include_router(sign_in.strangers)
 strangers.include_router(first_visit.strangers)
 strangers.include_router(stranger.strangers)
+strangers.include_router(desk.strangers)
 
 router = APIRouter(include_in_schema=False)
 router.include_router(sign_in.router)
 router.include_router(mine.router)
+router.include_router(ledger.router)
+router.include_router(bulk.router)  # before the steps and the cases, which would take `bulk` and `views` for numbers
+router.include_router(views.router)
+router.include_router(desk.router)
 router.include_router(steps.router)
 router.include_router(cases.router)
+router.include_router(trail.router)
 router.include_router(inbox.router)
 router.include_router(labels.router)
 router.include_router(account.router)

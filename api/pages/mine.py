@@ -63,7 +63,7 @@ def mine(request: Request, runtime: TheRuntime, asker: SignedIn) -> Response:
     kinds = _kinds(runtime, asker)
     return page(
         request, "mine.html", asker=asker, active="mine", cards=cards, more=more, reported=reported, kinds=kinds,
-        unread=unread, greeting=_greeting(cards, locale == "zh"),
+        unread=unread, greeting=_greeting(cards, locale == "zh"), keep=True,
     )  # fmt: skip
 
 

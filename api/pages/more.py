@@ -3,14 +3,16 @@
 from fastapi import APIRouter, Request, Response
 
 from api.auth import SignedIn
-from api.pages.rendering import CALENDAR, HELP, MORE, SCHOOL, page
+from api.pages.rendering import CALENDAR, HELP, MORE, SCHOOL, TRAIL, page
 from api.pages.school.away import MINE as AWAY
 from api.pages.words import WORDS
 
 router = APIRouter()
 
 #: address, and what `words` calls it; its line is called so with `_note` behind it
-ENTRIES = ((CALENDAR, "area_calendar"), (AWAY, "be_away"), (HELP, "help"), (SCHOOL, "school"))
+ENTRIES = (
+    (CALENDAR, "area_calendar"), (AWAY, "be_away"), (TRAIL, "trail_title"), (SCHOOL, "school"), (HELP, "help"),
+)  # fmt: skip
 
 
 @router.get(MORE)

@@ -1,5 +1,6 @@
 """How a page is made: a template, the reader's language, and headers that let nothing foreign in."""
 
+import gzip
 import hashlib
 import re
 from collections.abc import Mapping
@@ -21,7 +22,7 @@ from engine.errors import Locale, NotAllowed, NotSignedIn, Refusal, Text
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 STATIC = Path(__file__).parents[1] / "static"
-MEDIA_TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
+MEDIA_TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".js": "text/javascript; charset=utf-8"}
 
 SIGN_IN = "/sign-in"
 ACCOUNT = "/account"
@@ -36,7 +37,12 @@ MORE = "/more"
 CALENDAR = "/calendar"
 SCHOOL = "/school"
 HELP = "/help"
+TRAIL = "/trail"
 LABELS = "/school/labels"
+DESK = "/desk"
+SUGGEST = f"{REPORT}/suggest"
+WORKER = "/service-worker.js"
+MANIFEST = "/manifest.webmanifest"
 LANGUAGE = "/language"
 
 POLICY = (
@@ -51,6 +57,9 @@ HEADERS: Mapping[str, str] = {
     "Cache-Control": "no-store",
     "Vary": "Accept-Language, Cookie",
 }
+
+#: on a page that the browser may keep: in whose session it was shown, by the name that lists of sessions have
+KEEP = "Bihuan-Keep"
 
 #: an address of ours to go on to: relative, and nothing a browser would read as another host
 _OWN_ADDRESS = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]{0,500}", re.ASCII)
@@ -67,6 +76,14 @@ def static_files() -> Mapping[str, tuple[bytes, str]]:
         for path in sorted(STATIC.iterdir())
         if path.suffix in MEDIA_TYPES
     }
+
+
+@cache
+def compressed(name: str) -> bytes:
+    """A static file by gzip, which every browser reads: a phone's first visit is a third of the bytes. They hold no secret that
+    somebody could guess at by their length.
+    """
+    return gzip.compress(static_files()[name][0], mtime=0)
 
 
 def static_address(name: str) -> str:
@@ -110,11 +127,13 @@ def page(
     status: int = 200,
     headers: Mapping[str, str] | None = None,
     because: Refusal | None = None,
+    keep: bool = False,
     **values: object,
 ) -> HTMLResponse:
     """A page from its template. Every template knows the words, whose page it is, and whether time is simulated.
 
     because    why what was asked of the page was not done: it gives the status and is counted
+    keep       whether the browser may keep a copy for its owner to open without a network
     """
     runtime, locale = runtime_of(request), locale_of(request)
     if because is not None:
@@ -126,10 +145,24 @@ def page(
     html = _templates().get_template(template).render(
         t=words, one=words.one, other_language=_other_language(request, locale), lang="zh-CN" if locale == "zh" else "en", asker=asker,
         active=active, areas=AREAS, csrf=asker.account.csrf if asker is not None and asker.account.session is not None else None,
+        desk=None if asker is None else f"{asker.account.organisation}/{asker.account.person}",
         simulated=runtime.clock.now() if runtime.simulated else None, **values,
     )  # fmt: skip
     said = {**HEADERS, "Content-Language": locale, **(headers or {})}
+    if keep and status == 200 and asker is not None and asker.account.session is not None:
+        said[KEEP] = asker.account.session.name
     return HTMLResponse(html, status, said)
+
+
+def script(template: str, **values: object) -> str:
+    """A script with values put into it as JSON. In its template nothing else is put in."""
+    return _templates().get_template(template).render(values)
+
+
+def may_work_offline(request: Request) -> bool:
+    """Whether browsers let a page of this address be opened without a network: over https, or on the server's own machine."""
+    own = request.url.hostname in ("localhost", "127.0.0.1", "::1")
+    return runtime_of(request).settings.secure or request.url.scheme == "https" or own
 
 
 def _other_language(request: Request, locale: Locale) -> str:
@@ -171,30 +204,20 @@ def is_page(request: Request) -> bool:
 #: the pages there are, and what others lie under; what a browser asks for besides is refused on a page too
 PAGES = frozenset(
     {
-        "/",
-        SIGN_IN,
-        "/sign-out",
-        MINE,
-        REPORT,
-        CASES,
-        OVERVIEW,
-        INBOX,
-        ACCOUNT,
-        MORE,
-        CALENDAR,
-        SCHOOL,
-        HELP,
-        LABELS,
-        first_visit.PATH,
-        links.PATH,
+        "/", SIGN_IN, "/sign-out", MINE, REPORT, CASES, TRAIL, OVERVIEW, INBOX, ACCOUNT, MORE, CALENDAR, SCHOOL, HELP,
+        first_visit.PATH, links.PATH,
     }
-)
-FOLDERS = (f"{LANGUAGE}/", f"{ACCOUNT}/", f"{CASES}/", f"{OPEN}/", f"{INBOX}/", f"{SCHOOL}/", f"{labels.PATH}/")
+)  # fmt: skip
+FOLDERS = (
+    f"{LANGUAGE}/", f"{REPORT}/", f"{DESK}/", f"{ACCOUNT}/", f"{CASES}/", f"{OPEN}/", f"{INBOX}/", f"{SCHOOL}/",
+    f"{labels.PATH}/",
+)  # fmt: skip
 
 #: the areas of the desk in the order of its navigation: name, address, and what `words` calls it
 AREAS = (
     ("mine", MINE, "area_mine"),
     ("report", REPORT, "area_report"),
+    ("cases", CASES, "area_cases"),
     ("overview", OVERVIEW, "overview"),
     ("inbox", INBOX, "area_inbox"),
     ("more", MORE, "area_more"),

@@ -9,7 +9,7 @@ from api.auth import SignedIn, TheRuntime, before_password_change, cookies, who
 from api.auth.forms import TheFields
 from api.auth.signing import sign_in, sign_out
 from api.bootstrap import Runtime
-from api.pages.rendering import ACCOUNT, HOME, LANGUAGE, SIGN_IN, go_to, own_address, page, static_files
+from api.pages.rendering import ACCOUNT, HOME, LANGUAGE, SIGN_IN, compressed, go_to, own_address, page, static_files
 from api.problems import STATUS, SignInFailed, TooManyTries, headers_of, unknown_address
 from api.routes.accounts import attempt_of, with_session
 from engine.errors import Busy, NotAllowed, Refusal
@@ -28,11 +28,16 @@ def front(request: Request) -> Response:
 
 
 @strangers.get("/static/{name}")
-def static(name: str) -> Response:
+def static(request: Request, name: str) -> Response:
     if name not in static_files():
         raise unknown_address()
     content, media_type = static_files()[name]
-    kept = {"Cache-Control": f"public, max-age={STATIC_SECONDS}, immutable", "X-Content-Type-Options": "nosniff"}
+    kept = {
+        "Cache-Control": f"public, max-age={STATIC_SECONDS}, immutable", "X-Content-Type-Options": "nosniff",
+        "Vary": "Accept-Encoding",
+    }  # fmt: skip
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        content, kept["Content-Encoding"] = compressed(name), "gzip"
     return Response(content, media_type=media_type, headers=kept)
 
 

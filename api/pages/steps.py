@@ -7,6 +7,7 @@ that a fault elsewhere does not cost them. The key in the form makes a second pr
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import Literal
 
@@ -17,11 +18,13 @@ from api.acting import carry_out
 from api.auth import Asker, SignedIn, TheRuntime
 from api.auth.forms import Sent, SentFile, TheSent
 from api.bootstrap import Runtime
-from api.pages.forms import SENT, Surroundings, answers, draw, kept_files
-from api.pages.rendering import CASES, OPEN, REPORT, go_to, page
+from api.pages import rounds
+from api.pages.forms import SENT, Control, Surroundings, answers, draw, kept_files
+from api.pages.rendering import CASES, OPEN, REPORT, go_to, may_work_offline, page
+from api.pages.words import WORDS
 from api.problems import unknown_address
 from api.reading import LONGEST_NAME, read_now, visible_case
-from api.requests import KEY
+from api.requests import FOUND_AT, KEY, take_found_at
 from api.routes.under import BASE
 from engine.actor import Actor
 from engine.case import Case
@@ -30,6 +33,7 @@ from engine.definition import Form, Transition, Workflow
 from engine.errors import InvalidInput, NotPossibleNow, Refusal, Text
 from engine.handle import offers
 from engine.store import people
+from workflows.reference import suggest
 
 router = APIRouter()
 
@@ -60,12 +64,16 @@ def take_step(
     form = workflow.form_of(trigger)
     if sent.one("again"):  # another category asks other questions: the form once more, and nothing is sent
         return _step_page(request, runtime, asker, number, trigger, sent.values)
+    is_round = rounds.is_round(workflow, trigger)
     said: Mapping[str, tuple[str, ...]] = sent.values
     try:
-        said = kept_files(form, sent, partial(_keep, runtime, asker))
+        said = kept_files(form, rounds.without_leftovers(sent) if is_round else sent, partial(keep, runtime, asker))
+        if is_round and sent.one(rounds.ZERO):
+            said = rounds.with_zero_report(case, said, asker.locale)
+            return _step_page(request, runtime, asker, number, trigger, said)
         actor = next((offer.actor for offer in offered if offer.why_not is None), asker.actor)
-        command = FireTrigger(number, trigger, answers(form, said), expected_revision=_revision(sent))
-        carry_out(runtime, replace(asker, actor=actor), command, _route(workflow, number, trigger), _key(sent))
+        command = FireTrigger(number, trigger, answers(form, said), _revision(sent), _found_at(sent))
+        carry_out(runtime, replace(asker, actor=actor), command, route_of(workflow, number, trigger), key_said(sent))
     except Refusal as refusal:
         return _step_page(request, runtime, asker, number, trigger, said, refusal)
     return go_to(f"{CASES}/{number}?done={trigger}")
@@ -83,23 +91,33 @@ def _step_page(
     with runtime.database.read(asker.actor.organisation) as connection:
         case = visible_case(connection, asker, number)
         workflow = runtime.engine.catalog.of(case)
-        step = _step_of(workflow, case, trigger)
+        step = step_of(workflow, case, trigger)
         offered = [o for o in offers(runtime.engine, connection, asker.actors, case) if o.transition is step]
         [answer] = read_now(runtime, connection, asker, [case], runtime.clock.now())
-        around = _around(connection, asker, case)
+        around = around_of(connection, asker, case)
     form = workflow.form_of(trigger)
     why_not = refusal or (offered[0].why_not if offered and all(o.why_not for o in offered) else None)
     actor: Actor | None = next((o.actor for o in offered if o.why_not is None), None)
-    faults = refusal.fields if refusal is not None else ()
+    faults = list(refusal.fields) if refusal is not None else []
+    is_round = rounds.is_round(workflow, trigger)
+    if is_round and refusal is not None:
+        faults += rounds.missing(case, said)
+    suggested = _suggested(form, case, said)
+    filled = filled_in(form, case, {**suggested, **said}, again=is_round)
+    controls = [
+        _marked(control) if control.name in suggested else control for control in draw(form, around, filled, faults)
+    ]
     return page(
-        request, "step.html", asker=asker, active="cases", because=refusal, case=answer, step=step.title,
-        workflow=workflow.title, controls=draw(form, around, _filled(form, case, said), faults), refusal=why_not,
-        action=f"{CASES}/{number}/{trigger}", key=_key_of(said), revision=case.revision, asks_again="criteria" in form.model_fields,
+        request, "round.html" if is_round else "step.html", asker=asker, active="cases", because=refusal, case=answer,
+        step=step.title, workflow=workflow.title, controls=controls, refusal=why_not, keep=is_round and not said,
+        walked=rounds.round_of(case, controls, asker.locale) if is_round else None, fresh=not said.get(SENT),
+        findings=rounds.findings(workflow, case) if not is_round else None, action=f"{CASES}/{number}/{trigger}",
+        key=key_of(said), found_at=FOUND_AT, revision=case.revision, asks_again="criteria" in form.model_fields,
         for_whom=_for_whom(around, actor), form_name=SENT, allowed=actor is not None or refusal is not None,
     )  # fmt: skip
 
 
-def _step_of(workflow: Workflow, case: Case, trigger: str) -> Transition:
+def step_of(workflow: Workflow, case: Case, trigger: str) -> Transition:
     """Raises UnknownAddress for what is no step of this loop, NotPossibleNow for one that another state knows."""
     drawn = workflow.triggers.get(trigger)
     if drawn is None or len(trigger) > LONGEST_NAME:
@@ -115,8 +133,13 @@ def _step_of(workflow: Workflow, case: Case, trigger: str) -> Transition:
     return step
 
 
-def _filled(form: type[Form], case: Case, said: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
-    """What the case has already, where nothing else was said: who grades need not type the category again."""
+def filled_in(
+    form: type[Form], case: Case, said: Mapping[str, tuple[str, ...]], *, again: bool
+) -> Mapping[str, tuple[str, ...]]:
+    """What the case has already, where nothing else was said: who grades need not type the category again.
+
+    again    whether what was answered before stands until it is answered otherwise
+    """
     if said.get(SENT):
         return said
     known: dict[str, tuple[str, ...]] = {
@@ -124,7 +147,20 @@ def _filled(form: type[Form], case: Case, said: Mapping[str, tuple[str, ...]]) -
         for name in ("category", "department")
         if name in form.model_fields and getattr(case, name)
     }
-    return {**known, **said}
+    before = rounds.handed_in_before(case) if again else {}
+    return {**known, **before, **said}
+
+
+def _suggested(form: type[Form], case: Case, said: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+    """The category that the report's words speak of, where nobody has named one."""
+    if "category" not in form.model_fields or case.category or "category" in said or said.get(SENT):
+        return {}
+    best = next(iter(suggest(case.title)), None)
+    return {} if best is None else {"category": (best.category,)}
+
+
+def _marked(control: Control) -> Control:
+    return replace(control, note=WORDS["suggested_note"])
 
 
 # --- opening -------------------------------------------------------------------------------------------------------------
@@ -165,9 +201,9 @@ def _loop(runtime: Runtime, key: str) -> Workflow:
 def _open(request: Request, runtime: Runtime, asker: Asker, workflow: Workflow, sent: Sent) -> Response:
     said: Mapping[str, tuple[str, ...]] = sent.values
     try:
-        said = kept_files(workflow.opens_with, sent, partial(_keep, runtime, asker))
-        command: Command = OpenCase(workflow.key, answers(workflow.opens_with, said))
-        done = carry_out(runtime, asker, command, f"POST {BASE}/{workflow.plural}", _key(sent))
+        said = kept_files(workflow.opens_with, sent, partial(keep, runtime, asker))
+        command: Command = OpenCase(workflow.key, answers(workflow.opens_with, said), found_at=_found_at(sent))
+        done = carry_out(runtime, asker, command, f"POST {BASE}/{workflow.plural}", key_said(sent))
     except Refusal as refusal:
         return _open_page(request, runtime, asker, workflow, said, refusal)
     return go_to(f"{CASES}/{done.case.number}?done=opened")
@@ -182,13 +218,14 @@ def _open_page(
     refusal: Refusal | None = None,
 ) -> Response:
     with runtime.database.read(asker.actor.organisation) as connection:
-        around = _around(connection, asker, None)
+        around = around_of(connection, asker, None)
     quick = workflow.key == HAZARD
     controls = draw(workflow.opens_with, around, said, refusal.fields if refusal is not None else ())
     first = [c for name in QUICK for c in controls if c.name == name] if quick else controls
     return page(
         request, "open.html", asker=asker, active="report" if quick else "", because=refusal, workflow=workflow.title,
-        quick=quick, first=first, rest=[c for c in controls if c not in first], refusal=refusal, key=_key_of(said), form_name=SENT,
+        quick=quick, first=first, rest=[c for c in controls if c not in first], refusal=refusal, key=key_of(said), form_name=SENT,
+        fresh=not said.get(SENT), keep=quick and not said, online_only=quick and not may_work_offline(request), found_at=FOUND_AT,
         action=REPORT if quick else f"{OPEN}/{workflow.key}", rest_open=any(c.fault for c in controls if c not in first),
         others=[(loop.key, loop.title) for loop in runtime.engine.catalog.newest() if loop.key != workflow.key] if quick else [],
     )  # fmt: skip
@@ -200,7 +237,7 @@ QUICK = ("photos", "place", "title")  # camera first, then where, then one line
 # --- what both need ------------------------------------------------------------------------------------------------------
 
 
-def _around(connection: Connection, asker: Asker, case: Case | None) -> Surroundings:
+def around_of(connection: Connection, asker: Asker, case: Case | None) -> Surroundings:
     organisation = asker.actor.organisation
     return Surroundings(
         people=people.people(connection, organisation),
@@ -216,7 +253,7 @@ def _for_whom(around: Surroundings, actor: Actor | None) -> str:
     return next((each.name for each in around.people if each.person == actor.on_behalf_of), actor.on_behalf_of)
 
 
-def _keep(runtime: Runtime, asker: Asker, file: SentFile, kind: Literal["picture", "document"]) -> str:
+def keep(runtime: Runtime, asker: Asker, file: SentFile, kind: Literal["picture", "document"]) -> str:
     """One file, kept as an upload is. Gives its hash."""
     runtime.writer.must_be_in_place()
     actor = asker.actor
@@ -235,20 +272,26 @@ def _keep(runtime: Runtime, asker: Asker, file: SentFile, kind: Literal["picture
     return kept.record.sha256
 
 
-def _route(workflow: Workflow, number: str, trigger: str) -> str:
+def route_of(workflow: Workflow, number: str, trigger: str) -> str:
     """As the JSON route has it, so that a key answers for either way."""
     return f"POST {BASE}/{workflow.plural}/{number}/{trigger}"
 
 
-def _key(sent: Sent) -> str | None:
+def key_said(sent: Sent) -> str | None:
     said = sent.one("key")
     return said if KEY.fullmatch(said) else None
 
 
-def _key_of(said: Mapping[str, Sequence[str]]) -> str:
+def key_of(said: Mapping[str, Sequence[str]]) -> str:
     """The key of the form: the one it had, so that what was refused and mended is still the same intention; or a new one."""
     had = [value for value in said.get("key", ()) if KEY.fullmatch(value)]
     return had[-1] if had else secrets.token_urlsafe(16)
+
+
+def _found_at(sent: Sent) -> datetime | None:
+    """When he says he filled it in, where it could not be sent at once. Raises InvalidInput for what is no instant."""
+    claimed = sent.one(FOUND_AT)
+    return take_found_at({FOUND_AT: claimed})[1] if claimed else None
 
 
 def _revision(sent: Sent) -> int | None:

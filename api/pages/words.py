@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from api.pages import words_labels, words_school
+from api.pages.words_ledger import LEDGER
 from api.pages.words_overview import OVERVIEW
 from engine.errors import Text
 
@@ -186,6 +187,58 @@ WORDS: Mapping[str, Text] = {
     "more_fields": Text("补充更多（选填）", "Say more (optional)"),
     "open_other": Text("登记其他事项", "Open something else"),
     "row": Text("第", "No."),
+    # a round
+    "round_hint": Text("逐项查看，逐项作答；空白不等于合格。", "Look at each item and answer each; blank is not pass."),
+    "answered": Text("已答", "Answered"),
+    "next_item": Text("下一个未答项", "Next unanswered"),
+    "what_is_wrong": Text("问题或不适用的理由", "What is wrong, or why it does not apply"),
+    "where_wrong": Text("具体部位", "Where exactly"),
+    "reading": Text("读数", "Reading"),
+    "expires": Text("有效期至", "Valid until"),
+    "photo_needed": Text("不合格须拍照", "a picture is needed"),
+    "hand_in_part": Text("提交", "Hand in"),
+    "write_zero": Text("没有发现隐患：填“零报告”", "Nothing found: write the zero report"),
+    "then_signed": Text(
+        "提交即为检查人签字；之后由部门负责人确认签字，两个签字齐全才归档。",
+        "Handing in is the inspector's signature; the head of the department signs next, and both are needed to file it.",
+    ),
+    "handed_in": Text("检查结果", "What was found"),
+    "items_unit": Text("项", "items"),
+    "passed": Text("合格", "passed"),
+    "failed": Text("不合格", "failed"),
+    "not_applicable": Text("不适用", "not applicable"),
+    # without a network
+    "online_only": Text(
+        "本站没有启用 HTTPS，浏览器因此不允许断网时打开页面：没有网络时请不要关闭本页。",
+        "This site has no HTTPS, so browsers do not open its pages without a network: while there is none, keep this page open.",
+    ),
+    "offline_now": Text(
+        "现在没有网络。可以照常填写和提交，内容先存在本机，联网后自动发送。",
+        "There is no network. Fill in and send as usual: it is kept on this device and sent when the network is back.",
+    ),
+    "draft_restored": Text("已恢复上次没有提交的内容。", "What you had not sent yet is here again."),
+    "draft_discard": Text("清空重填", "Start afresh"),
+    "queued": Text(
+        "已存在本机，联网后自动发送，不会重复。", "Kept on this device; it is sent once, as soon as there is a network."
+    ),
+    "sending": Text("待发送和已发送", "To be sent, and sent"),
+    "state_waiting": Text("待发送", "waiting to be sent"),
+    "state_sent": Text("已发送", "sent"),
+    "state_refused": Text("未被接受", "not accepted"),
+    "state_expired": Text("已超过 29 天，请核对后重新填写", "older than 29 days; please check it and fill it in again"),
+    "sign_in_to_send": Text("请重新登录，登录后自动发送。", "Sign in again; it is sent then."),
+    "mend": Text("打开修改", "Open and mend"),
+    "remove": Text("移除", "Remove"),
+    "send_now": Text("立即发送", "Send now"),
+    "filled_at": Text("填写于", "filled in at"),
+    "suggested_kind": Text("类别建议", "Suggested category"),
+    "suggested_note": Text("按上报文字建议，请核对", "Suggested from the words of the report; please check it"),
+    "copy_offline": Text("离线副本，保存于", "Offline copy, as of"),
+    "copy_none": Text("现在没有网络，本页没有离线副本。", "There is no network, and no offline copy of this page."),
+    "copy_try": Text("联网后请重试；可先打开：", "Try again with a network. Meanwhile there are:"),
+    "copy_mine": Text("待办", "Mine"),
+    "copy_report": Text("上报隐患", "Report a hazard"),
+    "copy_title": Text("没有网络", "No network"),
     # messages
     "inbox_title": Text("消息", "Messages"),
     "no_messages": Text("没有消息。", "There are no messages."),
@@ -197,5 +250,6 @@ WORDS: Mapping[str, Text] = {
     **words_labels.WORDS,
     # refusals
     "back": Text("返回", "Go back"),
+    **LEDGER,
     **OVERVIEW,
 }

@@ -266,6 +266,11 @@ def asking_who(organisation: str, key: str) -> Question[Person | None]:
     )
 
 
+def some(connection: Connection, organisation: str, keys: Iterable[str]) -> dict[str, Person]:
+    """Those of these keys that somebody has, by key: as `person`, of many at once."""
+    return _of_keys(connection, organisation, keys)
+
+
 def names(connection: Connection, organisation: str) -> dict[str, str]:
     """Person key → the name screens and papers show."""
     known = {found.person: found.name for found in people(connection, organisation)}

@@ -219,6 +219,18 @@ class TokenRow(SQLModel, table=True):
     revoked_at: datetime | None = _instant(nullable=True)
 
 
+class SavedViewRow(SQLModel, table=True):
+    """A list that a person keeps by a name: what the address of the ledger says, in plain words."""
+
+    __tablename__ = "saved_view"
+    organisation: str = _key()
+    person: str = _key()
+    id: str = _key(16)
+    name: str = Field(max_length=60)
+    said: list[list[str]] = _json()
+    saved_at: datetime = _instant()
+
+
 class PolicyRow(SQLModel, table=True):
     """The numbers an organisation set for a workflow: versions are added, the highest holds."""
 

@@ -315,6 +315,7 @@ HOLDS_NONE = {
     },
     "inbox_message": {"organisation", "id", "person", "how", "link", "cases"},
     "preference": "*", "send_slot": "*", "place_label": "*", "strangers_count": "*",
+    "saved_view": {"organisation", "person", "id"},
     "digest": {"organisation", "message", "channel", "addressee", "day"},
     "unreached": {"organisation", "person", "channel", "address"},  # of the address a hash, and gone with the account
     "channel": {"organisation", "id", "kind", "department"},

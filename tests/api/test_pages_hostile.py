@@ -64,6 +64,10 @@ def test_a_script_in_every_text_of_a_hazard_is_shown_as_text_on_every_page(campu
         f"/cases/{number}/verify",
         f"/cases/{number}/return",
         f"/cases/{number}?done=opened",
+        "/cases?columns=place",
+        f"/cases/bulk?number={number}",
+        f"/cases/bulk/verify?number={number}",
+        "/trail",
     )
     for who in ("officer", "teacher"):
         client = signed_in(campus, who)
@@ -77,7 +81,9 @@ def test_a_script_in_every_text_of_a_hazard_is_shown_as_text_on_every_page(campu
 @pytest.mark.parametrize(
     "path",
     ["/report?title={0}&place={0}&category={0}", "/open/{0}", "/cases/{0}", "/cases/YH-2020-0001/{0}", "/inbox?after={0}",
-     "/sign-in?next={0}", "/mine?{0}={0}", "/cases/YH-2020-0001?done={0}"],
+     "/sign-in?next={0}", "/mine?{0}={0}", "/cases/YH-2020-0001?done={0}", "/cases?q={0}", "/cases?assignee={0}&department={0}",
+     "/cases?columns={0}", "/cases/views?query=q%3D{0}", "/cases/views?query={0}", "/cases/bulk?number={0}&done={0}",
+     "/cases/bulk/{0}?number={0}", "/trail?case={0}&person={0}&action={0}", "/trail?by={0}"],
 )  # fmt: skip
 def test_a_script_in_an_address_comes_back_as_text(path: str, campus: Campus) -> None:
     client = signed_in(campus, "officer")

@@ -52,7 +52,8 @@ class Said(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
         if tag not in {"meta", "link", "input", "img", "br", "hr", "use", "path", "circle", "rect", "line"}:
-            foreign = tag in {"code", "script", "style"}
+            # what hangs on a wall is for whoever comes by
+            foreign = tag in {"code", "script", "style"} or given.get("class") == "call-beside"
             self._inside.append((tag, foreign))
         self.words += [str(given[name]) for name in ("aria-label", "alt", "placeholder", "title") if given.get(name)]
 

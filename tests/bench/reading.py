@@ -65,6 +65,10 @@ def questions(cases: int) -> list[Question]:
             for name, wanted in _filters().items()
             for page, after in (("", {}), (", deep", {"cursor": _middle(cases)}))
         ]
+    asked += [
+        Question(f"safety_head: page of {name}", "safety_head", f"/cases?{urlencode(wanted)}", LIST_MILLISECONDS)
+        for name, wanted in _filters().items()
+    ]
     asked.append(Question("teacher: everything", "teacher", "/api/v1/cases", LIST_MILLISECONDS))
     asked.append(Question("safety_head: a case", "safety_head", f"/api/v1/hazards/{CASE}", WORK_MILLISECONDS))
     return asked

@@ -10,12 +10,16 @@ from api import anonymous, labels
 from api.anonymous import Report
 from api.policies import set_numbers
 from engine.actor import Actor
+from engine.store import periods
 from tests.browser.desk import Desk, a_desk
-from tests.journeys.campus import PHOTO, SCHOOL, a_campus
+from tests.journeys.campus import DAY, PHOTO, SCHOOL, Campus, a_campus
 from tests.pictures import a_photo
 from workflows import CATALOG
+from workflows.inspection import CYCLE
+from workflows.reference import checklists
 
-PEOPLE = ("officer", "teacher", "fixer", "head", "vice", "keeper")
+PEOPLE = ("officer", "teacher", "fixer", "head", "vice", "keeper", "xb1_safety", "xb2_head")
+OFFICE = [item.code for item in checklists()["office"].items]  # what XB1 and XB2 look at
 
 
 @dataclass(frozen=True)
@@ -45,9 +49,14 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
             "teacher", "/api/v1/hazards", title="三楼东侧安全出口被杂物堵塞", place="教学楼三楼东侧楼梯口",
             photos=[PHOTO], category="FIRE.exit",
         )["number"]  # fmt: skip
+        ticked = "&".join(f"number={number}" for number in numbers.values())
         token = _a_label(desk)
         campus_report = Report("看台下的储物间门锁坏了", "a stranger's", "192.0.2.1", [a_photo("red")])
         anonymous.take(campus.runtime, labels.scanned(campus.runtime, token), campus_report)
+        walked, signed = (a_round_of(desk.campus, department) for department in ("XB1", "XB2"))
+        desk.campus.give("clerk", "dept_safety", "XB2")
+        every = {code: {"result": "pass"} for code in OFFICE} | {OFFICE[1]: {"result": "fail", "note": "压力不足"}}
+        desk.campus.done("clerk", f"/api/v1/inspections/{signed}/submit", answers=every, summary="一处压力不足")
         yield (
             desk,
             [
@@ -61,8 +70,18 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
                 Stop("step-assign", f"/cases/{reported}/assign"),
                 Stop("step-fix", f"/cases/{numbers['assigned']}/fix", "fixer"),
                 Stop("step-approve", f"/cases/{numbers['verified']}/approve", "head"),
+                Stop("round", f"/cases/{walked}/submit", "xb1_safety"),
+                Stop("round-sign", f"/cases/{signed}/sign", "xb2_head"),
                 Stop("not-mine", f"/cases/{numbers['fixed']}/verify", "fixer"),
                 Stop("no-such-case", "/cases/YH-2020-9999", status=404),
+                Stop("ledger", "/cases", "head"),
+                Stop("ledger-filtered", "/cases?q=插座&department=HQC&as_of=2020-01-06", "head"),
+                Stop("ledger-nothing", "/cases?level=major&state=merged", "head"),
+                Stop("ledger-views", "/cases/views?query=state%3Dassigned%26overdue%3Dtrue", "head"),
+                Stop("ledger-bulk", f"/cases/bulk?{ticked}", "head"),
+                Stop("ledger-bulk-step", f"/cases/bulk/approve?{ticked}", "head"),
+                Stop("trail", "/trail", "head"),
+                Stop("trail-counts", "/trail?by=month&by=action", "head"),
                 Stop("overview", "/overview"),
                 Stop("overview-then", "/overview?as_of=2020-01-05"),
                 Stop("inbox", "/inbox"),
@@ -111,6 +130,15 @@ def _a_label(desk: Desk) -> str:
     made = [labels.make(runtime, officer, place) for place in ("体育馆东侧看台", "学生宿舍 3 号楼 2 层楼梯口", "西门")]
     labels.revoke(runtime, officer, made.pop().id)
     return labels.printed(runtime, made[0]).address.rpartition("/")[2]
+
+
+def a_round_of(campus: Campus, department: str) -> str:
+    """The number of an inspection that this department owes this month."""
+    with campus.runtime.database.write_across() as connection:
+        periods.owe(connection, periods.Obligation(SCHOOL, CYCLE, department, DAY.replace(day=1)))
+    campus.runtime.tick()
+    opened = campus.get("officer", "/api/v1/inspections")["items"]
+    return str(next(case["number"] for case in opened if case["department"] == department))
 
 
 def _lay_down_the_photo(desk: Desk) -> None:

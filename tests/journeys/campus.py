@@ -191,10 +191,10 @@ class Campus:
 
 
 @contextmanager
-def a_campus(folder: Path, kind: Kind) -> Iterator[Campus]:
+def a_campus(folder: Path, kind: Kind, **settings: Any) -> Iterator[Campus]:
     """Monday 2 March 2020, nine in the morning."""
     logs.configure("warning", "console")
-    runtime = a_runtime(folder / "data", kind, catalog=CATALOG)
+    runtime = a_runtime(folder / "data", kind, catalog=CATALOG, **settings)
     with runtime.database.write_across() as connection:
         people.add_organisation(connection, Organisation("bureau", Text("市教育局", "Bureau"), kind="bureau"))
         people.add_organisation(connection, Organisation(SCHOOL, Text("示范学校", "School"), parent="bureau"))

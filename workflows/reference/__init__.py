@@ -11,6 +11,8 @@
     cycles.yaml       obligations.py     cycles() check_events() report_clocks() retention()
     posts.yaml        posts.py           posts()
 
+and, of several of them together: suggesting.py, suggest().
+
 Everything with a code is a read-only mapping from that code to a frozen value, in file order. Nothing is read before
 the first call; then all files are read and checked against each other, and a mismatch is a ReferenceBroken.
 A code that does not exist is a NotInReference, which is a ValueError.
@@ -47,6 +49,7 @@ from workflows.reference.scheme import (
     StateWords,
 )
 from workflows.reference.sheets import Checklist, ChecklistItem
+from workflows.reference.suggesting import Suggestion, suggest
 
 __all__ = [
     "Category",
@@ -80,6 +83,7 @@ __all__ = [
     "SignOff",
     "SignOffStep",
     "StateWords",
+    "Suggestion",
     "Taxonomy",
     "TriggeringEvent",
     "check_events",
@@ -111,6 +115,7 @@ __all__ = [
     "samples",
     "sign_off",
     "state_words",
+    "suggest",
     "taxonomy",
 ]
 
