@@ -26,7 +26,7 @@ def inbox(request: Request, runtime: TheRuntime, asker: SignedIn, after: After =
         zone = people.time_zone(connection, organisation)
     shown = [(message, local(message.received_at, zone)) for message in found[:AT_A_TIME]]
     return page(
-        request, "inbox.html", asker=asker, active="inbox", messages=shown, done=done == "read",
+        request, "inbox.html", asker=asker, active="more", messages=shown, done=done == "read",
         unread=any(message.read_at is None for message, _ in shown), cases_at="/cases",
         older=shown[-1][0].id if len(found) > AT_A_TIME else None,
     )  # fmt: skip

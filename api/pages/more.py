@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from api.auth import SignedIn
-from api.pages.rendering import CALENDAR, HELP, MORE, SCHOOL, TRAIL, page
+from api.pages.rendering import ACCOUNT, CALENDAR, HELP, INBOX, MORE, SCHOOL, TRAIL, page
 from api.pages.school.away import MINE as AWAY
 from api.pages.words import WORDS
 
@@ -11,8 +11,14 @@ router = APIRouter()
 
 #: address, and what `words` calls it; its line is called so with `_note` behind it
 ENTRIES = (
-    (CALENDAR, "area_calendar"), (AWAY, "be_away"), (TRAIL, "trail_title"), (SCHOOL, "school"), (HELP, "help"),
-)  # fmt: skip
+    (INBOX, "area_inbox"),
+    (CALENDAR, "area_calendar"),
+    (AWAY, "be_away"),
+    (TRAIL, "trail_title"),
+    (SCHOOL, "school"),
+    (ACCOUNT, "area_account"),
+    (HELP, "help"),
+)
 
 
 @router.get(MORE)

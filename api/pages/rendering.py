@@ -33,11 +33,11 @@ OPEN = "/open"
 CASES = "/cases"
 OVERVIEW = "/overview"
 INBOX = "/inbox"
+TRAIL = "/trail"
 MORE = "/more"
 CALENDAR = "/calendar"
 SCHOOL = "/school"
 HELP = "/help"
-TRAIL = "/trail"
 LABELS = "/school/labels"
 DESK = "/desk"
 SUGGEST = f"{REPORT}/suggest"
@@ -205,7 +205,7 @@ def is_page(request: Request) -> bool:
 PAGES = frozenset(
     {
         "/", SIGN_IN, "/sign-out", MINE, REPORT, CASES, TRAIL, OVERVIEW, INBOX, ACCOUNT, MORE, CALENDAR, SCHOOL, HELP,
-        first_visit.PATH, links.PATH,
+        LABELS, first_visit.PATH, links.PATH,
     }
 )  # fmt: skip
 FOLDERS = (
@@ -219,9 +219,7 @@ AREAS = (
     ("report", REPORT, "area_report"),
     ("cases", CASES, "area_cases"),
     ("overview", OVERVIEW, "overview"),
-    ("inbox", INBOX, "area_inbox"),
     ("more", MORE, "area_more"),
-    ("account", ACCOUNT, "area_account"),
 )
 
 

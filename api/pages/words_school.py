@@ -10,7 +10,6 @@ WORDS: Mapping[str, Text] = {
     "area_calendar": Text("日历", "Calendar"),
     "area_calendar_note": Text("期限、检查和演练，按月或按周", "Deadlines, rounds and drills by month or week"),
     "be_away_note": Text("我不在时由谁代办", "Who acts for me while I am away"),
-    "trail_title_note": Text("谁在什么时候办了什么，可查、可核对", "Who did what and when, to ask and to verify"),
     "help": Text("帮助", "Help"),
     "help_note": Text("每件事怎么办，几步办完；可打印张贴", "How each thing is done, tap by tap; to print and hang up"),
     "school": Text("学校管理", "Run the school"),

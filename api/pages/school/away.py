@@ -74,7 +74,7 @@ def my_absences(
         mine = absences_of(connection, asker, me, today, names, MINE)
         represented = [names.person(str(a.on_behalf_of)) for a in asker.actors if a.on_behalf_of is not None]
     return page(
-        request, "away.html", asker=asker, active="account", absences=mine, represented=represented, account_at=ACCOUNT,
+        request, "away.html", asker=asker, active="more", absences=mine, represented=represented, account_at=ACCOUNT,
         new_at=f"{MINE}/new", done={"away": "done_away", "back": "done_back"}.get(done, ""),
         may=asker.account.session is not None,
     )  # fmt: skip
@@ -194,7 +194,7 @@ def _leaving(
     at = (MINE, WORDS["my_absences"]) if own else (f"{SCHOOL}/people/{person}", WORDS["back_to_person"])
     asking = Asking(
         WORDS["be_away"], f"{MINE}/new" if own else f"{SCHOOL}/people/{person}/away", WORDS["write_down"], at, controls,
-        about="" if own else away.name, note=WORDS["away_note"], active="account" if own else "more",
+        about="" if own else away.name, note=WORDS["away_note"],
     )  # fmt: skip
     had = said.get("key", ("",))[-1]
     return form_page(request, asker, asking, refusal, key=had if KEY.fullmatch(had) else secrets.token_urlsafe(16))
@@ -206,6 +206,6 @@ def _returning(
     action = f"{MINE}/{absence}/end" if own else f"{at}/away/{absence}/end"
     asking = Asking(
         WORDS["back_early"], action, WORDS["back_early"], (at, WORDS["my_absences" if own else "back_to_person"]),
-        note=WORDS["back_note"], active="account" if own else "more",
+        note=WORDS["back_note"],
     )  # fmt: skip
     return form_page(request, asker, asking, refusal)
