@@ -49,7 +49,7 @@ TASKS: tuple[tuple[Text, tuple[Text, ...]], ...] = (
     (
         Text("外出或请假", "When you are away"),
         (
-            Text("点“我的”，再点“外出与代办”", "Tap Me, then Away and delegates"),
+            Text("点“更多”，再点“外出与代办”", "Tap More, then Away and delegates"),
             Text("填写起止日期，选定代办人，点“登记”", "Give the days, choose a delegate, and write it down"),
             Text("代办人办理的每一步，都记明是代您办理", "Each step the delegate takes is on record as taken for you"),
         ),

@@ -194,7 +194,7 @@ def _leaving(
     at = (MINE, WORDS["my_absences"]) if own else (f"{SCHOOL}/people/{person}", WORDS["back_to_person"])
     asking = Asking(
         WORDS["be_away"], f"{MINE}/new" if own else f"{SCHOOL}/people/{person}/away", WORDS["write_down"], at, controls,
-        about="" if own else away.name, note=WORDS["away_note"], active="more",
+        about="" if own else away.name, note=WORDS["away_note"],
     )  # fmt: skip
     had = said.get("key", ("",))[-1]
     return form_page(request, asker, asking, refusal, key=had if KEY.fullmatch(had) else secrets.token_urlsafe(16))
@@ -206,6 +206,6 @@ def _returning(
     action = f"{MINE}/{absence}/end" if own else f"{at}/away/{absence}/end"
     asking = Asking(
         WORDS["back_early"], action, WORDS["back_early"], (at, WORDS["my_absences" if own else "back_to_person"]),
-        note=WORDS["back_note"], active="more",
+        note=WORDS["back_note"],
     )  # fmt: skip
     return form_page(request, asker, asking, refusal)

@@ -72,7 +72,6 @@ class Asking:
     about: str = ""
     note: Text | None = None
     hidden: Mapping[str, str] = field(default_factory=dict)
-    active: str = "more"
 
 
 def form_page(
@@ -82,7 +81,7 @@ def form_page(
     controls = faulted(asking.controls, refusal)
     told = refusal if refusal is None else under_labels(refusal, controls)
     return page(
-        request, "school_form.html", asker=asker, active=asking.active, because=told, refusal=told, asking=asking,
+        request, "school_form.html", asker=asker, active="more", because=told, refusal=told, asking=asking,
         controls=controls, confirm=isinstance(refusal, OpensDeadCorner), key=key,
     )  # fmt: skip
 
