@@ -52,8 +52,7 @@ class Said(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
         if tag not in {"meta", "link", "input", "img", "br", "hr", "use", "path", "circle", "rect", "line"}:
-            # what hangs on a wall is for whoever comes by
-            foreign = tag in {"code", "script", "style"} or given.get("class") == "call-beside"
+            foreign = tag in {"code", "script", "style"}
             self._inside.append((tag, foreign))
         self.words += [str(given[name]) for name in ("aria-label", "alt", "placeholder", "title") if given.get(name)]
 
