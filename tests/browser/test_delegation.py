@@ -50,13 +50,16 @@ def test_a_delegate_named_on_the_phone_takes_the_step_and_gives_it_back(
     other.wait_for_url(f"**/cases/{number}?done=approve")
     expect(other.locator(".timeline")).to_contain_text(words["for"])
 
+    other.goto("/account/away")
+    expect(other.locator("#stands-in")).to_be_visible()
+
     # back early: from now on the delegate is himself again
     page.goto("/account/away")
     page.get_by_role("link", name=words["back"]).click()
     page.locator("form.drawn button").click()
     page.wait_for_url("**/account/away?done=back")
     other.goto("/account/away")
-    expect(other.locator(".notice")).to_have_count(0)
+    expect(other.locator("#stands-in")).to_have_count(0)
 
 
 def test_an_administrator_adds_somebody_grants_a_role_and_hands_over_a_first_password(
