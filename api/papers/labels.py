@@ -21,6 +21,13 @@ HOW = Text(
     "请用 A4 纸按 100% 比例打印，沿虚线裁开，贴在标签所写的部位。",
     "Print on A4 at 100 %, cut along the dashed lines, and put each up at the place it names.",
 )
+#: on each label, in the language of who prints it
+SEEN = Text("发现安全隐患？", "Seen something unsafe?")
+SCAN = Text("请扫码拍照上报", "Scan and report it")
+AT_ONCE = Text(
+    "正在起火或有人受伤：先告诉老师，拨打 119、120、110",
+    "Fire, or somebody hurt: tell a teacher, call 119, 120 or 110",
+)
 NOT_PUBLIC = Text(
     "这些二维码只在本机能打开：请系统管理员先设置对外网址，再打印。",
     "These codes open on this machine alone: have the service's public address set before you print.",
@@ -52,7 +59,7 @@ def sheet(
         .get_template("label_sheet.html")
         .render(
             pages=[[(each, qr_of(each.address)) for each in page] for page in pages], organisation=organisation,
-            lang="zh-CN" if locale == "zh" else "en", title=TITLE.in_(locale), how=HOW.in_(locale),
+            lang="zh-CN" if locale == "zh" else "en", title=TITLE.in_(locale), how=HOW.in_(locale), seen=SEEN.in_(locale), scan=SCAN.in_(locale), at_once=AT_ONCE.in_(locale),
             warning=None if public else NOT_PUBLIC.in_(locale), stylesheet=stylesheet,
             css=None if stylesheet else Markup(CSS.read_text(encoding="utf-8")),  # noqa: S704  a file of ours
         )

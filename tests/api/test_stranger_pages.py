@@ -73,6 +73,11 @@ def reports(runtime: Runtime) -> list[str]:
     return [case.title for case in found.values()]
 
 
+def without_its_address(text: str) -> str:
+    """A page but for where it is itself, to which one comes back from choosing a language."""
+    return re.sub(r'[?]next=[^"]*', "", text)
+
+
 # --- a stranger ----------------------------------------------------------------------------------------------------------
 
 
@@ -93,7 +98,7 @@ def test_a_stranger_takes_a_picture_writes_a_sentence_and_is_thanked(
 
 
 def test_the_thanks_are_the_same_whatever_became_of_it(client: httpx.Client, runtime: Runtime, path: str) -> None:
-    told = {client.get(f"{path}?done={word}").text for word in ("sent", "again", "YH-2020-0001")}
+    told = {without_its_address(client.get(f"{path}?done={word}").text) for word in ("sent", "again", "YH-2020-0001")}
     assert len(told) == 1
     trapped = send(client, path, website="https://buy.example")
     assert (trapped.status_code, trapped.headers["location"]) == (303, f"{path}?done=sent")
@@ -164,7 +169,7 @@ def test_a_revoked_an_unknown_and_a_forged_code_give_the_same_page(
         for method in ("GET", "POST"):
             answer = client.request(method, one)
             assert answer.status_code == 404, f"{method} {one}"
-            told.add(re.sub(r'value="[0-9a-f]{64}"', "", answer.text))
+            told.add(without_its_address(answer.text))
     assert len(told) == 1
 
 
