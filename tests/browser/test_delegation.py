@@ -33,11 +33,11 @@ def test_a_delegate_named_on_the_phone_takes_the_step_and_gives_it_back(
     page.locator("a[href='/account/away/new']").click()
     page.locator("[name=last_day]").fill((today - timedelta(days=1)).isoformat())
     page.locator("[name=delegate]").select_option("clerk")
-    page.locator("form.drawn button").click()
+    page.locator("form.asked button").click()
     expect(page.locator("#f-last_day-fault")).to_be_visible()
     expect(page.locator("[name=delegate]")).to_have_value("clerk")  # what was typed stays
     page.locator("[name=last_day]").fill((today + timedelta(days=3)).isoformat())
-    page.locator("form.drawn button").click()
+    page.locator("form.asked button").click()
     page.wait_for_url("**/account/away?done=away")
     expect(page.get_by_text(words["all"])).to_be_visible()
 
@@ -50,13 +50,16 @@ def test_a_delegate_named_on_the_phone_takes_the_step_and_gives_it_back(
     other.wait_for_url(f"**/cases/{number}?done=approve")
     expect(other.locator(".timeline")).to_contain_text(words["for"])
 
+    other.goto("/account/away")
+    expect(other.locator("#stands-in")).to_be_visible()
+
     # back early: from now on the delegate is himself again
     page.goto("/account/away")
     page.get_by_role("link", name=words["back"]).click()
-    page.locator("form.drawn button").click()
+    page.locator("form.asked button").click()
     page.wait_for_url("**/account/away?done=back")
     other.goto("/account/away")
-    expect(other.locator(".notice")).to_have_count(0)
+    expect(other.locator("#stands-in")).to_have_count(0)
 
 
 def test_an_administrator_adds_somebody_grants_a_role_and_hands_over_a_first_password(
@@ -71,19 +74,19 @@ def test_an_administrator_adds_somebody_grants_a_role_and_hands_over_a_first_pas
     page.locator("a[href='/school/new-person']").click()
     page.locator("[name=person]").fill("teacher")
     page.locator("[name=name]").fill("新教师")
-    page.locator("form.drawn button").click()
+    page.locator("form.asked button").click()
     expect(page.locator("#f-person-fault")).to_be_visible()  # somebody has that key
     page.locator("[name=person]").fill("xin")
     page.locator("[name=department]").select_option("XB1")
-    page.locator("form.drawn button").click()
+    page.locator("form.asked button").click()
     page.wait_for_url("**/school/people/xin?done=added")
     page.locator("a[href$='/grant']").click()
     page.locator("[name=role]").select_option("dept_safety")
     page.locator("[name=scope]").select_option("XB1")
-    page.locator("form.drawn button").click()
+    page.locator("form.asked button").click()
     page.wait_for_url("**/school/people/xin?done=granted")
     page.locator("a[href$='/password']").click()
-    page.locator("form.drawn button").click()
+    page.locator("form.asked button").click()
     password = page.locator(".secret").inner_text()
 
     new = desk.of(browser, None, script=False)
@@ -96,5 +99,5 @@ def test_an_administrator_adds_somebody_grants_a_role_and_hands_over_a_first_pas
 
     # whoever would leave a step to nobody is told first, and has to mean it
     page.goto("/school/people/fixer/active")
-    page.locator("form.drawn button").click()
+    page.locator("form.asked button").click()
     page.wait_for_url("**/school/people/fixer**")
