@@ -5,9 +5,10 @@ His address is counted under a hash that is another one each day and never writt
 words whatever became of it: nothing about any case is shown to a stranger.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -78,7 +79,7 @@ def take(runtime: Runtime, label: Label, report: Report) -> None:
     1. what was written is read, which costs nothing
     2. it is counted, so that many at once do not slip through together
     3. its pictures are kept, and the case is opened
-    4. what came to nothing is not counted
+    4. what came to nothing is not counted, unless it left pictures behind: nobody fills the disk for nothing
 
     Raises    InvalidInput naming `title` or `photos`; TooManyReports; NotAllowed, GuardRefused; Busy
     """
@@ -90,10 +91,11 @@ def take(runtime: Runtime, label: Label, report: Report) -> None:
     except Refusal as refusal:
         _tell(label, refusal)
         raise
+    photos: dict[str, None] = {}
     try:
-        photos = _kept(runtime, label.organisation, actor.principal, report.pictures)
-        data = {"title": said.title, "place": label.place, "photos": photos, "source": "anonymous"}
-        [outcome] = runtime.writer.ask_all([Asked(actor, OpenCase(LOOP, data), ROUTE, report.key)])
+        _keep(runtime, label.organisation, actor.principal, report.pictures, photos)
+        data = {"title": said.title, "place": label.place, "photos": [*photos], "source": "anonymous"}
+        [outcome] = runtime.writer.ask_all([Asked(actor, OpenCase(LOOP, data), ROUTE, _key_of(runtime, report))])
         if isinstance(outcome, Refused):
             raise outcome.refusal
         if isinstance(outcome, Failed):
@@ -101,7 +103,8 @@ def take(runtime: Runtime, label: Label, report: Report) -> None:
         if not isinstance(outcome, Done):
             raise outcome if isinstance(outcome, Refusal) else AssertionError(outcome)
     except BaseException as error:
-        _take_back(runtime, label, day, sources)
+        if not photos:
+            _take_back(runtime, label, day, sources)
         if isinstance(error, Refusal):
             _tell(label, error)
         raise
@@ -127,22 +130,30 @@ def _tell(label: Label, refusal: Refusal) -> None:
     )
 
 
-def _kept(runtime: Runtime, organisation: str, by: str, pictures: Sequence[bytes]) -> list[str]:
-    """The pictures' hashes. Raises InvalidInput naming `photos`."""
+def _key_of(runtime: Runtime, report: Report) -> str:
+    """The form's key together with what was said by it. The same form with another sentence, as a browser's way back shows it
+    again, is another report: that its key was used would tell a stranger by which case.
+    """
+    pictures = [sha256(picture).hexdigest() for picture in report.pictures]
+    return cookies.keyed(runtime.labels_key, "report", report.key, report.title, *pictures)
+
+
+def _keep(
+    runtime: Runtime, organisation: str, by: str, pictures: Sequence[bytes], hashes: MutableMapping[str, None]
+) -> None:
+    """Writes down the hash of each picture as it is kept, in their order. Raises InvalidInput naming `photos`; Busy."""
     if len(pictures) > MOST_PICTURES:
         raise _of_photos(Text(f"最多 {MOST_PICTURES} 张", f"{MOST_PICTURES} at most"))
     now, limit = runtime.clock.now(), runtime.settings.max_upload_bytes
     if any(len(picture) > limit for picture in pictures):
         most = max(1, limit // (1 << 20))
         raise _of_photos(Text(f"每张不超过 {most} MB", f"{most} MB each at most"))
-    hashes: dict[str, None] = {}
     for picture in pictures:
         try:
             kept = runtime.files.put(runtime.database, organisation, picture, by, now)
         except InvalidInput as refusal:
             raise _of_photos(refusal.obstacle) from refusal
         hashes[kept.record.sha256] = None
-    return list(hashes)
 
 
 def _of_photos(what: Text) -> InvalidInput:

@@ -215,6 +215,18 @@ def test_what_came_to_nothing_is_not_counted(runtime: Runtime, label: Label) -> 
     assert how_many(runtime) == 0 and set(counted(runtime)) == {0}
 
 
+def test_what_came_to_nothing_but_left_pictures_behind_is_counted(runtime: Runtime, label: Label) -> None:
+    decide(runtime, anonymous_per_address=2)
+    for shade in (10, 20):
+        with pytest.raises(InvalidInput):
+            report(runtime, label, f"k{shade}", SEEN, ADDRESS, a_picture(shade), b"no picture at all")
+    with pytest.raises(TooManyReports):
+        report(runtime, label, "k3", SEEN, ADDRESS, a_picture(30), b"no picture at all")
+    assert how_many(runtime) == 0 and set(counted(runtime)) == {2}
+    with runtime.database.read("school") as connection:
+        assert len(connection.execute(select(table_of(FileRow).c.sha256)).all()) == 2
+
+
 def test_counts_of_days_gone_by_are_swept(runtime: Runtime, label: Label) -> None:
     report(runtime, label)
     assert isinstance(runtime.clock, SimulatedClock)

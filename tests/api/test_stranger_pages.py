@@ -105,6 +105,17 @@ def test_the_thanks_are_the_same_whatever_became_of_it(client: httpx.Client, run
     assert reports(runtime) == [] and runtime.strangers.counted()["trapped"] == 1
 
 
+def test_the_same_form_with_other_words_is_another_report_and_tells_of_no_case(
+    client: httpx.Client, runtime: Runtime, path: str
+) -> None:
+    fields = {**got(client, path).form(path), "title": SEEN}
+    fields.pop("photos")
+    assert client.post(path, data=fields).status_code == 303
+    again = client.post(path, data={**fields, "title": "楼梯灯不亮"})  # after the browser's way back
+    assert (again.status_code, again.headers["location"]) == (303, f"{path}?done=sent")
+    assert reports(runtime) == [SEEN, "楼梯灯不亮"]
+
+
 def test_the_button_pressed_twice_reports_once(client: httpx.Client, runtime: Runtime, path: str) -> None:
     fields = {**got(client, path).form(path), "title": SEEN}
     for _ in range(2):
