@@ -4,27 +4,35 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import Connection
+
 from api.bootstrap import Runtime
 from engine.actor import system
 from engine.calendar import Calendar
 from engine.commands import Asked, Recompute
 from engine.handle import Done, Failed, Outcome, recompute_preview
-from engine.store import calendars
+from engine.store import calendars, people
 from engine.store.database import Database
 
 GROUP = 64  # commands under one commit, as everywhere
 
 
 def load(
-    database: Database, organisation: str, notice: Mapping[str, Any], at: datetime
+    database: Database,
+    organisation: str,
+    notice: Mapping[str, Any],
+    at: datetime,
+    note: Callable[[Connection, Calendar], object] = lambda _, __: None,
 ) -> tuple[Calendar | None, Calendar]:
     """(what held before, what holds now): the notice holds for the days it knows, everything else stays as it was. No deadline
     moves.
 
+    note      writes down who did it, in the same transaction
     Raises    CalendarFault
     """
     said = dict(notice)
     with database.write(organisation) as connection:
+        people.change_alone(connection, organisation)
         newest = calendars.newest(connection, organisation)
         said.setdefault("version", newest.version + 1 if newest else 1)
         if newest is not None:
@@ -33,6 +41,7 @@ def load(
         if newest is not None:
             loaded = newest.joined_with(loaded)
         calendars.add(connection, organisation, loaded, at)
+        note(connection, loaded)
     return newest, loaded
 
 

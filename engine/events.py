@@ -33,6 +33,7 @@ Noteworthy = Literal[
     "text_changed",
     "label_changed",
     "policy_changed",
+    "calendar_changed",
 ]
 #: exported     somebody took a list or a ledger away
 #: proved       somebody took an evidence pack of a case
@@ -43,6 +44,7 @@ Noteworthy = Literal[
 #: text_changed      a school worded a message itself, or went back to the program's words
 #: label_changed     a label for a place was made or revoked
 #: policy_changed    a school set numbers of a loop
+#: calendar_changed  somebody took a holiday notice in, or had deadlines worked out again under it, on a page
 
 #: the `case` of what is noted: no case is called so. It has a chain of its own, beside those of the cases
 LOGBOOK = "logbook"

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from api import first_visit
 from api.app import create_app
 from api.pages.school.front import fixes_of
 from engine.errors import Text
+from engine.events import LOGBOOK
 from engine.proof import Finding
-from engine.store import accounts, calendars, people, policies
+from engine.store import accounts, calendars, history, people, policies
 from tests.api.pages import Page, got, sign_in
 from tests.builders import PASSWORD, a_runtime
 from tests.databases import Kind
@@ -61,7 +63,7 @@ def send(client: httpx.Client, path: str, **fields: str) -> httpx.Response:
     "path, keeper, officer, teacher",
     [
         ("/school", 200, 200, 200), ("/school/people", 200, 403, 403), ("/school/people/fixer", 200, 403, 403),
-        ("/school/people/nobody", 404, 403, 403), ("/school/new-person", 200, 403, 403), ("/school/dead-corners", 200, 200, 403),
+        ("/school/people?q=%00", 200, 403, 403), ("/school/people/nobody", 404, 403, 403), ("/school/new-person", 200, 403, 403), ("/school/dead-corners", 200, 200, 403),
         ("/school/channels", 200, 403, 403), ("/school/dead-letters", 200, 200, 403), ("/school/workflows/hazard", 200, 200, 200),
         ("/school/workflows/hazard/policy", 200, 403, 403), ("/school/calendars/new", 200, 403, 403), ("/school/groups/nothing", 404, 404, 404),
         ("/school/workflows/nothing", 404, 404, 404), ("/calendar?on=2020-13-99&of=elsewhere", 200, 200, 200),
@@ -234,6 +236,27 @@ def test_a_holiday_notice_is_typed_in_and_faults_stand_at_their_field(campus: Ca
         after = calendars.newest(connection, SCHOOL)
     assert after is not None and (after.version, len(after.days_off)) == (before.version + 1, 5)
     assert [pause.name for pause in after.breaks] == ["暑假"]
+
+
+def test_who_took_a_notice_in_and_moved_deadlines_stands_in_the_logbook(campus: Campus) -> None:
+    """And the deadlines of cases he may not see are counted, and not shown to him."""
+    number, client = campus.hazard("fixed").rpartition("/")[2], as_(campus, "keeper")
+    assert client.get(f"/cases/{number}").status_code == 404
+    with campus.runtime.database.read(SCHOOL) as connection:
+        before = calendars.newest(connection, SCHOOL)
+    assert before is not None
+    off = f"{DAY + timedelta(days=1)} 至 {DAY + timedelta(days=20)}"
+    said = {"known_from": f"{before.known_from}", "known_until": f"{before.known_until}"}
+    assert send(client, "/school/calendars/new", **said, days_off=off).status_code == 303
+    page = got(client, "/school/calendars")
+    assert f"/cases/{number}" not in page.addresses
+    done = client.post("/school/calendars/recompute", data=page.form("/school/calendars/recompute"))
+    assert done.headers["location"] == "/school/calendars?done=moved-1"
+    with campus.runtime.database.read(SCHOOL) as connection:
+        noted = history.events_of(connection, SCHOOL, LOGBOOK)[-2:]
+    assert [(event.trigger, event.actor, event.data["what"]) for event in noted] == [
+        ("calendar_changed", "person:keeper", "loaded"), ("calendar_changed", "person:keeper", "recomputed")
+    ]  # fmt: skip
 
 
 # --- the calendar -----------------------------------------------------------------------------------------------------------

@@ -9,18 +9,21 @@ from itertools import groupby
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
+from sqlalchemy import Connection
 
 from api import calendars as keeping
 from api.auth import Asker, SignedIn, TheRuntime
 from api.auth.forms import Sent, TheSent
+from api.bootstrap import Runtime
 from api.pages.naming import NamesOf, day_in_words
 from api.pages.rendering import CASES, SCHOOL, go_to, local, page
 from api.pages.school.keeping import Asking, form_page, holding, keeper, line
 from api.pages.words import WORDS
+from engine.authority import may_see
 from engine.calendar import Calendar, CalendarFault
 from engine.cycles import OnEvent, periods_between
 from engine.errors import FieldFault, InvalidInput, Refusal, Text
-from engine.handle import handle, recompute_preview
+from engine.handle import handle, note_in, recompute_preview
 from engine.store import calendars, people, periods
 from workflows.roles import ADMINISTRATOR
 
@@ -52,7 +55,7 @@ def calendars_page(
     ]  # fmt: skip
     moved = [
         (before.number, before.title, "" if before.due_at is None else local(before.due_at, zone), "" if after.due_at is None else local(after.due_at, zone))
-        for before, after in moves[:MOVES_SHOWN]
+        for before, after in [move for move in moves if may_see(move[0], asker.seen)][:MOVES_SHOWN]
     ]  # fmt: skip
     today = runtime.clock.now().astimezone(zone).date()
     between = "、" if locale == "zh" else ", "
@@ -89,7 +92,10 @@ def load(request: Request, runtime: TheRuntime, asker: SignedIn, sent: TheSent) 
     asker = keeper(asker, LOADING)
     runtime.writer.must_be_in_place()
     try:
-        keeping.load(runtime.database, asker.actor.organisation, _notice(sent), runtime.clock.now())
+        keeping.load(
+            runtime.database, asker.actor.organisation, _notice(sent), runtime.clock.now(),
+            lambda connection, loaded: _note(runtime, connection, asker, what="loaded", version=loaded.version),
+        )  # fmt: skip
     except CalendarFault as error:
         fault = InvalidInput(
             asked=LOADING, obstacle=error.text, remedy=Text("请改正后重新提交", "Correct it and send it again"),
@@ -157,8 +163,17 @@ def recompute(runtime: TheRuntime, asker: SignedIn) -> Response:
     asker = keeper(asker, RECOMPUTING)
     runtime.writer.must_be_in_place()
     runtime.tick()
-    moved, _ = keeping.recompute(runtime, asker.actor.organisation, partial(handle, runtime.engine))
+    organisation = asker.actor.organisation
+    moved, _ = keeping.recompute(runtime, organisation, partial(handle, runtime.engine))
+    with runtime.database.write(organisation) as connection:
+        people.change_alone(connection, organisation)
+        _note(runtime, connection, asker, what="recomputed", moved=moved)
     return go_to(f"{AT}?done=moved-{moved}")
+
+
+def _note(runtime: Runtime, connection: Connection, asker: Asker, **about: str | int) -> None:
+    """Who moved the days by which everybody's deadlines are counted stands in the logbook."""
+    note_in(runtime.engine, connection, asker.actor, "calendar_changed", about)
 
 
 # --- cycles ---------------------------------------------------------------------------------------------------------------

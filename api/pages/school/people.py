@@ -29,7 +29,7 @@ from api.pages.school.keeping import (
     read_form,
 )
 from api.pages.words import WORDS
-from api.requests import read_as, without_nul
+from api.requests import read_as
 from api.routes.accounts import first_password
 from api.routes.directory import AddPerson, ChangePerson, GiveRole, editor_of
 from engine.actor import WHOLE_ORGANISATION, Grant
@@ -77,7 +77,7 @@ def people_page(
         away = {
             a.person for a in people.absences(connection, organisation) if a.covers(_today(runtime, connection, asker))
         }
-    word = (without_nul(q) or "").strip().casefold()
+    word = q.strip().casefold()
     found = [
         person
         for person in known
