@@ -139,7 +139,7 @@ def _choices(ticked: Sequence[Ticked]) -> list[Choice]:
 
 @router.get("/{trigger}")
 def preview(request: Request, runtime: TheRuntime, asker: SignedIn, trigger: str, number: Numbers = None) -> Response:
-    said = {name: tuple(request.query_params.getlist(name)) for name in request.query_params}
+    said = {name: tuple(request.query_params.getlist(name)) for name in request.query_params if name != "key"}
     return _preview(request, runtime, asker, trigger, number or (), said)
 
 

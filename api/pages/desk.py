@@ -62,5 +62,5 @@ def manifest(request: Request) -> Response:
         "background_color": "#f3f6f4", "theme_color": "#0b6b53",
         "icons": [{"src": static_address("mark.svg"), "sizes": "any", "type": "image/svg+xml", "purpose": "any"}],
     }  # fmt: skip
-    headers = {**HEADERS, "Cache-Control": "no-cache", "Vary": "Accept-Language"}
+    headers = {**HEADERS, "Cache-Control": "no-cache"}
     return JSONResponse(told, headers=headers, media_type="application/manifest+json")

@@ -48,6 +48,7 @@ def set_up(request: Request, runtime: TheRuntime, fields: TheFields) -> Response
         cookies.must_be_of_this_browser(request, runtime.settings, fields.get(cookies.CSRF_FIELD))
         chosen = _founding(runtime, fields)
         with first_visit.claimed(runtime.folder, fields.get(PARAMETER, "")):
+            _must_be_open(runtime)  # somebody else may have set one up since
             runtime.writer.must_be_in_place()
             founded = founding.found(runtime.database, chosen, runtime.clock.now())
     except (InvalidInput, NotAllowed, Busy) as refusal:

@@ -37,6 +37,7 @@ from workflows.reference import suggest
 
 router = APIRouter()
 
+LONGEST_SAID = 200  # characters of an answer in an address
 HAZARD = "hazard"  # the loop that has a page of its own to be opened by
 
 
@@ -46,8 +47,7 @@ HAZARD = "hazard"  # the loop that has a page of its own to be opened by
 @router.get(f"{CASES}/{{number}}/{{trigger}}")
 def step_page(request: Request, runtime: TheRuntime, asker: SignedIn, number: str, trigger: str) -> Response:
     """The step's form. What stands in the address fills it in, so that a link can."""
-    said = {name: (value,) for name, value in request.query_params.items()}
-    return _step_page(request, runtime, asker, number, trigger, said)
+    return _step_page(request, runtime, asker, number, trigger, _of_query(request))
 
 
 @router.post(f"{CASES}/{{number}}/{{trigger}}")
@@ -188,7 +188,8 @@ def open_case(request: Request, runtime: TheRuntime, asker: SignedIn, sent: TheS
 
 
 def _of_query(request: Request) -> Mapping[str, tuple[str, ...]]:
-    return {name: (value[:200],) for name, value in request.query_params.items()}
+    """What the address fills in: answers, and no key. A link opened twice is two forms, and whoever made it knows no key."""
+    return {name: (value[:LONGEST_SAID],) for name, value in request.query_params.items() if name != "key"}
 
 
 def _loop(runtime: Runtime, key: str) -> Workflow:

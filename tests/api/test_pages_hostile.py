@@ -43,6 +43,19 @@ def must_be_harmless(text: str) -> None:
     assert not re.search(r"<(img|script)[^>]*(onerror|alert)", text)
 
 
+def test_a_link_fills_in_answers_and_no_key(campus: Campus) -> None:
+    """Whoever made the link would know by which key it is sent, and a second report by it would be refused."""
+    form = got(signed_in(campus, "teacher"), "/report?title=lamp&key=chosen-elsewhere").form("/report")
+    assert form["title"] == "lamp" and form["key"] not in ("", "chosen-elsewhere")
+
+
+def test_a_step_for_many_waits_on_no_phone(campus: Campus) -> None:
+    """What becomes of each is told at once; the pages' script would send it later, and unseen."""
+    number = campus.hazard("fixed").rpartition("/")[2]
+    answer = signed_in(campus, "officer").get(f"/cases/bulk/verify?number={number}")
+    assert answer.status_code == 200 and "card asked" in answer.text and "card drawn" not in answer.text
+
+
 def test_a_script_in_every_text_of_a_hazard_is_shown_as_text_on_every_page(campus: Campus) -> None:
     client = signed_in(campus, "teacher")
     form = got(client, "/report").form("/report")
