@@ -12,6 +12,7 @@ from api.bootstrap import Runtime
 from api.checking import OpensDeadCorner
 from api.labels import MakeLabel
 from api.pages.rendering import HEADERS, LABELS, go_to, local, page, static_address
+from api.pages.school.keeping import holding
 from api.papers.labels import sheet
 from api.policies import set_numbers
 from api.problems import LabelKeyGone, UnknownLabel, not_for_you
@@ -31,13 +32,13 @@ NUMBERS = ("anonymous_per_place", "anonymous_per_address", "anonymous_per_day")
 
 @router.get("")
 def labels_page(request: Request, runtime: TheRuntime, asker: SignedIn, done: Done = None) -> Response:
-    must_keep_labels(asker, labels.READERS)
+    asker = _keeper(asker, labels.READERS)
     return _page(request, runtime, asker, done=done if done in DONE else None)
 
 
 @router.post("")
 def make_by_form(request: Request, runtime: TheRuntime, asker: SignedIn, fields: TheFields) -> Response:
-    must_keep_labels(asker)
+    asker = _keeper(asker)
     try:
         form = _read(runtime, fields.get("place", ""))
         runtime.writer.must_be_in_place()
@@ -49,8 +50,10 @@ def make_by_form(request: Request, runtime: TheRuntime, asker: SignedIn, fields:
 
 @router.post("/policy")
 def set_by_form(request: Request, runtime: TheRuntime, asker: SignedIn, fields: TheFields) -> Response:
-    if not asker.actor.holds_any({ADMINISTRATOR}):
+    administrator = holding(asker, ADMINISTRATOR)
+    if administrator is None:
         raise not_for_you(Text("本单位系统管理员", "the administrator of the organisation"))
+    asker = administrator
     loop = runtime.engine.catalog.get(anonymous.LOOP)
     assert loop is not None  # the page shows no form otherwise
     wanted: dict[str, Any] = {name: _whole(fields.get(name, "")) for name in NUMBERS}
@@ -65,7 +68,7 @@ def set_by_form(request: Request, runtime: TheRuntime, asker: SignedIn, fields: 
 
 @router.post("/{label}/revoke")
 def revoke_by_form(request: Request, runtime: TheRuntime, asker: SignedIn, label: str) -> Response:
-    must_keep_labels(asker)
+    asker = _keeper(asker)
     try:
         runtime.writer.must_be_in_place()
         labels.revoke(runtime, asker.actor, label)
@@ -77,7 +80,7 @@ def revoke_by_form(request: Request, runtime: TheRuntime, asker: SignedIn, label
 @router.get("/print")
 def print_page(request: Request, runtime: TheRuntime, asker: SignedIn, wanted: Wanted = None) -> Response:
     """A sheet of those that were ticked; of all in use where none was."""
-    must_keep_labels(asker)
+    asker = _keeper(asker)
     here = asker.actor.organisation
     with runtime.database.read(here) as connection:
         found = [each for each in labels.all_of(connection, here) if each.revoked_at is None]
@@ -95,6 +98,13 @@ def print_page(request: Request, runtime: TheRuntime, asker: SignedIn, wanted: W
         public=runtime.settings.public_url is not None,
     )  # fmt: skip
     return HTMLResponse(html, headers={**HEADERS, "Content-Language": asker.locale})
+
+
+def _keeper(asker: Asker, roles: frozenset[str] = labels.KEEPERS) -> Asker:
+    """The asker as the keeper of labels he is or stands in for. Raises NotAllowed."""
+    found = holding(asker, *labels.KEEPERS) or holding(asker, *roles) or asker
+    must_keep_labels(found, roles)
+    return found
 
 
 def _page(
@@ -121,7 +131,7 @@ def _page(
         faults={fault.field: fault.what for fault in refusal.fields} if refusal is not None else {},
         numbers=[(name, typed.get(name, numbers.get(name, ""))) for name in NUMBERS],
         is_open=bool(numbers.get("anonymous_reports")), has_loop="anonymous_reports" in numbers,
-        keeps=asker.actor.holds_any(labels.KEEPERS), administers=asker.actor.holds_any({ADMINISTRATOR}),
+        keeps=asker.actor.holds_any(labels.KEEPERS), administers=holding(asker, ADMINISTRATOR) is not None,
         inside_only=runtime.settings.public_url is None, path=LABELS,
     )  # fmt: skip
 

@@ -89,6 +89,21 @@ def test_who_stands_in_for_the_administrator_runs_the_school_in_his_name(campus:
     assert (change["by"], change["about"]["on_behalf_of"]) == ("person:clerk", "keeper")
 
 
+def test_who_stands_in_keeps_the_labels_too_in_his_name(campus: Campus) -> None:
+    assert as_(campus, "clerk").get("/school/labels").status_code == 403
+    campus.away("keeper", "clerk")
+    client = as_(campus, "clerk")
+    form = got(client, "/school/labels").form("/school/labels")
+    assert client.post("/school/labels", data={**form, "place": "东门"}).status_code == 303
+    form = got(client, "/school/labels").form("/school/labels/policy")
+    assert client.post("/school/labels/policy", data={**form, "anonymous_reports": "yes"}).status_code == 303
+    with campus.runtime.database.read(SCHOOL) as connection:
+        noted = history.events_of(connection, SCHOOL, LOGBOOK)[-2:]
+    assert [(event.trigger, event.actor, event.on_behalf_of) for event in noted] == [
+        ("label_changed", "person:clerk", "person:keeper"), ("policy_changed", "person:clerk", "person:keeper")
+    ]  # fmt: skip
+
+
 # --- people ----------------------------------------------------------------------------------------------------------------
 
 

@@ -177,7 +177,7 @@ def policy(request: Request, runtime: TheRuntime, asker: SignedIn, key: str, sen
     runtime.writer.must_be_in_place()
     try:
         if foreseen.changed:
-            by = asker.actor.principal
+            by = asker.account.person  # as the JSON address names him
             numbers.set_numbers(runtime.engine, asker.actor, loop, wanted, by, confirmed=is_confirmed(sent))
     except OpensDeadCorner as refusal:
         return _foreseen(request, asker, loop, sent, foreseen, refusal)
