@@ -1,4 +1,4 @@
-"""A real Chromium, one a process. Where there is none, the journeys say so loudly; where the project itself is checked, that fails."""
+"""A real Chromium. Where there is none, the journeys say so loudly; where the project itself is checked, that fails."""
 
 import os
 from collections.abc import Generator, Iterator
@@ -16,8 +16,9 @@ MISSING = (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def browser() -> Iterator[Browser]:
+    """One a test: what drives it keeps an event loop running in this thread, in which no other test could run its own."""
     path = found_chromium()
     if path is None:
         if os.environ.get("CI"):

@@ -30,7 +30,7 @@ class Served:
     """
 
     asks_for: tuple[str, ...] = ("serve", "--port", "0")
-    says = "http://"
+    says = "Serving "  # an address to set a school up at may come before
 
     def __init__(self, data: Path, *options: str, **settings: str) -> None:
         self.log = data.parent / f"{data.name}.log"

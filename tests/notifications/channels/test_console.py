@@ -16,7 +16,7 @@ def test_a_message_is_one_readable_line() -> None:
     channel: Channel = ConsoleChannel(stream, SimulatedClock(local("2020-01-15 16:00")))
     channel.send(outgoing(a_notice(), addressee=Addressee("alice", "张伟")), DESK)
     assert stream.getvalue() == (
-        "2020-01-15 08:00Z  → 张伟  subject  https://safety.school.example/api/v1/hazards/YH-2020-0012\n"
+        "2020-01-15 08:00Z  → 张伟  subject  https://safety.school.example/cases/YH-2020-0012\n"
     )
 
 
