@@ -18,6 +18,7 @@ from functools import cache
 from zoneinfo import ZoneInfo
 
 from engine.events import Notice, Recipient
+from engine.store.database import is_crossed
 from notifications import accounts, answers, deliveries, texts
 from notifications.accounts import VaultError
 from notifications.answers import as_kept
@@ -36,6 +37,7 @@ OUTSIDE_GROUP = 10  # messages; at ten seconds each they must be through before 
 INSIDE_GROUP = 200  # messages; handed over and recorded in one transaction each
 LONGEST_SEND = timedelta(seconds=30)  # more than any channel gives a service
 PATIENCE_SECONDS = 20.0  # how long one channel may keep a round; the rest goes with the next
+RECORDED_AGAIN = 5  # times, when an answer is written down beside others that are
 SENDERS = 4  # at once by one channel, an account each: a slow one keeps one of them
 SLOW_DOWN = timedelta(minutes=1)  # for whoever asks for it and does not say how long
 
@@ -254,14 +256,30 @@ class DeliveryWorker:
                 answer = self._handed_over(channel, message, account) if isinstance(account, Account) else account
             else:
                 answer = message
-            with self._database.write_across() as connection:
-                result += self._record(connection, claimed, answer)
-                left_alone = self._judge(connection, channel, claimed, answer)
+            recorded, left_alone = self._written_down(channel, claimed, answer)
+            result += recorded
             if left_alone:
                 self._give_back(untried)
                 return result + self._pass_over(claimed, answer)
         self._give_back(untried)
         return result
+
+    def _written_down(
+        self, channel: Channel, claimed: Claimed, answer: Receipt | TransportError
+    ) -> tuple[RoundResult, bool]:
+        """What came of a message, and whether its account is left alone from now on.
+
+        Where this transaction crossed with another worker's it is tried again: the message has left, and one whose answer
+        is not written down goes a second time when its lease is over.
+        """
+        for again in range(RECORDED_AGAIN, -1, -1):
+            try:
+                with self._database.write_across() as connection:
+                    return self._record(connection, claimed, answer), self._judge(connection, channel, claimed, answer)
+            except Exception as error:
+                if not again or not is_crossed(error):
+                    raise
+        raise AssertionError("the last try returns or raises")
 
     def _pass_over(self, claimed: Claimed, answer: Receipt | TransportError) -> RoundResult:
         """What waits for an account that said itself it is out of order need not wait for whoever mends it."""

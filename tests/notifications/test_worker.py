@@ -1,7 +1,7 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -238,6 +238,32 @@ def test_killed_between_send_and_record_it_is_sent_again_with_the_same_key(post:
     assert post.worker().run_once() == RoundResult(direct=1)
     first, second = post.channel.keys
     assert first == second
+
+
+class _TheyWaitForEachOther(Exception):
+    sqlstate = "40P01"
+
+
+@pytest.mark.parametrize("times, told", [(1, {"sent": 1}), (3, {"sent": 1}), (99, {"sending": 1})])
+def test_what_came_of_a_message_is_written_down_although_two_workers_cross(
+    post: Post, monkeypatch: pytest.MonkeyPatch, times: int, told: dict[str, int]
+) -> None:
+    left = times
+    worked = accounts.worked
+
+    def crossing(*about: Any) -> None:
+        nonlocal left
+        left -= 1
+        if left >= 0:
+            raise OperationalError("UPDATE channel_state", None, _TheyWaitForEachOther())
+        worked(*about)
+
+    monkeypatch.setattr(accounts, "worked", crossing)  # a server that undoes one of two cannot be had on demand
+    post.outbox.write(a_notice())
+    with nullcontext() if "sent" in told else pytest.raises(OperationalError):
+        post.worker().run_once()
+    assert post.statuses() == told
+    assert len(post.channel.arrived) == 1
 
 
 def test_killed_before_sending_it_is_sent_once_the_lease_has_run_out(post: Post) -> None:
