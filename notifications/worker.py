@@ -272,14 +272,15 @@ class DeliveryWorker:
         Where this transaction crossed with another worker's it is tried again: the message has left, and one whose answer
         is not written down goes a second time when its lease is over.
         """
-        for again in range(RECORDED_AGAIN, -1, -1):
+        again = RECORDED_AGAIN
+        while True:
             try:
                 with self._database.write_across() as connection:
                     return self._record(connection, claimed, answer), self._judge(connection, channel, claimed, answer)
-            except Exception as error:
+            except Exception as error:  # whatever else it is goes on: only `is_crossed` knows drivers' errors here
                 if not again or not is_crossed(error):
                     raise
-        raise AssertionError("the last try returns or raises")
+                again -= 1
 
     def _pass_over(self, claimed: Claimed, answer: Receipt | TransportError) -> RoundResult:
         """What waits for an account that said itself it is out of order need not wait for whoever mends it."""
