@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api import feeds as calendar_feeds
 from api import labels as labels_of_places
 from api import pages
 from api.auth import ON_BEHALF_OF, ORGANISATION, Asker, cookies, locale_of, runtime_of, signed_in, who
@@ -32,6 +33,7 @@ from api.routes import (
     deliveries,
     directory,
     evidence,
+    feeds,
     files,
     health,
     labels,
@@ -105,6 +107,7 @@ def _routes_of(catalog: Catalog) -> Sequence[BaseRoute]:
         deliveries.router,
         organisations.router,
         labels.router,
+        feeds.router,
         overview.router,
         *cases.routers(catalog),
         *evidence.routers(catalog),
@@ -114,7 +117,7 @@ def _routes_of(catalog: Catalog) -> Sequence[BaseRoute]:
             router, dependencies=[Depends(signed_in), Depends(known_parameters)], responses=refusals_everywhere
         )
     # they are looked through one after another: what is asked less often comes last
-    for open_to_all in (health.router, accounts.strangers, pages.strangers):
+    for open_to_all in (health.router, accounts.strangers, feeds.strangers, pages.strangers):
         routes.include_router(open_to_all)
     routes.include_router(pages.router, dependencies=[Depends(signed_in)])
     return tuple(routes.routes)
@@ -134,6 +137,7 @@ OPEN = frozenset(
         "/setup",
         "/static/{name}",
         "/q/{token}",
+        "/feeds/{token}.ics",
         "/language/{locale}",
         "/service-worker.js",
         "/manifest.webmanifest",
@@ -191,6 +195,7 @@ def _document(title: str, version: str, description: str, catalog: Catalog, cook
         **preferences.FORMS,
         **workflows.FORMS,
         **labels.FORMS,
+        **feeds.FORMS,
     }.items():
         named |= cases.component(name, form)
     components["securitySchemes"] = {
@@ -304,8 +309,9 @@ def _log(request: Request, asker: Asker, refusal: Refusal) -> None:
 
 
 def _told(path: str) -> str:
-    """An address as logs have it: what the code of a label holds opens a door, and stands in no log."""
-    return f"{labels_of_places.PATH}/…" if path.startswith(f"{labels_of_places.PATH}/") else path
+    """An address as logs have it: what the code of a label or the link to a calendar holds opens a door, and stands in no log."""
+    secret = (f"{prefix}/" for prefix in (labels_of_places.PATH, calendar_feeds.PATH))
+    return next((f"{prefix}…" for prefix in secret if path.startswith(prefix)), path)
 
 
 def _as_problem(request: Request, refusal: Refusal) -> Response:
