@@ -339,6 +339,19 @@
     if (title.value) ask();
   };
 
+  // --- a link to take along --------------------------------------------------------------------------------------------------
+
+  const copies = (button) => {
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      const field = document.getElementById(button.dataset.copies);
+      field.select(); // also where the browser copies nothing: it can be taken by hand
+      // without https there is no clipboard, only the old way
+      const done = navigator.clipboard ? await navigator.clipboard.writeText(field.value).then(() => true, () => false) : document.execCommand("copy");
+      if (done) button.textContent = button.dataset.done;
+    });
+  };
+
   // --- beginning -------------------------------------------------------------------------------------------------------------
 
   const begin = async () => {
@@ -365,6 +378,7 @@
     ready.active.postMessage({ keep: ["/mine", "/report", ...here] });
   };
 
+  for (const button of document.querySelectorAll("button[data-copies]")) copies(button);
   addEventListener("online", network);
   addEventListener("offline", network);
   begin();
