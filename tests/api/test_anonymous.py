@@ -283,6 +283,28 @@ def test_only_the_safety_office_sees_them_before_the_report_is_taken_up(
     assert fetched(client, school, picture, "driver") == {404}
 
 
+@pytest.mark.parametrize("person", ["teacher", "principal"])  # who does not see the case, and who sees it without them
+def test_who_knows_the_hash_of_one_held_back_makes_no_evidence_of_his_own_from_it(
+    runtime: Runtime, school: School, client: httpx.Client, picture: str, person: str
+) -> None:
+    said = {"title": "门口地砖松动", "place": "东门", "photos": [picture]}
+    headers = school.headers(person, Accept_Language="en")
+    answer = client.post("/api/v1/hazards", json=said, headers=headers)
+    assert answer.status_code == 422, answer.text
+    [fault] = answer.json()["fields"]
+    assert fault["field"] == "photos.0" and "neither uploaded by you nor evidence you may see" in fault["what"]
+    unknown = client.post("/api/v1/hazards", json=said | {"photos": ["0" * 64]}, headers=headers).json()["fields"]
+    assert unknown[0]["what"].replace("0" * 64, picture) == fault["what"], "whether there is one is not told"
+    assert fetched(client, school, picture, person) == {404}
+
+
+def test_the_safety_office_may_name_it_as_evidence(
+    runtime: Runtime, school: School, client: httpx.Client, picture: str
+) -> None:
+    said = {"title": "门口地砖松动", "place": "东门", "photos": [picture]}
+    assert client.post("/api/v1/hazards", json=said, headers=school.headers("safety_staff")).status_code == 201
+
+
 def test_those_of_a_rejected_report_are_shown_to_nobody_again(
     runtime: Runtime, school: School, client: httpx.Client, picture: str
 ) -> None:
