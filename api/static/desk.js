@@ -365,6 +365,8 @@
     ready.active.postMessage({ keep: ["/mine", "/report", ...here] });
   };
 
+  // a drawing wider than the phone begins where it says
+  for (const wide of document.querySelectorAll("[data-begins]")) wide.scrollLeft = Number(wide.dataset.begins) - wide.clientWidth / 2;
   addEventListener("online", network);
   addEventListener("offline", network);
   begin();
