@@ -14,7 +14,7 @@ from api.auth import Asker, SignedIn, TheRuntime
 from api.pages.forms import Surroundings, Told, told
 from api.pages.loop import drawn
 from api.pages.rendering import CASES, local, page
-from api.reading import offered_step, read_now, visible_case, who_did
+from api.reading import most_pressing_first, offered_step, read_now, visible_case, who_did
 from api.schemas import OfferedStep, event_answer
 from engine.authority import may_see, may_see_evidence
 from engine.case import Case
@@ -66,7 +66,7 @@ def case_page(request: Request, runtime: TheRuntime, asker: SignedIn, number: st
         zone = people.time_zone(connection, case.organisation)
         related = _related(connection, asker, case)
     workflow = runtime.engine.catalog.of(case)
-    steps = [offered_step(workflow, offer, asker) for offer in offered]
+    steps = [offered_step(workflow, offer, asker) for offer in most_pressing_first(workflow, case, offered)]
     happened = [_happened(workflow, event, who, around, zone, asker) for event, who in zip(events, by, strict=True)]
     facts = told(_forms(workflow), case.facts, around, locale)
     last = next((event for event in reversed(events) if event.trigger == done), None)

@@ -13,7 +13,7 @@ from api.auth import Asker, SignedIn, TheRuntime
 from api.bootstrap import Runtime
 from api.pages.rendering import MINE, page
 from api.pages.words import WORDS
-from api.reading import by_deadline, each_once, read_now, waiting_for
+from api.reading import by_deadline, each_once, most_pressing_first, read_now, waiting_for
 from api.schemas import CaseAnswer
 from engine.actor import Actor
 from engine.case import Case
@@ -78,6 +78,7 @@ def _cards(
     }  # fmt: skip
     for place, ((case, actor), answer) in enumerate(zip(waiting, answers, strict=True)):
         offered = offers(runtime.engine, connection, (actor,), case) if place < WITH_STEPS else []
+        offered = most_pressing_first(runtime.engine.catalog.of(case), case, offered)
         steps = [(o.transition.trigger, o.transition.title.in_(asker.locale)) for o in offered if o.why_not is None]
         yield Card(answer, kinds[case.workflow], answer.overdue, called.get(actor.on_behalf_of or "", ""), steps)
 
