@@ -16,7 +16,7 @@ from engine.authority import may_see, stands_as
 from engine.calendar import Calendar
 from engine.case import FIVE_STATES, Case
 from engine.deadlines import in_words
-from engine.definition import Catalog, Transition, Workflow, guards_of
+from engine.definition import Catalog, Transition, Workflow, form_of, guards_of
 from engine.directory import Person
 from engine.errors import Locale, NotAllowed, Text
 from engine.events import Event, in_the_name_of
@@ -72,6 +72,11 @@ def offered_step(workflow: Workflow, offer: Offer, asker: Asker) -> OfferedStep:
         form=workflow.form_of(transition.trigger).__name__,
         why_not=why_not,
     )
+
+
+def asks_nothing(step: Transition) -> bool:
+    """Whether a button is all the step needs."""
+    return not form_of(step).model_fields
 
 
 def most_pressing_first(workflow: Workflow, case: Case, offered: Sequence[Offer]) -> list[Offer]:
