@@ -109,6 +109,14 @@ def who_did(connection: Connection, asker: Asker, events: Sequence[Event]) -> li
     return [did(told, event) for event in events]
 
 
+def name_for(person: Person, asker: Asker) -> str:
+    """What the asker may call somebody on a page: himself and whom he represents by name, everybody else by the post, unless he
+    sees everything.
+    """
+    his_own = any(person.person in actor.persons for actor in asker.actors)
+    return person.name if asker.seen.everything or his_own else person.post or person.name
+
+
 def called_to(asker: Asker, key: str, person: Callable[[str], Person | None]) -> Text:
     """person    by his key, None for nobody"""
     return called(key, person, names=asker.seen.everything)
