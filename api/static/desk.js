@@ -380,6 +380,8 @@
   };
 
   document.querySelector('form[action="/sign-out"]')?.addEventListener("submit", leave);
+  // a drawing wider than the phone begins where it says
+  for (const wide of document.querySelectorAll("[data-begins]")) wide.scrollLeft = Number(wide.dataset.begins) - wide.clientWidth / 2;
   addEventListener("online", network);
   addEventListener("offline", network);
   begin();
