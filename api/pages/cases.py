@@ -14,8 +14,8 @@ from api.auth import Asker, SignedIn, TheRuntime
 from api.pages.forms import Surroundings, Told, told
 from api.pages.loop import drawn
 from api.pages.rendering import CASES, local, page
-from api.reading import name_for, offered_step, read_now, visible_case, who_did
-from api.schemas import OfferedStep, event_answer
+from api.reading import asks_nothing, most_pressing_first, name_for, offered_step, read_now, visible_case, who_did
+from api.schemas import event_answer
 from engine.authority import may_see, may_see_evidence
 from engine.case import Case
 from engine.definition import Form, Workflow
@@ -65,7 +65,7 @@ def case_page(request: Request, runtime: TheRuntime, asker: SignedIn, number: st
         zone = people.time_zone(connection, case.organisation)
         related = _related(connection, asker, case)
     workflow = runtime.engine.catalog.of(case)
-    steps = [offered_step(workflow, offer, asker) for offer in offered]
+    steps = [offered_step(workflow, offer, asker) for offer in most_pressing_first(workflow, case, offered)]
     happened = [_happened(workflow, event, who, around, zone, asker) for event, who in zip(events, by, strict=True)]
     facts = told(_forms(workflow), case.facts, around, locale)
     last = next((event for event in reversed(events) if event.trigger == done), None)
@@ -76,7 +76,7 @@ def case_page(request: Request, runtime: TheRuntime, asker: SignedIn, number: st
         closed=None if case.closed_at is None else local(case.closed_at, zone), facts=[f for f in facts if f.words or f.lines or f.documents],
         before=_pictures(facts, after=False), after=_pictures(facts, after=True), happened=list(reversed(happened)),
         held_back=not may_see_evidence(workflow, case, asker.actors), possible=[step for step in steps if step.possible], impossible=[step for step in steps if not step.possible],
-        at_once=_at_once(workflow, steps), related=related, done=last and event_answer(workflow, last, locale, Text("", "")).title,
+        at_once={offer.transition.trigger for offer in offered if asks_nothing(offer.transition)}, related=related, done=last and event_answer(workflow, last, locale, Text("", "")).title,
     )  # fmt: skip
 
 
@@ -135,11 +135,6 @@ def _pictures(facts: Sequence[Told], *, after: bool) -> list[str]:
 
 def _level(case: Case) -> Text | None:
     return levels()[case.level].title if case.level in levels() else None
-
-
-def _at_once(workflow: Workflow, steps: Sequence[OfferedStep]) -> set[str]:
-    """Steps that ask for nothing: a button is all they need."""
-    return {step.trigger for step in steps if not workflow.form_of(step.trigger).model_fields}
 
 
 def _related(connection: Connection, asker: Asker, case: Case) -> list[Related]:

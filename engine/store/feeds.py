@@ -40,6 +40,11 @@ def of(connection: Connection, organisation: str, person: str) -> list[Feed]:
     return sorted(found, key=lambda feed: (feed.department or "", feed.id))
 
 
+def any_in_use(connection: Connection, organisation: str) -> bool:
+    in_use = select(_feeds.c.id).where(_feeds.c.organisation == organisation, _feeds.c.revoked_at.is_(None))
+    return connection.execute(in_use.limit(1)).first() is not None
+
+
 def find(connection: Connection, organisation: str, person: str, feed: str) -> Feed | None:
     """One of his, also a revoked one."""
     this = (_feeds.c.organisation == organisation, _feeds.c.person == person, _feeds.c.id == feed)
