@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api import labels as labels_of_places
 from api import pages
 from api.auth import ON_BEHALF_OF, ORGANISATION, Asker, cookies, locale_of, runtime_of, signed_in, who
+from api.auth.forms import put_away
 from api.bootstrap import Runtime
 from api.problems import defect, method_refused, problem, unknown_address
 from api.reading import LONGEST_NAME
@@ -328,6 +329,7 @@ class _Telling:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope.setdefault("state", {})  # one for whoever is given a copy of this scope, too
         began = time.monotonic()
         status = 500
 
@@ -373,5 +375,6 @@ class _Telling:
             else:
                 await _as_problem(request, defect())(scope, receive, tell)
         finally:
+            await put_away(scope)
             took = round((time.monotonic() - began) * 1000, 1)
             log.debug("request", method=scope["method"], path=_told(scope["path"]), status=status, milliseconds=took)

@@ -349,13 +349,15 @@ WORDS: Mapping[str, Text] = {
     "in_break": Text("学校假期", "School break"),
     # help
     "help_intro": Text(
-        "隐患从上报到销号，一步不落。每件事按下面的步骤办。",
-        "A hazard from report to closure, no step left out. This is how each thing is done.",
+        "隐患从上报到销号，一步不落。图中圆圈里的数字是第几次点按；点按次数从“待办”或扫码后的页面数起，打字不计。",
+        "A hazard from report to closure, no step left out. The number in a ring is the tap it stands for, counted from Mine or from the page behind the label; typing is not counted.",
     ),
     "help_tasks": Text("怎么办", "How to"),
     "help_questions": Text("常见问题", "Questions"),
     "help_print": Text("可用浏览器的“打印”功能打印本页并张贴。", "Print this page with your browser and hang it up."),
-    "taps": Text("步", "steps"),
+    "taps": Text("次点按", "taps"),
+    "tap": Text("次点按", "tap"),
+    "screen": Text("屏幕", "screen"),
     # first visit
     "setup": Text("首次设置", "Set it up"),
     "setup_intro": Text(

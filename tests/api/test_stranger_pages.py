@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
 from api import labels, logs
 from api.app import create_app
@@ -95,6 +96,27 @@ def test_a_stranger_takes_a_picture_writes_a_sentence_and_is_thanked(
     with runtime.database.read("school") as connection:
         [event] = history.events_of(connection, "school", "YH-2020-0001")
     assert event.actor == f"anonymous:{EAST}" and len(event.data["photos"]) == 1
+
+
+def test_whose_day_is_full_is_told_before_his_pictures_are_taken_in(runtime: Runtime, path: str) -> None:
+    decide(runtime, anonymous_reports=True, anonymous_per_address=1)
+    app, read = create_app(runtime), list[str]()
+
+    async def watched(scope: Scope, receive: Receive, send: Send) -> None:
+        async def told() -> Message:
+            read.append(scope["method"])
+            return await receive()
+
+        await app(scope, told, send)
+
+    with calling(watched) as client:
+        assert send(client, path).status_code == 303
+        read.clear()
+        headers = {"Content-Type": "multipart/form-data; boundary=edge"}
+        answer = client.post(path, content=b"x" * 200_000, headers=headers)
+    assert answer.status_code == 429 and int(answer.headers["Retry-After"]) > 0
+    assert read == []
+    assert reports(runtime) == [SEEN]
 
 
 def test_the_thanks_are_the_same_whatever_became_of_it(client: httpx.Client, runtime: Runtime, path: str) -> None:

@@ -13,7 +13,7 @@ from engine.actor import Actor
 from engine.store import periods
 from tests.browser.desk import Desk, a_desk
 from tests.journeys.campus import DAY, PHOTO, SCHOOL, Campus, a_campus
-from tests.pictures import a_photo
+from tests.pictures import a_photo, as_sent
 from workflows import CATALOG
 from workflows.inspection import CYCLE
 from workflows.reference import checklists
@@ -51,7 +51,7 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
         )["number"]  # fmt: skip
         ticked = "&".join(f"number={number}" for number in numbers.values())
         token = _a_label(desk)
-        campus_report = Report("看台下的储物间门锁坏了", "a stranger's", "192.0.2.1", [a_photo("red")])
+        campus_report = Report("看台下的储物间门锁坏了", "a stranger's", "192.0.2.1", [as_sent(a_photo("red"))])
         anonymous.take(campus.runtime, labels.scanned(campus.runtime, token), campus_report)
         walked, signed = (a_round_of(desk.campus, department) for department in ("XB1", "XB2"))
         desk.campus.give("clerk", "dept_safety", "XB2")
