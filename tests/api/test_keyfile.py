@@ -1,6 +1,7 @@
 """A school that moves takes every key along under a passphrase; and whoever left them behind is told what no longer works."""
 
 import json
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import closing
@@ -81,6 +82,15 @@ def test_what_is_missing_is_told_with_what_does_not_work_without(grounds: Ground
     assert keys_in(folder.keys) == {}, "looking draws nothing"
     with reopened(settings) as anew:  # which draws what it needs to run
         assert locked(anew.database, folder.keys) == [f"{HERE}/post"]
+
+
+def test_every_key_that_a_folder_draws_for_itself_goes_along_and_has_its_line() -> None:
+    """Else it would be forgotten in a file that was made before it was drawn, and nobody told what stops without it."""
+    sources = Path(keyfile.__file__).parents[1].rglob("*.py")
+    asked_for = {
+        name for source in sources for name in re.findall(r"\.key\(\"([a-z-]+)\"\)", source.read_text("utf-8"))
+    }
+    assert {"links", "labels", "sign-in"} <= asked_for <= set(STOPS)
 
 
 def test_what_nobody_uses_is_not_missed(grounds: Grounds) -> None:
