@@ -181,7 +181,7 @@ def test_the_two_locks_agree() -> None:
 ACROSS = {
     "api/auth/signing.py", "api/bootstrap.py", "api/cli/opening.py", "api/cli/running.py", "api/copying.py",
     "api/directory.py", "api/evidence/store.py", "api/first_visit.py", "api/founding.py", "api/keeping/backup.py", "api/keeping/postgres.py",
-    "api/keeping/restoring.py", "api/metrics.py", "api/migrations/__init__.py", "api/overview.py",
+    "api/cli/keys.py", "api/keeping/keyfile.py", "api/keeping/restoring.py", "api/metrics.py", "api/migrations/__init__.py", "api/overview.py",
     "api/pages/sign_in.py", "api/routes/health.py", "api/routes/organisations.py", "api/sealing.py", "engine/sealing.py", "engine/store/clock.py",
     "engine/tick.py",
     "notifications/channels/inbox.py", "notifications/planning.py", "notifications/worker.py",

@@ -21,11 +21,11 @@ from api.evidence.store import FileStore
 from api.folder import Folder
 from api.keeping import postgres
 from api.keeping.backup import sync
+from api.keeping.keyfile import put, vault_of
 from api.keeping.manifest import DATABASES, Manifest, read_manifest, sha256_of, unpack
 from api.keys import Held, KeyRing
 from api.sealing import KeyGone, existing_key_of, last_told, losses
 from api.settings import Settings
-from api.vault import CHANNELS_KEY, FolderVault
 from engine.actor import system
 from engine.audit import Checkpoint, root_of
 from engine.case import instant_text
@@ -89,7 +89,7 @@ def restore(
     settings: Settings,
     *,
     held: Mapping[str, Sequence[Held]],
-    keys: Path | None = None,
+    keys: Path | Mapping[str, bytes] | None = None,
     keep_tokens: bool = False,
     progress: Callable[[float], None] = lambda _: None,
 ) -> tuple[Manifest, list[Restored]]:
@@ -102,7 +102,7 @@ def restore(
     4. the folder gets its marker: only now it is one
 
     held         by organisation, what was held outside: `read_held`
-    keys         a folder with keys as a data folder has them, to be taken in
+    keys         a folder with keys as a data folder has them, or what `keyfile.opened` gives, to be taken in
     keep_tokens  leave API tokens as the backup has them
     Raises       FolderError where the place is not empty, or the backup damaged, newer, of the other kind of database, or
                  not what the checkpoints held outside are of, or the clock behind them; then nothing is there afterwards that was not before
@@ -140,7 +140,7 @@ def restore(
             progress(0.7)
             migrations.upgrade(database)
             keys_at = folder.path / KEYS if (folder.path / KEYS).is_dir() else place / KEYS
-            ring, vault = KeyRing(keys_at), _vault_of(keys_at)
+            ring, vault = KeyRing(keys_at), vault_of(keys_at)
             everything = {
                 each.organisation: [*held.get(each.organisation, ()), *_beside(ring, each.organisation)]
                 for each in manifest.organisations
@@ -171,14 +171,6 @@ def restore(
             _hold_what_is_there(KeyRing(folder.path / KEYS), last)
     progress(1)
     return manifest, restored
-
-
-def _vault_of(keys: Path) -> FolderVault | None:
-    """What opens the secrets of channels, where its key is there. None is drawn: it would open nothing."""
-    kept = keys / CHANNELS_KEY
-    with suppress(ValueError):  # no key of any length an algorithm knows
-        return FolderVault(kept.read_bytes()) if kept.is_file() else None
-    return None
 
 
 def _beside(ring: KeyRing, organisation: str) -> list[Held]:
@@ -385,7 +377,7 @@ def _must_be_empty(folder: Folder, settings: Settings) -> None:
         raise _not_empty(settings.database_url.removeprefix("sqlite:///"))
 
 
-def _must_be_one(folder: Folder, keys: Path | None) -> None:
+def _must_be_one(folder: Folder, keys: Path | Mapping[str, bytes] | None) -> None:
     """Two folders of keys: nobody knows which of them is meant."""
     if keys is not None and (folder.path / KEYS).exists():
         raise FolderError(
@@ -480,8 +472,11 @@ def _empty(database: Database) -> None:
         set_mark(connection, 0)
 
 
-def _take_keys(keys: Path | None, place: Path) -> None:
+def _take_keys(keys: Path | Mapping[str, bytes] | None, place: Path) -> None:
     if keys is None:
+        return
+    if not isinstance(keys, Path):
+        put(place / KEYS, keys)
         return
     if not keys.is_dir():
         raise FolderError(Text(f"没有密钥目录 {keys}。", f"There is no folder of keys at {keys}."))

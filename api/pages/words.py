@@ -221,6 +221,12 @@ WORDS: Mapping[str, Text] = {
     ),
     "draft_restored": Text("已恢复上次没有提交的内容。", "What you had not sent yet is here again."),
     "draft_discard": Text("清空重填", "Start afresh"),
+    "leave_drafts": Text("未提交的草稿将从本机删除。", "Drafts that were not handed in are deleted from this device."),
+    "leave_unsent": Text(
+        "未送达的内容仍留在本机，待您下次登录后处理。",
+        "What did not arrive yet stays on this device until you sign in again.",
+    ),
+    "leave_anyway": Text("确定退出登录？", "Sign out?"),
     "queued": Text(
         "已存在本机，联网后自动发送，不会重复。", "Kept on this device; it is sent once, as soon as there is a network."
     ),

@@ -282,6 +282,20 @@
     if (navigator.onLine) send();
   };
 
+  // --- going -----------------------------------------------------------------------------------------------------------------
+
+  // A phone may be another's next: what was begun goes with its author, what was handed in waits for him; and he is told before.
+  const leave = async (event) => {
+    const form = event.target;
+    event.preventDefault();
+    const drafts = await Kept.draftsOf(whose).catch(() => []);
+    const unsent = (await Kept.all("outbox").catch(() => [])).filter((each) => each.who === whose && each.state !== "sent");
+    const told = [drafts.length && says.leaveDrafts, unsent.length && says.leaveUnsent].filter(Boolean);
+    if (told.length && !confirm([...told, says.leaveAnyway].join("\n"))) return;
+    for (const each of drafts) await Kept.forget(each.id);
+    form.submit();
+  };
+
   // --- a round -------------------------------------------------------------------------------------------------------------
 
   const walk = (form) => {
@@ -367,6 +381,7 @@
     ready.active.postMessage({ keep: ["/mine", "/report", ...here] });
   };
 
+  document.querySelector('form[action="/sign-out"]')?.addEventListener("submit", leave);
   // a drawing wider than the phone begins where it says
   for (const wide of document.querySelectorAll("[data-begins]")) wide.scrollLeft = Number(wide.dataset.begins) - wide.clientWidth / 2;
   addEventListener("online", network);

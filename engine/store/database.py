@@ -6,6 +6,7 @@ connection is opened.
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -35,6 +36,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
+from sqlalchemy.util import LRUCache
 from sqlmodel import SQLModel
 
 from engine.errors import Busy, InvalidInput, Text
@@ -59,6 +61,7 @@ LANES = 8  # groups of commands a process may commit at once on PostgreSQL
 WRITERS = LANES + 4  # connections: beside them tick, deliver, and sign somebody in or change the directory
 ACROSS = 4  # connections each to read and to write: what looks at every organisation takes its turn
 CONNECT_SECONDS = 5
+STATEMENTS = 1_000  # that are kept put together: some twice what a serving process says in all its days
 INSTANTS = 256  # a command writes its own a dozen times, and deadlines end with the day
 SILENT_SECONDS = 30  # after which, and as long again, a connection that does not answer is given up
 STATEMENT_SECONDS = 30  # no statement of ours takes a tenth of it; one that does holds up others
@@ -303,6 +306,10 @@ class Database:
         with self.own() if self.on_server else self.read_across() as connection:
             yield connection
 
+    def waited(self) -> float:
+        """Seconds that this thread has waited so far for its turn to write. On a server nobody takes turns."""
+        return self._turn.waited() if isinstance(self._turn, InTurn) else 0.0
+
     def close(self) -> None:
         for kept in (self._reading_one, self._writing_one, self._reading_all, self._writing_all):
             kept.let_go()
@@ -315,10 +322,17 @@ class InTurn:
     has just given it back: beside a long tick, others would wait for many of its groups instead of one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
         self._looking = threading.Lock()
         self._held = False
         self._waiting: deque[threading.Lock] = deque()
+        self._waited = threading.local()
+
+    def waited(self) -> float:
+        """Seconds that this thread has waited so far."""
+        seconds: float = getattr(self._waited, "seconds", 0.0)
+        return seconds
 
     def __enter__(self) -> None:
         with self._looking:
@@ -328,6 +342,7 @@ class InTurn:
             mine = threading.Lock()
             mine.acquire()
             self._waiting.append(mine)
+        since = self._monotonic()
         try:
             mine.acquire()  # until it is handed over
         except BaseException:  # Ctrl-C: whoever is next must not wait for one who left
@@ -337,6 +352,7 @@ class InTurn:
                 else:
                     self._hand_on()
             raise
+        self._waited.seconds = self.waited() + self._monotonic() - since
 
     def __exit__(self, *_: object) -> None:
         with self._looking:
@@ -637,6 +653,21 @@ _PLAIN = (
 )  # an object of ours is refused; NaN would be null
 
 
+class _PutTogether(LRUCache[Any, Any]):
+    """What statements came to, once a process and kind of database: SQLAlchemy keeps that for each engine by itself, though
+    ours of a kind have the same settings, and putting a statement together takes several times what running it does.
+    """
+
+    def get(self, key: tuple[Any, ...], default: Any = None) -> Any:
+        return super().get(key[1:], default)  # the first is the engine's dialect
+
+    def __setitem__(self, key: tuple[Any, ...], value: Any) -> None:
+        super().__setitem__(key[1:], value)
+
+
+_FOR_A_FILE, _FOR_A_SERVER = _PutTogether(STATEMENTS), _PutTogether(STATEMENTS)
+
+
 def _server_engine(url: URL, role: str | None = None) -> Engine:
     """role    whom it acts as, whoever signs in; transactions are then begun by hand, saying whom they speak for"""
     settings = {
@@ -650,6 +681,7 @@ def _server_engine(url: URL, role: str | None = None) -> Engine:
     engine = create_engine(
         url, isolation_level="READ COMMITTED" if role is None else "AUTOCOMMIT",
         poolclass=NullPool,  # what stays open is kept here
+        execution_options={"compiled_cache": _FOR_A_SERVER},
         json_serializer=_json, json_deserializer=orjson.loads, use_native_hstore=False,  # asks every new connection for a type that no table of ours has
         connect_args={
             "connect_timeout": CONNECT_SECONDS,
@@ -684,7 +716,8 @@ class _Hinted(SQLiteCompiler):
 
 def _sqlite_engine(url: URL, *pragmas: str) -> Engine:
     engine = create_engine(
-        url, poolclass=NullPool, json_serializer=_json, json_deserializer=orjson.loads,
+        url, poolclass=NullPool, execution_options={"compiled_cache": _FOR_A_FILE},
+        json_serializer=_json, json_deserializer=orjson.loads,
         connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False, "isolation_level": None},
     )  # fmt: skip
     engine.dialect.statement_compiler = _Hinted

@@ -242,7 +242,7 @@ def _sealing(ground: Ground, asked: Asked, tell: _Words) -> Mapping[str, Any]:
     found = sealing.compare(ground, cases=asked.cases, rounds=asked.rounds)
     tell(
         f"\n{ground.name}: {sealing.CLIENTS} writers beside {found.rounds_of_sealing} rounds that numbered {found.numbered} "
-        f"events; {asked.cases} cases of {COMMANDS_A_CASE} commands, {asked.rounds} rounds\n"
+        f"events; {found.commands} commands, {asked.rounds} rounds\n"
         f"  with sealing {found.sealing} a second, without {found.alone}; with/without {found.ratio}, wanted {sealing.WANTED}\n"
         f"  of the processor, without/with {found.cpu_ratio}"
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, FilePayload, Page, Route, expect
+from playwright.sync_api import Browser, Dialog, FilePayload, Page, Route, expect
 
 from engine.store import history
 from tests.browser.desk import PHONE, Desk
@@ -267,6 +267,46 @@ def test_a_draft_survives_a_reload_with_its_pictures_and_is_gone_once_sent(desk:
     expect(page.locator("[name=title]")).to_have_value("")
 
 
+def test_signing_out_deletes_drafts_after_saying_so_and_keeps_what_was_handed_in(desk: Desk, browser: Browser) -> None:
+    desk.let_in("teacher")
+    page = desk.of(browser, "teacher")
+    told: list[str] = []
+    answers = iter(["dismiss", "accept"])
+
+    def asked(dialog: Dialog) -> None:
+        told.append(dialog.message)
+        getattr(dialog, next(answers))()
+
+    page.on("dialog", asked)
+    report(page, "灯不亮")
+    refused = {
+        "key": "k1",
+        "who": f"{SCHOOL}/teacher",
+        "title": "上报隐患",
+        "files": [],
+        "fields": [],
+        "state": "refused",
+    }
+    page.evaluate("(refused) => Kept.put('outbox', {...refused, at: Date.now()})", refused)
+    out = page.get_by_role("button", name="退出")
+    out.click()
+    kept_draft(page, "灯不亮", pictures=1)
+    out.click()
+    page.wait_for_url("**/sign-in")
+    assert len(told) == 2 and "草稿" in told[0] and "未送达" in told[0]
+    kept = """(async () => {
+        const names = ["drafts", "pictures", "outbox"];
+        return new Promise((resolve) => {
+            indexedDB.open("bihuan").onsuccess = (event) => {
+                const asked = event.target.result.transaction(names);
+                const found = names.map((name) => asked.objectStore(name).count());
+                asked.oncomplete = () => resolve(found.map((each) => each.result));
+            };
+        });
+    })()"""
+    assert page.evaluate(kept) == [0, 0, 1]
+
+
 def test_a_draft_is_discarded_on_request(desk: Desk, browser: Browser) -> None:
     desk.let_in("teacher")
     page = desk.of(browser, "teacher")
@@ -323,6 +363,7 @@ def test_signing_out_takes_the_copies_away_and_nobody_else_sees_what_was_kept(de
     page.context.set_offline(True)
     report(page, "写了一半")
     page.context.set_offline(False)
+    page.on("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="退出").click()
     page.wait_for_url("**/sign-in")
     keeps(page)
