@@ -121,11 +121,12 @@ def test_numbers_an_organisation_set_are_the_ones_drawn() -> None:
 
 
 def test_rungs_are_drawn_where_the_organisation_put_them_each_by_its_shape() -> None:
-    [first, *_] = a_diagram(HAZARD, "zh", {"rung_offsets": {"before-3": -5}}).states
-    assert [(tick.shape, tick.words) for tick in first.ticks] == [
+    reported, assigned, *_ = a_diagram(HAZARD, "zh", {"rung_offsets": {"before-3": -5}}).states
+    assert [(tick.shape, tick.words) for tick in assigned.ticks] == [
         ("reminder", "−5"), ("reminder", "−1"), ("deadline", "0"), ("escalation", "+1"), ("escalation", "+3"),
         ("escalation", "+7"), ("escalation", "+15"), ("repeat", "/5"),
     ]  # fmt: skip
+    assert reported.ticks[3].shape == "reminder", "the day after it is still he alone who hears of it"
 
 
 def test_who_signs_is_said_where_it_is_always_the_same_and_else_the_table_is_named() -> None:

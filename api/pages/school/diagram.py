@@ -187,10 +187,13 @@ class Wording:
 
 
 def shape_of(rung: Rung) -> Shape:
+    """It goes higher up when it is overdue and tells others than him whom the case waits for."""
     if rung.repeats:
         return "repeat"
     days = rung.offset_workdays or 0
-    return "deadline" if days == 0 else "escalation" if days > 0 else "reminder"
+    if not days:
+        return "deadline"
+    return "escalation" if days > 0 and not set(rung.to) <= {"assignee", "holder"} else "reminder"
 
 
 def numbered(loop: Workflow) -> list[Numbered]:
