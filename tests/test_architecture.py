@@ -100,6 +100,7 @@ def copied_sources(tmp_path: Path) -> Path:
         ("api/planted.py", "import httpx", "httpx-doors"),
         ("engine/handle.py", "import prometheus_client", "prometheus-door"),
         ("api/writer.py", "from prometheus_client import Counter", "prometheus-door"),
+        ("api/feeds.py", "from icalendar import Event", "icalendar-door"),
         ("engine/errors.py", "from fastapi import HTTPException", "web-door"),
         ("notifications/planted.py", "import starlette.status", "web-door"),
         ("workflows/planted.py", "import sqlmodel", "sql-doors"),

@@ -78,6 +78,7 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
         desk.campus.give("clerk", "dept_safety", "XB2")
         every = {code: {"result": "pass"} for code in OFFICE} | {OFFICE[1]: {"result": "fail", "note": "压力不足"}}
         desk.campus.done("clerk", f"/api/v1/inspections/{signed}/submit", answers=every, summary="一处压力不足")
+        campus.done("officer", "/api/v1/feeds", department="HQC"), campus.done("fixer", "/api/v1/feeds")
         yield (
             desk,
             [
