@@ -110,7 +110,8 @@ def test_what_leads_back_is_marked_and_a_case_comes_in_once() -> None:
     back = {line.number for arrow in diagram.arrows if arrow.back for line in arrow.lines if line.number}
     titles = {step.trigger for number, step in numbered(HAZARD) if number in back}
     assert titles == {"return", "send_back", "retriage"}
-    assert [arrow.opens for arrow in diagram.arrows].count(True) == 1 and diagram.arrows[0].opens
+    assert [all(line.number is None for line in arrow.lines) for arrow in diagram.arrows].index(True) == 0
+    assert diagram.arrows[0].lines[0].words == "登记"
 
 
 def test_numbers_an_organisation_set_are_the_ones_drawn() -> None:
