@@ -213,6 +213,7 @@ def _reads(ground: Ground, asked: Asked, tell: _Words) -> Mapping[str, Any]:
     )
     for name, (took, allowed) in worst[: max(WORST_TOLD, len(found.slow))]:
         tell(f"    {name:36} {took:7.1f} ms of {allowed}")
+    tell(f"  a first visit transfers {found.first_visit} bytes, wanted {reading.FIRST_VISIT_BYTES}")
     told = " / ".join("?" if megabytes is None else f"{megabytes:.0f}" for megabytes in found.megabytes)
     tell(
         f"  memory {told} MB: then, after {asked.mixed} mixed requests, after as many again; "
