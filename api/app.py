@@ -75,8 +75,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     )
     app.state.runtime = runtime
     app.router.routes.extend(_routes_of(runtime.engine.catalog))
-    must_be_closed(app)
-    app.state.addresses = _addresses(app)
+    app.state.addresses = _addresses_of(runtime.engine.catalog)
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(HTTPException, _not_routed)
@@ -87,7 +86,9 @@ def create_app(runtime: Runtime) -> FastAPI:
 
 @lru_cache(maxsize=8)  # it takes a quarter of a second; a process has one catalog, tests have some
 def _routes_of(catalog: Catalog) -> Sequence[BaseRoute]:
-    """Every address but that of the document. They know no runtime: a request brings it along."""
+    """Every address but that of the document, each closed or open on purpose. They know no runtime: a request brings it
+    along.
+    """
     routes = APIRouter()
     # the fixed addresses first: a loop's plural may not hide them, and the definition refuses one that would
     refusals_everywhere: dict[int | str, dict[str, Any]] = {
@@ -121,6 +122,7 @@ def _routes_of(catalog: Catalog) -> Sequence[BaseRoute]:
     for open_to_all in (health.router, accounts.strangers, feeds.strangers, pages.strangers):
         routes.include_router(open_to_all)
     routes.include_router(pages.router, dependencies=[Depends(signed_in)])
+    must_be_closed(routes)
     return tuple(routes.routes)
 
 
@@ -146,7 +148,7 @@ OPEN = frozenset(
 )
 
 
-def must_be_closed(app: FastAPI) -> None:
+def must_be_closed(app: FastAPI | APIRouter) -> None:
     """Raises RuntimeError for an address that neither asks who is there, before it asks or reads anything else, nor is open
     on purpose.
     """
@@ -160,13 +162,14 @@ def _asks_who_first(dependant: Dependant | None) -> bool:
     return dependant is not None and bool(dependant.dependencies) and dependant.dependencies[0].call is signed_in
 
 
-def _addresses(app: FastAPI) -> list[tuple[re.Pattern[str], set[str]]]:
+@lru_cache(maxsize=8)  # as the routes
+def _addresses_of(catalog: Catalog) -> Sequence[tuple[re.Pattern[str], frozenset[str]]]:
     """Every address that is written down, and the methods it takes."""
-    return [
-        (compile_path(context.path)[0], set(context.methods or ()))
-        for context in iter_route_contexts(app.routes)
+    return tuple(
+        (compile_path(context.path)[0], frozenset(context.methods or ()))
+        for context in iter_route_contexts(_routes_of(catalog))
         if context.path is not None and (context.include_in_schema or not context.path.startswith(f"{BASE}/"))
-    ]
+    )
 
 
 def _openapi(app: FastAPI, runtime: Runtime) -> dict[str, Any]:

@@ -277,6 +277,8 @@
   const network = () => {
     const notice = document.querySelector(".offline-now");
     if (notice) notice.hidden = navigator.onLine || !document.querySelector("form.drawn");
+    // what asks for nothing is not kept on the phone: without a network its button would lead to the browser's own error
+    for (const button of document.querySelectorAll("form.at-once button")) button.disabled = !navigator.onLine;
     if (navigator.onLine) send();
   };
 
