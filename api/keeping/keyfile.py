@@ -180,7 +180,8 @@ def missing(database: Database, keys: Path) -> list[Missing]:
                 key_in(ring, organisation, current)
         except KeyGone:
             found.append(Missing(f"seal/{organisation}/{current}.pem", organisation, _SEAL))
-    needless = {name for name, used in ((CHANNELS_KEY, channels), ("labels", labelled)) if not used}
+    # of this one nobody can tell whether it was ever drawn, and little stops without it
+    needless = {"sign-in", *(name for name, used in ((CHANNELS_KEY, channels), ("labels", labelled)) if not used)}
     return found + [
         Missing(name, None, stops)
         for name, stops in STOPS.items()
