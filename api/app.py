@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api import feeds as calendar_feeds
 from api import labels as labels_of_places
 from api import pages
 from api.auth import ON_BEHALF_OF, ORGANISATION, Asker, cookies, locale_of, runtime_of, signed_in, who
@@ -33,6 +34,7 @@ from api.routes import (
     deliveries,
     directory,
     evidence,
+    feeds,
     files,
     health,
     labels,
@@ -73,8 +75,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     )
     app.state.runtime = runtime
     app.router.routes.extend(_routes_of(runtime.engine.catalog))
-    must_be_closed(app)
-    app.state.addresses = _addresses(app)
+    app.state.addresses = _addresses_of(runtime.engine.catalog)
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(HTTPException, _not_routed)
@@ -85,7 +86,9 @@ def create_app(runtime: Runtime) -> FastAPI:
 
 @lru_cache(maxsize=8)  # it takes a quarter of a second; a process has one catalog, tests have some
 def _routes_of(catalog: Catalog) -> Sequence[BaseRoute]:
-    """Every address but that of the document. They know no runtime: a request brings it along."""
+    """Every address but that of the document, each closed or open on purpose. They know no runtime: a request brings it
+    along.
+    """
     routes = APIRouter()
     # the fixed addresses first: a loop's plural may not hide them, and the definition refuses one that would
     refusals_everywhere: dict[int | str, dict[str, Any]] = {
@@ -106,6 +109,7 @@ def _routes_of(catalog: Catalog) -> Sequence[BaseRoute]:
         deliveries.router,
         organisations.router,
         labels.router,
+        feeds.router,
         overview.router,
         *cases.routers(catalog),
         *evidence.routers(catalog),
@@ -115,9 +119,10 @@ def _routes_of(catalog: Catalog) -> Sequence[BaseRoute]:
             router, dependencies=[Depends(signed_in), Depends(known_parameters)], responses=refusals_everywhere
         )
     # they are looked through one after another: what is asked less often comes last
-    for open_to_all in (health.router, accounts.strangers, pages.strangers):
+    for open_to_all in (health.router, accounts.strangers, feeds.strangers, pages.strangers):
         routes.include_router(open_to_all)
     routes.include_router(pages.router, dependencies=[Depends(signed_in)])
+    must_be_closed(routes)
     return tuple(routes.routes)
 
 
@@ -135,6 +140,7 @@ OPEN = frozenset(
         "/setup",
         "/static/{name}",
         "/q/{token}",
+        "/feeds/{token}.ics",
         "/language/{locale}",
         "/service-worker.js",
         "/manifest.webmanifest",
@@ -142,7 +148,7 @@ OPEN = frozenset(
 )
 
 
-def must_be_closed(app: FastAPI) -> None:
+def must_be_closed(app: FastAPI | APIRouter) -> None:
     """Raises RuntimeError for an address that neither asks who is there, before it asks or reads anything else, nor is open
     on purpose.
     """
@@ -156,13 +162,14 @@ def _asks_who_first(dependant: Dependant | None) -> bool:
     return dependant is not None and bool(dependant.dependencies) and dependant.dependencies[0].call is signed_in
 
 
-def _addresses(app: FastAPI) -> list[tuple[re.Pattern[str], set[str]]]:
+@lru_cache(maxsize=8)  # as the routes
+def _addresses_of(catalog: Catalog) -> Sequence[tuple[re.Pattern[str], frozenset[str]]]:
     """Every address that is written down, and the methods it takes."""
-    return [
-        (compile_path(context.path)[0], set(context.methods or ()))
-        for context in iter_route_contexts(app.routes)
+    return tuple(
+        (compile_path(context.path)[0], frozenset(context.methods or ()))
+        for context in iter_route_contexts(_routes_of(catalog))
         if context.path is not None and (context.include_in_schema or not context.path.startswith(f"{BASE}/"))
-    ]
+    )
 
 
 def _openapi(app: FastAPI, runtime: Runtime) -> dict[str, Any]:
@@ -192,6 +199,7 @@ def _document(title: str, version: str, description: str, catalog: Catalog, cook
         **preferences.FORMS,
         **workflows.FORMS,
         **labels.FORMS,
+        **feeds.FORMS,
     }.items():
         named |= cases.component(name, form)
     components["securitySchemes"] = {
@@ -305,8 +313,9 @@ def _log(request: Request, asker: Asker, refusal: Refusal) -> None:
 
 
 def _told(path: str) -> str:
-    """An address as logs have it: what the code of a label holds opens a door, and stands in no log."""
-    return f"{labels_of_places.PATH}/…" if path.startswith(f"{labels_of_places.PATH}/") else path
+    """An address as logs have it: what the code of a label or the link to a calendar holds opens a door, and stands in no log."""
+    secret = (f"{prefix}/" for prefix in (labels_of_places.PATH, calendar_feeds.PATH))
+    return next((f"{prefix}…" for prefix in secret if path.startswith(prefix)), path)
 
 
 def _as_problem(request: Request, refusal: Refusal) -> Response:

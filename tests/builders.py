@@ -224,6 +224,12 @@ def a_school(
     return school
 
 
+def _found(database: Database) -> None:
+    a_school(database)
+
+
+FOUNDED = Template(_found, upon=EMPTY)  #: with the school of `a_school` in it, as it is unless something else is said
+
 # --- a database, an engine, a process -------------------------------------------------------------------------------------
 
 

@@ -103,7 +103,9 @@ def backup(output: Path, data: Path | None, as_json: bool) -> None:  # fmt: skip
 )
 @passphrase_option
 @click.option(
-    "--keep-tokens", is_flag=True, help="Leave API tokens as they were. One withdrawn since would live again."
+    "--keep-tokens",
+    is_flag=True,
+    help="Leave API tokens and links to calendars as they were. One withdrawn since would live again.",
 )
 @data_option
 @json_option
@@ -160,7 +162,7 @@ def restore(
                         "checkpoint": each.checkpoint and told_of(each.checkpoint),
                         "held": each.held and told_of(each.held),
                         "note": each.sequence, "sealed": each.sealed, "sessions_ended": each.sessions,
-                        "tokens_ended": each.tokens, "messages_again": each.messages, "channels_to_set_up_again": list(each.locked),
+                        "tokens_ended": each.tokens, "feeds_ended": each.feeds, "messages_again": each.messages, "channels_to_set_up_again": list(each.locked),
                     }
                     for each in restored
                 ],
@@ -192,9 +194,9 @@ _WARNINGS = (
         "messages that waited when the backup was made may come again, and reminders told since are told anew",
     ),
     (
-        "登录和令牌已全部作废（令牌可用 --keep-tokens 保留）；备份之后改过的密码、收回的职责、停用的账号恢复为旧的，请核对名册",
+        "登录、令牌和日历订阅链接已全部作废（后两者可用 --keep-tokens 保留）；备份之后改过的密码、收回的职责、停用的账号恢复为旧的，请核对名册",
         (
-            "everybody has to sign in again and tokens ended (unless --keep-tokens); passwords changed, roles withdrawn and "
+            "everybody has to sign in again, and tokens and links to calendars ended (unless --keep-tokens); passwords changed, roles withdrawn and "
             "accounts deactivated since the backup are as they were before: look through the directory"
         ),
     ),

@@ -23,7 +23,7 @@ from api.keys import KeyRing, SealKey, write_whole
 from api.sealing import KeyGone, key_in, must_be_long_enough
 from api.vault import CHANNELS_KEY, FolderVault
 from engine.errors import FolderError, Text
-from engine.store import labels, people, seals
+from engine.store import feeds, labels, people, seals
 from engine.store.database import Database
 from notifications import accounts
 
@@ -44,6 +44,10 @@ STOPS: Mapping[str, Text] = {
     "labels": Text(
         "墙上的部位标签照常可扫，但不能再次打印",
         "labels on the walls go on, but cannot be printed again",
+    ),
+    "feeds": Text(
+        "日历订阅链接照常可用，但不能再次显示",
+        "links to calendars go on, but cannot be shown again",
     ),
     "sign-in": Text(
         "此前用过的设备不再认得，猜密码的计数从头开始",
@@ -169,19 +173,21 @@ def missing(database: Database, keys: Path) -> list[Missing]:
     """What does not lie in this folder of keys though something of the database needs it. None is drawn."""
     ring = KeyRing(keys)
     found: list[Missing] = []
-    channels = labelled = False
+    channels = labelled = fed = False
     for organisation in _organisations(database):
         with database.read(organisation) as connection:
             current = seals.current_key(connection, organisation)
             channels = channels or bool(accounts.all_of(connection, organisation))
             labelled = labelled or bool(labels.all_of(connection, organisation))
+            fed = fed or feeds.any_in_use(connection, organisation)
         try:
             if current is not None:
                 key_in(ring, organisation, current)
         except KeyGone:
             found.append(Missing(f"seal/{organisation}/{current}.pem", organisation, _SEAL))
-    # of this one nobody can tell whether it was ever drawn, and little stops without it
-    needless = {"sign-in", *(name for name, used in ((CHANNELS_KEY, channels), ("labels", labelled)) if not used)}
+    used = {CHANNELS_KEY: channels, "labels": labelled, "feeds": fed}
+    # of that for signing in nobody can tell whether it was ever drawn, and little stops without it
+    needless = {*(name for name, is_used in used.items() if not is_used), "sign-in"}
     return found + [
         Missing(name, None, stops)
         for name, stops in STOPS.items()

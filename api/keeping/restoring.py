@@ -36,7 +36,7 @@ from engine.sealing import number, seal
 from engine.store import history, seals, trail
 from engine.store.clock import DatabaseClock
 from engine.store.database import Connection, Database, set_mark, table_of
-from engine.store.tables import OutboxRow, SessionRow, TokenRow
+from engine.store.tables import FeedRow, OutboxRow, SessionRow, TokenRow
 from notifications import accounts
 from notifications.tables import DeliveryRow
 from workflows import CATALOG
@@ -46,6 +46,7 @@ KEYS = "keys"  # what may lie in an empty data folder: whoever kept the keys put
 
 _sessions = table_of(SessionRow)
 _tokens = table_of(TokenRow)
+_feeds = table_of(FeedRow)
 _outbox = table_of(OutboxRow)
 _deliveries = table_of(DeliveryRow)
 
@@ -59,7 +60,7 @@ class Restored:
     held        the newest checkpoint held outside that speaks of more than this
     sequence    of the note in the logbook
     sealed      whether a checkpoint was signed at once
-    sessions, tokens     how many were ended
+    sessions, tokens, feeds     how many were ended
     messages    how many wait that may have been sent already
     locked      channels whose secrets do not open with the keys there are: they have to be set up again
     """
@@ -75,6 +76,7 @@ class Restored:
     sessions: int
     tokens: int
     messages: int
+    feeds: int = 0
     locked: Sequence[str] = ()
 
 
@@ -97,13 +99,13 @@ def restore(
 
     1. look at the place, the table of contents, and every part of it, before anything is written where it will stay
     2. the database, and brought to this program's revision
-    3. each organisation: sessions and tokens end, what was just being sent waits again, the logbook says what is lost;
+    3. each organisation: sessions, tokens and links to calendars end, what was just being sent waits again, the logbook says what is lost;
        it is numbered, and sealed where the key is there
     4. the folder gets its marker: only now it is one
 
     held         by organisation, what was held outside: `read_held`
     keys         a folder with keys as a data folder has them, or what `keyfile.opened` gives, to be taken in
-    keep_tokens  leave API tokens as the backup has them
+    keep_tokens  leave API tokens and links to calendars as the backup has them
     Raises       FolderError where the place is not empty, or the backup damaged, newer, of the other kind of database, or
                  not what the checkpoints held outside are of, or the clock behind them; then nothing is there afterwards that was not before
     """
@@ -267,6 +269,7 @@ def _settle(
         beyond = _beyond(connection, organisation, size, held)
         sessions = _end(connection, _sessions, organisation, now)
         tokens = 0 if keep_tokens else _end(connection, _tokens, organisation, now)
+        feeds = 0 if keep_tokens else _end(connection, _feeds, organisation, now)
         messages = _wait_again(connection, organisation)
         event = note_in(
             engine, connection, system(organisation), "restored",
@@ -279,6 +282,7 @@ def _settle(
                 "lost": {"from": size, "to": beyond and beyond.size},
                 "sessions_ended": sessions,
                 "tokens_ended": tokens,
+                "feeds_ended": feeds,
             },
         )  # fmt: skip
     number(database, organisation)
@@ -289,7 +293,7 @@ def _settle(
         seal(database, organisation, signer, engine.clock)
     return Restored(
         organisation, events, size, events - size, checkpoint, beyond, event.sequence, signer is not None, sessions,
-        tokens, messages,
+        tokens, messages, feeds,
     )  # fmt: skip
 
 
@@ -316,7 +320,7 @@ def _beyond(connection: Connection, organisation: str, size: int, held: Sequence
 
 
 def _end(connection: Connection, table: Any, organisation: str, now: datetime) -> int:
-    """A session or token that was ended after the backup must not live again, and nobody knows which those were."""
+    """A session, token or link to a calendar that was ended after the backup must not live again, and nobody knows which those were."""
     mine = (table.c.organisation == organisation, table.c.revoked_at.is_(None))
     return connection.execute(update(table).where(*mine).values(revoked_at=now)).rowcount
 

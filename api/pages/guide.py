@@ -242,6 +242,13 @@ QUESTIONS: tuple[tuple[Text, Text], ...] = (
         ),
     ),
     (
+        Text("期限能显示在手机日历里吗？", "Can my phone's calendar show the deadlines?"),
+        Text(
+            "能。打开“日历”，在“订阅到手机日历”中点“生成链接”，再点“加入日历”。",
+            "Yes. Open the calendar, make a link under On your phone's calendar, and tap Add to calendar.",
+        ),
+    ),
+    (
         Text("写错了能删吗？", "Can something be deleted?"),
         Text(
             "不能删除，可在下一步中说明更正；办理记录保存不少于三年。",

@@ -216,7 +216,7 @@ PAGES = frozenset(
 )  # fmt: skip
 FOLDERS = (
     f"{LANGUAGE}/", f"{REPORT}/", f"{DESK}/", f"{ACCOUNT}/", f"{CASES}/", f"{OPEN}/", f"{INBOX}/", f"{SCHOOL}/",
-    f"{labels.PATH}/",
+    f"{labels.PATH}/", f"{CALENDAR}/",
 )  # fmt: skip
 
 #: the areas of the desk in the order of its navigation: name, address, and what `words` calls it

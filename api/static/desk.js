@@ -277,6 +277,8 @@
   const network = () => {
     const notice = document.querySelector(".offline-now");
     if (notice) notice.hidden = navigator.onLine || !document.querySelector("form.drawn");
+    // what asks for nothing is not kept on the phone: without a network its button would lead to the browser's own error
+    for (const button of document.querySelectorAll("form.at-once button")) button.disabled = !navigator.onLine;
     if (navigator.onLine) send();
   };
 
@@ -353,6 +355,19 @@
     if (title.value) ask();
   };
 
+  // --- a link to take along --------------------------------------------------------------------------------------------------
+
+  const copies = (button) => {
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      const field = document.getElementById(button.dataset.copies);
+      field.select(); // also where the browser copies nothing: it can be taken by hand
+      // without https there is no clipboard, only the old way
+      const done = navigator.clipboard ? await navigator.clipboard.writeText(field.value).then(() => true, () => false) : document.execCommand("copy");
+      if (done) button.textContent = button.dataset.done;
+    });
+  };
+
   // --- beginning -------------------------------------------------------------------------------------------------------------
 
   const begin = async () => {
@@ -379,6 +394,7 @@
     ready.active.postMessage({ keep: ["/mine", "/report", ...here] });
   };
 
+  for (const button of document.querySelectorAll("button[data-copies]")) copies(button);
   document.querySelector('form[action="/sign-out"]')?.addEventListener("submit", leave);
   // a drawing wider than the phone begins where it says
   for (const wide of document.querySelectorAll("[data-begins]")) wide.scrollLeft = Number(wide.dataset.begins) - wide.clientWidth / 2;

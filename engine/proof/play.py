@@ -19,7 +19,7 @@ What is assumed, and is the promise's limit:
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from heapq import heappop, heappush
@@ -126,17 +126,18 @@ Outcomes = tuple[Stand, ...]
 class Memory:
     """What the rules of one loop, with its numbers, have answered: the same on whatever day.
 
-    permits   who may take which step on which case: asked of `engine.authority.judge` once
+    permits   step and case, as far as it decides → by what stands for an actor: whether he may, asked of
+              `engine.authority.judge` once
     cases     cases as that question needs them
     parts     actor → what stands for him in these
     """
 
-    permits: dict[Any, Permit | None] = field(default_factory=dict)
+    permits: dict[Any, dict[object, Permit | None]] = field(default_factory=dict)
     cases: dict["Stand", Case] = field(default_factory=dict)
     parts: dict[Actor, object] = field(default_factory=dict)
 
     def forget_if_full(self) -> None:
-        if len(self.permits) > MOST_REMEMBERED:
+        if sum(map(len, self.permits.values())) > MOST_REMEMBERED:
             self.permits.clear()
             self.cases.clear()
 
@@ -163,6 +164,7 @@ class Play:
         self._clean: set[str | None] = set()
         self._names: dict[Any, tuple[str, ...]] = {}
         self._told: dict[str | None, frozenset[str]] = {}
+        self._mattering: dict[Any, frozenset[str]] = {}
         within = _Ways(self)
         self._ways = (within, _Ways(self, within))
         organisation = stage.company.organisation
@@ -297,10 +299,13 @@ class Play:
         """done   what was made of this case by others: who acts makes no difference where nothing is remembered of him"""
         effect = self._remembered(step.tells, player.persons, stand.reporter)
         alone = self._needed(step, stand) == 1
+        known = self._answers(step, stand)
+        if self._may(step, stand, player, known) is None:
+            return
         for named in self._whom_fate_names(stand, player, involved) if step.fields else (None,):
             if alone and (effect, named) in done:
                 continue
-            made = self._made(step, stand, player, named, stand.department)
+            made = self._made(step, stand, player, named, stand.department, known)
             if made:
                 done.add((effect, named))
                 yield from (after._replace(charged=named) for after in made) if named else made
@@ -333,7 +338,8 @@ class Play:
         mode = stand.aspect.mode
         for step in self._steps[stand.state]:
             players = seen.candidates(self._called(step, mode), involved)
-            able = [player for player in players if self._may(step, stand, player) is not None]
+            known = self._answers(step, stand)
+            able = [player for player in players if self._may(step, stand, player, known) is not None]
             if not able:
                 continue
             able.sort(key=lambda player: len(self._remembered(step.tells, player.persons, stand.reporter)))
@@ -349,7 +355,7 @@ class Play:
                 effect = self._remembered(step.tells, player.persons, stand.reporter)
                 if alone and (effect in done or frozenset() in done):
                     continue
-                if made := self._made(step, stand, player, None, stand.department):
+                if made := self._made(step, stand, player, None, stand.department, known):
                     done.add(effect)
                     yield made
 
@@ -398,6 +404,7 @@ class Play:
         """
         ordinary = self.stage.ordinary.get(department, ())[:2]
         enough = False
+        answers = self._answers(step, stand)
         for tier in (ordinary, None):
             done: set[Any] = set()
             for player in able:
@@ -406,7 +413,7 @@ class Play:
                     known = self._stand_in(named, stand.reporter)
                     if (effect, known) in done:
                         continue
-                    if made := self._made(step, stand, player, named, department):
+                    if made := self._made(step, stand, player, named, department, answers):
                         done.add((effect, known))
                         enough = enough or not effect
                         yield made
@@ -474,28 +481,43 @@ class Play:
             return 1
         return self.workflow.sign_off.rows[stand.aspect.mode, step.transition.sign_off].count
 
-    def _may(self, step: Step, stand: Stand, player: Player) -> Permit | None:
+    def _answers(self, step: Step, stand: Stand) -> dict[object, Permit | None]:
+        """What is known of who may take this step on it."""
         state, department, reporter, assignee, aspect, signed, acted, _ = stand
-        at = (step.number, player.part, state, department, reporter, assignee, aspect.mode, signed, acted)
-        try:
-            return self._permits[at]
-        except KeyError:
-            pass
+        at = (step.number, state, department, reporter, assignee, aspect.mode, signed, acted)
+        found = self._permits.get(at)
+        if found is None:
+            found = self._permits[at] = {}
+        return found
+
+    def _may(
+        self, step: Step, stand: Stand, player: Player, known: dict[object, Permit | None] | None = None
+    ) -> Permit | None:
+        """known   the answers to this question, where they are at hand"""
+        if known is None:
+            known = self._answers(step, stand)
+        part = player.part
+        if part in known:
+            return known[part]
         try:
             permit = judge(self.workflow, step.transition, self._case(stand), player.actor, self.stage.policy, _ASKED)
         except NotAllowed:
             permit = None
-        self._permits[at] = permit
+        known[part] = permit
         return permit
 
-    def _made(self, step: Step, stand: Stand, player: Player, named: str | None, department: str | None) -> Outcomes:
-        """What the step makes of the case; nothing when this player may not take it. Several where only facts decide."""
-        permit = self._may(step, stand, player)
+    def _made(
+        self, step: Step, stand: Stand, player: Player, named: str | None, department: str | None,
+        known: dict[object, Permit | None] | None = None,
+    ) -> Outcomes:  # fmt: skip
+        """What the step makes of the case; nothing when this player may not take it. Several where only facts decide.
+
+        known   as for `_may`
+        """
+        permit = self._may(step, stand, player, known)
         if permit is None:
             return ()
-        data: dict[str, Any] = dict.fromkeys(step.fields, named)
-        data["department"] = department
-        if step.asks and not self._agreed(step, stand, player, named, data):
+        if step.asks and not self._agreed(step, stand, player, named, department):
             return ()
         transition, reporter = step.transition, stand.reporter
         acted = self._with_acted(stand.acted, step.tells, player.persons, reporter) if step.tells else stand.acted
@@ -503,7 +525,7 @@ class Play:
             signed = _signed(stand.signed, str(transition.sign_off), str(permit.signature))
             return (stand._replace(acted=acted, signed=signed),)
         assignee = stand.assignee
-        if named is not None and "assignee" in data and not transition.quiet:
+        if named is not None and "assignee" in step.fields and not transition.quiet:
             acted = self._with_acted(acted, "assignee", (named,), reporter)
             assignee = self._stand_in(named, reporter)
         if transition.takes_over:
@@ -519,6 +541,7 @@ class Play:
             return (after,)
         at = (step.number, after, named, department)
         if at not in self._fates:
+            data = _told(step, named, department)
             made = (self._stand(case, keep=after) for case in transition.outcomes(self._case(after), data))
             self._fates[at] = tuple(dict.fromkeys(made))
         return self._fates[at]
@@ -529,12 +552,13 @@ class Play:
             self._led[at] = self._aspects.after(step.transition, target, aspect)
         return self._led[at]
 
-    def _agreed(self, step: Step, stand: Stand, player: Player, named: str | None, data: Mapping[str, Any]) -> bool:
+    def _agreed(self, step: Step, stand: Stand, player: Player, named: str | None, department: str | None) -> bool:
         """Whether its conditions on people hold: they look at nothing else than what they are remembered by."""
-        at = (step.number, player, named, stand.department, data["department"])
+        at = (step.number, player, named, stand.department, department)
         if at not in self._agreements:
-            people = {named: self.stage.company.nameable.get(named, data["department"])} if named else {}
+            people = {named: self.stage.company.nameable.get(named, department)} if named else {}
             actor = self._anybody.get(player, player.actor)
+            data = _told(step, named, department)
             situation = Situation(
                 self._case(stand), actor, data, NO_DAY, NO_DAY.date(), _NO_CALENDAR, self.stage.policy, people=people
             )
@@ -574,14 +598,18 @@ class Play:
     def _ordinary(self) -> dict[str, None]:
         return dict.fromkeys(person for persons in self.stage.ordinary.values() for person in persons)
 
-    def _remembered(self, relation: str | None, persons: Iterable[str], reporter: str | None) -> frozenset[str]:
+    def _remembered(self, relation: str | None, persons: tuple[str, ...], reporter: str | None) -> frozenset[str]:
         """Who of these matters; and, where it bars from a step that is left to whoever reported it, he too."""
         if relation is None:
             return _NOBODY
-        matter = self.stage.matters.get(relation, _NOBODY)
-        if relation in self.stage.bar_reporters:
-            matter |= self._told_with(reporter)
-        return matter.intersection(persons) if matter else _NOBODY
+        at = (relation, persons, reporter)
+        found = self._mattering.get(at)
+        if found is None:
+            matter = self.stage.matters.get(relation, _NOBODY)
+            if relation in self.stage.bar_reporters:
+                matter |= self._told_with(reporter)
+            found = self._mattering[at] = matter.intersection(persons)
+        return found
 
     def _told_with(self, reporter: str | None) -> frozenset[str]:
         """Whoever reported a case, and who is tied to him: the steps left to him may be barred to them, whatever they hold."""
@@ -591,7 +619,7 @@ class Play:
         return self._told[reporter]
 
     def _with_acted(
-        self, acted: tuple[frozenset[str], ...], relation: str | None, persons: Iterable[str], reporter: str | None
+        self, acted: tuple[frozenset[str], ...], relation: str | None, persons: tuple[str, ...], reporter: str | None
     ) -> tuple[frozenset[str], ...]:
         new = self._remembered(relation, persons, reporter)
         n = self._relations.get(relation or "", -1)
@@ -842,6 +870,11 @@ class _Ways:
                         self._look_at(before)
                 elif self._wait(before, outcomes) is None:
                     queue.append(before)
+
+
+def _told(step: Step, named: str | None, department: str | None) -> dict[str, Any]:
+    """What its form says."""
+    return {**dict.fromkeys(step.fields, named), "department": department}
 
 
 # --- the loop by itself ------------------------------------------------------------------------------------------------

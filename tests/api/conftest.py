@@ -7,8 +7,9 @@ import pytest
 from api import logs
 from api.app import create_app
 from api.bootstrap import Runtime
-from tests.builders import School, a_runtime, a_school
-from tests.databases import Kind
+from engine.store import people
+from tests.builders import FOUNDED, School, a_runtime, a_school
+from tests.databases import EMPTY, Kind
 from tests.fakes import calling
 
 
@@ -18,15 +19,24 @@ def _quiet_logs() -> None:
 
 
 @pytest.fixture
-def runtime(tmp_path: Path, kind: Kind) -> Iterator[Runtime]:
-    made = a_runtime(tmp_path / "data", kind)
+def founded() -> None:
+    """Asked for by `school`, so that `runtime` sees whether its database is to have the school in it from the start."""
+
+
+@pytest.fixture
+def runtime(request: pytest.FixtureRequest, tmp_path: Path, kind: Kind) -> Iterator[Runtime]:
+    upon = FOUNDED if "founded" in request.fixturenames else EMPTY
+    made = a_runtime(tmp_path / "data", kind, upon=upon)
     yield made
     made.close()
 
 
 @pytest.fixture
-def school(runtime: Runtime) -> School:
-    return a_school(runtime.database)
+def school(founded: None, runtime: Runtime) -> School:
+    """Written down already, unless the module has a runtime of its own."""
+    with runtime.database.read_across() as connection:
+        is_there = bool(people.organisations(connection))
+    return School("school") if is_there else a_school(runtime.database)
 
 
 @pytest.fixture

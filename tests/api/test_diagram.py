@@ -110,7 +110,8 @@ def test_what_leads_back_is_marked_and_a_case_comes_in_once() -> None:
     back = {line.number for arrow in diagram.arrows if arrow.back for line in arrow.lines if line.number}
     titles = {step.trigger for number, step in numbered(HAZARD) if number in back}
     assert titles == {"return", "send_back", "retriage"}
-    assert [arrow.opens for arrow in diagram.arrows].count(True) == 1 and diagram.arrows[0].opens
+    assert [all(line.number is None for line in arrow.lines) for arrow in diagram.arrows].index(True) == 0
+    assert diagram.arrows[0].lines[0].words == "登记"
 
 
 def test_numbers_an_organisation_set_are_the_ones_drawn() -> None:
@@ -121,11 +122,12 @@ def test_numbers_an_organisation_set_are_the_ones_drawn() -> None:
 
 
 def test_rungs_are_drawn_where_the_organisation_put_them_each_by_its_shape() -> None:
-    [first, *_] = a_diagram(HAZARD, "zh", {"rung_offsets": {"before-3": -5}}).states
-    assert [(tick.shape, tick.words) for tick in first.ticks] == [
+    reported, assigned, *_ = a_diagram(HAZARD, "zh", {"rung_offsets": {"before-3": -5}}).states
+    assert [(tick.shape, tick.words) for tick in assigned.ticks] == [
         ("reminder", "−5"), ("reminder", "−1"), ("deadline", "0"), ("escalation", "+1"), ("escalation", "+3"),
         ("escalation", "+7"), ("escalation", "+15"), ("repeat", "/5"),
     ]  # fmt: skip
+    assert reported.ticks[3].shape == "reminder", "the day after it is still he alone who hears of it"
 
 
 def test_who_signs_is_said_where_it_is_always_the_same_and_else_the_table_is_named() -> None:

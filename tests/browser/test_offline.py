@@ -203,6 +203,19 @@ def test_without_a_script_a_round_counts_shows_what_is_needed_and_writes_a_zero_
     assert hazards(desk) == []
 
 
+def test_a_step_of_one_tap_waits_for_the_network(desk: Desk, browser: Browser) -> None:
+    desk.let_in("fixer")
+    number = desk.campus.hazard("assigned").rsplit("/", 1)[1]
+    page = desk.of(browser, "fixer")
+    button = page.locator(f"form[action='/cases/{number}/acknowledge'] button")
+    expect(button).to_be_enabled()
+    page.context.set_offline(True)
+    expect(button).to_be_disabled()
+    page.context.set_offline(False)
+    button.click()
+    page.wait_for_url(f"**/cases/{number}?done=acknowledge")
+
+
 # --- a report ------------------------------------------------------------------------------------------------------------
 
 

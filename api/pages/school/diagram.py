@@ -78,11 +78,10 @@ class DrawnState:
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """`x` and `y`: the disc with the number. `opens` marks where a case comes in."""
+    """A way from state to state, and the words beside it. The first arrow is the one by which cases come in."""
 
     path: str
     back: bool
-    opens: bool
     lines: Sequence[Line]
 
 
@@ -139,6 +138,10 @@ class Wording:
         titles = {} if self.loop.sign_off is None else self.loop.sign_off.titles
         return titles[mode].in_(self.locale) if mode in titles else ""
 
+    def in_mode(self, mode: str, names: Sequence[str]) -> str:
+        """For whom it waits in this mode."""
+        return (f"{said}{self.colon}" if (said := self.mode(mode)) else "") + self.people(names)
+
     def who(self, step: Transition) -> str:
         """Who takes the step; where it depends on the case, that the sign-off table says so."""
         if step.sign_off is None:
@@ -187,10 +190,13 @@ class Wording:
 
 
 def shape_of(rung: Rung) -> Shape:
+    """It goes higher up when it is overdue and tells others than him whom the case waits for."""
     if rung.repeats:
         return "repeat"
     days = rung.offset_workdays or 0
-    return "deadline" if days == 0 else "escalation" if days > 0 else "reminder"
+    if not days:
+        return "deadline"
+    return "escalation" if days > 0 and not set(rung.to) <= {"assignee", "holder"} else "reminder"
 
 
 def numbered(loop: Workflow) -> list[Numbered]:
@@ -261,7 +267,7 @@ class _Inside:
         else:
             self._write("who", f"{words.one('awaits')} {words.people(state.awaits)}")
         for mode, others in state.awaits_in.items():
-            self._write("who", f"{words.mode(mode)}{words.colon}{words.people(others)}")
+            self._write("who", words.in_mode(mode, others))
         if due := words.due(state):
             self._write("clock", f"{words.one('within')} {due}")
         if state.acknowledge:
@@ -312,17 +318,15 @@ def _put(layout: Layout, inner: Sequence[_Inside], labels: Sequence[_Lettered]) 
         )
         for each, box in zip(inner, boxes, strict=True)
     ]  # fmt: skip
-    arrows = [
-        _arrow(route, label, opens=n == 0) for n, (route, label) in enumerate(zip(layout.routes, labels, strict=True))
-    ]
+    arrows = [_arrow(route, label) for route, label in zip(layout.routes, labels, strict=True)]
     middle = (round(entry.x + ENTRY / 2, 1), round(entry.y + ENTRY / 2, 1))
     slices = [(top, round(bottom - top, 1)) for top, bottom in pairwise([0.0, *layout.cuts[1:], layout.height])]
     return Diagram(states, arrows, middle, layout.width, slices)
 
 
-def _arrow(route: Route, label: _Lettered, *, opens: bool) -> Arrow:
+def _arrow(route: Route, label: _Lettered) -> Arrow:
     lines = [_moved(line, route.axis, route.label.y) for line in label.lines]
-    return Arrow(route.path, route.back, opens, lines)
+    return Arrow(route.path, route.back, lines)
 
 
 def _moved(line: Line, x: float, y: float) -> Line:

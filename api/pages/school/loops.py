@@ -132,7 +132,7 @@ def _steps(words: Wording) -> list[Told]:
 
 def _stand(words: Wording, state: State) -> Stand:
     receipt = "" if state.acknowledge is None else words.within(state.acknowledge.within)
-    others = [f"{words.mode(mode)}{words.colon}{words.people(names)}" for mode, names in state.awaits_in.items()]
+    others = [words.in_mode(mode, names) for mode, names in state.awaits_in.items()]
     return Stand(state.title.in_(words.locale), words.people(state.awaits), others, words.due(state), receipt)
 
 
