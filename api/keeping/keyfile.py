@@ -185,7 +185,9 @@ def missing(database: Database, keys: Path) -> list[Missing]:
                 key_in(ring, organisation, current)
         except KeyGone:
             found.append(Missing(f"seal/{organisation}/{current}.pem", organisation, _SEAL))
-    needless = {name for name, used in ((CHANNELS_KEY, channels), ("labels", labelled), ("feeds", fed)) if not used}
+    used = {CHANNELS_KEY: channels, "labels": labelled, "feeds": fed}
+    # of that for signing in nobody can tell whether it was ever drawn, and little stops without it
+    needless = {*(name for name, is_used in used.items() if not is_used), "sign-in"}
     return found + [
         Missing(name, None, stops)
         for name, stops in STOPS.items()
