@@ -34,11 +34,7 @@ def upgrade(database: Database) -> None:
 
     Raises    FolderError for a database of a newer program, or one that lost its revision
     """
-    found = revision_of(database)
-    if found is not None and _is_newer(found):
-        raise _newer(found)
-    if found is None and _holds_tables(database):
-        raise _lost()
+    _must_be_known(database, revision_of(database))
     with database.own() as connection:
         if database.on_server:  # what changes a million rows takes its time, and whoever comes second waits for it
             for timeout in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
@@ -64,7 +60,13 @@ def newest_revision() -> str:
     Alembic would read and run each of them to say so. A server only looks whether the tables fit, and gets by without Alembic: a
     fifth of a second of its start, and thirteen megabytes.
     """
-    return max(file.stem.removeprefix("rev_") for file in (Path(__file__).parent / "versions").glob("rev_*.py"))
+    return max(_revisions())
+
+
+@cache
+def _revisions() -> frozenset[str]:
+    files = (Path(__file__).parent / "versions").glob("rev_*.py")
+    return frozenset(file.stem.removeprefix("rev_") for file in files)
 
 
 def revision_of(database: Database) -> str | None:
@@ -83,10 +85,7 @@ def must_be_newest(database: Database) -> None:
     found, wanted = revision_of(database), newest_revision()
     if found == wanted:
         return
-    if found is not None and _is_newer(found):
-        raise _newer(found)
-    if found is None and _holds_tables(database):
-        raise _lost()
+    _must_be_known(database, found)
     raise FolderError(
         Text(
             f"数据库的版本是 {found or '空'}，本程序需要 {wanted}。请先备份，再运行 bihuan db upgrade。",
@@ -96,8 +95,12 @@ def must_be_newest(database: Database) -> None:
     )
 
 
-def _is_newer(found: str) -> bool:
-    return found > newest_revision()
+def _must_be_known(database: Database, found: str | None) -> None:
+    """Raises FolderError for a revision of a newer program, and for none that any program of ours made."""
+    if found is not None and found > newest_revision():
+        raise _newer(found)
+    if found not in _revisions() if found is not None else _holds_tables(database):
+        raise _lost()
 
 
 def _newer(found: str) -> FolderError:

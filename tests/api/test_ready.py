@@ -17,6 +17,7 @@ from api.heartbeat import Heartbeat, Pulse
 from api.routes.health import LATE_SECONDS, TICKS_MISSED
 from api.scheduler import Scheduler
 from engine.clock import SimulatedClock
+from engine.errors import FolderError
 from engine.store.database import Database
 from tests.builders import START, a_runtime, a_school, quick_hashing, the_settings
 from tests.databases import Kind
@@ -67,7 +68,7 @@ def asked(client: httpx.Client) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize(
-    "revision, what_to_do", [("0000", "bihuan db upgrade"), ("9999", "newer than this program")], ids=["older", "newer"]
+    "revision, what_to_do", [("0001", "bihuan db upgrade"), ("9999", "newer than this program")], ids=["older", "newer"]
 )
 def test_a_database_that_changed_its_revision_meanwhile_takes_the_node_out_until_they_fit(
     revision: str, what_to_do: str, client: httpx.Client, runtime: Runtime
@@ -91,6 +92,13 @@ def test_a_database_that_lost_its_revision_is_not_worked_on(client: httpx.Client
         connection.execute(text("DELETE FROM alembic_version"))
     status, said = asked(client)
     assert status == 503 and "backup" in said
+
+
+def test_a_revision_that_none_of_our_programs_made_is_not_upgraded(runtime: Runtime) -> None:
+    stand_at(runtime.database, "0003x")
+    for look in (migrations.upgrade, migrations.must_be_newest):
+        with pytest.raises(FolderError, match="nobody knows how to upgrade it"):
+            look(runtime.database)
 
 
 @pytest.mark.slow
