@@ -91,6 +91,11 @@ def mine(connection: Connection, asker: Asker) -> list[Feed]:
     return feeds.of(connection, asker.actor.organisation, str(asker.actor.person))
 
 
+def are_told(asker: Asker) -> bool:
+    """Whether he is told what his links hold: not by a token that only reads, since they would outlive it."""
+    return not asker.account.reads_only
+
+
 def make(runtime: Runtime, asker: Asker, department: str | None) -> tuple[Feed, bool]:
     """A link to this calendar, and whether it is new: who has one already gets the same. Raises InvalidInput for a department
     that is not there, or that he may not see.

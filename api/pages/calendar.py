@@ -144,7 +144,7 @@ def _page(
         departments = [
             d for d in people.departments(connection, organisation) if asker.seen.everything or d.code in asker.seen.departments
         ]  # fmt: skip
-        mine = feeds.mine(connection, asker)
+        mine = feeds.mine(connection, asker) if feeds.are_told(asker) else []
     days = [_drawn(found, day, today, shown, asker, by_week=by_week) for day in _each(first, last)]
     if by_week:
         before, after = first - timedelta(days=7), first + timedelta(days=7)

@@ -83,7 +83,7 @@ def revoke_feed(runtime: TheRuntime, asker: SignedIn, feed: str) -> Response:
 
 
 def feed_answer(runtime: Runtime, asker: Asker, feed: Feed) -> FeedAnswer:
-    shown = feed.revoked_at is None and not asker.account.reads_only
+    shown = feed.revoked_at is None and feeds.are_told(asker)
     return FeedAnswer(
         id=feed.id, department=feed.department, made_at=feed.made_at, revoked_at=feed.revoked_at,
         fetched_on=None if feed.fetched_on is None else feed.fetched_on.isoformat(),

@@ -160,6 +160,9 @@ def test_a_token_that_only_reads_is_told_no_link_which_would_outlive_it(
     reads = {"Authorization": "Bearer bh_reads"}
     assert client.get("/api/v1/feeds", headers=reads).json()["items"] == [{**feed, "address": None}]
     assert client.post("/api/v1/feeds", json={}, headers=reads).status_code == 403
+    page = client.get("/calendar", headers=reads)
+    assert page.status_code == 200 and path_of(feed) not in page.text
+    assert path_of(feed) in client.get("/calendar", headers=school.headers("teacher")).text
 
 
 def test_another_one_s_link_is_nobody_s_to_see_or_to_revoke(client: httpx.Client, school: School) -> None:
