@@ -118,14 +118,9 @@ def within_the_delegation(connection: Connection, editor: Editor, asked: Text, *
     """
     if editor.represented is None:
         return
-    himself = people.person(connection, editor.organisation, editor.by.removeprefix("person:"))
-    administrators = {
-        key for key, _ in people.holders(connection, editor.organisation, ADMINISTRATOR, editor.today(connection))
-    }
+    administrators = people.holders_from(connection, editor.organisation, ADMINISTRATOR, editor.today(connection))
     for key in touched:
-        found = _known(connection, editor, key)
-        his_own = found is not None and himself is not None and found.human is not None and found.human == himself.human
-        if his_own or editor.by == f"person:{key}":
+        if _is_the_editor(connection, editor, key):
             raise _not_in_his_place(
                 asked, Text("代理人不能借代理改变自己的权限", "a delegate does not change his own standing by it")
             )
@@ -133,6 +128,17 @@ def within_the_delegation(connection: Connection, editor: Editor, asked: Text, *
             raise _not_in_his_place(asked, _KEPT_BY_ITS_OWN)
     if role == ADMINISTRATOR:
         raise _not_in_his_place(asked, _KEPT_BY_ITS_OWN)
+
+
+def _is_the_editor(connection: Connection, editor: Editor, key: str) -> bool:
+    """Whether this is the account of who edits, or another one of his."""
+    if editor.by == f"person:{key}":
+        return True
+    found = _known(connection, editor, key)
+    if found is None or found.human is None:
+        return False
+    himself = people.person(connection, editor.organisation, editor.by.removeprefix("person:"))
+    return himself is not None and himself.human == found.human
 
 
 _KEPT_BY_ITS_OWN = Text(
@@ -296,8 +302,8 @@ def _seated_or_not_any_more(connection: Connection, editor: Editor, group: Group
     changed = set(group.seats) ^ set(before.seats if before else ())
     persons = {seat.holder for seat in changed if seat.kind == "person"}
     for role in {seat.holder for seat in changed if seat.kind == "role"}:
-        held = people.holders(connection, editor.organisation, role, editor.today(connection))
-        persons |= {key for key, _ in held if editor.by == f"person:{key}"}
+        held = people.holders_from(connection, editor.organisation, role, editor.today(connection))
+        persons |= {key for key in held if _is_the_editor(connection, editor, key)}
     return sorted(persons)
 
 
