@@ -62,6 +62,7 @@ def revoke_token(editor: Editor, person: str | None, prefix: str) -> int:
     def apply(connection: Connection) -> int:
         if person is not None:
             must_be_here(connection, editor.organisation, person, REVOKING)
+            within_the_delegation(connection, editor, REVOKING, person)
         revoked = accounts.revoke_token(connection, editor.organisation, prefix, editor.at, person=person)
         if not revoked:
             raise _no_token(prefix)

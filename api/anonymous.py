@@ -17,8 +17,8 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection
 
 from api.auth import cookies
+from api.auth.addresses import place_of
 from api.auth.forms import SentFile
-from api.auth.signing import place_of
 from api.bootstrap import Runtime
 from api.problems import too_many_reports
 from api.requests import for_a_page, read_as

@@ -16,6 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from api import first_visit, labels, links
 from api.auth import Asker, cookies, locale_of, runtime_of
+from api.auth.forms import TAKES_FILES
 from api.pages.words import WORDS
 from api.problems import MUST_CHANGE, STATUS, headers_of
 from engine.errors import Locale, NotAllowed, NotSignedIn, Refusal, Text
@@ -244,4 +245,6 @@ def refused(request: Request, refusal: Refusal, headers: Mapping[str, str] | Non
     said = {**headers_of(refusal), **(headers or {})}
     asker: Asker | None = getattr(request.state, "asker", None)
     back = HOME if asker is not None else SIGN_IN
+    if asker is None and getattr(request.state, TAKES_FILES, False):
+        back = request.url.path  # a stranger at a label signs in nowhere
     return page(request, "refusal.html", status=STATUS[type(refusal)], headers=said, refusal=refusal, back=back)

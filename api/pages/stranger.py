@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from api import anonymous, labels
 from api.anonymous import Report
 from api.auth import TheRuntime, cookies, who
-from api.auth.forms import TAKES_FILES, Sent, TheSent
+from api.auth.forms import TAKES_FILES, Sent, TheSent, is_light
 from api.bootstrap import Runtime
 from api.labels import PATH
 from api.pages.rendering import REPORT, SIGN_IN, go_to, page
@@ -23,7 +23,6 @@ from engine.store.labels import Label
 strangers = APIRouter(prefix=PATH)
 
 TRAP = "website"  # nobody sees this field; programs fill it in
-LIGHT_BYTES = 100_000
 LONGEST = 1000  # characters that are looked at; the form takes 200
 
 Done = Annotated[str | None, Query(max_length=20)]
@@ -34,7 +33,7 @@ def _at_label(request: Request, runtime: TheRuntime, token: str) -> Label:
     label = labels.scanned(runtime, token)
     takes = anonymous.allowed(runtime, label.organisation)
     setattr(request.state, TAKES_FILES, takes)
-    if takes and request.method == "POST" and not _is_light(request):
+    if takes and request.method == "POST" and not is_light(request):
         anonymous.must_have_room(runtime, label, _address_of(request))
     return label
 
@@ -83,12 +82,6 @@ def _led_on(request: Request, label: Label) -> Response | None:
         token = request.path_params["token"]
         return go_to(f"{SIGN_IN}?next={quote(_address(token), safe='')}")
     raise not_for_you(Text("标签所属单位的人员", "people of the organisation the label belongs to"))
-
-
-def _is_light(request: Request) -> bool:
-    """Whether so little comes that it is read in any case, and what he wrote is shown to him again."""
-    announced = request.headers.get("content-length", "")
-    return announced.isdecimal() and int(announced) <= LIGHT_BYTES
 
 
 def _address_of(request: Request) -> str:

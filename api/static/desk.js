@@ -77,8 +77,11 @@
     input.after(element("div", { className: "kept" }, element("label", {}, tick, " ", picture)));
   };
 
+  const filled = []; // what is being filled in on this page
+
   class Filling {
     constructor(form) {
+      filled.push(this);
       this.form = form;
       this.id = `${whose} ${new URL(form.action).pathname}`;
       this.scaling = Promise.resolve();
@@ -134,6 +137,7 @@
         if (files.some((file, at) => file !== chosen[at])) hold(input, files);
         // read at once: what a camera lent the browser may be gone after a reload
         const held = await Promise.all(files.map(async (file) => new File([await file.arrayBuffer()], file.name, { type: file.type })));
+        if (this.gone) return;
         if (held.length) await Kept.put("pictures", { draft: this.id, name: input.name, files: held });
         else await Kept.remove("pictures", [this.id, input.name]);
         await this.save();
@@ -292,7 +296,9 @@
     const unsent = (await Kept.all("outbox").catch(() => [])).filter((each) => each.who === whose && each.state !== "sent");
     const told = [drafts.length && says.leaveDrafts, unsent.length && says.leaveUnsent].filter(Boolean);
     if (told.length && !confirm([...told, says.leaveAnyway].join("\n"))) return;
-    for (const each of drafts) await Kept.forget(each.id);
+    for (const filling of filled) filling.gone = true; // a picture that is still made smaller is kept no more
+    // a browser that cannot delete still signs out: who stays signed in leaves more behind
+    for (const each of drafts) await Kept.forget(each.id).catch(() => {});
     form.submit();
   };
 

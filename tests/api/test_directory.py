@@ -264,6 +264,7 @@ def stand_in(runtime: Runtime, school: School) -> str:
         ("POST", "principal/password", None, 403),
         ("POST", "teacher2/password", None, 403),
         ("POST", "auditor/password", None, 403),
+        ("DELETE", "principal/tokens/token-of-pri", None, 403),
         ("PATCH", "auditor", {"addresses": {"email": "a@example.org"}}, 403),
         ("POST", "auditor/absences", {**AWAY, "delegate": "driver"}, 403),
     ],

@@ -27,7 +27,9 @@ def parts(*contents: bytes) -> list[bytes]:
     return [*pieces, f"--{EDGE}--\r\n".encode()]
 
 
-def coming_in(pieces: Iterable[bytes], *, whole: bool = True) -> Request:
+def coming_in(
+    pieces: Iterable[bytes], *, whole: bool = True, announced: int | None = None, address: str = "192.0.2.1"
+) -> Request:
     """A request; one that is not whole stays open and nothing more comes."""
     waiting = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
 
@@ -39,7 +41,10 @@ def coming_in(pieces: Iterable[bytes], *, whole: bool = True) -> Request:
         return {"type": "http.request", "body": b"", "more_body": False}
 
     headers = [(b"content-type", f"multipart/form-data; boundary={EDGE}".encode())]
-    return Request({"type": "http", "method": "POST", "headers": headers, "state": {}}, receive)
+    if announced is not None:
+        headers.append((b"content-length", str(announced).encode()))
+    came_from = (address, 50000)
+    return Request({"type": "http", "method": "POST", "headers": headers, "client": came_from, "state": {}}, receive)
 
 
 @pytest.mark.parametrize("bounds", [KNOWN, STRANGERS])
@@ -74,6 +79,29 @@ def test_one_too_many_at_once_is_told_so_and_the_place_is_free_afterwards() -> N
         request = coming_in(parts(LARGE))
         assert (await read_with_files(request, bounds)).files
         await put_away(request.scope)
+
+    asyncio.run(run())
+
+
+def test_who_holds_half_of_the_places_keeps_nobody_else_out_and_words_alone_need_none() -> None:
+    bounds = replace(STRANGERS, places=Places(4, each=2))
+
+    async def run() -> None:
+        slow = [read_with_files(coming_in(parts(LARGE)[:1], whole=False), bounds) for _ in range(2)]
+        waiting = [asyncio.create_task(each) for each in slow]
+        await asyncio.sleep(0)  # until both wait for the rest
+        with pytest.raises(Busy):
+            await read_with_files(coming_in(parts(LARGE)), bounds)
+        light, elsewhere = coming_in(parts(b"small"), announced=500), coming_in(parts(LARGE), address="2001:db8::1")
+        for request in (light, elsewhere):
+            assert (await read_with_files(request, bounds)).files
+            await put_away(request.scope)
+        for each in waiting:
+            each.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        again = coming_in(parts(LARGE))
+        assert (await read_with_files(again, bounds)).files
+        await put_away(again.scope)
 
     asyncio.run(run())
 

@@ -4,7 +4,7 @@ who keep labels.
 
 import re
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,7 +14,9 @@ from starlette.types import Message, Receive, Scope, Send
 
 from api import labels, logs
 from api.app import create_app
+from api.auth.forms import STRANGERS
 from api.bootstrap import Runtime
+from api.labels import SEEING
 from api.pages.rendering import HEADERS
 from engine.actor import Grant
 from engine.store import cases, history, people
@@ -116,6 +118,18 @@ def test_whose_day_is_full_is_told_before_his_pictures_are_taken_in(runtime: Run
         answer = client.post(path, content=b"x" * 200_000, headers=headers)
     assert answer.status_code == 429 and int(answer.headers["Retry-After"]) > 0
     assert read == []
+    assert reports(runtime) == [SEEN]
+
+
+def test_where_too_many_send_pictures_words_still_arrive_and_whoever_is_refused_comes_back_here(
+    client: httpx.Client, runtime: Runtime, path: str
+) -> None:
+    with ExitStack() as taken:
+        for who in range(12):
+            taken.enter_context(STRANGERS.places.one(SEEING, SEEING, f"192.0.2.{who}"))
+        heavy = send(client, path, a_picture() + b"x" * 200_000)
+        assert send(client, path).status_code == 303
+    assert (heavy.status_code, f'href="{path}"' in heavy.text) == (503, True)
     assert reports(runtime) == [SEEN]
 
 

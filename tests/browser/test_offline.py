@@ -307,6 +307,17 @@ def test_signing_out_deletes_drafts_after_saying_so_and_keeps_what_was_handed_in
     assert page.evaluate(kept) == [0, 0, 1]
 
 
+def test_a_browser_that_cannot_delete_signs_out_all_the_same(desk: Desk, browser: Browser) -> None:
+    desk.let_in("teacher")
+    page = desk.of(browser, "teacher")
+    page.on("dialog", lambda dialog: dialog.accept())
+    report(page, "灯不亮")
+    kept_draft(page, "灯不亮", pictures=1)
+    page.evaluate("() => { Kept.forget = () => Promise.reject(new Error('the disk is broken')); }")
+    page.get_by_role("button", name="退出").click()
+    page.wait_for_url("**/sign-in")
+
+
 def test_a_draft_is_discarded_on_request(desk: Desk, browser: Browser) -> None:
     desk.let_in("teacher")
     page = desk.of(browser, "teacher")
