@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from api.directory import Editor, NotInDirectory
+from api.directory import Editor, NotInDirectory, within_the_delegation
 from api.passwords import Hashing, drawn
 from engine.directory import AT, Person
 from engine.errors import Text
@@ -62,6 +62,7 @@ def revoke_token(editor: Editor, person: str | None, prefix: str) -> int:
     def apply(connection: Connection) -> int:
         if person is not None:
             must_be_here(connection, editor.organisation, person, REVOKING)
+            within_the_delegation(connection, editor, REVOKING, person)
         revoked = accounts.revoke_token(connection, editor.organisation, prefix, editor.at, person=person)
         if not revoked:
             raise _no_token(prefix)
@@ -79,11 +80,13 @@ def set_first_password(editor: Editor, hashing: Hashing, person: str, chosen: st
     password = drawn() if chosen is None else chosen
     with editor.reading() as connection:
         must_be_here(connection, editor.organisation, person, RESETTING)
+        within_the_delegation(connection, editor, RESETTING, person)
     with hashing.turn() as hasher:
         hashed = hasher.hashed(password)
 
     def apply(connection: Connection) -> None:
         must_be_here(connection, editor.organisation, person, RESETTING)
+        within_the_delegation(connection, editor, RESETTING, person)
         accounts.set_password(connection, editor.organisation, person, hashed, editor.at, must_change=True)
         accounts.end_sessions(connection, editor.organisation, person, editor.at)
 

@@ -14,9 +14,11 @@ from zoneinfo import ZoneInfo
 
 import structlog
 from pydantic import BaseModel, ConfigDict
+from sqlalchemy import Connection
 
 from api.auth import cookies
-from api.auth.signing import place_of
+from api.auth.addresses import place_of
+from api.auth.forms import SentFile
 from api.bootstrap import Runtime
 from api.problems import too_many_reports
 from api.requests import for_a_page, read_as
@@ -49,13 +51,13 @@ class Report:
 
     key         from his form: pressed twice is reported once
     address     where he comes from
-    pictures    as they came
+    pictures    as they came; read one at a time
     """
 
     title: str
     key: str
     address: str = field(repr=False)
-    pictures: Sequence[bytes] = field(default=(), repr=False)
+    pictures: Sequence[SentFile] = field(default=(), repr=False)
 
 
 def allowed(runtime: Runtime, organisation: str) -> bool:
@@ -65,11 +67,15 @@ def allowed(runtime: Runtime, organisation: str) -> bool:
 
 def numbers(runtime: Runtime, organisation: str) -> Mapping[str, Any]:
     """The loop's numbers as they hold there; none where there is no such loop."""
+    with runtime.database.read(organisation) as connection:
+        return _numbers(runtime, connection, organisation)
+
+
+def _numbers(runtime: Runtime, connection: Connection, organisation: str) -> Mapping[str, Any]:
     loop = runtime.engine.catalog.get(LOOP)
     if loop is None:
         return {}
-    with runtime.database.read(organisation) as connection:
-        _, decided = policies.in_force(connection, organisation, LOOP)
+    _, decided = policies.in_force(connection, organisation, LOOP)
     return {**loop.defaults(), **decided}
 
 
@@ -79,7 +85,7 @@ def take(runtime: Runtime, label: Label, report: Report) -> None:
     1. what was written is read, which costs nothing
     2. it is counted, so that many at once do not slip through together
     3. its pictures are kept, and the case is opened
-    4. what came to nothing is not counted, unless it left pictures behind: nobody fills the disk for nothing
+    4. what came to nothing is not counted, unless its pictures were looked into: neither disk nor processor for nothing
 
     Raises    InvalidInput naming `title` or `photos`; TooManyReports; NotAllowed, GuardRefused; Busy
     """
@@ -87,6 +93,7 @@ def take(runtime: Runtime, label: Label, report: Report) -> None:
     actor = anonymous(label.organisation, label.place)
     try:
         said = _read(runtime, report.title)
+        _must_be_few_and_small(runtime, report.pictures)
         day, sources = _count(runtime, label, report.address)
     except Refusal as refusal:
         _tell(label, refusal)
@@ -103,7 +110,7 @@ def take(runtime: Runtime, label: Label, report: Report) -> None:
         if not isinstance(outcome, Done):
             raise outcome if isinstance(outcome, Refusal) else AssertionError(outcome)
     except BaseException as error:
-        if not photos:
+        if not photos and not (report.pictures and isinstance(error, InvalidInput)):
             _take_back(runtime, label, day, sources)
         if isinstance(error, Refusal):
             _tell(label, error)
@@ -134,23 +141,27 @@ def _key_of(runtime: Runtime, report: Report) -> str:
     """The form's key together with what was said by it. The same form with another sentence, as a browser's way back shows it
     again, is another report: that its key was used would tell a stranger by which case.
     """
-    pictures = [sha256(picture).hexdigest() for picture in report.pictures]
+    pictures = [sha256(picture.read()).hexdigest() for picture in report.pictures]
     return cookies.keyed(runtime.labels_key, "report", report.key, report.title, *pictures)
 
 
-def _keep(
-    runtime: Runtime, organisation: str, by: str, pictures: Sequence[bytes], hashes: MutableMapping[str, None]
-) -> None:
-    """Writes down the hash of each picture as it is kept, in their order. Raises InvalidInput naming `photos`; Busy."""
+def _must_be_few_and_small(runtime: Runtime, pictures: Sequence[SentFile]) -> None:
+    """Raises InvalidInput naming `photos`, before any is read."""
     if len(pictures) > MOST_PICTURES:
         raise _of_photos(Text(f"最多 {MOST_PICTURES} 张", f"{MOST_PICTURES} at most"))
-    now, limit = runtime.clock.now(), runtime.settings.max_upload_bytes
-    if any(len(picture) > limit for picture in pictures):
+    limit = runtime.settings.max_upload_bytes
+    if any(picture.size_bytes > limit for picture in pictures):
         most = max(1, limit // (1 << 20))
         raise _of_photos(Text(f"每张不超过 {most} MB", f"{most} MB each at most"))
+
+
+def _keep(
+    runtime: Runtime, organisation: str, by: str, pictures: Sequence[SentFile], hashes: MutableMapping[str, None]
+) -> None:
+    """Writes down the hash of each picture as it is kept, in their order. Raises InvalidInput naming `photos`; Busy."""
     for picture in pictures:
         try:
-            kept = runtime.files.put(runtime.database, organisation, picture, by, now)
+            kept = runtime.files.put(runtime.database, organisation, picture.read(), by, runtime.clock.now())
         except InvalidInput as refusal:
             raise _of_photos(refusal.obstacle) from refusal
         hashes[kept.record.sha256] = None
@@ -168,22 +179,53 @@ def _of_photos(what: Text) -> InvalidInput:
 # --- how much is taken ---------------------------------------------------------------------------------------------------
 
 
+def must_have_room(runtime: Runtime, label: Label, address: str) -> None:
+    """Raises TooManyReports where one more from there would be too many today: asked before what he sends is read."""
+    here = label.organisation
+    with runtime.database.read(here) as connection:
+        quota = _quota(runtime, connection, label, address)
+        counted = labels.counted_on(connection, here, quota.day)
+    if any(counted.get(source, 0) >= number for source, number in quota.most.items()):
+        refusal = too_many_reports(quota.seconds_left)
+        _tell(label, refusal)
+        raise refusal
+
+
 def _count(runtime: Runtime, label: Label, address: str) -> tuple[str, tuple[str, ...]]:
     """Raises TooManyReports, and then nothing is counted."""
+    with runtime.database.write(label.organisation) as connection:
+        quota = _quota(runtime, connection, label, address)
+        counted = labels.count(connection, label.organisation, quota.day, quota.most)
+        if any(counted[source] > number for source, number in quota.most.items()):
+            raise too_many_reports(quota.seconds_left)
+    return quota.day, tuple(quota.most)
+
+
+@dataclass(frozen=True, slots=True)
+class _Quota:
+    """What is taken on a day.
+
+    day             as the school's calendar has it
+    most            source → how many reports
+    seconds_left    until the next day
+    """
+
+    day: str
+    most: Mapping[str, int]
+    seconds_left: int
+
+
+def _quota(runtime: Runtime, connection: Connection, label: Label, address: str) -> _Quota:
     here, now = label.organisation, runtime.clock.now()
-    policy = numbers(runtime, here)
-    with runtime.database.write(here) as connection:
-        zone = people.time_zone(connection, here)
-        day = now.astimezone(zone).date().isoformat()
-        most = {
-            f"place:{label.place}": policy["anonymous_per_place"],
-            f"address:{_hashed(runtime, here, day, address)}": policy["anonymous_per_address"],
-            "school": policy["anonymous_per_day"],
-        }
-        counted = labels.count(connection, here, day, most)
-        if any(counted[source] > number for source, number in most.items()):
-            raise too_many_reports(_until_tomorrow(now, zone))
-    return day, tuple(most)
+    policy = _numbers(runtime, connection, here)
+    zone = people.time_zone(connection, here)
+    day = now.astimezone(zone).date().isoformat()
+    most = {
+        f"place:{label.place}": policy["anonymous_per_place"],
+        f"address:{_hashed(runtime, here, day, address)}": policy["anonymous_per_address"],
+        "school": policy["anonymous_per_day"],
+    }
+    return _Quota(day, most, _until_tomorrow(now, zone))
 
 
 def _take_back(runtime: Runtime, label: Label, day: str, sources: Sequence[str]) -> None:

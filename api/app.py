@@ -17,9 +17,11 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api import feeds as calendar_feeds
 from api import labels as labels_of_places
 from api import pages
 from api.auth import ON_BEHALF_OF, ORGANISATION, Asker, cookies, locale_of, runtime_of, signed_in, who
+from api.auth.forms import put_away
 from api.bootstrap import Runtime
 from api.problems import defect, method_refused, problem, unknown_address
 from api.reading import LONGEST_NAME
@@ -32,6 +34,7 @@ from api.routes import (
     deliveries,
     directory,
     evidence,
+    feeds,
     files,
     health,
     labels,
@@ -106,6 +109,7 @@ def _routes_of(catalog: Catalog) -> Sequence[BaseRoute]:
         deliveries.router,
         organisations.router,
         labels.router,
+        feeds.router,
         overview.router,
         *cases.routers(catalog),
         *evidence.routers(catalog),
@@ -115,7 +119,7 @@ def _routes_of(catalog: Catalog) -> Sequence[BaseRoute]:
             router, dependencies=[Depends(signed_in), Depends(known_parameters)], responses=refusals_everywhere
         )
     # they are looked through one after another: what is asked less often comes last
-    for open_to_all in (health.router, accounts.strangers, pages.strangers):
+    for open_to_all in (health.router, accounts.strangers, feeds.strangers, pages.strangers):
         routes.include_router(open_to_all)
     routes.include_router(pages.router, dependencies=[Depends(signed_in)])
     must_be_closed(routes)
@@ -136,6 +140,7 @@ OPEN = frozenset(
         "/setup",
         "/static/{name}",
         "/q/{token}",
+        "/feeds/{token}.ics",
         "/language/{locale}",
         "/service-worker.js",
         "/manifest.webmanifest",
@@ -194,6 +199,7 @@ def _document(title: str, version: str, description: str, catalog: Catalog, cook
         **preferences.FORMS,
         **workflows.FORMS,
         **labels.FORMS,
+        **feeds.FORMS,
     }.items():
         named |= cases.component(name, form)
     components["securitySchemes"] = {
@@ -307,8 +313,9 @@ def _log(request: Request, asker: Asker, refusal: Refusal) -> None:
 
 
 def _told(path: str) -> str:
-    """An address as logs have it: what the code of a label holds opens a door, and stands in no log."""
-    return f"{labels_of_places.PATH}/…" if path.startswith(f"{labels_of_places.PATH}/") else path
+    """An address as logs have it: what the code of a label or the link to a calendar holds opens a door, and stands in no log."""
+    secret = (f"{prefix}/" for prefix in (labels_of_places.PATH, calendar_feeds.PATH))
+    return next((f"{prefix}…" for prefix in secret if path.startswith(prefix)), path)
 
 
 def _as_problem(request: Request, refusal: Refusal) -> Response:
@@ -331,6 +338,7 @@ class _Telling:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope.setdefault("state", {})  # one for whoever is given a copy of this scope, too
         began = time.monotonic()
         status = 500
 
@@ -376,5 +384,6 @@ class _Telling:
             else:
                 await _as_problem(request, defect())(scope, receive, tell)
         finally:
+            await put_away(scope)
             took = round((time.monotonic() - began) * 1000, 1)
             log.debug("request", method=scope["method"], path=_told(scope["path"]), status=status, milliseconds=took)

@@ -147,6 +147,11 @@ class Runtime:
         """What the codes of labels for places are drawn from, and the addresses of strangers hashed with."""
         return self.folder.key("labels")
 
+    @cached_property
+    def feeds_key(self) -> bytes:
+        """What the tokens of links to calendars are drawn from."""
+        return self.folder.key("feeds")
+
     def tick(self) -> Ticked:
         """Everything that fell due becomes commands. What a defect stopped is logged and tried again next time."""
         began = time.monotonic()

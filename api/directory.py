@@ -16,7 +16,7 @@ from api.checking import Check, OpensDeadCorner, opened_by
 from engine.actor import ANOTHER_DEPARTMENT, WHOLE_ORGANISATION, Grant
 from engine.definition import RELATIONS
 from engine.directory import AT, Absence, Department, Group, Person, days_of_change
-from engine.errors import Busy, FieldFault, InvalidInput, Refusal, Text
+from engine.errors import Busy, FieldFault, InvalidInput, NotAllowed, Refusal, Text
 from engine.store import accounts, people, periods
 from engine.store.database import Database
 from workflows.inspection import CYCLE, DUE_ON
@@ -109,6 +109,50 @@ class Editor:
         )
 
 
+def within_the_delegation(connection: Connection, editor: Editor, asked: Text, *touched: str, role: str = "") -> None:
+    """Raises NotAllowed where what somebody does in an administrator's place would outlast it: a change of his own standing,
+    or of who keeps the directory.
+
+    touched   the persons whose standing or account changes
+    role      that is given or taken
+    """
+    if editor.represented is None:
+        return
+    administrators = people.holders_from(connection, editor.organisation, ADMINISTRATOR, editor.today(connection))
+    for key in touched:
+        if _is_the_editor(connection, editor, key):
+            raise _not_in_his_place(
+                asked, Text("代理人不能借代理改变自己的权限", "a delegate does not change his own standing by it")
+            )
+        if key in administrators:
+            raise _not_in_his_place(asked, _KEPT_BY_ITS_OWN)
+    if role == ADMINISTRATOR:
+        raise _not_in_his_place(asked, _KEPT_BY_ITS_OWN)
+
+
+def _is_the_editor(connection: Connection, editor: Editor, key: str) -> bool:
+    """Whether this is the account of who edits, or another one of his."""
+    if editor.by == f"person:{key}":
+        return True
+    found = _known(connection, editor, key)
+    if found is None or found.human is None:
+        return False
+    himself = people.person(connection, editor.organisation, editor.by.removeprefix("person:"))
+    return himself is not None and himself.human == found.human
+
+
+_KEPT_BY_ITS_OWN = Text(
+    "系统管理员的账号与任免不随代理移交", "administrators and their accounts are not handed on with a delegation"
+)
+
+
+def _not_in_his_place(asked: Text, obstacle: Text) -> NotAllowed:
+    return NotAllowed(
+        asked=asked, obstacle=obstacle,
+        remedy=Text("请由系统管理员本人办理，或用 bihuan 命令在数据目录上办理", "Let an administrator do it himself, or do it at the data folder by `bihuan`"),
+    )  # fmt: skip
+
+
 # --- roles ---------------------------------------------------------------------------------------------------------------
 
 GRANTING = Text("授予角色", "Grant a role")
@@ -120,6 +164,7 @@ def grant(editor: Editor, person: str, given: Grant) -> Grant:
 
     def apply(connection: Connection) -> Grant:
         found = _person(connection, editor, person, GRANTING)
+        within_the_delegation(connection, editor, GRANTING, person, role=given.role)
         if not found.active:
             _refuse(GRANTING, "person", _not_active(person))
         groups = [group.code for group in people.groups(connection, editor.organisation)]
@@ -151,6 +196,7 @@ def withdraw(editor: Editor, person: str, role: str, scope: str, last_day: date 
     about: dict[str, Any] = {"person": person, "role": role, "scope": scope}
 
     def apply(connection: Connection) -> Grant:
+        within_the_delegation(connection, editor, WITHDRAWING, person, role=role)
         last = _last_day(connection, editor, WITHDRAWING, last_day)
         held = [
             g for g in people.grants_of(connection, editor.organisation, person) if (g.role, g.scope) == (role, scope)
@@ -208,6 +254,7 @@ def set_group(editor: Editor, group: Group) -> Group:
         for field, name in (("name.zh", group.name.zh), ("name.en", group.name.en)):
             _name(SETTING, field, name)
         _seats(connection, editor, group)
+        within_the_delegation(connection, editor, SETTING, *_seated_or_not_any_more(connection, editor, group))
         people.set_group(connection, editor.organisation, group)
         return group
 
@@ -249,6 +296,17 @@ def _seats(connection: Connection, editor: Editor, group: Group) -> None:
         )  # fmt: skip
 
 
+def _seated_or_not_any_more(connection: Connection, editor: Editor, group: Group) -> list[str]:
+    """The persons whose seat in the group changes, and the editor where he sits in it by a role."""
+    before = next((g for g in people.groups(connection, editor.organisation) if g.code == group.code), None)
+    changed = set(group.seats) ^ set(before.seats if before else ())
+    persons = {seat.holder for seat in changed if seat.kind == "person"}
+    for role in {seat.holder for seat in changed if seat.kind == "role"}:
+        held = people.holders_from(connection, editor.organisation, role, editor.today(connection))
+        persons |= {key for key in held if _is_the_editor(connection, editor, key)}
+    return sorted(persons)
+
+
 # --- absences ------------------------------------------------------------------------------------------------------------
 
 LEAVING = Text("登记外出", "Write an absence down")
@@ -262,6 +320,8 @@ def leave(editor: Editor, absence: Absence) -> Absence:
         away = _person(connection, editor, absence.person, LEAVING)
         if not away.active:
             _refuse(LEAVING, "person", _not_active(absence.person))
+        if absence.delegate is not None:
+            within_the_delegation(connection, editor, LEAVING, absence.person, absence.delegate)
         _in_order(LEAVING, "last_day", absence.first_day, absence.last_day)
         if absence.last_day < editor.today(connection):
             _refuse(LEAVING, "last_day", Text("这段日子已经过去", "these days are over"))
@@ -373,6 +433,7 @@ def update(editor: Editor, person: str, changed: Mapping[str, Any]) -> Person:
         found = None if AT in person else people.person(connection, editor.organisation, person)
         if found is None:
             raise _not_here(UPDATING, _nobody(person))
+        within_the_delegation(connection, editor, UPDATING, person)
         if strange := sorted(set(changed) - set(UPDATABLE)):
             _refuse(UPDATING, strange[0], _none_of(strange[0], "项目", "entry", UPDATABLE))
         if not changed:

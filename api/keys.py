@@ -100,7 +100,7 @@ class KeyRing:
 
     def keep(self, organisation: str, key: SealKey) -> None:
         """Whole or not at all, and durable: what it signs is nobody else's to sign."""
-        _write(self._file(organisation, key.key), key.to_pem())
+        write_whole(self._file(organisation, key.key), key.to_pem())
 
     def drop(self, organisation: str, key: SealKey) -> None:
         """Forget one that was drawn and never began: somebody else's began at the same moment."""
@@ -120,7 +120,7 @@ class KeyRing:
 
     def hold(self, organisation: str, told: Mapping[str, Any]) -> None:
         """Keep a checkpoint that is committed, whole and durable, in the place of the one before. Raises OSError."""
-        _write(self._held(organisation), json.dumps(dict(told)).encode() + b"\n")
+        write_whole(self._held(organisation), json.dumps(dict(told)).encode() + b"\n")
 
     def let_go(self, organisation: str) -> None:
         """Hold nothing of it: the next one that is signed will be."""
@@ -137,8 +137,12 @@ class KeyRing:
         return self._place / organisation / f"{key}.pem"
 
 
-def _write(kept: Path, content: bytes) -> None:
-    kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+def write_whole(kept: Path, content: bytes) -> None:
+    """Into the place of what lies there, whole and durable, readable for its user only. Raises OSError."""
+    for folder in reversed(
+        (kept.parent, *kept.parent.parents)
+    ):  # `parents=True` would leave those between open to others
+        folder.mkdir(mode=0o700, exist_ok=True)
     beside = kept.with_name(f"{kept.name}.{secrets.token_hex(4)}")
     try:
         with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

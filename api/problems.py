@@ -14,6 +14,7 @@ Refusal
 ├── LinkOver             a link from a message is older than it holds
 ├── UnknownLabel         a place's label is not there, or no longer in use: the two look alike on purpose
 ├── LabelKeyGone         a label cannot be printed again: the key it was made with lies elsewhere
+├── UnknownFeed          a link to a calendar is not there, revoked, or of somebody who left: they look alike on purpose
 ├── TooManyReports       strangers reported as much today as the school takes; says when it takes more
 ├── FileGone             an uploaded file's bytes are no longer there
 ├── TooLarge             more was sent than is taken
@@ -100,6 +101,11 @@ class LabelKeyGone(Refusal):
     title = Text("标签不能重印", "The label cannot be printed again")
 
 
+class UnknownFeed(Refusal):
+    code = "unknown_feed"
+    title = Text("查无此日历订阅", "No such calendar")
+
+
 class FileGone(Refusal):
     code = "file_gone"
     title = Text("文件内容缺失", "The file's bytes are missing")
@@ -165,6 +171,7 @@ STATUS: Mapping[type[Refusal], int] = {
     LinkNotGood: 404,
     UnknownLabel: 404,
     LabelKeyGone: 409,
+    UnknownFeed: 404,
     UnknownText: 404,
     LinkOver: 410,
     FileGone: 410,

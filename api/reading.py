@@ -14,9 +14,9 @@ from api.trail import called
 from engine.actor import Actor
 from engine.authority import may_see, stands_as
 from engine.calendar import Calendar
-from engine.case import Case
+from engine.case import FIVE_STATES, Case
 from engine.deadlines import in_words
-from engine.definition import Catalog, Workflow
+from engine.definition import Catalog, Transition, Workflow, form_of, guards_of
 from engine.directory import Person
 from engine.errors import Locale, NotAllowed, Text
 from engine.events import Event, in_the_name_of
@@ -74,11 +74,47 @@ def offered_step(workflow: Workflow, offer: Offer, asker: Asker) -> OfferedStep:
     )
 
 
+def asks_nothing(step: Transition) -> bool:
+    """Whether a button is all the step needs."""
+    return not form_of(step).model_fields
+
+
+def most_pressing_first(workflow: Workflow, case: Case, offered: Sequence[Offer]) -> list[Offer]:
+    """The steps as somebody would look for them: the receipt, the answer to a request that waits, what brings the case on to the
+    next of the five states, what sends it back, and then all that leaves it where it is or ends it otherwise.
+    """
+    return sorted(offered, key=lambda offer: _pressing(workflow, case, offer.transition))
+
+
+def _pressing(workflow: Workflow, case: Case, step: Transition) -> int:
+    if step.acknowledges:
+        return 0
+    further = 0
+    if step.target is not None:
+        further = FIVE_STATES.index(workflow.state(step.target).counted) - FIVE_STATES.index(case.counts_as)
+    also_awaits = workflow.state(case.state).also_awaits
+    if not further and also_awaits is not None and also_awaits(case):
+        # a step within the state that only some cases allow: here, one where somebody waits for an answer
+        answers = any(not guard.reads_form and not guard.of_people for guard in guards_of(step.guards))
+        return 1 if answers else 5
+    if further > 0:
+        return 4 if workflow.state(str(step.target)).final and further > 1 else 2
+    return 3 if further < 0 else 5
+
+
 def who_did(connection: Connection, asker: Asker, events: Sequence[Event]) -> list[Text]:
     """Who took each of these steps and in whose name: by name for who may see names, by post for everybody else."""
     keys = {key for event in events for key in (event.actor, event.on_behalf_of) if key is not None}
     told = {key: called_to(asker, key, partial(people.person, connection, asker.actor.organisation)) for key in keys}
     return [did(told, event) for event in events]
+
+
+def name_for(person: Person, asker: Asker) -> str:
+    """What the asker may call somebody on a page: himself and whom he represents by name, everybody else by the post, unless he
+    sees everything.
+    """
+    his_own = any(person.person in actor.persons for actor in asker.actors)
+    return person.name if asker.seen.everything or his_own else person.post or person.name
 
 
 def called_to(asker: Asker, key: str, person: Callable[[str], Person | None]) -> Text:

@@ -398,5 +398,10 @@ def _is_query(field: Any) -> bool:
 NO_PARAMETERS = Text("该地址不带参数", "this address takes none")
 
 
+def known_tag(said: str, etag: str) -> bool:
+    """Whether `If-None-Match` says that the asker has it already (RFC 9110 13.1.2, which compares weakly)."""
+    return any(tag.strip().removeprefix("W/") in {etag, "*"} for tag in said.split(","))
+
+
 def no_cursor() -> NoReturn:
     unreadable(Text("cursor 不是本接口给出的游标", "cursor is not one this service gave out"), "cursor")

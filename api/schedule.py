@@ -1,6 +1,6 @@
 """What lies on which day: deadlines of open cases and the turns of cycles that are still to open, as far as somebody may see them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Literal
@@ -10,7 +10,8 @@ from sqlalchemy import Connection
 from api.bootstrap import Runtime
 from engine.actor import Visibility
 from engine.calendar import Calendar
-from engine.cycles import OnEvent, periods_between
+from engine.cycles import Cycle, OnEvent, Period, periods_between
+from engine.definition import Workflow
 from engine.errors import Text
 from engine.store import calendars, people, periods, worklists
 
@@ -73,35 +74,56 @@ def stretch(
         )  # fmt: skip
     if calendar is not None:
         today = now.astimezone(zone).date()
-        items += _turns(runtime, connection, organisation, seen, calendar, max(first, today), last)
+        due = turns(
+            runtime,
+            connection,
+            organisation,
+            calendar,
+            max(first, today),
+            last,
+            lambda _, scope: seen.everything or scope in seen.departments,
+        )
+        items += [
+            Item(calendar.local_date(turn.period.due_at), "round", turn.cycle.title, turn.loop.title) for turn in due
+        ]
     return Stretch(first, last, calendar, sorted(items, key=lambda i: (i.day, i.kind, i.number)), len(found) > MOST)
 
 
-def _turns(
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A turn of a cycle that has not opened yet; `owing` are the departments that will have it to do."""
+
+    loop: Workflow
+    cycle: Cycle
+    period: Period
+    owing: tuple[str, ...]
+
+
+def turns(
     runtime: Runtime,
     connection: Connection,
     organisation: str,
-    seen: Visibility,
     calendar: Calendar,
     first: date,
     last: date,
-) -> Iterator[Item]:
-    """Turns of cycles that are due on these days and not opened yet: one line each, however many departments owe it."""
+    owes: Callable[[Cycle, str], bool],
+) -> Iterator[Turn]:
+    """Turns of cycles that are due on these days and not opened yet: one of each, however many departments owe it.
+
+    owes   whether what this department owes of the cycle is wanted
+    """
     owed = periods.obligations(connection, organisation)
     for loop, rule in runtime.engine.catalog.cycles():
         cycle = rule.cycle
-        mine = [
-            o for o in owed
-            if o.cycle == cycle.key and (seen.everything or o.scope in seen.departments)
-        ]  # fmt: skip
+        mine = [o for o in owed if o.cycle == cycle.key and owes(cycle, o.scope)]
         if not mine or isinstance(cycle.every, OnEvent):
             continue
-        for turn in periods_between(cycle, calendar, first - timedelta(days=100), last):
-            day, opens = calendar.local_date(turn.due_at), calendar.local_date(turn.opens_at)
+        for period in periods_between(cycle, calendar, first - timedelta(days=100), last):
+            day, opens = calendar.local_date(period.due_at), calendar.local_date(period.opens_at)
             owing = [o for o in mine if o.first_day <= opens and (o.last_day is None or opens <= o.last_day)]
-            to_open = [o for o in owing if opens > o.unopened_after]
+            to_open = tuple(o.scope for o in owing if opens > o.unopened_after)
             if first <= day <= last and to_open:
-                yield Item(day, "round", cycle.title, loop.title)
+                yield Turn(loop, cycle, period, to_open)
 
 
 def within(

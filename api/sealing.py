@@ -359,11 +359,8 @@ def begin_another(engine: Engine, ring: KeyRing, organisation: str) -> Checkpoin
 SHORTEST_PASSPHRASE = 12  # characters: whoever has the file may try as long as he likes
 
 
-def export_key(engine: Engine, ring: KeyRing, organisation: str, passphrase: str, to: Path) -> str:
-    """The key that is sealed with now, under a passphrase, into a new file for its user only; gives its fingerprint.
-
-    Raises    KeyGone; FolderError for a passphrase that is too short and a file that is there already
-    """
+def must_be_long_enough(passphrase: str) -> None:
+    """Raises FolderError for a passphrase that is too short to keep a key under."""
     if len(passphrase) < SHORTEST_PASSPHRASE:
         raise FolderError(
             Text(
@@ -371,6 +368,14 @@ def export_key(engine: Engine, ring: KeyRing, organisation: str, passphrase: str
                 f"A passphrase has at least {SHORTEST_PASSPHRASE} characters. Nothing was exported.",
             )
         )
+
+
+def export_key(engine: Engine, ring: KeyRing, organisation: str, passphrase: str, to: Path) -> str:
+    """The key that is sealed with now, under a passphrase, into a new file for its user only; gives its fingerprint.
+
+    Raises    KeyGone; FolderError for a passphrase that is too short and a file that is there already
+    """
+    must_be_long_enough(passphrase)
     key = key_of(engine, ring, organisation)
     if to.exists():
         raise FolderError(

@@ -20,6 +20,7 @@ from api.bootstrap import Runtime, open_runtime
 from api.causes import cause_of
 from api.folder import Folder
 from api.heartbeat import Heartbeat
+from api.memory import share_the_heap
 from api.scheduler import Scheduler
 from api.settings import Settings
 from engine.errors import FolderError, Text
@@ -68,6 +69,7 @@ def answer(
     ticks       whether this process also looks for what fell due, and sends; else one beside it does
     heartbeat   of the one that does, where there are several
     """
+    share_the_heap()
     runtime = open_runtime(settings, console=console)
     runtime.ticks_here, runtime.heartbeat = True, heartbeat or runtime.heartbeat
     try:

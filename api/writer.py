@@ -266,7 +266,7 @@ class Writer:
     def _outcomes(self, group: list[_Waiting]) -> Sequence[Outcome | Exception]:
         try:
             self.must_be_in_place()
-            with self._pace.of(len(group)):
+            with self._pace.of(len(group), self._engine.database.waited):
                 outcomes = handle(self._engine, [waiting.asked for waiting in group])
         except OperationalError as error:  # a full disk takes the whole transaction away, savepoints and all
             return [cannot_write(error) for _ in group]

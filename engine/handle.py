@@ -15,11 +15,11 @@ from itertools import groupby, islice
 from typing import Any, TypeVar
 
 from engine.actor import Actor, system
-from engine.authority import allow_opening, judge, may_open_any, may_see, visibility
+from engine.authority import allow_opening, judge, may_open_any, may_see, may_see_evidence, visibility
 from engine.calendar import Calendar
 from engine.case import Case, Link
 from engine.clock import Clock
-from engine.commands import Asked, Command, FireTrigger, OpenCase, OpenPeriod, Recompute, Remind
+from engine.commands import Asked, FireTrigger, OpenCase, OpenPeriod, Recompute, Remind
 from engine.cycles import Cycle, Night, OnEvent, TimesADay, periods_between
 from engine.definition import Catalog, Form, Transition, Workflow, references
 from engine.directory import AT, Directory, Person
@@ -233,10 +233,11 @@ def _spoken_of(asked: Asked) -> Iterator[str]:
         yield from islice(said, MOST_AHEAD)
 
 
-def _referred_to(catalog: Catalog, command: Command) -> set[tuple[str, str]]:
-    """(kind, value) of the persons, departments and files that the answers seem to refer to; of more than forms ask for, the
-    first. They were not checked yet: what is asked for in vain costs a row that is not there.
+def _referred_to(catalog: Catalog, asked: Asked) -> set[tuple[str, str, str]]:
+    """(kind, value, whose: of a file who names it) of the persons, departments and files that the answers seem to refer to; of
+    more than forms ask for, the first. They were not checked yet: what is asked for in vain costs a row that is not there.
     """
+    command = asked.command
     if isinstance(command, OpenCase):
         forms = [w.opens_with for w in catalog.newest() if w.key == command.workflow]
     elif isinstance(command, FireTrigger):
@@ -251,7 +252,8 @@ def _referred_to(catalog: Catalog, command: Command) -> set[tuple[str, str]]:
     except (AttributeError, KeyError, TypeError):
         return set()  # of another shape than the form has: refused in its turn
     plain = ((kind, value) for _, kind, value in found if isinstance(value, str) and value.isprintable())  # type: ignore[redundant-expr]  # not checked yet
-    return {(kind, value) for kind, value in plain if kind != "case"}
+    whose = {"person": "", "department": ""}
+    return {(kind, value, whose.get(kind, asked.actor.principal)) for kind, value in plain if kind != "case"}
 
 
 def handle_one(engine: Engine, asked: Asked) -> Done | Idle:
@@ -386,7 +388,7 @@ class _Turn:
         self._answers_ahead: dict[tuple[str, str, str, str], answers.Answer | None] = {}
         self._owed_ahead: dict[tuple[str, str], dict[str, Obligation | None]] = {}  # by (organisation, cycle), by scope
         self._periods_ahead: dict[tuple[str, str], dict[tuple[str, str], bool]] = {}  # the same, by (scope, key)
-        self._files_ahead: dict[tuple[str, str], files.FileRecord | None] = {}
+        self._files_ahead: dict[tuple[str, str, str], files.Offered | None] = {}
         self._departments_ahead: dict[str, dict[tuple[str, str], bool]] = {}
         self._rungs_ahead: dict[tuple[str, str, int], frozenset[str]] = {}
 
@@ -408,9 +410,9 @@ class _Turn:
                 asked.append((self._cases_ahead, place, cases.loading(organisation, number, lock=True)))
             asked.extend(self._about_periods(organisation, here))
             # after the locks: who has to wait for one would go by what was there before, a picture swept meanwhile too
-            named = {("person", key) for a in here for key in (a.actor.person, a.actor.on_behalf_of) if key}
-            named |= {each for a in here for each in _referred_to(self.engine.catalog, a.command)}
-            asked.extend(self._asking_named(organisation, kind, value) for kind, value in named if AT not in value)
+            named = {("person", key, "") for a in here for key in (a.actor.person, a.actor.on_behalf_of) if key}
+            named |= {each for a in here for each in _referred_to(self.engine.catalog, a)}
+            asked.extend(self._asking_named(organisation, *each) for each in named if AT not in each[1])
             for a in here:
                 if isinstance(a.command, Remind):
                     watch = organisation, a.command.case, a.command.generation
@@ -429,13 +431,15 @@ class _Turn:
         if not self._alone:
             self._lock_series(group)
 
-    def _asking_named(self, organisation: str, kind: str, value: str) -> tuple[dict[Any, Any], Any, Question[Any]]:
+    def _asking_named(
+        self, organisation: str, kind: str, value: str, by: str
+    ) -> tuple[dict[Any, Any], Any, Question[Any]]:
         place = organisation, value
         if kind == "person":
             return self._people, place, people.asking_who(organisation, value)
         if kind == "department":
             return self._departments, place, people.asking_department(organisation, value)
-        return self._files_ahead, place, files.finding(organisation, value)
+        return self._files_ahead, (*place, by), files.offering(organisation, value, by)
 
     def _look_at_periods(self, group: Sequence[Asked]) -> None:
         """Ask once what all openings of the group will ask for, also where asking is no journey."""
@@ -989,7 +993,7 @@ class _Turn:
                     continue
                 missing: str | None = kind
             else:
-                missing = self._missing(actor.organisation, kind, value)
+                missing = self._missing(actor, kind, value)
             if missing is not None:
                 what = _MISSING[missing]
                 faults.append(FieldFault(name, Text(f"{value!r} {what.zh}", f"{value!r} {what.en}")))
@@ -1008,8 +1012,9 @@ class _Turn:
         found = {key: self._person(organisation, key) for key in keys}
         return {key: person.department for key, person in found.items() if person is not None}
 
-    def _missing(self, organisation: str, kind: str, value: str) -> str | None:
+    def _missing(self, actor: Actor, kind: str, value: str) -> str | None:
         """What there is to say of a name that leads to nothing of this kind; None where it does."""
+        organisation = actor.organisation
         if kind == "person":
             found = self._person(organisation, value)
             return None if found is not None and found.active else kind
@@ -1018,12 +1023,24 @@ class _Turn:
                 there = people.department_exists(self.connection, organisation, value)
                 self._departments[organisation, value] = there
             return None if self._departments[organisation, value] else kind
-        file = self._asked_ahead(self._files_ahead, (organisation, value), files.finding(organisation, value))
-        if file is None:
+        place = organisation, value, actor.principal
+        file = self._asked_ahead(self._files_ahead, place, files.offering(*place))
+        if file is None or not (file.sent or self._is_shown(actor, value)):
             return "file"
         if file.is_picture != (kind == "file"):
             return "picture" if kind == "file" else "document"
         return None
+
+    def _is_shown(self, actor: Actor, sha256: str) -> bool:
+        """Whether the file is evidence in a case that shows it to him. Who only knows its name may not make it his own
+        evidence: he could then fetch it.
+        """
+        seen = visibility(actor, self.engine.catalog.overseers)
+        using = files.cases_using(self.connection, actor.organisation, sha256)
+        evidence = cases.load_many(self.connection, actor.organisation, using).values()
+        return any(
+            may_see(case, seen) and may_see_evidence(self.engine.catalog.of(case), case, (actor,)) for case in evidence
+        )
 
     def _use_files(self, form: type[Form], data: Mapping[str, Any], organisation: str, number: str) -> None:
         for _, kind, value in references(form, data):
@@ -1206,7 +1223,7 @@ _DELEGATE = Text("代办人", "a delegate")  # of whom the directory knows no po
 _MISSING = {
     "person": Text("不是本单位在册人员", "is nobody active in this organisation"),
     "department": Text("不是本单位的部门", "is no department of this organisation"),
-    "file": Text("尚未上传", "has not been uploaded"),
+    "file": Text("不是您上传的，也不是您可查看的证据", "is neither uploaded by you nor evidence you may see"),
     "picture": Text("是文件，此处应为照片", "is a document, and a picture is asked for"),
     "document": Text("是照片，此处应为文件（PDF、Word、Excel）", "is a picture, and a document is asked for"),
     "case": Text("查无此项", "is no case you may see"),

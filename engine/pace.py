@@ -28,11 +28,15 @@ class Pace:
         self.size = max(BEGIN_WITH, least)
 
     @contextmanager
-    def of(self, count: int) -> Iterator[None]:
-        """Around the carrying out of so many. What raises teaches nothing."""
-        began = self._monotonic()
+    def of(self, count: int, waited: Callable[[], float] = lambda: 0.0) -> Iterator[None]:
+        """Around the carrying out of so many. What raises teaches nothing.
+
+        waited    seconds that whoever does it has waited for his turn so far: others were served meanwhile, and smaller groups
+                  would not have been served sooner
+        """
+        began = self._monotonic() - waited()
         yield
-        taken = self._monotonic() - began
+        taken = self._monotonic() - waited() - began
         if taken > HOLD_SECONDS:
             self.size = max(self._least, min(self.size, int(count * AIM_SECONDS / taken)))
         elif taken < AIM_SECONDS and count >= self.size:

@@ -76,7 +76,7 @@ def _carry_out(engine: Engine, asked: Sequence[Asked], ticked: Ticked, pace: Pac
     while start < len(asked) and going_on():
         group = asked[start : start + pace.size]
         start += len(group)
-        with pace.of(len(group)):
+        with pace.of(len(group), engine.database.waited):
             outcomes = handle(engine, group)
         for one, outcome in zip(group, outcomes, strict=True):
             if isinstance(outcome, Failed):

@@ -100,6 +100,7 @@ def copied_sources(tmp_path: Path) -> Path:
         ("api/planted.py", "import httpx", "httpx-doors"),
         ("engine/handle.py", "import prometheus_client", "prometheus-door"),
         ("api/writer.py", "from prometheus_client import Counter", "prometheus-door"),
+        ("api/feeds.py", "from icalendar import Event", "icalendar-door"),
         ("engine/errors.py", "from fastapi import HTTPException", "web-door"),
         ("notifications/planted.py", "import starlette.status", "web-door"),
         ("workflows/planted.py", "import sqlmodel", "sql-doors"),
@@ -181,7 +182,7 @@ def test_the_two_locks_agree() -> None:
 ACROSS = {
     "api/auth/signing.py", "api/bootstrap.py", "api/cli/opening.py", "api/cli/running.py", "api/copying.py",
     "api/directory.py", "api/evidence/store.py", "api/first_visit.py", "api/founding.py", "api/keeping/backup.py", "api/keeping/postgres.py",
-    "api/keeping/restoring.py", "api/metrics.py", "api/migrations/__init__.py", "api/overview.py",
+    "api/cli/keys.py", "api/keeping/keyfile.py", "api/keeping/restoring.py", "api/metrics.py", "api/migrations/__init__.py", "api/overview.py",
     "api/pages/sign_in.py", "api/routes/health.py", "api/routes/organisations.py", "api/sealing.py", "engine/sealing.py", "engine/store/clock.py",
     "engine/tick.py",
     "notifications/channels/inbox.py", "notifications/planning.py", "notifications/worker.py",

@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeVar, cast
 from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Request
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from starlette.concurrency import run_in_threadpool
 
@@ -158,7 +159,8 @@ def who(request: Request) -> Asker:
         runtime.strangers.count("not_active")
         raise not_signed_in(given=True) if account.session is None else session_over()
     known = at_work.around.people if at_work else {}
-    asker = request.state.asker = _asker(request, runtime, actors, account, known)  # a refusal is logged under his name
+    # a refusal is logged under his name
+    asker = request.state.asker = _asker(runtime, locale_of(request), actors, account, known)
     asker = asks_at(request, asker, request.headers.get(ORGANISATION, account.organisation))
     represented = request.headers.get(ON_BEHALF_OF)
     if represented is not None:
@@ -185,8 +187,21 @@ def asks_at(request: Request, asker: Asker, there: str) -> Asker:
     actors = tuple(actor for actor in _actors(at_work, key, now) if actor.grants)
     if not actors or at_work is None:
         raise unknown_organisation(there)
-    asker = request.state.asker = _asker(request, runtime, actors, account, at_work.around.people)
+    asker = request.state.asker = _asker(runtime, locale_of(request), actors, account, at_work.around.people)
     return asker
+
+
+def as_he_would(runtime: Runtime, connection: Connection, there: str, key: str) -> Asker | None:
+    """This person as he would be found to ask there this moment, in the language he reads messages in, who is not here to ask
+    himself: what he may see now is what a link that he made leads to. None for whom nothing would open.
+    """
+    at_work = people.at_work(connection, there, key)
+    actors = tuple(actor for actor in _actors(at_work, key, runtime.clock.now()) if actor.home is None or actor.grants)
+    if not actors or at_work is None:
+        return None
+    known = at_work.around.people
+    locale: Locale = "en" if known[key].locale == "en" else "zh"
+    return _asker(runtime, locale, actors, Account(known[key].organisation, known[key].person), known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,10 +295,10 @@ def _actors(at_work: AtWork | None, key: str, now: datetime) -> tuple[Actor, ...
 
 
 def _asker(
-    request: Request, runtime: Runtime, actors: tuple[Actor, ...], account: Account, known: Mapping[str, Person]
+    runtime: Runtime, locale: Locale, actors: tuple[Actor, ...], account: Account, known: Mapping[str, Person]
 ) -> Asker:
     eyes = [visibility(actor, runtime.engine.catalog.overseers) for actor in actors]
-    return Asker(actors[0], locale_of(request), reduce(Visibility.joined_with, eyes), actors, account, known)
+    return Asker(actors[0], locale, reduce(Visibility.joined_with, eyes), actors, account, known)
 
 
 def asker_of(request: Request) -> Asker:

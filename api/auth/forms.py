@@ -1,8 +1,14 @@
-"""Reading what our own pages send: fields, each once unless a page asks for several, and files."""
+"""Reading what our own pages send: fields, each once unless a page asks for several, and files.
 
+Files lie on the disk while their request is answered, and are read one at a time: what a process has in memory does not grow
+with how many send at once. How many send at once is bounded, and how long each may take.
+"""
+
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any, BinaryIO
 from urllib.parse import parse_qsl
 
 from fastapi import Depends, Request
@@ -11,17 +17,13 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
 from api.auth import cookies
+from api.auth.addresses import place_of
+from api.places import Places
 from api.problems import too_large, unsupported_type
 from engine.errors import FieldFault, InvalidInput, Text
 
-MOST_BYTES = 1_000_000  # of a form's words: the longest sheet has a note and a place for each of its hundred items
-MOST_STRANGERS_BYTES = 20_000  # a name and a password
-MOST_FIELDS = 1000
-MOST_STRANGERS_FIELDS = 30
-MOST_STRANGERS_FILES = 9  # where a stranger may send any; the page says how many it takes
-MOST_STRANGERS_FILE_BYTES = 32 * 1024 * 1024
-MOST_FILES = 210  # a sheet takes a picture of each item
-MOST_FILE_BYTES = 64 * 1024 * 1024  # all pictures of one form together; each by itself is held to its own limit
+MOST_IN_MEMORY_BYTES = 64 * 1024  # of a file; the rest of it lies on the disk
+LIGHT_BYTES = 100_000  # of a form: words and no picture, which a process has room for however many come at once
 FORM_TYPE = "application/x-www-form-urlencoded"
 FILES_TYPE = "multipart/form-data"
 API = "/api/"
@@ -32,12 +34,48 @@ Fields = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much of a form is read.
+
+    words_bytes    of its words: all of them together, and in a form with files each
+    fields, files  how many
+    files_bytes    of all its files together; each by itself is held to its own limit
+    seconds        for a form with files to come in whole, on a poor line
+    places         of forms with files that come in at the same time, in a process; what is announced as light needs none
+    """
+
+    words_bytes: int
+    fields: int
+    files: int
+    files_bytes: int
+    seconds: float
+    places: Places
+
+
+#: the longest sheet has a note, a place and a picture for each of its hundred items
+KNOWN = Bounds(1_000_000, 1000, 210, 64 * 1024 * 1024, 900, Places(32))
+#: a name and a password; where pictures are taken of them, the page says how many it takes. From one address come at most half
+#: of them, though it may be a whole school's: twelve that send nothing on would else keep everybody out
+STRANGERS = Bounds(20_000, 30, 9, 32 * 1024 * 1024, 300, Places(12, each=6))
+
+
+@dataclass(frozen=True, slots=True)
 class SentFile:
-    """A file as the browser sent it. `media_type` is what it says, not what it is."""
+    """A file as the browser sent it, there until its request is answered.
+
+    media_type    what it says, not what it is
+    size_bytes    how much came
+    """
 
     name: str
     media_type: str
-    content: bytes
+    size_bytes: int
+    file: BinaryIO = field(repr=False)
+
+    def read(self) -> bytes:
+        """All of it, as often as it is asked for."""
+        self.file.seek(0)
+        return self.file.read()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +98,13 @@ async def sent_of(request: Request) -> Sent:
     return found
 
 
+async def put_away(scope: Mapping[str, Any]) -> None:
+    """Remove from the disk what came with a request that is answered."""
+    form = scope.get("state", {}).get(_FORM)
+    if form is not None:
+        await form.close()
+
+
 async def fields_of(request: Request) -> Fields:
     """The fields of a form that asks for nothing twice. Raises TooLarge, UnsupportedType, InvalidInput."""
     sent = await sent_of(request)
@@ -80,20 +125,20 @@ async def _read(request: Request) -> Sent:
     media_type = request.headers.get("content-type", FORM_TYPE).partition(";")[0].strip().lower()
     known = hasattr(request.state, "asker")  # of strangers no more is read than a name and a password need
     with_files = known or getattr(request.state, TAKES_FILES, False)
+    bounds = KNOWN if known else STRANGERS
     if media_type == FILES_TYPE and with_files:
-        return await _read_with_files(request, known=known)
+        return await read_with_files(request, bounds)
     if media_type != FORM_TYPE:
         raise unsupported_type(f"{FORM_TYPE}, {FILES_TYPE}" if with_files else FORM_TYPE)
-    most = MOST_BYTES if known else MOST_STRANGERS_BYTES
     content = bytearray()
     try:
         async for chunk in request.stream():
             content += chunk
-            if len(content) > most:
-                raise too_large(most)
+            if len(content) > bounds.words_bytes:
+                raise too_large(bounds.words_bytes)
     except ClientDisconnect:
         raise _misread(_CUT_OFF) from None
-    return Sent(_parsed(bytes(content), MOST_FIELDS if known else MOST_STRANGERS_FIELDS))
+    return Sent(_parsed(bytes(content), bounds.fields))
 
 
 def _parsed(content: bytes, most_fields: int) -> Mapping[str, tuple[str, ...]]:
@@ -107,43 +152,61 @@ def _parsed(content: bytes, most_fields: int) -> Mapping[str, tuple[str, ...]]:
     return _grouped(pairs)
 
 
-async def _read_with_files(request: Request, *, known: bool) -> Sent:
-    most = MOST_FILE_BYTES if known else MOST_STRANGERS_FILE_BYTES
-    if int(request.headers.get("content-length") or 0) > most:
-        raise too_large(most)
+def is_light(request: Request) -> bool:
+    """Whether it is announced that so little comes that it is read in any case, and what was written is shown again."""
+    announced = request.headers.get("content-length", "")
+    return announced.isdecimal() and int(announced) <= LIGHT_BYTES
+
+
+async def read_with_files(request: Request, bounds: Bounds) -> Sent:
+    """Its files are there until `put_away`. Raises TooLarge, InvalidInput; Busy where too many come in at once."""
+    if int(request.headers.get("content-length") or 0) > bounds.files_bytes:
+        raise too_large(bounds.files_bytes)
+    whose = place_of(request.client.host) if request.client else ""
+    with nullcontext() if is_light(request) else bounds.places.one(_READING, _TOO_MANY, whose):
+        try:
+            async with asyncio.timeout(bounds.seconds):
+                form = await _parsed_with_files(request, bounds)
+        except TimeoutError:
+            raise _misread(_TOO_SLOW) from None
+    setattr(request.state, _FORM, form)
+    return _taken_over(form)
+
+
+async def _parsed_with_files(request: Request, bounds: Bounds) -> FormData:
     read = 0
 
     async def bounded() -> AsyncGenerator[bytes]:
         nonlocal read
         async for chunk in request.stream():
             read += len(chunk)
-            if read > most:
-                raise too_large(most)
+            if read > bounds.files_bytes:
+                raise too_large(bounds.files_bytes)
             yield chunk
 
-    parser = MultiPartParser(
-        request.headers, bounded(), max_files=MOST_FILES if known else MOST_STRANGERS_FILES,
-        max_fields=MOST_FIELDS if known else MOST_STRANGERS_FIELDS,
-        max_part_size=MOST_BYTES if known else MOST_STRANGERS_BYTES,
-    )  # fmt: skip
+    parser = _Parser(
+        request.headers, bounded(), max_files=bounds.files, max_fields=bounds.fields, max_part_size=bounds.words_bytes
+    )
+    whole = False
     try:
         form = await parser.parse()
+        whole = True
+        return form
     except ClientDisconnect:
         raise _misread(_CUT_OFF) from None
     except (MultiPartException, UnicodeError, KeyError):
         raise _misread(_UNREADABLE) from None
-    try:
-        return await _taken_over(form)
     finally:
-        await form.close()
+        if not whole:
+            parser.put_away()
 
 
-async def _taken_over(form: FormData) -> Sent:
+def _taken_over(form: FormData) -> Sent:
     pairs = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
     files: dict[str, list[SentFile]] = {}
     for name, value in form.multi_items():
         if isinstance(value, UploadFile) and (value.filename or value.size):  # a browser sends an empty one for none
-            sent = SentFile(value.filename or "", value.content_type or "", await value.read())
+            sent = SentFile(value.filename or "", value.content_type or "", value.size or 0, value.file)
             files.setdefault(name, []).append(sent)
     return Sent(_grouped(pairs), {name: tuple(found) for name, found in files.items()})
 
@@ -155,13 +218,26 @@ def _grouped(pairs: list[tuple[str, str]]) -> Mapping[str, tuple[str, ...]]:
     return {name: tuple(values) for name, values in found.items()}
 
 
+class _Parser(MultiPartParser):
+    spool_max_size = MOST_IN_MEMORY_BYTES
+
+    def put_away(self) -> None:
+        """The files of a form that did not come in whole; by itself it does so only for one that is malformed."""
+        for file in self._files_to_close_on_error:
+            file.close()
+
+
+_FORM = "form_with_files"  # in a request's state
+_READING = Text("读取表单", "Read the form")
+_TOO_MANY = Text("同时上传照片的人太多", "too many are sending pictures at once")
+_TOO_SLOW = Text("上传太慢，已超时", "it took too long to come in")
 _CUT_OFF = Text("连接在提交途中中断", "the connection ended before the form did")
 _UNREADABLE = Text("表单内容无法读取", "the form cannot be read")
 
 
 def _misread(obstacle: Text) -> InvalidInput:
     return InvalidInput(
-        asked=Text("读取表单", "Read the form"),
+        asked=_READING,
         obstacle=obstacle,
         remedy=Text("请重新填写后提交", "Fill it in again and send it"),
         fields=(FieldFault("form", obstacle),),

@@ -1,7 +1,6 @@
 """Signing in and out, and choosing a password: the slow hash outside every transaction, each write short, guessing slowed."""
 
 import hmac
-import ipaddress
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import structlog
 from sqlalchemy import Connection
 
 from api.auth import cookies
+from api.auth.addresses import place_of
 from api.auth.asking import Account
 from api.bootstrap import Runtime
 from api.passwords import Hasher, fault_of
@@ -248,19 +248,6 @@ def _trying(runtime: Runtime, counted: _Counted) -> Iterator[Hasher]:
             counted.must_not_rest(connection, now)  # others may have tried since
             counted.count(connection, now)
         yield hasher
-
-
-def place_of(address: str) -> str:
-    """The address as far as it says who it is: of IPv6 the network, since each of its hosts has as many as it likes."""
-    try:
-        read = ipaddress.ip_address(address)
-    except ValueError:
-        return "unknown"
-    if isinstance(read, ipaddress.IPv6Address):
-        if read.ipv4_mapped is not None:
-            return str(read.ipv4_mapped)
-        return str(ipaddress.ip_network((read, 64), strict=False))
-    return str(read)
 
 
 def _faulty(asked: Text, field: str, fault: Text) -> InvalidInput:

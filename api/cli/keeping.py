@@ -1,14 +1,22 @@
 """`bihuan backup` and `bihuan restore`: everything but the keys into one file, and back into an empty place."""
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from api.cli.opening import data_option, json_option, print_json, settings_of
+from api.cli.opening import (
+    data_option,
+    json_option,
+    passphrase_of,
+    passphrase_option,
+    print_json,
+    read_file,
+    settings_of,
+)
 from engine.errors import FolderError, Text
 
 if TYPE_CHECKING:
@@ -60,9 +68,9 @@ def backup(output: Path, data: Path | None, as_json: bool) -> None:  # fmt: skip
         _tell(manifest)
         click.echo(f"大小 · Size: {_size(made.size)}  SHA-256: {made.sha256}")
     click.echo(
-        f"密钥不在备份中。请另行导出并妥善保管 {folder.path / 'keys'}（bihuan audit seal，以口令加密）；没有它，恢复后不能再以原密钥签名。 / "
-        f"The keys are not in it. Export those in {folder.path / 'keys'} under a passphrase (`bihuan audit seal`) and keep them "
-        "elsewhere; without them nothing can be signed with the same key after a restore.",
+        "密钥不在备份中。请用 bihuan keys export 以口令导出，与备份分开保管；没有密钥，恢复后不能签署，消息渠道须重新设置，"
+        "已发出的链接失效。 / The keys are not in it. Take them elsewhere under a passphrase by `bihuan keys export`, apart from the "
+        "backups: without them nothing is signed after a restore, channels need their secrets again, links that were sent open nothing.",
         err=True,
     )
     if wrong := [*manifest.missing, *manifest.damaged]:
@@ -89,23 +97,32 @@ def backup(output: Path, data: Path | None, as_json: bool) -> None:  # fmt: skip
 )
 @click.option(
     "--keys",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A folder with the keys, as they lay in `keys` of the data folder: the restore is signed at once. Not where `keys` lie there.",
+    type=click.Path(exists=True, path_type=Path),
+    help="What `bihuan keys export` wrote, or a folder as `keys` of the data folder was: the restore is signed at once. Not where "
+    "`keys` lie there.",
 )
+@passphrase_option
 @click.option(
-    "--keep-tokens", is_flag=True, help="Leave API tokens as they were. One withdrawn since would live again."
+    "--keep-tokens",
+    is_flag=True,
+    help="Leave API tokens and links to calendars as they were. One withdrawn since would live again.",
 )
 @data_option
 @json_option
 def restore(
-    file: Path, dry_run: bool, held: Path | None, keys: Path | None, keep_tokens: bool, data: Path | None, as_json: bool
+    file: Path, dry_run: bool, held: Path | None, keys: Path | None, passphrase_file: Path | None, keep_tokens: bool,
+    data: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Bring a backup back into an empty place: all of it, or nothing.
 
     The data folder (--data) has to be empty or not there; on PostgreSQL also the database that BIHUAN_DATABASE_URL names.
     Each organisation's logbook then says that, and what, was lost, so that `bihuan audit verify` tells the truth.
     """
+    from api.bootstrap import database_of
+    from api.cli.keys import tell_missing, told_missing
     from api.folder import Folder
+    from api.keeping.keyfile import missing
+    from api.keeping.keyfile import opened as keys_of
     from api.keeping.manifest import as_told
     from api.keeping.restoring import look_at, read_held
     from api.keeping.restoring import restore as bring_back
@@ -121,10 +138,15 @@ def restore(
             _tell(manifest)
         return
     known = {} if held is None else read_held(held)
+    given: Path | Mapping[str, bytes] | None = keys
+    if keys is not None and keys.is_file():
+        given = keys_of(read_file(keys), passphrase_of(passphrase_file, twice=False))
     with _bar("恢复 · Restoring") as progress:
         manifest, restored = bring_back(
-            file, folder, settings, held=known, keys=keys, keep_tokens=keep_tokens, progress=progress
+            file, folder, settings, held=known, keys=given, keep_tokens=keep_tokens, progress=progress
         )
+    with closing(database_of(folder, settings)) as database:
+        gone = missing(database, folder.keys)
     if as_json:
         from api.keeping.restoring import told_of
 
@@ -133,13 +155,14 @@ def restore(
                 "data": folder.path,
                 "made_at": manifest.made_at,
                 "files": len(manifest.files),
+                "keys_missing": told_missing(gone),
                 "organisations": [
                     {
                         "organisation": each.organisation, "events": each.events, "trail": each.trail,
                         "checkpoint": each.checkpoint and told_of(each.checkpoint),
                         "held": each.held and told_of(each.held),
                         "note": each.sequence, "sealed": each.sealed, "sessions_ended": each.sessions,
-                        "tokens_ended": each.tokens, "messages_again": each.messages, "channels_to_set_up_again": list(each.locked),
+                        "tokens_ended": each.tokens, "feeds_ended": each.feeds, "messages_again": each.messages, "channels_to_set_up_again": list(each.locked),
                     }
                     for each in restored
                 ],
@@ -150,6 +173,12 @@ def restore(
         _tell(manifest)
         for each in restored:
             _tell_lost(each)
+        tell_missing(gone)
+        if gone:
+            click.echo(
+                "带回密钥：在启动 serve 之前运行 bihuan keys import FILE（bihuan keys export 导出的文件） · Bring them back by "
+                "`bihuan keys import FILE`, with what `bihuan keys export` wrote, before you start `serve`"
+            )
     for zh, en in _WARNINGS:
         click.echo(f"{zh} / {en}", err=True)
 
@@ -165,9 +194,9 @@ _WARNINGS = (
         "messages that waited when the backup was made may come again, and reminders told since are told anew",
     ),
     (
-        "登录和令牌已全部作废（令牌可用 --keep-tokens 保留）；备份之后改过的密码、收回的职责、停用的账号恢复为旧的，请核对名册",
+        "登录、令牌和日历订阅链接已全部作废（后两者可用 --keep-tokens 保留）；备份之后改过的密码、收回的职责、停用的账号恢复为旧的，请核对名册",
         (
-            "everybody has to sign in again and tokens ended (unless --keep-tokens); passwords changed, roles withdrawn and "
+            "everybody has to sign in again, and tokens and links to calendars ended (unless --keep-tokens); passwords changed, roles withdrawn and "
             "accounts deactivated since the backup are as they were before: look through the directory"
         ),
     ),

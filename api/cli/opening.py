@@ -1,6 +1,7 @@
 """What the commands share: the data folder they work on, the organisation they mean, how they print."""
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -29,6 +30,13 @@ def organisation_option(command: F) -> F:
 
 def json_option(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")(command)
+
+
+def passphrase_option(command: F) -> F:
+    return click.option(
+        "--passphrase-file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+        help="Where the passphrase stands, in its first line; else it is asked for at the terminal.",
+    )(command)  # fmt: skip
 
 
 def settings_of(**given: object) -> "Settings":
@@ -87,3 +95,28 @@ def print_json(value: object) -> None:
 
 def _in_json(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def read_file(path: Path) -> bytes:
+    """What lies in it. Raises FolderError where there is none."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise FolderError(Text(f"没有文件 {path}。", f"There is no file {path}.")) from None
+
+
+def passphrase_of(file: Path | None, *, twice: bool) -> str:
+    """From the file, or asked for: an argument would stand in the shell's history and in the list of processes."""
+    if file is not None:
+        try:
+            return read_file(file).decode().split("\n", 1)[0].rstrip("\r")
+        except UnicodeDecodeError:
+            raise FolderError(Text(f"文件 {file} 不是 UTF-8 文本。", f"{file} is no text in UTF-8.")) from None
+    if not sys.stdin.isatty():
+        raise click.UsageError(
+            "缺少选项 · Missing option '--passphrase-file'; at a terminal the passphrase is asked for."
+        )
+    told: str = click.prompt("口令 · Passphrase", hide_input=True, err=True)
+    if twice and click.prompt("再输入一次 · Once more", hide_input=True, err=True) != told:
+        raise FolderError(Text("两次输入不一致。没有写入任何内容。", "The two differ. Nothing was written."))
+    return told

@@ -4,7 +4,7 @@ import heapq
 import io
 import secrets
 import time as wall
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from functools import partial
@@ -39,7 +39,7 @@ from api.settings import Settings
 from engine.actor import Actor
 from engine.case import Case
 from engine.clock import SimulatedClock
-from engine.commands import Asked, FireTrigger
+from engine.commands import Asked, FireTrigger, OpenCase
 from engine.errors import FolderError, Text
 from engine.handle import Failed, Idle, Refused, handle
 from engine.store import accounts, calendars, cases, people, periods
@@ -136,13 +136,17 @@ class _Replay:
         self._order = count()
         self._actors: dict[str, Actor] = {}
         self._inspected: set[str] = set()
+        self._drawn: dict[str, bytes] = {}
+        self._sent: set[tuple[str, str]] = set()
 
     def prepare(self) -> None:
         """The school, its pictures, and the stories that are known from the start."""
         with self.runtime.database.write(ORGANISATION) as connection:
             closed = partial(seal_secrets, self.runtime.vault, ORGANISATION)
             build(connection, self.clock.now(), closed)
-        self.stage = Stage(lambda: self.calendar, self._pictures("before"), self._pictures("after"))
+        before, after = (self._pictures(kind) for kind in ("before", "after"))
+        self.stage = Stage(lambda: self.calendar, tuple(before), tuple(after))
+        self._drawn = before | after
         for order, sample in enumerate(group_samples()):
             self._begin(group_story(self.stage, sample, order))
         for sample, day in ledger_days(self.stage):
@@ -191,6 +195,7 @@ class _Replay:
         """One step of one story, by the person who takes it."""
         self.clock.advance_to(max(turn.at, self.clock.now()))
         command = turn.ask.command
+        self._send_pictures(turn.ask.person, command)
         asked = Asked(self._actor(turn.ask.person), command, route="demo")
         [outcome] = handle(self.runtime.engine, [asked])
         self.commands += 1
@@ -202,6 +207,13 @@ class _Replay:
         if not isinstance(outcome, Refused) and isinstance(command, FireTrigger):
             self._begin_found(outcome.case)
         self._go_on(turn.story, outcome)
+
+    def _send_pictures(self, person: str, command: OpenCase | FireTrigger) -> None:
+        """Whoever shows a picture sent it before, as everybody has to."""
+        for sha256, content in self._drawn.items():
+            if (person, sha256) not in self._sent and sha256 in _words_of(command.data):
+                self._sent.add((person, sha256))
+                self._put(content, f"person:{person}")
 
     def _begin(self, story: Story) -> None:
         try:
@@ -267,15 +279,22 @@ class _Replay:
         today = self.calendar.local_date(self.clock.now())
         return today >= campaign().second_calendar and self.calendar.version < second_calendar().version
 
-    def _pictures(self, kind: str) -> tuple[str, ...]:
-        """Four drawn pictures: the demo needs evidence and has no camera."""
-        hashes = []
-        for number in range(1, 5):
-            content = _drawn(kind, number)
-            by = "person:safety.staff"
-            kept = self.runtime.files.put(self.runtime.database, ORGANISATION, content, by, self.clock.now())
-            hashes.append(kept.record.sha256)
-        return tuple(hashes)
+    def _pictures(self, kind: str) -> dict[str, bytes]:
+        """Four drawn pictures by the hash of what is kept of them: the demo needs evidence and has no camera."""
+        drawn = (_drawn(kind, number) for number in range(1, 5))
+        return {self._put(content, "person:safety.staff"): content for content in drawn}
+
+    def _put(self, content: bytes, by: str) -> str:
+        return self.runtime.files.put(self.runtime.database, ORGANISATION, content, by, self.clock.now()).record.sha256
+
+
+def _words_of(said: object) -> set[str]:
+    """Every text in an answer, however deep."""
+    if isinstance(said, Mapping):
+        return set().union(*map(_words_of, said.values()))
+    if isinstance(said, list | tuple):
+        return set().union(*map(_words_of, said))
+    return {said} if isinstance(said, str) else set()
 
 
 def _drawn(kind: str, number: int) -> bytes:

@@ -13,7 +13,7 @@ from typing import Any
 from api.demo.campaign import campaign
 from api.demo.school import ACCEPTANCE_MEMBERS, LOGISTICS, REPAIRERS, SECURITY, holder_in
 from engine.calendar import Calendar
-from engine.commands import Command, FireTrigger, OpenCase
+from engine.commands import FireTrigger, OpenCase
 from engine.handle import Done, Refused
 from workflows.reference import (
     Level,
@@ -36,7 +36,7 @@ class Ask:
 
     at: datetime
     person: str
-    command: Command
+    command: OpenCase | FireTrigger
     refused: bool = False
 
 

@@ -38,6 +38,7 @@ from engine.store.tables import (
     CaseRow,
     DirectoryChangeRow,
     DisclosureRow,
+    FeedRow,
     FileHolderRow,
     OutboxRow,
     PasswordRow,
@@ -94,6 +95,7 @@ _AS_READER = (
     (table_of(UnreachedRow), "person"),
     (table_of(DigestRow), "addressee"),
     (table_of(SavedViewRow), "person"),
+    (table_of(FeedRow), "person"),
 )
 _disclosures = table_of(DisclosureRow)
 _cases = table_of(CaseRow)

@@ -155,7 +155,7 @@ def read_manifest(file: Path) -> Manifest:
         raise _newer(file, f"format {error}") from error
     except (zipfile.BadZipFile, ValueError, KeyError, EOFError, NotImplementedError) as error:
         raise damaged(file, Text("读不出备份的清单", "its table of contents cannot be read")) from error
-    if manifest.revision > (migrations.newest_revision() or ""):
+    if manifest.revision > migrations.newest_revision():
         raise _newer(file, f"revision {manifest.revision}")
     return manifest
 

@@ -21,11 +21,11 @@ from api.evidence.store import FileStore
 from api.folder import Folder
 from api.keeping import postgres
 from api.keeping.backup import sync
+from api.keeping.keyfile import put, vault_of
 from api.keeping.manifest import DATABASES, Manifest, read_manifest, sha256_of, unpack
 from api.keys import Held, KeyRing
 from api.sealing import KeyGone, existing_key_of, last_told, losses
 from api.settings import Settings
-from api.vault import CHANNELS_KEY, FolderVault
 from engine.actor import system
 from engine.audit import Checkpoint, root_of
 from engine.case import instant_text
@@ -36,7 +36,7 @@ from engine.sealing import number, seal
 from engine.store import history, seals, trail
 from engine.store.clock import DatabaseClock
 from engine.store.database import Connection, Database, set_mark, table_of
-from engine.store.tables import OutboxRow, SessionRow, TokenRow
+from engine.store.tables import FeedRow, OutboxRow, SessionRow, TokenRow
 from notifications import accounts
 from notifications.tables import DeliveryRow
 from workflows import CATALOG
@@ -46,6 +46,7 @@ KEYS = "keys"  # what may lie in an empty data folder: whoever kept the keys put
 
 _sessions = table_of(SessionRow)
 _tokens = table_of(TokenRow)
+_feeds = table_of(FeedRow)
 _outbox = table_of(OutboxRow)
 _deliveries = table_of(DeliveryRow)
 
@@ -59,7 +60,7 @@ class Restored:
     held        the newest checkpoint held outside that speaks of more than this
     sequence    of the note in the logbook
     sealed      whether a checkpoint was signed at once
-    sessions, tokens     how many were ended
+    sessions, tokens, feeds     how many were ended
     messages    how many wait that may have been sent already
     locked      channels whose secrets do not open with the keys there are: they have to be set up again
     """
@@ -75,6 +76,7 @@ class Restored:
     sessions: int
     tokens: int
     messages: int
+    feeds: int = 0
     locked: Sequence[str] = ()
 
 
@@ -89,7 +91,7 @@ def restore(
     settings: Settings,
     *,
     held: Mapping[str, Sequence[Held]],
-    keys: Path | None = None,
+    keys: Path | Mapping[str, bytes] | None = None,
     keep_tokens: bool = False,
     progress: Callable[[float], None] = lambda _: None,
 ) -> tuple[Manifest, list[Restored]]:
@@ -97,13 +99,13 @@ def restore(
 
     1. look at the place, the table of contents, and every part of it, before anything is written where it will stay
     2. the database, and brought to this program's revision
-    3. each organisation: sessions and tokens end, what was just being sent waits again, the logbook says what is lost;
+    3. each organisation: sessions, tokens and links to calendars end, what was just being sent waits again, the logbook says what is lost;
        it is numbered, and sealed where the key is there
     4. the folder gets its marker: only now it is one
 
     held         by organisation, what was held outside: `read_held`
-    keys         a folder with keys as a data folder has them, to be taken in
-    keep_tokens  leave API tokens as the backup has them
+    keys         a folder with keys as a data folder has them, or what `keyfile.opened` gives, to be taken in
+    keep_tokens  leave API tokens and links to calendars as the backup has them
     Raises       FolderError where the place is not empty, or the backup damaged, newer, of the other kind of database, or
                  not what the checkpoints held outside are of, or the clock behind them; then nothing is there afterwards that was not before
     """
@@ -140,7 +142,7 @@ def restore(
             progress(0.7)
             migrations.upgrade(database)
             keys_at = folder.path / KEYS if (folder.path / KEYS).is_dir() else place / KEYS
-            ring, vault = KeyRing(keys_at), _vault_of(keys_at)
+            ring, vault = KeyRing(keys_at), vault_of(keys_at)
             everything = {
                 each.organisation: [*held.get(each.organisation, ()), *_beside(ring, each.organisation)]
                 for each in manifest.organisations
@@ -171,14 +173,6 @@ def restore(
             _hold_what_is_there(KeyRing(folder.path / KEYS), last)
     progress(1)
     return manifest, restored
-
-
-def _vault_of(keys: Path) -> FolderVault | None:
-    """What opens the secrets of channels, where its key is there. None is drawn: it would open nothing."""
-    kept = keys / CHANNELS_KEY
-    with suppress(ValueError):  # no key of any length an algorithm knows
-        return FolderVault(kept.read_bytes()) if kept.is_file() else None
-    return None
 
 
 def _beside(ring: KeyRing, organisation: str) -> list[Held]:
@@ -275,6 +269,7 @@ def _settle(
         beyond = _beyond(connection, organisation, size, held)
         sessions = _end(connection, _sessions, organisation, now)
         tokens = 0 if keep_tokens else _end(connection, _tokens, organisation, now)
+        feeds = 0 if keep_tokens else _end(connection, _feeds, organisation, now)
         messages = _wait_again(connection, organisation)
         event = note_in(
             engine, connection, system(organisation), "restored",
@@ -287,6 +282,7 @@ def _settle(
                 "lost": {"from": size, "to": beyond and beyond.size},
                 "sessions_ended": sessions,
                 "tokens_ended": tokens,
+                "feeds_ended": feeds,
             },
         )  # fmt: skip
     number(database, organisation)
@@ -297,7 +293,7 @@ def _settle(
         seal(database, organisation, signer, engine.clock)
     return Restored(
         organisation, events, size, events - size, checkpoint, beyond, event.sequence, signer is not None, sessions,
-        tokens, messages,
+        tokens, messages, feeds,
     )  # fmt: skip
 
 
@@ -324,7 +320,7 @@ def _beyond(connection: Connection, organisation: str, size: int, held: Sequence
 
 
 def _end(connection: Connection, table: Any, organisation: str, now: datetime) -> int:
-    """A session or token that was ended after the backup must not live again, and nobody knows which those were."""
+    """A session, token or link to a calendar that was ended after the backup must not live again, and nobody knows which those were."""
     mine = (table.c.organisation == organisation, table.c.revoked_at.is_(None))
     return connection.execute(update(table).where(*mine).values(revoked_at=now)).rowcount
 
@@ -385,7 +381,7 @@ def _must_be_empty(folder: Folder, settings: Settings) -> None:
         raise _not_empty(settings.database_url.removeprefix("sqlite:///"))
 
 
-def _must_be_one(folder: Folder, keys: Path | None) -> None:
+def _must_be_one(folder: Folder, keys: Path | Mapping[str, bytes] | None) -> None:
     """Two folders of keys: nobody knows which of them is meant."""
     if keys is not None and (folder.path / KEYS).exists():
         raise FolderError(
@@ -480,8 +476,11 @@ def _empty(database: Database) -> None:
         set_mark(connection, 0)
 
 
-def _take_keys(keys: Path | None, place: Path) -> None:
+def _take_keys(keys: Path | Mapping[str, bytes] | None, place: Path) -> None:
     if keys is None:
+        return
+    if not isinstance(keys, Path):
+        put(place / KEYS, keys)
         return
     if not keys.is_dir():
         raise FolderError(Text(f"没有密钥目录 {keys}。", f"There is no folder of keys at {keys}."))

@@ -10,13 +10,8 @@ these: on PostgreSQL a running node's prepared statements fail from then on ("ca
 
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData, inspect
 from sqlmodel import SQLModel
 
@@ -25,9 +20,13 @@ import notifications.tables
 from engine.errors import FolderError, Text
 from engine.store.database import Database, one_at_a_time
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
 #: imported above so that every table is known, and named here so that nobody takes the imports for idle
 TABLES = (engine.store.tables, notifications.tables)
 METADATA: MetaData = SQLModel.metadata
+_KEPT_IN = "alembic_version"
 
 
 def upgrade(database: Database) -> None:
@@ -45,28 +44,38 @@ def upgrade(database: Database) -> None:
             for timeout in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
                 connection.exec_driver_sql(f"SET LOCAL {timeout} = 0")
         one_at_a_time(connection, "migrations")  # the second of two nodes finds nothing left to do
+        from alembic import command
+
         command.upgrade(_config(connection), "head")
 
 
 def check(database: Database) -> None:
     """Raises alembic's CommandError when the tables differ from what the migrations make."""
+    from alembic import command
+
     with database.own() as connection:
         command.check(_config(connection))
 
 
 @cache
-def newest_revision() -> str | None:
-    """The revision this program makes. Read once: the files are looked for and compiled each time."""
-    return ScriptDirectory.from_config(_config(None)).get_current_head()
+def newest_revision() -> str:
+    """The revision this program makes: the files are numbered, and no history of theirs forks.
+
+    Alembic would read and run each of them to say so. A server only looks whether the tables fit, and gets by without Alembic: a
+    fifth of a second of its start, and thirteen megabytes.
+    """
+    return max(file.stem.removeprefix("rev_") for file in (Path(__file__).parent / "versions").glob("rev_*.py"))
 
 
 def revision_of(database: Database) -> str | None:
-    """The revision a database stands at; None for an empty one."""
+    """The revision a database stands at; None for an empty one. Raises FolderError where it is not one."""
     with database.read_shape() as connection:
-        try:
-            return MigrationContext.configure(connection).get_current_revision()
-        except CommandError as error:  # two revisions at once
-            raise _lost() from error
+        if not inspect(connection).has_table(_KEPT_IN):
+            return None
+        found = list(connection.exec_driver_sql(f"SELECT version_num FROM {_KEPT_IN}").scalars())  # noqa: S608
+    if len(found) > 1:
+        raise _lost()
+    return str(found[0]) if found else None
 
 
 def must_be_newest(database: Database) -> None:
@@ -88,7 +97,7 @@ def must_be_newest(database: Database) -> None:
 
 
 def _is_newer(found: str) -> bool:
-    return found > (newest_revision() or "")
+    return found > newest_revision()
 
 
 def _newer(found: str) -> FolderError:
@@ -113,10 +122,12 @@ def _lost() -> FolderError:
 
 def _holds_tables(database: Database) -> bool:
     with database.read_shape() as connection:
-        return bool(set(inspect(connection).get_table_names()) - {"alembic_version"})
+        return bool(set(inspect(connection).get_table_names()) - {_KEPT_IN})
 
 
-def _config(connection: Connection | None) -> Config:
+def _config(connection: Connection | None) -> "Config":
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     config.set_main_option("path_separator", "os")

@@ -21,7 +21,10 @@ NAMED: Mapping[str, str] = {
 }
 
 #: the same of tables that came after the wall, each in the revision that made it
-NAMED_SINCE: Mapping[str, str] = {"place_label": f"token_hash = ANY({_NAMES})"}
+NAMED_SINCE: Mapping[str, str] = {
+    "place_label": f"token_hash = ANY({_NAMES})",
+    "feed": f"token_hash = ANY({_NAMES})",
+}
 
 #: what whoever runs the server does once, where the owner of the tables may not make roles, or processes sign in as
 #: somebody less than the owner

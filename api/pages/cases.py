@@ -3,7 +3,7 @@ the steps the reader may take; for the others, why not.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -14,13 +14,12 @@ from api.auth import Asker, SignedIn, TheRuntime
 from api.pages.forms import Surroundings, Told, told
 from api.pages.loop import drawn
 from api.pages.rendering import CASES, local, page
-from api.reading import offered_step, read_now, visible_case, who_did
-from api.schemas import OfferedStep, event_answer
+from api.reading import asks_nothing, most_pressing_first, name_for, offered_step, read_now, visible_case, who_did
+from api.schemas import event_answer
 from engine.authority import may_see, may_see_evidence
 from engine.case import Case
 from engine.definition import Form, Workflow
-from engine.directory import Person
-from engine.errors import Text
+from engine.errors import Locale, Text
 from engine.events import Event
 from engine.handle import offers
 from engine.store import cases, history, people
@@ -62,32 +61,32 @@ def case_page(request: Request, runtime: TheRuntime, asker: SignedIn, number: st
         offered = offers(runtime.engine, connection, asker.actors, case)
         events = history.events_of(connection, case.organisation, number)
         by = who_did(connection, asker, events)
-        around = _surroundings(connection, case, events)
+        around = _surroundings(connection, asker, case, events)
         zone = people.time_zone(connection, case.organisation)
         related = _related(connection, asker, case)
     workflow = runtime.engine.catalog.of(case)
-    steps = [offered_step(workflow, offer, asker) for offer in offered]
+    steps = [offered_step(workflow, offer, asker) for offer in most_pressing_first(workflow, case, offered)]
     happened = [_happened(workflow, event, who, around, zone, asker) for event, who in zip(events, by, strict=True)]
     facts = told(_forms(workflow), case.facts, around, locale)
     last = next((event for event in reversed(events) if event.trigger == done), None)
     return page(
         request, "case.html", asker=asker, active="cases", case=answer, workflow=workflow.title, loop=drawn(workflow, case, locale),
-        level=_level(case), category=asking.words_of("category", case.category), names=_names(around, asker),
+        level=_level(case), category=asking.words_of("category", case.category), names=_names(around, locale),
         due=None if case.due_at is None or case.final else local(case.due_at, zone), opened=local(case.opened_at, zone),
         closed=None if case.closed_at is None else local(case.closed_at, zone), facts=[f for f in facts if f.words or f.lines or f.documents],
         before=_pictures(facts, after=False), after=_pictures(facts, after=True), happened=list(reversed(happened)),
         held_back=not may_see_evidence(workflow, case, asker.actors), possible=[step for step in steps if step.possible], impossible=[step for step in steps if not step.possible],
-        at_once=_at_once(workflow, steps), related=related, done=last and event_answer(workflow, last, locale, Text("", "")).title,
+        at_once={offer.transition.trigger for offer in offered if asks_nothing(offer.transition)}, related=related, done=last and event_answer(workflow, last, locale, Text("", "")).title,
     )  # fmt: skip
 
 
-def _surroundings(connection: Connection, case: Case, events: Iterable[Event]) -> Surroundings:
-    """Who is named anywhere in the case, and what the departments are called."""
+def _surroundings(connection: Connection, asker: Asker, case: Case, events: Iterable[Event]) -> Surroundings:
+    """Who is named anywhere in the case, called as the reader may call them, and what the departments are called."""
     keys = {key for values in (case.facts, *(event.data for event in events)) for key in _keys_in(values)}
     keys |= {key for key in (case.reporter, case.assignee) if key is not None}
     found = [people.person(connection, case.organisation, key) for key in sorted(keys)]
     return Surroundings(
-        people=[person for person in found if person is not None],
+        people=[replace(person, name=name_for(person, asker)) for person in found if person is not None],
         departments=people.departments(connection, case.organisation),
         case=case,
     )
@@ -101,14 +100,10 @@ def _keys_in(values: Mapping[str, object]) -> Iterable[str]:
                 yield each
 
 
-def _names(around: Surroundings, asker: Asker) -> Mapping[str, str]:
+def _names(around: Surroundings, locale: Locale) -> Mapping[str, str]:
     """Key → what the reader may call this person or department."""
-    called = {person.person: _called(person, asker) for person in around.people}
-    return called | {department.code: department.name.in_(asker.locale) for department in around.departments}
-
-
-def _called(person: Person, asker: Asker) -> str:
-    return person.name if asker.seen.everything or person.person in asker.known else person.post or person.name
+    called = {person.person: person.name for person in around.people}
+    return called | {department.code: department.name.in_(locale) for department in around.departments}
 
 
 def _forms(workflow: Workflow) -> list[type[Form]]:
@@ -140,11 +135,6 @@ def _pictures(facts: Sequence[Told], *, after: bool) -> list[str]:
 
 def _level(case: Case) -> Text | None:
     return levels()[case.level].title if case.level in levels() else None
-
-
-def _at_once(workflow: Workflow, steps: Sequence[OfferedStep]) -> set[str]:
-    """Steps that ask for nothing: a button is all they need."""
-    return {step.trigger for step in steps if not workflow.form_of(step.trigger).model_fields}
 
 
 def _related(connection: Connection, asker: Asker, case: Case) -> list[Related]:

@@ -36,10 +36,20 @@ def suggested(asker: SignedIn, words: Words = "") -> Response:
     return JSONResponse(found, headers=dict(HEADERS))
 
 
+#: for a home screen: file, sizes, and whether a phone may cut its own shape out of it. `tests.browser.icons` draws them
+ICONS = (
+    ("icon-192.png", "192x192", "any"),
+    ("icon-512.png", "512x512", "any"),
+    ("icon-maskable-512.png", "512x512", "maskable"),
+    ("mark.svg", "any", "any"),
+)
+
+
 @strangers.get(WORKER)
 def worker() -> Response:
     """From the root, for a worker sees to no address above its own. Another version of any file makes it another worker."""
-    files = [static_address(name) for name in static_files()]
+    # icons are asked for once, when the desk is put on a home screen: no phone keeps them for a cellar
+    files = [static_address(name) for name in static_files() if not name.endswith(".png")]
     words = {
         locale: {
             name.removeprefix("copy_"): text.in_(locale) for name, text in WORDS.items() if name.startswith("copy_")
@@ -60,7 +70,10 @@ def manifest(request: Request) -> Response:
         "name": WORDS["product"].in_(locale), "short_name": WORDS["product"].in_(locale), "description": WORDS["tagline"].in_(locale),
         "lang": "zh-CN" if locale == "zh" else "en", "id": "/", "start_url": HOME, "scope": "/", "display": "standalone",
         "background_color": "#f3f6f4", "theme_color": "#0b6b53",
-        "icons": [{"src": static_address("mark.svg"), "sizes": "any", "type": "image/svg+xml", "purpose": "any"}],
+        "icons": [
+            {"src": static_address(name), "sizes": sizes, "type": static_files()[name][1], "purpose": purpose}
+            for name, sizes, purpose in ICONS
+        ],
     }  # fmt: skip
     headers = {**HEADERS, "Cache-Control": "no-cache"}
     return JSONResponse(told, headers=headers, media_type="application/manifest+json")

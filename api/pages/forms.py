@@ -142,7 +142,7 @@ def _control(
     shape = _shape(annotation, metadata)
     name = path.rsplit(".", 1)[-1]
     control = Control(
-        path, _label(name, info), shape.kind, info.is_required(), _said(path, shape, info, said),
+        path, label_of(name, info), shape.kind, info.is_required(), _said(path, shape, info, said),
         choices=_choices(name, shape, around), most=shape.most, least=shape.least, greatest=shape.greatest,
         fault=_fault(path, faults, deep=shape.kind not in ("rows", "by_name")), names=shape.reference is not None,
     )  # fmt: skip
@@ -203,7 +203,7 @@ def _asked(path: str, shape: _Shape, around: Surroundings, said: Mapping[str, tu
     return [Choice(key, Text(key, key)) for key in _names_said(path, shape, said)]
 
 
-def _label(name: str, info: FieldInfo) -> Text:
+def label_of(name: str, info: FieldInfo) -> Text:
     extra = info.json_schema_extra
     if isinstance(extra, dict) and "zh" in extra:
         return Text(str(extra["zh"]), str(extra["en"]))
@@ -445,7 +445,7 @@ def told(forms: Iterable[type[BaseModel]], data: Mapping[str, Any], around: Surr
             if name in found or data.get(name) in (None, "", [], {}):
                 continue
             told_one = _told(
-                name, _label(name, info), _shape(info.annotation, info.metadata), data[name], around, locale
+                name, label_of(name, info), _shape(info.annotation, info.metadata), data[name], around, locale
             )
             if told_one is not None:
                 found[name] = told_one

@@ -19,7 +19,7 @@ from api.pages.addresses import Pairs, Tidy, address_of, beginning, evening, pai
 from api.pages.choosing import LABELS, Vocabulary, day_in_words
 from api.pages.rendering import CASES, TRAIL, page
 from api.pages.words import WORDS
-from api.reading import read_now
+from api.reading import name_for, read_now
 from api.requests import after_cursor, cursor_of, known_parameters
 from api.routes.cases import AsOf, filter_of_all, must_have_been
 from api.routes.under import BASE
@@ -201,10 +201,6 @@ def _called(
         found = people.some(connection, asker.actor.organisation, sorted(keys))
         named |= {key: name_for(person, asker) for key, person in found.items()}
     return named
-
-
-def name_for(person: Person, asker: Asker) -> str:
-    return person.name if asker.seen.everything or person.person in asker.known else person.post or person.name
 
 
 def _row(case: CaseAnswer, shown: Sequence[Column], words: Vocabulary, zone: ZoneInfo) -> Row:

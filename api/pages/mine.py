@@ -13,7 +13,7 @@ from api.auth import Asker, SignedIn, TheRuntime
 from api.bootstrap import Runtime
 from api.pages.rendering import MINE, page
 from api.pages.words import WORDS
-from api.reading import by_deadline, each_once, read_now, waiting_for
+from api.reading import asks_nothing, by_deadline, each_once, most_pressing_first, read_now, waiting_for
 from api.schemas import CaseAnswer
 from engine.actor import Actor
 from engine.case import Case
@@ -35,14 +35,14 @@ class Card:
 
     late      past its deadline
     for_whom  in whose place it waits for the reader; "" for himself
-    steps     (trigger, title) he can take now
+    steps     (trigger, title, whether a button is all it needs) he can take now
     """
 
     case: CaseAnswer
     kind: str
     late: bool
     for_whom: str
-    steps: Sequence[tuple[str, str]]
+    steps: Sequence[tuple[str, str, bool]]
 
 
 @router.get(MINE)
@@ -78,7 +78,11 @@ def _cards(
     }  # fmt: skip
     for place, ((case, actor), answer) in enumerate(zip(waiting, answers, strict=True)):
         offered = offers(runtime.engine, connection, (actor,), case) if place < WITH_STEPS else []
-        steps = [(o.transition.trigger, o.transition.title.in_(asker.locale)) for o in offered if o.why_not is None]
+        workflow = runtime.engine.catalog.of(case)
+        steps = [
+            (step.trigger, step.title.in_(asker.locale), asks_nothing(step))
+            for step in (o.transition for o in most_pressing_first(workflow, case, offered) if o.why_not is None)
+        ]
         yield Card(answer, kinds[case.workflow], answer.overdue, called.get(actor.on_behalf_of or "", ""), steps)
 
 

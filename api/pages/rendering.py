@@ -16,13 +16,19 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from api import first_visit, labels, links
 from api.auth import Asker, cookies, locale_of, runtime_of
+from api.auth.forms import TAKES_FILES
 from api.pages.words import WORDS
 from api.problems import MUST_CHANGE, STATUS, headers_of
 from engine.errors import Locale, NotAllowed, NotSignedIn, Refusal, Text
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 STATIC = Path(__file__).parents[1] / "static"
-MEDIA_TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".js": "text/javascript; charset=utf-8"}
+MEDIA_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".js": "text/javascript; charset=utf-8",
+    ".png": "image/png",
+}
 
 SIGN_IN = "/sign-in"
 ACCOUNT = "/account"
@@ -79,11 +85,12 @@ def static_files() -> Mapping[str, tuple[bytes, str]]:
 
 
 @cache
-def compressed(name: str) -> bytes:
+def compressed(name: str) -> bytes | None:
     """A static file by gzip, which every browser reads: a phone's first visit is a third of the bytes. They hold no secret that
-    somebody could guess at by their length.
+    somebody could guess at by their length. None for a picture, which is compressed as it is.
     """
-    return gzip.compress(static_files()[name][0], mtime=0)
+    content, media_type = static_files()[name]
+    return None if media_type == MEDIA_TYPES[".png"] else gzip.compress(content, mtime=0)
 
 
 def static_address(name: str) -> str:
@@ -210,7 +217,7 @@ PAGES = frozenset(
 )  # fmt: skip
 FOLDERS = (
     f"{LANGUAGE}/", f"{REPORT}/", f"{DESK}/", f"{ACCOUNT}/", f"{CASES}/", f"{OPEN}/", f"{INBOX}/", f"{SCHOOL}/",
-    f"{labels.PATH}/",
+    f"{labels.PATH}/", f"{CALENDAR}/",
 )  # fmt: skip
 
 #: the areas of the desk in the order of its navigation: name, address, and what `words` calls it
@@ -238,4 +245,6 @@ def refused(request: Request, refusal: Refusal, headers: Mapping[str, str] | Non
     said = {**headers_of(refusal), **(headers or {})}
     asker: Asker | None = getattr(request.state, "asker", None)
     back = HOME if asker is not None else SIGN_IN
+    if asker is None and getattr(request.state, TAKES_FILES, False):
+        back = request.url.path  # a stranger at a label signs in nowhere
     return page(request, "refusal.html", status=STATUS[type(refusal)], headers=said, refusal=refusal, back=back)

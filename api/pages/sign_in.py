@@ -36,8 +36,8 @@ def static(request: Request, name: str) -> Response:
         "Cache-Control": f"public, max-age={STATIC_SECONDS}, immutable", "X-Content-Type-Options": "nosniff",
         "Vary": "Accept-Encoding",
     }  # fmt: skip
-    if "gzip" in request.headers.get("accept-encoding", ""):
-        content, kept["Content-Encoding"] = compressed(name), "gzip"
+    if "gzip" in request.headers.get("accept-encoding", "") and (smaller := compressed(name)) is not None:
+        content, kept["Content-Encoding"] = smaller, "gzip"
     return Response(content, media_type=media_type, headers=kept)
 
 

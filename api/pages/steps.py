@@ -259,7 +259,7 @@ def keep(runtime: Runtime, asker: Asker, file: SentFile, kind: Literal["picture"
     runtime.writer.must_be_in_place()
     actor = asker.actor
     limit = runtime.settings.max_upload_bytes if kind == "picture" else runtime.settings.max_document_bytes
-    if len(file.content) > limit:
+    if file.size_bytes > limit:
         megabytes = limit // (1024 * 1024)
         raise InvalidInput(
             asked=Text("上传文件", "Upload a file"),
@@ -267,7 +267,7 @@ def keep(runtime: Runtime, asker: Asker, file: SentFile, kind: Literal["picture"
             remedy=Text("请压缩后再上传", "Send a smaller one"),
         )
     kept = runtime.files.put(
-        runtime.database, actor.organisation, file.content, actor.principal, runtime.clock.now(), kind=kind,
+        runtime.database, actor.organisation, file.read(), actor.principal, runtime.clock.now(), kind=kind,
         name=file.name[:200],
     )  # fmt: skip
     return kept.record.sha256

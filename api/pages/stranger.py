@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from api import anonymous, labels
 from api.anonymous import Report
 from api.auth import TheRuntime, cookies, who
-from api.auth.forms import TAKES_FILES, Sent, TheSent
+from api.auth.forms import TAKES_FILES, Sent, TheSent, is_light
 from api.bootstrap import Runtime
 from api.labels import PATH
 from api.pages.rendering import REPORT, SIGN_IN, go_to, page
@@ -31,7 +31,10 @@ Done = Annotated[str | None, Query(max_length=20)]
 def _at_label(request: Request, runtime: TheRuntime, token: str) -> Label:
     """The label in use whose code this is, before anything else is read. Raises UnknownLabel."""
     label = labels.scanned(runtime, token)
-    setattr(request.state, TAKES_FILES, anonymous.allowed(runtime, label.organisation))
+    takes = anonymous.allowed(runtime, label.organisation)
+    setattr(request.state, TAKES_FILES, takes)
+    if takes and request.method == "POST" and not is_light(request):
+        anonymous.must_have_room(runtime, label, _address_of(request))
     return label
 
 
@@ -60,10 +63,9 @@ def sent_by_stranger(request: Request, runtime: TheRuntime, label: AtLabel, sent
         if sent.one(TRAP):
             runtime.strangers.count("trapped")
             return _thanked(token)  # whatever sent it need not learn that nothing came of it
-        address = request.client.host if request.client else ""
-        pictures = [file.content for file in sent.files.get("photos", ())]
+        pictures = sent.files.get("photos", ())
         drawn = key if KEY.fullmatch(key) else secrets.token_urlsafe(16)
-        anonymous.take(runtime, label, Report(sent.one("title")[:LONGEST], drawn, address, pictures))
+        anonymous.take(runtime, label, Report(sent.one("title")[:LONGEST], drawn, _address_of(request), pictures))
     except (InvalidInput, TooManyReports, NotAllowed, GuardRefused, Busy) as refusal:
         return _form(request, runtime, label, token, sent, refusal)
     return _thanked(token)
@@ -80,6 +82,10 @@ def _led_on(request: Request, label: Label) -> Response | None:
         token = request.path_params["token"]
         return go_to(f"{SIGN_IN}?next={quote(_address(token), safe='')}")
     raise not_for_you(Text("标签所属单位的人员", "people of the organisation the label belongs to"))
+
+
+def _address_of(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 def _signed_in_at(request: Request) -> str | None:

@@ -12,9 +12,10 @@ from sqlalchemy import Connection
 from api.auth import SignedIn, TheRuntime
 from api.pages.addresses import Pairs, Tidy, address_of, beginning, pairs_of
 from api.pages.choosing import LABELS, Vocabulary
-from api.pages.ledger import Chip, name_for, query_of
+from api.pages.ledger import Chip, query_of
 from api.pages.rendering import CASES, TRAIL, local, page
 from api.problems import STATUS
+from api.reading import name_for
 from api.requests import known_parameters, place_cursor, place_of, unreadable
 from api.routes.trail import asked_of, must_be_two
 from api.routes.under import BASE

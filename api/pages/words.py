@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from api.pages import words_labels, words_school
+from api.pages import words_diagram, words_labels, words_school
 from api.pages.words_ledger import LEDGER
 from api.pages.words_overview import OVERVIEW
 from engine.errors import Text
@@ -221,6 +221,12 @@ WORDS: Mapping[str, Text] = {
     ),
     "draft_restored": Text("已恢复上次没有提交的内容。", "What you had not sent yet is here again."),
     "draft_discard": Text("清空重填", "Start afresh"),
+    "leave_drafts": Text("未提交的草稿将从本机删除。", "Drafts that were not handed in are deleted from this device."),
+    "leave_unsent": Text(
+        "未送达的内容仍留在本机，待您下次登录后处理。",
+        "What did not arrive yet stays on this device until you sign in again.",
+    ),
+    "leave_anyway": Text("确定退出登录？", "Sign out?"),
     "queued": Text(
         "已存在本机，联网后自动发送，不会重复。", "Kept on this device; it is sent once, as soon as there is a network."
     ),
@@ -251,6 +257,7 @@ WORDS: Mapping[str, Text] = {
     "older": Text("更早的", "Older"),
     "done_read": Text("已标为已读。", "Marked as read."),
     **words_labels.WORDS,
+    **words_diagram.WORDS,
     # refusals
     "back": Text("返回", "Go back"),
     **LEDGER,

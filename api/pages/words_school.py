@@ -347,15 +347,55 @@ WORDS: Mapping[str, Text] = {
     "deadline_on": Text("期限", "deadline"),
     "items_unit": Text("项", "items"),
     "in_break": Text("学校假期", "School break"),
+    # links to calendars
+    "feeds": Text("订阅到手机日历", "On your phone's calendar"),
+    "feeds_hint": Text(
+        "生成一个链接，手机自带的日历就会显示期限、检查和演练，并自动更新，不用登录。",
+        "Make a link, and your phone's own calendar shows deadlines, rounds and drills and keeps them up to date, without signing in.",
+    ),
+    "feeds_how": Text(
+        "在手机上点“加入日历”；没有反应时，复制链接，在日历应用中选“添加订阅日历”，粘贴即可。谁有链接谁就能看，请勿转发；外泄了就停用，再生成一个。",
+        "On the phone, tap Add to calendar. If nothing happens, copy the link, choose “add a subscribed calendar” in the calendar "
+        "app, and paste it. Whoever has the link can read it, so pass it on to nobody; if it got out, revoke it and make another.",
+    ),
+    "feeds_inside_only": Text(
+        "还没有设置对外网址，手机打不开这里的链接；请系统管理员设置后再订阅。",
+        "The service has no public address yet, so phones cannot open these links; have it set first.",
+    ),
+    "feed_of": Text("日历内容", "Which calendar"),
+    "feed_mine": Text("我的待办", "What waits for me"),
+    "feed_make": Text("生成链接", "Make a link"),
+    "feed_link": Text("日历链接", "Link to the calendar"),
+    "feed_add": Text("加入日历", "Add to calendar"),
+    "feed_copy": Text("复制链接", "Copy the link"),
+    "feed_copied": Text("已复制", "Copied"),
+    "feed_made": Text("生成于", "made"),
+    "feed_fetched": Text("最近读取", "last fetched"),
+    "feed_not_fetched": Text("还没有读取过", "not fetched yet"),
+    "feed_key_gone": Text(
+        "链接仍可使用，但生成它的密钥不在了，无法再显示；需要时请停用后另生成一个。",
+        "The link still works, but the key it was made with is gone, so it cannot be shown; revoke it and make another if you need it.",
+    ),
+    "feed_revoke": Text("停用", "Revoke"),
+    "feed_revoke_hint": Text(
+        "用这个链接订阅的日历从此不再更新，不能恢复。", "Calendars that use this link are updated no more, for good."
+    ),
+    "feed_revoke_sure": Text("确认停用", "Revoke it"),
+    "feed_done_made": Text(
+        "链接已生成，见本页“订阅到手机日历”。", "The link is made: see “On your phone's calendar” on this page."
+    ),
+    "feed_done_revoked": Text("链接已停用。", "The link is revoked."),
     # help
     "help_intro": Text(
-        "隐患从上报到销号，一步不落。每件事按下面的步骤办。",
-        "A hazard from report to closure, no step left out. This is how each thing is done.",
+        "隐患从上报到销号，一步不落。图中圆圈里的数字是第几次点按；点按次数从“待办”或扫码后的页面数起，打字不计。",
+        "A hazard from report to closure, no step left out. The number in a ring is the tap it stands for, counted from Mine or from the page behind the label; typing is not counted.",
     ),
     "help_tasks": Text("怎么办", "How to"),
     "help_questions": Text("常见问题", "Questions"),
     "help_print": Text("可用浏览器的“打印”功能打印本页并张贴。", "Print this page with your browser and hang it up."),
-    "taps": Text("步", "steps"),
+    "taps": Text("次点按", "taps"),
+    "tap": Text("次点按", "tap"),
+    "screen": Text("屏幕", "screen"),
     # first visit
     "setup": Text("首次设置", "Set it up"),
     "setup_intro": Text(

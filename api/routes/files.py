@@ -12,7 +12,7 @@ from api.evidence.documents import EXTENSIONS
 from api.evidence.names import as_attachment
 from api.evidence.store import Kept
 from api.problems import unknown_address
-from api.requests import UPLOADED, Uploaded
+from api.requests import UPLOADED, Uploaded, known_tag
 from api.routes.cases import PROBLEMS, json_of
 from api.routes.under import BASE, Router
 from api.schemas import FileAnswer, file_answer
@@ -72,7 +72,7 @@ def fetch(request: Request, runtime: TheRuntime, asker: SignedIn, sha256: str) -
     record = found.record
     path = runtime.files.read_from(record)
     headers = _headers(sha256)
-    if _known(request.headers.get("if-none-match", ""), headers["ETag"]):
+    if known_tag(request.headers.get("if-none-match", ""), headers["ETag"]):
         return Response(status_code=304, headers=headers)
     if record.is_picture:
         return Whole(path, media_type=record.media_type, headers=headers)
@@ -89,7 +89,7 @@ def thumbnail(request: Request, runtime: TheRuntime, asker: SignedIn, sha256: st
     if not record.is_picture:
         raise unknown_address()
     headers = _headers(f"{sha256}-thumbnail")
-    if _known(request.headers.get("if-none-match", ""), headers["ETag"]):
+    if known_tag(request.headers.get("if-none-match", ""), headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Whole(runtime.files.thumbnail(record), media_type="image/jpeg", headers=headers)
 
@@ -138,8 +138,3 @@ def _headers(name: str) -> dict[str, str]:
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "default-src 'none'; sandbox",
     }
-
-
-def _known(said: str, etag: str) -> bool:
-    """Whether the asker has it already (RFC 9110 13.1.2, which compares weakly)."""
-    return any(tag.strip().removeprefix("W/") in {etag, "*"} for tag in said.split(","))

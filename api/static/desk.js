@@ -77,8 +77,11 @@
     input.after(element("div", { className: "kept" }, element("label", {}, tick, " ", picture)));
   };
 
+  const filled = []; // what is being filled in on this page
+
   class Filling {
     constructor(form) {
+      filled.push(this);
       this.form = form;
       this.id = `${whose} ${new URL(form.action).pathname}`;
       this.scaling = Promise.resolve();
@@ -134,6 +137,7 @@
         if (files.some((file, at) => file !== chosen[at])) hold(input, files);
         // read at once: what a camera lent the browser may be gone after a reload
         const held = await Promise.all(files.map(async (file) => new File([await file.arrayBuffer()], file.name, { type: file.type })));
+        if (this.gone) return;
         if (held.length) await Kept.put("pictures", { draft: this.id, name: input.name, files: held });
         else await Kept.remove("pictures", [this.id, input.name]);
         await this.save();
@@ -277,7 +281,25 @@
   const network = () => {
     const notice = document.querySelector(".offline-now");
     if (notice) notice.hidden = navigator.onLine || !document.querySelector("form.drawn");
+    // what asks for nothing is not kept on the phone: without a network its button would lead to the browser's own error
+    for (const button of document.querySelectorAll("form.at-once button")) button.disabled = !navigator.onLine;
     if (navigator.onLine) send();
+  };
+
+  // --- going -----------------------------------------------------------------------------------------------------------------
+
+  // A phone may be another's next: what was begun goes with its author, what was handed in waits for him; and he is told before.
+  const leave = async (event) => {
+    const form = event.target;
+    event.preventDefault();
+    const drafts = await Kept.draftsOf(whose).catch(() => []);
+    const unsent = (await Kept.all("outbox").catch(() => [])).filter((each) => each.who === whose && each.state !== "sent");
+    const told = [drafts.length && says.leaveDrafts, unsent.length && says.leaveUnsent].filter(Boolean);
+    if (told.length && !confirm([...told, says.leaveAnyway].join("\n"))) return;
+    for (const filling of filled) filling.gone = true; // a picture that is still made smaller is kept no more
+    // a browser that cannot delete still signs out: who stays signed in leaves more behind
+    for (const each of drafts) await Kept.forget(each.id).catch(() => {});
+    form.submit();
   };
 
   // --- a round -------------------------------------------------------------------------------------------------------------
@@ -339,6 +361,19 @@
     if (title.value) ask();
   };
 
+  // --- a link to take along --------------------------------------------------------------------------------------------------
+
+  const copies = (button) => {
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      const field = document.getElementById(button.dataset.copies);
+      field.select(); // also where the browser copies nothing: it can be taken by hand
+      // without https there is no clipboard, only the old way
+      const done = navigator.clipboard ? await navigator.clipboard.writeText(field.value).then(() => true, () => false) : document.execCommand("copy");
+      if (done) button.textContent = button.dataset.done;
+    });
+  };
+
   // --- beginning -------------------------------------------------------------------------------------------------------------
 
   const begin = async () => {
@@ -365,6 +400,10 @@
     ready.active.postMessage({ keep: ["/mine", "/report", ...here] });
   };
 
+  for (const button of document.querySelectorAll("button[data-copies]")) copies(button);
+  document.querySelector('form[action="/sign-out"]')?.addEventListener("submit", leave);
+  // a drawing wider than the phone begins where it says
+  for (const wide of document.querySelectorAll("[data-begins]")) wide.scrollLeft = Number(wide.dataset.begins) - wide.clientWidth / 2;
   addEventListener("online", network);
   addEventListener("offline", network);
   begin();

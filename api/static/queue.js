@@ -45,6 +45,9 @@ const Kept = (() => {
     await remove("pictures", ofDraft(id));
   };
 
+  // What somebody began on this device and did not hand in.
+  const draftsOf = async (who) => (await all("drafts")).filter((each) => each.who === who);
+
   const tidy = async (now) => {
     for (const each of await all("drafts")) if (now - each.at > 30 * DAY) await forget(each.id);
     for (const each of await all("outbox")) {
@@ -129,5 +132,5 @@ const Kept = (() => {
   // One at a time, page or worker. Where there are no locks (no https), the key alone sees to it that nothing is taken twice.
   const sendAll = () => (self.navigator.locks ? navigator.locks.request("bihuan-outbox", sendEach) : sendEach());
 
-  return { get, all, put, remove, draft, forget, forgetCopy, reached, post, taken, sendAll };
+  return { get, all, put, remove, draft, draftsOf, forget, forgetCopy, reached, post, taken, sendAll };
 })();

@@ -198,7 +198,7 @@ RESERVED_TRIGGERS = frozenset({"deliveries", "events", "evidence", "open"})
 #: plurals that would hide an address of the API
 RESERVED_PLURALS = frozenset(
     {
-        "account", "cases", "channels", "check", "cycles", "deliveries", "events", "files", "labels", "messages", "overview",
+        "account", "cases", "channels", "check", "cycles", "deliveries", "events", "feeds", "files", "labels", "messages", "overview",
         "people",
         "periods", "workflows", "worklist",
     }

@@ -37,6 +37,12 @@ def asking_newest(organisation: str) -> Question[Calendar | None]:
     return Question(_NEWEST, {"organisation": organisation}, lambda rows: _read(rows[0].body) if rows else None)
 
 
+def loaded_at(connection: Connection, organisation: str) -> datetime | None:
+    """When the newest version was added."""
+    mine = select(_calendars.c.loaded_at).where(_calendars.c.organisation == organisation)
+    return connection.execute(mine.order_by(_calendars.c.version.desc()).limit(1)).scalar_one_or_none()
+
+
 def versions(connection: Connection, organisation: str) -> list[tuple[Calendar, datetime]]:
     """Every version with the instant it was loaded, oldest first."""
     statement = select(_calendars).where(_calendars.c.organisation == organisation).order_by(_calendars.c.version)

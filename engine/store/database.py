@@ -6,6 +6,7 @@ connection is opened.
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -305,6 +306,10 @@ class Database:
         with self.own() if self.on_server else self.read_across() as connection:
             yield connection
 
+    def waited(self) -> float:
+        """Seconds that this thread has waited so far for its turn to write. On a server nobody takes turns."""
+        return self._turn.waited() if isinstance(self._turn, InTurn) else 0.0
+
     def close(self) -> None:
         for kept in (self._reading_one, self._writing_one, self._reading_all, self._writing_all):
             kept.let_go()
@@ -317,10 +322,17 @@ class InTurn:
     has just given it back: beside a long tick, others would wait for many of its groups instead of one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
         self._looking = threading.Lock()
         self._held = False
         self._waiting: deque[threading.Lock] = deque()
+        self._waited = threading.local()
+
+    def waited(self) -> float:
+        """Seconds that this thread has waited so far."""
+        seconds: float = getattr(self._waited, "seconds", 0.0)
+        return seconds
 
     def __enter__(self) -> None:
         with self._looking:
@@ -330,6 +342,7 @@ class InTurn:
             mine = threading.Lock()
             mine.acquire()
             self._waiting.append(mine)
+        since = self._monotonic()
         try:
             mine.acquire()  # until it is handed over
         except BaseException:  # Ctrl-C: whoever is next must not wait for one who left
@@ -339,6 +352,7 @@ class InTurn:
                 else:
                     self._hand_on()
             raise
+        self._waited.seconds = self.waited() + self._monotonic() - since
 
     def __exit__(self, *_: object) -> None:
         with self._looking:

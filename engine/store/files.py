@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, bindparam, delete, func, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, func, or_, select, update
 
 from engine.store.database import table_of, upsert
 from engine.store.statements import Question, Statement
@@ -24,9 +24,13 @@ _HOLD = Statement(
         },
     )
 )
-_FIND = Statement(
-    select(_files).where(_files.c.organisation == bindparam("organisation"), _files.c.sha256 == bindparam("sha256"))
-)
+_HERE = (_files.c.organisation == bindparam("organisation"), _files.c.sha256 == bindparam("sha256"))
+_FIND = Statement(select(_files).where(*_HERE))
+_SENT = exists().where(
+    _holders.c.organisation == _files.c.organisation, _holders.c.sha256 == _files.c.sha256,
+    _holders.c.kind == "uploader", _holders.c.holder == bindparam("by"),
+)  # fmt: skip
+_OFFERED = Statement(select(_files.c.media_type, _SENT.label("sent")).where(*_HERE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,15 @@ class FileRecord:
 
     @property
     def is_picture(self) -> bool:
-        return self.media_type.startswith("image/")
+        return is_picture(self.media_type)
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A file that somebody names as his evidence. `sent`: it is he who sent it."""
+
+    is_picture: bool
+    sent: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +69,10 @@ class Sent:
     sha256: str | None
     name: str = ""
     taken_at: str | None = None
+
+
+def is_picture(media_type: str) -> bool:
+    return media_type.startswith("image/")
 
 
 def add(connection: Connection, record: FileRecord, by: str, sent: Sent | None = None) -> None:
@@ -76,13 +92,16 @@ def add(connection: Connection, record: FileRecord, by: str, sent: Sent | None =
 
 
 def find(connection: Connection, organisation: str, sha256: str) -> FileRecord | None:
-    return finding(organisation, sha256).ask(connection)
+    row = _FIND.first(connection, {"organisation": organisation, "sha256": sha256})
+    return FileRecord(**row._asdict()) if row else None
 
 
-def finding(organisation: str, sha256: str) -> Question[FileRecord | None]:
-    """As `find`, to be asked together with other questions."""
-    here = {"organisation": organisation, "sha256": sha256}
-    return Question(_FIND, here, lambda rows: FileRecord(**rows[0]._asdict()) if rows else None)
+def offering(organisation: str, sha256: str, by: str) -> Question[Offered | None]:
+    """The file that this principal names as evidence; None where there is none. To be asked together with other questions."""
+    here = {"organisation": organisation, "sha256": sha256, "by": by}
+    return Question(
+        _OFFERED, here, lambda rows: Offered(is_picture(rows[0].media_type), bool(rows[0].sent)) if rows else None
+    )
 
 
 def made_of(connection: Connection, organisation: str, sha256: str) -> FileRecord | None:

@@ -711,6 +711,13 @@ def holders(connection: Connection, organisation: str, role: str, today: date) -
     return list(found)
 
 
+def holders_from(connection: Connection, organisation: str, role: str, today: date) -> frozenset[str]:
+    """Whoever was granted a role that he holds on this day or on one that is still to come; of groups not who sits in them."""
+    rows = connection.execute(_HOLDING, {"organisation": organisation, "role": role})
+    granted = ((row.person, _grant(row)) for row in rows)
+    return frozenset(person for person, grant in granted if grant.valid_until is None or grant.valid_until >= today)
+
+
 def meant_to_tell(
     connection: Connection, organisation: str, case: str, audience: tuple[str, ...], now: datetime
 ) -> list[Recipient]:

@@ -642,6 +642,23 @@ class PlaceLabelRow(SQLModel, table=True):
     revoked_by: str | None = Field(default=None, max_length=80)
 
 
+class FeedRow(SQLModel, table=True):
+    """A secret link to a calendar for a telephone: what waits for somebody, or what a department has to do as far as he may
+    see it. Its token is drawn from a key of the data folder and kept as a hash; `fetched_on` is a local day.
+    """
+
+    __tablename__ = "feed"
+    __table_args__ = (Index("ix_feed_token", "token_hash", unique=True),)
+    organisation: str = _key()
+    person: str = _key()
+    id: str = _key(16)
+    department: str | None = Field(default=None, max_length=64)
+    token_hash: str = Field(max_length=64)
+    made_at: datetime = _instant()
+    fetched_on: date | None = None
+    revoked_at: datetime | None = _instant(nullable=True)
+
+
 class StrangersCountRow(SQLModel, table=True):
     """How many reports strangers sent on a local day: at a place, from an address, to the whole school. Of an address only a
     hash that nobody can trace back without a key of the data folder, another one each day.

@@ -237,12 +237,21 @@ def reported_by(
     return [Case.from_json(row.body, last_hash=row.last_hash) for row in connection.execute(statement)]
 
 
-def due_between(connection: Connection, seen: Visibility, start: datetime, end: datetime, *, limit: int) -> list[Case]:
-    """Open cases whose deadline lies in these instants, `end` not included; the earliest first."""
+def due_between(
+    connection: Connection,
+    seen: Visibility,
+    start: datetime,
+    end: datetime,
+    *,
+    limit: int,
+    latest_first: bool = False,
+) -> list[Case]:
+    """Open cases whose deadline lies in these instants, `end` not included; the earliest first, if not the latest."""
+    in_order = (_cases.c.due_at, _cases.c.number)
     statement = (
         select(_cases.c.body, _cases.c.last_hash)
         .where(visible(seen), OPEN, _cases.c.due_at >= start, _cases.c.due_at < end)
-        .order_by(_cases.c.due_at, _cases.c.number)
+        .order_by(*(column.desc() for column in in_order) if latest_first else in_order)
         .limit(limit)
     )
     return [Case.from_json(row.body, last_hash=row.last_hash) for row in connection.execute(statement)]

@@ -33,6 +33,7 @@ from engine.store.tables import FileRow, StrangersCountRow
 from tests.builders import START, School, a_runtime, a_school
 from tests.databases import Kind
 from tests.fakes import calling
+from tests.pictures import as_sent
 from workflows import CATALOG
 from workflows.reference import criteria_for
 
@@ -82,7 +83,7 @@ def decide(runtime: Runtime, **numbers: Any) -> None:
 def report(
     runtime: Runtime, label: Label, key: str = "k1", title: str = SEEN, address: str = ADDRESS, *pictures: bytes
 ) -> None:
-    anonymous.take(runtime, label, Report(title, key, address, pictures))
+    anonymous.take(runtime, label, Report(title, key, address, [as_sent(picture) for picture in pictures]))
 
 
 def the_case(runtime: Runtime, number: str = "YH-2020-0001") -> Case:
@@ -206,25 +207,30 @@ def test_pressed_twice_it_is_one_report_and_counted_once(runtime: Runtime, label
     assert how_many(runtime) == 1 and set(counted(runtime)) == {1}
 
 
-def test_what_came_to_nothing_is_not_counted(runtime: Runtime, label: Label) -> None:
+@pytest.mark.parametrize("title, pictures, field", [("", 0, "title"), (SEEN, 4, "photos")])
+def test_what_came_to_nothing_is_not_counted(
+    runtime: Runtime, label: Label, title: str, pictures: int, field: str
+) -> None:
     with pytest.raises(InvalidInput) as refused:
-        report(runtime, label, "k1", SEEN, ADDRESS, b"no picture at all")
-    assert [fault.field for fault in refused.value.fields] == ["photos"]
-    with pytest.raises(InvalidInput):
-        report(runtime, label, "k1", SEEN, ADDRESS, *[a_picture(n) for n in range(4)])
-    assert how_many(runtime) == 0 and set(counted(runtime)) == {0}
+        report(runtime, label, "k1", title, ADDRESS, *map(a_picture, range(pictures)))
+    assert [fault.field for fault in refused.value.fields] == [field]
+    assert how_many(runtime) == 0 and counted(runtime) == []
 
 
-def test_what_came_to_nothing_but_left_pictures_behind_is_counted(runtime: Runtime, label: Label) -> None:
+@pytest.mark.parametrize("before", [[], [a_picture(10)]])
+def test_what_came_to_nothing_but_had_its_pictures_looked_into_is_counted(
+    runtime: Runtime, label: Label, before: list[bytes]
+) -> None:
     decide(runtime, anonymous_per_address=2)
-    for shade in (10, 20):
-        with pytest.raises(InvalidInput):
-            report(runtime, label, f"k{shade}", SEEN, ADDRESS, a_picture(shade), b"no picture at all")
+    for key in ("k1", "k2"):
+        with pytest.raises(InvalidInput) as refused:
+            report(runtime, label, key, SEEN, ADDRESS, *before, b"no picture at all")
+        assert [fault.field for fault in refused.value.fields] == ["photos"]
     with pytest.raises(TooManyReports):
-        report(runtime, label, "k3", SEEN, ADDRESS, a_picture(30), b"no picture at all")
+        report(runtime, label, "k3", SEEN, ADDRESS, *before, b"no picture at all")
     assert how_many(runtime) == 0 and set(counted(runtime)) == {2}
     with runtime.database.read("school") as connection:
-        assert len(connection.execute(select(table_of(FileRow).c.sha256)).all()) == 2
+        assert len(connection.execute(select(table_of(FileRow).c.sha256)).all()) == len(before)
 
 
 def test_counts_of_days_gone_by_are_swept(runtime: Runtime, label: Label) -> None:
@@ -281,6 +287,28 @@ def test_only_the_safety_office_sees_them_before_the_report_is_taken_up(
     for person in ("principal", "auditor", "repairer", "hqc_head"):
         assert fetched(client, school, picture, person) == {200}, person
     assert fetched(client, school, picture, "driver") == {404}
+
+
+@pytest.mark.parametrize("person", ["teacher", "principal"])  # who does not see the case, and who sees it without them
+def test_who_knows_the_hash_of_one_held_back_makes_no_evidence_of_his_own_from_it(
+    runtime: Runtime, school: School, client: httpx.Client, picture: str, person: str
+) -> None:
+    said = {"title": "门口地砖松动", "place": "东门", "photos": [picture]}
+    headers = school.headers(person, Accept_Language="en")
+    answer = client.post("/api/v1/hazards", json=said, headers=headers)
+    assert answer.status_code == 422, answer.text
+    [fault] = answer.json()["fields"]
+    assert fault["field"] == "photos.0" and "neither uploaded by you nor evidence you may see" in fault["what"]
+    unknown = client.post("/api/v1/hazards", json=said | {"photos": ["0" * 64]}, headers=headers).json()["fields"]
+    assert unknown[0]["what"].replace("0" * 64, picture) == fault["what"], "whether there is one is not told"
+    assert fetched(client, school, picture, person) == {404}
+
+
+def test_the_safety_office_may_name_it_as_evidence(
+    runtime: Runtime, school: School, client: httpx.Client, picture: str
+) -> None:
+    said = {"title": "门口地砖松动", "place": "东门", "photos": [picture]}
+    assert client.post("/api/v1/hazards", json=said, headers=school.headers("safety_staff")).status_code == 201
 
 
 def test_those_of_a_rejected_report_are_shown_to_nobody_again(

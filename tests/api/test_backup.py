@@ -33,9 +33,10 @@ from api.verifying import verify
 from engine.audit import Checkpoint, canonical, leaf_hash, root
 from engine.errors import FolderError
 from engine.events import LOGBOOK
-from engine.store import accounts, files, history, seals, trail
+from engine.store import accounts, feeds, files, history, seals, trail
 from engine.store.database import Database, table_of
-from engine.store.tables import CaseRow, OutboxRow, SessionRow, TokenRow
+from engine.store.feeds import Feed
+from engine.store.tables import CaseRow, FeedRow, OutboxRow, SessionRow, TokenRow
 from notifications import accounts as channel_accounts
 from notifications.accounts import SetUp
 from tests.api.keeping_grounds import HERE, Grounds, at_work, line_of, pg_programs, reopened, the_grounds
@@ -217,18 +218,19 @@ def test_nobody_stays_signed_in_and_what_was_being_sent_waits_again(grounds: Gro
     grounds.work("a")
     with database.write(HERE) as connection:
         accounts.add_session(connection, HERE, "teacher", "secret", "a browser", START, START.replace(year=2030))
+        feeds.add(connection, Feed(HERE, "teacher", "f" * 16, None, "0" * 64, START))
         connection.execute(update(outbox).values(lease_until=START.replace(year=2030)))
     made = grounds.back_up()
     settings = grounds.empty_place()
     _, [told] = restore(made.file, Folder(settings.data), settings, held={})
-    assert (told.sessions, told.tokens, told.messages) == (1, len(grounds.school.persons), 2)
+    assert (told.sessions, told.tokens, told.feeds, told.messages) == (1, len(grounds.school.persons), 1, 2)
     with reopened(settings) as runtime, runtime.database.read(HERE) as connection:
-        for row in (SessionRow, TokenRow):
+        for row in (SessionRow, TokenRow, FeedRow):
             assert None not in connection.execute(select(table_of(row).c.revoked_at)).scalars().all()
         assert set(connection.execute(select(outbox.c.lease_until)).scalars()) == {None}
     settings = grounds.empty_place("with_tokens")
     _, [told] = restore(made.file, Folder(settings.data), settings, held={}, keep_tokens=True)
-    assert told.tokens == 0
+    assert told.tokens == told.feeds == 0
 
 
 # --- what a backup is ----------------------------------------------------------------------------------------------------

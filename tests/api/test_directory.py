@@ -223,6 +223,80 @@ def test_a_role_goes_to_people_of_the_bureau_above_and_tells_nothing_of_another_
         assert answer.json()["obstacle"] == f"there is nobody called {person!r} in the directory"
 
 
+# --- in an administrator's place -----------------------------------------------------------------------------------------
+
+MYSELF = {"kind": "person", "holder": "teacher2"}
+DRIVERS = {"kind": "role", "holder": "driver"}
+DOCTORS = {"kind": "role", "holder": "doctor"}
+
+
+@pytest.fixture
+def stand_in(runtime: Runtime, school: School) -> str:
+    """Who keeps the directory for the principal this week; he drives the bus, too, and next week more changes."""
+    away = Absence("a", "principal", date(2020, 3, 2), date(2020, 3, 6), "teacher2", frozenset({"administrator"}))
+    with runtime.database.write("school") as connection:
+        people.give(connection, "school", "teacher2", Grant("driver"))
+        people.give(connection, "school", "safety_head", Grant("administrator"))
+        people.give(connection, "school", "auditor", Grant("administrator", valid_from=date(2020, 3, 9)))
+        people.give(connection, "school", "teacher2", Grant("doctor", valid_from=date(2020, 3, 9)))
+        people.add_absence(connection, "school", away)
+    return "teacher2"
+
+
+@pytest.mark.parametrize(
+    "method, path, body, status",
+    [
+        ("POST", "teacher/grants", {"role": "driver"}, 201),
+        ("POST", "teacher2/grants", {"role": "repairer"}, 403),
+        ("POST", "teacher/grants", {"role": "administrator"}, 403),
+        ("DELETE", "principal/grants?role=administrator", None, 403),
+        ("PATCH", "teacher", {"name": "李"}, 200),
+        ("PATCH", "principal", {"active": False}, 403),
+        ("PATCH", "teacher2", {"department": None}, 403),
+        ("POST", "teacher/absences", {**AWAY, "delegate": "driver"}, 201),
+        ("POST", "teacher/absences", {**AWAY, "delegate": "teacher2"}, 403),
+        ("POST", "principal/absences", {**AWAY, "delegate": "driver"}, 403),
+        ("PUT", "groups/patrol", GROUP, 200),
+        ("PUT", "groups/patrol", {**GROUP, "seats": [*GROUP["seats"], MYSELF]}, 403),
+        ("PUT", "groups/patrol", {**GROUP, "seats": [DRIVERS]}, 403),
+        ("PUT", "groups/patrol", {**GROUP, "seats": [DOCTORS]}, 403),
+        ("POST", "teacher/password", None, 200),
+        ("POST", "principal/password", None, 403),
+        ("POST", "teacher2/password", None, 403),
+        ("POST", "auditor/password", None, 403),
+        ("DELETE", "principal/tokens/token-of-pri", None, 403),
+        ("PATCH", "auditor", {"addresses": {"email": "a@example.org"}}, 403),
+        ("POST", "auditor/absences", {**AWAY, "delegate": "driver"}, 403),
+    ],
+)
+def test_what_is_done_in_an_administrator_s_place_ends_with_it(
+    method: str, path: str, body: dict[str, Any] | None, status: int,
+    client: httpx.Client, school: School, stand_in: str,
+) -> None:  # fmt: skip
+    headers = school.headers(stand_in, Accept_Language="en", Bihuan_On_Behalf_Of="principal")
+    before = changes(client, school)
+    answer = client.request(method, f"/api/v1/people/{path}", json=body, headers=headers)
+    assert answer.status_code == status, answer.text
+    if status == 403:
+        assert answer.json()["code"] == "not_allowed" and "administrator" in answer.json()["detail"]
+        assert changes(client, school) == before
+    another = asked(client, school, "safety_head", method, path, body)
+    assert another.status_code != 403, "an administrator does all of it"
+
+
+def test_a_delegate_does_not_grant_himself_a_role_under_his_other_account(
+    client: httpx.Client, runtime: Runtime, school: School, stand_in: str
+) -> None:
+    directory.link(Editor(runtime.database, "school", "cli", START), ("school", stand_in), ("school", "driver"))
+    with runtime.database.write("school") as connection:
+        people.withdraw(connection, "school", stand_in, "driver", "*", date(2020, 3, 1))
+        people.give(connection, "school", "driver", Grant("driver"))
+    headers = school.headers(stand_in, Bihuan_On_Behalf_Of="principal")
+    granted = client.post("/api/v1/people/driver/grants", json={"role": "repairer"}, headers=headers)
+    seated = client.put("/api/v1/people/groups/patrol", json={**GROUP, "seats": [DRIVERS]}, headers=headers)
+    assert (granted.status_code, seated.status_code) == (403, 403)
+
+
 # --- absences ------------------------------------------------------------------------------------------------------------
 
 

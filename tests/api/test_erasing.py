@@ -20,7 +20,7 @@ from engine.directory import Person
 from engine.errors import FolderError, KeyReused, Refusal
 from engine.events import LOGBOOK
 from engine.handle import note
-from engine.store import accounts, cases, files, history, people, refusals
+from engine.store import accounts, cases, feeds, files, history, people, refusals
 from engine.store.database import table_of
 from engine.store.refusals import RefusalRecord
 from engine.store.tables import PersonRow
@@ -80,6 +80,7 @@ def named(grounds: Grounds) -> Grounds:
         refusals.log(connection, typed)
     with database.write(HERE) as connection:  # as a reader, and where a channel or its service names him
         readers.prefer(connection, HERE, WHO, Preference("email"), at)
+        feeds.add(connection, feeds.Feed(HERE, WHO, "f" * 16, None, "0" * 64, at))
         settings = {"sender_name": NAME, "host": "smtp.example.org"}
         channel_accounts.put(
             connection, SetUp(HERE, "post", "email", f"{NAME} 的邮箱", None, settings, b"", True, False, False, at)
@@ -143,6 +144,7 @@ def test_after_it_the_name_is_nowhere_and_every_proof_holds(named: Grounds) -> N
     with runtime.database.read(HERE) as connection:
         assert WHO not in readers.preferences_of(connection, HERE)
         assert WHO not in {each.person for each in readers.unreached(connection, HERE)}
+        assert feeds.of(connection, HERE, WHO) == []
     erased = [each.data for each in notes if each.trigger == "erased"]
     assert [each.sequence for each in notes if each.trigger == "erased"] == found.notes
     assert {(each["person"], each["reason"]) for each in erased} == {(WHO, WANTED.reason)}
@@ -314,7 +316,7 @@ HOLDS_NONE = {
         "digest_for", "message", "account",
     },
     "inbox_message": {"organisation", "id", "person", "how", "link", "cases"},
-    "preference": "*", "send_slot": "*", "place_label": "*", "strangers_count": "*",
+    "preference": "*", "send_slot": "*", "place_label": "*", "feed": "*", "strangers_count": "*",
     "saved_view": {"organisation", "person", "id"},
     "digest": {"organisation", "message", "channel", "addressee", "day"},
     "unreached": {"organisation", "person", "channel", "address"},  # of the address a hash, and gone with the account

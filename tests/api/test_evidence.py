@@ -355,8 +355,12 @@ def test_a_step_takes_a_photo_where_a_photo_is_asked_for_and_a_paper_where_a_pap
     for named, field, why in [
         ({"photos_after": [paper]}, "photos_after.0", "is a document"),
         ({"photos_after": [photo], "attachments": [paper, photo]}, "attachments.1", "is a picture"),
-        ({"photos_after": ["0" * 64]}, "photos_after.0", "has not been uploaded"),
-        ({"photos_after": [photo], "attachments": ["0" * 64]}, "attachments.0", "has not been uploaded"),
+        ({"photos_after": ["0" * 64]}, "photos_after.0", "is neither uploaded by you nor evidence you may see"),
+        (
+            {"photos_after": [photo], "attachments": ["0" * 64]},
+            "attachments.0",
+            "is neither uploaded by you nor evidence you may see",
+        ),
         ({"photos_after": [photo], "attachments": [paper] * 6}, "attachments", "5"),
     ]:
         answer = fix(**named)
@@ -376,6 +380,27 @@ def test_a_step_takes_a_photo_where_a_photo_is_asked_for_and_a_paper_where_a_pap
     for person, status in (("principal", 200), ("driver", 404)):
         for name in (photo, paper):
             assert get(client, school, name, person).status_code == status
+
+
+def test_a_picture_of_another_is_evidence_only_for_who_sees_it_in_a_case(
+    hazards: tuple[httpx.Client, School, Runtime],
+) -> None:
+    client, school, _ = hazards
+    number = assigned(client, school)
+    photo = sent(client, school, a_photo(), "image/jpeg", "repairer")["sha256"]
+
+    def cited(person: str) -> int:
+        said = {"title": "插座面板松动", "place": "实训楼 A-102", "photos": [photo]}
+        return client.post("/api/v1/hazards", json=said, headers=school.headers(person)).status_code
+
+    assert {person: cited(person) for person in ("teacher", "safety_staff", "driver")} == {
+        "teacher": 422, "safety_staff": 422, "driver": 422
+    }  # fmt: skip
+    fix = {"measure": "已更换面板", "photos_after": [photo]}
+    assert client.post(f"/api/v1/hazards/{number}/fix", json=fix, headers=school.headers("repairer")).status_code == 200
+    assert {person: cited(person) for person in ("teacher", "safety_staff", "driver")} == {
+        "teacher": 201, "safety_staff": 201, "driver": 422
+    }, "it is evidence now in a case the first two may see"  # fmt: skip
 
 
 def test_the_form_says_that_a_document_is_asked_for(hazards: tuple[httpx.Client, School, Runtime]) -> None:

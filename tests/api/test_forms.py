@@ -1,5 +1,6 @@
 """Every form of every loop as a page has it: drawn from its model, and read back as it was answered."""
 
+import io
 import json
 from collections.abc import Mapping
 from typing import Any, Literal, get_args, get_origin
@@ -158,7 +159,10 @@ def test_files_are_kept_once_and_named_by_their_hash_beside_those_kept_before() 
         kept.append((file.name, kind))
         return f"{len(kept):064x}"
 
-    sent = Sent({"photos_after": (SHA,)}, {"photos_after": (SentFile("a.jpg", "image/jpeg", b"x"),), "strange": ()})
+    sent = Sent(
+        {"photos_after": (SHA,)},
+        {"photos_after": (SentFile("a.jpg", "image/jpeg", 1, io.BytesIO(b"x")),), "strange": ()},
+    )
     assert kept_files(ReportFix, sent, keep) == {"photos_after": (SHA, f"{1:064x}")}
     assert kept == [("a.jpg", "picture")]
 

@@ -31,6 +31,7 @@ OPEN = {
     "GET /static/{name}": "how pages look",
     "GET /q/{token}": "whoever scans the label of a place; its code is all he shows",
     "POST /q/{token}": "the same, where the school takes anonymous reports",
+    "GET /feeds/{token}.ics": "a telephone's calendar signs in nowhere; its link is all it shows",
     "GET /service-worker.js": "the same for everybody, and browsers fetch it by themselves",
     "GET /manifest.webmanifest": "browsers fetch it without the cookie",
     "GET /language/{locale}": "in which language one reads the way in",

@@ -1,11 +1,13 @@
 """The pages: signing in and one's account, without a script, in words, and closed to what is foreign."""
 
+import io
 import re
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
 from api.app import create_app
 from api.bootstrap import Runtime
@@ -317,6 +319,7 @@ def test_all_words_of_the_pages_stand_in_both_languages() -> None:
 def test_static_files_are_those_there_are_and_kept_by_browsers(client: httpx.Client, teacher: School) -> None:
     sign_in(client)
     linked = [address for address in got(client, "/mine").addresses if address.startswith("/static/")]
+    linked += [icon["src"] for icon in client.get("/manifest.webmanifest").json()["icons"]]
     assert {address.split("#")[0].split("?")[0].rsplit("/", 1)[1] for address in linked} | {
         "labels.css"  # of the sheet that is printed
     } == set(static_files())
@@ -325,13 +328,33 @@ def test_static_files_are_those_there_are_and_kept_by_browsers(client: httpx.Cli
         assert answer.status_code == 200 and "immutable" in answer.headers["cache-control"]
         assert answer.headers["content-type"] in MEDIA_TYPES.values()
         plain = client.get(address, headers={"Accept-Encoding": "identity"})
-        assert "content-encoding" not in plain.headers and answer.headers["content-encoding"] == "gzip"
+        packed = None if answer.headers["content-type"] == "image/png" else "gzip"
+        assert "content-encoding" not in plain.headers and answer.headers.get("content-encoding") == packed
         assert plain.content == answer.content
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert (
             b"http://" not in answer.content.replace(b"http://www.w3.org/2000/svg", b"")
             and b"https://" not in answer.content
         )
+
+
+def test_a_phone_finds_icons_of_the_sizes_it_needs_to_keep_the_desk(client: httpx.Client, teacher: School) -> None:
+    manifest = client.get("/manifest.webmanifest").json()
+    assert {manifest[name] for name in ("start_url", "scope", "display")} == {"/mine", "/", "standalone"}
+    told = {(icon["sizes"], icon["purpose"]): icon for icon in manifest["icons"]}
+    assert {("192x192", "any"), ("512x512", "any"), ("512x512", "maskable")} <= set(told)
+    for (sizes, purpose), icon in told.items():
+        answer = client.get(icon["src"])
+        assert answer.headers["content-type"] == icon["type"] and len(answer.content) < 25_000
+        if icon["type"] == "image/png":
+            picture = Image.open(io.BytesIO(answer.content))
+            assert f"{picture.width}x{picture.height}" == sizes
+            corner = picture.convert("RGBA").getpixel((0, 0))
+            assert isinstance(corner, tuple) and (corner[3] == 255) is (purpose == "maskable"), (
+                "none cut out shows through"
+            )
+    apple = next(a for a in got(client, "/sign-in").addresses if "apple-touch-icon" in a)
+    assert Image.open(io.BytesIO(client.get(apple).content)).size == (180, 180)
 
 
 def test_a_simulated_folder_says_so_on_its_pages(client: httpx.Client, school: School) -> None:

@@ -6,10 +6,13 @@ from html.parser import HTMLParser
 
 import httpx
 import pytest
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
 
+from api import pages
 from api.pages.words import WORDS
 from tests.api.pages import sign_in
-from tests.browser.tour import Stop, a_busy_desk
+from tests.browser.tour import PASSED_BY, Stop, a_busy_desk
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 #: what is the same in every language: the product's name, units and what a phone calls itself
@@ -36,8 +39,8 @@ SAME = {
     "ca",
     "pem",
 }
-#: what the campus calls its people and the accounts it signs in
-DATA = re.compile(r"姓名-\w+|[\w.-]+@[\w.-]+|[A-Z]{2,8}-\d{4}-\d{4,}|(?i:python)\S*|\btest\b|bihuan \w+")
+#: what the campus calls its people, the accounts it signs in and a department
+DATA = re.compile(r"姓名-\w+|[\w.-]+@[\w.-]+|[A-Z]{2,8}-\d{4}-\d{4,}|(?i:python)\S*|\btest\b|\bHQC\b|bihuan \w+")
 
 
 class Said(HTMLParser):
@@ -89,6 +92,29 @@ def test_no_page_has_an_english_word_in_the_chinese_interface(busy: tuple[httpx.
         if strange:
             found[stop.name] = strange
     assert found == {}
+
+
+def addresses(router: APIRouter) -> Iterator[str]:
+    """Of everything that can be looked at, as its route says it: of this router and of those it takes in."""
+    for route in router.routes:
+        if isinstance(route, APIRoute):
+            if "GET" in (route.methods or ()):
+                yield route.path
+        else:
+            yield from addresses(route.original_router)  # type: ignore[attr-defined]  # how one router holds another
+
+
+def test_every_page_there_is_lies_on_the_walk(busy: tuple[httpx.Client, list[Stop]]) -> None:
+    """So that each new page is looked at, in pictures, by the auditors and for its words."""
+    _, stops = busy
+    walked = {stop.path.partition("?")[0] for stop in stops}
+    known = {path for path in [*addresses(pages.strangers), *addresses(pages.router)] if "{" not in path}
+    left = set()
+    for path in {*addresses(pages.strangers), *addresses(pages.router)}:
+        pattern = re.compile(re.sub(r"\{\w+\}", "[^/]+", path))
+        if not any(pattern.fullmatch(each) and (each == path or each not in known) for each in walked):
+            left.add(path)
+    assert left == set(PASSED_BY)
 
 
 def test_every_word_of_ours_is_there_in_both_languages() -> None:

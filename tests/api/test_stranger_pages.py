@@ -4,16 +4,19 @@ who keep labels.
 
 import re
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from urllib.parse import quote
 
 import httpx
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
 from api import labels, logs
 from api.app import create_app
+from api.auth.forms import STRANGERS
 from api.bootstrap import Runtime
+from api.labels import SEEING
 from api.pages.rendering import HEADERS
 from engine.actor import Grant
 from engine.store import cases, history, people
@@ -95,6 +98,39 @@ def test_a_stranger_takes_a_picture_writes_a_sentence_and_is_thanked(
     with runtime.database.read("school") as connection:
         [event] = history.events_of(connection, "school", "YH-2020-0001")
     assert event.actor == f"anonymous:{EAST}" and len(event.data["photos"]) == 1
+
+
+def test_whose_day_is_full_is_told_before_his_pictures_are_taken_in(runtime: Runtime, path: str) -> None:
+    decide(runtime, anonymous_reports=True, anonymous_per_address=1)
+    app, read = create_app(runtime), list[str]()
+
+    async def watched(scope: Scope, receive: Receive, send: Send) -> None:
+        async def told() -> Message:
+            read.append(scope["method"])
+            return await receive()
+
+        await app(scope, told, send)
+
+    with calling(watched) as client:
+        assert send(client, path).status_code == 303
+        read.clear()
+        headers = {"Content-Type": "multipart/form-data; boundary=edge"}
+        answer = client.post(path, content=b"x" * 200_000, headers=headers)
+    assert answer.status_code == 429 and int(answer.headers["Retry-After"]) > 0
+    assert read == []
+    assert reports(runtime) == [SEEN]
+
+
+def test_where_too_many_send_pictures_words_still_arrive_and_whoever_is_refused_comes_back_here(
+    client: httpx.Client, runtime: Runtime, path: str
+) -> None:
+    with ExitStack() as taken:
+        for who in range(12):
+            taken.enter_context(STRANGERS.places.one(SEEING, SEEING, f"192.0.2.{who}"))
+        heavy = send(client, path, a_picture() + b"x" * 200_000)
+        assert send(client, path).status_code == 303
+    assert (heavy.status_code, f'href="{path}"' in heavy.text) == (503, True)
+    assert reports(runtime) == [SEEN]
 
 
 def test_the_thanks_are_the_same_whatever_became_of_it(client: httpx.Client, runtime: Runtime, path: str) -> None:

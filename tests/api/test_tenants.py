@@ -77,7 +77,7 @@ class Tenants:
 NOBODYS = {
     "number": "YH-2020-0999", "sha256": "0" * 64, "person": "unheard.of", "code": "nothing", "absence": "f" * 32,
     "key": "nothing", "session": "0" * 16, "token": "bihuan_00000", "channel": "nothing", "delivery": "msg_0",
-    "name": "nothing", "locale": "zh", "label": "00000000",
+    "name": "nothing", "locale": "zh", "label": "00000000", "feed": "0" * 16,
 }  # fmt: skip
 
 
@@ -175,11 +175,12 @@ def _filled(runtime: Runtime, client: httpx.Client, north: School, south: School
         south_s = SetUp("south", MARK.lower(), "email", MARK, None, {"host": MARK}, b"", True, False, False, START)
         channel_accounts.put(connection, south_s)
         delivery = deliveries.list_deliveries(connection, "south", case="YH-2020-0002")[0]
+    feed = client.post("/api/v1/feeds", json={}, headers=south.headers("teacher")).json()["id"]
     return {
         "number": ["YH-2020-0002"], "sha256": [pictures[1]], "person": [MARK, f"{MARK}@south", "teacher@south"],
         "code": [MARK.lower()], "absence": [absence.id], "key": ["nothing"],
         "session": [session], "token": [token], "channel": [MARK.lower()], "delivery": [delivery.id],
-        "label": [labels.make(runtime, south.actor("safety_staff"), MARK).id],
+        "feed": [feed], "label": [labels.make(runtime, south.actor("safety_staff"), MARK).id],
     }  # fmt: skip
 
 

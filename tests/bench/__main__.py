@@ -213,6 +213,7 @@ def _reads(ground: Ground, asked: Asked, tell: _Words) -> Mapping[str, Any]:
     )
     for name, (took, allowed) in worst[: max(WORST_TOLD, len(found.slow))]:
         tell(f"    {name:36} {took:7.1f} ms of {allowed}")
+    tell(f"  a first visit transfers {found.first_visit} bytes, wanted {reading.FIRST_VISIT_BYTES}")
     told = " / ".join("?" if megabytes is None else f"{megabytes:.0f}" for megabytes in found.megabytes)
     tell(
         f"  memory {told} MB: then, after {asked.mixed} mixed requests, after as many again; "
@@ -242,7 +243,7 @@ def _sealing(ground: Ground, asked: Asked, tell: _Words) -> Mapping[str, Any]:
     found = sealing.compare(ground, cases=asked.cases, rounds=asked.rounds)
     tell(
         f"\n{ground.name}: {sealing.CLIENTS} writers beside {found.rounds_of_sealing} rounds that numbered {found.numbered} "
-        f"events; {asked.cases} cases of {COMMANDS_A_CASE} commands, {asked.rounds} rounds\n"
+        f"events; {found.commands} commands, {asked.rounds} rounds\n"
         f"  with sealing {found.sealing} a second, without {found.alone}; with/without {found.ratio}, wanted {sealing.WANTED}\n"
         f"  of the processor, without/with {found.cpu_ratio}"
     )

@@ -5,10 +5,12 @@ this process, one after another. Each question is asked in several schools, so t
 the next.
 """
 
+import gzip
 import http.client
 import json
 import os
 import random
+import re
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -33,6 +35,7 @@ READY_WITHIN_SECONDS = 3.0
 LIST_MILLISECONDS = 150
 WORK_MILLISECONDS = 50  # a worklist, a case
 MEMORY_MEGABYTES = 250
+FIRST_VISIT_BYTES = 60_000  # as they travel, pictures aside
 ASKERS = 16  # at once, where memory is looked at
 GIVE_UP_SECONDS = 120
 
@@ -74,6 +77,7 @@ def questions(cases: int) -> list[Question]:
     return asked
 
 
+LINKED = re.compile(r"""["'](/static/[^"'#]+|/manifest\.webmanifest)["'#]""")
 CASE = "{case}"  # stands for a number of the school that is asked in
 
 
@@ -116,11 +120,15 @@ def _middle(cases: int) -> str:
 
 @dataclass(frozen=True)
 class Read:
-    """name → milliseconds of nineteen in twenty (p95), what is allowed, and what came: the bytes of the last answer."""
+    """
+    p95            name → milliseconds of nineteen in twenty, and what is allowed
+    first_visit    bytes that travel when the start page is opened for the first time, with everything it makes a browser fetch
+    """
 
     ready_seconds: float
     p95: Mapping[str, tuple[float, int]]
     megabytes: Sequence[float | None]
+    first_visit: int
 
     @property
     def slow(self) -> list[str]:
@@ -132,6 +140,7 @@ class Reader:
 
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=GIVE_UP_SECONDS)
+        self.travelled = 0  # bytes of answers, with their headers
 
     def get(self, school: str, person: str, path: str) -> bytes:
         """Raises RuntimeError for whatever is not 200."""
@@ -142,7 +151,9 @@ class Reader:
         self._asked("POST", "/api/v1/hazards", School(school).token("teacher"), json.dumps(told).encode())
 
     def _asked(self, method: str, path: str, token: str, body: bytes | None) -> bytes:
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        headers = {
+            "Authorization": f"Bearer {token}", "Content-Type": "application/json", "Accept-Encoding": "gzip",
+        }  # fmt: skip
         try:
             self._connection.request(method, path, body, headers)
             answer = self._connection.getresponse()
@@ -153,7 +164,8 @@ class Reader:
         content = answer.read()
         if answer.status not in (200, 201):
             raise RuntimeError(f"{method} {path}: {answer.status} {content.decode()}")
-        return content
+        self.travelled += len(content) + sum(len(name) + len(value) + 4 for name, value in answer.getheaders())
+        return gzip.decompress(content) if answer.headers["Content-Encoding"] == "gzip" else content
 
     def close(self) -> None:
         self._connection.close()
@@ -181,11 +193,23 @@ def _read(folder: Path, database: Database, *, cases: int, times: int, mixed: in
         asked = questions(cases)
         with closing(Reader(port)) as reader:
             found = {question.name: (_p95(reader, question, cases, times), question.allowed) for question in asked}
+        first_visit = _first_visit(port)
         megabytes = [_resident(server)]
         for turn in range(2):
             _mix(port, asked, cases, mixed, turn)
             megabytes.append(_resident(server))
-    return Read(ready, found, megabytes)
+    return Read(ready, found, megabytes, first_visit)
+
+
+def _first_visit(port: int) -> int:
+    """The start page, what it names, and what the worker keeps for when there is no network; each once, no picture."""
+    with closing(Reader(port)) as reader:
+        school = many.school_of(0)
+        page, worker = (reader.get(school, "safety_staff", path).decode() for path in ("/mine", "/service-worker.js"))
+        named = {address for text in (page, worker) for address in LINKED.findall(text)}
+        for address in sorted(each for each in named if not each.partition("?")[0].endswith(".png")):
+            reader.get(school, "safety_staff", address)
+        return reader.travelled
 
 
 def port_of(server: "subprocess.Popen[str]") -> int:

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from tests.bench import messages
 from tests.bench.__main__ import main
 from tests.bench.grounds import grounds
+from tests.bench.reading import FIRST_VISIT_BYTES
 
 
 @pytest.mark.slow
@@ -73,6 +74,7 @@ def test_a_tiny_bench_of_reading_asks_every_question_and_looks_at_the_memory() -
         told["p95"]
     )
     assert len(told["megabytes"]) == 3
+    assert 10_000 < told["first_visit"] < FIRST_VISIT_BYTES
 
 
 @pytest.mark.slow

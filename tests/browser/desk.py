@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, FilePayload, Locator, Page, expect, sync_playwright
 
 from engine.store import accounts
 from tests.builders import PASSWORD
@@ -120,6 +120,28 @@ def a_desk(campus: Campus) -> Iterator[Desk]:
         server.should_exit = True
         thread.join(timeout=30)
         listener.close()
+
+
+class Finger:
+    """One that taps on a page and counts it. A tap into a field counts, the typing and the camera's own buttons do not."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self.count = 0
+
+    def taps(self, what: Locator) -> None:
+        self.count += 1
+        what.tap()
+
+    def writes(self, field: Locator, words: str) -> None:
+        self.taps(field)
+        expect(field).to_be_focused()
+        self._page.keyboard.insert_text(words)
+
+    def photographs(self, field: Locator, picture: FilePayload) -> None:
+        with self._page.expect_file_chooser() as chooser:
+            self.taps(field)
+        chooser.value.set_files(picture)
 
 
 def picture_of(page: Page, path: Path) -> None:

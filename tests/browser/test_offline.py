@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, FilePayload, Page, Route, expect
+from playwright.sync_api import Browser, Dialog, FilePayload, Page, Route, expect
 
 from engine.store import history
 from tests.browser.desk import PHONE, Desk
@@ -203,6 +203,19 @@ def test_without_a_script_a_round_counts_shows_what_is_needed_and_writes_a_zero_
     assert hazards(desk) == []
 
 
+def test_a_step_of_one_tap_waits_for_the_network(desk: Desk, browser: Browser) -> None:
+    desk.let_in("fixer")
+    number = desk.campus.hazard("assigned").rsplit("/", 1)[1]
+    page = desk.of(browser, "fixer")
+    button = page.locator(f"form[action='/cases/{number}/acknowledge'] button")
+    expect(button).to_be_enabled()
+    page.context.set_offline(True)
+    expect(button).to_be_disabled()
+    page.context.set_offline(False)
+    button.click()
+    page.wait_for_url(f"**/cases/{number}?done=acknowledge")
+
+
 # --- a report ------------------------------------------------------------------------------------------------------------
 
 
@@ -252,6 +265,57 @@ def test_a_draft_survives_a_reload_with_its_pictures_and_is_gone_once_sent(desk:
     page.goto("/report")
     ready(page)
     expect(page.locator("[name=title]")).to_have_value("")
+
+
+def test_signing_out_deletes_drafts_after_saying_so_and_keeps_what_was_handed_in(desk: Desk, browser: Browser) -> None:
+    desk.let_in("teacher")
+    page = desk.of(browser, "teacher")
+    told: list[str] = []
+    answers = iter(["dismiss", "accept"])
+
+    def asked(dialog: Dialog) -> None:
+        told.append(dialog.message)
+        getattr(dialog, next(answers))()
+
+    page.on("dialog", asked)
+    report(page, "灯不亮")
+    refused = {
+        "key": "k1",
+        "who": f"{SCHOOL}/teacher",
+        "title": "上报隐患",
+        "files": [],
+        "fields": [],
+        "state": "refused",
+    }
+    page.evaluate("(refused) => Kept.put('outbox', {...refused, at: Date.now()})", refused)
+    out = page.get_by_role("button", name="退出")
+    out.click()
+    kept_draft(page, "灯不亮", pictures=1)
+    out.click()
+    page.wait_for_url("**/sign-in")
+    assert len(told) == 2 and "草稿" in told[0] and "未送达" in told[0]
+    kept = """(async () => {
+        const names = ["drafts", "pictures", "outbox"];
+        return new Promise((resolve) => {
+            indexedDB.open("bihuan").onsuccess = (event) => {
+                const asked = event.target.result.transaction(names);
+                const found = names.map((name) => asked.objectStore(name).count());
+                asked.oncomplete = () => resolve(found.map((each) => each.result));
+            };
+        });
+    })()"""
+    assert page.evaluate(kept) == [0, 0, 1]
+
+
+def test_a_browser_that_cannot_delete_signs_out_all_the_same(desk: Desk, browser: Browser) -> None:
+    desk.let_in("teacher")
+    page = desk.of(browser, "teacher")
+    page.on("dialog", lambda dialog: dialog.accept())
+    report(page, "灯不亮")
+    kept_draft(page, "灯不亮", pictures=1)
+    page.evaluate("() => { Kept.forget = () => Promise.reject(new Error('the disk is broken')); }")
+    page.get_by_role("button", name="退出").click()
+    page.wait_for_url("**/sign-in")
 
 
 def test_a_draft_is_discarded_on_request(desk: Desk, browser: Browser) -> None:
@@ -310,6 +374,7 @@ def test_signing_out_takes_the_copies_away_and_nobody_else_sees_what_was_kept(de
     page.context.set_offline(True)
     report(page, "写了一半")
     page.context.set_offline(False)
+    page.on("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="退出").click()
     page.wait_for_url("**/sign-in")
     keeps(page)

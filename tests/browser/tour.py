@@ -13,7 +13,7 @@ from engine.actor import Actor
 from engine.store import periods
 from tests.browser.desk import Desk, a_desk
 from tests.journeys.campus import DAY, PHOTO, SCHOOL, Campus, a_campus
-from tests.pictures import a_photo
+from tests.pictures import a_photo, as_sent
 from workflows import CATALOG
 from workflows.inspection import CYCLE
 from workflows.reference import checklists
@@ -30,6 +30,27 @@ class Stop:
     path: str
     who: str | None = "officer"
     status: int = 200
+
+
+#: addresses that show no page of their own, or one that the walk cannot come by, and why
+PASSED_BY = {
+    "/": "leads on",
+    "/static/{name}": "a file",
+    "/service-worker.js": "a file",
+    "/manifest.webmanifest": "a file",
+    "/language/{locale}": "leads on",
+    "/desk/token": "for scripts",
+    "/report/suggest": "for scripts",
+    "/setup": "of an empty folder alone",
+    "/r": "needs the link of a message",
+    "/account/away/{absence}/end": "a form like the others of absences",
+    "/school/people/{person}/away/{absence}/end": "a form like the others of absences",
+    "/school/people/{person}/withdraw": "a form like the one that grants",
+    "/school/groups/{code}/seats/{number}": "a form like the one that seats",
+    "/school/channels/{name}": "needs a service to be set up",
+    "/school/channels/{name}/change": "needs a service to be set up",
+    "/school/channels/{name}/remove": "needs a service to be set up",
+}
 
 
 @contextmanager
@@ -51,12 +72,13 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
         )["number"]  # fmt: skip
         ticked = "&".join(f"number={number}" for number in numbers.values())
         token = _a_label(desk)
-        campus_report = Report("看台下的储物间门锁坏了", "a stranger's", "192.0.2.1", [a_photo("red")])
+        campus_report = Report("看台下的储物间门锁坏了", "a stranger's", "192.0.2.1", [as_sent(a_photo("red"))])
         anonymous.take(campus.runtime, labels.scanned(campus.runtime, token), campus_report)
         walked, signed = (a_round_of(desk.campus, department) for department in ("XB1", "XB2"))
         desk.campus.give("clerk", "dept_safety", "XB2")
         every = {code: {"result": "pass"} for code in OFFICE} | {OFFICE[1]: {"result": "fail", "note": "压力不足"}}
         desk.campus.done("clerk", f"/api/v1/inspections/{signed}/submit", answers=every, summary="一处压力不足")
+        campus.done("officer", "/api/v1/feeds", department="HQC"), campus.done("fixer", "/api/v1/feeds")
         yield (
             desk,
             [
@@ -98,15 +120,23 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
                 Stop("person", "/school/people/fixer", "keeper"),
                 Stop("person-form", "/school/people/fixer/change", "keeper"),
                 Stop("grant-form", "/school/people/fixer/grant", "keeper"),
+                Stop("person-new", "/school/new-person", "keeper"),
+                Stop("person-active", "/school/people/fixer/active", "keeper"),
+                Stop("person-password", "/school/people/fixer/password", "keeper"),
+                Stop("person-away", "/school/people/fixer/away", "keeper"),
                 Stop("people-not-mine", "/school/people", "teacher", status=403),
                 Stop("groups", "/school/groups", "keeper"),
                 Stop("group", "/school/groups/acceptance_group", "keeper"),
+                Stop("group-seat", "/school/groups/acceptance_group/seat", "keeper"),
+                Stop("department-form", "/school/department", "keeper"),
                 Stop("departments", "/school/departments", "keeper"),
                 Stop("channels", "/school/channels", "keeper"),
                 Stop("channel-form", "/school/new-channel?kind=email", "keeper"),
                 Stop("dead-letters", "/school/dead-letters", "keeper"),
                 Stop("workflows", "/school/workflows"),
                 Stop("workflow", "/school/workflows/hazard", "keeper"),
+                Stop("workflow-drill", "/school/workflows/drill", "teacher"),
+                Stop("workflow-inspection", "/school/workflows/inspection", "teacher"),
                 Stop("workflow-numbers", "/school/workflows/hazard/policy", "keeper"),
                 Stop("cycles", "/school/cycles"),
                 Stop("holidays", "/school/calendars", "keeper"),

@@ -205,7 +205,7 @@ def _found(school: "School") -> None:
             everyone = PEOPLE if organisation == HERE else {"mallory": PEOPLE["sam"], "alice": PEOPLE["alice"]}
             for person, (department, grants) in everyone.items():
                 people.add_person(connection, Person(organisation, person, person.title(), department), grants)
-            files.add(connection, files.FileRecord(organisation, PHOTO, "image/jpeg", 1000, at), "person:alice")
+                files.add(connection, files.FileRecord(organisation, PHOTO, "image/jpeg", 1000, at), f"person:{person}")
 
 
 def _founded(database: Database) -> None:
@@ -327,7 +327,8 @@ class School:
     def upload(self, sha256: str, organisation: str = HERE) -> str:
         record = files.FileRecord(organisation, sha256, "image/jpeg", 10, self.clock.now())
         with self.engine.database.write_across() as connection:
-            files.add(connection, record, by="person:alice")
+            for person in PEOPLE:
+                files.add(connection, record, f"person:{person}")
         return sha256
 
     # --- asking ------------------------------------------------------------------------------------------------------

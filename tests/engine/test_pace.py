@@ -63,6 +63,17 @@ def test_a_group_that_was_not_full_says_nothing_of_larger_ones() -> None:
     assert pace.size == BEGIN_WITH
 
 
+def test_waiting_for_ones_turn_makes_no_group_smaller() -> None:
+    """Else whoever numbers beside it has groups shrink to the least, and flushes to the disk the more often."""
+    watch, waiting = Watch(), Watch()
+    pace = Pace(watch)
+    for _ in range(40):
+        with pace.of(pace.size, waiting):
+            waiting.seconds += 1.5
+            watch.seconds += 1.5 + pace.size * 0.0001
+    assert pace.size == MOST
+
+
 def test_what_raises_teaches_nothing() -> None:
     watch = Watch()
     pace = Pace(watch)

@@ -1,6 +1,8 @@
 """What was recorded gets a number once, whoever numbers it; and what is signed is the tree over just that."""
 
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 import pytest
@@ -102,6 +104,37 @@ def test_nodes_that_number_at_once_give_no_number_twice(school: School) -> None:
         node.join()
     assert sum(done) == 40
     assert [row.position for row in numbered(school)] == list(range(40))
+
+
+class _Meddling(Pace):
+    """Somebody else comes in between looking at what waits and numbering it."""
+
+    def __init__(self, meddle: Callable[[], object]) -> None:
+        super().__init__(most=8)
+        self._meddle = meddle
+
+    @contextmanager
+    def of(self, count: int, waited: Callable[[], float] = lambda: 0.0) -> Iterator[None]:
+        self._meddle()
+        yield
+
+
+def test_what_somebody_else_numbered_meanwhile_is_looked_at_again(school: School) -> None:
+    """What waits is thought out while others write: a few of these, all of these, and the same case standing otherwise."""
+    case = school.report()
+    others = [school.report() for _ in range(11)]
+    database = school.engine.database
+    assert number(database, HERE, _Meddling(lambda: number(database, HERE, Pace(most=8), going_on=_once()))) < 12
+    assert number(database, HERE) == 0
+    school.later(hours=1).step("sam", case, "assign")
+    assert number(database, HERE, _Meddling(lambda: number(database, HERE))) == 0
+    school.later(hours=1).step("alice", case, "fix")
+    assert number(database, HERE, _Meddling(school.report)) == 1, "who records meanwhile changes nothing of it"
+    number(database, HERE)
+    rows = numbered(school)
+    assert [row.position for row in rows] == list(range(len(others) + 4))
+    of_case = [row for row in rows if row.number == case]
+    assert [row.until for row in of_case] == [of_case[1].recorded_at, of_case[2].recorded_at, FOREVER]
 
 
 def test_numbering_ends_while_others_go_on_recording(school: School) -> None:

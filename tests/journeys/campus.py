@@ -207,7 +207,8 @@ def a_campus(folder: Path, kind: Kind, **settings: Any) -> Iterator[Campus]:
             accounts.add_token(connection, SCHOOL, key, f"token-of-{key}-{SCHOOL}", "test", START)
         people.add_person(connection, Person("bureau", "inspector", "督导", post="督导"))
         accounts.add_token(connection, "bureau", "inspector", "token-of-inspector-bureau", "test", START)
-        files.add(connection, files.FileRecord(SCHOOL, PHOTO, "image/png", 1, START), "person:fixer")
+        for sender in POSTS:
+            files.add(connection, files.FileRecord(SCHOOL, PHOTO, "image/png", 1, START), f"person:{sender}")
     app = create_app(runtime)
     with calling(app) as client:
         campus = Campus(runtime, client, app)

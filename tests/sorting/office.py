@@ -17,6 +17,7 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
+from engine.errors import Busy
 from engine.events import Recipient
 from engine.store.database import Database, is_crossed, is_passing, table_of
 from notifications import accounts, deliveries
@@ -77,7 +78,8 @@ def work(url: str, clock: FastClock, timeout: float, lease: timedelta) -> None:
             try:
                 worker.run_lane(name)
             except Exception as error:
-                if not (is_passing(error) or is_crossed(error)):
+                # a database that is held for too long is asked again at the next round, as by the scheduler
+                if not (isinstance(error, Busy) or is_passing(error) or is_crossed(error)):
                     raise
             time.sleep(PAUSE_SECONDS)
 

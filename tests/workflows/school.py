@@ -35,6 +35,7 @@ ORGANISATION = "school"
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 MONDAY = "2020-01-06 09:00"  # the first school day of the stories: two weeks before the winter break
 PHOTO, OTHER_PHOTO = "a" * 64, "b" * 64
+GATE = "东门"  # where a stranger may stand
 
 DAYS_OFF_V1 = frozenset({date(2020, 1, 1), *(date(2020, 1, day) for day in range(24, 31))})
 CALENDAR_V1 = Calendar(
@@ -254,7 +255,8 @@ def _found(database: Database) -> None:
             people.add_person(connection, known, [Grant(role, scope)])
         for name in (PHOTO, OTHER_PHOTO):
             record = files.FileRecord(ORGANISATION, name, "image/png", 1, local("2019-12-01 08:00"))
-            files.add(connection, record, "person:alice")
+            for sender in (*(f"person:{person}" for person in PEOPLE), f"anonymous:{GATE}"):
+                files.add(connection, record, sender)
 
 
 FOUNDED = Template(_found, upon=EMPTY)

@@ -13,15 +13,15 @@ from engine.case import Case
 from engine.commands import Asked, OpenCase
 from engine.errors import GuardRefused, NotAllowed
 from engine.handle import Done, handle_one
-from tests.workflows.school import ORGANISATION, PEOPLE, PHOTO, School
+from tests.workflows.school import GATE, ORGANISATION, PEOPLE, PHOTO, School
 from workflows import CATALOG
 
-GATE = anonymous(ORGANISATION, "东门")
+AT_THE_GATE = anonymous(ORGANISATION, GATE)
 
 
 def reported(school: School, **data: Any) -> Case:
     said = {"title": "门口地砖松动", "place": "东门", "photos": [PHOTO], "source": "anonymous", **data}
-    done = handle_one(school.engine, Asked(GATE, OpenCase("hazard", said)))
+    done = handle_one(school.engine, Asked(AT_THE_GATE, OpenCase("hazard", said)))
     assert isinstance(done, Done)
     return done.case
 
@@ -71,7 +71,7 @@ def test_only_a_stranger_reports_anonymously_and_a_stranger_not_otherwise(
 def test_a_stranger_opens_nothing_but_hazards(school: School) -> None:
     for workflow in ("drill", "inspection"):
         with pytest.raises(NotAllowed):
-            handle_one(school.engine, Asked(GATE, OpenCase(workflow, {})))
+            handle_one(school.engine, Asked(AT_THE_GATE, OpenCase(workflow, {})))
 
 
 def test_his_pictures_are_the_safety_office_s_alone_until_it_takes_the_report_up(school: School) -> None:

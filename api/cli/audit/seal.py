@@ -1,13 +1,22 @@
 """`bihuan audit seal`: sign now, change the key, keep it elsewhere and bring it back."""
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from api.cli.opening import data_option, json_option, opened, organisation_option, print_json, the_organisation
+from api.cli.opening import (
+    data_option,
+    json_option,
+    opened,
+    organisation_option,
+    passphrase_of,
+    passphrase_option,
+    print_json,
+    read_file,
+    the_organisation,
+)
 from engine.errors import FolderError, Text
 
 if TYPE_CHECKING:
@@ -24,10 +33,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 )  # fmt: skip
 @click.option("--export-key", type=_FILE, metavar="FILE", help="Write the key there, under a passphrase.")
 @click.option("--import-key", type=_FILE, metavar="FILE", help="Bring a key back that was exported.")
-@click.option(
-    "--passphrase-file", type=_FILE, metavar="FILE",
-    help="Where the passphrase stands, in its first line; else it is asked for at the terminal.",
-)  # fmt: skip
+@passphrase_option
 @organisation_option
 @data_option
 @json_option
@@ -53,13 +59,13 @@ def seal(
     with opened(data) as runtime:
         here = the_organisation(runtime, organisation)
         if import_key is not None:
-            written = _read(import_key)
-            passphrase = _passphrase(passphrase_file, twice=False)
+            written = read_file(import_key)
+            passphrase = passphrase_of(passphrase_file, twice=False)
             key = sealing.import_key(runtime.engine, runtime.keys, here, written, passphrase)
             _tell_key("已导入密钥 · Imported the key", key, as_json=as_json)
             return
         if export_key is not None:
-            passphrase = _passphrase(passphrase_file, twice=True)
+            passphrase = passphrase_of(passphrase_file, twice=True)
             key = sealing.export_key(runtime.engine, runtime.keys, here, passphrase, export_key)
             _tell_key(f"已导出到 {export_key} · Exported the key to {export_key}", key, as_json=as_json)
             return
@@ -103,27 +109,3 @@ def _tell_key(what: str, key: str, *, as_json: bool) -> None:
         print_json({"key": key})
     else:
         click.echo(f"{what}: {key}")
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise FolderError(Text(f"没有文件 {path}。", f"There is no file {path}.")) from None
-
-
-def _passphrase(file: Path | None, *, twice: bool) -> str:
-    """From the file, or asked for: an argument would stand in the shell's history and in the list of processes."""
-    if file is not None:
-        try:
-            return _read(file).decode().split("\n", 1)[0].rstrip("\r")
-        except UnicodeDecodeError:
-            raise FolderError(Text(f"文件 {file} 不是 UTF-8 文本。", f"{file} is no text in UTF-8.")) from None
-    if not sys.stdin.isatty():
-        raise click.UsageError(
-            "缺少选项 · Missing option '--passphrase-file'; at a terminal the passphrase is asked for."
-        )
-    told: str = click.prompt("口令 · Passphrase", hide_input=True, err=True)
-    if twice and click.prompt("再输入一次 · Once more", hide_input=True, err=True) != told:
-        raise FolderError(Text("两次输入不一致。没有写入任何内容。", "The two differ. Nothing was written."))
-    return told

@@ -1,6 +1,4 @@
-"""The loops: drawn as their states with the arrows that leave each, with their numbers; and a number changed after a look at
-what that would do.
-"""
+"""The loops: drawn, and told in tables beside, with their numbers; and a number changed after a look at what that would do."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,10 +13,12 @@ from api.bootstrap import Runtime
 from api.checking import OpensDeadCorner
 from api.pages.forms import Control
 from api.pages.rendering import SCHOOL, go_to, page
+from api.pages.school.diagram import Wording, drawn, numbered
 from api.pages.school.keeping import Asking, form_page, holding, is_confirmed, keeper, under_labels, whole
 from api.pages.words import WORDS
 from api.problems import unknown_address
-from engine.definition import FromFact, FromPeriod, State, Transition, Within, Workflow
+from engine.deadlines import Ladder
+from engine.definition import State, Workflow
 from engine.errors import InvalidInput, Refusal, Text
 from engine.store import policies
 from workflows.roles import ADMINISTRATOR
@@ -49,27 +49,39 @@ NUMBERS: Mapping[str, Text] = {
     "file_workdays": Text("多少个工作日内归档", "Working days to file a drill"),
     "sign_workdays": Text("多少个工作日内签字", "Working days to sign an inspection"),
 }
-UNITS = {"hours": Text("小时", "hours"), "days": Text("天", "days"), "workdays": Text("个工作日", "working days")}
 
 
 @dataclass(frozen=True, slots=True)
-class Arrow:
-    """A step that leaves a state. `to` is "" where the case stays where it is."""
+class Told:
+    """A step in the table. `to` is "" where the case stays where it is; `notes` say what else becomes of it."""
 
+    number: int
     title: str
+    sources: str
     to: str
     by: str
-    sign_off: bool
+    notes: list[str]
 
 
 @dataclass(frozen=True, slots=True)
-class Station:
+class Stand:
+    """A state in the table. `others`: for whom it waits in some cases; `receipt`: how soon it is to be acknowledged."""
+
     title: str
-    final: bool
     awaits: str
+    others: list[str]
     due: str
-    onwards: list[Arrow]
-    stays: list[Arrow]
+    receipt: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignedBy:
+    """A row of the sign-off table. `mode` is "" where there is but one."""
+
+    mode: str
+    step: str
+    by: str
+    never: str
 
 
 @router.get(AT)
@@ -83,15 +95,15 @@ def loop_page(request: Request, runtime: TheRuntime, asker: SignedIn, key: str, 
     loop = _loop(runtime, key)
     version, own = _in_force(runtime, asker, loop)
     holds = {**loop.defaults(), **own}
-    stations = [_station(loop, state, holds, asker) for state in loop.states]
+    words = Wording(loop, holds, asker.locale)
     lines = [
         (_called(name), _said(value), name in own) for name, value in holds.items() if isinstance(value, int | str)
     ]
     may = asker.account.session is not None and holding(asker, ADMINISTRATOR) is not None
-    opens_by = _joined([loop.called(name).in_(asker.locale) for name in loop.opens_by], asker)
     return page(
-        request, "school_loop.html", asker=asker, active="more", loop=loop, stations=stations, numbers=lines, version=version,
-        back=AT, policy_at=f"{AT}/{key}/policy", may=may, done=done == "set", opens_by=opens_by,
+        request, "school_loop.html", asker=asker, active="more", loop=loop, diagram=drawn(words), steps=_steps(words),
+        stands=[_stand(words, state) for state in loop.states], ladders=_ladders(words), signed=_signed(words), numbers=lines, version=version,
+        back=AT, policy_at=f"{AT}/{key}/policy", may=may, done=done == "set", opens_by=words.people(loop.opens_by),
     )  # fmt: skip
 
 
@@ -107,36 +119,45 @@ def _in_force(runtime: Runtime, asker: Asker, loop: Workflow) -> tuple[int, dict
         return policies.in_force(connection, asker.actor.organisation, loop.key)
 
 
-def _station(loop: Workflow, state: State, holds: Mapping[str, Any], asker: Asker) -> Station:
-    locale = asker.locale
-    leaving = [t for t in loop.transitions if state.name in t.sources]
-    arrows = [(t, _arrow(loop, t, asker)) for t in leaving]
-    return Station(
-        state.title.in_(locale), state.final, _joined([loop.called(name).in_(locale) for name in state.awaits], asker),
-        _due(state, holds, asker), [a for t, a in arrows if t.target not in (None, state.name)],
-        [a for t, a in arrows if t.target in (None, state.name)],
-    )  # fmt: skip
+def _steps(words: Wording) -> list[Told]:
+    loop, locale = words.loop, words.locale
+    told = []
+    for number, step in numbered(loop):
+        sources = words.joined([loop.state(name).title.in_(locale) for name in step.sources])
+        to = "" if step.target in (None, *step.sources) else loop.state(str(step.target)).title.in_(locale)
+        notes = [words.escalates(step)] if step.escalates else []
+        told.append(Told(number, step.title.in_(locale), sources, to, words.who(step), notes))
+    return told
 
 
-def _arrow(loop: Workflow, step: Transition, asker: Asker) -> Arrow:
-    by = _joined([loop.called(name).in_(asker.locale) for name in step.by], asker)
-    to = "" if step.target is None else loop.state(step.target).title.in_(asker.locale)
-    return Arrow(step.title.in_(asker.locale), to, by, step.sign_off is not None)
+def _stand(words: Wording, state: State) -> Stand:
+    receipt = "" if state.acknowledge is None else words.within(state.acknowledge.within)
+    others = [words.in_mode(mode, names) for mode, names in state.awaits_in.items()]
+    return Stand(state.title.in_(words.locale), words.people(state.awaits), others, words.due(state), receipt)
 
 
-def _due(state: State, holds: Mapping[str, Any], asker: Asker) -> str:
-    if isinstance(state.due, Within):
-        unit, amount = state.due.given
-        many = holds.get(amount, amount) if isinstance(amount, str) else amount
-        unit_text = UNITS[unit].in_(asker.locale)
-        return f"{many} {unit_text}"
-    if isinstance(state.due, FromFact):
-        return WORDS["due_from_form"].in_(asker.locale)
-    return WORDS["due_from_period"].in_(asker.locale) if isinstance(state.due, FromPeriod) else ""
+def _ladders(words: Wording) -> list[tuple[str, list[tuple[str, str]]]]:
+    """(the states it holds for, its rungs: when, and who is told), each ladder once."""
+    states: dict[Ladder, list[str]] = {}
+    for state in words.loop.states:
+        if ladder := words.ladder(state):
+            states.setdefault(ladder, []).append(state.title.in_(words.locale))
+    return [
+        (words.joined(names), [(words.rung(rung), words.told(rung)) for rung in ladder.rungs])
+        for ladder, names in states.items()
+    ]
 
 
-def _joined(words: list[str], asker: Asker) -> str:
-    return ("、" if asker.locale == "zh" else ", ").join(words)
+def _signed(words: Wording) -> list[SignedBy]:
+    steps: dict[str, list[str]] = {}
+    for step in words.loop.transitions:
+        if step.sign_off is not None:
+            steps.setdefault(step.sign_off, []).append(step.title.in_(words.locale))
+    return [
+        SignedBy(words.mode(mode), words.joined(steps[name]), words.signers(row), words.excluded(row))
+        for (mode, name), row in (words.loop.sign_off.rows.items() if words.loop.sign_off else ())
+        if name in steps
+    ]
 
 
 def _called(name: str) -> Text:

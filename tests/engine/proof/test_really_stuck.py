@@ -120,7 +120,8 @@ class Play:
         self.engine: Engine = an_engine(folder, kind, self.clock, CATALOG)
         with self.engine.database.write_across() as connection:
             write_down(connection, school)
-            files.add(connection, files.FileRecord("school", PHOTO, "image/png", 1, START), "person:xb5_teacher")
+            for sender in school.people:
+                files.add(connection, files.FileRecord("school", PHOTO, "image/png", 1, START), f"person:{sender}")
         self.number = ""
 
     def take(self, step: Step, workflow: str) -> None:

@@ -1,3 +1,4 @@
+import itertools
 import threading
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -207,6 +208,25 @@ def test_whoever_waits_longest_for_his_turn_is_next() -> None:
     for thread in (*threads, greedy):
         thread.join()
     assert went == [0, 1, 2, 3, 4, *[-1] * 8]
+
+
+def test_each_thread_knows_how_long_it_waited_for_its_turn() -> None:
+    turn = InTurn(itertools.count(0.0, 2.5).__next__)
+    told: list[float] = []
+
+    def wait() -> None:
+        for _ in range(2):  # nobody is there the second time
+            with turn:
+                told.append(turn.waited())
+
+    waiting = threading.Thread(target=wait)
+    with turn:
+        waiting.start()
+        while not turn._waiting:
+            pass
+    waiting.join()
+    assert told == [2.5, 2.5]
+    assert turn.waited() == 0.0
 
 
 def test_an_instant_comes_back_in_utc_whatever_its_offset_was(school: School) -> None:
