@@ -985,6 +985,7 @@ class _Turn:
         """Everything the answers refer to exists. Gives the cases among it; raises InvalidInput naming the rest."""
         faults: list[FieldFault] = []
         related: dict[str, Case] = {}
+        looked_up: dict[tuple[str, str], str | None] = {}  # a sheet may name one file for each of its hundred items
         for name, kind, value in references(form, data):
             if kind == "case":
                 case = self._locked(actor.organisation, value)
@@ -993,7 +994,9 @@ class _Turn:
                     continue
                 missing: str | None = kind
             else:
-                missing = self._missing(actor, kind, value)
+                if (kind, value) not in looked_up:
+                    looked_up[kind, value] = self._missing(actor, kind, value)
+                missing = looked_up[kind, value]
             if missing is not None:
                 what = _MISSING[missing]
                 faults.append(FieldFault(name, Text(f"{value!r} {what.zh}", f"{value!r} {what.en}")))
@@ -1036,11 +1039,15 @@ class _Turn:
         evidence: he could then fetch it.
         """
         seen = visibility(actor, self.engine.catalog.overseers)
-        using = files.cases_using(self.connection, actor.organisation, sha256)
-        evidence = cases.load_many(self.connection, actor.organisation, using).values()
-        return any(
-            may_see(case, seen) and may_see_evidence(self.engine.catalog.of(case), case, (actor,)) for case in evidence
-        )
+        for number in files.cases_using(
+            self.connection, actor.organisation, sha256
+        ):  # one at a time: the first often does
+            case = cases.load(self.connection, actor.organisation, number)
+            if case is None or not may_see(case, seen):
+                continue
+            if may_see_evidence(self.engine.catalog.of(case), case, (actor,)):
+                return True
+        return False
 
     def _use_files(self, form: type[Form], data: Mapping[str, Any], organisation: str, number: str) -> None:
         for _, kind, value in references(form, data):
