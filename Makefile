@@ -8,7 +8,7 @@ ARGS ?=# handed on, as in: make test ARGS="-k hazard"
 PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 python3 python; do \
 	$$python -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$python && break; done)
 
-# A process of ours takes two seconds to start, a fifth of them to read its own modules anew: here they are kept as read,
+# A process of ours would compile its own modules anew at every start, and the tests start many: here they are kept as read,
 # whatever the machine does elsewhere.
 unexport PYTHONDONTWRITEBYTECODE
 
