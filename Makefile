@@ -1,14 +1,14 @@
 # The two commands of the README are `make demo` and `make test`. They need Python 3.11 or newer and make, nothing else.
 
 BIN := .venv/bin
-JOBS ?= 2# test processes
+JOBS ?= 3# test processes: on two cores the third works while others wait for a disk, a lease, a process that ends
 ARGS ?=# handed on, as in: make test ARGS="-k hazard"
 
 # The newest Python that is new enough and can make an environment; a pyenv shim may exist and yet not run.
 PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 python3 python; do \
 	$$python -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$python && break; done)
 
-# A process of ours takes two seconds to start, a fifth of them to read its own modules anew: here they are kept as read,
+# A process of ours would compile its own modules anew at every start, and the tests start many: here they are kept as read,
 # whatever the machine does elsewhere.
 unexport PYTHONDONTWRITEBYTECODE
 

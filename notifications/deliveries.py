@@ -14,6 +14,7 @@ from sqlalchemy import (
     Insert,
     Row,
     Select,
+    Update,
     and_,
     bindparam,
     exists,
@@ -22,7 +23,6 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
-    true,
     tuple_,
     update,
 )
@@ -361,37 +361,57 @@ def last_day_begun(connection: Connection, organisation: str) -> date | None:
 # --- sending ---------------------------------------------------------------------------------------------------------
 
 
-def _waits(channel: str, now: datetime) -> ColumnElement[bool]:
-    return and_(D.channel == channel, D.status == "waiting", D.not_before <= now, D.message.is_not(None))
+# put together once: building these for each message took longer than running them
+_BY = bindparam("by", type_=D.channel.type)
+_NOW = bindparam("now", type_=D.not_before.type)
+_THIS = (D.organisation == bindparam("of"), D.message == bindparam("key"))
+_WAITS = and_(D.channel == _BY, D.status == "waiting", D.not_before <= _NOW, D.message.is_not(None))
+_ABANDONED = and_(D.channel == _BY, D.status == "sending", D.lease_until <= _NOW)
+#: what may be claimed, and since when it is due
+_DUE_BY = ((_ABANDONED, D.lease_until), (_WAITS, D.not_before))
 
 
-def _abandoned(channel: str, now: datetime) -> ColumnElement[bool]:
-    return and_(D.channel == channel, D.status == "sending", D.lease_until <= now)
-
-
-def _not_left_alone(now: datetime) -> ColumnElement[bool]:
+def _not_left_alone() -> ColumnElement[bool]:
     """Whether its account is in order and the service takes more."""
     states = table_of(ChannelStateRow).c
-    alone = or_(states.paused_until > now, states.full_until > now)
+    alone = or_(states.paused_until > _NOW, states.full_until > _NOW)
     mine = and_(states.organisation == D.organisation, states.account == D.account)
     return ~exists().where(mine, alone)
 
 
+_SOMETHING_DUE = select(D.id).where(or_(_WAITS, _ABANDONED), _not_left_alone()).limit(1)
+_NEXT_ACCOUNT = tuple(
+    select(D.organisation, D.account).where(due, _not_left_alone()).order_by(since).limit(1)
+    for due, since in _DUE_BY
+)  # fmt: skip
+# lines, not messages: to group all that are due costs more than all the rest where thousands are
+_DUE_LINES = tuple(
+    select(D.organisation, D.message).where(due).order_by(since, D.message).limit(bindparam("most"))
+    .with_for_update(skip_locked=True)  # what another node is just claiming is none of ours
+    for due, since in _DUE_BY
+)  # fmt: skip
+_OF_ACCOUNT = (D.organisation == bindparam("of"), D.account == bindparam("account_of"))
+_DUE_LINES_OF_ACCOUNT = tuple(found.where(*_OF_ACCOUNT) for found in _DUE_LINES)
+_TAKE = tuple(
+    update(DELIVERY).where(*_THIS, due)
+    .values(status="sending", fence=D.fence + 1, lease_until=bindparam("until", type_=D.lease_until.type))
+    for due, _ in _DUE_BY
+)  # fmt: skip
+_TAKEN = select(DELIVERY).where(*_THIS, D.status == "sending").order_by(D.written_at, D.id)
+
+
 def something_due(connection: Connection, channel: str, now: datetime) -> bool:
     """A cheap look before a write transaction is begun."""
-    due = (or_(_waits(channel, now), _abandoned(channel, now)), _not_left_alone(now))
-    return connection.execute(select(D.id).where(*due).limit(1)).first() is not None
+    return connection.execute(_SOMETHING_DUE, {"by": channel, "now": now}).first() is not None
 
 
 def next_account(
     connection: Connection, channel: str, now: datetime, *, without: Collection[tuple[str, str]] = ()
 ) -> tuple[str, str] | None:
     """(organisation, account) whose message is due longest; `without` those that are being worked on here."""
-    for due, since in ((_abandoned(channel, now), D.lease_until), (_waits(channel, now), D.not_before)):
-        statement = select(D.organisation, D.account).where(due, _not_left_alone(now))
-        if without:
-            statement = statement.where(tuple_(D.organisation, D.account).not_in(list(without)))
-        found = connection.execute(statement.order_by(since).limit(1)).first()
+    for due in _NEXT_ACCOUNT:
+        statement = due.where(tuple_(D.organisation, D.account).not_in(list(without))) if without else due
+        found = connection.execute(statement, {"by": channel, "now": now}).first()
         if found is not None:
             return found.organisation, found.account
     return None
@@ -410,22 +430,22 @@ def claim(
 
     of   only those of this (organisation, account)
     """
-    mine = and_(D.organisation == of[0], D.account == of[1]) if of else true()
+    asked: dict[str, Any] = {"by": channel, "now": now, "most": limit * LINES}
+    if of:
+        asked |= {"of": of[0], "account_of": of[1]}
     claimed: dict[tuple[str, str], Claimed] = {}
-    for due, since in ((_abandoned(channel, now), D.lease_until), (_waits(channel, now), D.not_before)):
-        # lines, not messages: to group all that are due costs more than all the rest where thousands are
-        found = (
-            select(D.organisation, D.message).where(due, mine).order_by(since, D.message).limit(limit * LINES)
-            .with_for_update(skip_locked=True)  # what another node is just claiming is none of ours
-        )  # fmt: skip
-        lines = [(row.organisation, row.message) for row in connection.execute(found)]
+    for due, take in zip(_DUE_LINES_OF_ACCOUNT if of else _DUE_LINES, _TAKE, strict=True):
+        lines = [(row.organisation, row.message) for row in connection.execute(due, asked)]
         messages = list(dict.fromkeys(lines))
         if len(lines) == limit * LINES and len(messages) > 1:
             messages.pop()  # another node may hold the rest of it: each would wait for the other
         for key in messages:
             if len(claimed) == limit:
                 break
-            if key not in claimed and (message := _claim(connection, channel, *key, due, lease_until)) is not None:
+            if (
+                key not in claimed
+                and (message := _claim(connection, channel, *key, take, now, lease_until)) is not None
+            ):
                 claimed[key] = message
     return list(claimed.values())
 
@@ -435,18 +455,16 @@ def _claim(
     channel: str,
     organisation: str,
     message: str,
-    due: ColumnElement[bool],
+    take: Update,
+    now: datetime,
     lease_until: datetime,
 ) -> Claimed | None:
     """One message, whole. None when another worker was faster."""
-    mine = and_(D.organisation == organisation, D.message == message)
-    taken = connection.execute(
-        update(DELIVERY).where(mine, due).values(status="sending", fence=D.fence + 1, lease_until=lease_until)
-    )
+    mine = {"of": organisation, "key": message}
+    taken = connection.execute(take, {**mine, "by": channel, "now": now, "until": lease_until})
     if not taken.rowcount:
         return None
-    lines = select(DELIVERY).where(mine, D.status == "sending").order_by(D.written_at, D.id)
-    members = _deliveries(connection, lines)
+    members = _deliveries(connection, _TAKEN, mine)
     first = members[0]
     rest = Rest() if first.how == "direct" else _rest_of(connection, organisation, message)
     return Claimed(
@@ -502,20 +520,22 @@ def settle(
     """
     values: dict[str, Any] = {"status": status, "lease_until": None}
     if counts:
-        values |= {"attempts": D.attempts + 1, "sent_at": sent_at}
+        values["sent_at"] = sent_at
     if counts or answer is not None:
         values["answer"] = (answer or "")[:ANSWER_LIMIT]
     if not_before is not None:
         values["not_before"] = not_before
-    result = connection.execute(
-        update(DELIVERY)
-        .where(
-            D.organisation == claimed.organisation, D.message == claimed.message,
-            D.status == "sending", D.fence == claimed.fence,
-        )
-        .values(**values)
-    )  # fmt: skip
-    return result.rowcount > 0
+    mine = {"of": claimed.organisation, "key": claimed.message, "under": claimed.fence}
+    settled = _settle_statement(*values, counts=counts)
+    return connection.execute(settled, mine | {f"as_{name}": value for name, value in values.items()}).rowcount > 0
+
+
+@cache
+def _settle_statement(*names: str, counts: bool) -> Update:
+    values: dict[str, Any] = {name: bindparam(f"as_{name}", type_=D[name].type) for name in names}
+    if counts:
+        values["attempts"] = D.attempts + 1
+    return update(DELIVERY).where(*_THIS, D.status == "sending", D.fence == bindparam("under")).values(**values)
 
 
 def hold(connection: Connection, channels: Collection[str], now: datetime, why: str) -> int:
@@ -790,8 +810,10 @@ def mark_read(connection: Connection, organisation: str, person: str, ids: Itera
 # --- rows to values --------------------------------------------------------------------------------------------------
 
 
-def _deliveries(connection: Connection, statement: Select[Any]) -> list[Delivery]:
-    return [_delivery(row) for row in connection.execute(statement)]
+def _deliveries(
+    connection: Connection, statement: Select[Any], values: Mapping[str, Any] | None = None
+) -> list[Delivery]:
+    return [_delivery(row) for row in connection.execute(statement, values)]
 
 
 def _delivery(row: Row[Any]) -> Delivery:

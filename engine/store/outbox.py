@@ -60,37 +60,38 @@ def _nobody_holds(now: Any) -> ColumnElement[bool]:
 _FREE = select(_outbox.c.id).where(_IS_WAITING, _nobody_holds(bindparam("now", type_=UtcDateTime))).limit(1)
 
 
+_OLDEST_FREE = (
+    select(_outbox)
+    .where(_IS_WAITING, _nobody_holds(bindparam("now", type_=UtcDateTime)))
+    .order_by(_outbox.c.written_at, _outbox.c.organisation, _outbox.c.number, _outbox.c.sequence, _outbox.c.id)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)  # what another node is just claiming is none of ours
+)
+_THIS = (_outbox.c.organisation == bindparam("of"), _outbox.c.id == bindparam("notice"))
+_TAKE = (
+    update(_outbox)
+    .where(*_THIS)
+    .values(lease_until=bindparam("until", type_=UtcDateTime), fence=bindparam("under"))
+)  # fmt: skip
+_DONE = (
+    update(_outbox)
+    .where(*_THIS, _outbox.c.fence == bindparam("under"), _outbox.c.status == "waiting")
+    .values(status="planned", lease_until=None)
+)
+
+
 def claim(connection: Connection, now: datetime, lease_until: datetime, limit: int) -> list[tuple[Notice, int]]:
     """Take up to `limit` notices nobody holds, oldest first, each with its fence. Needs a write transaction."""
-    rows = connection.execute(
-        select(_outbox)
-        .where(_IS_WAITING, _nobody_holds(now))
-        .order_by(_outbox.c.written_at, _outbox.c.organisation, _outbox.c.number, _outbox.c.sequence, _outbox.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)  # what another node is just claiming is none of ours
-    ).all()
-    for row in rows:
-        connection.execute(
-            update(_outbox)
-            .where(_outbox.c.organisation == row.organisation, _outbox.c.id == row.id)
-            .values(lease_until=lease_until, fence=row.fence + 1)
-        )
+    rows = connection.execute(_OLDEST_FREE, {"now": now, "most": limit}).all()
+    if rows:
+        taken = [{"of": r.organisation, "notice": r.id, "until": lease_until, "under": r.fence + 1} for r in rows]
+        connection.execute(_TAKE, taken)
     return [(_notice(row), row.fence + 1) for row in rows]
 
 
 def done(connection: Connection, organisation: str, notice_id: str, fence: int) -> bool:
     """The notice was turned into deliveries. False when somebody else claimed it meanwhile: then nothing may stay."""
-    statement = (
-        update(_outbox)
-        .where(
-            _outbox.c.organisation == organisation,
-            _outbox.c.id == notice_id,
-            _outbox.c.fence == fence,
-            _outbox.c.status == "waiting",
-        )
-        .values(status="planned", lease_until=None)
-    )
-    return connection.execute(statement).rowcount == 1
+    return connection.execute(_DONE, {"of": organisation, "notice": notice_id, "under": fence}).rowcount == 1
 
 
 def notices_of(connection: Connection, organisation: str, number: str) -> list[Notice]:

@@ -3,12 +3,19 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select
 
 from engine.store.database import one_at_a_time, table_of
+from engine.store.statements import Statement
 from engine.store.tables import RefusalRow
 
 _refusals = table_of(RefusalRow)
+_LAST = Statement(
+    select(func.coalesce(func.max(_refusals.c.id), 0).label("id")).where(
+        _refusals.c.organisation == bindparam("organisation")
+    )
+)
+_WRITE = Statement(insert(_refusals))
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +36,9 @@ class RefusalRecord:
 
 def log(connection: Connection, record: RefusalRecord) -> None:
     one_at_a_time(connection, f"refusals of {record.organisation}")
-    last = select(func.coalesce(func.max(_refusals.c.id), 0)).where(_refusals.c.organisation == record.organisation)
-    number = int(connection.execute(last).scalar_one()) + 1
-    connection.execute(insert(_refusals), {"id": number, **{n: getattr(record, n) for n in RefusalRecord.__slots__}})
+    last = _LAST.first(connection, {"organisation": record.organisation})
+    assert last is not None  # of whatever there is, a greatest or 0
+    _WRITE.put(connection, {"id": last.id + 1, **{n: getattr(record, n) for n in RefusalRecord.__slots__}})
 
 
 def latest(connection: Connection, organisation: str, limit: int = 100) -> list[RefusalRecord]:

@@ -26,6 +26,7 @@ NO_WORDS = re.compile(r"[A-Z]{2}-\d{4}-\d{4,}|bihuan check")
 CHINESE = re.compile("[\u4e00-\u9fff]")
 KEYS = {*ROLES, *RELATIONS, *(f"{role}_of_another_department" for role in ROLES)}
 KEYS = {key for key in KEYS if "_" in key}  # `student`, `driver` and the like are English words too
+A_KEY = re.compile(rf"\b(?:{'|'.join(sorted(KEYS))})\b")
 
 
 def deferred(school: School) -> Case:
@@ -100,7 +101,7 @@ def holds_its_own(refusal: Refusal) -> list[str]:
         if ENGLISH.search(NO_WORDS.sub("", text.zh)):
             wrong.append(f"{name} holds English: {text.zh}")
     sentence = refusal.sentence("zh") + refusal.sentence("en")
-    wrong += [f"{key} in {sentence}" for key in KEYS if re.search(rf"\b{key}\b", sentence)]
+    wrong += [f"{key} in {sentence}" for key in A_KEY.findall(sentence)]
     if not refusal.sentence("zh").endswith("。") or "。。" in refusal.sentence("zh"):
         wrong.append(f"no sentence: {refusal.sentence('zh')}")
     return wrong

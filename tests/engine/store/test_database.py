@@ -12,7 +12,16 @@ from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
 
 from engine.errors import Busy, InvalidInput
 from engine.store import cases, people
-from engine.store.database import Database, InTurn, UtcDateTime, is_crossed, is_passing, table_of
+from engine.store.database import (
+    _FOR_A_FILE,
+    _FOR_A_SERVER,
+    Database,
+    InTurn,
+    UtcDateTime,
+    is_crossed,
+    is_passing,
+    table_of,
+)
 from engine.store.statements import Question
 from engine.store.tables import TimerRow
 from tests.databases import on_postgresql, on_sqlite
@@ -54,6 +63,23 @@ def test_what_is_asked_alone_stays_behind_the_wall_and_leaves_nothing_behind(sch
             assert cases.load(connection, THERE, errand) is None
     if database.on_server:
         assert database.answers(HERE, [people.asking_who(THERE, "alice")]) == [None], "and is no more"
+
+
+def test_what_a_statement_came_to_is_had_in_common_and_what_it_finds_is_not(school: School) -> None:
+    """Of a kind of database it is put together once, whoever reads or writes; each asks his own."""
+    number = school.errand()
+    database = school.engine.database
+    known, timers = _FOR_A_SERVER if database.on_server else _FOR_A_FILE, table_of(TimerRow)
+    due = select(timers.c.number).where(timers.c.organisation == HERE, timers.c.generation >= 0).limit(1).offset(0)
+    other = Database(database.url)
+    found, kept = [], []
+    for door in (database.read_across, database.write_across, other.read_across):
+        with door() as connection:
+            found.append(connection.execute(due).scalars().all())
+        kept.append(len(known))
+    other.close()
+    assert found == [[number]] * 3
+    assert kept[0] == kept[1] == kept[2]
 
 
 @on_postgresql
