@@ -307,6 +307,17 @@ def test_signing_out_deletes_drafts_after_saying_so_and_keeps_what_was_handed_in
     assert page.evaluate(kept) == [0, 0, 1]
 
 
+def test_without_a_network_nobody_signs_out_and_no_draft_is_deleted_in_vain(desk: Desk, browser: Browser) -> None:
+    desk.let_in("teacher")
+    page = desk.of(browser, "teacher")
+    report(page, "灯不亮")
+    out = page.get_by_role("button", name="退出")
+    page.context.set_offline(True)
+    expect(out).to_be_disabled()
+    page.context.set_offline(False)
+    expect(out).to_be_enabled()
+
+
 def test_a_browser_that_cannot_delete_signs_out_all_the_same(desk: Desk, browser: Browser) -> None:
     desk.let_in("teacher")
     page = desk.of(browser, "teacher")
