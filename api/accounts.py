@@ -10,7 +10,7 @@ from api.directory import Editor, NotInDirectory, within_the_delegation
 from api.passwords import Hashing, drawn
 from engine.directory import AT, Person
 from engine.errors import Text
-from engine.store import accounts, people
+from engine.store import accounts, feeds, people
 from engine.store.accounts import Allows
 from engine.store.database import Database
 
@@ -73,7 +73,8 @@ def revoke_token(editor: Editor, person: str | None, prefix: str) -> int:
 
 
 def set_first_password(editor: Editor, hashing: Hashing, person: str, chosen: str | None = None) -> str:
-    """Set somebody's password, drawn where none is chosen; he has to change it first of all, and is signed out everywhere.
+    """Set somebody's password, drawn where none is chosen; he has to change it first of all, is signed out everywhere, and his
+    links to calendars lead nowhere any more.
 
     Returns    the password, to be shown this once
     """
@@ -89,17 +90,19 @@ def set_first_password(editor: Editor, hashing: Hashing, person: str, chosen: st
         within_the_delegation(connection, editor, RESETTING, person)
         accounts.set_password(connection, editor.organisation, person, hashed, editor.at, must_change=True)
         accounts.end_sessions(connection, editor.organisation, person, editor.at)
+        feeds.revoke_all(connection, editor.organisation, person, editor.at)
 
     editor.does(RESETTING, "password_reset", {"person": person}, apply)
     return password
 
 
 def end_session(editor: Editor, person: str, name: str | None) -> int:
-    """End one of somebody's sessions, or all of them; gives how many."""
+    """End one of somebody's sessions, or all of them with his links to calendars; gives how many sessions."""
 
     def apply(connection: Connection) -> int:
         must_be_here(connection, editor.organisation, person, ENDING)
         if name is None:
+            feeds.revoke_all(connection, editor.organisation, person, editor.at)
             return accounts.end_sessions(connection, editor.organisation, person, editor.at)
         if not accounts.end_session(connection, editor.organisation, person, name, editor.at):
             raise no_session(name)

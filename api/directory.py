@@ -19,6 +19,7 @@ from engine.directory import AT, Absence, Department, Group, Person, days_of_cha
 from engine.errors import Busy, FieldFault, InvalidInput, NotAllowed, Refusal, Text
 from engine.store import accounts, people, periods
 from engine.store.database import Database
+from workflows import CATALOG
 from workflows.inspection import CYCLE, DUE_ON
 from workflows.roles import ADMINISTRATOR, GROUPS, ROLES
 
@@ -110,23 +111,23 @@ class Editor:
 
 
 def within_the_delegation(connection: Connection, editor: Editor, asked: Text, *touched: str, role: str = "") -> None:
-    """Raises NotAllowed where what somebody does in an administrator's place would outlast it: a change of his own standing,
-    or of who keeps the directory.
+    """Raises NotAllowed where what somebody does in an administrator's place would outlast it: a change of his own standing, or
+    of those who keep the directory or oversee cases. Else he could make himself an account of theirs, or take theirs over.
 
     touched   the persons whose standing or account changes
     role      that is given or taken
     """
     if editor.represented is None:
         return
-    administrators = people.holders_from(connection, editor.organisation, ADMINISTRATOR, editor.today(connection))
+    trusted = people.holders_from(connection, editor.organisation, TRUSTED, editor.today(connection))
     for key in touched:
         if _is_the_editor(connection, editor, key):
             raise _not_in_his_place(
                 asked, Text("代理人不能借代理改变自己的权限", "a delegate does not change his own standing by it")
             )
-        if key in administrators:
+        if key in trusted:
             raise _not_in_his_place(asked, _KEPT_BY_ITS_OWN)
-    if role == ADMINISTRATOR:
+    if role in TRUSTED:
         raise _not_in_his_place(asked, _KEPT_BY_ITS_OWN)
 
 
@@ -141,8 +142,11 @@ def _is_the_editor(connection: Connection, editor: Editor, key: str) -> bool:
     return himself is not None and himself.human == found.human
 
 
+#: roles that keep the directory or see every case: who holds them is said by an administrator himself
+TRUSTED = CATALOG.overseers | {ADMINISTRATOR}
 _KEPT_BY_ITS_OWN = Text(
-    "系统管理员的账号与任免不随代理移交", "administrators and their accounts are not handed on with a delegation"
+    "系统管理员和督办岗位的账号与任免不随代理移交",
+    "the accounts and roles of administrators and of those who oversee cases are not handed on with a delegation",
 )
 
 
@@ -302,7 +306,7 @@ def _seated_or_not_any_more(connection: Connection, editor: Editor, group: Group
     changed = set(group.seats) ^ set(before.seats if before else ())
     persons = {seat.holder for seat in changed if seat.kind == "person"}
     for role in {seat.holder for seat in changed if seat.kind == "role"}:
-        held = people.holders_from(connection, editor.organisation, role, editor.today(connection))
+        held = people.holders_from(connection, editor.organisation, {role}, editor.today(connection))
         persons |= {key for key in held if _is_the_editor(connection, editor, key)}
     return sorted(persons)
 
@@ -393,6 +397,13 @@ def add(editor: Editor, person: Person) -> Person:
             _refuse(ADDING, "person", no_key(key))
         if people.person(connection, editor.organisation, key) is not None:
             _refuse(ADDING, "person", Text(f"账号 {key!r} 已有人使用", f"the key {key!r} is somebody's already"))
+        has = people.with_staff_number(connection, editor.organisation, key)
+        if has is not None:
+            _refuse(
+                ADDING,
+                "person",
+                Text(f"{key!r} 是 {has.person!r} 的工号", f"{key!r} is the staff number of {has.person!r}"),
+            )
         _entry(connection, editor, ADDING, person)
         people.add_person(connection, person)
         return person
@@ -479,6 +490,15 @@ def _entry(connection: Connection, editor: Editor, asked: Text, entry: Person, o
             _refuse(
                 asked, "staff_number",
                 Text(f"工号 {entry.staff_number!r} 已属于 {has.person!r}", f"{entry.staff_number!r} is {has.person!r}'s"),
+            )  # fmt: skip
+        # one signs in by either: who has it as his key would keep whose number it is from signing in
+        called = (
+            people.person(connection, editor.organisation, entry.staff_number) if AT not in entry.staff_number else None
+        )
+        if called is not None and called.person != entry.person:
+            _refuse(
+                asked, "staff_number",
+                Text(f"{entry.staff_number!r} 是另一人的账号", f"{entry.staff_number!r} is somebody else's key"),
             )  # fmt: skip
     if "addresses" in fields:
         for channel, address in entry.addresses.items():

@@ -695,11 +695,14 @@ def _server_engine(url: URL, role: str | None = None) -> Engine:
 
     @event.listens_for(engine, "handle_error")
     def leave_what_is_out_of_step(context: ExceptionContext) -> None:
+        if context.connection is not None:
+            statements.doubt(context.connection)
         if statements.is_out_of_step(context.original_exception):
             context.is_disconnect = True
 
     @event.listens_for(engine, "before_cursor_execute")
     def after_what_was_put_off(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+        statements.be_in_step(connection)
         statements.flush(connection)
         if not statement.startswith("SELECT"):
             statements.note_sent(connection)

@@ -63,6 +63,12 @@ def revoke(connection: Connection, feed: Feed, at: datetime) -> None:
     connection.execute(update(_feeds).where(*_this(feed), _feeds.c.revoked_at.is_(None)).values(revoked_at=at))
 
 
+def revoke_all(connection: Connection, organisation: str, person: str, at: datetime) -> None:
+    """Every link of somebody's."""
+    his = (_feeds.c.organisation == organisation, _feeds.c.person == person, _feeds.c.revoked_at.is_(None))
+    connection.execute(update(_feeds).where(*his).values(revoked_at=at))
+
+
 def fetched(connection: Connection, feed: Feed, day: date) -> None:
     """Somebody fetched it on this local day."""
     connection.execute(update(_feeds).where(*_this(feed)).values(fetched_on=day))

@@ -711,9 +711,9 @@ def holders(connection: Connection, organisation: str, role: str, today: date) -
     return list(found)
 
 
-def holders_from(connection: Connection, organisation: str, role: str, today: date) -> frozenset[str]:
-    """Whoever was granted a role that he holds on this day or on one that is still to come; of groups not who sits in them."""
-    rows = connection.execute(_HOLDING, {"organisation": organisation, "role": role})
+def holders_from(connection: Connection, organisation: str, roles: Collection[str], today: date) -> frozenset[str]:
+    """Whoever was granted one of these roles that he holds on this day or on one still to come; of groups not who sits in them."""
+    rows = [row for role in roles for row in connection.execute(_HOLDING, {"organisation": organisation, "role": role})]
     granted = ((row.person, _grant(row)) for row in rows)
     return frozenset(person for person, grant in granted if grant.valid_until is None or grant.valid_until >= today)
 

@@ -21,6 +21,7 @@ from functools import lru_cache
 from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
 
 from psycopg import RawCursor
+from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, Delete, Dialect, Insert, Select, Update, bindparam
 from sqlalchemy.exc import DBAPIError, OperationalError
 
@@ -34,6 +35,7 @@ Convert = Callable[[Any], Any] | None
 _BEGUN = "bihuan.begun"  # in `Connection.info`: the statements its transaction began with
 _WRITTEN = "bihuan.written"
 _JOURNEYS = "bihuan.journeys"
+_UNSURE = "bihuan.unsure"  # in `Connection.info`: whether what is prepared may not be
 _PUT_OFF = "bihuan.put_off"  # in `Connection.info`: what was not sent yet
 
 
@@ -358,12 +360,14 @@ def _journey(connection: Connection, sent: Sequence[_ToSend]) -> list[Any]:
     together = [*before, *([one] for one in sent)]
     driver: Any = connection.connection.dbapi_connection
     try:
+        be_in_step(connection)
         if len(together) == 1:
             cursors = [_executed(driver, _as_one(together[0]))]
         else:
             with driver.pipeline():
                 cursors = [_executed(driver, _as_one(several)) for several in together]
     except connection.dialect.loaded_dbapi.Error as error:
+        doubt(connection)
         _raise_as_sqlalchemy_would(connection, error, "; ".join(one.sql for several in together for one in several))
     for several, cursor in zip(before, cursors, strict=False):
         checks = [one.check for one in several if one.check is not None]
@@ -371,6 +375,25 @@ def _journey(connection: Connection, sent: Sequence[_ToSend]) -> list[Any]:
         for check, count in zip(checks, counts, strict=False):
             check(count)
     return cursors[len(before) :]
+
+
+def doubt(connection: Connection) -> None:
+    """A statement failed on it, perhaps one of several that were sent together: the driver believes that those behind it were
+    prepared, too, and the server passed them over. To be called with each error of a server's.
+    """
+    if not connection.closed and not connection.invalidated:
+        connection.info[_UNSURE] = True
+
+
+def be_in_step(connection: Connection) -> None:
+    """Have the server and the driver forget what was prepared, where that is in doubt; after the transaction that failed."""
+    if not connection.info.get(_UNSURE):
+        return
+    driver: Any = connection.connection.dbapi_connection
+    if driver.info.transaction_status is TransactionStatus.IDLE:
+        driver.execute("BEGIN")
+        driver.rollback()  # asked so, the driver forgets and has the server forget; after a ROLLBACK of ours it does not
+        connection.info[_UNSURE] = False
 
 
 def _as_few(sent: Sequence[_ToSend]) -> list[list[_ToSend]]:

@@ -249,6 +249,9 @@ def stand_in(runtime: Runtime, school: School) -> str:
         ("POST", "teacher/grants", {"role": "driver"}, 201),
         ("POST", "teacher2/grants", {"role": "repairer"}, 403),
         ("POST", "teacher/grants", {"role": "administrator"}, 403),
+        ("POST", "teacher/grants", {"role": "safety_head"}, 403),
+        ("POST", "vp_safety/password", None, 403),
+        ("PATCH", "hqc_head", {"addresses": {"email": "a@example.org"}}, 403),
         ("DELETE", "principal/grants?role=administrator", None, 403),
         ("PATCH", "teacher", {"name": "李"}, 200),
         ("PATCH", "principal", {"active": False}, 403),
@@ -328,6 +331,27 @@ def test_the_same_key_writes_an_absence_down_once(client: httpx.Client, school: 
     other = client.post("/api/v1/people/me/absences", json={**AWAY, "last_day": "2020-03-09"}, headers=headers)
     assert (other.status_code, other.json()["code"]) == (422, "key_reused")
     assert len(changes(client, school)) == 1
+
+
+@pytest.mark.parametrize(
+    "method, path, body, field",
+    [
+        ("POST", "", {"person": "2031", "name": "教师三"}, "person"),
+        ("PATCH", "driver", {"staff_number": "teacher2"}, "staff_number"),
+        ("POST", "", {"person": "teacher3", "name": "教师三", "staff_number": "driver"}, "staff_number"),
+        ("PATCH", "teacher", {"staff_number": "teacher"}, None),
+    ],
+)
+def test_nobody_is_called_like_the_number_of_another(
+    method: str, path: str, body: dict[str, Any], field: str | None, client: httpx.Client, school: School
+) -> None:
+    """Whoever signs in names either, and who has it as his key would keep whose number it is out."""
+    assert asked(client, school, "principal", "PATCH", "teacher", {"staff_number": "2031"}).status_code == 200
+    answer = asked(client, school, "principal", method, path, body)
+    if field is None:
+        assert answer.status_code == 200, answer.text
+    else:
+        assert (answer.status_code, answer.json()["fields"][0]["field"]) == (422, field), answer.text
 
 
 def test_nobody_stands_in_for_himself_under_another_account(runtime: Runtime, school: School) -> None:
@@ -454,21 +478,22 @@ NEW = {"person": "0017", "name": "新教师", "department": "XB1", "post": "教�
 
 
 def test_somebody_new_holds_nothing_and_is_never_added_twice(client: httpx.Client, school: School) -> None:
-    made = asked(client, school, "principal", "POST", "", {**NEW, "addresses": {"phone": "13900000001"}})
+    new = {**NEW, "staff_number": "0042"}
+    made = asked(client, school, "principal", "POST", "", {**new, "addresses": {"phone": "13900000001"}})
     assert (made.status_code, made.json()["person"]) == (201, "0017")
     assert asked(client, school, "principal", "GET", "0017/grants").json() == {"items": []}
     [change] = changes(client, school)
     assert change["what"] == "person_added" and change["about"]["addresses"] == ["phone"]
-    again = asked(client, school, "principal", "POST", "", NEW)
+    again = asked(client, school, "principal", "POST", "", new)
     assert (again.status_code, again.json()["fields"][0]["field"]) == (422, "person")
-    namesake = asked(client, school, "principal", "POST", "", {**NEW, "person": "0018"})
+    namesake = asked(client, school, "principal", "POST", "", {**new, "person": "0018"})
     assert (namesake.status_code, namesake.json()["fields"][0]["field"]) == (422, "staff_number")
-    assert "'0017' is '0017''s" in namesake.json()["detail"]
-    taken = asked(client, school, "principal", "PATCH", "teacher", {"staff_number": "0017"})
+    assert "'0042' is '0017''s" in namesake.json()["detail"]
+    taken = asked(client, school, "principal", "PATCH", "teacher", {"staff_number": "0042"})
     assert taken.status_code == 422
     given_up = asked(client, school, "principal", "PATCH", "0017", {"staff_number": None})
     assert given_up.status_code == 200
-    assert asked(client, school, "principal", "PATCH", "teacher", {"staff_number": "0017"}).status_code == 200
+    assert asked(client, school, "principal", "PATCH", "teacher", {"staff_number": "0042"}).status_code == 200
 
 
 def test_the_same_staff_number_may_be_somebody_else_s_at_another_school(client: httpx.Client, school: School) -> None:

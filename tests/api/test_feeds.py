@@ -165,6 +165,19 @@ def test_a_token_that_only_reads_is_told_no_link_which_would_outlive_it(
     assert path_of(feed) in client.get("/calendar", headers=school.headers("teacher")).text
 
 
+@pytest.mark.parametrize("method, path", [("POST", "password"), ("DELETE", "sessions")])
+def test_who_is_shut_out_by_an_administrator_has_no_link_left(
+    client: httpx.Client, runtime: Runtime, school: School, method: str, path: str
+) -> None:
+    with runtime.database.write("school") as connection:
+        people.give(connection, "school", "principal", Grant("administrator"))
+    feed, others = made(client, school.headers("teacher")), made(client, school.headers("teacher2"))
+    headers = school.headers("principal")
+    assert client.request(method, f"/api/v1/people/teacher/{path}", headers=headers).status_code == 200
+    assert (client.get(path_of(feed)).status_code, client.get(path_of(others)).status_code) == (404, 200)
+    assert client.get("/api/v1/feeds", headers=school.headers("teacher")).json()["items"] == []
+
+
 def test_another_one_s_link_is_nobody_s_to_see_or_to_revoke(client: httpx.Client, school: School) -> None:
     feed = made(client, school.headers("teacher"))
     for person in ("principal", "teacher2"):
