@@ -74,7 +74,7 @@ def revision_of(database: Database) -> str | None:
     with database.read_shape() as connection:
         if not inspect(connection).has_table(_KEPT_IN):
             return None
-        found = list(connection.exec_driver_sql(f"SELECT version_num FROM {_KEPT_IN}").scalars())  # noqa: S608
+        found = list(connection.exec_driver_sql(f"SELECT version_num FROM {_KEPT_IN}").scalars())  # noqa: S608  # a name of ours
     if len(found) > 1:
         raise _lost()
     return str(found[0]) if found else None

@@ -304,7 +304,7 @@ class _Drawing:
         for box in self._boxes:
             room = box.left + box.right - 2 * CORNER
             for segments, other in ((box.above, "upper"), (box.below, "lower")):
-                segments.sort(key=lambda s, other=other: places[getattr(s, other)])  # type: ignore[misc]
+                segments.sort(key=lambda s, other=other: places[getattr(s, other)])  # type: ignore[misc]  # a lambda's default has no type
                 pitch = min(PITCH, room / max(len(segments) - 1, 1))
                 for n, segment in enumerate(segments):
                     offset = (n - (len(segments) - 1) / 2) * pitch

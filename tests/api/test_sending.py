@@ -54,7 +54,7 @@ def test_a_large_file_lies_on_the_disk_until_the_request_is_answered(bounds: Bou
         sent = await read_with_files(request, bounds)
         large, small = sent.files["photos"]
         assert (large.size_bytes, small.size_bytes) == (len(LARGE), 5)
-        assert large.file._rolled, "no more of it than a piece is in memory"  # type: ignore[attr-defined]
+        assert large.file._rolled, "no more of it than a piece is in memory"  # type: ignore[attr-defined]  # it says so nowhere else
         assert [file.read() for file in (large, small, large)] == [LARGE, b"small", LARGE]
         await put_away(request.scope)
         for file in (large, small):
