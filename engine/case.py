@@ -15,6 +15,10 @@ CountsAs = Literal["reported", "assigned", "fixed", "verified", "closed"]
 FIVE_STATES: tuple[CountsAs, ...] = ("reported", "assigned", "fixed", "verified", "closed")
 
 
+#: the bond of a later version to the one it corrects, and how that one calls it
+CORRECTS, CORRECTED_BY = "corrects", "corrected_by"
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
     """A bond between two cases: `kind` read from the case that carries it, as in *this case `rebound_of` that one*."""

@@ -26,6 +26,7 @@ class Situation:
     policy    the workflow's numbers as they hold for this organisation
     people    person → department of everybody the form names
     related   by number: the cases the form refers to, as far as the actor may see them, and the case's own children
+    figures   what the engine counted for a step that takes figures (`Transition.figures`); nobody sends them
     """
 
     case: Case
@@ -37,6 +38,7 @@ class Situation:
     policy: Mapping[str, Any] = field(default_factory=dict)
     related: Mapping[str, Case] = field(default_factory=dict)
     people: Mapping[str, str | None] = field(default_factory=dict)
+    figures: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,7 @@ class Setting:
     related          cases the form refers to
     people           person → department of everybody the form names
     period           the period the case is opened for, if it is
+    figures          what was counted for a step that takes figures
     """
 
     actor: Actor
@@ -71,6 +72,7 @@ class Setting:
     related: Mapping[str, Case] = field(default_factory=dict)
     people: Mapping[str, str | None] = field(default_factory=dict)
     period: PeriodOwed | None = None
+    figures: Mapping[str, Any] | None = None
 
 
 class Timer(NamedTuple):
@@ -491,6 +493,7 @@ def _situation(case: Case, data: Mapping[str, Any], now: datetime, setting: Sett
         policy=setting.policy,
         related=setting.related,
         people=setting.people,
+        figures=setting.figures,
     )
 
 

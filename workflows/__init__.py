@@ -9,5 +9,6 @@ from workflows.drill import DRILL, DRILL_1
 from workflows.hazard import HAZARD, HAZARD_1, HAZARD_2
 from workflows.inspection import INSPECTION
 from workflows.roles import OVERSEERS
+from workflows.weekly import WEEKLY
 
-CATALOG = Catalog([HAZARD_1, HAZARD_2, HAZARD, DRILL_1, DRILL, INSPECTION], overseers=OVERSEERS)
+CATALOG = Catalog([HAZARD_1, HAZARD_2, HAZARD, DRILL_1, DRILL, INSPECTION, WEEKLY], overseers=OVERSEERS)

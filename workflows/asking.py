@@ -38,6 +38,12 @@ CHOICE_WORDS: Mapping[str, Mapping[str, Text]] = MappingProxyType(
             "desktop": Text("桌面推演", "table-top exercise"),
             "question": Text("提问答题", "questions and answers"),
         },
+        "how": {
+            "platform": Text("系统平台", "a platform"),
+            "mail": Text("电子邮件", "e-mail"),
+            "group": Text("工作群", "a group chat"),
+            "paper": Text("纸质件", "on paper"),
+        },
         "result": {
             "pass": Text("合格", "pass"),
             "fail": Text("不合格", "fail"),

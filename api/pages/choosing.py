@@ -39,6 +39,11 @@ LABELS: Mapping[str, Text] = {
     "cycle": Text("周期", "Cycle"),
     "period_from": Text("周期不早于", "Period from"),
     "period_before": Text("周期早于", "Period before"),
+    "categories": Text("类别为其一", "One of the categories"),
+    "apart_from": Text("状态不是", "Not standing at"),
+    "action_from": Text("步骤不早于", "Step taken from"),
+    "action_before": Text("步骤早于", "Step taken before"),
+    "besides": Text("报送另注", "Besides"),
     "as_of": Text("当时情况", "As of"),
     "person": Text("人员", "Person"),
     "actor": Text("办理人", "Taken by"),
@@ -69,6 +74,16 @@ TYPES: Mapping[str, Text] = {
     "recomputed": Text("时限重算", "deadline recomputed"),
     "noted": Text("记录簿", "logbook"),
 }
+#: what came of a period: five things, no two of which are the same
+REPORTS: Mapping[str, Text] = {
+    "reported": Text("按时报送", "in time"),
+    "late": Text("迟报", "late"),
+    "waived": Text("免报", "waived"),
+    "waiting": Text("未到期", "has time"),
+    "missing": Text("未报", "not reported"),
+}
+#: what else is said of what came
+OF_REPORTS: Mapping[str, Text] = {"zero": Text("零报告", "zero report"), "corrected": Text("已更正", "corrected")}
 OUTCOMES: Mapping[str, Text] = {"accepted": Text("已办理", "accepted"), "refused": Text("未办理", "refused")}
 YES_NO: Mapping[str, Text] = {"true": WORDS["yes"], "false": WORDS["no"]}
 #: steps that no loop draws
@@ -78,6 +93,7 @@ BESIDES: Mapping[str, Text] = {
     **NOTED_TITLES,
     "absorbed": Text("并入重复事项", "Absorbed another"),
     "rebounded_as": Text("再次出现", "Came back"),
+    "corrected_by": Text("已更正", "Corrected"),
     "recompute": Text("时限重算", "Deadline recomputed"),
 }
 #: reminders by the names of their rungs: `before-3`, `repeat-2`
@@ -88,9 +104,10 @@ REMINDERS: Mapping[str, Text] = {
     "repeat": Text("第 {} 次催办", "Reminder again, {}"),
     "receipt": Text("签收提醒", "Reminder to acknowledge"),
 }
+NOT_SAID = Text("未填", "not said")
 _ALWAYS: Mapping[str, Mapping[str, Text]] = {
     "counts_as": {stage: STAGES[stage] for stage in FIVE_STATES}, "overdue": YES_NO, "open": YES_NO, "type": TYPES,
-    "outcome": OUTCOMES, "without": LABELS,
+    "outcome": OUTCOMES, "without": LABELS, "report": REPORTS, "besides": OF_REPORTS,
 }  # fmt: skip
 
 Group = tuple[str | None, Sequence[tuple[str, str]]]
@@ -125,7 +142,9 @@ class Vocabulary:
             return self._people.get(value.removeprefix("person:"), value)
         if name == "department":
             return self._departments.get(value, value)
-        if name == "state":
+        if name == "categories":
+            return NOT_SAID.in_(self._locale) if value == "-" else self.said("category", value)
+        if name in ("state", "apart_from"):
             return next((t for _, states in self._states() for s, t in states if s == value), value)
         if name == "action":
             drawn = next((t for _, steps in self._steps() for s, t in steps if s == value), None)

@@ -11,6 +11,7 @@ from engine.commands import OpenCase
 from engine.cycles import Cycle
 from engine.deadlines import Budget, Ladder
 from engine.definition.forms import Form, Nothing
+from engine.definition.meaning import WORDS_ALONE
 from engine.errors import Text
 from engine.events import How
 from engine.guards import Guard, Situation, guard_named
@@ -162,6 +163,8 @@ class Transition:
     acknowledges   says "I have got it" and no more: stops the clock of the receipt, and may be taken straight from a message
     tells          who else hears of it
     outcomes       what its effect can mean for who signs, told to `engine.proof`: one case for each way facts may go
+    figures        figures that are counted for it before it is decided, by the name under which the process has them. Guards and
+                   effect find them in their situation; a form cannot say them
     """
 
     trigger: str
@@ -188,6 +191,7 @@ class Transition:
     escalates: Escalation | None = None
     reason: str = "waiting"
     outcomes: OutcomesFunction | None = None
+    figures: str | None = None
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -236,13 +240,22 @@ class Rebound:
     within_days: str
 
 
+def _says_nothing_of_zero(_: Case) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class CycleRule:
-    """A cycle and what its periods open: `data` gives the opening form's answers from the scope and the civil key."""
+    """A cycle and what its periods open: `data` gives the opening form's answers from the scope and the civil key.
+
+    says_zero   whether what was handed in says that there was nothing, which is not the same as saying nothing. Lists tell it;
+                no step goes by it, so a published version may learn it
+    """
 
     cycle: Cycle
     title_of: Callable[[str, str], Text]
     data: Callable[[str, str], Mapping[str, Any]]
+    says_zero: Callable[[Case], bool] = field(default=_says_nothing_of_zero, metadata=WORDS_ALONE)
 
 
 class Policy(BaseModel):

@@ -183,6 +183,16 @@ class Catalog:
             return self._by_version.get((key, version))
         return self._newest.get(key)
 
+    @cached_property
+    def counted(self) -> frozenset[tuple[str, str]]:
+        """(prefix, trigger) of every step of any version that takes figures."""
+        return frozenset((w.prefix, t.trigger) for w in self.every() for t in w.transitions if t.figures)
+
+    @cached_property
+    def figures(self) -> frozenset[str]:
+        """The names of the figures that steps of any version take."""
+        return frozenset(t.figures for w in self.every() for t in w.transitions if t.figures)
+
     def of(self, case: Case) -> Workflow:
         return self._by_version[case.workflow, case.version]
 
@@ -193,7 +203,7 @@ class Catalog:
 # --- what is checked -------------------------------------------------------------------------------------------------
 
 #: triggers whose address under a case is taken
-RESERVED_TRIGGERS = frozenset({"deliveries", "events", "evidence", "open"})
+RESERVED_TRIGGERS = frozenset({"deliveries", "events", "evidence", "figures", "open", "table"})
 
 #: plurals that would hide an address of the API
 RESERVED_PLURALS = frozenset(

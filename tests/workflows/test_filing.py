@@ -1,0 +1,221 @@
+"""Period filing: numbers nobody types, frozen by a signature; zero is not silence, late stays late, a correction is a version."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from engine.case import Case, Link
+from engine.errors import GuardRefused, InvalidInput, NotAllowed, NotPossibleNow
+from tests.workflows.school import School, local
+from workflows.filing import counts_of
+from workflows.weekly import CYCLE
+
+WEEK = "2020-W02"  # Monday 6 January, when every story begins, to Sunday the 12th
+MONDAY_AFTER = "2020-01-13 09:00"
+WORDS: dict[str, Any] = {"participants": 12}
+
+
+def owed(school: School) -> Case:
+    """The weekly table of the second week, opened by the clock."""
+    school.owes(CYCLE, "DZB", first_day=date(2020, 1, 6), last_day=date(2020, 1, 12))
+    school.tick()
+    [period] = school.ledger(CYCLE)
+    assert period.key == WEEK
+    return school.case(period.number)
+
+
+def compiled(school: School, case: Case, **said: Any) -> Case:
+    return school.step("officer", case, "compile", **{**WORDS, **said})
+
+
+def compiled_with_a_reason(school: School, case: Case) -> Case:
+    return compiled(school, case, reasons="配件未到")
+
+
+def signed(school: School, case: Case) -> Case:
+    return school.step("head_of_office", case, "sign", opinion="情况属实")
+
+
+def submitted(school: School, case: Case) -> Case:
+    return school.step("officer", case, "submit", to="市教育局安全处", how="platform")
+
+
+def receipted(school: School, case: Case) -> Case:
+    return school.step("officer", case, "receipt", receipt="回执〔2020〕3号")
+
+
+def filed(school: School, case: Case, **said: Any) -> Case:
+    return receipted(school, submitted(school, signed(school, compiled(school, case, **said))))
+
+
+def test_a_week_goes_from_due_to_receipted(school: School) -> None:
+    case = owed(school)
+    assert (case.state, case.counts_as, case.title) == ("due", "assigned", "2020年第2周自查情况表（1月6日至1月12日）")
+    school.hazard()
+    school.at(MONDAY_AFTER)
+    stands = []
+    for step in (compiled_with_a_reason, signed, submitted, receipted):
+        case = step(school, case)
+        stands.append((case.state, case.counts_as))
+    assert stands == [
+        ("compiled", "fixed"), ("signed", "verified"), ("submitted", "verified"), ("receipted", "closed"),
+    ]  # fmt: skip
+    [period] = school.ledger(CYCLE)
+    assert (period.status, period.zero, period.corrected_at) == ("reported", False, None)
+    assert case.facts["receipt"] == "回执〔2020〕3号"
+
+
+def test_numbers_are_counted_as_they_were_known_when_the_week_was_over(school: School) -> None:
+    case = owed(school)
+    school.closed()
+    school.hazard(title="插座松动")
+    merged = school.hazard(title="插座松动了")
+    into = school.hazard(title="灭火器过期", category="FIRE.equip", place="食堂")
+    school.step("officer", merged, "merge", into=into.number, reason="同一处")
+    school.at(MONDAY_AFTER)
+    school.hazard(title="下一周才发现的")
+    case = compiled(school, case, reasons="配件未到")
+    told = {key: count for key, count in counts_of(case.facts).items() if count}
+    assert told == {
+        "found": 3, "of_fire": 1, "of_others": 2, "removed": 1, "left": 2, "closed": 1, "open_at_end": 2, "overdue_at_end": 2,
+    }  # fmt: skip
+    assert case.facts["figures"]["as_of"] == "2020-01-12T15:59:59.999999Z"
+    assert case.facts["zero"] is False
+
+
+def test_a_week_without_a_finding_is_filed_as_zero(school: School) -> None:
+    case = owed(school)
+    school.at(MONDAY_AFTER)
+    case = filed(school, case)
+    [period] = school.ledger(CYCLE)
+    assert (period.status, period.zero, case.facts["zero"]) == ("reported", True, True)
+
+
+def test_late_stays_late_and_zero_tells_it_apart_from_missing(school: School) -> None:
+    case = owed(school)
+    school.at("2020-01-14 00:00")
+    [period] = school.ledger(CYCLE)
+    assert period.missing(school.clock.now()) and not period.zero
+    filed(school, case)
+    [period] = school.ledger(CYCLE)
+    assert (period.status, period.zero) == ("late", True)
+
+
+REFUSED: dict[str, tuple[str, str, str, dict[str, Any], type[Exception]]] = {
+    "compiled before the week is over": ("due", "officer", "compile", WORDS, GuardRefused),
+    "compiled by somebody of another office": ("over", "bob", "compile", WORDS, NotAllowed),
+    "a number of the table typed in": ("over", "officer", "compile", {**WORDS, "found": 0}, InvalidInput),
+    "figures typed in": ("over", "officer", "compile", {**WORDS, "figures": {}}, InvalidInput),
+    "nothing said of who took part: zero is an answer, empty is none": ("over", "officer", "compile", {}, InvalidInput),
+    "left without a reason": ("with one left", "officer", "compile", WORDS, GuardRefused),
+    "signed before it is compiled": ("over", "head_of_office", "sign", {"opinion": "同意"}, NotPossibleNow),
+    "signed by who only may compile": ("compiled", "officer", "sign", {"opinion": "同意"}, NotAllowed),
+    "handed in before it is signed": ("compiled", "officer", "submit", {"to": "市局"}, NotPossibleNow),
+    "compiled again after it was signed": ("signed", "officer", "compile", WORDS, NotPossibleNow),
+    "waived once it is compiled": ("compiled", "vice", "waive", {"reason": "放假"}, NotPossibleNow),
+}
+
+
+@pytest.mark.parametrize("stands, who, trigger, said, refusal", REFUSED.values(), ids=REFUSED.keys())
+def test_what_is_refused(
+    school: School, stands: str, who: str, trigger: str, said: dict[str, Any], refusal: type[Exception]
+) -> None:
+    case = owed(school)
+    if stands == "with one left":
+        school.hazard()
+    if stands != "due":
+        school.at(MONDAY_AFTER)
+    if stands in ("compiled", "signed"):
+        case = compiled(school, case)
+    if stands == "signed":
+        case = signed(school, case)
+    with pytest.raises(refusal):
+        school.step(who, case, trigger, **said)
+    assert school.case(case.number) == case
+
+
+def test_nobody_signs_what_he_compiled(school: School) -> None:
+    case = owed(school)
+    school.at(MONDAY_AFTER)
+    case = school.step("head_of_office", case, "compile", **WORDS)
+    with pytest.raises(NotAllowed, match="whoever compiled it"):
+        signed(school, case)
+    assert school.step("vice", case, "sign", opinion="情况属实").state == "signed"
+
+
+def test_it_is_compiled_again_until_it_is_signed(school: School) -> None:
+    case = owed(school)
+    school.at(MONDAY_AFTER)
+    case = compiled(school, compiled(school, case), participants=15)
+    case = school.step("vice", case, "send_back", reason="人次不对")
+    assert (case.state, case.facts["participants"], case.counters["returned"]) == ("due", 15, 1)
+    assert signed(school, compiled(school, case, participants=14)).facts["participants"] == 14
+
+
+def test_a_correction_is_a_second_version_and_both_remain(school: School) -> None:
+    case = owed(school)
+    school.at(MONDAY_AFTER)
+    first = filed(school, case)
+    second = school.open("officer", "weekly", corrects=first.number, reason="人次填错")
+    assert (second.state, second.facts["version"], second.period) == ("due", 2, first.period)
+    assert "第 2 版" in second.title
+    [period] = school.ledger(CYCLE)
+    assert period.corrected_at is None, "a correction that was only begun corrects nothing yet"
+    second = filed(school, second, participants=9)
+    again = school.case(first.number)
+    assert again.links == (Link("corrected_by", second.number),)
+    assert again.facts == first.facts, "the signed one stays as it was signed"
+    assert (again.facts["participants"], second.facts["participants"]) == (12, 9)
+    [period] = school.ledger(CYCLE)
+    assert (period.number, period.status, period.zero) == (first.number, "reported", True)
+    assert period.corrected_at == school.clock.now()
+
+
+def test_what_can_be_corrected(school: School) -> None:
+    case = owed(school)
+    school.at(MONDAY_AFTER)
+    hazard = school.hazard()
+    with pytest.raises(GuardRefused) as refused:  # not handed in yet
+        school.open("officer", "weekly", corrects=case.number, reason="人次填错")
+    assert refused.value.guard == "filing.corrects_the_newest_that_was_handed_in"
+    first = submitted(school, signed(school, compiled(school, case)))
+    for said in ({}, {"corrects": first.number}, {"reason": "人次填错"}, {"period": "2020-W03", "department": "DZB"}):
+        with pytest.raises(GuardRefused) as refused:
+            school.open("officer", "weekly", **said)
+        assert refused.value.guard == "filing.opens_by_itself_or_corrects"
+    with pytest.raises(GuardRefused):  # no filing
+        school.open("officer", "weekly", corrects=hazard.number, reason="人次填错")
+    with pytest.raises(NotAllowed):
+        school.open("bob", "weekly", corrects=first.number, reason="人次填错")
+    second = school.open("officer", "weekly", corrects=first.number, reason="人次填错")
+    with pytest.raises(GuardRefused):  # has a later version
+        school.open("officer", "weekly", corrects=first.number, reason="再更正")
+    second = filed(school, second)
+    assert school.open("officer", "weekly", corrects=second.number, reason="再更正").facts["version"] == 3
+
+
+def test_a_correction_has_days_of_its_own_which_no_calendar_moves(school: School) -> None:
+    case = owed(school)
+    school.at(MONDAY_AFTER)
+    second = school.open("officer", "weekly", corrects=filed(school, case).number, reason="人次填错")
+    assert second.due_at == local("2020-01-16 23:59:59")
+    school.recompute(second)
+    assert school.case(second.number).due_at == second.due_at
+
+
+def test_the_deadline_runs_on_whoever_has_it(school: School) -> None:
+    case = owed(school)
+    due = local("2020-01-13 23:59:59")
+    school.at(MONDAY_AFTER)
+    assert case.due_at == due
+    for step in (compiled, signed):
+        case = step(school, case)
+        assert case.due_at == due
+
+
+def test_a_week_is_waived_with_a_reason(school: School) -> None:
+    case = owed(school)
+    case = school.step("vice", case, "waive", reason="市局通知本周免报")
+    [period] = school.ledger(CYCLE)
+    assert (case.state, period.status, period.zero) == ("waived", "waived", False)
