@@ -114,7 +114,7 @@ class MissingReport(BaseModel):
 
 class ReportLine(BaseModel):
     """What came of a cycle's periods that began in one month. *Missing* is past its time and not handed in, which is not zero;
-    *waiting* has time.
+    *waiting* has time. Besides, of what was handed in: *zero* says that there was nothing, *corrected* has a later version.
     """
 
     month: str
@@ -125,6 +125,8 @@ class ReportLine(BaseModel):
     waived: Figure
     waiting: Figure
     missing: Figure
+    zero: Figure
+    corrected: Figure
     not_reported: list[MissingReport]
 
 
@@ -443,6 +445,8 @@ class _Telling:
             for row in overview.reported(self._connection, self._of, list(titles), first, end):
                 of_cycle = counts.setdefault(row.cycle, defaultdict(int))
                 of_cycle[row.report] += row.periods
+                of_cycle["zero"] += row.zero
+                of_cycle["corrected"] += row.corrected
                 if row.report == "missing":
                     missing[row.organisation] += row.periods
             named = self._not_reported(list(titles), first, end) if self._links else {}
@@ -455,7 +459,8 @@ class _Telling:
         not_reported: list[MissingReport],
     ) -> ReportLine:  # fmt: skip
         within: dict[str, Said] = {"cycle": cycle, "period_from": first, "period_before": end}
-        figures = {report: self._figure(count.get(report, 0), {**within, "report": report}) for report in marks.REPORTS}
+        asked = [*((came, "report") for came in marks.REPORTS), *((came, "besides") for came in marks.BESIDES)]
+        figures = {came: self._figure(count.get(came, 0), {**within, by: came}) for came, by in asked}
         return ReportLine(month=self._name_of(first), cycle=cycle, title=title, not_reported=not_reported, **figures)
 
     def _not_reported(self, cycles: Sequence[str], first: datetime, end: datetime) -> dict[str, list[MissingReport]]:

@@ -5,10 +5,11 @@ beside it, and the tests pin each by its fingerprint.
 """
 
 from engine.definition import Catalog
+from workflows.daily import DAILY
 from workflows.drill import DRILL, DRILL_1
 from workflows.hazard import HAZARD, HAZARD_1, HAZARD_2
 from workflows.inspection import INSPECTION
 from workflows.roles import OVERSEERS
 from workflows.weekly import WEEKLY
 
-CATALOG = Catalog([HAZARD_1, HAZARD_2, HAZARD, DRILL_1, DRILL, INSPECTION, WEEKLY], overseers=OVERSEERS)
+CATALOG = Catalog([HAZARD_1, HAZARD_2, HAZARD, DRILL_1, DRILL, INSPECTION, WEEKLY, DAILY], overseers=OVERSEERS)

@@ -31,6 +31,7 @@ from engine.definition import (
 from engine.errors import Text
 from engine.guards import Guard, Situation, guard
 from workflows.ladders import OFFICE_LADDER
+from workflows.reference import departments
 from workflows.roles import SAFETY_OFFICE
 
 SIGNERS = ("safety_head", "vp_safety")
@@ -101,13 +102,16 @@ class WaiveFiling(Form):
     reason: Words = asks("免报理由", "Why nothing is owed this time")
 
 
-class FilingPolicy(Policy):
-    """sign_workdays and receipt_workdays   until a signature, and until a receipt, are asked after
-    correction_workdays                     to hand in a correction that was begun
-    """
+class CorrectionPolicy(Policy):
+    """correction_workdays   to hand in a correction that was begun"""
+
+    correction_workdays: Annotated[int, Field(ge=1, le=365)] = 3
+
+
+class FilingPolicy(CorrectionPolicy):
+    """receipt_workdays   until a receipt is asked after"""
 
     receipt_workdays: Annotated[int, Field(ge=1, le=365)] = 5
-    correction_workdays: Annotated[int, Field(ge=1, le=365)] = 3
 
 
 # --- opening ---------------------------------------------------------------------------------------------------------
@@ -131,8 +135,8 @@ def opens_by_itself_or_corrects(s: Situation) -> bool:
 @guard(
     "filing.corrects_the_newest_that_was_handed_in",
     obstacle=Text(
-        "该件不是同类报送，或尚未报出，或已有更新的版本",
-        "that is no filing of this kind, was not handed in yet, or has a later version already",
+        "该件不是本类本部门的报送，或尚未报出，或已有更新的版本",
+        "that is no filing of this kind and department, was not handed in yet, or has a later version already",
     ),
     remedy=Text(
         "未报出的请退回重新汇总；已更正过的请更正最新版本",
@@ -141,10 +145,12 @@ def opens_by_itself_or_corrects(s: Situation) -> bool:
     reads_form=True,
 )
 def corrects_the_newest_that_was_handed_in(s: Situation) -> bool:
+    if s.data["corrects"] is None:
+        return True
     first = corrected_by(s)
-    return s.data["corrects"] is None or (
-        first is not None and first.workflow == s.case.workflow and can_be_corrected(first)
-    )
+    if first is None or first.workflow != s.case.workflow:
+        return False
+    return can_be_corrected(first) and s.case.department in (None, first.department)
 
 
 def can_be_corrected(case: Case) -> bool:
@@ -186,11 +192,17 @@ def begun(
     title = titled(department or "", key).zh
     case = case.changed(title=title if version == 1 else f"{title}（第 {version} 版·更正）", department=department)
     if first is None:
-        return Effect(case.with_facts(facts))
+        return Effect(case.changed(place=called(department or "").zh).with_facts(facts))
     due = s.calendar.end_of(s.calendar.add_workdays(s.today, s.policy["correction_workdays"]))
     facts |= {"period_opens_at": instant_text(s.now), "period_due_at": instant_text(due)}
     links = (Link(CORRECTS, first.number),)
     return Effect(case.changed(period=first.period, place=first.place).with_facts(facts), links=links)
+
+
+def called(code: str) -> Text:
+    """The department in words; one that the reference does not know is called by its code."""
+    known = departments().get(code)
+    return known.title if known is not None else Text(code, code)
 
 
 # --- steps -----------------------------------------------------------------------------------------------------------

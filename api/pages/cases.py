@@ -21,7 +21,7 @@ from api.pages.rendering import CASES, OPEN, local, page
 from api.reading import asks_nothing, most_pressing_first, name_for, offered_step, read_now, visible_case, who_did
 from api.routes.under import BASE
 from api.schemas import event_answer
-from engine.authority import may_open_any, may_see, may_see_evidence
+from engine.authority import allow_opening, may_see, may_see_evidence
 from engine.case import Case
 from engine.definition import Form, Workflow
 from engine.errors import Locale, NotAllowed, Text
@@ -116,10 +116,10 @@ def _correct(runtime: Runtime, asker: Asker, workflow: Workflow, case: Case) -> 
         return None
     newest = runtime.engine.catalog.get(workflow.key) or workflow
     try:
-        may_open_any(newest, asker.actor, Text("", ""))
+        allow_opening(newest, asker.actor, case, Text("", ""))
     except NotAllowed:
         return None
-    return f"{OPEN}/{workflow.key}?{urlencode({'corrects': case.number})}"
+    return f"{OPEN}/{workflow.key}?{urlencode({'corrects': case.number, 'department': case.department})}"
 
 
 def _surroundings(connection: Connection, asker: Asker, case: Case, events: Iterable[Event]) -> Surroundings:

@@ -153,7 +153,9 @@ def share(part: int, whole: int) -> str:
 
 
 def _left(left: int, reasons: Any) -> str:
-    return f"{left} 处：{reasons}" if reasons else f"{left} 处" if left else "无"
+    if not left:
+        return "无"
+    return f"{left} 处：{reasons}" if reasons else f"{left} 处"
 
 
 def _day(instant: datetime | None, zone: ZoneInfo) -> str:

@@ -23,6 +23,7 @@ from api.schemas import (
 )
 from engine.errors import Text
 from engine.store import periods, policies
+from engine.store.marks import Report
 from workflows.roles import ADMINISTRATOR
 
 router = Router(prefix=BASE, tags=["workflows"])
@@ -97,7 +98,12 @@ def list_cycles(runtime: TheRuntime, asker: SignedIn) -> Response:
 
 @router.get("/periods", response_model=PeriodList, summary="周期台账 · What each period owed and what came of it")
 def list_periods(
-    runtime: TheRuntime, asker: SignedIn, cycle: str | None = None, key: str | None = None, scope: str | None = None
+    runtime: TheRuntime,
+    asker: SignedIn,
+    cycle: str | None = None,
+    key: str | None = None,
+    scope: str | None = None,
+    report: Annotated[Report | None, Query(description="Only those of which this came, as `missing`")] = None,
 ) -> Response:
     now = runtime.clock.now()
     with runtime.database.read(asker.actor.organisation) as connection:
@@ -105,7 +111,8 @@ def list_periods(
             connection, asker.actor.organisation, cycle=cycle, key=key,
             scopes=None if scope is None else frozenset({scope}),
         )  # fmt: skip
-    return json_of(PeriodList(items=[period_answer(record, now) for record in found if _shown(asker, record.scope)]))
+    shown = [record for record in found if _shown(asker, record.scope) and report in (None, record.report(now))]
+    return json_of(PeriodList(items=[period_answer(record, now) for record in shown]))
 
 
 def _shown(asker: SignedIn, scope: str) -> bool:

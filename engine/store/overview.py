@@ -100,12 +100,18 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """So many periods of a cycle that began in one stretch came to this, in one organisation."""
+    """So many periods of a cycle that began in one stretch came to this, in one organisation.
+
+    zero        how many of them said that there was nothing
+    corrected   of how many a later version was handed in
+    """
 
     organisation: str
     cycle: str
     report: Report
     periods: int
+    zero: int
+    corrected: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,7 +314,14 @@ def reported(connection: Connection, of: Of, cycles: Sequence[str], first: datet
     """What came of the periods that began from `first` until before `end`, by organisation and cycle."""
     owed = marks.periods(of.organisations, of.at).subquery("owed")
     statement = (
-        select(owed.c.organisation, owed.c.cycle, owed.c.report, func.count())
+        select(
+            owed.c.organisation,
+            owed.c.cycle,
+            owed.c.report,
+            func.count(),
+            _times(owed.c.zero.is_(True)),
+            _times(owed.c.corrected.is_(True)),
+        )
         .where(*_owed(owed, of, cycles, first, end))
         .group_by(owed.c.organisation, owed.c.cycle, owed.c.report)
         .order_by(owed.c.organisation, owed.c.cycle, owed.c.report)

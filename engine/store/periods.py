@@ -28,6 +28,7 @@ from sqlalchemy import (
 )
 
 from engine.store.database import table_of, upsert
+from engine.store.marks import Report
 from engine.store.statements import Question, Statement
 from engine.store.statements import Row as StoredRow
 from engine.store.tables import DepartmentRow, ObligationRow, PeriodRow
@@ -85,6 +86,12 @@ class PeriodRecord:
     def missing(self, now: datetime) -> bool:
         """Past its deadline and still nothing handed in: missing, which is not zero."""
         return self.status == "open" and now > self.due_at
+
+    def report(self, now: datetime) -> Report:
+        """What came of it, as lists tell it."""
+        if self.status == "open":
+            return "missing" if self.missing(now) else "waiting"
+        return self.status
 
 
 def obligations(connection: Connection, organisation: str) -> list[Obligation]:
