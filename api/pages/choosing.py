@@ -6,6 +6,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from api.pages.words import WORDS
+from api.periods import OF_REPORTS, REPORTS
 from api.trail import NOTED_TITLES
 from engine.case import FIVE_STATES
 from engine.definition import Catalog, Workflow
@@ -74,16 +75,6 @@ TYPES: Mapping[str, Text] = {
     "recomputed": Text("时限重算", "deadline recomputed"),
     "noted": Text("记录簿", "logbook"),
 }
-#: what came of a period: five things, no two of which are the same
-REPORTS: Mapping[str, Text] = {
-    "reported": Text("按时报送", "in time"),
-    "late": Text("迟报", "late"),
-    "waived": Text("免报", "waived"),
-    "waiting": Text("未到期", "has time"),
-    "missing": Text("未报", "not reported"),
-}
-#: what else is said of what came
-OF_REPORTS: Mapping[str, Text] = {"zero": Text("零报告", "zero report"), "corrected": Text("已更正", "corrected")}
 OUTCOMES: Mapping[str, Text] = {"accepted": Text("已办理", "accepted"), "refused": Text("未办理", "refused")}
 YES_NO: Mapping[str, Text] = {"true": WORDS["yes"], "false": WORDS["no"]}
 #: steps that no loop draws
@@ -107,7 +98,7 @@ REMINDERS: Mapping[str, Text] = {
 NOT_SAID = Text("未填", "not said")
 _ALWAYS: Mapping[str, Mapping[str, Text]] = {
     "counts_as": {stage: STAGES[stage] for stage in FIVE_STATES}, "overdue": YES_NO, "open": YES_NO, "type": TYPES,
-    "outcome": OUTCOMES, "without": LABELS, "report": REPORTS, "besides": OF_REPORTS,
+    "outcome": OUTCOMES, "without": LABELS, "report": {**REPORTS}, "besides": {**OF_REPORTS},
 }  # fmt: skip
 
 Group = tuple[str | None, Sequence[tuple[str, str]]]

@@ -1,13 +1,15 @@
 """Period filing: numbers nobody types, frozen by a signature; zero is not silence, late stays late, a correction is a version."""
 
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.case import Case, Link
 from engine.errors import GuardRefused, InvalidInput, NotAllowed, NotPossibleNow
-from tests.workflows.school import School, local
+from tests.workflows.school import School, a_school, local
+from workflows import daily
 from workflows.filing import counts_of
 from workflows.weekly import CYCLE
 
@@ -119,20 +121,21 @@ REFUSED: dict[str, tuple[str, str, str, dict[str, Any], type[Exception]]] = {
 
 @pytest.mark.parametrize("stands, who, trigger, said, refusal", REFUSED.values(), ids=REFUSED.keys())
 def test_what_is_refused(
-    school: School, stands: str, who: str, trigger: str, said: dict[str, Any], refusal: type[Exception]
+    tmp_path: Path, stands: str, who: str, trigger: str, said: dict[str, Any], refusal: type[Exception]
 ) -> None:
-    case = owed(school)
-    if stands == "with one left":
-        school.hazard()
-    if stands != "due":
-        school.at(MONDAY_AFTER)
-    if stands in ("compiled", "signed"):
-        case = compiled(school, case)
-    if stands == "signed":
-        case = signed(school, case)
-    with pytest.raises(refusal):
-        school.step(who, case, trigger, **said)
-    assert school.case(case.number) == case
+    with a_school(tmp_path, "sqlite") as school:
+        case = owed(school)
+        if stands == "with one left":
+            school.hazard()
+        if stands != "due":
+            school.at(MONDAY_AFTER)
+        if stands in ("compiled", "signed"):
+            case = compiled(school, case)
+        if stands == "signed":
+            case = signed(school, case)
+        with pytest.raises(refusal):
+            school.step(who, case, trigger, **said)
+        assert school.case(case.number) == case
 
 
 def test_nobody_signs_what_he_compiled(school: School) -> None:
@@ -219,3 +222,72 @@ def test_a_week_is_waived_with_a_reason(school: School) -> None:
     case = school.step("vice", case, "waive", reason="市局通知本周免报")
     [period] = school.ledger(CYCLE)
     assert (case.state, period.status, period.zero) == ("waived", "waived", False)
+
+
+# --- day by day ----------------------------------------------------------------------------------------------------------
+
+WELL: dict[str, Any] = {"expected": 486, "present": 486, "sick": 0, "symptoms": 0, "travel": 0}
+
+
+def day_owed(school: School) -> Case:
+    """XB1's health report of Monday, opened by the clock."""
+    school.owes(daily.CYCLE, "XB1", first_day=date(2020, 1, 6), last_day=date(2020, 1, 6))
+    school.tick()
+    [period] = school.ledger(daily.CYCLE)
+    return school.case(period.number)
+
+
+DAYS: dict[str, tuple[dict[str, Any], bool]] = {
+    "nobody is ill": ({}, True),
+    "somebody is away for another reason": ({"present": 480}, True),
+    "somebody is away ill": ({"present": 485, "sick": 1}, False),
+    "somebody has a fever": ({"symptoms": 1, "diagnosis": "37.6℃，已就诊", "traced_by": "校医"}, False),
+    "somebody came from afar": ({"travel": 1, "diagnosis": "自外地返回", "traced_by": "班主任"}, False),
+}
+
+
+@pytest.mark.parametrize("said, zero", DAYS.values(), ids=DAYS.keys())
+def test_a_day_is_reported_and_zero_is_an_answer(tmp_path: Path, said: dict[str, Any], zero: bool) -> None:
+    with a_school(tmp_path, "sqlite", "2020-01-06 07:50") as school:
+        case = school.step("safety_of_xb1", day_owed(school), "report", **{**WELL, **said})
+        assert (case.state, case.final, case.facts["zero"]) == ("handed_in", True, zero)
+        [period] = school.ledger(daily.CYCLE)
+        assert (period.report(school.clock.now()), period.zero) == ("reported", zero)
+
+
+NO_DAYS: dict[str, tuple[dict[str, Any], type[Exception]]] = {
+    "empty is no answer": ({"symptoms": None}, InvalidInput),
+    "nothing at all is none": (dict.fromkeys(WELL), InvalidInput),
+    "less than nobody": ({"sick": -1}, InvalidInput),
+    "more there than should be": ({"present": 487}, GuardRefused),
+    "somebody there and away": ({"sick": 1}, GuardRefused),
+    "a fever without a word": ({"symptoms": 1}, GuardRefused),
+    "a fever nobody follows up": ({"symptoms": 1, "diagnosis": "37.6℃"}, GuardRefused),
+    "a journey nobody looks at": ({"travel": 1}, GuardRefused),
+}
+
+
+@pytest.mark.parametrize("said, refusal", NO_DAYS.values(), ids=NO_DAYS.keys())
+def test_what_is_no_report_of_a_day(tmp_path: Path, said: dict[str, Any], refusal: type[Exception]) -> None:
+    given = {name: value for name, value in {**WELL, **said}.items() if value is not None}
+    with a_school(tmp_path, "sqlite", "2020-01-06 07:50") as school:
+        case = day_owed(school)
+        with pytest.raises(refusal):
+            school.step("safety_of_xb1", case, "report", **given)
+        assert school.case(case.number) == case
+
+
+def test_a_day_is_late_after_half_past_eight_and_corrected_by_its_department(school: School) -> None:
+    case = day_owed(school)  # nine in the morning
+    [period] = school.ledger(daily.CYCLE)
+    assert period.report(school.clock.now()) == "missing"
+    case = school.step("head_of_xb1", case, "report", **WELL)
+    said = {"corrects": case.number, "reason": "漏报一人", "department": "XB1"}
+    for who, others in (("bob", {"department": "HQC"}), ("bob", {}), ("safety_of_xb1", {"department": None})):
+        with pytest.raises((NotAllowed, GuardRefused)):
+            school.open(who, "daily", **{**said, **others})
+    second = school.open("safety_of_xb1", "daily", **said)
+    second = school.step("safety_of_xb1", second, "report", **{**WELL, "present": 485, "sick": 1})
+    [period] = school.ledger(daily.CYCLE)
+    assert (period.status, period.zero, period.corrected_at) == ("late", True, school.clock.now())
+    assert (second.department, second.place, second.facts["zero"]) == ("XB1", "机电工程系", False)

@@ -29,6 +29,7 @@ PUBLISHED = {
     ("drill", 2): "8d319db59ebddea16d19fa2eb6f4c2bf76362b3782a734e04b30b232648d721f",
     ("inspection", 1): "4d11545258b2e4755386cb8f57c0251ec7769be19d61e968ebc39be4842831f4",
     ("weekly", 1): "525fdf6e927ce57a7b21320ea5b33d1d6db624de36950afe9970871c85173553",
+    ("daily", 1): "fb3ee307bc4bc915d3e055b312d22f479cd978f02616e1dc6707c6c6b340bcfb",
 }
 
 

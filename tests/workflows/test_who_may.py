@@ -159,6 +159,9 @@ TABLE = [
         "3.2, 12: frozen, approved; roles: safety_head may publish_report, vp_safety may sign_report",
         never=("the submitter",)),
     Row("weekly", ("send_back",), ("compiled",), ("safety_head", "vp_safety"), "the same; to send back lets nothing pass"),
+    Row("daily", ("report",), ("due",), ("dept_safety", "dept_head"),
+        "3.2, 25: one row per class and day, by the department here; roles: dept_safety may report"),
+    Row("daily", ("waive",), ("due",), ("safety_head", "vp_safety"), "3.2, 6: missing ones are named"),
 ]  # fmt: skip
 
 #: loop → who opens a case of it
@@ -170,6 +173,7 @@ OPENS: dict[str, tuple[tuple[str, ...], str]] = {
         ("system", "safety_staff", "safety_head"),
         "3.2, 6: opened by the cycle; corrected by a new version alone",
     ),
+    "daily": (("system", "dept_safety", "dept_head"), "the same, by the department"),
 }
 
 MODES: dict[str, dict[str, Any]] = {
