@@ -122,6 +122,7 @@ DAILY = Workflow(
     opening=begin_day,
     opening_guards=filing.OPENING_GUARDS,
     roles=LOOP_ROLES,
+    routine=True,
     policy=CorrectionPolicy,
     cycles=(
         CycleRule(

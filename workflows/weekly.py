@@ -136,6 +136,7 @@ WEEKLY = Workflow(
     opening=begin_week,
     opening_guards=filing.OPENING_GUARDS,
     roles=LOOP_ROLES,
+    routine=True,
     policy=FilingPolicy,
     sign_off=filing.SIGN_OFF,
     own_words=filing.OWN_WORDS,

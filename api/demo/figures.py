@@ -12,7 +12,7 @@ from engine.case import Case
 from engine.store import calendars, history, periods, refusals, worklists
 from engine.store.database import Connection
 from engine.store.worklists import Filter
-from workflows import daily, weekly
+from workflows import CATALOG, daily, weekly
 from workflows.inspection import CYCLE
 
 
@@ -30,7 +30,9 @@ def figures(connection: Connection, organisation: str, now: datetime) -> dict[st
             "drills_held": sum(_held(case) for case in drills),
             "hazards_found": len(hazards),
             "hazards_closed": sum(case.state == "closed" for case in hazards),
-            "overdue_now": worklists.count(connection, seen, Filter(overdue=True), now),
+            "overdue_now": worklists.count(
+                connection, seen, Filter(overdue=True, without_workflow=CATALOG.routine), now
+            ),
             "filings": {
                 "weekly": _filings(connection, organisation, weekly.CYCLE, now),
                 "daily": _filings(connection, organisation, daily.CYCLE, now),

@@ -468,7 +468,7 @@ def _filed(stage: Stage, chance: Random, number: str, compiled_at: datetime, mor
     yield Ask(compiled_at + timedelta(hours=1), signer, FireTrigger(number, "sign", {"opinion": "情况属实，同意上报"}))
     sent = FireTrigger(number, "submit", {"to": BUREAU, "how": "mail"})
     yield Ask(compiled_at + timedelta(hours=2), "safety.staff", sent)
-    receipt = FireTrigger(number, "receipt", {"receipt": f"安全周报〔2020〕{number[-4:]}号"})
+    receipt = FireTrigger(number, "receipt", {"receipt": f"安全周报〔{number[3:7]}〕{number[-4:]}号"})
     yield Ask(stage.workdays_later(compiled_at, chance.choice((1, 1, 2)), 10), "safety.staff", receipt)
 
 

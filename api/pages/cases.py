@@ -103,7 +103,8 @@ def _figures(workflow: Workflow, case: Case, asker: Asker, zone: ZoneInfo) -> Fi
         return None
     counted = told_figures(case.facts["figures"], asker.locale, links=asker.seen.everything)
     lines = [
-        (each.title, each.count, None if each.cases is None else f"{CASES}?{each.cases}") for each in counted.numbers
+        (each.title, each.count, f"{CASES}?{each.cases}" if each.cases is not None and each.count else None)
+        for each in counted.numbers
     ]
     table = f"{BASE}/{workflow.plural}/{case.number}/table"
     as_of = local(counted.as_of, zone)

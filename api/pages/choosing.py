@@ -45,6 +45,7 @@ LABELS: Mapping[str, Text] = {
     "action_from": Text("步骤不早于", "Step taken from"),
     "action_before": Text("步骤早于", "Step taken before"),
     "besides": Text("报送另注", "Besides"),
+    "without_workflow": Text("类型不含", "Kinds left out"),
     "as_of": Text("当时情况", "As of"),
     "person": Text("人员", "Person"),
     "actor": Text("办理人", "Taken by"),
@@ -166,8 +167,10 @@ class Vocabulary:
         return [(None, [(value, words.in_(self._locale)) for value, words in self._words(name).items()])]
 
     def _words(self, name: str) -> Mapping[str, Text]:
-        if name == "workflow":
+        if name in ("without_workflow", "workflow"):
             return {loop.key: loop.title for loop in self._catalog.newest()}
+        if name == "cycle":
+            return {rule.cycle.key: rule.cycle.title for _, rule in self._catalog.cycles()}
         if name == "level":
             return {code: level.title for code, level in levels().items()}
         if name == "category":

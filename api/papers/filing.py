@@ -19,18 +19,13 @@ from workflows.filing import Figures, counts_of
 from workflows.reference import form_columns
 
 A4 = 9  # XlsxWriter's number of the paper
-TITLE_POINTS, HEAD_POINTS, LINE_POINTS = 30, 62, 16
+TITLE_POINTS, HEAD_POINTS, LINE_POINTS = 40, 76, 18
 #: characters; a Chinese one takes two
 WIDTHS = {
-    "学校": 16,
-    "起止日期": 13,
-    "未整改及原因": 26,
-    "开展会议/教育/演练": 26,
-    "责任人": 12,
-    "完成时限": 12,
-    "填报时间": 12,
-}
-OTHERWISE = 8
+    "学校": 12, "起止日期": 12, "整改率": 8, "未整改及原因": 20, "责任人": 10, "完成时限": 11, "开展会议/教育/演练": 18,
+    "填报人": 8, "审核人": 8, "主要负责人": 8, "填报时间": 11,
+}  # fmt: skip
+OTHERWISE = 6  # a number
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
@@ -133,7 +128,7 @@ def _week_cells(filed: Filed, figures: Figures) -> dict[str, object]:
     return {
         **numbers,
         "学校": filed.school,
-        "起止日期": f"{since:%Y-%m-%d}至{last:%m-%d}",
+        "起止日期": f"{since:%Y-%m-%d}\n至 {last:%Y-%m-%d}",
         "参与排查人次": facts["participants"],
         "整改率": share(counts["removed"], counts["found"]),
         "未整改及原因": _left(counts["left"], facts.get("reasons")),

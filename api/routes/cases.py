@@ -185,10 +185,16 @@ async def filter_of(  # async, so that it costs no thread; a list of one loop ha
 
 
 async def filter_of_all(
-    runtime: TheRuntime, wanted: Annotated[Filter, Depends(filter_of)], workflow: str | None = None
+    runtime: TheRuntime,
+    wanted: Annotated[Filter, Depends(filter_of)],
+    workflow: str | None = None,
+    without_workflow: Annotated[Names, Query(description="Loops that are left out")] = None,
 ) -> Filter:
-    one_of("workflow", workflow, [loop.key for loop in runtime.engine.catalog.newest()])
-    return replace(wanted, workflow=workflow)
+    keys = [loop.key for loop in runtime.engine.catalog.newest()]
+    one_of("workflow", workflow, keys)
+    for name in without_workflow or ():
+        one_of("without_workflow", name, keys)
+    return replace(wanted, workflow=workflow, without_workflow=_plainly(without_workflow))
 
 
 def _plainly(said: list[str] | None) -> tuple[str, ...] | None:

@@ -48,6 +48,7 @@ class Filter:
     apart_from  states in which it does not stand
     action      steps and bonds (`marks.done`), of which at least one has to have happened to the case; from `action_from` until
                 before `action_before`, where that is said
+    without_workflow   loops that it leaves out
     besides     what else is said of the period the case was opened for (`marks.BESIDES`)
     report      what came of the period the case was opened for; `cycle` and the half-open stretch from `period_from` to
                 `period_before`, in which it began, say of which
@@ -82,6 +83,7 @@ class Filter:
     action_from: datetime | None = None
     action_before: datetime | None = None
     besides: Besides | None = None
+    without_workflow: tuple[str, ...] | None = None
 
     @property
     def by_marks(self) -> bool:
@@ -357,6 +359,8 @@ def simple(columns: Any, wanted: Filter) -> Iterable[ColumnElement[bool]]:
         yield columns.opened_at < wanted.opened_before
     if wanted.categories is not None:
         yield or_(*(_of_category(columns.category, each) for each in wanted.categories))
+    if wanted.without_workflow is not None:
+        yield columns.workflow.not_in(wanted.without_workflow)
     if wanted.apart_from is not None:
         yield columns.state.not_in(wanted.apart_from)
     for name in wanted.without or ():

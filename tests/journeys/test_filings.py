@@ -21,8 +21,8 @@ from tests.journeys.campus import SCHOOL, Campus, a_campus
 from workflows import daily, weekly
 
 MONDAY = START.date()  # 2 March 2020, nine in the morning
-WELL = {"expected": 40, "present": 40, "sick": 0, "symptoms": 0, "travel": 0}
-ILL = {**WELL, "present": 39, "sick": 1}
+WELL: dict[str, Any] = {"expected": 40, "present": 40, "sick": 0, "symptoms": 0, "travel": 0}
+ILL: dict[str, Any] = {**WELL, "present": 39, "sick": 1}
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ def test_a_week_from_due_to_corrected_and_counted_again_a_month_later(campus: Ca
     ):
         assert early.status_code == 409, early.text
     campus.on(MONDAY + timedelta(days=7))
-    said = {"participants": 9, "reasons": "等配件"}
+    said: dict[str, Any] = {"participants": 9, "reasons": "等配件"}
     forged = campus.post("officer", f"{path}/compile", **said, figures={"numbers": {}})
     assert forged.status_code == 422 and forged.json()["fields"][0]["field"] == "figures"
     campus.done("officer", f"{path}/compile", **said)
