@@ -1,13 +1,18 @@
 """Period filing: numbers nobody types, frozen by a signature; zero is not silence, late stays late, a correction is a version."""
 
-from datetime import date
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.case import Case, Link
-from engine.errors import GuardRefused, InvalidInput, NotAllowed, NotPossibleNow
+from engine.commands import Asked, Counted, FireTrigger, OpenCase
+from engine.errors import GuardRefused, InvalidInput, NotAllowed, NotPossibleNow, StaleCase, UnknownCase
+from engine.handle import Done, Failed, handle
+from engine.store.database import Database
 from tests.workflows.school import School, a_school, local
 from workflows import daily
 from workflows.filing import counts_of
@@ -222,6 +227,100 @@ def test_a_week_is_waived_with_a_reason(school: School) -> None:
     case = school.step("vice", case, "waive", reason="市局通知本周免报")
     [period] = school.ledger(CYCLE)
     assert (case.state, period.status, period.zero) == ("waived", "waived", False)
+
+
+# --- counting, as the engine goes about it -------------------------------------------------------------------------------
+
+
+@dataclass
+class Counter:
+    """Figures of one number, and how often they were counted."""
+
+    found: int = 0
+    asked: int = 0
+    meanwhile: Callable[[], object] = lambda: None
+
+    def __call__(self, _: Database, __: Case, ___: datetime) -> dict[str, Any]:
+        self.asked += 1
+        self.meanwhile()
+        numbers = {"found": {"count": self.found, "cases": {}}, "left": {"count": 0, "cases": {}}}
+        return {"name": "week", "as_of": "2020-01-12T15:59:59.999999Z", "zero": not self.found, "numbers": numbers}
+
+
+@pytest.fixture
+def counted(tmp_path: Path) -> Iterator[tuple[School, Counter, Case]]:
+    """A week that is over, and who counts it."""
+    with a_school(tmp_path, "sqlite") as school:
+        count = Counter()
+        school.engine = replace(school.engine, figures={"week": count})
+        case = owed(school)
+        school.at(MONDAY_AFTER)
+        yield school, count, case
+
+
+def test_who_may_not_take_the_step_has_nothing_counted(counted: tuple[School, Counter, Case]) -> None:
+    school, count, case = counted
+    for who, trigger, said in (("bob", "compile", WORDS), ("head_of_office", "sign", {"opinion": "同意"})):
+        with pytest.raises((NotAllowed, NotPossibleNow)):
+            school.step(who, case, trigger, **said)
+    with pytest.raises(UnknownCase):
+        school.step("charlie", case, "compile", **WORDS)
+    assert count.asked == 0
+    compiled(school, case)
+    assert count.asked == 1
+
+
+def test_figures_that_are_others_when_it_is_signed_are_not_signed(counted: tuple[School, Counter, Case]) -> None:
+    school, count, case = counted
+    case = compiled(school, case)
+    count.found = 1
+    with pytest.raises(GuardRefused) as refused:
+        signed(school, case)
+    assert refused.value.guard == "filing.figures_are_those_that_were_compiled"
+    case = compiled(school, case)
+    assert counts_of(signed(school, case).facts)["found"] == 1
+
+
+def test_what_somebody_else_did_while_it_was_counted_is_not_written_over(counted: tuple[School, Counter, Case]) -> None:
+    school, count, case = counted
+    case = compiled(school, case)
+
+    def compiles_too() -> None:
+        count.meanwhile = lambda: None
+        compiled(school, case, participants=99)
+
+    count.meanwhile = compiles_too
+    with pytest.raises(StaleCase):
+        compiled(school, case)
+    assert school.case(case.number).facts["participants"] == 99
+
+
+def test_what_keeps_figures_from_being_counted_is_its_own_commands_alone(counted: tuple[School, Counter, Case]) -> None:
+    school, count, case = counted
+
+    def breaks() -> None:
+        raise RuntimeError("no figures")
+
+    count.meanwhile = breaks
+    report = OpenCase("hazard", {"title": "插座破损", "place": "三楼"})
+    step = FireTrigger(case.number, "compile", WORDS)
+    asked = [
+        Asked(school.actor("teacher"), report),
+        Asked(school.actor("officer"), step),
+        Asked(school.actor("bob"), report),
+    ]
+    outcomes = handle(school.engine, asked)
+    assert [type(outcome) for outcome in outcomes] == [Done, Failed, Done]
+    assert school.case(case.number) == case
+
+
+def test_figures_that_somebody_brings_along_are_thrown_away(counted: tuple[School, Counter, Case]) -> None:
+    school, count, case = counted
+    brought = Counted(case.revision, {"name": "week", "zero": True, "numbers": {"found": {"count": 7}}})
+    asked = Asked(school.actor("officer"), FireTrigger(case.number, "compile", WORDS), figures=brought)
+    [outcome] = handle(school.engine, [asked])
+    assert isinstance(outcome, Done) and count.asked == 1
+    assert counts_of(outcome.case.facts) == {"found": 0, "left": 0}
 
 
 # --- day by day ----------------------------------------------------------------------------------------------------------
