@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from pydantic import AwareDatetime, BaseModel
 
 from engine.actor import Visibility
-from engine.case import CORRECTED_BY, CORRECTS, Case, instant_text
+from engine.case import CORRECTED_BY, CORRECTS, FILED_IN, Case, instant_text
 from engine.definition import Workflow
 from engine.errors import Busy, Locale, Text
 from engine.handle import FiguresOf
@@ -21,10 +21,11 @@ from engine.sealing import number
 from engine.store import known
 from engine.store.database import Connection, Database
 from engine.store.worklists import Filter
-from workflows import weekly
+from workflows import portal, weekly
 from workflows.filing import BEFORE, FROM, Figures
 
 NUMBERING_SECONDS = 1.0  # that a step may wait for what was recorded to be in the trail; a few thousand events
+AT_ONCE = 200  # cases read at a time
 MOMENT = timedelta(microseconds=1)  # what lies before an instant is known at the one before it
 
 
@@ -59,6 +60,18 @@ def how_many(connection: Connection, organisation: str, asked: Mapping[str, Any]
     return known.count(connection, Visibility(organisation, everything=True), filter_of(asked), as_of)
 
 
+def cases_behind(connection: Connection, case: Case) -> list[Case]:
+    """The cases that a filing found, as they were known then, oldest first."""
+    kept = case.facts["figures"]
+    wanted, at = filter_of(kept["numbers"][NAMED[kept["name"]].found]["cases"]), datetime.fromisoformat(kept["as_of"])
+    seen, found, after = Visibility(case.organisation, everything=True), list[Case](), None
+    while True:
+        page = known.page(connection, seen, wanted, at, limit=AT_ONCE, after=after)
+        found, after = [*found, *page.cases], page.next_after
+        if after is None:
+            return found[::-1]
+
+
 def filter_of(asked: Mapping[str, Any]) -> Filter:
     """A list's question as it is kept, as the list takes it."""
     return Filter(**{name: _taken(name, value) for name, value in asked.items()})
@@ -90,7 +103,7 @@ def _know_everything(database: Database, case: Case) -> None:
 
 
 #: what is counted, by the name it has for good
-NAMED: Mapping[str, Figures] = {figures.name: figures for figures in (weekly.FIGURES,)}
+NAMED: Mapping[str, Figures] = {figures.name: figures for figures in (weekly.FIGURES, portal.FIGURES)}
 #: by the name under which steps take them
 FIGURES: Mapping[str, FiguresOf] = {name: counting(figures) for name, figures in NAMED.items()}
 
@@ -125,6 +138,8 @@ class FiguresAnswer(BaseModel):
     snapshot    null before it is compiled
     again       null where it was not asked for
     differing   the keys of numbers that are others now, which no signed filing should have
+    receipts    what a platform calls what was found, by the number of the case; null for what goes to none
+    not_filed   the query of the list of what was found and has no number there
     """
 
     number: str
@@ -137,6 +152,8 @@ class FiguresAnswer(BaseModel):
     again: CountedAnswer | None
     equal: bool | None
     differing: list[str]
+    receipts: dict[str, str] | None = None
+    not_filed: str | None = None
 
 
 def told(figures: Mapping[str, Any], locale: Locale, *, links: bool) -> CountedAnswer:
@@ -178,7 +195,10 @@ def figures_answer(
     kept = case.facts.get("figures")
     compared = kept is not None and again is not None
     linked = {link.kind: link.number for link in case.links}
+    to_platform = case.workflow == portal.PORTAL.key
     return FiguresAnswer(
+        receipts=dict(portal.receipts_of(case)) if to_platform else None,
+        not_filed=not_filed(kept) if to_platform and kept is not None and links else None,
         number=case.number,
         period=case.facts["period"],
         version=case.facts["version"],
@@ -190,6 +210,12 @@ def figures_answer(
         equal=kept == again if compared else None,
         differing=differing(kept, again) if kept is not None and again is not None else [],
     )
+
+
+def not_filed(figures: Mapping[str, Any]) -> str:
+    """The question of what was found and has no number in the platform yet: in our book, and not in theirs."""
+    asked = {**figures["numbers"][NAMED[figures["name"]].found]["cases"], "without_action": [FILED_IN]}
+    return urlencode(asked, doseq=True)
 
 
 def is_frozen(workflow: Workflow, case: Case) -> bool:

@@ -17,6 +17,8 @@ FIVE_STATES: tuple[CountsAs, ...] = ("reported", "assigned", "fixed", "verified"
 
 #: the bond of a later version to the one it corrects, and how that one calls it
 CORRECTS, CORRECTED_BY = "corrects", "corrected_by"
+#: the bond of what was filed elsewhere to what it says something of there, and how that one calls it
+FILES, FILED_IN = "files", "filed_in"
 
 
 @dataclass(frozen=True, slots=True)

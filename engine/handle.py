@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeVar
 from engine.actor import Actor, system
 from engine.authority import allow_opening, judge, may_open_any, may_see, may_see_evidence, visibility
 from engine.calendar import Calendar
-from engine.case import CORRECTED_BY, CORRECTS, Case, Link
+from engine.case import CORRECTED_BY, CORRECTS, FILED_IN, FILES, Case, Link
 from engine.clock import Clock
 from engine.commands import Asked, Counted, FireTrigger, OpenCase, OpenPeriod, Recompute, Remind
 from engine.cycles import Cycle, Night, OnEvent, TimesADay, periods_between
@@ -91,7 +91,7 @@ MOST_AHEAD = 64
 POSTS_NAMED = 3  # in the remedy of a refusal; `could` has them all
 
 #: how the case at the other end of a bond calls it
-OTHER_END = {"merged_into": "absorbed", "rebound_of": "rebounded_as", CORRECTS: CORRECTED_BY}
+OTHER_END = {"merged_into": "absorbed", "rebound_of": "rebounded_as", CORRECTS: CORRECTED_BY, FILES: FILED_IN}
 #: bonds the other case counts
 COUNTED_BONDS = {"rebound_of": "rebounds"}
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from api.auth import Asker, SignedIn, TheRuntime
 from api.bootstrap import Runtime
-from api.figures import is_frozen
+from api.figures import figures_answer
 from api.figures import told as told_figures
 from api.pages.forms import Surroundings, Told, told
 from api.pages.loop import drawn
@@ -96,6 +96,8 @@ class Figures:
     version: int
     table: str
     lines: Sequence[tuple[str, int, str | None]]
+    receipts: Sequence[tuple[str, str]] = ()
+    not_filed: str | None = None
 
 
 def _figures(workflow: Workflow, case: Case, asker: Asker, zone: ZoneInfo) -> Figures | None:
@@ -108,7 +110,11 @@ def _figures(workflow: Workflow, case: Case, asker: Asker, zone: ZoneInfo) -> Fi
     ]
     table = f"{BASE}/{workflow.plural}/{case.number}/table"
     as_of = local(counted.as_of, zone)
-    return Figures(as_of, is_frozen(workflow, case), counted.zero, case.facts["version"], table, lines)
+    filed = figures_answer(workflow, case, asker.locale, links=asker.seen.everything)
+    return Figures(
+        as_of, filed.frozen, counted.zero, filed.version, table, lines, sorted((filed.receipts or {}).items()),
+        None if filed.not_filed is None else f"{CASES}?{filed.not_filed}",
+    )  # fmt: skip
 
 
 def _correct(runtime: Runtime, asker: Asker, workflow: Workflow, case: Case) -> str | None:
@@ -198,5 +204,7 @@ RELATED: Mapping[str, Text] = {
     "parent": Text("来自", "found by"),
     "child": Text("由此登记", "opened from it"),
     "corrects": Text("更正", "corrects"),
+    "files": Text("已填报", "filed"),
+    "filed_in": Text("已填报于", "filed in"),
     "corrected_by": Text("已被更正为", "corrected by"),
 }

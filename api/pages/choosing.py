@@ -42,6 +42,7 @@ LABELS: Mapping[str, Text] = {
     "period_before": Text("周期早于", "Period before"),
     "categories": Text("类别为其一", "One of the categories"),
     "apart_from": Text("状态不是", "Not standing at"),
+    "without_action": Text("未办步骤", "Step not taken"),
     "action_from": Text("步骤不早于", "Step taken from"),
     "action_before": Text("步骤早于", "Step taken before"),
     "besides": Text("报送另注", "Besides"),
@@ -86,6 +87,7 @@ BESIDES: Mapping[str, Text] = {
     "absorbed": Text("并入重复事项", "Absorbed another"),
     "rebounded_as": Text("再次出现", "Came back"),
     "corrected_by": Text("已更正", "Corrected"),
+    "filed_in": Text("已填报上级平台", "Filed in a platform"),
     "recompute": Text("时限重算", "Deadline recomputed"),
 }
 #: reminders by the names of their rungs: `before-3`, `repeat-2`
@@ -138,7 +140,7 @@ class Vocabulary:
             return NOT_SAID.in_(self._locale) if value == "-" else self.said("category", value)
         if name in ("state", "apart_from"):
             return next((t for _, states in self._states() for s, t in states if s == value), value)
-        if name == "action":
+        if name in ("action", "without_action"):
             drawn = next((t for _, steps in self._steps() for s, t in steps if s == value), None)
             return drawn or _besides(value).in_(self._locale)
         if name == "case" and value == LOGBOOK:

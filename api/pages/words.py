@@ -22,6 +22,8 @@ WORDS: Mapping[str, Text] = {
     "figures_open": Text("未签字，可重新汇总", "not signed yet; can be compiled again"),
     "figures_number": Text("项目", "Number of"),
     "figures_count": Text("数量", "Count"),
+    "figures_receipts": Text("平台回执号", "Numbers in the platform"),
+    "figures_not_filed": Text("本册有、平台没有的隐患", "In our book, and not in the platform"),
     "figures_table": Text("下载报表（Excel）", "The table (Excel)"),
     "correct_filing": Text("更正本期报送", "Correct this filing"),
     "correct_filing_hint": Text(

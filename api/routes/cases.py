@@ -151,6 +151,7 @@ async def filter_of(  # async, so that it costs no thread; a list of one loop ha
     apart_from: Annotated[Names, Query(description="States in which they do not stand")] = None,
     action_from: Annotated[Instant | None, Query(description="The step of `action` was taken then or later")] = None,
     action_before: Annotated[Instant | None, Query(description="The step of `action` was taken earlier")] = None,
+    without_action: Annotated[Names, Query(description="Steps: cases to which none of them was done")] = None,
     besides: Annotated[
         Besides | None,
         Query(description="What else came of the period a case was opened for: a zero report, a correction"),
@@ -169,18 +170,16 @@ async def filter_of(  # async, so that it costs no thread; a list of one loop ha
         unreadable(Text("q 含有空字符", "q holds a NUL character"), "q")
     for name in without or ():
         one_of("without", name, MAY_LACK)
-    for name in action or ():
-        one_of(
-            "action",
-            name,
-            sorted({"open", *OTHER_END.values(), *(t for loop in catalog.every() for t in loop.triggers)}),
-        )
+    steps = sorted({"open", *OTHER_END.values(), *(t for loop in catalog.every() for t in loop.triggers)})
+    for named, names in (("action", action), ("without_action", without_action)):
+        for name in names or ():
+            one_of(named, name, steps)
     one_of("cycle", cycle, [rule.cycle.key for _, rule in catalog.cycles()])
     return Filter(
         None, state, counts_as, level, category, department, assignee, overdue, due_before, opened_after, q, open_,
         _plainly(without), opened_from, opened_before, closed_from, closed_before, _plainly(action),
         report, cycle, period_from, period_before, _plainly(categories), _plainly(apart_from), action_from, action_before,
-        besides,
+        besides, None, _plainly(without_action),
     )  # fmt: skip
 
 

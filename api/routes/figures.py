@@ -10,9 +10,9 @@ from sqlalchemy import Connection
 
 from api.auth import Asker, SignedIn, TheRuntime
 from api.evidence.names import as_attachment
-from api.figures import FIGURES, FiguresAnswer, figures_answer, figures_of, is_frozen, is_over
+from api.figures import FIGURES, FiguresAnswer, cases_behind, figures_answer, figures_of, is_frozen, is_over
 from api.papers.filing import MEDIA_TYPE, Filed, write_table
-from api.reading import visible_case, who_did
+from api.reading import name_for, visible_case, who_did
 from api.requests import takes_nothing
 from api.routes.cases import PROBLEMS, json_of
 from api.routes.under import BASE, Router
@@ -21,6 +21,7 @@ from engine.case import CORRECTED_BY, CORRECTS, Case
 from engine.definition import Catalog, Workflow
 from engine.errors import NotPossibleNow, Text
 from engine.store import history, people, periods
+from workflows import portal
 
 Again = Annotated[bool, Query(description="Whether they are counted again now, as they were known then, and compared")]
 
@@ -111,8 +112,13 @@ def _filed(connection: Connection, asker: Asker, workflow: Workflow, case: Case,
     assert school is not None  # somebody signed in there
     cycle, scope, key = (case.period or "//").split("/", 2)
     owed = periods.find(connection, here, cycle=cycle, key=key, scopes=frozenset({scope}))
+    behind = cases_behind(connection, case) if portal.FIGURES.name == case.facts["figures"]["name"] else []
+    assignees = people.some(connection, here, sorted({each.assignee for each in behind if each.assignee}))
     return Filed(
         case=case,
+        behind=behind,
+        departments={each.code: each.name.zh for each in people.departments(connection, here)},
+        people={key: name_for(person, asker) for key, person in assignees.items()},
         school=school.name.zh,
         zone=people.time_zone(connection, here),
         now=now,

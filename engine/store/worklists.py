@@ -49,6 +49,7 @@ class Filter:
     action      steps and bonds (`marks.done`), of which at least one has to have happened to the case; from `action_from` until
                 before `action_before`, where that is said
     without_workflow   loops that it leaves out
+    without_action     steps and bonds of which none has happened to the case
     besides     what else is said of the period the case was opened for (`marks.BESIDES`)
     report      what came of the period the case was opened for; `cycle` and the half-open stretch from `period_from` to
                 `period_before`, in which it began, say of which
@@ -84,11 +85,12 @@ class Filter:
     action_before: datetime | None = None
     besides: Besides | None = None
     without_workflow: tuple[str, ...] | None = None
+    without_action: tuple[str, ...] | None = None
 
     @property
     def by_marks(self) -> bool:
         """Whether the trail has to be asked, which may be behind (`engine.sealing.number`)."""
-        return self.action is not None or self.by_periods
+        return self.action is not None or self.without_action is not None or self.by_periods
 
     @property
     def by_periods(self) -> bool:
@@ -383,6 +385,8 @@ def of_marks(
     if wanted.action is not None:
         within = (wanted.action_from, wanted.action_before)
         yield number.in_(marks.done(organisation, wanted.action, at, *within))
+    if wanted.without_action is not None:
+        yield number.not_in(marks.done(organisation, wanted.without_action, at))
     if wanted.by_periods:
         owed = marks.periods([organisation], at).subquery("owed")
         said = [owed.c[name] == value for name in ("report", "cycle") if (value := getattr(wanted, name)) is not None]

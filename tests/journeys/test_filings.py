@@ -18,7 +18,7 @@ from engine.store import periods
 from tests.builders import START
 from tests.databases import Kind
 from tests.journeys.campus import SCHOOL, Campus, a_campus
-from workflows import daily, weekly
+from workflows import daily, portal, weekly
 
 MONDAY = START.date()  # 2 March 2020, nine in the morning
 WELL: dict[str, Any] = {"expected": 40, "present": 40, "sick": 0, "symptoms": 0, "travel": 0}
@@ -181,3 +181,49 @@ def test_a_week_from_due_to_corrected_and_counted_again_a_month_later(campus: Ca
     assert f"第 2 版，更正 {owed['number']}" in table(campus, second["number"])
     bulk = campus.post("officer", "/api/v1/weeklies/bulk/compile", items=[{"number": owed["number"]}], data=said)
     assert bulk.json()["refused"] == 1, "what is signed is not compiled again"
+
+
+def test_a_month_is_typed_into_the_platform_and_its_numbers_come_back(campus: Campus) -> None:
+    owing(campus, portal.CYCLE, "DZB", first=date(2020, 3, 1), last=date(2020, 3, 31))
+    campus.runtime.tick()
+    [owed] = campus.get("head", f"/api/v1/periods?cycle={portal.CYCLE}")["items"]
+    path = f"/api/v1/portals/{owed['number']}"
+    one, two = (campus.hazard("assigned").rsplit("/", 1)[1] for _ in range(2))
+    rejected = campus.done("teacher", "/api/v1/hazards", title="不是隐患", place="操场")["number"]
+    campus.done("officer", f"/api/v1/hazards/{rejected}/reject", reason="不属于隐患")
+    campus.on(date(2020, 4, 1))
+    later = campus.hazard("assigned").rsplit("/", 1)[1]
+    campus.done("officer", f"{path}/compile")
+    campus.done("head", f"{path}/sign", opinion="同意填报")
+    campus.done("officer", f"{path}/submit", to="省风险管控系统", how="platform")
+
+    def receipts(**given: str) -> dict[str, Any]:
+        return {"receipts": [{"hazard": number, "receipt": receipt} for number, receipt in given.items()]}
+
+    refused = [
+        receipts(**{rejected: "SY-1"}), receipts(**{later: "SY-1"}), receipts(**{one: "SY-1", two: "SY-1"}),
+        {"receipts": [{"hazard": one, "receipt": "SY-1"}, {"hazard": one, "receipt": "SY-2"}]},
+    ]  # fmt: skip
+    for said in refused:
+        assert campus.post("officer", f"{path}/receipts", **said).status_code == 409
+    assert campus.post("officer", f"{path}/receipts", **receipts(**{"YH-2020-9999": "SY-1"})).status_code == 422
+    campus.done("officer", f"{path}/receipts", **receipts(**{one: "SY-1"}))
+    told = campus.get("head", f"{path}/figures")
+    assert told["receipts"] == {one: "SY-1"}
+    missing = campus.get("head", f"/api/v1/cases?{told['not_filed']}")["items"]
+    assert [case["number"] for case in missing] == [two], "in our book, and not in the platform"
+    everywhere = "/api/v1/cases?workflow=hazard&without_action=filed_in&apart_from=rejected&apart_from=merged"
+    assert {case["number"] for case in campus.get("head", everywhere)["items"]} == {two, later}
+    filed = campus.get("head", f"/api/v1/hazards/{one}")
+    assert ("filed_in", owed["number"]) in {(link["kind"], link["number"]) for link in filed["links"]}
+
+    assert campus.post("officer", f"{path}/receipt").status_code == 409
+    answer = campus.client.get(f"{path}/table", headers=campus.headers("head"))
+    with ZipFile(io.BytesIO(answer.content)) as book:
+        words = book.read("xl/sharedStrings.xml").decode()
+    assert (
+        all(word in words for word in (one, two, "SY-1", "平台回执号")) and later not in words and rejected not in words
+    )
+    campus.done("officer", f"{path}/receipts", **receipts(**{two: "SY-2"}))
+    assert campus.done("officer", f"{path}/receipt")["state"] == "receipted"
+    assert campus.get("head", f"{path}/figures?again=true")["equal"]
