@@ -16,13 +16,13 @@ from engine.actor import Visibility
 from engine.case import CORRECTED_BY, CORRECTS, FILED_IN, Case, instant_text
 from engine.definition import Workflow
 from engine.errors import Busy, Locale, Text
-from engine.handle import FiguresOf
+from engine.handle import Engine, FiguresOf
 from engine.sealing import number
-from engine.store import known
+from engine.store import known, worklists
 from engine.store.database import Connection, Database
 from engine.store.worklists import Filter
-from workflows import portal, weekly
-from workflows.filing import BEFORE, FROM, Figures
+from workflows import hazard_report, portal, weekly
+from workflows.filing import BEFORE, DEPARTMENT, FROM, Figures
 
 NUMBERING_SECONDS = 1.0  # that a step may wait for what was recorded to be in the trail; a few thousand events
 AT_ONCE = 200  # cases read at a time
@@ -38,21 +38,19 @@ def counting(figures: Figures) -> FiguresOf:
             raise ValueError(f"{case.number} covers what is not over yet; its guard lets nobody ask")
         as_of = before - MOMENT
         _know_everything(database, case)
+        meant = {FROM: instant_text(since), BEFORE: instant_text(before), DEPARTMENT: case.department}
         numbers: dict[str, Any] = {}
         with database.read(case.organisation) as connection:
             for each in figures.numbers:
-                asked = {name: _of_period(value, since, before) for name, value in each.asks.items()}
+                asked = {
+                    name: meant.get(value, value) if isinstance(value, str) else value
+                    for name, value in each.asks.items()
+                }
                 numbers[each.key] = {"count": how_many(connection, case.organisation, asked, as_of), "cases": asked}
         zero = numbers[figures.found]["count"] == 0
         return {"name": figures.name, "as_of": instant_text(as_of), "zero": zero, "numbers": numbers}
 
     return count
-
-
-def _of_period(value: Any, since: datetime, before: datetime) -> Any:
-    return (
-        {FROM: instant_text(since), BEFORE: instant_text(before)}.get(value, value) if isinstance(value, str) else value
-    )
 
 
 def how_many(connection: Connection, organisation: str, asked: Mapping[str, Any], as_of: datetime) -> int:
@@ -103,7 +101,9 @@ def _know_everything(database: Database, case: Case) -> None:
 
 
 #: what is counted, by the name it has for good
-NAMED: Mapping[str, Figures] = {figures.name: figures for figures in (weekly.FIGURES, portal.FIGURES)}
+NAMED: Mapping[str, Figures] = {
+    figures.name: figures for figures in (weekly.FIGURES, portal.FIGURES, hazard_report.FIGURES)
+}
 #: by the name under which steps take them
 FIGURES: Mapping[str, FiguresOf] = {name: counting(figures) for name, figures in NAMED.items()}
 
@@ -234,3 +234,28 @@ def differing(kept: Mapping[str, Any], again: Mapping[str, Any]) -> list[str]:
     """The keys of the numbers that are not the same in both."""
     before, after = kept["numbers"], again["numbers"]
     return [key for key in dict.fromkeys((*before, *after)) if before.get(key) != after.get(key)]
+
+
+class CountedAgain(BaseModel):
+    """A signed filing, and the keys of its numbers that are others when they are counted again."""
+
+    number: str
+    title: str
+    differing: list[str]
+
+
+def counted_again(engine: Engine, organisation: str, number: str | None = None) -> list[CountedAgain]:
+    """Every signed filing of the organisation, or the one of this number if it is one, counted again; oldest first."""
+    seen, now = Visibility(organisation, everything=True), engine.clock.now()
+    loops = [workflow.key for workflow in engine.catalog.newest() if figures_of(workflow) is not None]
+    with engine.database.read(organisation) as connection:
+        found = [
+            case for key in loops for case in worklists.all_cases(connection, seen, Filter(workflow=key), now)
+            if is_frozen(engine.catalog.of(case), case) and number in (None, case.number)
+        ]  # fmt: skip
+    told = []
+    for case in found:
+        kept = case.facts["figures"]
+        again = engine.figures[kept["name"]](engine.database, case, now)
+        told.append(CountedAgain(number=case.number, title=case.title, differing=differing(kept, again)))
+    return told

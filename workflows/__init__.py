@@ -8,9 +8,12 @@ from engine.definition import Catalog
 from workflows.daily import DAILY
 from workflows.drill import DRILL, DRILL_1
 from workflows.hazard import HAZARD, HAZARD_1, HAZARD_2
+from workflows.hazard_report import HAZARD_REPORT
 from workflows.inspection import INSPECTION
 from workflows.portal import PORTAL
 from workflows.roles import OVERSEERS
 from workflows.weekly import WEEKLY
 
-CATALOG = Catalog([HAZARD_1, HAZARD_2, HAZARD, DRILL_1, DRILL, INSPECTION, WEEKLY, DAILY, PORTAL], overseers=OVERSEERS)
+CATALOG = Catalog(
+    [HAZARD_1, HAZARD_2, HAZARD, DRILL_1, DRILL, INSPECTION, WEEKLY, DAILY, PORTAL, HAZARD_REPORT], overseers=OVERSEERS
+)

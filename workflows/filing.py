@@ -36,7 +36,8 @@ from workflows.roles import SAFETY_OFFICE
 
 SIGNERS = ("safety_head", "vp_safety")
 HANDED_IN = frozenset({"submitted", "receipted", "handed_in"})  # states of what was handed in, which can be corrected
-FROM, BEFORE = "{from}", "{before}"  # stand in a question for the beginning and the end of what a filing covers
+#: stand in a question for the beginning and the end of what a filing covers, and for the department that files it
+FROM, BEFORE, DEPARTMENT = "{from}", "{before}", "{department}"
 
 
 # --- figures ---------------------------------------------------------------------------------------------------------

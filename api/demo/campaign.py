@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -24,6 +24,7 @@ class Campaign:
     first, last      of the campaign, local days
     group_inspection the day heads and safety officers inspected the whole school in groups
     winter_break     first and last day
+    months_over      last day of the months whose reports are due before the campaign ends
     weeks            first and last day of those that the bureau is owed a table of
     days             first and last day that a health report is owed of
     second_calendar  the day the holiday was extended; what had been computed before stands on version 1
@@ -38,6 +39,7 @@ class Campaign:
     winter_break: tuple[date, date]
     second_calendar: date
     months: tuple[str, ...]
+    months_over: date
     weeks: tuple[date, date]
     days: tuple[date, date]
     daily_departments: tuple[str, ...]
@@ -59,6 +61,7 @@ def campaign() -> Campaign:
         winter_break=(happened["term_break"]["on"], happened["term_break"]["until"]),
         second_calendar=raw["calendar"][1]["known_on"],
         months=tuple(raw["counts"]["months"]),
+        months_over=date.fromisoformat(f"{raw['counts']['months'][-1]}-01") - timedelta(days=1),
         weeks=(_day_of(filings["first"], 1), _day_of(filings["last"], 7)),
         days=(daily["first"], raw["campaign"]["to"]),
         daily_departments=tuple(daily["departments"]),

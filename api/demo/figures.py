@@ -12,7 +12,7 @@ from engine.case import Case
 from engine.store import calendars, history, periods, refusals, worklists
 from engine.store.database import Connection
 from engine.store.worklists import Filter
-from workflows import CATALOG, daily, weekly
+from workflows import CATALOG, daily, hazard_report, weekly
 from workflows.inspection import CYCLE
 
 
@@ -36,6 +36,7 @@ def figures(connection: Connection, organisation: str, now: datetime) -> dict[st
             "filings": {
                 "weekly": _filings(connection, organisation, weekly.CYCLE, now),
                 "daily": _filings(connection, organisation, daily.CYCLE, now),
+                "hazard_reports": _filings(connection, organisation, hazard_report.CYCLE, now),
             },
         },
         "inspections": _inspections(connection, organisation, now),

@@ -33,6 +33,7 @@ from api.demo.stories import (
     inspection_story,
     ledger_days,
     ledger_story,
+    report_story,
     week_story,
 )
 from api.demo.trying import POSTS
@@ -47,7 +48,7 @@ from engine.handle import Failed, Idle, Refused, handle
 from engine.store import accounts, calendars, cases, people, periods
 from engine.store.periods import PeriodRecord
 from notifications.accounts import closed as seal_secrets
-from workflows import daily, weekly
+from workflows import daily, hazard_report, weekly
 
 TICKS = (time(7, 46), time(12, 0), time(17, 30))  # the first just after the reminders of the morning have gathered
 ENDS = time(18, 0)  # on the campaign's last day
@@ -249,6 +250,8 @@ class _Replay:
     def _story_of(self, period: PeriodRecord, case: Case) -> Story:
         if period.cycle == weekly.CYCLE:
             return week_story(self.stage, period.number, period.key)
+        if period.cycle == hazard_report.CYCLE:
+            return report_story(self.stage, period.number, period.scope, period.key)
         if period.cycle == daily.CYCLE:
             return day_story(self.stage, period.number, period.scope, period.key)
         return inspection_story(self.stage, period.number, period.scope, period.key, case.facts["checklists"])

@@ -19,7 +19,7 @@ from notifications.channels.forms import Form
 from notifications.channels.sms import SmsForm
 from notifications.channels.wecom_app import WeComAppForm
 from notifications.channels.wecom_robot import WeComRobotForm
-from workflows import daily, weekly
+from workflows import daily, hazard_report, weekly
 from workflows.inspection import CYCLE
 from workflows.reference import departments, groups
 from workflows.roles import ACCEPTANCE_GROUP, LEADING_GROUP
@@ -172,6 +172,9 @@ def build(connection: Connection, now: datetime, close: Callable[[str, Mapping[s
     for department in departments().values():
         if department.owes_monthly:
             owed = periods.Obligation(ORGANISATION, CYCLE, department.code, first_month, told.last)
+            periods.owe(connection, owed)
+            # of the months that are over, and signed, within the campaign
+            owed = periods.Obligation(ORGANISATION, hazard_report.CYCLE, department.code, first_month, told.months_over)
             periods.owe(connection, owed)
     owed = periods.Obligation(ORGANISATION, weekly.CYCLE, SAFETY_OFFICE, *told.weeks)
     periods.owe(connection, owed)

@@ -472,6 +472,22 @@ def _filed(stage: Stage, chance: Random, number: str, compiled_at: datetime, mor
     yield Ask(stage.workdays_later(compiled_at, chance.choice((1, 1, 2)), 10), "safety.staff", receipt)
 
 
+def report_story(stage: Stage, number: str, department: str, month: str) -> Story:
+    """What became of a department's hazards, compiled when the month is over, signed by its head; late where the round was."""
+    if department in NEVER.get(month, ()):
+        return
+    chance = Random(f"report {department} {month}")
+    first = date.fromisoformat(f"{month}-01")
+    over = stage.calendar.at((first + timedelta(days=31)).replace(day=1) - timedelta(days=1), time(12))
+    days = chance.randint(5, 8) if department in LATE.get(month, ()) else chance.randint(1, 2)
+    compiled_at = stage.workdays_later(over, days, 9, chance.randint(0, 59))
+    words = {"reasons": "按整改时限推进，已落实防范措施", "next_month": "消防设施、用电和校舍"}
+    key = department.lower()
+    yield Ask(compiled_at, f"{key}.safety", FireTrigger(number, "compile", words))
+    signed_at = compiled_at + timedelta(hours=chance.randint(1, 6))
+    yield Ask(signed_at, f"{key}.head", FireTrigger(number, "sign", {"opinion": "情况属实"}))
+
+
 #: how many each of them looks after
 PUPILS = {"XB1": 486, "XB2": 512, "XB3": 297, "XB4": 431, "XB5": 368, "XGC": 64}
 #: (department, day) that was reported after half past eight, and that nobody reported

@@ -1,5 +1,6 @@
 """Figures of filings: what they count, that each number is the number of its list, and that they stay what they were."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
@@ -9,23 +10,27 @@ from typing import Any
 
 import httpx
 import pytest
+from click.testing import CliRunner
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from api.app import create_app
 from api.bootstrap import Runtime, open_runtime
+from api.cli import main
 from api.demo.campaign import ORGANISATION
-from api.figures import FIGURES, NAMED, differing, filter_of
+from api.figures import FIGURES, NAMED, differing, filter_of, query_of
 from api.settings import Settings
 from engine.actor import Visibility
 from engine.case import Case, fold
 from engine.errors import Refusal
 from engine.events import Event
-from engine.store import accounts, history, worklists
+from engine.store import accounts, history, known, worklists
+from engine.store.database import Database
 from engine.store.worklists import Filter
-from tests.api.test_overview import Lists
+from tests.api.pages import Page, sign_in
+from tests.api.test_overview import Links, Lists, main_words
+from tests.builders import PASSWORD, a_password, quick_hashing
 from tests.builders import School as Names
-from tests.builders import quick_hashing
 from tests.conftest import Played
 from tests.fakes import calling
 from tests.workflows.school import School, a_school
@@ -140,10 +145,84 @@ def test_who_does_not_see_the_cases_is_told_nothing_of_them(asking: httpx.Client
     assert asking.get(f"/api/v1/weeklies/{case.number}/table").status_code == 404
 
 
+@pytest.fixture
+def desk(winter: Runtime) -> Iterator[httpx.Client]:
+    """The safety officer's browser."""
+    a_password(winter, Names(ORGANISATION), "safety.staff")
+    with calling(create_app(winter)) as client:
+        assert sign_in(client, "safety.staff", PASSWORD).status_code == 303
+        yield client
+
+
+@pytest.mark.parametrize(
+    "language, words",
+    [("zh", ("数字", "已签字", "更正本期报送")), ("en", ("Figures", "signed", "Correct this filing"))],
+)
+def test_the_page_of_a_filing_leads_to_what_is_behind_each_number(
+    desk: httpx.Client, winter: Runtime, language: str, words: tuple[str, ...]
+) -> None:
+    case = next(case for case in filings(winter) if not case.links)
+    text = desk.get(f"/cases/{case.number}", headers={"Accept-Language": language}).text
+    Page(text)
+    assert all(word in main_words(text) for word in words)
+    links = dict(Links(text).found)
+    for number in case.facts["figures"]["numbers"].values():
+        address = f"/cases?{query_of(number['cases'], case.facts['figures']['as_of'])}"
+        assert links.get(address, "0") == str(number["count"])
+    assert f"/api/v1/weeklies/{case.number}/table" in links
+
+
+def test_a_correction_begins_on_the_page_of_the_newest_version_and_asks_for_its_reason(
+    desk: httpx.Client, winter: Runtime
+) -> None:
+    found = filings(winter)
+    [first] = [case for case in found if any(link.kind == "corrected_by" for link in case.links)]
+    assert "更正本期报送" not in main_words(desk.get(f"/cases/{first.number}").text), "it has a later version already"
+    newest = next(case for case in found if not case.links)
+    [begin] = [
+        href for href, _ in Links(desk.get(f"/cases/{newest.number}").text).found if href.startswith("/open/weekly")
+    ]
+    form = desk.get(begin).text
+    assert f'value="{newest.number}"' in form and 'name="reason"' in form
+    assert 'name="plan_name"' in desk.get("/open/drill").text, "any loop's form is drawn"
+
+
+def test_the_command_counts_everything_that_was_signed_again(
+    campaign_database: Database, campaign: Played, tmp_path: Path
+) -> None:
+    folder = str(tmp_path / "campaign")
+    told = CliRunner().invoke(main, ["audit", "figures", "--json", "--data", folder])
+    assert told.exit_code == 0, told.output
+    signed = campaign.counted["figures"]["filings"]
+    expected = signed["weekly"]["submitted"] + signed["weekly"]["corrected"] + signed["hazard_reports"]["submitted"]
+    assert json.loads(told.output) == {"organisation": ORGANISATION, "counted": expected, "differing": []}
+    with campaign_database.write_across() as connection:  # somebody signed another number, or altered it since
+        connection.exec_driver_sql(
+            "UPDATE case_record SET body = json_set(body, '$.facts.figures.numbers.found.count', 99) WHERE number = 'ZB-2020-0001'"
+        )
+    told = CliRunner().invoke(main, ["audit", "figures", "ZB-2020-0001", "--data", folder])
+    assert told.exit_code == 1 and "found" in told.output
+    assert CliRunner().invoke(main, ["audit", "figures", "YH-2020-0001", "--data", folder]).exit_code != 0
+
+
+def test_the_reports_of_the_departments_add_up(winter: Runtime) -> None:
+    """Counted department by department, and all at once."""
+    with winter.database.read(ORGANISATION) as connection:
+        found = worklists.all_cases(connection, EVERYTHING, Filter(workflow="hazard_report"), winter.clock.now())
+        reports = [case for case in found if case.facts["period"] == "2019-12" and "figures" in case.facts]
+        at = datetime.fromisoformat(reports[0].facts["figures"]["as_of"])
+        open_then = known.page(connection, EVERYTHING, Filter(workflow="hazard", open=True), at, limit=1_000).cases
+    told = Counter({case.department: case.facts["figures"]["numbers"]["open_at_end"]["count"] for case in reports})
+    owing = {case.department for case in reports}
+    assert len(owing) == 20 and +told == Counter(case.department for case in open_then if case.department in owing)
+    assert +told
+
+
 def test_the_demo_counts_its_filings(campaign: Played) -> None:
     told = campaign.counted["figures"]["filings"]
     assert told["weekly"] == {"due": 15, "submitted": 14, "late": 2, "missing": 1, "zero": 0, "corrected": 1}
     assert told["daily"] == {"due": 408, "submitted": 405, "late": 5, "missing": 3, "zero": 402, "corrected": 0}
+    assert told["hazard_reports"] == {"due": 60, "submitted": 57, "late": 6, "missing": 3, "zero": 16, "corrected": 0}
 
 
 # --- whatever happens later ----------------------------------------------------------------------------------------------

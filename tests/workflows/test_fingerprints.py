@@ -31,6 +31,7 @@ PUBLISHED = {
     ("weekly", 1): "525fdf6e927ce57a7b21320ea5b33d1d6db624de36950afe9970871c85173553",
     ("daily", 1): "fb3ee307bc4bc915d3e055b312d22f479cd978f02616e1dc6707c6c6b340bcfb",
     ("portal", 1): "38dd9d95d030da3fa9c228bbe581bf2b371074ec1658e8df3a6a626473598390",
+    ("hazard_report", 1): "a2e710e9f66a670bab949d0e010c707a8bc4b86564d74eb1f90a1118f372f6b6",
 }
 
 

@@ -163,6 +163,11 @@ TABLE = [
     )),
     Row("portal", ("receipts",), ("submitted",), ("safety_staff", "safety_head"),
         "3.2, 13: each record keeps portal id and filing time"),
+    Row("hazard_report", ("compile",), ("due", "compiled"), ("dept_safety",), "roles: dept_safety may fill_monthly_report"),
+    Row("hazard_report", ("sign",), ("compiled",), ("dept_head", "vp_safety"),
+        "roles: dept_head may approve_monthly_report; vp_safety may sign_report", never=("the submitter",)),
+    Row("hazard_report", ("send_back",), ("compiled",), ("dept_head", "vp_safety"), "to send back lets nothing pass"),
+    Row("hazard_report", ("waive",), ("due",), ("safety_head", "vp_safety"), "3.2, 6: missing departments are named"),
     Row("daily", ("report",), ("due",), ("dept_safety", "dept_head"),
         "3.2, 25: one row per class and day, by the department here; roles: dept_safety may report"),
     Row("daily", ("waive",), ("due",), ("safety_head", "vp_safety"), "3.2, 6: missing ones are named"),
@@ -178,6 +183,7 @@ OPENS: dict[str, tuple[tuple[str, ...], str]] = {
         "3.2, 6: opened by the cycle; corrected by a new version alone",
     ),
     "portal": (("system", "safety_staff", "safety_head"), "the same"),
+    "hazard_report": (("system", "dept_safety", "dept_head"), "the same, by the department"),
     "daily": (("system", "dept_safety", "dept_head"), "the same, by the department"),
 }
 
