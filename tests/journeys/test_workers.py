@@ -67,7 +67,7 @@ def _under(parent: int) -> list[int]:
         return []
 
 
-def _command_of(process: str) -> bytes:
+def _command_of(process: int) -> bytes:
     try:
         return Path(f"/proc/{process}/cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):  # it ended since it was listed
