@@ -16,7 +16,7 @@ from api.folder import Folder
 from api.nodes import TOO_SOON_SECONDS
 from engine.store.database import Database
 from tests.builders import School, a_database, a_school
-from tests.journeys.serving import Served
+from tests.journeys.serving import PLAIN, Served
 
 TOKEN = "the operator's own token"
 REPORTS = 40
@@ -41,7 +41,7 @@ def served(tmp_path: Path, database: Database) -> Iterator[Served]:
 
 def counted(served: Served, name: str) -> float:
     """A figure's sum over all its labels, from whichever process takes this connection."""
-    answer = httpx.get(f"{served.url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30)
+    answer = httpx.get(f"{served.url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30, verify=PLAIN)
     assert answer.status_code == 200, answer.text
     families = text_string_to_metric_families(answer.text)
     return sum(sample.value for family in families for sample in family.samples if sample.name == name)
@@ -50,7 +50,7 @@ def counted(served: Served, name: str) -> float:
 def report(served: Served, school: School, turn: int) -> None:
     headers = school.headers("teacher", Connection="close", Idempotency_Key=f"key-{turn}")
     body = {"title": f"插座松动 {turn}", "place": "A-101", "source": "staff"}
-    answer = httpx.post(f"{served.url}/api/v1/hazards", json=body, headers=headers, timeout=30)
+    answer = httpx.post(f"{served.url}/api/v1/hazards", json=body, headers=headers, timeout=30, verify=PLAIN)
     assert answer.status_code == 201, answer.text
 
 
@@ -93,7 +93,7 @@ def test_whichever_is_asked_tells_what_all_have_counted_also_after_one_died(serv
     report(served, school, REPORTS)
     assert {counted(served, "bihuan_command_duration_seconds_count") for _ in range(ASKED_AGAIN)} == {REPORTS + 1}
     assert {counted(served, "bihuan_database_up") for _ in range(ASKED_AGAIN)} == {1}, "not once for each process"
-    ready = {httpx.get(f"{served.url}/readyz", timeout=30).text for _ in range(ASKED_AGAIN)}
+    ready = {httpx.get(f"{served.url}/readyz", timeout=30, verify=PLAIN).text for _ in range(ASKED_AGAIN)}
     assert ready == {'{"status":"ok","why":[],"simulated":null}'}, "who ticks died, and another one does"
     served.stop()
 
