@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.case import Case
 from engine.errors import Text
-from workflows.inspection import items_of
+from workflows.checking import items_of
 from workflows.reference import checklists, criteria_for, limits, taxonomy
 
 
@@ -78,7 +78,7 @@ def questions(field: str, case: Case | None, said: Mapping[str, Any]) -> Sequenc
         if category not in taxonomy().all:
             return ()
         return [Choice(each.code, each.question, note=each.note) for each in criteria_for(category)]
-    if field in ("answers", "photos") and case is not None and case.facts.get("checklists"):
+    if field in ("answers", "photos") and case is not None and items_of(case):
         return [Choice(code, item.title) for code, item in items_of(case).items()]
     return None
 

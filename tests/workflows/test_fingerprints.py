@@ -27,6 +27,9 @@ PUBLISHED = {
     ("hazard", 3): "108cff0ee5e52d1519deb73945d7dd14d65d7c95041c85c500ee58ac1eea0d4f",
     ("drill", 1): "1e65bc986c9e7923abdf1554e73f6493a9c10c7262696d8e5824052d56f725ca",
     ("drill", 2): "8d319db59ebddea16d19fa2eb6f4c2bf76362b3782a734e04b30b232648d721f",
+    ("notice", 1): "@",
+    ("task", 1): "@",
+    ("comparison", 1): "@",
     ("inspection", 1): "4d11545258b2e4755386cb8f57c0251ec7769be19d61e968ebc39be4842831f4",
 }
 
