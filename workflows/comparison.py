@@ -41,6 +41,9 @@ from workflows.ladders import HOLDER_LADDER
 from workflows.reference import check_events
 from workflows.roles import LEADERS, LOOP_ROLES, SAFETY_OFFICE
 
+#: who looks: the department's safety officer, of a contractor its lead, whose own word is then signed by the office
+LOOKS = ("dept_safety", "property_lead")
+
 
 class ItemToCompare(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
@@ -89,12 +92,12 @@ COMPARISON = Workflow(
     roles=LOOP_ROLES,
     policy=ComparisonPolicy,
     sign_off=SignOff(
-        {("comparison", "sign"): Signing(by=("dept_head", "vp_safety"), never=("submitter",))},
+        {("comparison", "sign"): Signing(by=("dept_head", "safety_head", "vp_safety"), never=("submitter",))},
         one_table,
     ),
     states=[
         State(
-            "due", Text("待对照检查", "To be compared"), counts_as="assigned", awaits=("dept_safety",),
+            "due", Text("待对照检查", "To be compared"), counts_as="assigned", awaits=LOOKS,
             due=FromFact("limit"), ladder=HOLDER_LADDER,
         ),
         State(
@@ -106,7 +109,7 @@ COMPARISON = Workflow(
     ],
     transitions=[
         Transition(
-            "submit", "due", "submitted", Text("提交检查结果", "Hand in"), by=("dept_safety", "dept_head"),
+            "submit", "due", "submitted", Text("提交检查结果", "Hand in"), by=(*LOOKS, "dept_head"),
             form=SubmitInspection, guards=(every_item_answered, na_has_a_reason, failures_are_photographed),
             effect=failures_become_hazards_from_above, acts_as="submitter",
         ),
@@ -120,7 +123,7 @@ COMPARISON = Workflow(
         ),
         Transition(
             "call_off", "due", "called_off", Text("取消检查", "Call it off"), by=("safety_head", "vp_safety"),
-            form=CallOff, tells=("dept_safety", "dept_head"),
+            form=CallOff, tells=(*LOOKS, "dept_head"),
         ),
     ],
 )  # fmt: skip

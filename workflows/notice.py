@@ -62,7 +62,7 @@ class OpenNotice(Form):
     place: Line | None = asks("地点", "Where", default=None)
     document_number: Line | None = asks("文号", "Number of the paper", default=None)
     issuer: Line | None = asks("发文单位或召集人", "Who issued or called it", default=None)
-    level: Literal["ministry", "province", "city", "county", "school"] | None = asks(
+    tier: Literal["ministry", "province", "city", "county", "school"] | None = asks(
         "层级", "Level", default=None
     )  # fmt: skip
     reply_by: Day | None = asks("上级要求的反馈日期", "Answer asked for by", default=None)

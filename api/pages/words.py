@@ -177,6 +177,10 @@ WORDS: Mapping[str, Text] = {
     "add_photos": Text("拍照或选择照片", "Take or choose pictures"),
     "add_documents": Text("选择文件", "Choose files"),
     "kept_photos": Text("已上传（取消勾选即移除）", "Uploaded (untick to leave out)"),
+    "several_hint": Text(
+        "可选多项：手机上逐项点选，电脑上按住 Ctrl 点选。",
+        "Several can be chosen: tap each, or hold Ctrl while clicking.",
+    ),
     "up_to": Text("最多", "At most"),
     "pictures_unit": Text("张", "pictures"),
     "case_number_hint": Text("事项编号，如 YH-2026-0012", "A case's number, as YH-2026-0012"),

@@ -126,7 +126,15 @@ AUDIENCES: dict[tuple[str, ...], set[str]] = {
     ("role:dept_safety", "person:clerk"): {"hqc_safety", "xb1_safety", "clerk"},
     ("everyone",): set(POSTS),
 }
-NOBODY = (["department:ABC"], ["role:nobody"], ["group:none"], ["person:nobody"], ["all"], [], ["role:doctor"])
+NOBODY: tuple[list[str], ...] = (
+    ["department:ABC"],
+    ["role:nobody"],
+    ["group:none"],
+    ["person:nobody"],
+    ["all"],
+    [],
+    ["role:doctor"],
+)
 
 
 def test_an_audience_is_who_the_directory_means_today(campus: Campus) -> None:
