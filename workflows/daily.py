@@ -53,7 +53,7 @@ class OpenDaily(Form):
     period: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = asks(
         "日期（由系统填写）", "Day (set by the program)", default=None
     )
-    department: DepartmentRef | None = asks("班级或部门", "Class or department", default=None)
+    department: DepartmentRef = asks("班级或部门", "Class or department")
 
 
 class ReportDay(Form):

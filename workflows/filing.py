@@ -34,7 +34,8 @@ from workflows.ladders import OFFICE_LADDER
 from workflows.reference import departments
 from workflows.roles import SAFETY_OFFICE
 
-SIGNERS = ("safety_head", "vp_safety")
+SIGNERS = ("safety_head", "vp_safety", "principal", "secretary")
+SIGN_FIRST = ("safety_head", "vp_safety")  # whom it waits for; the leaders where both are away
 HANDED_IN = frozenset({"submitted", "receipted", "handed_in"})  # states of what was handed in, which can be corrected
 #: stand in a question for the beginning and the end of what a filing covers, and for the department that files it
 FROM, BEFORE, DEPARTMENT = "{from}", "{before}", "{department}"
@@ -255,7 +256,7 @@ def states() -> list[State]:
     on_time: dict[str, Any] = {"due": FromPeriod(), "ladder": OFFICE_LADDER}
     return [
         State("due", Text("待汇总", "To be compiled"), counts_as="assigned", awaits=SAFETY_OFFICE, **on_time),
-        State("compiled", Text("待审核签字", "To be signed"), counts_as="fixed", awaits=SIGNERS, **on_time),
+        State("compiled", Text("待审核签字", "To be signed"), counts_as="fixed", awaits=SIGN_FIRST, **on_time),
         State("signed", Text("待报送", "To be handed in"), counts_as="verified", awaits=SAFETY_OFFICE, **on_time),
         State(
             "submitted", Text("已报送，待回执", "Handed in, receipt awaited"), counts_as="verified", awaits=SAFETY_OFFICE,

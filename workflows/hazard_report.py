@@ -81,7 +81,7 @@ class OpenHazardReport(Form):
     period: Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")] | None = asks(
         "月份（由系统填写）", "Month (set by the program)", default=None
     )
-    department: DepartmentRef | None = asks("部门", "Department", default=None)
+    department: DepartmentRef = asks("部门", "Department")
 
 
 class CompileHazardReport(Form):

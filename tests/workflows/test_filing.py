@@ -383,7 +383,7 @@ def test_a_day_is_late_after_half_past_eight_and_corrected_by_its_department(sch
     case = school.step("head_of_xb1", case, "report", **WELL)
     said = {"corrects": case.number, "reason": "漏报一人", "department": "XB1"}
     for who, others in (("bob", {"department": "HQC"}), ("bob", {}), ("safety_of_xb1", {"department": None})):
-        with pytest.raises((NotAllowed, GuardRefused)):
+        with pytest.raises((NotAllowed, GuardRefused, InvalidInput)):
             school.open(who, "daily", **{**said, **others})
     second = school.open("safety_of_xb1", "daily", **said)
     second = school.step("safety_of_xb1", second, "report", **{**WELL, "present": 485, "sick": 1})
