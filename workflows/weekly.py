@@ -67,6 +67,10 @@ def _numbers() -> list[Number]:
             "drills", Text("开展演练", "Drills held"),
             {"workflow": "drill", "action": ["hold"], "action_from": FROM, "action_before": BEFORE},
         ),
+        Number(
+            "meetings", Text("开展会议（已记录）", "Meetings minuted"),
+            {"workflow": "notice", "action": ["minute"], "action_from": FROM, "action_before": BEFORE},
+        ),
     ]  # fmt: skip
 
 

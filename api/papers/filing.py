@@ -158,8 +158,8 @@ def _week_cells(filed: Filed, figures: Figures) -> dict[str, object]:
         datetime.fromisoformat(facts[name]).astimezone(filed.zone) for name in ("covers_from", "covers_before")
     )
     last = before - timedelta(seconds=1)
-    drills = counts.get("drills", 0)
-    activities = [facts.get("activities") or "", f"演练 {drills} 次" if drills else ""]
+    held = [(counts.get("meetings", 0), "会议"), (counts.get("drills", 0), "演练")]
+    activities = [*(f"{what} {times} 次" for times, what in held if times), facts.get("activities") or ""]
     return {
         **numbers,
         "学校": filed.school,

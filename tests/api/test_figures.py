@@ -103,12 +103,13 @@ def counted_from_events(winter: Runtime, case: Case, recorded: dict[str, list[li
             named = top in ("fire", "bldg", "food", "labt", "bus", "gate")
             told[f"of_{top}" if named else "of_others"] += 1
     told["rounds"] += sum(stepped(events, "submit", since, before) for events in recorded["inspection"])
+    told["meetings"] += sum(stepped(events, "minute", since, before) for events in recorded["notice"])
     told["drills"] += sum(stepped(events, "hold", since, before) for events in recorded["drill"])
     return +told
 
 
 def test_every_table_of_the_winter_says_what_its_events_say(winter: Runtime) -> None:
-    recorded = {name: histories(winter, name) for name in ("hazard", "inspection", "drill")}
+    recorded = {name: histories(winter, name) for name in ("hazard", "inspection", "drill", "notice")}
     found = filings(winter)
     assert len(found) == 15, "fourteen that were handed in, one of them twice"
     seen: Counter[str] = Counter()
