@@ -24,7 +24,7 @@ TITLE_POINTS, HEAD_POINTS, LINE_POINTS = 40, 76, 18
 #: characters; a Chinese one takes two
 WIDTHS = {
     "学校": 12, "起止日期": 12, "整改率": 8, "未整改及原因": 20, "责任人": 10, "完成时限": 11, "开展会议/教育/演练": 18,
-    "单位名称": 14, "隐患编号": 14, "隐患名称": 26, "隐患部位": 16, "隐患类别": 12, "排查日期": 11, "隐患来源": 9, "责任部门": 14,
+    "部门": 16, "期间": 10, "下期重点": 20, "报送时间": 11, "报送情况": 10, "单位名称": 14, "隐患编号": 14, "隐患名称": 26, "隐患部位": 16, "隐患类别": 12, "排查日期": 11, "隐患来源": 9, "责任部门": 14,
     "整改措施": 26, "整改期限": 11, "整改状态": 8, "销号日期": 11, "平台回执号": 16, "填报人": 8, "审核人": 8, "主要负责人": 8, "填报时间": 11,
 }  # fmt: skip
 OTHERWISE = 6  # a number
@@ -38,6 +38,7 @@ class Filed:
     school     what it is called
     compiled, signed   by whom, and when, as the reader may be told; empty where nobody has
     period     what its period's ledger says; None of a correction, which has none of its own
+    figures    what its numbers are
     behind     the cases behind what was found, where its table has a row for each, as they were known then
     departments, people   what they are called, as the reader may be told
     """
@@ -49,6 +50,7 @@ class Filed:
     compiled: tuple[str, datetime | None]
     signed: tuple[str, datetime | None]
     period: PeriodRecord | None
+    figures: Figures
     behind: Sequence[Case] = ()
     departments: Mapping[str, str] = field(default_factory=dict)
     people: Mapping[str, str] = field(default_factory=dict)
@@ -71,15 +73,20 @@ def came(filed: Filed) -> Text:
 
 
 def write_table(file: BinaryIO, filed: Filed, corrects: str | None, corrected_by: str | None) -> None:
-    """The filing's own table: of the week one row of numbers, for the platform a row a hazard, in its order."""
-    facts = filed.case.facts
-    if facts["figures"]["name"] == portal.FIGURES.name:
-        title, form = f"省风险管控系统填报（{facts['period']}）", "portal_hazards"
+    """The filing's own table: of the week one row of numbers, for the platform a row a hazard in its order, of any other
+    its numbers under their own titles.
+    """
+    period, name = filed.case.facts["period"], filed.case.facts["figures"]["name"]
+    if name == weekly.FIGURES.name:
+        title, columns = f"每周自查情况表（{period}）", form_columns("week_report")
+        rows = [_week_cells(filed)]
+    elif name == portal.FIGURES.name:
+        title, columns = f"省风险管控系统填报（{period}）", form_columns("portal_hazards")
         rows = [_hazard_cells(filed, n, hazard) for n, hazard in enumerate(filed.behind, start=1)]
     else:
-        title, form = f"每周自查情况表（{facts['period']}）", "week_report"
-        rows = [_week_cells(filed, weekly.FIGURES)]
-    _write(file, title, form_columns(form), rows, _notes(filed, corrects, corrected_by))
+        title, rows = filed.case.title, [_own_cells(filed)]
+        columns = tuple(rows[0])
+    _write(file, title, columns, rows, _notes(filed, corrects, corrected_by))
 
 
 def _write(
@@ -126,6 +133,23 @@ def _write(
             sheet.merge_range(row, 0, row, last, line, note)
 
 
+def _own_cells(filed: Filed) -> dict[str, object]:
+    """A filing that no form of forms.yaml is printed for: its numbers under their own titles, and what was said with them."""
+    facts, counts = filed.case.facts, counts_of(filed.case.facts)
+    titles = {number.key: number.title.zh for number in filed.figures.numbers}
+    return {
+        "部门": filed.departments.get(filed.case.department or "", filed.case.department or ""),
+        "期间": facts["period"],
+        **{titles.get(key, key): count for key, count in counts.items()},
+        "未整改及原因": facts.get("reasons") or "",
+        "下期重点": facts.get("next_month") or "",
+        "填报人": filed.compiled[0],
+        "审核人": filed.signed[0],
+        "报送时间": _day(None if filed.period is None else filed.period.reported_at, filed.zone),
+        "报送情况": came(filed).zh,
+    }
+
+
 def _hazard_cells(filed: Filed, number: int, hazard: Case) -> dict[str, object]:
     """A hazard as the platform asks for it, as it was known when the month was over; its number there as it is known by now."""
     facts = hazard.facts
@@ -150,10 +174,10 @@ def _hazard_cells(filed: Filed, number: int, hazard: Case) -> dict[str, object]:
     }
 
 
-def _week_cells(filed: Filed, figures: Figures) -> dict[str, object]:
+def _week_cells(filed: Filed) -> dict[str, object]:
     """What stands under the headings of the weekly form."""
     facts, counts = filed.case.facts, counts_of(filed.case.facts)
-    numbers: dict[str, object] = {n.column: counts[n.key] for n in figures.numbers if n.column is not None}
+    numbers: dict[str, object] = {n.column: counts[n.key] for n in filed.figures.numbers if n.column is not None}
     since, before = (
         datetime.fromisoformat(facts[name]).astimezone(filed.zone) for name in ("covers_from", "covers_before")
     )

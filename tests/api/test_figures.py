@@ -1,12 +1,15 @@
 """Figures of filings: what they count, that each number is the number of its list, and that they stay what they were."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from zipfile import ZipFile
 
 import httpx
 import pytest
@@ -35,6 +38,7 @@ from tests.conftest import Played
 from tests.fakes import calling
 from tests.workflows.school import School, a_school
 from workflows import CATALOG, weekly
+from workflows.filing import counts_of
 
 # --- a winter ------------------------------------------------------------------------------------------------------------
 
@@ -137,6 +141,29 @@ def test_every_number_is_the_number_of_its_list(asking: httpx.Client, winter: Ru
         assert {n["key"]: n["count"] for n in told["numbers"]} == {
             n["key"]: lists.count(n["cases"]) for n in told["numbers"]
         }
+
+
+@pytest.mark.parametrize("loop", ["weekly", "portal", "hazard_report"])
+def test_every_filing_has_a_table_with_its_numbers(asking: httpx.Client, winter: Runtime, loop: str) -> None:
+    with winter.database.read(ORGANISATION) as connection:
+        found = worklists.all_cases(connection, EVERYTHING, Filter(workflow=loop), winter.clock.now())
+    case = max((each for each in found if "figures" in each.facts), key=lambda each: counts_of(each.facts)["found"])
+    workflow = CATALOG.of(case)
+    answer = asking.get(f"/api/v1/{workflow.plural}/{case.number}/table")
+    assert answer.status_code == 200 and answer.headers["Cache-Control"] == "private, no-store"
+    with ZipFile(BytesIO(answer.content)) as book:
+        sheet, words = book.read("xl/worksheets/sheet1.xml").decode(), book.read("xl/sharedStrings.xml").decode()
+    assert case.number in words and "按时报送" in words
+    told = Counter(re.findall(r"<v>(\d+)</v></c>", re.sub(r'<c [^>]*t="s"[^>]*>.*?</c>', "", sheet)))
+    if loop == "portal":
+        assert set(told) >= {str(n) for n in range(1, counts_of(case.facts)["found"] + 1)}, "a row a hazard"
+    else:
+        shown = Counter(
+            str(counts_of(case.facts)[n.key])
+            for n in NAMED[case.facts["figures"]["name"]].numbers
+            if loop != "weekly" or n.column
+        )
+        assert not shown - told
 
 
 def test_who_does_not_see_the_cases_is_told_nothing_of_them(asking: httpx.Client, winter: Runtime) -> None:
