@@ -40,8 +40,6 @@ INNER_LABELS: Mapping[str, Text] = {
     "value": Text("读数或日期", "Reading or date"),
     "title": Text("问题", "Problem"),
     "category": Text("类别", "Category"),
-    "department": Text("部门", "Department"),
-    "due_on": Text("完成日期", "Due on"),
 }
 
 
