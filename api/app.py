@@ -41,6 +41,7 @@ from api.routes import (
     messages,
     organisations,
     overview,
+    papers,
     people,
     preferences,
     trail,
@@ -111,7 +112,9 @@ def _routes_of(catalog: Catalog) -> Sequence[BaseRoute]:
         labels.router,
         feeds.router,
         overview.router,
+        papers.router,
         *cases.routers(catalog),
+        *papers.routers(catalog),
         *evidence.routers(catalog),
         *deliveries.routers(catalog),
     ):

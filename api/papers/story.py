@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 from engine.case import Case, fold
 from engine.definition import Workflow
-from engine.events import Event, in_the_name_of
 from engine.errors import Text
+from engine.events import Event, in_the_name_of
 
 
 @dataclass(frozen=True)

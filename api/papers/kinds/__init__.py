@@ -1,10 +1,10 @@
 """Which papers there are. Another one is a `Kind` in the module of its loop, for a form of `forms.yaml`, entered there.
 
-    kind.py         what a kind of paper is
-    hazard.py       整改通知书 整改回执 复查意见书 延期申请 治理方案
-    drill.py        演练记录
-    inspection.py   部门安全月报表
-    lists.py        三张清单 台账: over many cases
+kind.py         what a kind of paper is
+hazard.py       整改通知书 整改回执 复查意见书 延期申请 治理方案
+drill.py        演练记录
+inspection.py   部门安全月报表
+lists.py        三张清单 台账: over many cases
 """
 
 from collections.abc import Mapping

@@ -13,7 +13,10 @@ WORKFLOW = "hazard"
 ANEW = ("assign", "retriage")  # from here on another notice holds
 FIXING = ("fix", "correct_on_spot")
 CHECKING = ("verify", "return")
-ASKING = {"ask_extension": ("grant_extension", "refuse_extension"), "ask_deferral": ("grant_deferral", "refuse_deferral")}
+ASKING = {
+    "ask_extension": ("grant_extension", "refuse_extension"),
+    "ask_deferral": ("grant_deferral", "refuse_deferral"),
+}
 DECISIONS = {
     "grant_extension": "同意延期", "refuse_extension": "不同意延期", "grant_deferral": "同意暂缓",
     "refuse_deferral": "不同意暂缓", "approve_plan": "批准", "refuse_plan": "不批准",
@@ -72,8 +75,10 @@ def _wrong_and_why(story: Story, moment: Event) -> str:
     item = _items().get(str(case.facts.get("checklist_item") or ""))
     return lines(
         what_is_wrong(story, moment),
-        "；".join(part for part in (f"类别：{category}" if category else "", f"等级：{level}" if level else "") if part),
-        *(f"判定依据：{each.title.zh}（{each.basis}）" for each in met),
+        "；".join(
+            part for part in (f"类别：{category}" if category else "", f"等级：{level}" if level else "") if part
+        ),
+        *(f"判定为“是”：{each.title.zh}（{each.basis}）" for each in met),
         f"检查项目：{item}" if item else "",
     )
 
@@ -113,7 +118,7 @@ NOTICE = Kind(
         "文号": notice_number,
         "被通知部门": _department,
         "检查日期": _found_on,
-        "检查人": lambda s, e: s.by(s.opened),
+        "检查人": lambda s, _: s.by(s.opened),
         "隐患事项及依据": _wrong_and_why,
         "整改要求": lambda s, e: s.said(e, "requirement") or s.said(e, "reason") or str(s.at(e).facts.get("requirement") or ""),
         "防范措施": _interim,
@@ -125,7 +130,7 @@ NOTICE = Kind(
     },
     layout=(
         ("文号", "被通知部门"), ("检查日期", "检查人"), ("隐患事项及依据",), ("整改要求",), ("防范措施",), ("整改期限",),
-        ("签发人", "签发日期"), ("签收人", "签收时间"),
+        ("签发日期", "签收时间"), ("签发人",), ("签收人",),
     ),
 )  # fmt: skip
 
@@ -165,7 +170,7 @@ RECEIPT = Kind(
     },
     layout=(
         ("对应通知书文号", "完成日期"), ("隐患事项",), ("整改措施",), ("完成情况",), ("未完成原因",), ("整改后照片",),
-        ("投入资金", "申请复查日期"), ("责任人签字", "部门负责人签字"),
+        ("投入资金", "申请复查日期"), ("责任人签字",), ("部门负责人签字",),
     ),
 )  # fmt: skip
 
@@ -201,7 +206,7 @@ def _found(story: Story, moment: Event) -> str:
     return found or ("不合格，见退回要求" if moment.trigger == "return" else "")
 
 
-def _conclusion(story: Story, moment: Event) -> str:
+def _conclusion(_: Story, moment: Event) -> str:
     if moment.trigger == "return":
         return "不合格，退回整改"
     return "部分签字，尚未形成结论" if moment.type == "signed" else "合格"
@@ -234,7 +239,7 @@ RECHECK = Kind(
     },
     layout=(
         ("对应通知书文号", "复查日期"), ("复查人（两人以上）",), ("现场情况",), ("复查照片",),
-        ("结论（合格/不合格/部分合格）",), ("退回要求",), ("复查人签字", "被复查部门签字"),
+        ("结论（合格/不合格/部分合格）",), ("退回要求",), ("复查人签字",), ("被复查部门签字",),
     ),
 )  # fmt: skip
 
@@ -266,7 +271,7 @@ EXTENSION = Kind(
     none_yet=Text("没有申请过延期或暂缓", "no extension or deferral was asked for"),
     number=notice_number,
     fills={
-        "隐患编号": lambda s, e: s.case.number,
+        "隐患编号": lambda s, _: s.case.number,
         "原时限": lambda s, e: s.day(_limit(s, e)),
         "申请新时限": lambda s, e: s.said(e, "new_date") or s.said(e, "until"),
         "原因": lambda s, e: s.said(e, "reason"),
@@ -277,8 +282,8 @@ EXTENSION = Kind(
         "批准日期": _granted_on,
     },
     layout=(
-        ("隐患编号", "申请人"), ("原时限", "申请新时限"), ("原因",), ("期间防范措施",), ("部门负责人意见",), ("分管校领导意见",),
-        ("批准日期",),
+        ("隐患编号", "批准日期"), ("原时限", "申请新时限"), ("原因",), ("期间防范措施",), ("申请人",), ("部门负责人意见",),
+        ("分管校领导意见",),
     ),
 )  # fmt: skip
 
@@ -297,7 +302,7 @@ def _harm(story: Story, moment: Event) -> str:
     """The criteria that made it a major one: what could come of it; how hard it is, nobody is asked."""
     given = story.at(moment).facts.get("criteria") or {}
     met = [criteria()[code] for code, yes in given.items() if yes and code in criteria()]
-    return lines(*(f"符合重大隐患判定标准：{each.title.zh}（{each.basis}）" for each in met))
+    return lines(*(f"判定为“是”：{each.title.zh}（{each.basis}）" for each in met))
 
 
 def _people(story: Story, moment: Event) -> str:

@@ -16,7 +16,9 @@ from api.papers.paper import ROW, ROWS, field_of, short
 
 FONT = "Noto Sans CJK SC"  # named, or programs without a Chinese default draw Japanese shapes
 SHADE = "F2F2F2"
-LABEL, VALUE = Cm(2.9), Cm(5.1)
+SMALL = 8  # points: fourteen columns across a page
+TIGHT = Cm(0.1)  # on either side of what stands in one of them
+LABEL, VALUE = Cm(3.2), Cm(4.8)  # seven characters of a heading stand in one line
 LOW, HIGH = Cm(0.95), Cm(1.7)  # of a row with short answers, and of one with a sentence; written on by hand, too
 
 
@@ -54,6 +56,7 @@ def sheet(groups: Sequence[tuple[str, Sequence[str]]], widths: Sequence[float]) 
     head.paragraph_format.tab_stops.add_tab_stop(room, WD_TAB_ALIGNMENT.RIGHT)
     columns = [column for _, inside in groups for column in inside]
     table = document.add_table(5, len(columns))
+    _tighten(table)
     _frame(table, [Length(int(room * width / sum(widths))) for width in widths])
     at = 0
     for group, inside in groups:
@@ -61,12 +64,12 @@ def sheet(groups: Sequence[tuple[str, Sequence[str]]], widths: Sequence[float]) 
         for number, column in enumerate(inside, start=at):
             if not group:
                 top[number].merge(table.rows[1].cells[number])
-                _label(table.cell(0, number), column, size=9)
+                _label(table.cell(0, number), column, size=SMALL)
             else:
-                _label(table.cell(1, number), column, size=9)
-            _value(table.cell(3, number), f"{{{{ {ROW}.{field_of(column)} }}}}", size=9)
+                _label(table.cell(1, number), column, size=SMALL)
+            _value(table.cell(3, number), f"{{{{ {ROW}.{field_of(column)} }}}}", size=SMALL)
         if group:
-            _label(table.cell(0, at).merge(table.cell(0, at + len(inside) - 1)), group, size=9)
+            _label(table.cell(0, at).merge(table.cell(0, at + len(inside) - 1)), group, size=SMALL)
         at += len(inside)
     for row in (0, 1):
         _repeated(table.rows[row])
@@ -102,9 +105,7 @@ def _document(*, landscape: bool) -> Any:
     return document
 
 
-def _line(
-    document: Any, text: str, *, size: float, bold: bool = False, centred: bool = False, after: float = 0
-) -> Any:
+def _line(document: Any, text: str, *, size: float, bold: bool = False, centred: bool = False, after: float = 0) -> Any:
     paragraph = document.add_paragraph()
     run = paragraph.add_run(text)
     run.bold, run.font.size = bold, Pt(size)
@@ -125,6 +126,16 @@ def _frame(table: Any, widths: Sequence[Length]) -> None:
             cell.width = width
 
 
+def _tighten(table: Any) -> None:
+    margins = OxmlElement("w:tblCellMar")
+    for side in ("w:left", "w:right"):
+        margin = OxmlElement(side)
+        margin.set(qn("w:w"), str(TIGHT.twips))
+        margin.set(qn("w:type"), "dxa")
+        margins.append(margin)
+    table._tbl.tblPr.find(qn("w:tblLook")).addprevious(margins)  # noqa: SLF001  the library knows no margins of all cells
+
+
 def _height(row: Any, least: Length) -> None:
     row.height, row.height_rule = least, WD_ROW_HEIGHT_RULE.AT_LEAST
 
@@ -142,8 +153,9 @@ def _label(cell: Any, text: str, size: float = 10.5) -> None:
 
 
 def _value(cell: Any, text: str, size: float = 10.5) -> None:
-    run = cell.paragraphs[0].add_run(text)
-    run.font.size = Pt(size)
+    paragraph = cell.paragraphs[0]
+    paragraph.add_run(text).font.size = Pt(size)
+    paragraph.paragraph_format.space_before = paragraph.paragraph_format.space_after = Pt(2)  # off the lines around it
     cell.vertical_alignment = WD_ALIGN_VERTICAL.CENTER
 
 

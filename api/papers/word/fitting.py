@@ -17,7 +17,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from lxml import etree
 
 from api.papers.paper import ROW, ROWS
-from engine.errors import Text
+from engine.errors import BihuanError, Text
 
 MOST_TAGS = 500  # in all of a file; the longest form has thirty columns
 LONGEST_PART = 4_000_000  # bytes of one part as XML: a form of a page has a tenth of a million
@@ -38,7 +38,7 @@ WHICH = re.compile(r"\{[{%]-?(?:p|tr|tc|r)?\s*(.*?)\s*-?[}%]\}", re.DOTALL)
 Fields = Mapping[str, object]
 
 
-class UnfitTemplate(Exception):  # noqa: N818  told to who sent it, and no defect
+class UnfitTemplate(BihuanError):
     """The template cannot be used: what is wrong with it, and what to do."""
 
     def __init__(self, obstacle: Text, remedy: Text) -> None:
@@ -222,8 +222,8 @@ class _Judge:
                 Text("这种文书没有重复的行", "this paper has no rows to repeat"),
                 Text("请去掉 for 和 endfor", "Take out for and endfor"),
             )
-        named = isinstance(node.target, nodes.Name) and isinstance(node.iter, nodes.Name)
-        if inside or not named or node.test or node.else_ or node.recursive or (node.target.name, node.iter.name) != (ROW, ROWS):  # type: ignore[attr-defined]  # both are names
+        named = [each.name for each in (node.target, node.iter) if isinstance(each, nodes.Name)]
+        if inside or named != [ROW, ROWS] or node.test or node.else_ or node.recursive:
             raise UnfitTemplate(
                 Text("重复的行只能写作 for 行 in 清单，且不能嵌套", "rows are repeated by `for 行 in 清单` alone, and not within each other"),
                 Text("请改为 {%tr for 行 in 清单 %} … {%tr endfor %}", "Write {%tr for 行 in 清单 %} … {%tr endfor %}"),
