@@ -29,14 +29,14 @@ def write_paper(file: BinaryIO, paper: Paper, shown: Mapping[str, bytes]) -> Non
         sheet = book.add_worksheet(paper.title[:31])
         for at, width in enumerate((LABEL, VALUE, LABEL, VALUE)):
             sheet.set_column(at, at, width)
-        sheet.merge_range(0, 0, 0, 3, paper.school, looks["school"])
-        sheet.merge_range(1, 0, 1, 3, paper.title, looks["title"])
+        _merged(sheet, (0, 0, 0, 3), paper.school, looks["school"])
+        _merged(sheet, (1, 0, 1, 3), paper.title, looks["title"])
         sheet.set_row(1, 36)
-        sheet.merge_range(2, 0, 2, 1, f"事项编号：{paper.case}", looks["left"])
-        sheet.merge_range(2, 2, 2, 3, paper.number, looks["right"])
+        _merged(sheet, (2, 0, 2, 1), f"事项编号：{paper.case}", looks["left"])
+        _merged(sheet, (2, 2, 2, 3), paper.number, looks["right"])
         row = 3
         if paper.draft:
-            sheet.merge_range(row, 0, row, 3, paper.draft, looks["draft"])
+            _merged(sheet, (row, 0, row, 3), paper.draft, looks["draft"])
             sheet.set_row(row, LINE_POINTS * _lines(paper.draft, WIDE + LABEL))
             row += 1
         for cells in paper.rows():
@@ -124,10 +124,14 @@ def write_sheet(file: BinaryIO, sheet: Sheet, widths: Mapping[str, int]) -> None
         row = 2
         if grouped:
             at = 0
-            for group, inside in sheet.groups:
-                for column in inside:  # what stands by itself is written in both rows and read in the lower one
-                    page.write_string(row, at, group if column == inside[0] else "", looks["label"])
-                    at += 1
+            for (
+                group,
+                inside,
+            ) in sheet.groups:  # what stands by itself has a cell in both rows, its words in the lower one
+                single = range(at, at + len(inside))
+                for first, last in [(at, single[-1])] if group else [(each, each) for each in single]:
+                    _merged(page, (row, first, row, last), group, looks["label"])
+                at += len(inside)
             row += 1
         page.set_row(row, LINE_POINTS * max(_lines(c, w - 1) for c, w in zip(columns, wide, strict=True)) + 4)
         for at, column in enumerate(columns):
@@ -146,7 +150,7 @@ def write_sheet(file: BinaryIO, sheet: Sheet, widths: Mapping[str, int]) -> None
 
 
 def _across(page: Any, row: int, columns: int, text: str, look: Any) -> None:
-    page.merge_range(row, 0, row, columns - 1, text, look)
+    _merged(page, (row, 0, row, columns - 1), text, look)
 
 
 def _print(sheet: Any, size: int, told_from: str) -> None:

@@ -47,7 +47,7 @@ def _three_lists(told: Told, at: int) -> tuple[str, ...]:
     cells = row_of(told)
     leading = told.last("supervise", "approve_plan")  # the leader who took it upon himself; nobody did of most
     progress = told.workflow.state(told.case.state).title.zh + ("（已超期）" if told.case.overdue(told.now) else "")
-    cleared = " ".join(part for part in (cells["销号人"], cells["销号日期"]) if part)
+    cleared = "\n".join(part for part in (cells["销号人"], cells["销号日期"]) if part)
     return (
         str(at), told.case.number, cells["隐患描述"], cells["部位"], cells["类别"], cells["等级"], told.by(leading),
         cells["责任部门"], cells["责任人"], cells["整改措施"] or cells["整改情况"], cells["整改时限"], cells["整改资金"],
@@ -62,8 +62,8 @@ THREE_LISTS = ListKind(
     row=_three_lists,
     widths={
         "序号": 7,
-        "编号": 15,
-        "问题": 29,
+        "编号": 17,
+        "问题": 28,
         "部位": 17,
         "类别": 14,
         "等级": 9,
