@@ -7,7 +7,7 @@ from api.papers.kinds.kind import Kind, by_hand, lines
 from api.papers.story import Story
 from engine.errors import Text
 from engine.events import Event
-from workflows.reference import checklists, criteria, levels, limits, taxonomy
+from workflows.reference import checklists, criteria, levels, taxonomy
 
 WORKFLOW = "hazard"
 ANEW = ("assign", "retriage")  # from here on another notice holds
@@ -93,11 +93,12 @@ def _interim(story: Story, moment: Event) -> str:
 
 
 def _until(story: Story, moment: Event) -> str:
-    """The day, and by what kind of limit; of a plan the day by which the plan itself is due."""
+    """The day, and how long that was, by the number that held; of a plan the day by which the plan itself is due."""
     case = story.at(moment)
-    mode = limits().get(str(moment.data.get("time_limit") or ""))
-    said = mode.title.zh if mode is not None else ""
-    day = story.day(case.due_at)
+    day, limit = story.day(case.due_at), case.facts.get("limit") or {}
+    said = f"{limit['workdays']} 个工作日" if "workdays" in limit else ""
+    if "days" in limit:
+        said = f"{limit['days']} 天" if limit["days"] else "当日"
     if case.facts.get("time_limit") == "plan" and not case.facts.get("limit_by_plan"):
         return f"{day} 前提交治理方案，按批准的方案整改" if day else ""
     return f"{day}（{said}）" if day and said else day

@@ -82,7 +82,7 @@ def _picture(template: DocxTemplate, content: bytes) -> InlineImage:
 
 def _mark(template: DocxTemplate, draft: str) -> None:
     """Whatever the template says: a draft is known for one."""
-    body = template.get_docx().element.body
+    body = template.docx.element.body  # what was filled in; asked for otherwise, the file is read anew
     element = OxmlElement("w:p")
     body.insert(0, element)
     paragraph = Paragraph(element, body)
