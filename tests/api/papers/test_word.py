@@ -12,10 +12,10 @@ from docx.oxml.ns import qn
 from api.paper_templates import KEEPING, MOST_UNFOLDED_BYTES, _must_be_word
 from api.papers.kinds import BY_CODE, LISTS_BY_CODE, Kind, ListKind
 from api.papers.paper import Cell, Paper, Sheet, short
-from api.papers.word import __main__ as process
 from api.papers.word import asking
 from api.papers.word.fitting import MOST_TAGS, UnfitTemplate, environment, must_fit
-from engine.errors import InvalidInput, Text
+from engine.errors import InvalidInput
+from tests.api.papers.writing import in_this_process
 from tests.pictures import a_photo
 
 NOTICE, RECEIPT, LISTS = BY_CODE["notice"], BY_CODE["receipt"], LISTS_BY_CODE["three_lists"]
@@ -26,14 +26,7 @@ READ = "<w:p>&amp;</w:p> {{ 7*7 }} {% raw %}\n第二行"
 
 @pytest.fixture(autouse=True)
 def _here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The process's own work, done in this one: what it answers, and no start of a program for each row of a table."""
-
-    def told(request: bytes, asked: Text, *, own: bool) -> dict[str, Any]:
-        import orjson  # noqa: PLC0415  as the process reads it
-
-        return process.answer(orjson.loads(request))
-
-    monkeypatch.setattr(asking, "_told", told)
+    in_this_process(monkeypatch)
 
 
 def a_paper(code: str = "notice", text: str = "内容", pictures: Sequence[str] = ()) -> Paper:
