@@ -63,7 +63,7 @@ class PaperLine:
 
     title: Text
     at: str
-    event: int | None
+    made_of: Text | None
     address: str
     files: Sequence[tuple[str, str]]
     draft: Text | None
@@ -109,7 +109,7 @@ def _paper_line(story: Story, each: Available) -> PaperLine:
     said = {"event": str(each.event), **({"draft": "true"} if each.missing else {})}
     file = f"{BASE}/{story.workflow.plural}/{story.case.number}/papers/{each.kind.code}"
     return PaperLine(
-        each.kind.title, local(each.at, story.zone), each.event, f"{CASES}/{story.case.number}/papers/{each.kind.code}?event={each.event}",
+        each.kind.title, local(each.at, story.zone), Text(f"第 {each.event} 号记录", f"event {each.event}"), f"{CASES}/{story.case.number}/papers/{each.kind.code}?event={each.event}",
         [(name, f"{file}.{form}?{urlencode(said)}") for form, name in (("docx", "Word"), ("xlsx", "Excel"))], each.why_not, None,
     )  # fmt: skip
 

@@ -10,8 +10,6 @@ WORDS: Mapping[str, Text] = {
     "paper_none": Text("现在还没有可生成的文书。", "There is no paper to be made yet."),
     "paper_show": Text("查看、打印", "Look at, print"),
     "paper_not_yet": Text("还不能生成的", "Not there yet"),
-    "paper_event": Text("第", "event"),
-    "paper_event_behind": Text("号记录", ""),
     "paper_draft": Text("草稿", "Draft"),
     # a paper
     "paper_print_hint": Text(
@@ -42,8 +40,7 @@ WORDS: Mapping[str, Text] = {
     "template_reset": Text("恢复默认模板", "Back to the default"),
     "template_fields": Text("可用字段", "Fields"),
     "template_rows": Text(
-        "重复的行：{%tr for 行 in 清单 %} 与 {%tr endfor %} 各占一行，中间一行用",
-        "Rows: {%tr for 行 in 清单 %} and {%tr endfor %} in a row each, and between them",
+        "重复的行：下面两个标记各占一行，中间的一行用", "Rows: these two stand in a row each, and between them"
     ),
     "template_done_set": Text("已启用新模板。", "The new template is in use."),
     "template_done_reset": Text("已恢复默认模板。", "The default template is in use."),

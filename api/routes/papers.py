@@ -27,6 +27,7 @@ from engine.store.worklists import Filter
 router = Router(prefix=BASE, tags=["papers"])
 
 DOCX = MEDIA_TYPES["docx"]
+SENT_AS = (DOCX, "application/octet-stream")
 #: a file of ours that a browser may show: nothing in it is fetched, nothing runs
 SHUT = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 FILE: dict[str, Any] = {
@@ -175,9 +176,9 @@ def _file(content: bytes, form: Form, name: str, otherwise: str) -> Response:
 
 
 async def _sent(request: Request) -> bytes:
-    """What was sent, as far as it may be a template. Raises UnsupportedType, TooLarge."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != DOCX:
-        raise unsupported_type(DOCX)
+    """What was sent, as far as it may be a template: what it is, its bytes tell. Raises UnsupportedType, TooLarge."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in SENT_AS:
+        raise unsupported_type(", ".join(SENT_AS))
     return await read_bytes(request, paper_templates.MOST_BYTES)
 
 
@@ -217,7 +218,7 @@ def fetch_template(
 
 @router.put(
     "/papers/{code}/template", response_model=TemplateAnswer, summary="更换模板 · Replace a template",
-    openapi_extra={"requestBody": {"required": True, "content": {DOCX: {"schema": {"type": "string", "format": "binary"}}}}},
+    openapi_extra={"requestBody": {"required": True, "content": {each: {"schema": {"type": "string", "format": "binary"}} for each in SENT_AS}}},
     responses=_only(401, 403, 404, 413, 415, 422),
 )  # fmt: skip
 def replace_template(

@@ -15,9 +15,10 @@ from api.papers import making
 from api.papers.paper import COMMON
 from engine.events import LOGBOOK
 from engine.store import files, history, templates
-from tests.api.pages import Page
+from tests.api.pages import Page, got, sign_in
 from tests.api.papers.test_word import a_template
 from tests.api.papers.writing import in_this_process
+from tests.builders import School, a_password
 from tests.databases import Kind
 from tests.journeys.campus import PHOTO, SCHOOL, Campus, a_campus
 from tests.pictures import a_photo
@@ -52,6 +53,11 @@ def taken(campus: Campus) -> list[dict[str, Any]]:
     return [dict(event.data) for event in events if event.trigger in ("exported", "template_changed")]
 
 
+def sheet_of(answer: httpx.Response) -> Any:
+    assert answer.status_code == 200, answer.text
+    return openpyxl.load_workbook(io.BytesIO(answer.content)).active
+
+
 def words_of(content: bytes) -> str:
     document = docx.Document(io.BytesIO(content))
     cells = [cell.text for table in document.tables for row in table.rows for cell in row.cells]
@@ -76,9 +82,9 @@ def test_the_papers_of_a_hazard_are_listed_taken_and_noted(campus: Campus) -> No
     assert word.headers["content-type"] == DOCX and word.headers["cache-control"] == "private, no-store"
     assert f"receipt-{number}.docx" in word.headers["content-disposition"]
     assert "fixer" in words_of(word.content) and len(docx.Document(io.BytesIO(word.content)).inline_shapes) == 1
-    book = openpyxl.load_workbook(io.BytesIO(asked(campus, "officer", listed["receipt"]["files"]["xlsx"]).content))
-    cells = [cell.value for row in book.active.iter_rows() for cell in row if cell.value]
-    assert "整改回执（复函）" in cells and "已更换" in cells and len(book.active._images) == 1
+    sheet = sheet_of(asked(campus, "officer", listed["receipt"]["files"]["xlsx"]))
+    cells = [cell.value for row in sheet.iter_rows() for cell in row if cell.value]
+    assert "整改回执（复函）" in cells and "已更换" in cells and len(sheet._images) == 1
     html = asked(campus, "officer", f"{path}/papers/receipt.html")
     assert html.text.count("data:image/jpeg;base64,") == 1 and "sandbox" in html.headers["content-security-policy"]
     told = {"case": number, "paper": "receipt", "event": 3}
@@ -138,17 +144,14 @@ def test_the_three_lists_hold_the_cases_of_the_filter_and_are_noted(
 ) -> None:
     numbers = [campus.hazard(upto).rsplit("/", 1)[1] for upto in ("assigned", "fixed")]
     major = campus.hazard("assigned", major=True).rsplit("/", 1)[1]
-    every = asked(campus, "officer", "/api/v1/cases/papers/three_lists.xlsx")
-    sheet = openpyxl.load_workbook(io.BytesIO(every.content)).active
+    sheet = sheet_of(asked(campus, "officer", "/api/v1/cases/papers/three_lists.xlsx"))
     assert [row[1].value for row in sheet.iter_rows(min_row=5)] == [*numbers, major], "the oldest first"
     assert [cell.value for cell in sheet[3] if cell.value] == ["问题清单", "责任清单", "整改清单"]
     word = words_of(asked(campus, "officer", "/api/v1/cases/papers/three_lists.docx?level=major").content)
     assert major in word and numbers[0] not in word and "范围：重大隐患" in word
     html = asked(campus, "officer", "/api/v1/cases/papers/three_lists.html?state=closed").text
     assert "没有符合条件的隐患" in html and "范围：已销号" in html
-    ledger = openpyxl.load_workbook(
-        io.BytesIO(asked(campus, "officer", "/api/v1/cases/papers/ledger.xlsx").content)
-    ).active
+    ledger = sheet_of(asked(campus, "officer", "/api/v1/cases/papers/ledger.xlsx"))
     assert [row[0].value for row in ledger.iter_rows(min_row=4)] == [*numbers, major]
     assert [(each["what"], each["rows"]) for each in taken(campus)] == [
         ("three_lists", 3),
@@ -159,7 +162,7 @@ def test_the_three_lists_hold_the_cases_of_the_filter_and_are_noted(
     refused(campus, "officer", "/api/v1/cases/papers/ledger.docx", 404)
     refused(campus, "officer", "/api/v1/cases/papers/three_lists.docx?state=nonsense", 422)
     assert asked(campus, "clerk", "/api/v1/cases/papers/three_lists.html").text.find("共 0 项") > 0
-    monkeypatch.setitem(making.MOST_ROWS, "docx", 2)  # type: ignore[arg-type]  # a mapping to everybody else
+    monkeypatch.setitem(making.MOST_ROWS, "docx", 2)
     assert "最多 2 项" in refused(campus, "officer", "/api/v1/cases/papers/three_lists.docx", 409)["detail"]
 
 
@@ -231,3 +234,26 @@ def test_templates_are_kept_by_the_administrator_and_the_safety_office(campus: C
     assert sent(campus, "officer", b"x" * (paper_templates.MOST_BYTES + 1)).status_code == 413
     with campus.runtime.database.read("elsewhere") as connection:
         assert templates.content(connection, "elsewhere", "receipt") is None
+
+
+def test_a_template_is_replaced_on_a_page_and_a_wrong_one_is_told_beside_it(campus: Campus) -> None:
+    a_password(campus.runtime, School(SCHOOL), "officer")
+    sign_in(campus.client, "officer")
+    form = got(campus.client, "/school/papers").form("/school/papers/receipt")
+
+    def upload(content: bytes | None) -> httpx.Response:
+        files = None if content is None else {"template": ("receipt.docx", content, DOCX)}
+        return campus.client.post("/school/papers/receipt", data={"csrf": form["csrf"]}, files=files)
+
+    wrong = upload(a_template("{{ 完成请况 }}"))
+    assert wrong.status_code == 422 and "没有字段“完成请况”" in wrong.text and "是不是“完成情况”" in wrong.text
+    assert upload(None).status_code == 422 and upload(b"no word file").status_code == 422
+    assert campus.client.post("/school/papers/receipt/reset", data={}).status_code == 403, "no form of ours"
+    done = upload(a_template("{{ 完成情况 }}"))
+    assert (done.status_code, done.headers["location"]) == (303, "/school/papers?done=set")
+    page = got(campus.client, "/school/papers?done=set")
+    assert "已启用新模板" in page.words and "本校模板" in page.words
+    again = page.form("/school/papers/receipt/reset")
+    reset = campus.client.post("/school/papers/receipt/reset", data={"csrf": again["csrf"]})
+    assert reset.headers["location"] == "/school/papers?done=reset"
+    assert "本校模板" not in got(campus.client, "/school/papers").words

@@ -14,7 +14,7 @@ from api.pages.rendering import PAPERS, SCHOOL, go_to, local, page
 from api.pages.school.keeping import holding
 from api.pages.words import WORDS
 from api.papers.kinds import Kind, ListKind
-from api.papers.paper import ROW
+from api.papers.paper import ROW, ROWS
 from api.papers.word import asking
 from api.routes.papers import must_hold
 from api.routes.under import BASE
@@ -110,7 +110,7 @@ def _page(
     return page(
         request, "school_papers.html", asker=asker, active="more", because=refusal, refusal=refusal, done=done, lines=lines,
         path=PAPERS, back=SCHOOL,
-        keeps=asker.account.session is not None and asker.actor.holds_any(paper_templates.KEEPERS),
+        around=(f"{{%tr for {ROW} in {ROWS} %}}", "{%tr endfor %}"), keeps=asker.account.session is not None and asker.actor.holds_any(paper_templates.KEEPERS),
     )  # fmt: skip
 
 

@@ -84,7 +84,7 @@ def _drilled(school: School) -> Case:
         plan_name="火灾应急预案",
     )  # fmt: skip
     school.step("officer", case, "announce", assignee="alice", arrangement="第二节课")
-    held = {"held_on": "2020-01-14", "evacuation_seconds": 134, "should_attend": 312, "attended": 309}
+    held: dict[str, Any] = {"held_on": "2020-01-14", "evacuation_seconds": 134, "should_attend": 312, "attended": 309}
     school.at("2020-01-14 16:00").step("alice", case, "hold", **held, course="信号—疏散—清点", photos=[PHOTO])
     problems = [{"title": "楼梯拥挤", "place": "东侧楼梯"}]
     return school.step("officer", case, "review", suitability="适用", sufficiency="充分", problems=problems)
