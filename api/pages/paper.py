@@ -13,20 +13,20 @@ from api.routes.under import BASE
 router = APIRouter(prefix=CASES)
 
 
-@router.get("/{number}/papers/{code}")
+@router.get("/{number}/papers/{paper}")
 def paper_page(
     request: Request,
     runtime: TheRuntime,
     asker: SignedIn,
     number: str,
-    code: str,
+    paper: str,
     event: Of = None,
 ) -> Response:
-    drawn = making.drawn(runtime, asker, None, number, code, event, draft=True)
+    drawn = making.drawn(runtime, asker, None, number, paper, event, draft=True)
     workflow = runtime.engine.catalog.get(drawn.kind.workflow)
     assert workflow is not None  # the case is one of its
     said = {"event": str(drawn.event), **({"draft": "true"} if drawn.paper.missing else {})}
-    at = f"{BASE}/{workflow.plural}/{number}/papers/{code}"
+    at = f"{BASE}/{workflow.plural}/{number}/papers/{paper}"
     files = [(form, name, f"{at}.{form}?{urlencode(said)}") for form, name in (("docx", "Word"), ("xlsx", "Excel"))]
     body = html.inside(drawn.paper, lambda sha: f"{BASE}/files/{sha}", stamped=drawn.kind.stamped)
     return page(

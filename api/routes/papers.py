@@ -83,7 +83,7 @@ def routers(catalog: Catalog) -> list[APIRouter]:
     """Under every loop, and over the cases of a filter."""
     lists = Router(prefix=BASE, tags=["papers"])
     lists.add_api_route(
-        "/cases/papers/{code}.{form}", take_list, methods=["GET"], response_class=Response,
+        "/cases/papers/{paper}.{form}", take_list, methods=["GET"], response_class=Response,
         summary="清单文书 · A paper over many cases", responses={200: FILE, **_only(401, 404, 409, 422)},
     )  # fmt: skip
     return [lists, *map(_of, catalog.newest())]
@@ -101,7 +101,7 @@ def _of(workflow: Workflow) -> APIRouter:
         summary=f"可用文书 · Papers: {title}", operation_id=f"papers_of_{workflow.key}", responses=_only(401, 404),
     )  # fmt: skip
     routes.add_api_route(
-        f"{at}/{{code}}.{{form}}", _take(workflow), methods=["GET"], response_class=Response, tags=[workflow.key],
+        f"{at}/{{paper}}.{{form}}", _take(workflow), methods=["GET"], response_class=Response, tags=[workflow.key],
         summary=f"文书 · A paper as a file: {title}", operation_id=f"paper_of_{workflow.key}",
         responses={200: FILE, **_only(401, 404, 409, 422)},
     )  # fmt: skip
@@ -133,17 +133,17 @@ def _take(workflow: Workflow) -> Callable[..., Response]:
         runtime: TheRuntime,
         asker: SignedIn,
         number: str,
-        code: str,
+        paper: str,
         form: Form,
         event: Of = None,
         draft: Annotated[bool, Query(description="Also one that may not be issued yet, marked as a draft")] = False,
     ) -> Response:
         """Who takes it is noted."""
-        drawn = making.drawn(runtime, asker, workflow, number, code, event, draft=draft)
+        drawn = making.drawn(runtime, asker, workflow, number, paper, event, draft=draft)
         if takes_nothing(request):
             return Response(media_type=MEDIA_TYPES[form], headers={"Cache-Control": "private, no-store"})
         content = making.file_of(runtime, asker, drawn, form)
-        return _file(content, form, f"{drawn.kind.title.zh} {number}", f"{code}-{number}")
+        return _file(content, form, f"{drawn.kind.title.zh} {number}", f"{paper}-{number}")
 
     return take_paper
 
@@ -152,15 +152,15 @@ def take_list(
     request: Request,
     runtime: TheRuntime,
     asker: SignedIn,
-    code: str,
+    paper: str,
     form: Form,
     wanted: Annotated[Filter, Depends(filter_of)],
 ) -> Response:
     """Of the cases the filter finds, as they stand now; who takes it is noted."""
-    kind = making.list_kind(code, form)
+    kind = making.list_kind(paper, form)
     if takes_nothing(request):
         return Response(media_type=MEDIA_TYPES[form], headers={"Cache-Control": "private, no-store"})
-    return _file(making.list_of(runtime, asker, kind, wanted, form), form, kind.title.zh, code)
+    return _file(making.list_of(runtime, asker, kind, wanted, form), form, kind.title.zh, paper)
 
 
 def _file(content: bytes, form: Form, name: str, otherwise: str) -> Response:
@@ -175,8 +175,9 @@ def _file(content: bytes, form: Form, name: str, otherwise: str) -> Response:
 # --- templates ------------------------------------------------------------------------------------------------------------
 
 
-async def _sent(request: Request) -> bytes:
-    """What was sent, as far as it may be a template: what it is, its bytes tell. Raises UnsupportedType, TooLarge."""
+async def _sent(request: Request, asker: SignedIn) -> bytes:
+    """What was sent, as far as it may be a template: what it is, its bytes tell. Raises NotAllowed, UnsupportedType, TooLarge."""
+    must_hold(asker, KEEPERS)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in SENT_AS:
         raise unsupported_type(", ".join(SENT_AS))
     return await read_bytes(request, paper_templates.MOST_BYTES)
@@ -201,44 +202,43 @@ def list_templates(runtime: TheRuntime, asker: SignedIn) -> Response:
 
 
 @router.get(
-    "/papers/{code}/template", response_class=Response, summary="下载模板 · Fetch a template",
+    "/papers/{paper}/template", response_class=Response, summary="下载模板 · Fetch a template",
     responses={200: {"description": "A Word file", "content": {DOCX: {}}}, **_only(401, 403, 404)},
 )  # fmt: skip
 def fetch_template(
     runtime: TheRuntime,
     asker: SignedIn,
-    code: str,
+    paper: str,
     default: Annotated[bool, Query(description="The one that comes with the program, whichever is in use")] = False,
 ) -> Response:
     must_hold(asker, READERS)
-    kind = paper_templates.kind_of(code)
+    kind = paper_templates.kind_of(paper)
     content = paper_templates.content_of(runtime, asker.actor.organisation, kind, default=default)
-    return _file(content, "docx", f"{kind.title.zh}模板", f"{code}-template")
+    return _file(content, "docx", f"{kind.title.zh}模板", f"{paper}-template")
 
 
 @router.put(
-    "/papers/{code}/template", response_model=TemplateAnswer, summary="更换模板 · Replace a template",
+    "/papers/{paper}/template", response_model=TemplateAnswer, summary="更换模板 · Replace a template",
     openapi_extra={"requestBody": {"required": True, "content": {each: {"schema": {"type": "string", "format": "binary"}} for each in SENT_AS}}},
     responses=_only(401, 403, 404, 413, 415, 422),
 )  # fmt: skip
 def replace_template(
-    runtime: TheRuntime, asker: SignedIn, code: str, content: Annotated[bytes, Depends(_sent)]
+    runtime: TheRuntime, asker: SignedIn, paper: str, content: Annotated[bytes, Depends(_sent)]
 ) -> Response:
     """It is filled in with samples first: what cannot be is refused, and which field it misspells is said."""
-    must_hold(asker, KEEPERS)
-    kind = paper_templates.kind_of(code)
+    kind = paper_templates.kind_of(paper)
     runtime.writer.must_be_in_place()
     kept = paper_templates.keep(runtime, asker.actor, kind, content)
     return json_of(_template(kind, kept, asker.locale))
 
 
 @router.delete(
-    "/papers/{code}/template", response_model=TemplateAnswer, summary="恢复默认模板 · Go back to the default template",
+    "/papers/{paper}/template", response_model=TemplateAnswer, summary="恢复默认模板 · Go back to the default template",
     responses=_only(401, 403, 404),
 )  # fmt: skip
-def reset_template(runtime: TheRuntime, asker: SignedIn, code: str) -> Response:
+def reset_template(runtime: TheRuntime, asker: SignedIn, paper: str) -> Response:
     must_hold(asker, KEEPERS)
-    kind = paper_templates.kind_of(code)
+    kind = paper_templates.kind_of(paper)
     runtime.writer.must_be_in_place()
     paper_templates.reset(runtime, asker.actor, kind)
     return json_of(_template(kind, None, asker.locale))
