@@ -20,7 +20,7 @@ from api.papers.paper import ROW, ROWS
 from engine.errors import BihuanError, Text
 
 MOST_TAGS = 500  # in all of a file; the longest form has thirty columns
-LONGEST_PART = 4_000_000  # bytes of one part as XML: a form of a page has a tenth of a million
+LONGEST_PART = 1_500_000  # bytes of one part as XML: a form of a page has a tenth of that
 NEAR = 0.5  # how alike a field has to be to be meant
 
 W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
