@@ -257,3 +257,16 @@ def test_a_template_is_replaced_on_a_page_and_a_wrong_one_is_told_beside_it(camp
     reset = campus.client.post("/school/papers/receipt/reset", data={"csrf": again["csrf"]})
     assert reset.headers["location"] == "/school/papers?done=reset"
     assert "本校模板" not in got(campus.client, "/school/papers").words
+
+
+def test_the_ledger_offers_the_three_lists_of_the_very_cases_it_shows(campus: Campus) -> None:
+    major = campus.hazard("assigned", major=True).rsplit("/", 1)[1]
+    campus.hazard("assigned")
+    page = Page(asked(campus, "officer", "/cases?workflow=hazard&level=major&open=true", Accept="text/html").text)
+    [lists] = [address for address in page.addresses if "three_lists.xlsx" in address]
+    assert [row[1].value for row in sheet_of(asked(campus, "officer", lists)).iter_rows(min_row=5)] == [major]
+    [whole] = [address for address in page.addresses if "format=xlsx" in address]
+    assert [row[0].value for row in sheet_of(asked(campus, "officer", whole)).iter_rows(min_row=2)] == [major]
+    of_then = Page(asked(campus, "officer", "/cases?as_of=2020-03-02T01:00:00Z", Accept="text/html").text)
+    assert any("format=xlsx" in address for address in of_then.addresses), "there is something to take"
+    assert not any("three_lists" in address for address in of_then.addresses), "papers tell how cases stand"
