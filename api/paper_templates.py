@@ -13,6 +13,7 @@ from api.bootstrap import Runtime
 from api.evidence.documents import DOCX, media_type_of
 from api.evidence.refusing import not_taken
 from api.papers.kinds import BY_CODE, KINDS, LISTS, LISTS_BY_CODE, Kind, ListKind
+from api.papers.making import PLACES, TOO_MANY
 from api.papers.word import asking
 from api.problems import unknown_address
 from engine.actor import Actor
@@ -26,6 +27,7 @@ KEEPERS = frozenset({ADMINISTRATOR, *SAFETY_OFFICE})
 READERS = KEEPERS | {"auditor"}
 MOST_BYTES = 2_000_000  # a form with a school's emblem has a tenth of it
 MOST_UNFOLDED_BYTES = 20_000_000
+FETCHING = Text("下载文书模板", "Fetch a paper's template")
 KEEPING = Text("更换文书模板", "Replace a paper's template")
 RESETTING = Text("恢复默认模板", "Go back to the default template")
 
@@ -54,14 +56,18 @@ def content_of(runtime: Runtime, organisation: str, kind: Kind | ListKind, *, de
     """
     with runtime.database.read(organisation) as connection:
         own = None if default else templates.content(connection, organisation, kind.code)
-    return asking.default_of(kind) if own is None else own
+    if own is not None:
+        return own
+    with PLACES.one(FETCHING, TOO_MANY, organisation):
+        return asking.default_of(kind)
 
 
 def keep(runtime: Runtime, actor: Actor, kind: Kind | ListKind, content: bytes) -> PaperTemplate:
     """From now on this paper is laid out so. The same file again changes nothing. Raises InvalidInput, Busy."""
     _must_be_word(content)
-    asking.must_fit(kind, content, KEEPING)
     here = actor.organisation
+    with PLACES.one(KEEPING, TOO_MANY, here):
+        asking.must_fit(kind, content, KEEPING)
     kept = PaperTemplate(here, kind.code, hashlib.sha256(content).hexdigest(), runtime.clock.now(), actor.principal)
     with runtime.database.write(here) as connection:
         people.change_alone(connection, here)

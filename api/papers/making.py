@@ -38,8 +38,8 @@ MEDIA_TYPES: Mapping[Form, str] = {
 }
 #: rows of a paper over many cases: what Word opens without delay, and what a workbook of a school has
 MOST_ROWS: Mapping[Form, int] = {"docx": 500, "html": 500, "xlsx": 10_000}
-#: files made at once in a process: pictures are unfolded, histories read
-PLACES = Places(2)
+#: files made at once beside a server: pictures are unfolded, histories read, Word is a process. No school takes all of them
+PLACES = Places(4, each=2)
 TOO_MANY = Text("同时生成文书的人太多", "too many papers are being made at once")
 
 
@@ -170,7 +170,7 @@ def file_of(runtime: Runtime, asker: Asker, made: Drawn, form: Form) -> bytes:
     """The paper as a file. Who takes it stands in the logbook before he has it. Raises Busy, InvalidInput for a template."""
     paper, kind = made.paper, made.kind
     asked = Text(f"生成{kind.title.zh}", f"Make the paper {kind.title.en!r}")
-    with PLACES.one(asked, TOO_MANY):
+    with PLACES.one(asked, TOO_MANY, asker.actor.organisation):
         pictures = {sha: printed(runtime.files.read_from(made.records[sha]).read_bytes()) for sha in paper.pictures()}
         if form == "docx":
             content = asking.paper_of(kind, paper, pictures, _template(runtime, asker, kind))
@@ -205,7 +205,7 @@ def list_of(runtime: Runtime, asker: Asker, kind: ListKind, wanted: Filter, form
     """The paper over the cases that the filter finds, the oldest first. Raises NotPossibleNow for too many, Busy, InvalidInput."""
     wanted, now = replace(wanted, workflow=kind.workflow), runtime.clock.now()
     asked = Text(f"生成{kind.title.zh}", f"Make the paper {kind.title.en!r}")
-    with PLACES.one(asked, TOO_MANY):
+    with PLACES.one(asked, TOO_MANY, asker.actor.organisation):
         with runtime.database.read(asker.actor.organisation) as connection:
             many = worklists.count(connection, asker.seen, wanted, now)
             if many > MOST_ROWS[form]:

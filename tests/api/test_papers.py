@@ -270,3 +270,21 @@ def test_the_ledger_offers_the_three_lists_of_the_very_cases_it_shows(campus: Ca
     of_then = Page(asked(campus, "officer", "/cases?as_of=2020-03-02T01:00:00Z", Accept="text/html").text)
     assert any("format=xlsx" in address for address in of_then.addresses), "there is something to take"
     assert not any("three_lists" in address for address in of_then.addresses), "papers tell how cases stand"
+
+
+def test_a_school_makes_two_files_at_once_and_leaves_room_for_others(campus: Campus) -> None:
+    path = campus.hazard("fixed")
+    with (
+        making.PLACES.one(making.TOO_MANY, making.TOO_MANY, SCHOOL),
+        making.PLACES.one(making.TOO_MANY, making.TOO_MANY, SCHOOL),
+    ):
+        for address in (
+            f"{path}/papers/receipt.html",
+            "/api/v1/cases/papers/three_lists.html",
+            "/api/v1/papers/receipt/template",
+        ):
+            assert "同时生成文书的人太多" in refused(campus, "officer", address, 503)["detail"]
+        assert sent(campus, "officer", a_template("{{ 单位 }}")).status_code == 503
+        with making.PLACES.one(making.TOO_MANY, making.TOO_MANY, "another"):
+            pass
+    assert taken(campus) == [] and asked(campus, "officer", f"{path}/papers/receipt.html").status_code == 200

@@ -1,4 +1,7 @@
-"""The server's side of writing Word: it starts the process that does, gives it what to write, and waits only so long."""
+"""The server's side of writing Word: it starts the process that does, gives it what to write, and waits only so long.
+
+How many run at once is for whoever asks to bound (`api.papers.making.PLACES`).
+"""
 
 import subprocess
 import sys
@@ -20,14 +23,10 @@ from api.papers.paper import (
     values_of_paper,
     values_of_sheet,
 )
-from api.places import Places
 from engine.errors import Busy, FieldFault, InvalidInput, Text
 
 PATIENCE_SECONDS = 60  # of a clock, on a machine that has other work; the process has twenty of a processor
 MODULE = "api.papers.word"
-#: files that are written at once in a process: each takes a processor
-PLACES = Places(2)
-TOO_MANY = Text("同时生成 Word 文书的人太多", "too many Word papers are being written at once")
 WRITING = Text("生成 Word 文书", "Write a Word paper")
 SAMPLE = "示例文字"
 
@@ -90,8 +89,7 @@ def _asked(
     template: bytes | None, blank: Mapping[str, Any], fill: Mapping[str, Any] | None, asked: Text = WRITING
 ) -> bytes:
     request = {"template": None if template is None else _coded(template), "blank": blank, "fill": fill}
-    with PLACES.one(asked, TOO_MANY):
-        told = _told(orjson.dumps(request), asked, own=template is not None)
+    told = _told(orjson.dumps(request), asked, own=template is not None)
     if "file" in told:
         return b64decode(told["file"])
     obstacle, remedy = Text(**told["obstacle"]), Text(**told["remedy"])

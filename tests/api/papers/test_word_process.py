@@ -35,8 +35,3 @@ def test_a_process_that_ends_without_an_answer_is_the_template_s_fault_or_a_defe
         asking.must_fit(NOTICE, a_template("{{ 单位 }}"), KEEPING)
     with pytest.raises(RuntimeError, match="the process that writes Word failed"):
         asking.paper_of(NOTICE, a_paper(), {}, None)
-
-
-def test_more_than_two_are_not_written_at_once() -> None:
-    with asking.PLACES.one(KEEPING, KEEPING), asking.PLACES.one(KEEPING, KEEPING), pytest.raises(Busy, match="at once"):
-        asking.paper_of(NOTICE, a_paper(), {}, None)
