@@ -11,6 +11,7 @@ from workflows.reference import checklists, criteria, levels, taxonomy
 
 WORKFLOW = "hazard"
 ANEW = ("assign", "retriage")  # from here on another notice holds
+ON_SPOT = "当场改正，未下达通知书"
 FIXING = ("fix", "correct_on_spot")
 CHECKING = ("verify", "return")
 ASKING = {
@@ -145,7 +146,21 @@ def _why_not_done(story: Story, moment: Event) -> str:
     return "" if returned is None else f"曾于 {story.day(returned.recorded_at)} 退回：{story.said(returned, 'reason')}"
 
 
+def _answered_notice(story: Story, moment: Event) -> str:
+    number = notice_number(story, moment)
+    return number or (ON_SPOT if moment.trigger == "correct_on_spot" else "")
+
+
+def _who_fixed(story: Story, moment: Event) -> str:
+    """His signature; of what was corrected in front of an inspector, who it was and that the inspector says so."""
+    if moment.trigger != "correct_on_spot":
+        return story.signed(moment)
+    return lines(f"{story.person(moment.data.get('corrected_by'))} 当场整改", f"检查人登记：{story.signed(moment)}")
+
+
 def _measures(story: Story, moment: Event) -> str:
+    if moment.trigger == "correct_on_spot":
+        return "当场改正"
     facts = story.at(moment).facts
     return str(facts.get("measures") or facts.get("requirement") or "")
 
@@ -157,7 +172,7 @@ RECEIPT = Kind(
     none_yet=Text("还没有上报整改完成", "it has not been reported as fixed yet"),
     number=notice_number,
     fills={
-        "对应通知书文号": notice_number,
+        "对应通知书文号": _answered_notice,
         "隐患事项": what_is_wrong,
         "整改措施": _measures,
         "完成情况": lambda s, e: s.said(e, "measure"),
@@ -165,7 +180,7 @@ RECEIPT = Kind(
         "投入资金": lambda s, e: s.said(e, "spent"),
         "完成日期": lambda s, e: s.day(e.found_at or e.recorded_at),
         "整改后照片": lambda s, e: s.files(e, "photos_after"),
-        "责任人签字": lambda s, e: s.signed(e),
+        "责任人签字": _who_fixed,
         "部门负责人签字": by_hand,
         "申请复查日期": lambda s, e: s.day(e.recorded_at),
     },
