@@ -27,6 +27,9 @@ PUBLISHED = {
     ("hazard", 3): "108cff0ee5e52d1519deb73945d7dd14d65d7c95041c85c500ee58ac1eea0d4f",
     ("drill", 1): "1e65bc986c9e7923abdf1554e73f6493a9c10c7262696d8e5824052d56f725ca",
     ("drill", 2): "8d319db59ebddea16d19fa2eb6f4c2bf76362b3782a734e04b30b232648d721f",
+    ("notice", 1): "a677c442d7af0ffd3dfa7bdba2c31f355f45463cbbf90cb70285392b1fe1629c",
+    ("task", 1): "8470f5c8092c175acd7747ceaa32959678f9850ba610a6f33a2d650b1e7dfed0",
+    ("comparison", 1): "38f750f1bf3ba113c8da62361709c8a020ba5c45b1c18a572dc75c7ec2ce0251",
     ("inspection", 1): "4d11545258b2e4755386cb8f57c0251ec7769be19d61e968ebc39be4842831f4",
 }
 
