@@ -32,6 +32,7 @@ def story_of(connection: Connection, catalog: Catalog, asker: Asker, case: Case,
         workflow=catalog.of(case), case=case, events=events, names={},
         departments={d.code: d.name.zh for d in people.departments(connection, organisation)},
         zone=people.time_zone(connection, organisation), now=now, related=_related(connection, asker, case),
+        by_name=asker.seen.everything,
     )  # fmt: skip
     return replace(story, names=_names(connection, asker, story))
 
@@ -52,7 +53,7 @@ def _related(connection: Connection, asker: Asker, case: Case) -> dict[str, Case
 def _names(connection: Connection, asker: Asker, story: Story) -> dict[str, str]:
     """Principal → what the asker may call it, of everybody who is named anywhere in the story."""
     keys = {key for event in story.events for key in _keys_in(event)}
-    keys |= {case.assignee for case in story.related.values() if case.assignee}
+    keys |= {case.assignee for case in story.related.values() if case.assignee} | {*story.case.unconfirmed}
     found = people.some(connection, story.case.organisation, sorted(keys))
     names = {f"person:{key}": calls(asker, person) for key, person in found.items()}
     for event in story.events:

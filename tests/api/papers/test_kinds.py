@@ -111,9 +111,23 @@ def _inspected(school: School) -> Case:
     return case
 
 
+def _met(school: School) -> Case:
+    """Conveyed to a department and a person, with a task; one of those who have to know confirmed, another is excused."""
+    case = school.open(
+        "officer", "notice", title="安全工作会议", kind="school_meeting", dated_on="2020-02-24", place="报告厅", issuer="校长",
+        document_number="安办〔2020〕3 号",
+    )  # fmt: skip
+    school.step("officer", case, "minute", should_attend=30, attended=28, points="通报情况", decisions="全面排查")
+    tasks = [{"title": "排查线路", "department": "HQC", "due_on": "2020-03-06"}]
+    audience = ["department:HQC", "person:head_of_xb1"]
+    school.step("officer", case, "convey", audience=audience, key_points="认真学习", tasks=tasks)
+    school.step("alice", case, "confirm")
+    return school.step("officer", case, "excuse", persons=["bob"], reason="病假")
+
+
 STORIES: dict[str, Play] = {
     "reported": _reported, "assigned": _assigned, "extended": _extended, "major": _major, "half": _half_accepted,
-    "on_spot": _on_spot, "drilled": _drilled, "inspected": _inspected,
+    "on_spot": _on_spot, "drilled": _drilled, "inspected": _inspected, "met": _met,
 }  # fmt: skip
 
 
@@ -186,6 +200,15 @@ def cells_of(paper: Paper) -> dict[str, Cell]:
         ("drill_record", "drilled", -1, "存在问题", "1. 东侧楼梯：楼梯拥挤"),
         ("drill_record", "drilled", -1, "照片", (PHOTO,)),
         ("drill_record", "drilled", -1, "培训情况", ""),
+        ("meeting", "met", -1, "会议名称", "安全工作会议"),
+        ("meeting", "met", -1, "地点", "报告厅"),
+        ("meeting", "met", -1, "应到/实到", "30 / 28"),
+        ("meeting", "met", -1, "传达文件", "安办〔2020〕3 号"),
+        ("meeting", "met", -1, "要点", "认真学习\n通报情况\n议定事项：全面排查"),
+        ("meeting", "met", -1, "布置事项", "1. 排查线路（总务后勤处，2020-03-06）"),
+        ("meeting", "met", -1, "应知晓人数", "6"),
+        ("meeting", "met", -1, "已确认", "1（另免予确认 1）"),
+        ("meeting", "met", -1, "未确认名单", "acceptor_of_hqc的姓名、head_of_hqc的姓名、head_of_xb1的姓名、second_acceptor_of_hqc的姓名"),
         ("month_report", "inspected", -1, "部门", "机电工程系"),
         ("month_report", "inspected", -1, "月份", "2020-01"),
         ("month_report", "inspected", -1, "是否迟报", "迟报"),
@@ -239,6 +262,7 @@ def test_what_is_issued_has_every_required_column_and_what_has_not_is_a_draft(pl
         ("on_spot", {"receipt": 1}),
         ("drilled", {"drill_record": 1}),
         ("inspected", {"month_report": 1}),
+        ("met", {"meeting": 1}),
     ],
 )
 def test_a_paper_is_made_of_each_event_that_finished_one(
@@ -341,3 +365,8 @@ def test_every_heading_of_every_form_has_a_name_of_its_own_in_a_template() -> No
         assert all(name.isidentifier() for name in names), code
         assert len(set(names)) == len(names), code
         assert set(fields_of_paper(form.columns).plain) == {*COMMON, *names}
+
+
+def test_who_sees_no_names_is_told_how_many_have_not_confirmed(played: dict[str, Story]) -> None:
+    cells = cells_of(paper_of(replace(played["met"], by_name=False), "meeting"))
+    assert cells["未确认名单"].text == "4 人（名单供安全办公室和领导查看）"
