@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from api.pages import words_diagram, words_labels, words_school
+from api.pages import words_diagram, words_labels, words_papers, words_school
 from api.pages.words_ledger import LEDGER
 from api.pages.words_overview import OVERVIEW
 from engine.errors import Text
@@ -293,6 +293,7 @@ WORDS: Mapping[str, Text] = {
     "older": Text("更早的", "Older"),
     "done_read": Text("已标为已读。", "Marked as read."),
     **words_labels.WORDS,
+    **words_papers.WORDS,
     **words_diagram.WORDS,
     # refusals
     "back": Text("返回", "Go back"),
