@@ -35,6 +35,7 @@ from api.routes import (
     directory,
     evidence,
     feeds,
+    figures,
     files,
     health,
     labels,
@@ -116,6 +117,7 @@ def _routes_of(catalog: Catalog) -> Sequence[BaseRoute]:
         *cases.routers(catalog),
         *papers.routers(catalog),
         *evidence.routers(catalog),
+        *figures.routers(catalog),
         *deliveries.routers(catalog),
     ):
         routes.include_router(

@@ -7,7 +7,7 @@ without the organisation stands out.
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Boolean, CheckConstraint, Column, Index, LargeBinary, Text, text
+from sqlalchemy import JSON, BigInteger, Boolean, CheckConstraint, Column, Index, LargeBinary, Text, false, text
 from sqlmodel import Field, SQLModel
 
 from engine.store.database import UtcDateTime
@@ -523,6 +523,8 @@ class PeriodRow(SQLModel, table=True):
     number: str = Field(max_length=64)
     status: str = Field(default="open", max_length=16)
     reported_at: datetime | None = _instant(nullable=True)
+    zero: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    corrected_at: datetime | None = _instant(nullable=True)
 
 
 class OutboxRow(SQLModel, table=True):
