@@ -326,3 +326,11 @@ def test_a_week_that_was_signed_and_a_day_with_nothing_to_report_are_papers(camp
     assert signed | {"审核人": ""} == compiled and signed["审核人"].endswith("见第 3 号记录"), (
         "what was signed stays so"
     )
+    campus.done("officer", f"{week}/submit", to="市教育局", how="mail")
+    again = campus.done("officer", "/api/v1/weeklies", corrects=number[weekly.CYCLE], reason="人次漏计")["number"]
+    campus.done("officer", f"/api/v1/weeklies/{again}/compile", participants=11, reasons="等配件")
+    second = asked(campus, "head", f"/api/v1/weeklies/{again}/papers/week_report.html").text
+    assert (
+        f"第 2 版，更正 {number[weekly.CYCLE]}" in second
+        and "第 2 版" not in asked(campus, "head", f"{week}/papers/week_report.html").text
+    )

@@ -13,6 +13,12 @@ from workflows.reference import forms
 NOUGHT = "无（零报告）"
 
 
+def _corrects(story: Story, moment: Event) -> str:
+    """What a correction corrects: both remain, and nobody takes one for the other."""
+    facts = story.at(moment).facts
+    return f"第 {facts.get('version', 2)} 版，更正 {facts['corrects']}" if facts.get("corrects") else ""
+
+
 # --- 每周自查情况表 ------------------------------------------------------------------------------------------------------
 
 
@@ -56,6 +62,7 @@ WEEK = Kind(
     code="week_report",
     workflow=weekly.WEEKLY.key,
     stamped=True,
+    number=_corrects,
     moments=_compiled,
     none_yet=Text("本周还没有汇总", "the week has not been compiled yet"),
     fills={
@@ -87,6 +94,7 @@ def _anything(story: Story, moment: Event) -> str:
 DAY = Kind(
     code="health_day",
     workflow="daily",
+    number=_corrects,
     moments=lambda story: story.all("report"),
     none_yet=Text("当日还没有上报", "the day has not been reported yet"),
     fills={
