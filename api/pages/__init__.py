@@ -16,6 +16,7 @@ from api.pages import (
     mine,
     more,
     overview,
+    paper,
     receiving,
     school,
     sign_in,
@@ -39,6 +40,7 @@ router.include_router(ledger.router)
 router.include_router(bulk.router)  # before the steps and the cases, which would take `bulk` and `views` for numbers
 router.include_router(views.router)
 router.include_router(desk.router)
+router.include_router(paper.router)
 router.include_router(steps.router)
 router.include_router(cases.router)
 router.include_router(trail.router)

@@ -20,6 +20,9 @@ from api.pages.forms import Surroundings, Told, told
 from api.pages.loop import drawn
 from api.pages.rendering import CASES, OPEN, local, page
 from api.pages.words import WORDS
+from api.papers import making
+from api.papers.making import Available
+from api.papers.story import Story
 from api.reading import asks_nothing, most_pressing_first, name_for, offered_step, read_now, visible_case, who_did
 from api.routes.under import BASE
 from api.schemas import event_answer
@@ -87,6 +90,19 @@ class Related:
     title: str
 
 
+@dataclass(frozen=True, slots=True)
+class PaperLine:
+    """A paper of the case, or why there is none: then it has no address. `draft`: what it lacks to be issued."""
+
+    title: Text
+    at: str
+    made_of: Text | None
+    address: str
+    files: Sequence[tuple[str, str]]
+    draft: Text | None
+    why_not: Text | None
+
+
 @router.get("/{number}")
 def case_page(request: Request, runtime: TheRuntime, asker: SignedIn, number: str, done: Done = None) -> Response:
     now, locale = runtime.clock.now(), asker.locale
@@ -109,6 +125,7 @@ def case_page(request: Request, runtime: TheRuntime, asker: SignedIn, number: st
         if event.trigger not in quiet
     ]
     facts = told(_forms(workflow), case.facts, around, locale)
+    papers = _papers(Story(workflow, case, events, {}, {}, zone, now))
     last = next((event for event in reversed(events) if event.trigger == done), None)
     return page(
         request, "case.html", asker=asker, active="cases", case=answer, figures=_figures(workflow, case, asker, zone), correct=_correct(runtime, asker, workflow, case), workflow=workflow.title, loop=drawn(workflow, case, locale),
@@ -117,7 +134,22 @@ def case_page(request: Request, runtime: TheRuntime, asker: SignedIn, number: st
         closed=None if case.closed_at is None else local(case.closed_at, zone), facts=[f for f in facts if f.words or f.lines or f.documents],
         before=_pictures(facts, after=False), after=_pictures(facts, after=True), happened=list(reversed(happened)),
         held_back=not may_see_evidence(workflow, case, asker.actors), possible=[step for step in steps if step.possible], impossible=[step for step in steps if not step.possible],
-        at_once={offer.transition.trigger for offer in offered if asks_nothing(offer.transition)}, related=related, known=known, done=last and event_answer(workflow, last, locale, Text("", "")).title,
+        at_once={offer.transition.trigger for offer in offered if asks_nothing(offer.transition)}, related=related, known=known, papers=[p for p in papers if p.address], absent=[p for p in papers if not p.address], done=last and event_answer(workflow, last, locale, Text("", "")).title,
+    )  # fmt: skip
+
+
+def _papers(story: Story) -> list[PaperLine]:
+    return [_paper_line(story, each) for each in making.of_story(story)]
+
+
+def _paper_line(story: Story, each: Available) -> PaperLine:
+    if each.event is None or each.at is None:
+        return PaperLine(each.kind.title, "", None, "", (), None, each.why_not)
+    said = {"event": str(each.event), **({"draft": "true"} if each.missing else {})}
+    file = f"{BASE}/{story.workflow.plural}/{story.case.number}/papers/{each.kind.code}"
+    return PaperLine(
+        each.kind.title, local(each.at, story.zone), Text(f"第 {each.event} 号记录", f"event {each.event}"), f"{CASES}/{story.case.number}/papers/{each.kind.code}?event={each.event}",
+        [(name, f"{file}.{form}?{urlencode(said)}") for form, name in (("docx", "Word"), ("xlsx", "Excel"))], each.why_not, None,
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from api.pages import words_diagram, words_labels, words_school
+from api.pages import words_diagram, words_labels, words_papers, words_school
 from api.pages.words_ledger import LEDGER
 from api.pages.words_overview import OVERVIEW
 from engine.errors import Text
@@ -210,7 +210,7 @@ WORDS: Mapping[str, Text] = {
     "to_know": Text("等我确认知晓", "For me to know"),
     "to_know_hint": Text("读完后按一下即可，确认只能本人办理。", "Read it and tap once; nobody can do it for you."),
     "several_hint": Text(
-        "可选多项：手机上逐项点选，电脑上按住 Ctrl 点选。",
+        "可选多项：手机上逐项点选，电脑上按住控制键再点选。",
         "Several can be chosen: tap each, or hold Ctrl while clicking.",
     ),
     "up_to": Text("最多", "At most"),
@@ -293,6 +293,7 @@ WORDS: Mapping[str, Text] = {
     "older": Text("更早的", "Older"),
     "done_read": Text("已标为已读。", "Marked as read."),
     **words_labels.WORDS,
+    **words_papers.WORDS,
     **words_diagram.WORDS,
     # refusals
     "back": Text("返回", "Go back"),

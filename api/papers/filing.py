@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import xlsxwriter
 
+from api.figures import NAMED
 from api.papers.ledger import SOURCES
 from engine.case import Case
 from engine.errors import Text
@@ -38,7 +39,6 @@ class Filed:
     school     what it is called
     compiled, signed   by whom, and when, as the reader may be told; empty where nobody has
     period     what its period's ledger says; None of a correction, which has none of its own
-    figures    what its numbers are
     behind     the cases behind what was found, where its table has a row for each, as they were known then
     departments, people   what they are called, as the reader may be told
     """
@@ -50,7 +50,6 @@ class Filed:
     compiled: tuple[str, datetime | None]
     signed: tuple[str, datetime | None]
     period: PeriodRecord | None
-    figures: Figures
     behind: Sequence[Case] = ()
     departments: Mapping[str, str] = field(default_factory=dict)
     people: Mapping[str, str] = field(default_factory=dict)
@@ -79,7 +78,7 @@ def write_table(file: BinaryIO, filed: Filed, corrects: str | None, corrected_by
     period, name = filed.case.facts["period"], filed.case.facts["figures"]["name"]
     if name == weekly.FIGURES.name:
         title, columns = f"每周自查情况表（{period}）", form_columns("week_report")
-        rows = [_week_cells(filed)]
+        rows = [week_cells(filed, weekly.FIGURES)]
     elif name == portal.FIGURES.name:
         title, columns = f"省风险管控系统填报（{period}）", form_columns("portal_hazards")
         rows = [_hazard_cells(filed, n, hazard) for n, hazard in enumerate(filed.behind, start=1)]
@@ -136,7 +135,7 @@ def _write(
 def _own_cells(filed: Filed) -> dict[str, object]:
     """A filing that no form of forms.yaml is printed for: its numbers under their own titles, and what was said with them."""
     facts, counts = filed.case.facts, counts_of(filed.case.facts)
-    titles = {number.key: number.title.zh for number in filed.figures.numbers}
+    titles = {number.key: number.title.zh for number in NAMED[facts["figures"]["name"]].numbers}
     return {
         "部门": filed.departments.get(filed.case.department or "", filed.case.department or ""),
         "期间": facts["period"],
@@ -174,10 +173,10 @@ def _hazard_cells(filed: Filed, number: int, hazard: Case) -> dict[str, object]:
     }
 
 
-def _week_cells(filed: Filed) -> dict[str, object]:
+def week_cells(filed: Filed, figures: Figures) -> dict[str, object]:
     """What stands under the headings of the weekly form."""
     facts, counts = filed.case.facts, counts_of(filed.case.facts)
-    numbers: dict[str, object] = {n.column: counts[n.key] for n in filed.figures.numbers if n.column is not None}
+    numbers: dict[str, object] = {n.column: counts[n.key] for n in figures.numbers if n.column is not None}
     since, before = (
         datetime.fromisoformat(facts[name]).astimezone(filed.zone) for name in ("covers_from", "covers_before")
     )

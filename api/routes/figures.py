@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from api.auth import Asker, SignedIn, TheRuntime
 from api.evidence.names import as_attachment
-from api.figures import FIGURES, NAMED, FiguresAnswer, cases_behind, figures_answer, figures_of, is_frozen, is_over
+from api.figures import FIGURES, FiguresAnswer, cases_behind, figures_answer, figures_of, is_frozen, is_over
 from api.papers.filing import MEDIA_TYPE, Filed, write_table
 from api.reading import name_for, visible_case, who_did
 from api.requests import takes_nothing
@@ -116,7 +116,6 @@ def _filed(connection: Connection, asker: Asker, workflow: Workflow, case: Case,
     assignees = people.some(connection, here, sorted({each.assignee for each in behind if each.assignee}))
     return Filed(
         case=case,
-        figures=NAMED[case.facts["figures"]["name"]],
         behind=behind,
         departments={each.code: each.name.zh for each in people.departments(connection, here)},
         people={key: name_for(person, asker) for key, person in assignees.items()},

@@ -225,14 +225,13 @@ class Catalog:
 # --- what is checked -------------------------------------------------------------------------------------------------
 
 #: triggers whose address under a case is taken
-RESERVED_TRIGGERS = frozenset({"addressees", "deliveries", "events", "evidence", "figures", "open", "table"})
+RESERVED_TRIGGERS = frozenset({"addressees", "deliveries", "events", "evidence", "figures", "open", "papers", "table"})
 
 #: plurals that would hide an address of the API
 RESERVED_PLURALS = frozenset(
     {
         "account", "cases", "channels", "check", "cycles", "deliveries", "events", "feeds", "files", "labels", "messages", "overview",
-        "people",
-        "periods", "workflows", "worklist",
+        "papers", "people", "periods", "workflows", "worklist",
     }
 )  # fmt: skip
 

@@ -683,3 +683,15 @@ class StrangersCountRow(SQLModel, table=True):
     day: str = _key(10)
     source: str = _key(80)
     reports: int
+
+
+class PaperTemplateRow(SQLModel, table=True):
+    """The Word file that a school fills in for a kind of paper instead of the one that comes with the program."""
+
+    __tablename__ = "paper_template"
+    organisation: str = _key()
+    paper: str = _key(32)
+    content: bytes = Field(sa_type=LargeBinary)
+    sha256: str = Field(max_length=64)
+    kept_at: datetime = _instant()
+    kept_by: str = Field(max_length=80)
