@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from alembic import command
-from sqlalchemy import column, insert, table, text
+from sqlalchemy import column, insert, table, text, update
 from sqlalchemy.exc import DBAPIError
 
 from api import migrations
@@ -23,11 +23,14 @@ from engine.clock import RunningFrom, SimulatedClock, SystemClock
 from engine.commands import Asked, OpenCase
 from engine.definition import Catalog
 from engine.errors import DefinitionGone, FolderError
-from engine.handle import handle_one
+from engine.handle import Done, Engine, handle_one
+from engine.store import periods
 from engine.store.database import Database, table_of
+from engine.store.tables import CaseRow, PeriodRow
 from notifications.tables import DeliveryRow
 from tests.builders import REPAIRS, START, a_database, a_runtime, a_school, the_settings
 from tests.databases import Kind, Template
+from workflows.wording import ERROR_WORDS
 
 
 def test_a_second_process_cannot_serve_the_same_folder(tmp_path: Path) -> None:
@@ -115,6 +118,50 @@ def test_what_waited_to_be_sent_before_an_upgrade_goes_by_the_account_of_its_cha
     with closing(Template(upgraded).copy(kind, tmp_path)) as database, database.read("school") as connection:
         found = {row.status: row.account for row in connection.execute(text("SELECT status, account FROM delivery"))}
     assert found == {"waiting": "webhook", "dead": "webhook", "sent": ""}
+
+
+def test_a_round_that_found_nothing_before_an_upgrade_was_a_zero_report(tmp_path: Path, kind: Kind) -> None:
+    rounds = {"XB1": ("reported", 0), "XB2": ("late", 0), "XB3": ("reported", 2), "XB4": ("open", None)}
+    now, periods_now = table_of(CaseRow), table_of(PeriodRow)
+    known = (
+        "organisation",
+        "cycle",
+        "scope",
+        "key",
+        "opens_at",
+        "due_at",
+        "opened_at",
+        "number",
+        "status",
+        "reported_at",
+    )
+    before = table("period", *(column(name, periods_now.c[name].type) for name in known))
+
+    def upgraded(database: Database) -> None:
+        with database.own() as connection:
+            command.upgrade(migrations._config(connection), "0012")
+        school = a_school(database)
+        engine = Engine(database, REPAIRS, SimulatedClock(START), ERROR_WORDS)
+        for scope, (status, findings) in rounds.items():
+            case = handle_one(
+                engine, Asked(school.actor("teacher"), OpenCase("repair", {"title": "t", "place": scope}))
+            )
+            assert isinstance(case, Done)
+            facts = {} if findings is None else {"findings": findings}
+            values = {
+                "organisation": "school", "cycle": "dept_check_month", "scope": scope, "key": "2020-02", "opens_at": START,
+                "due_at": START, "opened_at": START, "number": case.case.number, "status": status, "reported_at": None,
+            }  # fmt: skip
+            with database.write("school") as connection:
+                body = {**case.case.to_json(), "facts": facts}
+                connection.execute(update(now).where(now.c.number == case.case.number).values(body=body))
+                connection.execute(insert(before).values(values))
+        migrations.upgrade(database)
+
+    with closing(Template(upgraded).copy(kind, tmp_path)) as database, database.read("school") as connection:
+        assert {each.scope: each.zero for each in periods.find(connection, "school")} == {
+            "XB1": True, "XB2": True, "XB3": False, "XB4": False,
+        }  # fmt: skip
 
 
 def test_the_migrations_make_exactly_the_tables_the_program_speaks_of(tmp_path: Path) -> None:
