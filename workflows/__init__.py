@@ -6,8 +6,9 @@ beside it, and the tests pin each by its fingerprint.
 
 from engine.definition import Catalog
 from workflows.drill import DRILL, DRILL_1
-from workflows.hazard import HAZARD, HAZARD_1, HAZARD_2
+from workflows.hazard import HAZARD, HAZARD_1, HAZARD_2, HAZARD_3
 from workflows.inspection import INSPECTION
+from workflows.record import RECORD
 from workflows.roles import OVERSEERS
 
-CATALOG = Catalog([HAZARD_1, HAZARD_2, HAZARD, DRILL_1, DRILL, INSPECTION], overseers=OVERSEERS)
+CATALOG = Catalog([HAZARD_1, HAZARD_2, HAZARD_3, HAZARD, DRILL_1, DRILL, INSPECTION, RECORD], overseers=OVERSEERS)

@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.case import Case
 from engine.errors import Text
+from workflows.imported import DOUBT_WORDS
 from workflows.inspection import items_of
 from workflows.reference import checklists, criteria_for, limits, taxonomy
 
@@ -32,12 +33,15 @@ CHOICE_WORDS: Mapping[str, Mapping[str, Text]] = MappingProxyType(
             "superior": Text("上级检查", "inspection from above"),
             "staff": Text("师生上报", "staff and pupils"),
             "anonymous": Text("匿名上报", "an anonymous report"),
+            "older_ledger": Text("原有台账", "an older ledger"),
         },
         "kind": {
             "real": Text("实战演练", "real drill"),
             "desktop": Text("桌面推演", "table-top exercise"),
             "question": Text("提问答题", "questions and answers"),
         },
+        "doubts": DOUBT_WORDS,
+        "level": {"general": Text("一般隐患", "general"), "major": Text("重大隐患", "major")},
         "result": {
             "pass": Text("合格", "pass"),
             "fail": Text("不合格", "fail"),
@@ -48,7 +52,7 @@ CHOICE_WORDS: Mapping[str, Mapping[str, Text]] = MappingProxyType(
 
 
 #: answers that are never a signed-in person's to choose
-NOT_OFFERED: Mapping[str, frozenset[str]] = MappingProxyType({"source": frozenset({"anonymous"})})
+NOT_OFFERED: Mapping[str, frozenset[str]] = MappingProxyType({"source": frozenset({"anonymous", "older_ledger"})})
 
 
 def words_of(field: str, value: str) -> Text | None:

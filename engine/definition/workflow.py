@@ -56,6 +56,7 @@ class Workflow:
     always_direct  cases whose every reminder goes out at once instead of in the day's digest
     holds_back     cases whose pictures and papers are for nobody but whom they wait for
     own_words      relations that this loop calls by words of its own: words alone, they move no published version
+    witnessed      whether what its cases tell happened before the eyes of this program; figures of how work went count no other
     """
 
     key: str
@@ -78,6 +79,7 @@ class Workflow:
     always_direct: Callable[[Case], bool] = _nothing_goes_direct
     holds_back: Callable[[Case], bool] = _nothing_is_held_back
     own_words: Mapping[str, Text] = field(default_factory=dict, metadata=WORDS_ALONE)
+    witnessed: bool = True
 
     def __post_init__(self) -> None:
         _check(self)
