@@ -94,7 +94,11 @@ class EventAnswer(BaseModel):
 
 
 class CaseAnswer(BaseModel):
-    """A case. `steps` are those its state knows. `due_in_words` is left to readings of now."""
+    """A case. `steps` are those its state knows. `due_in_words` is left to readings of now.
+
+    witnessed      whether what it tells happened before this program; false of the records of an older ledger
+    carried_over   in the book of a year, whether it was found in a year before; null in every other list
+    """
 
     number: str
     workflow: str
@@ -129,6 +133,8 @@ class CaseAnswer(BaseModel):
     counters: dict[str, int]
     links: list[LinkAnswer]
     steps: Sequence[Step]
+    witnessed: bool = True
+    carried_over: bool | None = None
     event: EventAnswer | None = None
 
 
@@ -405,6 +411,7 @@ def case_answer(
         steps=[
             Step(trigger=t.trigger, title=t.title.in_(locale)) for t in workflow.transitions if case.state in t.sources
         ],
+        witnessed=workflow.witnessed,
         event=None if event is None else event_answer(workflow, event, locale, by or Text(event.actor, event.actor)),
     )
 

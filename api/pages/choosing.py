@@ -18,7 +18,9 @@ from workflows.reference import levels, taxonomy
 #: what a parameter of a list is called
 LABELS: Mapping[str, Text] = {
     "q": Text("文字", "Words"),
+    "book": Text("年度台账", "Book of a year"),
     "workflow": Text("类型", "Kind"),
+    "not_workflow": Text("不含", "Without"),
     "state": Text("状态", "State"),
     "counts_as": Text("阶段", "Stage"),
     "level": Text("等级", "Level"),
@@ -110,14 +112,21 @@ class Vocabulary:
     """The words of an organisation's filters in one language.
 
     people    key → what the reader may call him
+    years     of which there is a book, the newest first
     """
 
     def __init__(
-        self, catalog: Catalog, locale: Locale, zone: ZoneInfo, departments: Iterable[Department], people: Mapping[str, str]
+        self, catalog: Catalog, locale: Locale, zone: ZoneInfo, departments: Iterable[Department], people: Mapping[str, str],
+        years: Iterable[int] = (),
     ) -> None:  # fmt: skip
         self._catalog, self._locale, self._zone = catalog, locale, zone
+        self._years = list(years)
         self._departments = {each.code: each.name.in_(locale) for each in departments}
         self._people = people
+
+    @property
+    def locale(self) -> Locale:
+        return self._locale
 
     def said(self, name: str, value: str) -> str:
         """The value of a parameter as people read it; as it is where nobody gave it words."""
@@ -156,7 +165,9 @@ class Vocabulary:
         return [(None, [(value, words.in_(self._locale)) for value, words in self._words(name).items()])]
 
     def _words(self, name: str) -> Mapping[str, Text]:
-        if name == "workflow":
+        if name == "book":
+            return {str(year): Text(f"{year} 年", f"{year}") for year in self._years}
+        if name in ("workflow", "not_workflow"):
             return {loop.key: loop.title for loop in self._catalog.newest()}
         if name == "level":
             return {code: level.title for code, level in levels().items()}

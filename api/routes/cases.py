@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -46,13 +46,13 @@ from api.schemas import (
     case_answer,
     event_answer,
 )
-from api.trail import Reader, brought_up_to_date, cases_at, saying_what_is_missing, take_cases
+from api.trail import Reader, brought_up_to_date, cases_at, of_book, saying_what_is_missing, take_cases
 from engine.case import FIVE_STATES, instant_text
 from engine.commands import Asked, FireTrigger, OpenCase
 from engine.definition import Catalog, Form, Workflow
 from engine.errors import Busy, Refusal, Text, UnknownCase
 from engine.handle import CASE_NUMBER, OTHER_END, Done, Failed, Idle, Outcome, Refused, offers, unknown_case
-from engine.store import history, known, worklists
+from engine.store import books, history, known, worklists
 from engine.store.known import CHANGES, Change, Changed, Stood
 from engine.store.marks import Report
 from engine.store.worklists import Filter
@@ -73,6 +73,8 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 
 
+FIRST_BOOK, LAST_BOOK = 2000, 2100  # years that a form's day can be of
+EASTERNMOST = timedelta(hours=14)  # a clock on the wall is ahead of UTC by no more
 MAY_LACK = ("department", "level", "category")
 Names = list[Annotated[str, Field(max_length=LONGEST_NAME)]] | None
 AsOf = Annotated[
@@ -97,6 +99,12 @@ def must_have_been(as_of: datetime | None, now: datetime, name: str = "as_of") -
             ),
             name,
         )
+
+
+def must_have_begun(book: int | None, now: datetime) -> None:
+    """Raises InvalidInput for a year that has begun nowhere yet."""
+    if book is not None and book > (now + EASTERNMOST).year:
+        unreadable(Text(f"{book} 年还没有到", f"the year {book} has not come yet"), "book")
 
 
 def not_yet_known(number: str, as_of: datetime) -> UnknownCase:
@@ -147,6 +155,16 @@ async def filter_of(  # async, so that it costs no thread; a list of one loop ha
     cycle: Annotated[str | None, Query(description="Cases that were opened for periods of this cycle")] = None,
     period_from: Annotated[Instant | None, Query(description="Cases of periods that began then or later")] = None,
     period_before: Annotated[Instant | None, Query(description="Cases of periods that began earlier")] = None,
+    book: Annotated[
+        int | None,
+        Query(
+            ge=FIRST_BOOK,
+            le=LAST_BOOK,
+            description="The book of a year: what was found in it, and what came into it still open from the years before; "
+            "of what was taken over from an older ledger, by the days that one claims",
+        ),
+    ] = None,
+    not_workflow: Annotated[Names, Query(description="Loops whose cases are left out")] = None,
 ) -> Filter:
     """What a list shows. A misspelt word is refused: believed, it would show nothing, and nothing looks like good news."""
     catalog = runtime.engine.catalog
@@ -164,11 +182,14 @@ async def filter_of(  # async, so that it costs no thread; a list of one loop ha
             name,
             sorted({"open", *OTHER_END.values(), *(t for loop in catalog.every() for t in loop.triggers)}),
         )
+    for name in not_workflow or ():
+        one_of("not_workflow", name, [loop.key for loop in loops])
+    must_have_begun(book, runtime.clock.now())
     one_of("cycle", cycle, [rule.cycle.key for _, rule in catalog.cycles()])
     return Filter(
         None, state, counts_as, level, category, department, assignee, overdue, due_before, opened_after, q, open_,
         _plainly(without), opened_from, opened_before, closed_from, closed_before, _plainly(action),
-        report, cycle, period_from, period_before,
+        report, cycle, period_from, period_before, book, _plainly(not_workflow),
     )  # fmt: skip
 
 
@@ -324,6 +345,7 @@ def _list_of(workflow: Workflow | None) -> Callable[..., Response]:
                 few = min(limit, MOST_AS_OF)
                 page = known.page(connection, asker.seen, wanted, as_of, limit=few, after=after)
                 items = cases_at(runtime.engine.catalog, page.cases, as_of, asker.locale)
+            items = of_book(items, page.cases, books.book_of(connection, asker.actor.organisation, wanted.book))
         answer = CasePage(items=items, next=cursor_of(page.next_after) if page.next_after else None)
         return json_of(answer, headers={**link_to_next(request, answer.next), **saying_what_is_missing(unnumbered)})
 

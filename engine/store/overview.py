@@ -34,8 +34,8 @@ from sqlalchemy import (
 from engine.actor import Visibility
 from engine.store import marks
 from engine.store.database import table_of
-from engine.store.known import LASTED, standing, then
 from engine.store.marks import Report
+from engine.store.standing import LASTED, standing, then
 from engine.store.tables import FOREVER, LONG, CaseRow, TrailRow
 from engine.store.worklists import visible, visible_numbers
 
@@ -53,6 +53,7 @@ class Of:
     organisations   of one those that somebody may see (`seen`); of several, or with `seen` None, all
     since           what was closed earlier is not counted
     workflow        of this loop alone
+    without         of none of these loops
     numbers         those that somebody sees, where that is not all: asked for once (`as_seen`), since every figure needs them
     """
 
@@ -61,6 +62,7 @@ class Of:
     since: datetime
     at: datetime
     workflow: str | None = None
+    without: tuple[str, ...] = ()
     numbers: tuple[str, ...] | None = None
     on_server: bool = False
 
@@ -212,6 +214,8 @@ def _grouped(rows: FromClause, names: Sequence[str], *what: ColumnElement[Any]) 
 
 def _among(rows: FromClause, of: Of) -> list[ColumnElement[bool]]:
     conditions = [] if of.workflow is None else [rows.c.workflow == of.workflow]
+    if of.without:
+        conditions.append(rows.c.workflow.not_in(of.without))
     return [*conditions, *_one_of_those(rows, of)]
 
 
@@ -258,6 +262,8 @@ def _opened(of: Of, first: datetime, end: datetime) -> Select[Any]:
     ]
     if of.workflow is not None:
         conditions.append(_cases.c.workflow == of.workflow)
+    if of.without:
+        conditions.append(_cases.c.workflow.not_in(of.without))
     return select(func.count()).select_from(_cases).where(*conditions)
 
 

@@ -23,7 +23,8 @@ from sqlalchemy import (
 
 from engine.actor import WHOLE_ORGANISATION, Actor, Visibility
 from engine.case import Case
-from engine.store import marks
+from engine.store import books, marks
+from engine.store.books import Book
 from engine.store.database import table_of
 from engine.store.marks import Report
 from engine.store.tables import CaseRow, PartyRow
@@ -49,6 +50,8 @@ class Filter:
                 `period_before`, in which it began, say of which
     …_from      at this instant or later
     …_before    earlier than this instant
+    book        the year in whose book it stands (`engine.store.books`)
+    not_workflow   loops whose cases are left out
     """
 
     workflow: str | None = None
@@ -73,11 +76,13 @@ class Filter:
     cycle: str | None = None
     period_from: datetime | None = None
     period_before: datetime | None = None
+    book: int | None = None
+    not_workflow: tuple[str, ...] | None = None
 
     @property
     def by_marks(self) -> bool:
         """Whether the trail has to be asked, which may be behind (`engine.sealing.number`)."""
-        return self.action is not None or self.by_periods
+        return self.action is not None or self.by_periods or self.book is not None
 
     @property
     def by_periods(self) -> bool:
@@ -113,7 +118,7 @@ def page(
         .where(visible(seen), *conditions, *further)
         .order_by(_cases.c.opened_at.desc(), _cases.c.number.desc())
         .limit(limit + 1)
-        for conditions in _ways(seen, wanted, now)
+        for conditions in _ways(seen, wanted, now, books.book_of(connection, seen.organisation, wanted.book))
     ]
     which = searches[0].subquery("which")
     if len(searches) > 1:
@@ -135,7 +140,7 @@ def all_cases(connection: Connection, seen: Visibility, wanted: Filter, now: dat
     """Every case the filter finds, by number: for figures and papers."""
     statement = (
         select(_cases.c.body, _cases.c.last_hash)
-        .where(visible(seen), _all(seen, wanted, now))
+        .where(visible(seen), _all(connection, seen, wanted, now))
         .order_by(_cases.c.number)
     )
     return [Case.from_json(row.body, last_hash=row.last_hash) for row in connection.execute(statement)]
@@ -145,14 +150,14 @@ def all_open(connection: Connection, seen: Visibility, wanted: Filter, now: date
     """As `all_cases`, but for those that are finished."""
     statement = (
         select(_cases.c.body, _cases.c.last_hash)
-        .where(visible(seen), OPEN, _all(seen, wanted, now))
+        .where(visible(seen), OPEN, _all(connection, seen, wanted, now))
         .order_by(_cases.c.number)
     )
     return [Case.from_json(row.body, last_hash=row.last_hash) for row in connection.execute(statement)]
 
 
 def count(connection: Connection, seen: Visibility, wanted: Filter, now: datetime) -> int:
-    statement = select(func.count()).select_from(_cases).where(visible(seen), _all(seen, wanted, now))
+    statement = select(func.count()).select_from(_cases).where(visible(seen), _all(connection, seen, wanted, now))
     return int(connection.execute(statement).scalar_one())
 
 
@@ -291,11 +296,13 @@ def _part_of(seen: Visibility) -> Select[str]:
     )
 
 
-def _ways(seen: Visibility, wanted: Filter, now: datetime) -> list[list[ColumnElement[bool] | TextClause]]:
+def _ways(
+    seen: Visibility, wanted: Filter, now: datetime, book: Book | None
+) -> list[list[ColumnElement[bool] | TextClause]]:
     """Conditions that show each what the filter wants to some part, and together all of it: each part has its index."""
     conditions = [*_conditions(wanted, now), *of_marks(_cases.c.number, seen.organisation, wanted, now)]
-    ways = having_words(wanted.q or "")
-    return [[*conditions, *words] for words in ways] if ways else [conditions]
+    words, parts = having_words(wanted.q or "") or [[]], books.ways(book) if book is not None else [[]]
+    return [[*conditions, *part, *said] for part in parts for said in words]
 
 
 def having_words(q: str) -> list[list[ColumnElement[bool] | TextClause]]:
@@ -308,8 +315,9 @@ def having_words(q: str) -> list[list[ColumnElement[bool] | TextClause]]:
     return [[*short], [LONGER, *long]] if words else []
 
 
-def _all(seen: Visibility, wanted: Filter, now: datetime) -> ColumnElement[bool]:
-    return or_(*(and_(true(), *conditions) for conditions in _ways(seen, wanted, now)))
+def _all(connection: Connection, seen: Visibility, wanted: Filter, now: datetime) -> ColumnElement[bool]:
+    book = books.book_of(connection, seen.organisation, wanted.book)
+    return or_(*(and_(true(), *conditions) for conditions in _ways(seen, wanted, now, book)))
 
 
 def _conditions(wanted: Filter, now: datetime) -> Iterable[ColumnElement[bool] | TextClause]:
@@ -317,6 +325,8 @@ def _conditions(wanted: Filter, now: datetime) -> Iterable[ColumnElement[bool] |
         value = getattr(wanted, name)
         if value is not None:
             yield _cases.c[name] == value
+    if wanted.not_workflow:
+        yield _cases.c.workflow.not_in(wanted.not_workflow)
     if wanted.category is not None:  # a category means its sub-categories too
         yield or_(
             _cases.c.category == wanted.category, _cases.c.category.startswith(f"{wanted.category}.", autoescape=True)
