@@ -19,6 +19,7 @@ from workflows.reference import levels, taxonomy
 LABELS: Mapping[str, Text] = {
     "q": Text("文字", "Words"),
     "book": Text("年度台账", "Book of a year"),
+    "carried_over": Text("上年结转", "Carried over"),
     "workflow": Text("类型", "Kind"),
     "not_workflow": Text("不含", "Without"),
     "state": Text("状态", "State"),
@@ -91,7 +92,7 @@ REMINDERS: Mapping[str, Text] = {
     "receipt": Text("签收提醒", "Reminder to acknowledge"),
 }
 _ALWAYS: Mapping[str, Mapping[str, Text]] = {
-    "counts_as": {stage: STAGES[stage] for stage in FIVE_STATES}, "overdue": YES_NO, "open": YES_NO, "type": TYPES,
+    "counts_as": {stage: STAGES[stage] for stage in FIVE_STATES}, "overdue": YES_NO, "open": YES_NO, "carried_over": YES_NO, "type": TYPES,
     "outcome": OUTCOMES, "without": LABELS,
 }  # fmt: skip
 

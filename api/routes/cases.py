@@ -15,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.acting import asked_by, tell_done, told_refusal
 from api.auth import Asker, SignedIn, TheRuntime, asker_of, runtime_of
+from api.books import BookAnswer, book_of_year
 from api.bootstrap import Runtime
 from api.problems import defect, problem, problem_content, unknown_address
 from api.reading import LONGEST_NAME, called_to, did, offered_step, read_now, visible_case, who_did
@@ -75,6 +76,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 
 FIRST_BOOK, LAST_BOOK = 2000, 2100  # years that a form's day can be of
 EASTERNMOST = timedelta(hours=14)  # a clock on the wall is ahead of UTC by no more
+Year = Annotated[int | None, Query(ge=FIRST_BOOK, le=LAST_BOOK)]
 MAY_LACK = ("department", "level", "category")
 Names = list[Annotated[str, Field(max_length=LONGEST_NAME)]] | None
 AsOf = Annotated[
@@ -101,10 +103,10 @@ def must_have_been(as_of: datetime | None, now: datetime, name: str = "as_of") -
         )
 
 
-def must_have_begun(book: int | None, now: datetime) -> None:
+def must_have_begun(book: int | None, now: datetime, name: str = "book") -> None:
     """Raises InvalidInput for a year that has begun nowhere yet."""
     if book is not None and book > (now + EASTERNMOST).year:
-        unreadable(Text(f"{book} 年还没有到", f"the year {book} has not come yet"), "book")
+        unreadable(Text(f"{book} 年还没有到", f"the year {book} has not come yet"), name)
 
 
 def not_yet_known(number: str, as_of: datetime) -> UnknownCase:
@@ -164,6 +166,9 @@ async def filter_of(  # async, so that it costs no thread; a list of one loop ha
             "of what was taken over from an older ledger, by the days that one claims",
         ),
     ] = None,
+    carried_over: Annotated[
+        bool | None, Query(description="With `book`: what came into it from a year before, or what did not")
+    ] = None,
     not_workflow: Annotated[Names, Query(description="Loops whose cases are left out")] = None,
 ) -> Filter:
     """What a list shows. A misspelt word is refused: believed, it would show nothing, and nothing looks like good news."""
@@ -185,11 +190,13 @@ async def filter_of(  # async, so that it costs no thread; a list of one loop ha
     for name in not_workflow or ():
         one_of("not_workflow", name, [loop.key for loop in loops])
     must_have_begun(book, runtime.clock.now())
+    if carried_over is not None and book is None:
+        unreadable(Text("carried_over 须与 book 同用", "carried_over goes with book"), "carried_over")
     one_of("cycle", cycle, [rule.cycle.key for _, rule in catalog.cycles()])
     return Filter(
         None, state, counts_as, level, category, department, assignee, overdue, due_before, opened_after, q, open_,
         _plainly(without), opened_from, opened_before, closed_from, closed_before, _plainly(action),
-        report, cycle, period_from, period_before, book, _plainly(not_workflow),
+        report, cycle, period_from, period_before, book, carried_over, _plainly(not_workflow),
     )  # fmt: skip
 
 
@@ -222,6 +229,10 @@ def routers(catalog: Catalog) -> list[APIRouter]:
     every.add_api_route(
         "/cases/figures", count_cases, methods=["GET"], response_model=FiguresAnswer, tags=["cases"],
         summary="统计 · How many are open, overdue, closed", responses=_only(401, 422),
+    )  # fmt: skip
+    every.add_api_route(
+        "/cases/books", read_book, methods=["GET"], response_model=BookAnswer, tags=["cases"],
+        summary="年度台账 · The book of a year, box by box", responses=_only(401, 422),
     )  # fmt: skip
     every.add_api_route(
         "/cases/changes", list_changes, methods=["GET"], response_model=ChangesPage, tags=["cases"],
@@ -402,6 +413,13 @@ def count_cases(
         closed=sum(line.closed for line in lines),
     )
     return json_of(answer, headers=saying_what_is_missing(unnumbered))
+
+
+def read_book(runtime: TheRuntime, asker: SignedIn, year: Year = None) -> Response:
+    """Of the cases the asker may see; without a year, the newest book there is."""
+    must_have_begun(year, runtime.clock.now(), "year")
+    found = book_of_year(runtime, asker, year)
+    return json_of(found.answer, headers=saying_what_is_missing(found.unnumbered))
 
 
 def must_have_no_words(wanted: Filter) -> None:

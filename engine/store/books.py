@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Connection, and_, or_, select, text
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, not_, or_, select, text
 
 from engine.case import Case
 from engine.store import people
@@ -60,35 +60,74 @@ def book_of(connection: Connection, organisation: str, year: int | None) -> Book
     return None if year is None else Book(organisation, year, people.time_zone(connection, organisation))
 
 
-def ways(book: Book) -> Sequence[Sequence[ColumnElement[bool]]]:
-    """Conditions on cases that show each a part of the book, and together all of it: each part has its index."""
-    here = _cases.c.organisation == book.organisation
+def ways(book: Book, carried_over: bool | None = None) -> Sequence[Sequence[ColumnElement[bool]]]:
+    """Conditions on cases that show each a part of the book, and together all of it: each part has its index.
+
+    carried_over   only what came from the book before, or only what did not
+    """
     no_claim = _cases.c.since.is_(None)
     opened = [_cases.c.opened_at >= book.first, _cases.c.opened_at < book.end, no_claim]
     carried = [_cases.c.opened_at < book.first, _cases.c.number.in_(open_at(book.organisation, book.first)), no_claim]
-    claimed = [_cases.c.number.in_(select(_cases.c.number).where(here, TAKEN, *_claimed(book)))]
-    return [opened, carried, claimed]
+    claimed = [_cases.c.number.in_(_claimed(book, carried_over))]
+    if carried_over is None:
+        return [opened, carried, claimed]
+    return [carried, claimed] if carried_over else [opened, claimed]
 
 
-def within(columns: Any, book: Book) -> ColumnElement[bool]:
+def within(columns: Any, book: Book, carried_over: bool | None = None) -> ColumnElement[bool]:
     """As `ways`, of cases as they stood at an instant."""
     here = _cases.c.organisation == book.organisation
     claims = select(_cases.c.number).where(here, TAKEN, _cases.c.since.is_not(None))
-    opened = or_(
-        and_(columns.opened_at >= book.first, columns.opened_at < book.end),
-        and_(columns.opened_at < book.first, columns.number.in_(open_at(book.organisation, book.first))),
-    )
-    claimed = columns.number.in_(select(_cases.c.number).where(here, TAKEN, *_claimed(book)))
-    return or_(and_(opened, columns.number.not_in(claims)), claimed)
+    opened = and_(columns.opened_at >= book.first, columns.opened_at < book.end)
+    carried = and_(columns.opened_at < book.first, columns.number.in_(open_at(book.organisation, book.first)))
+    here_at_all = or_(opened, carried) if carried_over is None else carried if carried_over else opened
+    return or_(and_(here_at_all, columns.number.not_in(claims)), columns.number.in_(_claimed(book, carried_over)))
 
 
-def _claimed(book: Book) -> list[ColumnElement[bool]]:
-    """Found before the year's end, and still open in it: by the day the older ledger gives, else by when it was closed here."""
+def _claimed(book: Book, carried_over: bool | None) -> Select[Any]:
+    """Numbers of what an older ledger found before the year's end, and had open in it: by the day it gives, else by when it was
+    closed here.
+    """
     closed_here = or_(_cases.c.final.is_(False), _cases.c.closed_at >= book.first)
-    return [
+    conditions = [
+        _cases.c.organisation == book.organisation,
         _cases.c.since < book.end_day,
         or_(_cases.c.until >= book.first_day, and_(_cases.c.until.is_(None), closed_here)),
     ]
+    if carried_over is not None:
+        before = _cases.c.since < book.first_day
+        conditions.append(before if carried_over else not_(before))
+    return select(_cases.c.number).where(TAKEN, *conditions)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """So many cases of a book that are alike in these."""
+
+    workflow: str
+    department: str | None
+    category: str
+    assignee: str | None
+    final: bool
+    carried_over: bool
+    cases: int
+
+
+ALIKE = ("workflow", "department", "category", "assignee", "final")
+
+
+def kept(connection: Connection, which: ColumnElement[bool], book: Book) -> list[Kept]:
+    """What the book holds, of the cases that `which` lets through."""
+    columns = [_cases.c[name] for name in ALIKE]
+    found = []
+    for carried_over in (False, True):
+        for conditions in ways(book, carried_over):
+            counted = select(*columns, func.count()).where(which, *conditions).group_by(*columns)
+            found += [
+                Kept(**dict(zip(ALIKE, row[:-1], strict=True)), carried_over=carried_over, cases=row[-1])
+                for row in connection.execute(counted)
+            ]
+    return found
 
 
 def years(connection: Connection, organisation: str) -> Collection[int]:

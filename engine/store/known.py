@@ -303,7 +303,7 @@ def _conditions(
     if wanted.not_workflow:
         yield columns.workflow.not_in(wanted.not_workflow)
     if (book := books.book_of(connection, seen.organisation, wanted.book)) is not None:
-        yield books.within(columns, book)
+        yield books.within(columns, book, wanted.carried_over)
     if wanted.category is not None:  # a category means its sub-categories too
         yield or_(
             columns.category == wanted.category, columns.category.startswith(f"{wanted.category}.", autoescape=True)

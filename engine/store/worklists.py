@@ -50,7 +50,7 @@ class Filter:
                 `period_before`, in which it began, say of which
     …_from      at this instant or later
     …_before    earlier than this instant
-    book        the year in whose book it stands (`engine.store.books`)
+    book        the year in whose book it stands (`engine.store.books`); `carried_over`: whether from the book before
     not_workflow   loops whose cases are left out
     """
 
@@ -77,6 +77,7 @@ class Filter:
     period_from: datetime | None = None
     period_before: datetime | None = None
     book: int | None = None
+    carried_over: bool | None = None
     not_workflow: tuple[str, ...] | None = None
 
     @property
@@ -301,7 +302,10 @@ def _ways(
 ) -> list[list[ColumnElement[bool] | TextClause]]:
     """Conditions that show each what the filter wants to some part, and together all of it: each part has its index."""
     conditions = [*_conditions(wanted, now), *of_marks(_cases.c.number, seen.organisation, wanted, now)]
-    words, parts = having_words(wanted.q or "") or [[]], books.ways(book) if book is not None else [[]]
+    words, parts = (
+        having_words(wanted.q or "") or [[]],
+        books.ways(book, wanted.carried_over) if book is not None else [[]],
+    )
     return [[*conditions, *part, *said] for part in parts for said in words]
 
 

@@ -284,3 +284,50 @@ def test_records_are_told_from_what_was_witnessed_and_are_no_figure_of_how_work_
             assert said in words, said
         page = got(campus.client, "/cases?book=2020")
         assert "结转" in page.words and "年度台账" in page.words
+
+
+def test_every_number_of_a_book_leads_to_exactly_its_cases(tmp_path: Path) -> None:
+    rows = [
+        (1, "2018-11-03", "教学楼", "灭火器过期", "总务后勤处", "已整改", "2018-11-09"),
+        (2, "2018-11-04", "食堂", "燃气软管老化", "机电工程系", "未整改", None),
+        (3, "2018-11-05", "食堂", "某某某某", None, "否", None),
+    ]
+    path = ledger(
+        tmp_path / "a.xlsx", rows, headings=("编号", "检查日期", "部位", "隐患描述", "责任部门", "状态", "完成日期")
+    )
+    with a_campus(tmp_path, "sqlite") as campus:
+        assert campus.get("head", "/api/v1/cases/books")["year"] is None
+        with campus.runtime.database.read(SCHOOL) as connection:
+            actor = whoever(connection, SCHOOL, "officer", campus.today)
+            found = plan(connection, SCHOOL, read_ledger(path), campus.today)
+        carry_out(campus.runtime.engine, actor, found, SHANGHAI, {})
+        campus.hazard("verified"), campus.hazard("assigned")
+        Desk(campus, "").let_in("head")
+        assert sign_in(campus.client, "head").status_code == 303
+        for year, all_, carried in ((2018, 3, 0), (2019, 2, 2), (2020, 4, 2)):
+            told = campus.get("head", f"/api/v1/cases/books?year={year}")
+            assert (told["years"], told["all"]["count"], told["carried_over"]["count"]) == (
+                [2020, 2019, 2018],
+                all_,
+                carried,
+            )
+            assert told["found"]["count"] == all_ - carried and told["not_witnessed"]["count"] == (
+                1 if year == 2018 else 0
+            )
+            boxes = [box for name in ("departments", "categories", "persons") for box in told[name]]
+            assert all(
+                sum(box["all"]["count"] for box in told[name]) == all_
+                for name in ("departments", "categories", "persons")
+            )
+            counts = [told[name] for name in ("all", "found", "carried_over", "open", "not_witnessed")]
+            counts += [box[name] for box in boxes for name in ("all", "open")]
+            for counted in counts:
+                if counted["cases"] is not None:
+                    listed = campus.get("head", f"/api/v1/cases?{counted['cases']}&limit=200")["items"]
+                    assert len(listed) == counted["count"], counted
+            page = got(campus.client, f"/cases/books?year={year}")
+            assert f"年度台账 {year}" in page.words and "上年结转" in page.words
+            assert f"/cases?book={year}" in page.addresses
+        assert campus.client.get("/api/v1/cases/books?year=2021", headers=campus.headers("head")).status_code == 422
+        assert campus.client.get("/api/v1/cases?carried_over=true", headers=campus.headers("head")).status_code == 422
+        assert campus.get("clerk", "/api/v1/cases/books?year=2018")["all"]["count"] == 0, "of what he may see"
