@@ -1,7 +1,7 @@
 """Several serving processes behind one socket, on one PostgreSQL: for more cores than one, and looked after.
 
-The parent takes the port and answers nothing itself. It starts each of the others anew, never by forking, hands it the
-socket, puts another in the place of one that died, and ends them all in order when it is told to stop.
+The parent takes the port and answers nothing itself. It starts each of the others anew, hands it the socket,
+puts another in the place of one that died, and ends them all in order when it is told to stop.
 """
 
 import multiprocessing
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import wait
-from multiprocessing.context import SpawnProcess
+from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Semaphore
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from api import logs
 from api.bootstrap import open_runtime
 from api.heartbeat import Heartbeat
 from api.metrics import forget_process, shared_by_processes
+from api.processes import beginning
 from api.server import Started, answer, listen, stop_in_order
 from api.settings import Settings
 from engine.errors import FolderError, Text
@@ -35,8 +36,6 @@ STARTS_WITHIN_SECONDS = 60
 TOO_SOON_SECONDS = 5  # one that dies sooner after its start would only die again
 LOOKS_EVERY_SECONDS = 0.5
 LEAVES_LATER_SECONDS = 5  # than the others should have; who is still there then is ended
-
-_SPAWN = multiprocessing.get_context("spawn")
 
 
 def serve_with(workers: int, settings: Settings, *, started: Started) -> None:
@@ -62,7 +61,7 @@ def serve_with(workers: int, settings: Settings, *, started: Started) -> None:
 
 @dataclass
 class _Member:
-    process: SpawnProcess
+    process: BaseProcess
     since: float
 
 
@@ -73,8 +72,9 @@ class _Fleet:
         self._counts = counts
         self._settings = settings
         self._listening = listening
-        self._ready = _SPAWN.Semaphore(0)
-        self._heartbeat = Heartbeat.shared(_SPAWN)
+        self._beginning = beginning(__name__)
+        self._ready = self._beginning.Semaphore(0)
+        self._heartbeat = Heartbeat.shared(self._beginning)
         self._members = [self._another(number) for number in range(workers)]
 
     @contextmanager
@@ -107,7 +107,7 @@ class _Fleet:
                     self._members[number] = self._another(number)
 
     def _another(self, number: int) -> _Member:
-        process = _SPAWN.Process(
+        process = self._beginning.Process(
             target=_serve,
             args=(self._settings, self._listening, self._ready, self._heartbeat, number),
             name=f"bihuan {number}",

@@ -12,7 +12,7 @@ from api.problems import holders
 from api.schemas import CaseAnswer, HolderAnswer, OfferedStep, WhyNot, case_answer
 from api.trail import called
 from engine.actor import Actor
-from engine.authority import may_see, stands_as
+from engine.authority import is_awaited, may_see
 from engine.calendar import Calendar
 from engine.case import FIVE_STATES, Case
 from engine.deadlines import in_words
@@ -87,7 +87,7 @@ def most_pressing_first(workflow: Workflow, case: Case, offered: Sequence[Offer]
 
 
 def _pressing(workflow: Workflow, case: Case, step: Transition) -> int:
-    if step.acknowledges:
+    if step.acknowledges or step.confirms:
         return 0
     further = 0
     if step.target is not None:
@@ -153,7 +153,7 @@ def waiting_for(
     while True:
         # SQL finds by role and department; what holding a case means exactly, the definition says
         maybe = worklists.waiting_for(connection, asker.seen, actor, limit=at_a_time, after=after)
-        yield from ((case, actor) for case in maybe if stands_as("holder", actor, case, catalog.of(case)))
+        yield from ((case, actor) for case in maybe if is_awaited(actor, case, catalog.of(case)))
         if len(maybe) < at_a_time:
             return
         after, at_a_time = (maybe[-1].due_at, maybe[-1].number), AT_A_TIME

@@ -37,6 +37,9 @@ _LONG = Text("实训楼二层东侧走廊尽头配电箱门锁损坏且箱内线
 SAID: Mapping[str, tuple[str, str]] = {
     "hazard": ("插座面板破损", "教学楼三楼走廊"),
     "drill": ("冬季消防疏散演练", "实训楼、操场"),
+    "notice": ("关于开展冬季校园安全大检查的通知", ""),
+    "task": ("检查锅炉房和配电间", "实训楼锅炉房"),
+    "comparison": ("对照检查：某校实验室火灾", "实训楼机电实训室"),
     "inspection": ("总务后勤处 2020-01 安全检查月报", "总务后勤处"),
 }
 
@@ -130,6 +133,8 @@ def a_notice(
                 "title": receipt.title.to_json(),
                 "by": list(receipt.by),
             }
+            if receipt.confirms and reason == "receipt":
+                about["unconfirmed"] = {"count": 12, "posts": [["教职工", 11], ["部门安全员", 1]]}
     if fullness == "full":
         about |= {
             "title": _LONG.zh, "place": _LONG.zh, "provisional": True, "skipped": ["a", "b"],

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel
 
+from api.addressees import counts
 from engine.case import Case
 from engine.definition import (
     CycleRule,
@@ -93,10 +94,44 @@ class EventAnswer(BaseModel):
     hash: str
 
 
+class AcknowledgementAnswer(BaseModel):
+    """How many have to know of a case, said that they do, are excused from it, and have not."""
+
+    asked: int
+    confirmed: int
+    excused: int
+    missing: int
+
+
+class AddresseeAnswer(BaseModel):
+    """Somebody who has to know of a case. `standing`: confirmed, excused, missing, or departed: missing, and gone since.
+
+    at    when he confirmed or was excused
+    why   the reason he was excused for
+    """
+
+    person: str
+    name: str
+    post: str
+    department: str | None
+    standing: str
+    at: AwareDatetime | None
+    why: str | None
+
+
+class AddresseePage(BaseModel):
+    """`items` are by department, who has not confirmed first; to who may not see every case, himself alone."""
+
+    acknowledgement: AcknowledgementAnswer | None
+    items: list[AddresseeAnswer]
+    next: str | None
+
+
 class CaseAnswer(BaseModel):
     """A case. `steps` are those its state knows. `due_in_words` is left to readings of now.
 
     witnessed      whether what it tells happened before this program; false of the records of an older ledger
+    acknowledgement   of a case that many have to know of
     carried_over   in the book of a year, whether it was found in a year before; null in every other list
     """
 
@@ -135,6 +170,7 @@ class CaseAnswer(BaseModel):
     steps: Sequence[Step]
     witnessed: bool = True
     carried_over: bool | None = None
+    acknowledgement: AcknowledgementAnswer | None = None
     event: EventAnswer | None = None
 
 
@@ -412,8 +448,14 @@ def case_answer(
             Step(trigger=t.trigger, title=t.title.in_(locale)) for t in workflow.transitions if case.state in t.sources
         ],
         witnessed=workflow.witnessed,
+        acknowledgement=acknowledgement_of(case),
         event=None if event is None else event_answer(workflow, event, locale, by or Text(event.actor, event.actor)),
     )
+
+
+def acknowledgement_of(case: Case) -> AcknowledgementAnswer | None:
+    counted = counts(case)
+    return None if counted is None else AcknowledgementAnswer(**counted)
 
 
 #: events that are no step of a loop, whatever their trigger is called

@@ -19,6 +19,7 @@ from api.app import create_app
 from api.bootstrap import Runtime, open_runtime
 from api.causes import cause_of
 from api.folder import Folder
+from api.garbage import keep_what_is_there
 from api.heartbeat import Heartbeat
 from api.memory import share_the_heap
 from api.scheduler import Scheduler
@@ -83,6 +84,7 @@ def answer(
         server.once_stopping = runtime.stop_soon
         stop_in_order(runtime.stop_soon)
         _leave_in_time(runtime)
+        keep_what_is_there()
         with _ticking(runtime) if ticks else nullcontext():
             server.run(sockets=[listening])
     finally:

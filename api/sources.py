@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from engine.actor import Visibility
 from engine.calendar import Calendar
-from engine.case import Case
+from engine.case import UNCONFIRMED, Case
 from engine.clock import Clock
 from engine.definition import Catalog
 from engine.errors import Text
@@ -89,10 +89,15 @@ class DirectoryOfTheEngine:
         if not open_:
             return {}
         said = self._said(connection, organisation, open_)
-        awaited = [(case, self._catalog.of(case).awaited(case)) for case in open_]
+        awaited = [(case, self._awaited(case)) for case in open_]
         today = self._today(connection, organisation)
         each = people.waiting_for_each(connection, organisation, awaited, today)
         return {person: [said[case.number] for case in mine] for person, mine in each.items()}
+
+    def _awaited(self, case: Case) -> tuple[str, ...]:
+        """Whose move it is, those included of whom it is only waited for that they confirm."""
+        workflow = self._catalog.of(case)
+        return (*workflow.awaited(case), *((UNCONFIRMED,) if workflow.waits_by_name(case) else ()))
 
     def work_of(self, connection: Connection, organisation: str, department: str | None) -> Sequence[Mapping[str, Any]]:
         open_ = self._open(connection, organisation, Filter(department=department))

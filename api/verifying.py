@@ -11,7 +11,6 @@ while it is served, is chained but not signed yet.
 
 import hashlib
 import json
-import multiprocessing
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,6 +30,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.evidence.store import FileStore
 from api.folder import Folder
 from api.keys import Held, KeyRing, is_signed
+from api.processes import beginning
 from api.sealing import KeyGone, is_vouched_for, key_in, losses
 from engine.audit import KEPT_EVERY, Checkpoint, envelope_hash, fingerprint, leaf_hash, root_of
 from engine.case import instant_text
@@ -163,9 +163,8 @@ def verify(
         works = chain((tree,), _works(database, organisation, start))
         _gather(report, (work(checker) for work in works), progress)
     else:
-        context = multiprocessing.get_context("spawn")  # a copy of this process would share its connections
         begin = (database.url, organisation, folder.files)
-        pool = ProcessPoolExecutor(processes, context, initializer=_begin, initargs=begin)
+        pool = ProcessPoolExecutor(processes, beginning(__name__), initializer=_begin, initargs=begin)
         try:
             _gather(report, _shared(pool, (tree,), _works(database, organisation, start), processes), progress)
         except BrokenProcessPool as error:

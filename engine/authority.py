@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from engine.actor import ANOTHER_DEPARTMENT, WHOLE_ORGANISATION, Actor, Visibility
-from engine.case import Case
+from engine.case import ADDRESSEE, OF_ONESELF, UNCONFIRMED, Case
 from engine.definition import RELATIONS, Signing, Transition, Workflow
 from engine.errors import NotAllowed, Text
 
@@ -59,7 +59,16 @@ def _relates(name: str, actor: Actor, case: Case, workflow: Workflow) -> bool:
     if name == "holder":
         awaited = [who for who in workflow.awaited(case) if who != "holder"]
         return any(stands_as(who, actor, case, workflow) for who in awaited)
+    if name in OF_ONESELF:
+        return actor.on_behalf_of is None and not actor.selves.isdisjoint(persons_in(name, case))
     return actor.standing is not None and actor.standing in persons_in(name, case)
+
+
+def is_awaited(actor: Actor, case: Case, workflow: Workflow) -> bool:
+    """Whether it is this actor's move: by a role or relation, or since he has to know of it and has not said that he does."""
+    if stands_as("holder", actor, case, workflow):
+        return True
+    return bool(workflow.waits_by_name(case)) and _relates(UNCONFIRMED, actor, case, workflow)
 
 
 def persons_in(relation: str, case: Case) -> tuple[str, ...]:
@@ -68,6 +77,8 @@ def persons_in(relation: str, case: Case) -> tuple[str, ...]:
         return (case.assignee,) if case.assignee else ()
     if relation in ("reporter", "inspector"):
         return (case.reporter,) if case.reporter else ()
+    if relation == UNCONFIRMED:
+        return case.unconfirmed
     return case.who_acted(relation)
 
 
@@ -139,6 +150,8 @@ def judge(
     workflow: Workflow, transition: Transition, case: Case, actor: Actor, policy: Mapping[str, Any], asked: Text
 ) -> Permit:
     """Leave for this actor to take this step, or NotAllowed with the rule that denies it and the posts that could."""
+    if transition.confirms:
+        return _judge_confirmation(workflow, case, actor, asked)
     if not transition.sign_off:
         if not any(stands_as(name, actor, case, workflow) for name in transition.by):
             raise NotAllowed(
@@ -150,6 +163,28 @@ def judge(
         _exclude(workflow, transition.never, transition.by, case, actor, asked)
         return Permit()
     return _judge_signature(workflow, transition, case, actor, policy, asked)
+
+
+def _judge_confirmation(workflow: Workflow, case: Case, actor: Actor, asked: Text) -> Permit:
+    """Each addressee for himself: to know of something cannot be handed on."""
+    if stands_as(ADDRESSEE, actor, case, workflow):
+        return Permit()
+    if actor.on_behalf_of is not None:
+        raise NotAllowed(
+            asked=asked,
+            obstacle=Text("确认知晓只能由本人办理，不能代办", "to know of it is everybody's own, and nobody does it for another"),
+            remedy=Text(
+                "请等其本人确认；本人长期无法确认的，请安稳办写明理由后免予确认",
+                "Let him confirm himself; whoever cannot for long, the safety office may excuse",
+            ),
+            reason="oneself",
+        )  # fmt: skip
+    raise NotAllowed(
+        asked=asked,
+        obstacle=Text("您不在本项的知晓范围内", "you are not among those who have to know of it"),
+        remedy=Text("您不用办理；您应当知晓的，请告诉安稳办", "Leave it; if you should be among them, tell the safety office"),
+        reason="addressee",
+    )  # fmt: skip
 
 
 def _judge_signature(

@@ -18,6 +18,16 @@ TAKEN_OVER = "imported"
 
 FIVE_STATES: tuple[CountsAs, ...] = ("reported", "assigned", "fixed", "verified", "closed")
 
+#: relations that a whole school may come to stand in: an event records who joined one, not all who stand in it, so that a
+#: meeting everybody has to know of costs as much as its people, and not as much as their square
+ADDRESSEE = "addressee"  # who has to know of it
+CONFIRMED = "confirmed"  # who said that he does
+EXCUSED = "excused"  # who is waited for no longer, for a reason that somebody gave
+BY_MANY = frozenset({ADDRESSEE, CONFIRMED, EXCUSED})
+UNCONFIRMED = "unconfirmed"  # who has to know of it and has not settled that; follows from the three
+#: relations in which everybody stands for himself alone: nobody can know of something in another's place
+OF_ONESELF = frozenset({ADDRESSEE, UNCONFIRMED})
+
 
 @dataclass(frozen=True, slots=True)
 class Link:
@@ -154,10 +164,18 @@ class Case:
                 own["_touched"] = self._touched | touched
         return case
 
+    @property
+    def unconfirmed(self) -> tuple[str, ...]:
+        """Who has to know of it, has not said that he does, and was not excused, in the order they were addressed."""
+        addressed = self.acted.get(ADDRESSEE, ())
+        settled = {*self.acted.get(CONFIRMED, ()), *self.acted.get(EXCUSED, ())}
+        return tuple(person for person in addressed if person not in settled) if addressed else ()
+
     def with_acted(self, relation: str, *persons: str | None) -> Self:
         """The same case, remembering that these persons stood in this relation to it."""
         known = self.acted.get(relation, ())
-        new = tuple(p for p in dict.fromkeys(persons) if p is not None and p not in known)
+        there = frozenset(known) if len(persons) > 2 else known  # looked up once for a whole school
+        new = tuple(p for p in dict.fromkeys(persons) if p is not None and p not in there)
         return self.changed(acted={**self.acted, relation: known + new}) if new else self
 
     def with_facts(self, facts: Mapping[str, JSON]) -> Self:
@@ -187,8 +205,8 @@ class Case:
         return self._written
 
     def changes_since(self, before: "Case | None") -> dict[str, JSON]:
-        """What has to be known so that folding the events gives this case: whole attributes, facts one by one; of a new case
-        all that is otherwise than without it.
+        """What has to be known so that folding the events gives this case: whole attributes, facts one by one, of relations of
+        many who joined them (`acted.confirmed+`); of a new case all that is otherwise than without it.
         """
         new = self.to_json()
         old = _UNSAID if before is None else before.to_json()
@@ -198,6 +216,8 @@ class Case:
             for name, value in new.items()
             if name in touched and name != "facts" and (name not in old or value != old[name])
         }
+        if "acted" in changed and not BY_MANY.isdisjoint(new["acted"]):
+            changed = _who_joined(changed, old["acted"])
         if "facts" in touched:
             changed |= {
                 f"facts.{name}": value
@@ -285,13 +305,39 @@ def _plain(value: Any) -> JSON:
 _UNSAID: Mapping[str, JSON] = {name: _plain(value) for name, value in _WITHOUT.items() if name in _FOLDED}
 
 
+def _who_joined(changed: Mapping[str, JSON], before: Mapping[str, list[str]]) -> dict[str, JSON]:
+    """The changes with each relation of many by itself, as those who joined it; the others together, if any is other."""
+    acted = changed["acted"]
+    few = {relation: persons for relation, persons in acted.items() if relation not in BY_MANY}
+    joined = {
+        f"acted.{relation}+": persons[len(before.get(relation, ())) :]
+        for relation, persons in acted.items()
+        if relation in BY_MANY and persons != before.get(relation)
+    }
+    told = {name: value for name, value in changed.items() if name != "acted"}
+    if few != {relation: persons for relation, persons in before.items() if relation not in BY_MANY}:
+        told["acted"] = few
+    return told | joined
+
+
+def apply(values: dict[str, JSON], name: str, value: JSON) -> None:
+    """Make one recorded change to a case's plain values."""
+    if name.startswith("facts."):
+        values["facts"] = {**values["facts"], name.removeprefix("facts."): value}
+    elif name.startswith("acted."):
+        relation, acted = name.removeprefix("acted.").removesuffix("+"), values.get("acted", {})
+        values["acted"] = {**acted, relation: [*acted.get(relation, ()), *value]}
+    elif name == "acted":
+        kept = {many: who for many, who in values.get("acted", {}).items() if many in BY_MANY}
+        values["acted"] = {**kept, **value}
+    else:
+        values[name] = value
+
+
 def fold(history: list[Mapping[str, JSON]], *, last_hash: str = "") -> Case:
     """The case as its events tell it: `history` holds each event's changes, oldest first, at least the opening."""
     values: dict[str, JSON] = dict(_UNSAID)
     for changes in history:
         for name, value in changes.items():
-            if name.startswith("facts."):
-                values["facts"] = {**values["facts"], name.removeprefix("facts."): value}
-            else:
-                values[name] = value
+            apply(values, name, value)
     return Case.from_json(values, last_hash=last_hash)

@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.actor import Actor, Grant
 from engine.calendar import Calendar
-from engine.case import Case
+from engine.case import ADDRESSEE, CONFIRMED, Case
 from engine.errors import Text
 
 
@@ -25,6 +25,7 @@ class Situation:
     calendar  the organisation's newest
     policy    the workflow's numbers as they hold for this organisation
     people    person → department of everybody the form names
+    departed  who has not confirmed and has left since: nobody waits for him
     related   by number: the cases the form refers to, as far as the actor may see them, and the case's own children
     """
 
@@ -37,6 +38,7 @@ class Situation:
     policy: Mapping[str, Any] = field(default_factory=dict)
     related: Mapping[str, Case] = field(default_factory=dict)
     people: Mapping[str, str | None] = field(default_factory=dict)
+    departed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +92,30 @@ def guard(
 
 def guard_named(name: str) -> Guard | None:
     return _REGISTERED.get(name)
+
+
+# --- of cases that many have to know of ------------------------------------------------------------------------------
+
+EVERYONE_HAS_CONFIRMED = "everyone_has_confirmed"
+
+
+@guard(
+    EVERYONE_HAS_CONFIRMED,
+    obstacle=Text("还有人没有确认知晓", "somebody who has to know of it has not confirmed yet"),
+    remedy=Text(
+        "请催促名单上的人确认；确实无法确认的，写明理由后免予确认",
+        "Remind those on the list; excuse whoever really cannot confirm, and say why",
+    ),
+)
+def everyone_has_confirmed(s: Situation) -> bool:
+    return s.departed.issuperset(s.case.unconfirmed)
+
+
+@guard(
+    "not_confirmed_yet",
+    obstacle=Text("您已经确认知晓", "you have confirmed that you know of it"),
+    remedy=Text("不用再办", "There is nothing left to do"),
+)
+def not_confirmed_yet(s: Situation) -> bool:
+    """Whichever of his accounts was addressed: it is the human being who knows."""
+    return not s.actor.selves.isdisjoint({*s.case.who_acted(ADDRESSEE)} - {*s.case.who_acted(CONFIRMED)})

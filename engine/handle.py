@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 import secrets
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -17,7 +18,7 @@ from typing import Any, TypeVar
 from engine.actor import Actor, system
 from engine.authority import allow_opening, judge, may_open_any, may_see, may_see_evidence, visibility
 from engine.calendar import Calendar
-from engine.case import Case, Link
+from engine.case import ADDRESSEE, UNCONFIRMED, Case, Link
 from engine.clock import Clock
 from engine.commands import Asked, FireTrigger, OpenCase, OpenPeriod, Recompute, Remind
 from engine.cycles import Cycle, Night, OnEvent, TimesADay, periods_between
@@ -35,7 +36,7 @@ from engine.errors import (
     Text,
     UnknownCase,
 )
-from engine.events import LOGBOOK, Event, Noteworthy, Notice, in_the_name_of
+from engine.events import LOGBOOK, Event, Noteworthy, Notice, in_the_name_of, looking_after
 from engine.machine import (
     Decision,
     PeriodOwed,
@@ -50,6 +51,7 @@ from engine.machine import (
     decide_reminder,
     is_his_to_take,
     read_form,
+    receipt_rungs,
     why_not,
 )
 from engine.store import answers, calendars, cases, files, history, outbox, people, periods, policies, refusals, timers
@@ -86,6 +88,9 @@ T = TypeVar("T")
 
 #: names of one command looked up for the whole group; what says more than forms do is refused in its turn
 MOST_AHEAD = 64
+
+UNCONFIRMED_HEADS = "unconfirmed_heads"
+POSTS_IN_MESSAGE = 5  # what is longer is not read on a phone; the case has them all by name
 
 POSTS_NAMED = 3  # in the remedy of a refusal; `could` has them all
 
@@ -669,7 +674,11 @@ class _Turn:
             children = [link.number for link in case.links if link.kind == "child"]
             related |= cases.load_many(self.connection, actor.organisation, children, lock=True)
         named = self._named(actor.organisation, form, data)
-        setting = self.setting(actor, workflow, permit=permit, related=related, people=named)
+        addressed = self._addressed(actor.organisation, data, transition, asked_text)
+        departed = self._departed(workflow, case) if not transition.confirms else frozenset[str]()
+        setting = self.setting(
+            actor, workflow, permit=permit, related=related, people=named, addressed=addressed, departed=departed
+        )
         decision = decide(workflow, case, command, data, self.now, setting)
         decision = self._bound(workflow, case, decision, setting)
         done = self._write(workflow, case, decision, actor, setting)
@@ -678,6 +687,33 @@ class _Turn:
             periods.settle(self.connection, actor.organisation, case.number, decision.settles, done.event.recorded_at)
         self._keep_answer(asked, done)
         return done
+
+    def _addressed(
+        self, organisation: str, data: Mapping[str, Any], transition: Transition, asked: Text
+    ) -> tuple[str, ...]:
+        """Whom the form's audience means today. Raises InvalidInput where that is nobody."""
+        name = transition.addresses
+        if name is None or not data:
+            return ()
+        today = self.calendar(organisation).local_date(self.now)
+        found = people.addressed(self.connection, organisation, data[name], today)
+        if not found:
+            nobody = Text("目前没有在册人员", "means nobody who is here today")
+            raise InvalidInput(
+                asked=asked,
+                obstacle=Text(f"所选范围{nobody.zh}", f"the audience {nobody.en}"),
+                remedy=Text("请另选知晓范围", "Choose whom it is for anew"),
+                fields=[FieldFault(name, nobody)],
+            )
+        return tuple(found)
+
+    def _departed(self, workflow: Workflow, case: Case) -> frozenset[str]:
+        """Who has not confirmed and has left since."""
+        waited = case.unconfirmed if workflow.addresses_many else ()
+        if not waited:
+            return frozenset()
+        known = people.some(self.connection, case.organisation, waited)
+        return frozenset(person for person in waited if person not in known or not known[person].active)
 
     def _locked(self, organisation: str, number: str) -> Case | None:
         """The case as it stands; nobody else changes it before this transaction ends."""
@@ -707,15 +743,23 @@ class _Turn:
         self, workflow: Workflow, steps: Sequence[Transition], case: Case, actors: Sequence[Actor]
     ) -> list[Offer]:
         """Each step as the first of these may take it; else what keeps the first of them, himself, from it."""
-        offered = [self._offer(workflow, step, case, actors) for step in steps]
+        departed = self._departed(workflow, case)
+        offered = [self._offer(workflow, step, case, actors, departed) for step in steps]
         refused = [(o.transition, o.why_not) for o in offered if isinstance(o.why_not, NotAllowed)]
         self._name_who_could(workflow, case, refused)
         return offered
 
-    def _offer(self, workflow: Workflow, transition: Transition, case: Case, actors: Sequence[Actor]) -> Offer:
+    def _offer(
+        self,
+        workflow: Workflow,
+        transition: Transition,
+        case: Case,
+        actors: Sequence[Actor],
+        departed: frozenset[str],
+    ) -> Offer:
         refused: list[Offer] = []
         for actor in actors:
-            why = why_not(workflow, transition, case, self.now, self.setting(actor, workflow))
+            why = why_not(workflow, transition, case, self.now, self.setting(actor, workflow, departed=departed))
             if why is None:
                 return Offer(transition, actor, None)
             refused.append(Offer(transition, actor, why))
@@ -749,7 +793,7 @@ class _Turn:
         """
         today = self.calendar(case.organisation).local_date(self.now)
         audiences = [
-            tuple(name for name in refusal.who if name not in ("anyone", "stranger", "system"))
+            tuple(name for name in refusal.who if name not in ("anyone", "stranger", "system", ADDRESSEE))
             for _, refusal in refused
         ]
         if not any(audiences):
@@ -816,6 +860,9 @@ class _Turn:
             return Idle(f"the rungs of {command.case} were told already")
         workflow = self.engine.catalog.of(case)
         actor = system(organisation)
+        if self._nobody_is_left(workflow, case, taken):
+            timers.cancel(self.connection, organisation, case.number, self.now, taken, generation=command.generation)
+            return Idle(f"everybody {command.case} waits for has left")
         setting = self.setting(actor, workflow)
         decision = decide_reminder(workflow, case, replace(command, rungs=tuple(taken)), self.now, setting)
         timers.told(
@@ -828,6 +875,12 @@ class _Turn:
             self.now,
         )
         return self._write(workflow, case, decision, actor, setting)
+
+    def _nobody_is_left(self, workflow: Workflow, case: Case, rungs: Collection[str]) -> bool:
+        """Whether these rungs only ask for receipts of people who have all left since."""
+        if not case.who_acted(ADDRESSEE) or not frozenset(receipt_rungs(workflow.state(case.state))).issuperset(rungs):
+            return False
+        return self._departed(workflow, case).issuperset(case.unconfirmed)
 
     def _recompute(self, actor: Actor, command: Recompute) -> Outcome:
         case = self._locked(actor.organisation, command.case)
@@ -927,18 +980,49 @@ class _Turn:
         # somebody of this group may have asked for them, too
         self._cases_ahead.pop((organisation, case.number), None)
         self._rungs_ahead.pop((organisation, case.number, case.generation), None)
-        cases.save(self.connection, before, case, () if case.final else workflow.awaited(case))
+        by_name = tuple(workflow.waits_by_name(one) if one else () for one in (before, case))
+        cases.save(self.connection, before, case, () if case.final else workflow.awaited(case), *by_name)
         if decision.cancels_timers or case.final:
             timers.cancel(self.connection, organisation, case.number, self.now)
         if decision.cancels_rungs:
             timers.cancel(self.connection, organisation, case.number, self.now, decision.cancels_rungs)
         rungs = [(timer.rung, timer.fire_at) for timer in decision.timers]
         timers.add(self.connection, organisation, case.number, case.generation, rungs)
-        notices = [self._notice(workflow, case, event, told, actor, setting) for told in decision.told]
+        notices = [n for told in decision.told for n in self._notices(workflow, case, event, told, actor, setting)]
         outbox.write(self.connection, notices)
         for link in decision.links:
             self._bind(actor, link.number, link.kind, case.number)
         return Done(case, event)
+
+    def _notices(
+        self, workflow: Workflow, case: Case, event: Event, told: Told, actor: Actor, setting: Setting
+    ) -> list[Notice]:
+        """One for everybody; of those who have not confirmed one for each group of heads, with nobody but their own people."""
+        if UNCONFIRMED_HEADS not in told.audience:
+            return [self._notice(workflow, case, event, told, actor, setting)]
+        others = tuple(name for name in told.audience if name != UNCONFIRMED_HEADS)
+        notices = (
+            [self._notice(workflow, case, event, replace(told, audience=others), actor, setting)] if others else []
+        )
+        acknowledge = workflow.state(case.state).acknowledge
+        waited = self._still_here(workflow, case)
+        if acknowledge is None or not waited:
+            return notices
+        today = setting.calendar.local_date(self.now)
+        groups = people.looked_after_together(
+            self.connection, case.organisation, waited, acknowledge.heads, today
+        )  # fmt: skip
+        for number, group in enumerate(groups, start=1):
+            to = replace(told, audience=(looking_after(group[0].person, *acknowledge.heads),))
+            notice = self._notice(workflow, case, event, to, actor, setting)
+            about = {**notice.about, "unconfirmed": _unconfirmed(group)}
+            notices.append(replace(notice, id=f"{notice.id}:{number}", about=about))
+        return notices
+
+    def _still_here(self, workflow: Workflow, case: Case) -> list[Person]:
+        """Who has not confirmed and could."""
+        waited = workflow.waits_by_name(case)
+        return [person for person in people.some(self.connection, case.organisation, waited).values() if person.active]
 
     def _notice(
         self, workflow: Workflow, case: Case, event: Event, told: Told, actor: Actor, setting: Setting
@@ -974,6 +1058,11 @@ class _Turn:
             "actor_post": _post_of(by),
             "represented_post": _post_of(represented),
             **_acknowledgement(workflow, case),
+            **(
+                {"unconfirmed": _unconfirmed(self._still_here(workflow, case))}
+                if told.rung and case.unconfirmed
+                else {}
+            ),
         }
 
     # --- reading what was sent -------------------------------------------------------------------------------------
@@ -1021,6 +1110,10 @@ class _Turn:
         if kind == "person":
             found = self._person(organisation, value)
             return None if found is not None and found.active else kind
+        if kind == "addressee":
+            return None  # the case says who that is
+        if kind == "audience":
+            return None if self._is_audience(actor, value) else kind
         if kind == "department":
             if (organisation, value) not in self._departments:
                 there = people.department_exists(self.connection, organisation, value)
@@ -1033,6 +1126,17 @@ class _Turn:
         if file.is_picture != (kind == "file"):
             return "picture" if kind == "file" else "document"
         return None
+
+    def _is_audience(self, actor: Actor, value: str) -> bool:
+        """Whether there is what this names: a department, a role that can be held, a group, somebody who is here."""
+        sort, _, name = value.partition(":")
+        if sort in ("person", "department"):
+            return self._missing(actor, sort, name) is None
+        if sort == "role":
+            return any(name in workflow.roles for workflow in self.engine.catalog.newest())
+        if sort == "group":
+            return any(group.code == name for group in people.groups(self.connection, actor.organisation))
+        return True
 
     def _is_shown(self, actor: Actor, sha256: str) -> bool:
         """Whether the file is evidence in a case that shows it to him. Who only knows its name may not make it his own
@@ -1207,7 +1311,14 @@ def _acknowledgement(workflow: Workflow, case: Case) -> dict[str, Any]:
     step = workflow.acknowledgement(case.state) if case.acknowledged_at is None else None
     if step is None:
         return {}
-    return {"acknowledge": {"trigger": step.trigger, "title": step.title.to_json(), "by": list(step.by)}}
+    by = [UNCONFIRMED] if step.confirms else list(step.by)
+    return {"acknowledge": {"trigger": step.trigger, "title": step.title.to_json(), "by": by}}
+
+
+def _unconfirmed(waited: Sequence[Person]) -> dict[str, Any]:
+    """Those who have not confirmed, as a message may say it: how many, and by their posts."""
+    posts = Counter(str(_post_of(person)) for person in waited)
+    return {"count": len(waited), "posts": [[post, number] for post, number in posts.most_common(POSTS_IN_MESSAGE)]}
 
 
 def _represented(actor: Actor) -> str | None:
@@ -1234,4 +1345,5 @@ _MISSING = {
     "picture": Text("是文件，此处应为照片", "is a document, and a picture is asked for"),
     "document": Text("是照片，此处应为文件（PDF、Word、Excel）", "is a picture, and a document is asked for"),
     "case": Text("查无此项", "is no case you may see"),
+    "audience": Text("不是本单位的部门、岗位、工作组或在册人员", "is no department, role, group or active person here"),
 }

@@ -6,7 +6,7 @@ bound to it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, time
 from functools import cache
 from typing import Any, Literal, NamedTuple, cast
@@ -17,7 +17,7 @@ from transitions import EventData, Machine, MachineError
 from engine.actor import Actor
 from engine.authority import Permit, judge
 from engine.calendar import Calendar
-from engine.case import Case, CaseClock, Link, instant_text
+from engine.case import ADDRESSEE, CONFIRMED, EXCUSED, UNCONFIRMED, Case, CaseClock, Link, instant_text
 from engine.commands import FireTrigger, OpenCase, Remind
 from engine.deadlines import Budget, Deadline, Rung, due_at, is_overdue, next_repeat, plan_rungs, repeats_between
 from engine.definition import (
@@ -39,7 +39,7 @@ from engine.definition import (
 )
 from engine.errors import FieldFault, GuardRefused, InvalidInput, NotAllowed, NotPossibleNow, Refusal, StaleCase, Text
 from engine.events import EventType, How
-from engine.guards import Guard, Situation
+from engine.guards import Guard, Situation, not_confirmed_yet
 
 LATEST_CLAIM_MINUTES = 5  # a phone's clock may run ahead by this much before its claim is flagged
 OLDEST_CLAIM_DAYS = 7  # an offline phone may bring a finding this old before it is flagged
@@ -61,6 +61,8 @@ class Setting:
     policy           the workflow's numbers as they hold for this organisation
     related          cases the form refers to
     people           person → department of everybody the form names
+    addressed        whom the form's audience means today
+    departed         who has not confirmed and has left since
     period           the period the case is opened for, if it is
     """
 
@@ -70,6 +72,8 @@ class Setting:
     permit: Permit = Permit()
     related: Mapping[str, Case] = field(default_factory=dict)
     people: Mapping[str, str | None] = field(default_factory=dict)
+    addressed: tuple[str, ...] = ()
+    departed: frozenset[str] = frozenset()
     period: PeriodOwed | None = None
 
 
@@ -197,6 +201,8 @@ def decide(
     if transition is None:
         raise _not_possible(workflow, case, asked)
     situation = _situation(case, data, now, setting)
+    if transition.confirms:
+        _require(not_confirmed_yet, situation, asked)
     target = _moved(workflow, case, command.trigger, situation, asked)
     after = case if transition.quiet else _filled_in(case, data)
     if transition.acts_as:
@@ -209,18 +215,21 @@ def decide(
         after = after.counted(transition.counts)
     if transition.acknowledges:
         after = after.changed(acknowledged_at=now)
+    after = _among_many(transition, case, after, data, now, setting, asked)
     state = workflow.state(target)
     moves = target != case.state
     after = after.changed(state=target, counts_as=state.counted, final=state.final)
     if moves:
         after = after.changed(signed={})
-        if state.acknowledge:  # a new notice; until then the old receipt stays on record
+        # a new notice; until then the old receipt stays on record. Of many each confirms once, wherever the case stands
+        if state.acknowledge and not case.who_acted(ADDRESSEE):
             after = after.changed(acknowledged_at=None, receipt_since=now)
     effect = transition.effect(situation, after) if transition.effect else Effect(after)
     after = effect.case
     after = _with_mode(workflow, after)
     timers: tuple[Timer, ...] = ()
     restarts = moves or transition.restarts or transition.hands_over
+    received = case.acknowledged_at is None and after.acknowledged_at is not None
     if state.final:
         after = after.changed(clock=None, closed_at=now)
     elif transition.hands_over and not moves and after.clock is not None:
@@ -235,7 +244,10 @@ def decide(
         from_state=case.state,
         data=data if command.via is None else {**data, VIA: command.via},
         cancels_timers=restarts,
-        cancels_rungs=receipt_rungs(workflow.state(case.state)) if transition.acknowledges and not restarts else (),
+        new_revision=not transition.confirms,  # whoever looked at it before it was confirmed by one more looked at the same
+        cancels_rungs=receipt_rungs(workflow.state(case.state))
+        if (transition.acknowledges or received) and not restarts
+        else (),
         timers=timers,
         series=(transition.numbers,) if transition.numbers else (),
         opens=effect.opens,
@@ -247,12 +259,57 @@ def decide(
     )
 
 
+def _among_many(
+    transition: Transition,
+    case: Case,
+    after: Case,
+    data: Mapping[str, Any],
+    now: datetime,
+    setting: Setting,
+    asked: Text,
+) -> Case:
+    """Who has to know of it from now on, and who has settled that: the receipt of many is there with the last one's."""
+    if transition.addresses:
+        after = after.with_acted(ADDRESSEE, *setting.addressed)
+        if len(after.unconfirmed) > len(case.unconfirmed):
+            return after.changed(acknowledged_at=None, receipt_since=now)
+    elif transition.confirms:
+        himself = (setting.actor.person, *sorted(setting.actor.aliases))
+        addressed = frozenset(case.who_acted(ADDRESSEE))
+        after = after.with_acted(CONFIRMED, *(person for person in himself if person in addressed))
+    elif transition.excuses:
+        after = after.with_acted(EXCUSED, *_excused(transition.excuses, case, data, asked))
+    else:
+        return after
+    return after if after.unconfirmed or after.acknowledged_at else after.changed(acknowledged_at=now)
+
+
+def _excused(name: str, case: Case, data: Mapping[str, Any], asked: Text) -> list[str]:
+    """Whom the form excuses. Raises InvalidInput for who is not waited for."""
+    waited = frozenset(case.unconfirmed)
+    faults = [
+        FieldFault(f"{name}.{n}", Text(f"{person!r} 不在未确认的人员之列", f"{person!r} is not among those who have not confirmed"))
+        for n, person in enumerate(data[name])
+        if person not in waited
+    ]  # fmt: skip
+    if faults:
+        raise InvalidInput(
+            asked=asked,
+            obstacle=Text("；".join(f.what.zh for f in faults), "; ".join(f.what.en for f in faults)),
+            remedy=Text("请从未确认名单中选择", "Choose from those who have not confirmed"),
+            fields=faults,
+        )
+    return list(data[name])
+
+
 def why_not(workflow: Workflow, transition: Transition, case: Case, now: datetime, setting: Setting) -> Refusal | None:
     """What keeps this actor from this step, as far as it can be known before its form is filled in; None for nothing."""
     asked = asked_for(workflow, case, transition.trigger)
     try:
         judge(workflow, transition, case, setting.actor, setting.policy, asked)
         situation = _situation(case, {}, now, setting)
+        if transition.confirms:
+            _require(not_confirmed_yet, situation, asked)
         for guard in guards_of(transition.guards):
             if not guard.reads_form:
                 _require(guard, situation, asked)
@@ -491,6 +548,7 @@ def _situation(case: Case, data: Mapping[str, Any], now: datetime, setting: Sett
         policy=setting.policy,
         related=setting.related,
         people=setting.people,
+        departed=setting.departed,
     )
 
 
@@ -612,8 +670,11 @@ def _told(
     workflow: Workflow, transition: Transition, state: State, case: Case, policy: Mapping[str, Any], *, moves: bool
 ) -> tuple[Told, ...]:
     told: list[Told] = []
-    if moves:
-        told += _waiting(workflow, state, case, transition.reason)
+    waiting = _waiting(workflow, state, case, transition.reason) if moves else ()
+    if transition.addresses:  # one message for whose move it is and for who has to know
+        [whose] = waiting or (Told("waiting", (), state.tell),)
+        waiting = (replace(whose, audience=(*whose.audience, UNCONFIRMED)),)
+    told += waiting
     if transition.tells:
         told.append(Told("informed", transition.tells, "digest"))
     if (up := transition.escalates) is not None:

@@ -27,7 +27,7 @@ from engine.audit import (
     genesis,
     node_hash,
 )
-from engine.case import Case, fold, instant_text
+from engine.case import Case, apply, fold, instant_text
 from engine.definition import Catalog, references
 from engine.errors import Text
 from engine.events import FORMAT, LOGBOOK
@@ -282,6 +282,11 @@ class _History:
         for name, value in changes.items():
             if name.startswith("facts."):
                 self._facts[name[6:]] = value
+            elif name.startswith("acted"):
+                try:
+                    apply(self._values, name, value)
+                except (AttributeError, TypeError):
+                    self._spoiled = True  # of another shape than it was recorded in: its commitment says so
             else:
                 self._values[name] = value
 

@@ -30,6 +30,7 @@ ANOTHER_WAY = Text("已改用其他渠道", "it goes by another way")
 ADDRESSED_ANEW = Text("已重新确定收件人", "addressed anew")
 NOTHING_DUE = Text("已没有临近期限的事项", "nothing is due any more")
 MOVED_ON = Text("事项已进入下一步（{state}）", "the case has moved on to {state}")
+CONFIRMED = Text("已确认知晓，或免予确认", "he has confirmed, or was excused")
 SOMEBODY_ELSE = Text("已改由他人负责", "somebody else is in charge now")
 
 # --- no answer, or none of use -----------------------------------------------------------------------------------------

@@ -41,6 +41,7 @@ OF_A_CASE: Mapping[str, Text] = {
     "link": Text("https://safety.school.example/c", "https://safety.school.example/c"),
     "when": Text("1月16日（周四）", "Thu 16 Jan"),
     "acknowledge": Text("签收通知书", "Acknowledge the notice"),
+    "unconfirmed": Text("12人（教职工11人、部门安全员1人）", "12 (11 teachers, 1 safety officer)"),
 }
 LINES = Text(
     "1. 插座面板破损（教学楼三楼）\n待办，还有 3 天：https://safety.school.example/c",

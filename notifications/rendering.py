@@ -41,7 +41,7 @@ MONTHS = (
 #: every fact a template may name
 FACTS = frozenset({
     "name", "number", "workflow", "title", "place", "level", "major", "state", "step", "actor", "awaits",
-    "due", "left", "provisional", "skipped", "kind", "to_do", "link", "when", "acknowledge",
+    "due", "left", "provisional", "skipped", "kind", "to_do", "link", "when", "acknowledge", "unconfirmed",
     "count", "overdue", "today", "lines", "more", "position", "department", "person",
     "from", "until", "done_count", "waiting_count", "who", "cause", "since",
 })  # fmt: skip
@@ -51,7 +51,17 @@ SCREEN_ROWS = 14
 SCREEN_COLUMNS = 40  # of Latin letters; Chinese characters take two
 
 #: columns for what people typed, which may be as long as a screen by itself
-LONGEST = {"name": 24, "title": 42, "place": 30, "actor": 36, "awaits": 28, "state": 24, "step": 24, "person": 24}
+LONGEST = {
+    "name": 24,
+    "title": 42,
+    "place": 30,
+    "actor": 36,
+    "awaits": 28,
+    "state": 24,
+    "step": 24,
+    "person": 24,
+    "unconfirmed": 60,
+}
 SHORTEST = {"title": 28, "place": 16}  # in a list
 
 
@@ -209,7 +219,7 @@ NOTHING_ELSE = Rest()
 @cache
 def _next_steps(locale: Locale) -> Mapping[str, str]:
     """What to do, by `reason.{reason}`, `{workflow}.{state}`, `{state}` or `else`; before these, for who has to acknowledge
-    it, by `acknowledge.{reason}` or `acknowledge.{workflow}.{state}`.
+    it, by `acknowledge.{reason}` or `acknowledge.{workflow}.{state}`. Behind a reason may stand a workflow: its own words.
     """
     lines = (line.partition(": ") for line in _read(locale, "next_steps.txt").splitlines() if line.strip())
     return {key: text for key, _, text in lines}
@@ -479,6 +489,8 @@ def _facts(
         "link": wording.links.get(notice.id) or school.link(about.get("path") or school.desk_path),
         "when": _day(notice.written_at.astimezone(zone), locale),
     }
+    if (missing := about.get("unconfirmed")) and missing["count"]:
+        known["unconfirmed"] = _how_many(missing, locale)
     if notice.reason == "unreached":
         known |= {
             "who": about.get("who"), "cause": _words(about.get("cause"), locale),
@@ -497,6 +509,17 @@ def _facts(
     if notice.reason == "sealed":
         return said  # nobody typed it, and half a root proves nothing
     return {fact: shortened(value, LONGEST[fact]) if fact in LONGEST else value for fact, value in said.items()}
+
+
+def _how_many(missing: Mapping[str, Any], locale: Locale) -> str:
+    """How many have not confirmed, and by what posts: names belong to the case alone."""
+    posts = missing["posts"]
+    more = missing["count"] > sum(number for _, number in posts)
+    if locale == "zh":
+        said = "、".join(f"{post}{number}人" for post, number in posts)
+        return f"{missing['count']}人（{said}{'等' if more else ''}）"
+    said = ", ".join(f"{number} {post}" for post, number in posts)
+    return f"{missing['count']} ({said}{', …' if more else ''})"
 
 
 PROVISIONAL = Text("暂定，待放假安排公布", "provisional until the holidays are known")
@@ -521,10 +544,17 @@ def _to_do(notice: Notice, locale: Locale, *, his: bool) -> str:
     """`his`: whether it is for its reader to say that he has got it."""
     steps, about = _next_steps(locale), notice.about
     special = (
-        (f"acknowledge.{notice.reason}", f"acknowledge.{about.get('workflow')}.{about.get('state')}") if his else ()
+        (
+            f"acknowledge.{notice.reason}.{about.get('workflow')}",
+            f"acknowledge.{notice.reason}",
+            f"acknowledge.{about.get('workflow')}.{about.get('state')}",
+        )
+        if his
+        else ()
     )
     keys = (
         *special,
+        f"reason.{notice.reason}.{about.get('workflow')}",
         f"reason.{notice.reason}",
         f"{about.get('workflow')}.{about.get('state')}",
         f"{about.get('state')}",

@@ -17,6 +17,7 @@ ORDER = (
     "email",
     "sms",
 )  # by which channel somebody is reached outside, unless he or his school says otherwise
+EACH_FOR_HIMSELF = "unconfirmed"  # in an audience: whoever has to know of it and has not said that he does
 LONGEST_BREAK_DAYS = 60  # past this a calendar that knows no working day is broken, and people are told all the same
 
 Workdays = Callable[[date], bool]
@@ -362,5 +363,7 @@ def overtaken(delivery: Delivery, recipients: Sequence[Recipient], state: str | 
         moved_on = Overtaken(as_kept(answers.MOVED_ON, state=state), readdress=False)
         return moved_on if delivery.notice.reason == "waiting" else None
     if delivery.addressee.key not in {recipient.person for recipient in recipients}:
+        if EACH_FOR_HIMSELF in delivery.notice.audience:  # nobody took it over from him
+            return Overtaken(as_kept(answers.CONFIRMED), readdress=False)
         return Overtaken(as_kept(answers.SOMEBODY_ELSE), readdress=True)
     return None

@@ -15,6 +15,8 @@ from typing import Any, TextIO
 
 from argon2 import PasswordHasher
 from pydantic import field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+from sqlalchemy import Connection, Table, insert, select
 
 from api.bootstrap import Runtime, open_runtime
 from api.folder import Folder
@@ -45,7 +47,8 @@ from engine.errors import Text
 from engine.guards import Situation, guard
 from engine.handle import Engine
 from engine.store import accounts, calendars, people
-from engine.store.database import Database
+from engine.store.database import Database, table_of
+from engine.store.tables import CalendarRow, DepartmentRow, OrganisationRow, PersonRow, RoleGrantRow, TokenRow
 from notifications.channels import Channel
 from tests.databases import EMPTY, Kind, Template
 from tests.fakes import countable
@@ -211,17 +214,42 @@ def a_school(
     database: Database, organisation: str = "school", at: datetime = START, calendar: Calendar | None = None
 ) -> School:
     """Write a school down: departments, people, grants, a token each, a calendar."""
-    school = School(organisation)
+    school, asked = School(organisation), (organisation, at, calendar or a_calendar())
+    if asked in _written_down:
+        with database.write_across() as connection:
+            for table, rows in _written_down[asked]:
+                connection.execute(insert(table), rows)
+        return school
     with database.write_across() as connection:
-        people.add_organisation(connection, Organisation(organisation, Text("示范学校", "Sample school")))
-        calendars.add(connection, organisation, calendar or a_calendar(), at)
-        for code, title in DEPARTMENTS.items():
-            people.add_department(connection, Department(organisation, code, title))
-        for key, (post, department, grants) in POSTS.items():
-            held = [Grant(role, scope) for role, scope in grants]
-            people.add_person(connection, Person(organisation, key, post, department), held)
-            accounts.add_token(connection, organisation, key, school.token(key), "test", at)
+        _write_down(connection, school, at, asked[2])
+    with database.read_across() as connection:
+        _written_down[asked] = [(table, _rows_of(connection, table, organisation)) for table in _OF_A_SCHOOL]
     return school
+
+
+def _write_down(connection: Connection, school: School, at: datetime, calendar: Calendar) -> None:
+    organisation = school.organisation
+    people.add_organisation(connection, Organisation(organisation, Text("示范学校", "Sample school")))
+    calendars.add(connection, organisation, calendar, at)
+    for code, title in DEPARTMENTS.items():
+        people.add_department(connection, Department(organisation, code, title))
+    for key, (post, department, grants) in POSTS.items():
+        held = [Grant(role, scope) for role, scope in grants]
+        people.add_person(connection, Person(organisation, key, post, department), held)
+        accounts.add_token(connection, organisation, key, school.token(key), "test", at)
+
+
+#: what writing a school down leaves behind, the row first that others refer to
+_OF_A_SCHOOL = tuple(
+    table_of(row) for row in (OrganisationRow, CalendarRow, DepartmentRow, PersonRow, RoleGrantRow, TokenRow)
+)
+#: the rows of each school that was written down: nearly every test wants the same one, and they are a hundred statements
+_written_down: dict[tuple[str, datetime, Calendar], list[tuple[Table, list[dict[str, Any]]]]] = {}
+
+
+def _rows_of(connection: Connection, table: Table, organisation: str) -> list[dict[str, Any]]:
+    found = connection.execute(select(table).where(table.c.organisation == organisation))
+    return [dict(row) for row in found.mappings()]
 
 
 def _found(database: Database) -> None:
@@ -301,5 +329,20 @@ def a_password(
 
 
 def the_settings(path: Path, **settings: Any) -> Settings:
-    """Settings for this folder, whatever .env lies about."""
-    return Settings(_env_file=None, data=path, **settings)
+    """Settings for this folder, whatever .env lies about and the environment says."""
+    return _Given(data=path, **settings)
+
+
+class _Given(Settings):
+    """Settings that are given and not looked for: to look takes 5 ms, of every test."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003  # the parameters are the library's
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)

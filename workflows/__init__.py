@@ -5,10 +5,16 @@ beside it, and the tests pin each by its fingerprint.
 """
 
 from engine.definition import Catalog
+from workflows.comparison import COMPARISON
 from workflows.drill import DRILL, DRILL_1
 from workflows.hazard import HAZARD, HAZARD_1, HAZARD_2, HAZARD_3
 from workflows.inspection import INSPECTION
+from workflows.notice import NOTICE
 from workflows.record import RECORD
 from workflows.roles import OVERSEERS
+from workflows.task import TASK
 
-CATALOG = Catalog([HAZARD_1, HAZARD_2, HAZARD_3, HAZARD, DRILL_1, DRILL, INSPECTION, RECORD], overseers=OVERSEERS)
+CATALOG = Catalog(
+    [HAZARD_1, HAZARD_2, HAZARD_3, HAZARD, DRILL_1, DRILL, INSPECTION, NOTICE, TASK, COMPARISON, RECORD],
+    overseers=OVERSEERS,
+)

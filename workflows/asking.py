@@ -7,9 +7,10 @@ from typing import Any
 
 from engine.case import Case
 from engine.errors import Text
+from workflows.checking import items_of
 from workflows.imported import DOUBT_WORDS
-from workflows.inspection import items_of
 from workflows.reference import checklists, criteria_for, limits, taxonomy
+from workflows.roles import GROUPS, LOOP_ROLES, ROLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,20 @@ CHOICE_WORDS: Mapping[str, Mapping[str, Text]] = MappingProxyType(
             "real": Text("实战演练", "real drill"),
             "desktop": Text("桌面推演", "table-top exercise"),
             "question": Text("提问答题", "questions and answers"),
+            "superior_notice": Text("上级文件", "a superior's paper"),
+            "superior_meeting": Text("上级会议", "a superior's meeting"),
+            "accident": Text("事故通报", "an accident elsewhere"),
+            "school_meeting": Text("学校会议", "a meeting of the school"),
+            "plan": Text("方案预案", "a plan or scheme"),
+            "roster": Text("值班表", "a duty roster"),
+            "publication": Text("公示", "something published to the staff"),
+        },
+        "tier": {
+            "ministry": Text("国家", "national"),
+            "province": Text("省", "province"),
+            "city": Text("市", "city"),
+            "county": Text("县区", "county"),
+            "school": Text("学校", "the school itself"),
         },
         "doubts": DOUBT_WORDS,
         "level": {"general": Text("一般隐患", "general"), "major": Text("重大隐患", "major")},
@@ -57,6 +72,8 @@ NOT_OFFERED: Mapping[str, frozenset[str]] = MappingProxyType({"source": frozense
 
 def words_of(field: str, value: str) -> Text | None:
     """What an answer is called; None where nobody gave it words."""
+    if field == "audience":
+        return _audience_in_words(value)
     if field == "time_limit" and value in limits():
         return limits()[value].title
     if field == "category" and value in taxonomy().all:
@@ -64,6 +81,32 @@ def words_of(field: str, value: str) -> Text | None:
     if field == "checklists" and value in checklists():
         return checklists()[value].title
     return CHOICE_WORDS.get(field, {}).get(value)
+
+
+EVERYONE = Text("全体人员", "everyone")
+
+
+def _audience_in_words(value: str) -> Text | None:
+    """Everybody, a role or a group; departments and people are the school's own."""
+    if value == "everyone":
+        return EVERYONE
+    sort, _, code = value.partition(":")
+    return ROLES.get(code) if sort in ("role", "group") else None
+
+
+def audiences() -> Sequence[Choice]:
+    """Whom a notice can be for besides departments and single people."""
+    roles = [Choice(f"role:{code}", title, _BY_ROLE) for code, title in LOOP_ROLES.items() if code not in GROUPS]
+    return [
+        Choice("everyone", EVERYONE, EVERYONE),
+        *(Choice(f"group:{code}", title, _BY_GROUP) for code, title in GROUPS.items()),
+        *(each for each in roles if each.value.removeprefix("role:") not in NEVER_ADDRESSED),
+    ]
+
+
+_BY_ROLE, _BY_GROUP = Text("按岗位", "By duty"), Text("按工作组", "By group")
+#: roles of whoever only looks on from outside
+NEVER_ADDRESSED = frozenset({"bureau", "auditor"})
 
 
 def choices(field: str) -> Sequence[Choice] | None:
@@ -82,7 +125,7 @@ def questions(field: str, case: Case | None, said: Mapping[str, Any]) -> Sequenc
         if category not in taxonomy().all:
             return ()
         return [Choice(each.code, each.question, note=each.note) for each in criteria_for(category)]
-    if field in ("answers", "photos") and case is not None and case.facts.get("checklists"):
+    if field in ("answers", "photos") and case is not None and items_of(case):
         return [Choice(code, item.title) for code, item in items_of(case).items()]
     return None
 

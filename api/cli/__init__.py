@@ -10,6 +10,7 @@ from typing import Any
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
+from api import garbage  # noqa: F401  # before what it is there for
 from api.cli import (
     calendars,
     channels,

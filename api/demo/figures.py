@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import date, datetime
 from typing import Any
 
+from api.addressees import counts
 from api.demo.campaign import campaign
 from api.demo.school import LOGISTICS
 from engine.actor import Visibility
@@ -22,15 +23,22 @@ def figures(connection: Connection, organisation: str, now: datetime) -> dict[st
     seen = Visibility(organisation, everything=True)
     hazards = worklists.all_cases(connection, seen, Filter(workflow="hazard"), now)
     drills = worklists.all_cases(connection, seen, Filter(workflow="drill"), now)
+    notices = worklists.all_cases(connection, seen, Filter(workflow="notice"), now)
+    kinds = Counter(case.facts["kind"] for case in notices if case.state != "withdrawn" and _in_campaign(case))
     removed = [case for case in hazards if _removed_in_break(connection, case, calendar)]
     return {
         "figures": {
             "hazards_removed_in_winter_break": len(removed),
             "drills_held": sum(_held(case) for case in drills),
+            "school_meetings": kinds["school_meeting"],
+            "superior_notices": sum(kinds[kind] for kind in SUPERIOR),
+            "plans_and_schemes": kinds["plan"],
+            "duty_rosters": kinds["roster"],
             "hazards_found": len(hazards),
             "hazards_closed": sum(case.state == "closed" for case in hazards),
             "overdue_now": worklists.count(connection, seen, Filter(overdue=True), now),
         },
+        "acknowledgement": _acknowledgement(notices),
         "inspections": _inspections(connection, organisation, now),
         "reminders": _reminders(connection, organisation),
         "events": history.count_events(connection, organisation),
@@ -52,6 +60,26 @@ def _removed_in_break(connection: Connection, case: Case, calendar: Calendar) ->
         if event.to_state == "fixed" and event.trigger == "fix"
     ]
     return found == told.group_inspection and any(first <= day <= last for day in fixed)
+
+
+#: a superior's paper or meeting; an accident he tells of is another thing
+SUPERIOR = ("superior_notice", "superior_meeting")
+
+
+def _in_campaign(case: Case) -> bool:
+    told = campaign()
+    return told.first <= date.fromisoformat(case.facts["dated_on"]) <= told.last
+
+
+def _acknowledgement(notices: list[Case]) -> dict[str, dict[str, Any]]:
+    """Of each meeting of the school, by number: how many had to know, how many said that they do, and the share of a hundred."""
+    found: dict[str, dict[str, Any]] = {}
+    for case in notices:
+        counted = counts(case)
+        if case.facts["kind"] == "school_meeting" and counted is not None:
+            asked, confirmed = counted["asked"], counted["confirmed"]
+            found[case.number] = {"asked": asked, "confirmed": confirmed, "rate": round(100 * confirmed / asked, 1)}
+    return found
 
 
 def _held(case: Case) -> bool:

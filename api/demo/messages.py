@@ -85,19 +85,20 @@ def rungs_told(deliveries: Iterable[Delivery]) -> tuple[int, int]:
     """On how many occasions rungs fired, and of these, on how many each reader was told exactly once by each channel. What
     still waits for the next morning is not among them.
     """
-    told: dict[str, Counter[tuple[str, str]]] = {}
-    waiting: set[str] = set()
+    told: dict[tuple[str, int], dict[str, Counter[tuple[str, str]]]] = {}  # by occasion, each head's message by itself
+    waiting: set[tuple[str, int]] = set()
     for line in deliveries:
         if line.notice.reason not in RUNGS or not line.notice.about.get("rung"):
             continue
-        readers = told.setdefault(line.notice.id, Counter())
+        occasion = line.notice.case, line.notice.sequence
+        readers = told.setdefault(occasion, {}).setdefault(line.notice.id, Counter())
         # withdrawn is what goes to somebody else, or by another way, which has a delivery of its own
         if line.status != "withdrawn":
             readers[line.addressee.key, line.channel] += 1 if went(line) else 2
         if line.status == "waiting":
-            waiting.add(line.notice.id)
-    over = [readers for name, readers in told.items() if name not in waiting]
-    return len(over), sum(set(readers.values()) == {1} for readers in over)
+            waiting.add(occasion)
+    over = [notices.values() for occasion, notices in told.items() if occasion not in waiting]
+    return len(over), sum(all(set(readers.values()) <= {1} for readers in notices) for notices in over)
 
 
 def every_delivery(connection: Connection, organisation: str) -> Iterator[Delivery]:

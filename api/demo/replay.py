@@ -18,6 +18,7 @@ from api.bootstrap import Runtime, make_folder, open_runtime
 from api.demo.campaign import ORGANISATION, campaign, first_calendar, second_calendar
 from api.demo.figures import figures
 from api.demo.messages import messages
+from api.demo.notices import accident_story, given_story, notice_story, papers
 from api.demo.school import SAFETY_OFFICE, build
 from api.demo.stories import (
     DRILLS,
@@ -41,7 +42,7 @@ from engine.case import Case
 from engine.clock import SimulatedClock
 from engine.commands import Asked, FireTrigger, OpenCase
 from engine.errors import FolderError, Text
-from engine.handle import Failed, Idle, Refused, handle
+from engine.handle import Failed, Idle, Refused, handle, settled
 from engine.store import accounts, calendars, cases, people, periods
 from notifications.accounts import closed as seal_secrets
 from workflows.inspection import CYCLE
@@ -153,6 +154,9 @@ class _Replay:
             self._begin(ledger_story(self.stage, sample, day))
         for held_on, facts in zip(campaign().drills, DRILLS, strict=True):
             self._begin(drill_story(self.stage, held_on, facts))
+        for paper in papers():
+            self._begin(notice_story(self.stage, paper))
+        self._begin(accident_story(self.stage))
 
     def run(self, progress: Progress) -> None:
         """Every tick and every step in order; the extended holiday becomes known on its day."""
@@ -196,9 +200,12 @@ class _Replay:
         self.clock.advance_to(max(turn.at, self.clock.now()))
         command = turn.ask.command
         self._send_pictures(turn.ask.person, command)
-        asked = Asked(self._actor(turn.ask.person), command, route="demo")
-        [outcome] = handle(self.runtime.engine, [asked])
-        self.commands += 1
+        group = [(turn.ask.person, command), *turn.ask.also]
+        asked = [Asked(self._actor(person), each, route="demo") for person, each in group]
+        outcome, *others = handle(self.runtime.engine, asked)
+        self.commands += len(asked)
+        for other in others:
+            settled(other)
         if isinstance(outcome, Failed):
             raise outcome.error
         assert not isinstance(outcome, Idle)  # only the engine's own commands can find nothing to do
@@ -251,6 +258,10 @@ class _Replay:
                 with self.runtime.database.read(ORGANISATION) as connection:
                     found = cases.load(connection, ORGANISATION, link.number)
                 assert found is not None  # it was opened with the case before us
+                given = given_story(self.stage, found)
+                if given is not None:
+                    self._begin(given)
+                    continue
                 department = found.department or SAFETY_OFFICE
                 self._begin(
                     found_story(self.stage, found.number, found.category, department, found.title, found.opened_at)

@@ -32,12 +32,14 @@ class Ask:
     """Somebody asks for something at an instant; one that already passed means as soon as possible.
 
     refused   the step is told because it is refused; any other refusal is a defect of the story
+    also      who else asks at that instant, and for what, under the same commit; the story is sent what came of the first
     """
 
     at: datetime
     person: str
     command: OpenCase | FireTrigger
     refused: bool = False
+    also: tuple[tuple[str, FireTrigger], ...] = ()
 
 
 Answer = Done | Refused

@@ -10,14 +10,16 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import Connection
 
+from api.addressees import by_department, counts, standings
 from api.auth import Asker, SignedIn, TheRuntime
 from api.pages.forms import Surroundings, Told, told
 from api.pages.loop import drawn
 from api.pages.rendering import CASES, local, page
+from api.pages.words import WORDS
 from api.reading import asks_nothing, most_pressing_first, name_for, offered_step, read_now, visible_case, who_did
 from api.schemas import event_answer
 from engine.authority import may_see, may_see_evidence
-from engine.case import Case
+from engine.case import ADDRESSEE, Case
 from engine.definition import Form, Workflow
 from engine.errors import Locale, Text
 from engine.events import Event
@@ -46,6 +48,33 @@ class Happened:
 
 
 @dataclass(frozen=True, slots=True)
+class OfDepartment:
+    """How the people of a department stand to what they have to know, in words."""
+
+    name: str
+    asked: int
+    confirmed: int
+    missing: Sequence[str]
+    departed: Sequence[str]
+    excused: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Who has to know of a case, and does. `departments`: for who may see every case.
+
+    himself   how the reader stands to it himself; "" where he need not know
+    """
+
+    asked: int
+    confirmed: int
+    excused: int
+    missing: int
+    himself: str
+    departments: Sequence[OfDepartment]
+
+
+@dataclass(frozen=True, slots=True)
 class Related:
     how: str
     number: str
@@ -64,9 +93,15 @@ def case_page(request: Request, runtime: TheRuntime, asker: SignedIn, number: st
         around = _surroundings(connection, asker, case, events)
         zone = people.time_zone(connection, case.organisation)
         related = _related(connection, asker, case)
-    workflow = runtime.engine.catalog.of(case)
+        workflow = runtime.engine.catalog.of(case)
+        known = _known(connection, workflow, asker, case, events, around)
     steps = [offered_step(workflow, offer, asker) for offer in most_pressing_first(workflow, case, offered)]
-    happened = [_happened(workflow, event, who, around, zone, asker) for event, who in zip(events, by, strict=True)]
+    quiet = {t.trigger for t in workflow.transitions if t.confirms}  # one by one they would bury everything else
+    happened = [
+        _happened(workflow, event, who, around, zone, asker)
+        for event, who in zip(events, by, strict=True)
+        if event.trigger not in quiet
+    ]
     facts = told(_forms(workflow), case.facts, around, locale)
     last = next((event for event in reversed(events) if event.trigger == done), None)
     return page(
@@ -76,7 +111,7 @@ def case_page(request: Request, runtime: TheRuntime, asker: SignedIn, number: st
         closed=None if case.closed_at is None else local(case.closed_at, zone), facts=[f for f in facts if f.words or f.lines or f.documents],
         before=_pictures(facts, after=False), after=_pictures(facts, after=True), happened=list(reversed(happened)),
         held_back=not may_see_evidence(workflow, case, asker.actors), possible=[step for step in steps if step.possible], impossible=[step for step in steps if not step.possible],
-        at_once={offer.transition.trigger for offer in offered if asks_nothing(offer.transition)}, related=related, done=last and event_answer(workflow, last, locale, Text("", "")).title,
+        at_once={offer.transition.trigger for offer in offered if asks_nothing(offer.transition)}, related=related, known=known, done=last and event_answer(workflow, last, locale, Text("", "")).title,
     )  # fmt: skip
 
 
@@ -98,6 +133,31 @@ def _keys_in(values: Mapping[str, object]) -> Iterable[str]:
         for each in value if isinstance(value, list) else [value]:
             if isinstance(each, str) and 0 < len(each) <= 64 and " " not in each:
                 yield each
+
+
+def _known(
+    connection: Connection, workflow: Workflow, asker: Asker, case: Case, events: Sequence[Event], around: Surroundings
+) -> Known | None:
+    counted = counts(case)
+    if counted is None:
+        return None
+    people_ = people.some(connection, case.organisation, case.who_acted(ADDRESSEE))
+    found = standings(workflow, case, events, people_)
+    selves = frozenset().union(*(actor.selves for actor in asker.actors if actor.on_behalf_of is None))
+    himself = next((one.standing for one in found if one.person.person in selves), "")
+    names = {each.code: each.name.in_(asker.locale) for each in around.departments}
+    departments = [
+        OfDepartment(
+            names.get(code or "", WORDS["no_department"].in_(asker.locale)),
+            len(group),
+            sum(one.standing == "confirmed" for one in group),
+            [one.person.name for one in group if one.standing == "missing"],
+            [one.person.name for one in group if one.standing == "departed"],
+            [(one.person.name, one.why or "") for one in group if one.standing == "excused"],
+        )
+        for code, group in by_department(found)
+    ]
+    return Known(**counted, himself=himself, departments=departments if asker.seen.everything else ())
 
 
 def _names(around: Surroundings, locale: Locale) -> Mapping[str, str]:

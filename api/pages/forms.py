@@ -30,6 +30,7 @@ Kind = Literal[
 
 LINE = 200  # characters that still fit a control of one line
 BLANK_ROWS = 3  # offered beyond those that are filled in
+MOST_TICKS = 40  # choices of which several may be ticked
 FEW = 7  # choices that are shown at once; more of them are a list that opens
 
 #: labels of fields inside a field, whose models carry none
@@ -40,6 +41,8 @@ INNER_LABELS: Mapping[str, Text] = {
     "value": Text("读数或日期", "Reading or date"),
     "title": Text("问题", "Problem"),
     "category": Text("类别", "Category"),
+    "department": Text("部门", "Department"),
+    "due_on": Text("完成日期", "Due on"),
 }
 
 
@@ -80,6 +83,11 @@ class Control:
     @property
     def shown_at_once(self) -> bool:
         return len(self.choices) <= FEW and not self.names
+
+    @property
+    def ticked(self) -> bool:
+        """Whether several can be chosen by ticking them; of more than a screen takes, a list is opened."""
+        return self.kind == "many" and len(self.choices) <= MOST_TICKS
 
     @property
     def groups(self) -> Sequence[tuple[Text | None, Sequence[Choice]]]:
@@ -245,6 +253,11 @@ def _choices(name: str, shape: _Shape, around: Surroundings) -> Sequence[Choice]
         return [Choice(each.code, each.name) for each in around.departments]
     if shape.reference == "person":
         return _colleagues(around)
+    if shape.reference == "audience":
+        return _audiences(around)
+    if shape.reference == "addressee":
+        waited = frozenset(around.case.unconfirmed if around.case else ())
+        return [each for each in _colleagues(around) if each.value in waited]
     if shape.options:
         field_name = name.rsplit(".", 1)[-1]
         withheld = asking.NOT_OFFERED.get(field_name, frozenset())
@@ -256,6 +269,16 @@ def _choices(name: str, shape: _Shape, around: Surroundings) -> Sequence[Choice]
     if shape.kind in ("choice", "many", "line"):
         return asking.choices(name.rsplit(".", 1)[-1]) or ()
     return ()
+
+
+def _audiences(around: Surroundings) -> list[Choice]:
+    """Everybody, groups and duties, departments, and everybody by himself."""
+    department = Text("按部门", "By department")
+    return [
+        *asking.audiences(),
+        *(Choice(f"department:{each.code}", each.name, department) for each in around.departments),
+        *(replace(each, value=f"person:{each.value}") for each in _colleagues(around)),
+    ]
 
 
 def _colleagues(around: Surroundings) -> list[Choice]:
@@ -314,7 +337,7 @@ def _of_list(inner: Any, metadata: Sequence[Any]) -> _Shape:
 
 
 _OF_REFERENCE: Mapping[str, Kind] = {
-    "person": "choice", "department": "choice", "case": "number_of_case", "file": "photos", "document": "documents",
+    "person": "choice", "addressee": "choice", "audience": "choice", "department": "choice", "case": "number_of_case", "file": "photos", "document": "documents",
 }  # fmt: skip
 _BOUNDS: Mapping[str, tuple[type, str]] = {
     "ge": (Ge, "ge"), "le": (Le, "le"), "max_length": (MaxLen, "max_length"), "min_length": (MinLen, "min_length"),
@@ -510,7 +533,11 @@ def _in_words(name: str, value: Any, around: Surroundings, locale: Locale, refer
         parts = [_in_words(key, each, around, locale) for key, each in value.items() if each not in (None, "")]
         return ("，" if locale == "zh" else ", ").join(parts)
     said = str(value)
-    if reference == "person":
+    if reference == "audience":
+        sort, _, code = said.partition(":")
+        if sort in ("person", "department"):
+            return _in_words(name, code, around, locale, sort)
+    if reference in ("person", "addressee"):
         return next((each.name for each in around.people if each.person == said), said)
     if reference == "department":
         return next((each.name.in_(locale) for each in around.departments if each.code == said), said)

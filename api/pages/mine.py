@@ -16,6 +16,7 @@ from api.pages.words import WORDS
 from api.reading import asks_nothing, by_deadline, each_once, most_pressing_first, read_now, waiting_for
 from api.schemas import CaseAnswer
 from engine.actor import Actor
+from engine.authority import stands_as
 from engine.case import Case
 from engine.errors import Text
 from engine.handle import offers
@@ -36,6 +37,7 @@ class Card:
     late      past its deadline
     for_whom  in whose place it waits for the reader; "" for himself
     steps     (trigger, title, whether a button is all it needs) he can take now
+    to_know   it waits for nothing but that he says he knows of it
     """
 
     case: CaseAnswer
@@ -43,6 +45,7 @@ class Card:
     late: bool
     for_whom: str
     steps: Sequence[tuple[str, str, bool]]
+    to_know: bool = False
 
 
 @router.get(MINE)
@@ -62,7 +65,8 @@ def mine(request: Request, runtime: TheRuntime, asker: SignedIn) -> Response:
         unread = len(deliveries.inbox_of(connection, asker.actor.organisation, me, unread_only=True, limit=100))
     kinds = _kinds(runtime, asker)
     return page(
-        request, "mine.html", asker=asker, active="mine", cards=cards, more=more, reported=reported, kinds=kinds,
+        request, "mine.html", asker=asker, active="mine", cards=[card for card in cards if not card.to_know], more=more,
+        to_know=[card for card in cards if card.to_know], reported=reported, kinds=kinds,
         unread=unread, greeting=_greeting(cards, locale == "zh"), keep=True,
     )  # fmt: skip
 
@@ -77,13 +81,19 @@ def _cards(
         for _, actor in waiting if actor.on_behalf_of is not None
     }  # fmt: skip
     for place, ((case, actor), answer) in enumerate(zip(waiting, answers, strict=True)):
+        workflow, locale = runtime.engine.catalog.of(case), asker.locale
+        for_whom = called.get(actor.on_behalf_of or "", "")
+        confirm = workflow.confirmation(case.state)
+        if confirm is not None and not stands_as("holder", actor, case, workflow):
+            steps = [(confirm.trigger, confirm.title.in_(locale), True)]  # nobody is barred from knowing of it
+            yield Card(answer, kinds[case.workflow], False, for_whom, steps, to_know=True)
+            continue
         offered = offers(runtime.engine, connection, (actor,), case) if place < WITH_STEPS else []
-        workflow = runtime.engine.catalog.of(case)
         steps = [
-            (step.trigger, step.title.in_(asker.locale), asks_nothing(step))
+            (step.trigger, step.title.in_(locale), asks_nothing(step))
             for step in (o.transition for o in most_pressing_first(workflow, case, offered) if o.why_not is None)
         ]
-        yield Card(answer, kinds[case.workflow], answer.overdue, called.get(actor.on_behalf_of or "", ""), steps)
+        yield Card(answer, kinds[case.workflow], answer.overdue, for_whom, steps)
 
 
 def _called(connection: Connection, asker: Asker, key: str) -> str:

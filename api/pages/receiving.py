@@ -22,7 +22,7 @@ from api.pages.rendering import CASES, local, page
 from api.pages.words import WORDS
 from api.problems import STATUS, LinkNotGood, LinkOver, headers_of
 from engine.actor import Actor
-from engine.case import Case
+from engine.case import CONFIRMED, Case
 from engine.commands import Asked, FireTrigger
 from engine.definition import Transition, Workflow
 from engine.errors import Busy, NotAllowed, Refusal, Text
@@ -61,9 +61,11 @@ class Spoken:
     @property
     def received(self) -> bool:
         """Whether the notice was acknowledged, by this link or another way."""
-        return self.delivery.acknowledged_at is not None or (
-            not self.moved_on and self.case.acknowledged_at is not None
-        )
+        if self.delivery.acknowledged_at is not None:
+            return True
+        if self.step.confirms:  # each for himself
+            return self.delivery.addressee.key in self.case.who_acted(CONFIRMED)
+        return not self.moved_on and self.case.acknowledged_at is not None
 
 
 @router.get("")
@@ -149,7 +151,7 @@ def _spoken(runtime: Runtime, connection: Connection, asker: Asker, token: Token
         raise _not_good()
     workflow = runtime.engine.catalog.of(case)
     step = workflow.triggers.get(delivery.notice.about["acknowledge"]["trigger"], (None,))[0]
-    if step is None or not step.acknowledges:
+    if step is None or not (step.acknowledges or step.confirms):
         raise _not_good()  # by the definition of today it says more than "I have got it"
     if delivery.acknowledged_at is None and runtime.clock.now() >= token.until:
         raise LinkOver(
@@ -215,5 +217,7 @@ def _page(
 
 
 def _when(spoken: Spoken, zone: Any) -> str:
-    at: datetime | None = spoken.delivery.acknowledged_at or spoken.case.acknowledged_at
+    at: datetime | None = spoken.delivery.acknowledged_at
+    if at is None and not spoken.step.confirms:  # the receipt of many is there with the last one's
+        at = spoken.case.acknowledged_at
     return "" if at is None else local(at, zone)

@@ -12,7 +12,8 @@ from api.pages.forms import Control
 from engine.case import Case
 from engine.definition import Workflow
 from engine.errors import FieldFault, Locale, Text
-from workflows.inspection import INSPECTION, items_of
+from workflows.checking import items_of
+from workflows.inspection import INSPECTION
 from workflows.reference import Checklist, ChecklistItem, checklists
 
 ANSWERS, PHOTOS = "answers", "photos"  # fields of the form

@@ -14,6 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from api.acting import asked_by, tell_done, told_refusal
+from api.addressees import Standing, addressees
 from api.auth import Asker, SignedIn, TheRuntime, asker_of, runtime_of
 from api.books import BookAnswer, book_of_year
 from api.bootstrap import Runtime
@@ -29,6 +30,7 @@ from api.requests import (
     cursor_of,
     expected_revision_of,
     key_of,
+    no_cursor,
     read_as,
     take_found_at,
     takes_nothing,
@@ -37,6 +39,8 @@ from api.requests import (
 from api.routes.taking import FILES, AsFile, file_of, headers_alone, must_be_whole
 from api.routes.under import BASE, Router
 from api.schemas import (
+    AddresseeAnswer,
+    AddresseePage,
     BulkAnswer,
     BulkItem,
     CaseAnswer,
@@ -44,6 +48,7 @@ from api.schemas import (
     CaseReading,
     EventList,
     Problem,
+    acknowledgement_of,
     case_answer,
     event_answer,
 )
@@ -273,6 +278,12 @@ def _of(workflow: Workflow) -> APIRouter:
         f"{plural}/{{number}}/events", _events(workflow), methods=["GET"], response_model=EventList, tags=list(tags),
         summary=f"经过 · History: {title}", operation_id=f"events_of_{workflow.key}", responses=_only(401, 404),
     )  # fmt: skip
+    if workflow.addresses_many:
+        routes.add_api_route(
+            f"{plural}/{{number}}/addressees", _addressees(workflow), methods=["GET"], response_model=AddresseePage,
+            tags=list(tags), summary=f"知晓情况 · Who has to know: {title}", operation_id=f"addressees_of_{workflow.key}",
+            responses=_only(401, 404, 422),
+        )  # fmt: skip
     for trigger, transitions in workflow.triggers.items():
         # before the step itself, which would take `bulk` for a number
         routes.add_api_route(
@@ -553,6 +564,51 @@ def _events(workflow: Workflow) -> Callable[..., Response]:
         return json_of(answer, headers={"ETag": f'"{case.sequence}"'})
 
     return read_events
+
+
+def _addressees(workflow: Workflow) -> Callable[..., Response]:
+    def read_addressees(
+        request: Request,
+        runtime: TheRuntime,
+        asker: SignedIn,
+        number: str,
+        standing: Standing | None = None,
+        department: str | None = None,
+        limit: Limit = 50,
+        cursor: str | None = None,
+    ) -> Response:
+        """The cursor is the key of the last one shown: it says nothing that the page did not."""
+        with runtime.database.read(asker.actor.organisation) as connection:
+            case = visible_case(connection, asker, number, workflow)
+            found = addressees(connection, runtime.engine.catalog.of(case), case)
+        selves = frozenset().union(*(actor.selves for actor in asker.actors if actor.on_behalf_of is None))
+        wanted = [
+            one
+            for one in found
+            if (asker.seen.everything or one.person.person in selves)
+            and standing in (None, one.standing)
+            and department in (None, one.person.department)
+        ]
+        keys = [one.person.person for one in wanted]
+        if cursor is not None and cursor not in keys:
+            no_cursor()
+        start = 0 if cursor is None else keys.index(cursor) + 1
+        shown = wanted[start : start + limit]
+        following = shown[-1].person.person if start + limit < len(wanted) else None
+        answer = AddresseePage(
+            acknowledgement=acknowledgement_of(case),
+            items=[
+                AddresseeAnswer(
+                    person=one.person.person, name=one.person.name, post=one.person.post,
+                    department=one.person.department, standing=one.standing, at=one.at, why=one.why,
+                )
+                for one in shown
+            ],
+            next=following,
+        )  # fmt: skip
+        return json_of(answer, headers=link_to_next(request, answer.next))
+
+    return read_addressees
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------------

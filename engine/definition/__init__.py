@@ -16,6 +16,8 @@ A workflow that exists can be run.
 from engine.definition.drawing import diagram
 from engine.definition.forms import (
     COLUMNS,
+    AddresseeRef,
+    AudienceRef,
     CaseRef,
     Day,
     DepartmentRef,
@@ -64,6 +66,8 @@ __all__ = [
     "RELATIONS",
     "VIA",
     "Acknowledge",
+    "AddresseeRef",
+    "AudienceRef",
     "CaseRef",
     "Catalog",
     "CycleRule",

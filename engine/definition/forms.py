@@ -17,7 +17,7 @@ from engine.errors import Text, WorkflowError
 class Reference:
     """Marks a form field that names something which must exist: handle looks it up before the step is decided."""
 
-    kind: Literal["person", "department", "case", "file", "document"]
+    kind: Literal["person", "department", "case", "file", "document", "audience", "addressee"]
 
 
 PersonRef = Annotated[str, StringConstraints(min_length=1, max_length=64), Reference("person")]
@@ -30,6 +30,15 @@ DocumentRef = Annotated[
     Field(json_schema_extra={"reference": "document"}),  # else the schema could not tell it from a picture
     Reference("document"),
 ]
+#: who is meant of the directory on the day a step is taken: `everyone`, `department:HQC`, `role:dept_head`,
+#: `group:leading_group`, `person:KEY`
+AudienceRef = Annotated[
+    str,
+    StringConstraints(pattern=r"^(everyone|(department|role|group|person):.{1,64})$"),
+    Reference("audience"),
+]
+#: somebody of whom it is waited for that he confirms; may have left meanwhile
+AddresseeRef = Annotated[str, StringConstraints(min_length=1, max_length=64), Reference("addressee")]
 Day = Annotated[
     date, Field(ge=date(2000, 1, 1), le=date(2100, 12, 31))
 ]  # calendars end, and arithmetic on far days is slow

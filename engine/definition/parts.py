@@ -29,6 +29,9 @@ RELATIONS: Mapping[str, Text] = {
     "assignee": Text("整改责任人", "the assignee"),
     "fixer": Text("整改人", "whoever fixed it"),
     "verifier": Text("复查人", "whoever verified it"),
+    "addressee": Text("知晓人", "whoever has to know of it"),
+    "unconfirmed": Text("尚未确认知晓的人", "those who have not confirmed that they know"),
+    "unconfirmed_heads": Text("未确认人员的部门负责人", "the heads of those who have not confirmed"),
     "holder": Text("当前应办人", "whoever it waits for"),
     "system": Text("系统", "the system"),
 }
@@ -73,10 +76,17 @@ Due = Within | FromFact | FromPeriod
 
 @dataclass(frozen=True, slots=True)
 class Acknowledge:
-    """Receipt has to be acknowledged within a time, else it climbs: at the limit to the first, a working day later on."""
+    """Receipt has to be acknowledged within a time, else it climbs: at the limit to the first, a working day later on.
+
+    Where a case addresses many, it is acknowledged when everybody has confirmed or was excused.
+
+    heads   the roles that look after those who have not: of a person's department, the first that somebody else holds.
+            `unconfirmed_heads` are these, and each hears of his own people
+    """
 
     within: Within
     climbs_to: tuple[tuple[str, ...], ...]
+    heads: tuple[str, ...] = ()
 
 
 # --- states and steps ------------------------------------------------------------------------------------------------
@@ -160,6 +170,10 @@ class Transition:
     hands_over     a new generation that keeps the clock as it runs: somebody else, the same limit
     takes_over     whoever takes the step is the assignee from then on
     acknowledges   says "I have got it" and no more: stops the clock of the receipt, and may be taken straight from a message
+    addresses      the field of its form that says who has to know (`AudienceRef`): whom the directory of the day means by it
+                   becomes `addressee`, besides those who are already
+    confirms       an addressee says that he knows, for himself and once; taken straight from a message, too
+    excuses        the field of its form that names addressees who are waited for no longer
     tells          who else hears of it
     outcomes       what its effect can mean for who signs, told to `engine.proof`: one case for each way facts may go
     """
@@ -184,6 +198,9 @@ class Transition:
     numbers: Series | None = None
     quiet: bool = False
     settles: Literal["reported", "waived"] | None = None
+    addresses: str | None = None
+    confirms: bool = False
+    excuses: str | None = None
     tells: tuple[str, ...] = ()
     escalates: Escalation | None = None
     reason: str = "waiting"

@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
 from engine.actor import ANOTHER_DEPARTMENT
 from engine.case import FIVE_STATES, Case
-from engine.definition.forms import COLUMNS, Form
+from engine.definition.forms import COLUMNS, Form, Reference
 from engine.definition.meaning import WORDS_ALONE, fingerprint_of
 from engine.definition.parts import (
     RECEIPT,
@@ -29,7 +29,7 @@ from engine.definition.parts import (
     form_of,
 )
 from engine.errors import Text, WorkflowError
-from engine.guards import Guard, guard_named
+from engine.guards import EVERYONE_HAS_CONFIRMED, Guard, guard_named
 
 
 def _nothing_goes_direct(_: Case) -> bool:
@@ -115,7 +115,21 @@ class Workflow:
 
     def acknowledgement(self, state: str) -> Transition | None:
         """The step by which somebody says in this state that he has got it."""
-        return next((t for t in self.transitions if t.acknowledges and state in t.sources), None)
+        return next((t for t in self.transitions if (t.acknowledges or t.confirms) and state in t.sources), None)
+
+    def confirmation(self, state: str) -> Transition | None:
+        """The step by which each of many says in this state that he knows of it."""
+        return next((t for t in self.transitions if t.confirms and state in t.sources), None)
+
+    @cached_property
+    def addresses_many(self) -> bool:
+        """Whether its cases may wait for many by name."""
+        return any(t.addresses for t in self.transitions)
+
+    def waits_by_name(self, case: Case) -> tuple[str, ...]:
+        """Everybody of whom it is waited for that he confirms."""
+        unconfirmed = () if case.final else case.unconfirmed
+        return unconfirmed if unconfirmed and self.confirmation(case.state) else ()
 
     def form_of(self, trigger: str) -> type[Form]:
         return form_of(self.triggers[trigger][0])
@@ -195,7 +209,7 @@ class Catalog:
 # --- what is checked -------------------------------------------------------------------------------------------------
 
 #: triggers whose address under a case is taken
-RESERVED_TRIGGERS = frozenset({"deliveries", "events", "evidence", "open"})
+RESERVED_TRIGGERS = frozenset({"addressees", "deliveries", "events", "evidence", "open"})
 
 #: plurals that would hide an address of the API
 RESERVED_PLURALS = frozenset(
@@ -232,6 +246,7 @@ def _check(w: Workflow) -> None:
                 raise WorkflowError(w.key, f"trigger {trigger!r} is drawn twice from state {source!r}")
     _check_sign_off(w)
     _check_exclusions(w)
+    _check_addressing(w)
     _check_rebound_and_cycles(w)
     _check_reachable(w)
 
@@ -331,7 +346,7 @@ def _check_taken_from_message(w: Workflow, where: str, t: Transition) -> None:
     """
     if VIA in form_of(t).model_fields:
         raise WorkflowError(w.key, f"{where} asks for {VIA!r}, which says by which channel a step was taken")
-    if not t.acknowledges:
+    if not (t.acknowledges or t.confirms):
         return
     does = {
         "moves the case": t.target is not None,
@@ -341,10 +356,15 @@ def _check_taken_from_message(w: Workflow, where: str, t: Transition) -> None:
         "touches the clock": t.restarts or t.hands_over or t.takes_over,
         "settles a period": t.settles is not None,
         "escalates": t.escalates is not None,
+        "addresses or excuses others": bool(t.addresses or t.excuses),
     }
     for what, so in does.items():
         if so:
             raise WorkflowError(w.key, f"{where} acknowledges and {what}; an acknowledgement decides nothing")
+    if t.confirms:
+        if t.acknowledges or t.by != ("addressee",):
+            raise WorkflowError(w.key, f"{where} confirms; that is each addressee's own, and nobody else's")
+        return
     for name in t.by:
         if name in w.roles or name in ("anyone", "stranger", "system"):
             raise WorkflowError(w.key, f"{where} acknowledges by {name!r}; only who was given the case can")
@@ -404,6 +424,49 @@ def _check_exclusions(w: Workflow) -> None:
         for relation in never:
             if relation not in taken:
                 raise WorkflowError(w.key, f"{where} never lets {relation!r} act, but no step makes anybody that")
+
+
+def _check_addressing(w: Workflow) -> None:
+    """Whoever is addressed can confirm, or be excused: else a case could wait for him for good."""
+    confirmed = {source for t in w.transitions if t.confirms for source in t.sources}
+    excused = {source for t in w.transitions if t.excuses for source in t.sources}
+    for t in w.transitions:
+        where = f"transition {t.trigger!r}"
+        for what, kind in ((t.addresses, "audience"), (t.excuses, "addressee")):
+            if what is not None and (what, kind) not in _lists_of(form_of(t)):
+                raise WorkflowError(w.key, f"{where} reads {what!r}, which is no list of {kind}s of its form")
+        if t.addresses:
+            for state in (t.target,) if t.target is not None else t.sources:
+                if state not in confirmed:
+                    raise WorkflowError(w.key, f"{where} addresses people who cannot confirm in state {state!r}")
+        waits = t.confirms or any(_name_of(item) == EVERYONE_HAS_CONFIRMED for item in t.guards)
+        for state in t.sources if waits else ():
+            if state not in excused:
+                raise WorkflowError(w.key, f"{where} waits in state {state!r} for people whom nobody can excuse there")
+    for drawn in w.states:
+        receipt = drawn.acknowledge
+        if receipt is None:
+            continue
+        where = f"state {drawn.name!r}, receipt"
+        if not receipt.heads and any("unconfirmed_heads" in audience for audience in receipt.climbs_to):
+            raise WorkflowError(w.key, f"{where}: nobody says which roles the heads hold")
+        _check_who(w, f"{where}, heads", receipt.heads, needed=False)
+
+
+def _name_of(item: Guard | str) -> str:
+    return item if isinstance(item, str) else item.name
+
+
+def _lists_of(form: type[Form]) -> set[tuple[str, str]]:
+    """(field, kind) of the fields of a form that are lists of references."""
+    inner = {name: get_args(info.annotation) for name, info in form.model_fields.items()}
+    return {
+        (name, mark.kind)
+        for name, options in inner.items()
+        for option in options
+        for mark in get_args(option)
+        if isinstance(mark, Reference)
+    }
 
 
 def _check_rebound_and_cycles(w: Workflow) -> None:

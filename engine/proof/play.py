@@ -32,7 +32,7 @@ from engine.calendar import Calendar
 from engine.case import FIVE_STATES, Case
 from engine.definition import State, Transition, Workflow, form_of, guards_of
 from engine.errors import NotAllowed, Text
-from engine.guards import Guard, Situation
+from engine.guards import EVERYONE_HAS_CONFIRMED, Guard, Situation
 from engine.proof.aspects import Aspect, aspects_of
 from engine.proof.likeness import Likeness
 from engine.proof.stage import (
@@ -108,6 +108,7 @@ class Step:
     places      whether it has to name one: no case is without a department after it
     asks        its conditions on people
     tells       the relation it makes whoever takes it stand in, where that is remembered of anybody
+    waits       whether everybody who has to know of the case must have confirmed before, or been excused
     """
 
     transition: Transition
@@ -117,6 +118,7 @@ class Step:
     places: bool
     asks: tuple[Guard, ...]
     tells: str | None
+    waits: bool
 
 
 Outcomes = tuple[Stand, ...]
@@ -340,7 +342,7 @@ class Play:
             players = seen.candidates(self._called(step, mode), involved)
             known = self._answers(step, stand)
             able = [player for player in players if self._may(step, stand, player, known) is not None]
-            if not able:
+            if not able or (step.waits and not self._can_be_settled(stand)):
                 continue
             able.sort(key=lambda player: len(self._remembered(step.tells, player.persons, stand.reporter)))
             if step.fields:
@@ -358,6 +360,22 @@ class Play:
                 if made := self._made(step, stand, player, None, stand.department, known):
                     done.add(effect)
                     yield made
+
+    def _can_be_settled(self, stand: Stand) -> bool:
+        """Whether whoever never confirms does not hold the case up for good: somebody present may excuse him."""
+        excuse = self._excuse(stand)
+        if excuse is None:
+            return True
+        seen = self.stage.now.seen_from(stand.department)
+        players = seen.candidates(excuse.transition.by, self._involved(stand))
+        return any(self._may(excuse, stand, player) is not None for player in players)
+
+    def _excuse(self, stand: Stand) -> Step | None:
+        """The step that excuses people in this case's state."""
+        for number, t in enumerate(self.workflow.transitions):
+            if t.excuses and stand.state in t.sources:
+                return Step(t, number, (), moves=False, places=False, asks=(), tells=None, waits=False)
+        return None
 
     def _taking_over(self, step: Step, stand: Stand, able: list[Player]) -> Iterator[Outcomes]:
         """It helps only where the assignee is not there, or where he is not barred yet by what he would have to do himself."""
@@ -458,7 +476,9 @@ class Play:
             where = form_of(t).model_fields.get("department")
             moves, places = where is not None, where is not None and where.is_required()
             asks = tuple(guard for guard in guards_of(t.guards) if guard.of_people)
-            step = Step(t, number, fields, moves, places, asks, t.acts_as if t.acts_as in self._relations else None)
+            tells = t.acts_as if t.acts_as in self._relations else None
+            waits = any(guard.name == EVERYONE_HAS_CONFIRMED for guard in guards_of(t.guards))
+            step = Step(t, number, fields, moves, places, asks, tells, waits)
             for source in t.sources:
                 found[source].append(step)
         far = len(found)
@@ -715,6 +735,12 @@ class Play:
         ):
             transition = step.transition
             by = self._called(step, case.mode)
+            if step.waits and not self._can_be_settled(stand):
+                excuse = self._excuse(stand)
+                assert excuse is not None  # or it could be settled
+                return Impasse(
+                    self.workflow, stand.department, stand.state, case.mode, excuse.transition, excuse.transition.by, (), (), 1
+                )  # fmt: skip
             able = [p for p in self.stage.now.all if any(stands_as(n, p.actor, case, self.workflow) for n in by)]
             fit = [p for p in able if self._may(step, stand, p) is not None]
             needed = self._needed(step, stand)

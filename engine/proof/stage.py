@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from engine.actor import ANOTHER_DEPARTMENT, WHOLE_ORGANISATION, Actor, system
 from engine.authority import stands_as
-from engine.case import Case
+from engine.case import OF_ONESELF, Case
 from engine.definition import RELATIONS, Reference, Transition, Workflow, form_of, guards_of
 from engine.directory import Directory
 
@@ -358,7 +358,7 @@ def relied_on(workflow: Workflow) -> frozenset[str]:
     names |= {name for state in workflow.states for name in state.awaits}
     if workflow.sign_off:
         names |= {name for row in workflow.sign_off.rows.values() for name in row.by}
-    return frozenset(name for name in names if name in RELATIONS and name not in COLUMNS)
+    return frozenset(name for name in names if name in RELATIONS and name not in COLUMNS | OF_ONESELF)
 
 
 def naming_fields(transition: Transition) -> tuple[str, ...]:

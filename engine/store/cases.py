@@ -1,6 +1,6 @@
 """Cases as rows: load one, write one, draw its number, find the ones a rule compares with."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from functools import cache, partial
 from typing import Any
@@ -39,6 +39,15 @@ _SAVE = Statement(
     .values({name: bindparam(name) for name in (*_SAME_NAMES[2:], *_DERIVED_NAMES)})
 )
 _JOIN = Statement(upsert(_parties).on_conflict_do_nothing())
+_WAIT = Statement(
+    update(_parties)
+    .where(
+        _parties.c.organisation == bindparam("of_organisation"),
+        _parties.c.person == bindparam("of_person"),
+        _parties.c.number == bindparam("of_number"),
+    )
+    .values(waits=bindparam("waits"))
+)
 _COUNT_ON = Statement(
     update(_series)
     .where(
@@ -84,9 +93,17 @@ def load_many(
     return {case.number: case for case in found if case is not None}
 
 
-def save(connection: Connection, before: Case | None, after: Case, awaits: Iterable[str]) -> None:
+def save(
+    connection: Connection,
+    before: Case | None,
+    after: Case,
+    awaits: Iterable[str],
+    waited: Collection[str] = (),
+    waits: Collection[str] = (),
+) -> None:
     """Write the case down. `before` is the case as it was loaded in this transaction, None for a new one.
 
+    waited, waits   for whom the case waited by name, and for whom it does now; each has part in it
     Raises RuntimeError when the row moved in between: the transaction did not hold the lock it should have held.
     """
     values = columns(after, awaits)
@@ -97,9 +114,13 @@ def save(connection: Connection, before: Case | None, after: Case, awaits: Itera
         _SAVE.put(connection, {**values, **key}, check=partial(_must_have_been, before))
     known = _people(before) if before else set()
     joined = sorted(_people(after) - known)
+    now_waits, waited_before = frozenset(waits), frozenset(waited)
     if joined:
         named = {"organisation": after.organisation, "number": after.number}
-        _JOIN.put(connection, *({**named, "person": person} for person in joined))
+        _JOIN.put(connection, *({**named, "person": person, "waits": person in now_waits} for person in joined))
+    if others := sorted((now_waits ^ waited_before) - set(joined)):
+        here = {"of_organisation": after.organisation, "of_number": after.number}
+        _WAIT.put(connection, *({**here, "of_person": person, "waits": person in now_waits} for person in others))
 
 
 def say_otherwise(connection: Connection, case: Case) -> None:

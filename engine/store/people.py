@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select, update
 
 from engine.actor import ANOTHER_DEPARTMENT, WHOLE_ORGANISATION, Actor, Grant
-from engine.case import Case
+from engine.case import OF_ONESELF, UNCONFIRMED, Case
 from engine.directory import (
     AT,
     Absence,
@@ -584,6 +584,36 @@ def called_upon(
     ]
 
 
+def addressed(connection: Connection, organisation: str, audience: Iterable[str], today: date) -> list[str]:
+    """The keys of everybody of the organisation who is meant by one of these (`engine.definition.AudienceRef`) and is active
+    this day, in the order of the directory.
+    """
+    meant: set[str] = set()
+    everybody = {found.person: found for found in people(connection, organisation) if found.active}
+    for said in audience:
+        sort, _, name = said.partition(":")
+        if sort == "everyone":
+            meant |= everybody.keys()
+        elif sort == "department":
+            meant |= {key for key, found in everybody.items() if found.department == name}
+        elif sort == "person":
+            meant.add(name)
+        else:  # a group's members hold the role of its code
+            meant |= {key for key, _ in holders(connection, organisation, name, today)}
+    return [key for key in everybody if key in meant]
+
+
+def looked_after_together(
+    connection: Connection, organisation: str, persons: Sequence[Person], roles: tuple[str, ...], today: date
+) -> list[list[Person]]:
+    """These people in groups that the same others look after (`looking_after`), in their order."""
+    calling = _Calling(connection, organisation, today)
+    found: dict[tuple[str, ...], list[Person]] = {}
+    for one in persons:
+        found.setdefault(tuple(calling.looking_after(one, roles)), []).append(one)
+    return list(found.values())
+
+
 def waiting_for_each(
     connection: Connection, organisation: str, waiting: Iterable[tuple[Case, tuple[str, ...]]], today: date
 ) -> dict[str, list[Case]]:
@@ -608,6 +638,8 @@ class _Calling:
         self._organisation = organisation
         self._today = today
         self._held: dict[str, list[tuple[str, str]]] = {}
+        self._known: set[str] = set()
+        self._active: set[str] = set()
 
     @cached_property
     def _away(self) -> dict[str, list[Absence]]:
@@ -627,6 +659,8 @@ class _Calling:
             role = name.removesuffix(ANOTHER_DEPARTMENT)
             for key in self._meant(case, name):
                 found.setdefault(key, name)
+                if name in OF_ONESELF:
+                    continue  # nobody else can know in his place
                 for absence in self._away.get(key, ()):
                     if absence.delegate and (not absence.duties or role in absence.duties):
                         found.setdefault(absence.delegate, name)
@@ -646,6 +680,8 @@ class _Calling:
             return [case.assignee] if case.assignee else []
         if name in ("reporter", "inspector"):
             return [case.reporter] if case.reporter else []
+        if name == UNCONFIRMED:
+            return list(case.unconfirmed)
         if name in case.acted:
             return list(case.acted[name])
         if name.endswith(ANOTHER_DEPARTMENT):
@@ -655,11 +691,22 @@ class _Calling:
 
     def _looking_after(self, key: str, roles: Iterable[str]) -> list[str]:
         him = person(self._connection, self._organisation, key)
-        here = (None if him is None else him.department, WHOLE_ORGANISATION)
+        return self.looking_after(him or Person(self._organisation, key, key), roles)
+
+    def looking_after(self, him: Person, roles: Iterable[str]) -> list[str]:
+        """Whoever holds the first of these roles that anybody active but himself holds for his department."""
         for role in roles:
-            held = [other for other, scope in self._holders(role) if scope in here and other != key]
-            known = _of_keys(self._connection, self._organisation, held)
-            if found := [other for other in held if other in known and known[other].active]:
+            held = [
+                other
+                for other, scope in self._holders(role)
+                if scope in (him.department, WHOLE_ORGANISATION) and other != him.person
+            ]
+            if not self._known.issuperset(held):
+                self._active |= {
+                    key for key, who in _of_keys(self._connection, self._organisation, held).items() if who.active
+                }
+                self._known |= set(held)
+            if found := [other for other in held if other in self._active]:
                 return found
         return []
 

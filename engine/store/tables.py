@@ -7,7 +7,7 @@ without the organisation stands out.
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, Index, LargeBinary, Text, text
+from sqlalchemy import JSON, BigInteger, Boolean, CheckConstraint, Column, Index, LargeBinary, Text, text
 from sqlmodel import Field, SQLModel
 
 from engine.store.database import UtcDateTime
@@ -333,12 +333,24 @@ class CaseRow(SQLModel, table=True):
 
 
 class PartyRow(SQLModel, table=True):
-    """A person who is or was part of a case, and so may see it."""
+    """A person who is or was part of a case, and so may see it. `waits`: the case waits for him by name, to confirm."""
 
     __tablename__ = "party"
+    __table_args__ = (
+        # everybody's desk asks for his own: of those alone that wait, so confirming takes one out
+        Index(
+            "ix_party_waits",
+            "organisation",
+            "person",
+            "number",
+            sqlite_where=text("waits"),
+            postgresql_where=text("waits"),
+        ),
+    )
     organisation: str = _key()
     person: str = _key()
     number: str = _key()
+    waits: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false")))
 
 
 class EventRow(SQLModel, table=True):

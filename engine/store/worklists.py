@@ -35,6 +35,7 @@ _parties = table_of(PartyRow)
 # written out, as the indexes that have only these are
 OPEN = text("NOT case_record.final")
 LONGER = text("case_record.longer IS NOT NULL")
+WAITS = text("party.waits")
 
 LOOKED_AT = 100  # a millisecond or two
 
@@ -183,6 +184,8 @@ def waiting_for(
         else:
             mine.append(and_(_awaits(grant.role), _cases.c.department == grant.scope))
             mine.append(and_(_awaits(f"{grant.role}_of_another_department"), _cases.c.department != grant.scope))
+    if actor.on_behalf_of is None and actor.person is not None:  # to know of something cannot be handed on
+        mine.append(_cases.c.number.in_(_waiting_by_name(seen.organisation, sorted(actor.selves))))
     conditions: list[ColumnElement[bool] | TextClause] = [visible(seen), OPEN, or_(*mine)]
     if after is not None:
         due_at, number = after
@@ -261,6 +264,13 @@ def due_between(
         .limit(limit)
     )
     return [Case.from_json(row.body, last_hash=row.last_hash) for row in connection.execute(statement)]
+
+
+def _waiting_by_name(organisation: str, persons: Iterable[str]) -> Select[str]:
+    """The numbers of the cases that wait for one of these to confirm: an index has those alone."""
+    return select(_parties.c.number).where(
+        _parties.c.organisation == organisation, _parties.c.person.in_(list(persons)), WAITS
+    )
 
 
 def _awaits(name: str) -> ColumnElement[bool]:

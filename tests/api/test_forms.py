@@ -14,9 +14,10 @@ from engine.definition import Form
 from engine.directory import Department, Person
 from engine.errors import FieldFault, Text
 from workflows import CATALOG, asking
+from workflows.checking import SubmitInspection
 from workflows.drill import HoldDrill, ReviewDrill
 from workflows.hazard import Assign, ReportFix, ReportHazard
-from workflows.inspection import OpenInspection, SubmitInspection
+from workflows.inspection import OpenInspection
 from workflows.reference import criteria_for
 
 FORMS: Mapping[str, type[Form]] = {

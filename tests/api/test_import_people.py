@@ -30,7 +30,7 @@ from engine.errors import FolderError
 from engine.store import accounts, people, periods
 from engine.store.database import Database
 from tests.builders import DEPARTMENTS, START, School, a_database, a_school
-from tests.journeys.serving import Served
+from tests.journeys.serving import PLAIN, Served
 from workflows.reference import departments
 
 HEADINGS = ("姓名", "工号", "部门", "岗位", "手机", "邮箱")
@@ -670,13 +670,15 @@ def test_a_school_that_is_being_served_goes_on_while_a_list_comes_in(data: Path,
 
         def report(n: int) -> int:
             body = {"title": f"插座松动 {n}", "place": "A101", "category": "FIRE.exit"}
-            return httpx.post(f"{served.url}/api/v1/hazards", json=body, headers=headers, timeout=30).status_code
+            return httpx.post(
+                f"{served.url}/api/v1/hazards", json=body, headers=headers, timeout=30, verify=PLAIN
+            ).status_code
 
         reported = [pool.submit(report, n) for n in range(20)]
         done = imported(path, "--json")
         assert [one.result() for one in reported] == [201] * 20
         assert done.exit_code == 0, done.output
-        listed = httpx.get(f"{served.url}/api/v1/people", headers=headers, timeout=30).json()["items"]
+        listed = httpx.get(f"{served.url}/api/v1/people", headers=headers, timeout=30, verify=PLAIN).json()["items"]
     assert sum(person["name"].startswith("教师") for person in listed) == 300 + 2, "the school had two of its own"
 
 

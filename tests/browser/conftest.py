@@ -16,9 +16,11 @@ MISSING = (
 )
 
 
-@pytest.fixture
-def browser() -> Iterator[Browser]:
-    """One a test: what drives it keeps an event loop running in this thread, in which no other test could run its own."""
+@pytest.fixture(scope="module")
+def _opened() -> Iterator[Browser]:
+    """One a module and no longer: what drives it keeps an event loop running in this thread, in which no other test could run
+    its own. To begin one takes as long as half a journey.
+    """
     path = found_chromium()
     if path is None:
         if os.environ.get("CI"):
@@ -26,6 +28,14 @@ def browser() -> Iterator[Browser]:
         pytest.skip(MISSING)
     with chromium(path) as opened:
         yield opened
+
+
+@pytest.fixture
+def browser(_opened: Browser) -> Iterator[Browser]:
+    """With nothing open in it; what a test opens in it has its own cookies and store, and is closed after it."""
+    yield _opened
+    for context in _opened.contexts:
+        context.close()
 
 
 @pytest.hookimpl(wrapper=True)

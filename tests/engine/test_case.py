@@ -220,3 +220,62 @@ def test_the_hour_that_a_clock_shows_twice_is_spelled_as_two() -> None:
         "2020-11-01T05:30:00.000000Z",
         "2020-11-01T06:30:00.000000Z",
     ]
+
+
+# --- relations of many ---------------------------------------------------------------------------------------------------
+
+KNOWN = CASE.with_acted("conveyer", "dora").with_acted("addressee", "alice", "bob", "charlie")
+
+
+def test_an_event_of_a_confirmation_names_nobody_but_whom_it_adds() -> None:
+    many = CASE.with_acted("addressee", *(f"p{n}" for n in range(300)))
+    after = many.with_acted("confirmed", "p7")
+    assert after.changes_since(many) == {"acted.confirmed+": ["p7"]}
+    again = after.with_acted("confirmed", "p8", "p9").with_acted("fixer", "p8")
+    assert again.changes_since(after) == {"acted": {"fixer": ["p8"]}, "acted.confirmed+": ["p8", "p9"]}
+
+
+def test_a_relation_of_few_is_recorded_whole_as_ever() -> None:
+    after = CASE.with_acted("fixer", "alice").with_acted("fixer", "bob")
+    assert after.changes_since(CASE) == {"acted": {"fixer": ["alice", "bob"]}}
+
+
+SETTLING = st.lists(
+    st.tuples(
+        st.sampled_from(["addressee", "confirmed", "excused", "fixer"]),
+        st.lists(st.sampled_from(["alice", "bob", "charlie", "dora", "erin"]), max_size=3),
+    ),
+    max_size=8,
+)
+
+
+@given(SETTLING)
+def test_who_joined_a_relation_of_many_folds_back_in_whatever_order(steps: list[tuple[str, list[str]]]) -> None:
+    case, changes = CASE, [CASE.changes_since(None)]
+    for relation, persons in steps:
+        after = case.with_acted(relation, *persons)
+        changes.append(after.changes_since(case))
+        case = after
+        assert fold(list(changes)) == case
+        assert set(case.unconfirmed) == set(case.who_acted("addressee")) - {
+            *case.who_acted("confirmed"), *case.who_acted("excused"),
+        }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "settled, left",
+    [
+        ({}, ("alice", "bob", "charlie")),
+        ({"confirmed": ("bob",)}, ("alice", "charlie")),
+        ({"confirmed": ("bob",), "excused": ("alice",)}, ("charlie",)),
+        ({"confirmed": ("alice", "bob", "charlie")}, ()),
+    ],
+    ids=["nobody yet", "one", "one, and one excused", "everybody"],
+)
+def test_who_has_not_is_whoever_has_to_know_and_has_settled_nothing(
+    settled: dict[str, tuple[str, ...]], left: tuple[str, ...]
+) -> None:
+    case = KNOWN
+    for relation, persons in settled.items():
+        case = case.with_acted(relation, *persons)
+    assert case.unconfirmed == left

@@ -13,6 +13,8 @@ from engine.cycles import Cycle, Month, Week
 from engine.deadlines import Ladder, Rung
 from engine.definition import (
     Acknowledge,
+    AddresseeRef,
+    AudienceRef,
     Catalog,
     CycleRule,
     Day,
@@ -35,7 +37,7 @@ from engine.definition import (
 )
 from engine.definition.workflow import RESERVED_PLURALS, RESERVED_TRIGGERS
 from engine.errors import Text, WorkflowError
-from engine.guards import Guard, Situation, guard, guard_named
+from engine.guards import Guard, Situation, everyone_has_confirmed, guard, guard_named
 
 WORD = Text("字", "word")
 
@@ -183,6 +185,23 @@ UNREGISTERED = Guard("tiny.forgotten", lambda _: True, WORD, WORD)
 LOOKALIKE = Guard("tiny.always", lambda _: True, WORD, WORD)  # the name of a registered one, and another meaning
 
 ACKNOWLEDGE = Transition("acknowledge", "assigned", None, WORD, by=("assignee",), acknowledges=True)
+
+
+class AsksWho(Form):
+    words: str = asks("内容", "Words")
+    audience: list[AudienceRef] = asks("知晓范围", "Audience")
+    persons: list[AddresseeRef] = asks("人员", "Persons", default_factory=list)
+
+
+TELL = Transition("tell", "fixed", None, WORD, by=("boss",), form=AsksWho, addresses="audience")
+CONFIRM = Transition("confirm", "fixed", None, WORD, by=("addressee",), confirms=True)
+EXCUSE = Transition("excuse", "fixed", None, WORD, by=("boss",), form=AsksWho, excuses="persons")
+
+
+def test_people_may_be_addressed_where_they_confirm_and_can_be_excused() -> None:
+    workflow = tiny(**and_step(TELL, CONFIRM, EXCUSE))
+    assert workflow.addresses_many and workflow.confirmation("fixed") is not None
+    assert not tiny().addresses_many
 
 
 class AsksVia(Form):
@@ -408,6 +427,30 @@ BROKEN: dict[str, Broken] = {
     ),
     "two acknowledgements of one state": Broken(
         and_step(ACKNOWLEDGE, replace(ACKNOWLEDGE, trigger="read")), ("not the only acknowledgement",)
+    ),
+    # what many have to know of
+    "people addressed by what is no audience": Broken(
+        and_step(replace(TELL, addresses="words")), ("'tell'", "'words'", "no list of audiences")
+    ),
+    "people addressed where they cannot confirm": Broken(and_step(TELL, EXCUSE), ("'tell'", "cannot confirm", "'fixed'")),
+    "people waited for whom nobody can excuse": Broken(
+        and_step(TELL, CONFIRM), ("'confirm'", "'fixed'", "nobody can excuse")
+    ),
+    "a step that waits for people whom nobody can excuse": Broken(
+        with_step(APPROVE, guards=(everyone_has_confirmed,)), ("'approve'", "nobody can excuse")
+    ),
+    "people excused by what is no list of them": Broken(
+        and_step(TELL, CONFIRM, replace(EXCUSE, excuses="audience", form=AsksWho)), ("'excuse'", "no list of addressees")
+    ),
+    "somebody confirms for others": Broken(
+        and_step(TELL, replace(CONFIRM, by=("boss",)), EXCUSE), ("'confirm'", "nobody else's")
+    ),
+    "a confirmation that moves the case": Broken(
+        and_step(TELL, replace(CONFIRM, target="checked"), EXCUSE), ("'confirm'", "moves the case")
+    ),
+    "heads of whom nobody says what they hold": Broken(
+        with_state(ASSIGNED, acknowledge=Acknowledge(Within(hours=24), (("unconfirmed_heads",),))),
+        ("receipt", "which roles the heads hold"),
     ),
     "a form that asks what the channel says": Broken(with_step(FIX, form=AsksVia), ("'fix'", "'via'")),
     "a cycle drawn twice": Broken({"cycles": (*TINY["cycles"], *TINY["cycles"])}, ("'tiny_month'", "twice")),

@@ -49,7 +49,7 @@ from tests.engine.fakes import (
     json_of,
     local,
 )
-from workflows.inspection import items_of
+from workflows.checking import items_of
 
 ERRAND_ASKED = OpenCase("errand", {"title": "取快递", "department": "HQC"})
 

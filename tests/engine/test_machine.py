@@ -449,7 +449,8 @@ EVERYTHING: dict[str, Any] = {  # every answer any guard or effect of the catalo
     "responsible_person": "alice", "measures": "更换", "fund": "8 万元", "emergency_plan": "停用", "spent": None,
     "planned_on": "2020-01-20", "held_on": "2020-01-03", "evacuation_seconds": 110, "should_attend": 9, "attended": 9,
     "problems": [], "answers": {}, "photos": {}, "summary": "零报告", "arrangement": "布置", "course": "过程",
-    "suitability": "适宜", "sufficiency": "充分",
+    "suitability": "适宜", "sufficiency": "充分", "audience": ["everyone"], "key_points": "学习", "tasks": [], "items": [],
+    "sites": [], "persons": ["alice"], "points": "学习", "done": "已办", "reply": "已办",
 }  # fmt: skip
 PLACES = [
     pytest.param(workflow, state.name, trigger, id=f"{workflow.key}: {trigger} at {state.name}")
@@ -466,9 +467,11 @@ def standing_at(workflow: Workflow, state: str, facts: Mapping[str, Any], **attr
         else CaseClock(NOW, {"workdays": 7}, DUE, provisional=False, calendar_version=1)
     )
     known = {
-        "limit": {"workdays": 7}, "checklists": ["office"], "target_seconds": 120,
+        "limit": {"workdays": 7}, "checklists": ["office"], "kind": "school_meeting", "target_seconds": 120,
         "period_opens_at": "2019-12-31T16:00:00.000000Z", "period_due_at": "2020-01-20T15:59:59.000000Z",
     }  # fmt: skip
+    if workflow.addresses_many and state != workflow.initial.name:
+        attributes["acted"] = {"addressee": ("alice", "bob")}
     case = a_case(workflow, state, clock=clock, facts={**known, **facts}, category="ELEC.wire", **attributes)
     return case if workflow.sign_off is None else replace(case, mode=workflow.sign_off.mode_of(case))
 
@@ -482,7 +485,7 @@ def try_step(
 ) -> Decision | None:
     data = chosen(workflow, trigger, answers)
     other = replace(case, number="YH-2020-0009", state="reported", final=False)
-    around = setting(workflow, related={"YH-2020-0009": other})
+    around = setting(workflow, related={"YH-2020-0009": other}, addressed=("alice", "bob", "carol"))
     try:
         return decide(workflow, case, FireTrigger(case.number, trigger, data), data, now, around)
     except (NotPossibleNow, GuardRefused):

@@ -44,7 +44,7 @@ def harm(place: Place, *statements: str) -> None:
         (("DELETE FROM period WHERE key = '2019-12-05'",), "never opened"),
         (("UPDATE period SET number = 'BG-2019-0001' WHERE key = '2019-12-05'",), "no case of its own"),
         (("DELETE FROM role_grant",), "is stuck"),
-        (("INSERT INTO party VALUES ('school', 'alice', 'YH-2019-0099')",), "does not know of it"),
+        (("INSERT INTO party (organisation, person, number) VALUES ('school', 'alice', 'YH-2019-0099')",), "does not know of it"),
         (("DELETE FROM unnumbered WHERE number = 'YH-2019-0001'",), "without a number, or with two"),
     ],
 )  # fmt: skip

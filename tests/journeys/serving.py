@@ -1,6 +1,7 @@
 """A real `bihuan serve` in a process of its own, on a free port of 127.0.0.1."""
 
 import os
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,10 @@ from tests.journeys.forking import Forked
 
 ROOT = Path(__file__).parents[2]
 BIHUAN = "from api.cli import main; main(prog_name='bihuan')"
+
+
+#: for connections without TLS: left to itself, httpx reads every authority there is each time, which takes 20 ms
+PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def command(*arguments: str | Path) -> list[str]:

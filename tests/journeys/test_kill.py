@@ -27,7 +27,7 @@ from engine.store.database import Database
 from engine.store.worklists import Filter
 from tests.builders import School, a_database, a_school
 from tests.faults.invariants import Ledger, must_hold
-from tests.journeys.serving import Served, Worked
+from tests.journeys.serving import PLAIN, Served, Worked
 from tests.postgres import Cluster
 from workflows import CATALOG
 from workflows.wording import ERROR_WORDS
@@ -68,7 +68,7 @@ class Clients:
     moved: threading.Condition = field(default_factory=threading.Condition)
 
     def work(self, client_number: int) -> None:
-        with httpx.Client(base_url=self.url, timeout=30) as client:
+        with httpx.Client(base_url=self.url, timeout=30, verify=PLAIN) as client:
             number = ""
             for turn in range(COMMANDS // CLIENTS + 1):
                 key = f"r{self.round}-c{client_number}-{turn}"
@@ -154,7 +154,7 @@ def test_what_was_acknowledged_survives_kill_nine_exactly_once(in_a_file: Place)
         moment = chance.randint(20, COMMANDS - 100)
         clients = killed_in_the_middle(place, school, number, moment)
         check_acknowledged(place.database, school, clients)
-        with place.served() as again, httpx.Client(base_url=again.url, timeout=30) as client:
+        with place.served() as again, httpx.Client(base_url=again.url, timeout=30, verify=PLAIN) as client:
             retry_everything(client, school, clients, chance, expected)
             again.kill()
         check_once(place.database, school, number, expected)
@@ -174,7 +174,7 @@ def test_so_it_does_on_several_nodes_also_when_the_database_is_killed(on_a_serve
         for number in range(SERVER_ROUNDS):
             clients = killed_in_the_middle(place, school, 2 * number, chance.randint(20, COMMANDS - 100))
             check_acknowledged(place.database, school, clients)
-            with place.served() as again, httpx.Client(base_url=again.url, timeout=30) as client:
+            with place.served() as again, httpx.Client(base_url=again.url, timeout=30, verify=PLAIN) as client:
                 retry_everything(client, school, clients, chance, expected)
                 check_once(place.database, school, 2 * number, expected)
 

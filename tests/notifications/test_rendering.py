@@ -31,6 +31,7 @@ NAMES = sorted(
     {*REASONS, *LISTS, "attention", "unreached", "unreached_line"}
     | {f"{name}.inspection" for name in OF_ONE_WORKFLOW}
     | {f"{name}.drill" for name in ("waiting", "reminder", "returned")}
+    | {"receipt.notice"}
 )
 
 #: facts that are known of every notice, and those that whoever composes a list has at hand

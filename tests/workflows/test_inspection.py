@@ -12,7 +12,8 @@ from engine.directory import Department
 from engine.errors import GuardRefused, InvalidInput, NotAllowed, NotPossibleNow, Text, UnknownCase
 from engine.store import people
 from tests.workflows.school import CALENDAR_V1, ORGANISATION, OTHER_PHOTO, PHOTO, School, local
-from workflows.inspection import INSPECTION, items_of
+from workflows.checking import items_of
+from workflows.inspection import INSPECTION
 
 NEEDS_PHOTO, NEEDS_NONE = "office.01", "office.02"  # items of the list of every teaching department
 Answers = dict[str, dict[str, str]]

@@ -42,6 +42,7 @@ class Row:
     modes      rows of the sign-off table this is one of; empty for every mode
     holding    and besides he has to hold one of these roles, in whatever scope
     himself    only in his own name, and as one of the department that answers
+    oneself    only the very human being, under whichever of his accounts
     """
 
     loop: str
@@ -53,8 +54,12 @@ class Row:
     modes: tuple[str, ...] = ()
     holding: frozenset[str] = frozenset()
     himself: bool = False
+    oneself: bool = False
 
 
+OFFICE_AND_DEAN = ("safety_staff", "safety_head", "vp_safety")
+CONVEYS = (*OFFICE_AND_DEAN, "principal", "secretary")
+KNOWN_IN = ("assigned", "fixed", "verified")
 OPEN = ("assigned", "deferred")
 FIXED_IT = ("the assignee", "the fixer")
 CHECKED_IT = (*FIXED_IT, "the verifier")
@@ -154,6 +159,38 @@ TABLE = [
         "1.2 h: two signatures, and 3.2, 34: the ledger is the safety office's; never by who entered it", never=("the inspector",)),
     Row("record", ("discard",), ("entered",), ("safety_staff", "safety_head", "vp_safety"),
         "1.2 m: whoever signed for it answers for it, and may say that it was a mistake"),
+    # --- notices ---
+    Row("notice", ("convey",), ("reported",), CONVEYS, "3.2, 1: the spirit of a meeting is conveyed by office and leaders"),
+    Row("notice", ("convey_further",), KNOWN_IN, CONVEYS, "3.2, 1: the same, to more people"),
+    Row("notice", ("confirm",), KNOWN_IN, ("the addressee",), "3.2, 1: each person confirms in the app", oneself=True),
+    Row("notice", ("excuse",), KNOWN_IN, OFFICE_AND_DEAN, "3.2, 1: the unconfirmed list is the safety office's to settle"),
+    Row("notice", ("minute",), ("reported", "assigned"), (*CONVEYS, "vp_other"),
+        "3.2, 11: the minutes record that it was read out, by whoever held the meeting"),
+    Row("notice", ("give_tasks",), ("assigned",), CONVEYS, "3.2, 1: tasks given out become loop items"),
+    Row("notice", ("carry_out",), ("assigned",), ("safety_staff", "safety_head"), "3.2, 2: carried out"),
+    Row("notice", ("report_back",), ("fixed",), OFFICE_AND_DEAN, "3.2, 2: reported back"),
+    Row("notice", ("file",), ("assigned",), OFFICE_AND_DEAN, "3.2, 1: a meeting ends when everybody knows of it"),
+    Row("notice", ("close",), ("verified",), ("safety_head", "vp_safety", "principal", "secretary"),
+        "1.2 g: closed by a higher role, and never by whoever carried it out", never=("the fixer",)),
+    Row("notice", ("withdraw",), ("reported",), OFFICE_AND_DEAN, "3.2, 2: what was entered by mistake"),
+    # --- tasks ---
+    Row("task", ("assign",), ("reported",), ("dept_head", "dept_safety", "safety_staff", "safety_head"),
+        "3.2, 1: with person and limit, within the department"),
+    Row("task", ("reassign",), ("assigned",), ("dept_head", "dept_safety", "safety_staff", "safety_head"),
+        "roles: dept_head may reassign_within_department"),
+    Row("task", ("fix",), ("assigned",), ("the assignee",), "states: whoever has it says done"),
+    Row("task", ("verify",), ("fixed",), OFFICE_AND_DEAN, "1.2 g: another looks at it", never=FIXED_IT),
+    Row("task", ("return",), ("fixed",), OFFICE_AND_DEAN, "1.2 g: if still failing, go round again"),
+    Row("task", ("approve",), ("verified",), ("safety_head", "vp_safety", "principal", "secretary"),
+        "1.2 g: closed by a higher role", never=CHECKED_IT),
+    Row("task", ("drop",), ("reported", "assigned"), ("safety_head", "vp_safety", "principal", "secretary"),
+        "3.2, 2: who gave it out takes it back"),
+    # --- comparison checks ---
+    Row("comparison", ("submit",), ("due",), ("dept_safety", "property_lead", "dept_head"),
+        "3.2, 16: a check with its own list at every matching place; roles: dept_safety may inspect"),
+    Row("comparison", ("sign", "send_back"), ("submitted",), ("dept_head", "safety_head", "vp_safety"),
+        "1.2 h: signed by the person and the supervisor", never=("the submitter",)),
+    Row("comparison", ("call_off",), ("due",), ("safety_head", "vp_safety"), "3.2, 16: who ordered it calls it off"),
 ]  # fmt: skip
 
 #: loop → who opens a case of it
@@ -162,6 +199,9 @@ OPENS: dict[str, tuple[tuple[str, ...], str]] = {
     "drill": (("safety_staff", "safety_head", "dept_head", "dept_safety"), "3.2, 20: the yearly plan, by department"),
     "inspection": (("system",), "3.2, 6: monthly instance per department, opened by the cycle"),
     "record": (("safety_staff", "safety_head"), "3.2, 34: the ledger is the safety office's"),
+    "notice": ((*CONVEYS, "vp_other"), "3.2, 2: received by the office or a leader; a meeting by whoever held it"),
+    "task": (CONVEYS, "3.2, 1: given out by who conveys"),
+    "comparison": (CONVEYS, "3.2, 16: opened by who conveys the accident"),
 }
 
 MODES: dict[str, dict[str, Any]] = {
@@ -185,6 +225,7 @@ PEOPLE: dict[str, tuple[str, ...]] = {
     "the submitter": ("sue",),
     "the assigner": ("ann",),
     "the approver": ("abe",),
+    "the addressee": ("adam",),
 }
 
 
@@ -197,6 +238,7 @@ def a_case(loop: Workflow, state: str, **attributes: Any) -> Case:
         "submitter": "the submitter",
         "assigner": "the assigner",
         "approver": "the approver",
+        "addressee": "the addressee",
     }
     case = Case(
         organisation="school", number=f"{loop.prefix}-2020-0001", workflow=loop.key, version=loop.version, state=state,
@@ -272,6 +314,8 @@ def _everybody() -> Iterator[Comes]:
 
 def allowed(row: Row, who: Comes) -> bool:
     """What the row says of him."""
+    if row.oneself:
+        return who.own_name and who.stands in row.who
     return _named(row.who, who) and who.stands not in row.never and _besides(row, who)
 
 

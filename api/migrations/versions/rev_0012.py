@@ -1,7 +1,7 @@
-"""What was taken over from an older ledger: which of its lines a case is, and the days that ledger claims for it.
+"""Whom a case waits for by name.
 
-Revision 0012. An older node goes on beside it: it leaves three columns empty that only such cases have, which it does not
-open. Forward only: a folder is taken back by restoring its backup.
+Revision 0012. An older node goes on beside it: a column it leaves alone, since it has no case that many have to know of.
+Forward only: a folder is taken back by restoring its backup.
 """
 
 import sqlalchemy as sa
@@ -14,13 +14,15 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("case_record", sa.Column("taken", sa.String(length=64), nullable=True))
-    op.add_column("case_record", sa.Column("since", sa.String(length=10), nullable=True))
-    op.add_column("case_record", sa.Column("until", sa.String(length=10), nullable=True))
+    op.add_column("party", sa.Column("waits", sa.Boolean(), nullable=False, server_default=sa.text("false")))
+    waits = sa.text("waits")
     op.create_index(
-        "ix_case_record_taken", "case_record", ["organisation", "since", "until", "number", "taken"],
-        sqlite_where=sa.text("taken IS NOT NULL"), postgresql_where=sa.text("taken IS NOT NULL"),
-    )  # fmt: skip
+        "ix_party_waits",
+        "party",
+        ["organisation", "person", "number"],
+        sqlite_where=waits,
+        postgresql_where=waits,
+    )
 
 
 def downgrade() -> None:

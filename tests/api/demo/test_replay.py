@@ -11,12 +11,12 @@ from api.demo.campaign import ORGANISATION, ZONE, first_calendar, second_calenda
 from api.demo.campaign import campaign as campaign_file
 from api.demo.figures import figures
 from api.demo.messages import as_messages, every_delivery, outside_hours, went
-from api.demo.school import PEOPLE, everyone, posts
+from api.demo.school import PEOPLE, everyone
 from api.demo.stories import GROUP, TWISTS
 from engine.actor import Visibility
 from engine.audit import verify_chain
 from engine.case import Case
-from engine.store import cases, history, people, worklists
+from engine.store import cases, history, outbox, people, worklists
 from engine.store.database import Connection, Database
 from engine.store.worklists import Filter
 from notifications.message import GROUP as TO_A_GROUP
@@ -56,6 +56,50 @@ def test_two_drills_were_held_on_the_documents_days(campaign: Played, campaign_d
         drills = worklists.all_cases(connection, EVERYTHING, Filter(workflow="drill"), ENDED)
     assert [drill.facts["held_on"] for drill in drills] == ["2019-11-28", "2019-12-27"]
     assert all(drill.state == "closed" and drill.facts["problems_found"] for drill in drills)
+
+
+def test_its_papers_and_meetings_are_those_of_the_document(campaign: Played, campaign_database: Database) -> None:
+    told = campaign_file().raw["figures"]
+    for name in ("school_meetings", "superior_notices", "plans_and_schemes", "duty_rosters"):
+        assert campaign.counted["figures"][name] == told[name]["count"], name
+    with campaign_database.read_across() as connection:
+        found = worklists.all_cases(connection, EVERYTHING, Filter(workflow="notice"), ENDED)
+    held = [case.facts["dated_on"] for case in found if case.facts["kind"] == "school_meeting"]
+    assert held == [day.isoformat() for day in told["school_meetings"]["dates"]]
+    assert {case.state for case in found} == {"closed"}
+
+
+def test_each_meeting_has_its_rate_and_whoever_was_late_was_told_to_his_head(
+    campaign: Played, campaign_database: Database
+) -> None:
+    rates = campaign.counted["acknowledgement"]
+    assert [rate["asked"] for rate in rates.values()] == [300, 300, 46, 46]
+    for rate in rates.values():
+        assert rate["rate"] == round(100 * rate["confirmed"] / rate["asked"], 1) > 99
+    first = next(iter(rates))
+    with campaign_database.read_across() as connection:
+        case = cases.load(connection, ORGANISATION, first)
+        events = history.events_of(connection, ORGANISATION, first)
+        told = [n for n in outbox.notices_of(connection, ORGANISATION, first) if n.reason == "receipt"]
+    assert case is not None
+    confirmed = [person for event in events for person in event.changes.get("acted.confirmed+", ())]
+    assert len(confirmed) == len(set(confirmed)) == rates[first]["confirmed"]
+    assert set(confirmed).isdisjoint(case.who_acted("excused")) and len(case.who_acted("excused")) == 2
+    late = [n.about["unconfirmed"] for n in told if n.audience[0].startswith("looks_after:")]
+    assert len(late) > 2 and all(0 < each["count"] < 10 for each in late)
+
+
+def test_what_an_accident_elsewhere_made_the_school_look_at_was_looked_at(campaign_database: Database) -> None:
+    with campaign_database.read_across() as connection:
+        checks = worklists.all_cases(connection, EVERYTHING, Filter(workflow="comparison"), ENDED)
+        tasks = worklists.all_cases(connection, EVERYTHING, Filter(workflow="task"), ENDED)
+    assert len(checks) == 4 and {check.state for check in checks} == {"closed"}
+    assert {answer["note"] for c in checks for answer in c.facts["answers"].values() if answer["result"] == "na"} == {
+        "本部位不存放化学品"
+    }
+    assert len(tasks) == 3 and {(task.state, task.first_due_at) for task in tasks} == {
+        ("closed", datetime(2019, 12, 31, 15, 59, 59, tzinfo=UTC))  # the day the city asked for
+    }
 
 
 def test_twenty_departments_owe_every_month_and_what_never_came_stays_missing(campaign: Played) -> None:
@@ -192,7 +236,7 @@ def test_every_history_of_the_demo_is_chained_and_folds_into_its_case(campaign_d
 
 
 def test_every_step_was_taken_by_the_person_who_would_take_it(campaign_database: Database) -> None:
-    known = {f"person:{post.person}" for post in posts()} | {"system"}
+    known = {f"person:{post.person}" for post in everyone()} | {"system"}
     with campaign_database.read_across() as connection:
         actors = set(connection.exec_driver_sql("SELECT DISTINCT actor FROM event").scalars())
         own = connection.exec_driver_sql(

@@ -10,9 +10,10 @@ from engine.directory import Absence, Department, Directory, Group, Person, Seat
 from engine.errors import Text
 from engine.proof import Finding, Known, Question, check
 from tests.engine.fakes import CALENDAR
+from tests.engine.proof.corners import LOOPS, holding, one_department
 from tests.engine.proof.corners import a_question as a_small_question
-from tests.engine.proof.corners import holding, one_department
 from workflows import CATALOG
+from workflows.notice import NOTICE
 from workflows.roles import ROLES
 
 FIRST = date(2020, 3, 2)
@@ -51,7 +52,7 @@ def a_directory() -> Directory:
 
 def a_question(directory: Directory) -> Question:
     owed = {"inspection": frozenset(department.code for department in directory.departments)}
-    return Question(CATALOG.newest(), directory, FIRST, lambda w: w.defaults(), CALENDAR, owed, ROLES)
+    return Question(LOOPS, directory, FIRST, lambda w: w.defaults(), CALENDAR, owed, ROLES)
 
 
 def without(directory: Directory, *persons: str) -> Directory:
@@ -63,7 +64,8 @@ def stuck(directory: Directory, known: Known = KNOWN) -> list[Finding]:
 
 
 def test_a_school_with_enough_people_is_clean() -> None:
-    assert stuck(a_directory()) == []
+    question = replace(a_question(a_directory()), workflows=CATALOG.newest())
+    assert [finding for finding in check(question, remedies=False) if finding.stuck] == []
 
 
 #: who holds nothing any more, and what is said of it
@@ -125,3 +127,14 @@ def test_whom_a_corner_is_about_makes_it_no_new_one() -> None:
     some = frozenset[object]().union(*(f.places for f in stuck(without(a_directory(), "secretary"))))
     none = frozenset[object]().union(*(f.places for f in stuck(without(a_directory(), "principal", "secretary"))))
     assert not none <= some
+
+
+def test_a_notice_that_nobody_may_excuse_people_from_never_closes() -> None:
+    """Whoever never confirms would hold it up for good."""
+    by_the_dean = [replace(t, by=("vp_safety",)) if t.excuses else t for t in NOTICE.transitions]
+    notice = replace(NOTICE, transitions=by_the_dean)
+    question = replace(a_question(a_directory()), workflows=[notice])
+    assert [finding for finding in check(question, remedies=False) if finding.stuck] == []
+    directory = without(a_directory(), "vice")
+    found = [finding for finding in check(replace(question, directory=directory), remedies=False) if finding.stuck]
+    assert all("没有在岗的分管安全副校长来办理“免予确认”" in finding.text.zh for finding in found) and found
