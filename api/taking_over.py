@@ -21,7 +21,7 @@ from engine.actor import Actor
 from engine.case import TAKEN_OVER, Case
 from engine.commands import Asked, OpenCase
 from engine.errors import FolderError, Refusal, Text
-from engine.handle import CASE_NUMBER, Done, Engine, Refused, handle, note
+from engine.handle import CASE_NUMBER, Done, Engine, Refused, handle, note, settled
 from engine.store import books, cases, people
 from workflows.record import RECORD
 from workflows.roles import ROLES, SAFETY_OFFICE
@@ -172,12 +172,10 @@ def carry_out(
     for group in progress(groups):
         outcomes = handle(engine, [_asked(actor, entry, before, zone) for entry, before in group])
         for (entry, _), outcome in zip(group, outcomes, strict=True):
-            if isinstance(outcome, Done):
-                done.numbers.append(outcome.case.number)
-            elif isinstance(outcome, Refused):
+            if isinstance(outcome, Refused):
                 done.refused.append((entry, outcome.refusal))
-            else:
-                raise outcome.error if hasattr(outcome, "error") else RuntimeError(f"{entry.key}: {outcome}")
+            elif isinstance(opened := settled(outcome), Done):
+                done.numbers.append(opened.case.number)
     return done
 
 

@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 
 from api.auth.forms import Sent, SentFile
 from engine.case import Case
-from engine.definition import Reference
+from engine.definition import Reference, Workflow
 from engine.directory import Department, Person
 from engine.errors import FieldFault, Locale, Text
 from workflows import asking
@@ -144,6 +144,11 @@ def is_typed(info: FieldInfo) -> bool:
     """Whether people fill this field in, and no program does."""
     extra = info.json_schema_extra
     return not isinstance(extra, dict) or extra.get("typed") is not False
+
+
+def opens_by_hand(workflow: Workflow) -> bool:
+    """Whether a form can open a case of this loop, and no program has to answer for people."""
+    return all(is_typed(info) or not info.is_required() for info in workflow.opens_with.model_fields.values())
 
 
 def _control(

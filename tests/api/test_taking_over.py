@@ -282,6 +282,11 @@ def test_records_are_told_from_what_was_witnessed_and_are_no_figure_of_how_work_
         words = got(campus.client, f"/cases/{record}").words
         for said in ("补录台账（非系统见证）", "补录归档", "原工作表", "2019年", "原完成日期", "2018-11-09", "已整改"):
             assert said in words, said
+        assert (
+            "/open/drill" in got(campus.client, "/report").addresses
+            and "/open/record" not in got(campus.client, "/report").addresses
+        )
+        got(campus.client, "/open/record", 404)  # a record is entered by the import alone
         page = got(campus.client, "/cases?book=2020")
         assert "结转" in page.words and "年度台账" in page.words
 
