@@ -83,7 +83,8 @@ def book_of_year(runtime: Runtime, asker: Asker, year: int | None) -> BookRead:
         persons = {key: name_for(person, asker) for key, person in people.some(connection, here, keys).items()}
     categories = {code: each.title.in_(locale) for code, each in taxonomy().categories.items()}
     unseen = unwitnessed(runtime.engine.catalog)
-    telling = _Telling(wanted, lines, unseen)
+    routine = runtime.engine.catalog.routine  # reports that come again and again have lists of their own
+    telling = _Telling(wanted, [line for line in lines if line.workflow not in routine], unseen, routine)
     answer = BookAnswer(
         year=wanted,
         years=years,
@@ -102,8 +103,8 @@ def book_of_year(runtime: Runtime, asker: Asker, year: int | None) -> BookRead:
 class _Telling:
     """What an older ledger calls closed is not open, though it waits to be filed."""
 
-    def __init__(self, year: int | None, lines: Sequence[Kept], unseen: Sequence[str]) -> None:
-        self._year, self._lines, self._unseen = year, lines, unseen
+    def __init__(self, year: int | None, lines: Sequence[Kept], unseen: Sequence[str], routine: Sequence[str]) -> None:
+        self._year, self._lines, self._unseen, self._routine = year, lines, unseen, routine
 
     def is_open(self, line: Kept) -> bool:
         return not line.final and line.workflow not in self._unseen
@@ -111,15 +112,15 @@ class _Telling:
     @property
     def opened(self) -> Mapping[str, str | Sequence[str]]:
         """What the list of these is asked for."""
-        return {"open": "true", "not_workflow": self._unseen} if self._unseen else {"open": "true"}
+        return {"open": "true", "without_workflow": (*self._routine, *self._unseen)}
 
     def counted(self, which: Callable[[Kept], bool], said: Mapping[str, str | Sequence[str]] | None) -> Counted:
         """`said`: what the list is asked for besides; None where it cannot be."""
         count = sum(line.cases for line in self._lines if which(line))
-        listed = said is not None and self._year is not None
-        return Counted(
-            count=count, cases=urlencode({"book": self._year, **(said or {})}, doseq=True) if listed else None
-        )
+        if said is None or self._year is None:
+            return Counted(count=count, cases=None)
+        among = {} if "workflow" in said or not self._routine else {"without_workflow": self._routine}
+        return Counted(count=count, cases=urlencode({"book": self._year, **among, **said}, doseq=True))
 
     def boxes(
         self, name: str, key: Callable[[Kept], str | None], titles: Mapping[str, str], without: str, *, lacking: bool

@@ -17,6 +17,7 @@ from sqlalchemy import make_url
 from api import migrations, throttle
 from api.evidence.store import FileStore
 from api.familiar import Familiar
+from api.figures import FIGURES
 from api.folder import Folder
 from api.heartbeat import Heartbeat
 from api.keys import KeyRing
@@ -31,7 +32,7 @@ from api.writer import Writer
 from engine.clock import Clock, RunningFrom, SystemClock
 from engine.definition import Catalog
 from engine.errors import DefinitionGone, FolderError, Text
-from engine.handle import Engine
+from engine.handle import Engine, FiguresOf
 from engine.pace import Pace
 from engine.sealing import own_pace
 from engine.store import accounts, answers, cases, history, labels, people
@@ -256,6 +257,7 @@ def open_runtime(
     console: TextIO | None = None,
     catalog: Catalog = CATALOG,
     words: Mapping[str, Text] = ERROR_WORDS,
+    figures: Mapping[str, FiguresOf] = FIGURES,
     hashing: Hashing | None = None,
     metrics: Metrics | None = None,
     more_channels: Sequence[Channel] = (),
@@ -280,13 +282,13 @@ def open_runtime(
     try:
         _must_be_of_its_kind(database, folder)
         migrations.must_be_newest(database)
-        _check_definitions(database, catalog)
+        _check_definitions(database, catalog, figures)
         clock = clock or _clock_of(folder, database)
         webhook = _webhook(settings)
     except BaseException:
         database.close()
         raise
-    engine = Engine(database, catalog, clock, words)
+    engine = Engine(database, catalog, clock, words, figures=figures)
     channels = [*_channels(engine, console=console), *more_channels]
     book = _book(folder, webhook, InsideAllowed(database, settings.channels_inside))
     links = FolderLinks(folder.key("links"), settings.reached_at)
@@ -380,7 +382,13 @@ def _clock_of(folder: Folder, database: Database) -> Clock:
     return RunningFrom(max(known))
 
 
-def _check_definitions(database: Database, catalog: Catalog) -> None:
+def _check_definitions(database: Database, catalog: Catalog, figures: Mapping[str, FiguresOf]) -> None:
+    if uncounted := catalog.figures - figures.keys():
+        raise DefinitionGone(
+            f"流程步骤所用的统计本程序没有：{'、'.join(sorted(uncounted))}。请安装带有这些统计的版本。 / "
+            f"steps take figures this program does not count: {', '.join(sorted(uncounted))}. "
+            "Install the version of the program that counts them."
+        )
     with database.read_across() as connection:
         needed = cases.definitions_in_use(connection)
     gone = [f"{key} v{version}" for key, version in needed if catalog.get(key, version) is None]

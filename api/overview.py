@@ -114,7 +114,7 @@ class MissingReport(BaseModel):
 
 class ReportLine(BaseModel):
     """What came of a cycle's periods that began in one month. *Missing* is past its time and not handed in, which is not zero;
-    *waiting* has time.
+    *waiting* has time. Besides, of what was handed in: *zero* says that there was nothing, *corrected* has a later version.
     """
 
     month: str
@@ -125,6 +125,8 @@ class ReportLine(BaseModel):
     waived: Figure
     waiting: Figure
     missing: Figure
+    zero: Figure
+    corrected: Figure
     not_reported: list[MissingReport]
 
 
@@ -187,7 +189,7 @@ def overview_of(runtime: Runtime, asker: Asker, asked: Asked) -> Overview:
     own_alone = shown == [own]
     bounds = months_until(at or now, asked.months, zone)
     keys, seen = tuple(o.organisation for o in shown), asker.seen if own_alone else None
-    without = unwitnessed(runtime.engine.catalog) if asked.workflow is None else ()
+    without = uncounted(runtime.engine.catalog) if asked.workflow is None else ()
     of = Of(keys, seen, bounds[0], at or now, asked.workflow, without)
     with _reading(runtime, shown) as connection:
         of, catalog = overview.as_seen(connection, of), runtime.engine.catalog
@@ -197,8 +199,15 @@ def overview_of(runtime: Runtime, asker: Asker, asked: Asked) -> Overview:
 
 
 def unwitnessed(catalog: Catalog) -> tuple[str, ...]:
-    """Loops whose cases tell what this program did not see: they are no figure of how work went, unless they are asked for."""
+    """Loops whose cases tell what this program did not see."""
     return tuple(loop.key for loop in catalog.newest() if not loop.witnessed)
+
+
+def uncounted(catalog: Catalog) -> tuple[str, ...]:
+    """Loops that are no figure of how work went, unless they are asked for: reports that come again and again, and what this
+    program did not see.
+    """
+    return (*catalog.routine, *unwitnessed(catalog))
 
 
 # --- when, and of whom ---------------------------------------------------------------------------------------------------
@@ -288,10 +297,11 @@ class _Telling:
         self._base: dict[str, Said] = {}
         if of.workflow is not None:
             self._base["workflow"] = of.workflow
-        if of.without:
-            self._base["not_workflow"] = of.without
         if at is not None:
             self._base["as_of"] = at
+        self._of_periods = dict(self._base)  # reports that come again and again are told where they are owed
+        if of.without:
+            self._base["without_workflow"] = of.without
         self._departments: Mapping[str, str] = {}
         if not of.several:
             known = people.departments(connection, of.organisations[0])
@@ -323,8 +333,9 @@ class _Telling:
 
     # --- numbers and their lists ---
 
-    def _figure(self, count: int, said: Mapping[str, Said]) -> Figure:
-        return Figure(count=count, cases=query_of({**self._base, **said}) if self._links else None)
+    def _figure(self, count: int, said: Mapping[str, Said], base: Mapping[str, Said] | None = None) -> Figure:
+        base = self._base if base is None else base
+        return Figure(count=count, cases=query_of({**base, **said}) if self._links else None)
 
     def _counts(self, lines: Iterable[Counted], said: Mapping[str, Said]) -> tuple[Figure, Figure, Figure]:
         lines = list(lines)
@@ -419,7 +430,8 @@ class _Telling:
 
     def _went(self, closed: int) -> Went:
         median = overview.median_to_close(self._connection, self._of, closed)
-        of = [w for w in self._catalog.every() if self._of.workflow in (None, w.key)]
+        every = [w for w in self._catalog.every() if w.key not in self._of.without]
+        of = [w for w in every if self._of.workflow in (None, w.key)]
         steps = sorted({step.trigger for w in of for step in w.transitions if step.counts == RETURNED})
         returned = self._had(steps)
         rebounded = self._had([REBOUND] if any(w.rebound for w in of) else [])
@@ -451,6 +463,8 @@ class _Telling:
             for row in overview.reported(self._connection, self._of, list(titles), first, end):
                 of_cycle = counts.setdefault(row.cycle, defaultdict(int))
                 of_cycle[row.report] += row.periods
+                of_cycle["zero"] += row.zero
+                of_cycle["corrected"] += row.corrected
                 if row.report == "missing":
                     missing[row.organisation] += row.periods
             named = self._not_reported(list(titles), first, end) if self._links else {}
@@ -463,7 +477,8 @@ class _Telling:
         not_reported: list[MissingReport],
     ) -> ReportLine:  # fmt: skip
         within: dict[str, Said] = {"cycle": cycle, "period_from": first, "period_before": end}
-        figures = {report: self._figure(count.get(report, 0), {**within, "report": report}) for report in marks.REPORTS}
+        asked = [*((came, "report") for came in marks.REPORTS), *((came, "besides") for came in marks.BESIDES)]
+        figures = {came: self._figure(count.get(came, 0), {**within, by: came}, self._of_periods) for came, by in asked}
         return ReportLine(month=self._name_of(first), cycle=cycle, title=title, not_reported=not_reported, **figures)
 
     def _not_reported(self, cycles: Sequence[str], first: datetime, end: datetime) -> dict[str, list[MissingReport]]:

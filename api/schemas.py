@@ -25,6 +25,7 @@ from engine.directory import Department, Person
 from engine.errors import Locale, Text
 from engine.events import LOGBOOK, Event
 from engine.store.files import FileRecord, Sent
+from engine.store.marks import Report
 from engine.store.periods import PeriodRecord
 from notifications.message import Delivery, InboxMessage
 
@@ -280,7 +281,12 @@ class CycleList(BaseModel):
 
 
 class PeriodAnswer(BaseModel):
-    """`missing`: past its deadline and nothing handed in, which is not zero."""
+    """`missing`: past its deadline and nothing handed in, which is not zero.
+
+    report         what came of it: reported, late, waived, waiting (it has time) or missing
+    zero           what was handed in says that there was nothing
+    corrected_at   when a later version of it was handed in the last time
+    """
 
     cycle: str
     scope: str
@@ -292,6 +298,9 @@ class PeriodAnswer(BaseModel):
     status: str
     reported_at: AwareDatetime | None
     missing: bool
+    report: Report
+    zero: bool
+    corrected_at: AwareDatetime | None
 
 
 class PeriodList(BaseModel):
@@ -591,6 +600,9 @@ def period_answer(record: PeriodRecord, now: datetime) -> PeriodAnswer:
         status=record.status,
         reported_at=record.reported_at,
         missing=record.missing(now),
+        report=record.report(now),
+        zero=record.zero,
+        corrected_at=record.corrected_at,
     )
 
 

@@ -48,6 +48,7 @@ NOTED_TITLES: Mapping[str, Text] = {
     "channel_changed": Text("更改消息渠道", "Channel changed"),
     "text_changed": Text("更改消息文字", "Message text changed"),
     "label_changed": Text("更改部位标签", "Label of a place changed"),
+    "template_changed": Text("更改文书模板", "Template of a paper changed"),
     "feed_changed": Text("更改日历订阅", "Link to a calendar changed"),
     "policy_changed": Text("更改流程规则", "Numbers of a loop changed"),
     "calendar_changed": Text("更改工作日历", "Calendar of working days changed"),

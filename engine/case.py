@@ -29,6 +29,12 @@ UNCONFIRMED = "unconfirmed"  # who has to know of it and has not settled that; f
 OF_ONESELF = frozenset({ADDRESSEE, UNCONFIRMED})
 
 
+#: the bond of a later version to the one it corrects, and how that one calls it
+CORRECTS, CORRECTED_BY = "corrects", "corrected_by"
+#: the bond of what was filed elsewhere to what it says something of there, and how that one calls it
+FILES, FILED_IN = "files", "filed_in"
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
     """A bond between two cases: `kind` read from the case that carries it, as in *this case `rebound_of` that one*."""

@@ -70,12 +70,22 @@ Command = OpenCase | FireTrigger | Remind | OpenPeriod | Recompute
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """Figures, and the revision of the case they were counted for."""
+
+    revision: int
+    figures: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """A command with its asker.
 
     route   what idempotency keys are scoped to, besides the organisation and the principal
     key     the idempotency key, if the asker gave one
     seen    what the asker may see where that is more than the actor may: what he sees, he is refused in words
+    figures what `handle` counted for the step before it began to write, or what kept it from counting; what is given here by
+            anybody else is thrown away
     """
 
     actor: Actor
@@ -84,3 +94,4 @@ class Asked:
     key: str | None = None
     locale: Locale = DEFAULT_LOCALE
     seen: Visibility | None = None
+    figures: Counted | Exception | None = None

@@ -5,6 +5,7 @@ Every     when a new period opens             Due       when its report is due
 ├── Week, Month, Quarter, HalfYear, Year      ├── DueAt      at a time of day
 ├── Term                                      ├── DueIn      so long after it opened
 └── OnEvent                                   ├── DueOn      on a day of a month, moved on to a working day
+                                              ├── DueAfter   on a working day after its last one
                                               └── DueBefore  so long before the day of the event
 """
 
@@ -179,6 +180,17 @@ class DueOn:
 
 
 @dataclass(frozen=True, slots=True)
+class DueAfter:
+    """By the end of the so-many-th working day after its last day: of a week, 1 is the Monday that follows, if that is worked."""
+
+    workdays: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.workdays <= MAX_DUE:
+            raise ValueError(f"workdays goes from 1 to {MAX_DUE}, not {self.workdays}.")
+
+
+@dataclass(frozen=True, slots=True)
 class DueBefore:
     """By the end of the day so many days, or working days, before the day of the event. Too late for that: the same day."""
 
@@ -191,7 +203,7 @@ class DueBefore:
             raise ValueError(f"{self} must name exactly one of days, workdays, from 1 to {MAX_DUE}.")
 
 
-Due = AtClose | DueAt | DueIn | DueOn | DueBefore
+Due = AtClose | DueAt | DueIn | DueOn | DueAfter | DueBefore
 
 
 # --- cycles and periods -------------------------------------------------------------------------------------------
@@ -429,6 +441,10 @@ def _due(due: Due, calendar: Calendar, day: date, span: _Span) -> _Due:
         case DueIn(workdays=int(workdays)):
             due_day = calendar.add_workdays(day, workdays)
             return _Due(calendar.end_of(due_day), not (calendar.knows(day) and calendar.knows(due_day)))
+        case DueAfter(workdays=workdays):
+            last = calendar.local_date(span.ends_at)
+            due_day = calendar.add_workdays(last, workdays)
+            return _Due(calendar.end_of(due_day), not (calendar.knows(last) and calendar.knows(due_day)))
         case DueOn(day_of_month=day_of_month, months_after=months_after, roll_to_workday=rolls):
             due_day = _day_of_month(day, months_after, day_of_month)
             if not rolls:

@@ -33,6 +33,7 @@ Noteworthy = Literal[
     "channel_changed",
     "text_changed",
     "label_changed",
+    "template_changed",
     "feed_changed",
     "policy_changed",
     "calendar_changed",
@@ -46,6 +47,7 @@ Noteworthy = Literal[
 #: channel_changed   a way to reach people was set up, changed, switched on or off, or removed
 #: text_changed      a school worded a message itself, or went back to the program's words
 #: label_changed     a label for a place was made or revoked
+#: template_changed  a school laid out a paper itself, or went back to the program's layout
 #: feed_changed      somebody made a secret link to a calendar, or revoked one of his
 #: policy_changed    a school set numbers of a loop
 #: calendar_changed  somebody took a holiday notice in, or had deadlines worked out again under it, on a page

@@ -27,6 +27,7 @@ class Situation:
     people    person → department of everybody the form names
     departed  who has not confirmed and has left since: nobody waits for him
     related   by number: the cases the form refers to, as far as the actor may see them, and the case's own children
+    figures   what the engine counted for a step that takes figures (`Transition.figures`); nobody sends them
     """
 
     case: Case
@@ -38,6 +39,7 @@ class Situation:
     policy: Mapping[str, Any] = field(default_factory=dict)
     related: Mapping[str, Case] = field(default_factory=dict)
     people: Mapping[str, str | None] = field(default_factory=dict)
+    figures: Mapping[str, Any] | None = None
     departed: frozenset[str] = frozenset()
 
 

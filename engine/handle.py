@@ -13,14 +13,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from itertools import groupby, islice
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from engine.actor import Actor, system
 from engine.authority import allow_opening, judge, may_open_any, may_see, may_see_evidence, visibility
 from engine.calendar import Calendar
-from engine.case import ADDRESSEE, UNCONFIRMED, Case, Link
+from engine.case import ADDRESSEE, CORRECTED_BY, CORRECTS, FILED_IN, FILES, UNCONFIRMED, Case, Link
 from engine.clock import Clock
-from engine.commands import Asked, FireTrigger, OpenCase, OpenPeriod, Recompute, Remind
+from engine.commands import Asked, Counted, FireTrigger, OpenCase, OpenPeriod, Recompute, Remind
 from engine.cycles import Cycle, Night, OnEvent, TimesADay, periods_between
 from engine.definition import Catalog, Form, Transition, Workflow, references
 from engine.directory import AT, Directory, Person
@@ -33,6 +33,7 @@ from engine.errors import (
     KeyReused,
     NotAllowed,
     Refusal,
+    StaleCase,
     Text,
     UnknownCase,
 )
@@ -95,17 +96,23 @@ POSTS_IN_MESSAGE = 5  # what is longer is not read on a phone; the case has them
 POSTS_NAMED = 3  # in the remedy of a refusal; `could` has them all
 
 #: how the case at the other end of a bond calls it
-OTHER_END = {"merged_into": "absorbed", "rebound_of": "rebounded_as"}
+OTHER_END = {"merged_into": "absorbed", "rebound_of": "rebounded_as", CORRECTS: CORRECTED_BY, FILES: FILED_IN}
 #: bonds the other case counts
 COUNTED_BONDS = {"rebound_of": "rebounds"}
+
+
+#: (database, the case as it stands, now) → figures for its step: plain JSON, of what was recorded before now and no later, so
+#: that counting them again tells the same. It opens its own transactions; raises Busy where it cannot know everything yet
+FiguresOf = Callable[[Database, Case, datetime], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
     """What a command needs besides itself, handed in once by whoever starts a process.
 
-    words   pydantic's error types in both languages
-    draw    gives that many random bytes, for the salts of commitments
+    words     pydantic's error types in both languages
+    draw      gives that many random bytes, for the salts of commitments
+    figures   by the name under which steps take them (`Transition.figures`)
     """
 
     database: Database
@@ -113,6 +120,7 @@ class Engine:
     clock: Clock
     words: Mapping[str, Text] = field(default_factory=dict)
     draw: Callable[[int], bytes] = secrets.token_bytes
+    figures: Mapping[str, FiguresOf] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +169,7 @@ def handle(engine: Engine, group: Sequence[Asked]) -> list[Outcome]:
 
     Raises `Busy` when the transaction as a whole could not be made durable: then none of them happened.
     """
+    group = [_with_figures(engine, asked) for asked in group]
     if not group:
         return []
     if len(group) == 1:
@@ -175,6 +184,34 @@ def handle(engine: Engine, group: Sequence[Asked]) -> list[Outcome]:
         except Exception:  # noqa: BLE001, S112  # of any kind: the next way tells it, and whose it is
             continue
     return [_or_failed(engine, asked) for asked in group]
+
+
+def _with_figures(engine: Engine, asked: Asked) -> Asked:
+    """The same, with the figures that its step takes. They are counted before anything is written: that may take longer than
+    anybody may be kept waiting. Who may not take the step has nothing counted for him.
+    """
+    command, kept = asked.command, None if asked.figures is None else replace(asked, figures=None)
+    asked = kept or asked
+    if not isinstance(command, FireTrigger) or not CASE_NUMBER.fullmatch(command.case):
+        return asked
+    if (command.case.partition("-")[0], command.trigger) not in engine.catalog.counted:
+        return asked
+    try:
+        with engine.database.read(asked.actor.organisation) as connection:
+            turn = _Turn(engine, connection, engine.clock.now())
+            case = cases.load(connection, asked.actor.organisation, command.case)
+            if case is None:
+                return asked  # the step itself says what stands in its way
+            workflow = engine.catalog.of(case)
+            transition = workflow.transition(command.trigger, case.state)
+            if transition is None or transition.figures is None:
+                return asked
+            if why_not(workflow, transition, case, turn.now, turn.setting(asked.actor, workflow)) is not None:
+                return asked
+        figures = engine.figures[transition.figures](engine.database, case, turn.now)
+        return replace(asked, figures=Counted(case.revision, figures))
+    except Exception as error:  # noqa: BLE001  # of any kind: it is this command's alone, and told in its turn
+        return replace(asked, figures=error)
 
 
 def _together(
@@ -582,11 +619,11 @@ class _Turn:
         data = self._read(workflow.opens_with, command.data, asked)
         if actor.kind != "system":  # who stands in no relation to a case may open all of them or none
             allow_opening(workflow, actor, blank_case(workflow, actor, data, self.now), asked)
-        self._look_up(actor, workflow.opens_with, data, asked)
+        related = self._look_up(actor, workflow.opens_with, data, asked)
         named = self._named(actor.organisation, workflow.opens_with, data)
         year = self.calendar(actor.organisation).local_date(self.now).year
         number = self._numbers.draw(actor.organisation, workflow.prefix, year)
-        setting = self.setting(actor, workflow, period=owed, people=named)
+        setting = self.setting(actor, workflow, period=owed, people=named, related=related)
         decision = decide_opening(workflow, number, command, data, self.now, setting)
         done = self._write(workflow, None, self._bound(workflow, None, decision, setting), actor, setting)
         self._use_files(workflow.opens_with, data, actor.organisation, number)
@@ -674,19 +711,55 @@ class _Turn:
             children = [link.number for link in case.links if link.kind == "child"]
             related |= cases.load_many(self.connection, actor.organisation, children, lock=True)
         named = self._named(actor.organisation, form, data)
+        figures = None
+        if transition.figures and case.state in transition.sources:
+            figures = self._figures(asked, workflow, transition, case, asked_text)
         addressed = self._addressed(actor.organisation, data, transition, asked_text)
         departed = self._departed(workflow, case) if not transition.confirms else frozenset[str]()
         setting = self.setting(
-            actor, workflow, permit=permit, related=related, people=named, addressed=addressed, departed=departed
-        )
+            actor, workflow, permit=permit, related=related, people=named, addressed=addressed, departed=departed,
+            figures=figures,
+        )  # fmt: skip
         decision = decide(workflow, case, command, data, self.now, setting)
         decision = self._bound(workflow, case, decision, setting)
         done = self._write(workflow, case, decision, actor, setting)
         self._use_files(form, data, actor.organisation, case.number)
         if decision.settles and case.period:
-            periods.settle(self.connection, actor.organisation, case.number, decision.settles, done.event.recorded_at)
+            self._settle(workflow, done, decision.settles)
         self._keep_answer(asked, done)
         return done
+
+    def _settle(self, workflow: Workflow, done: Done, how: Literal["reported", "waived"]) -> None:
+        """What the case's period owed came, or was waived; or what came first was corrected, and both remain."""
+        case, at = done.case, done.event.recorded_at
+        cycle, scope, key = str(case.period).split("/", 2)
+        place = case.organisation, cycle, scope, key
+        if any(link.kind == CORRECTS for link in case.links):
+            if how == "reported":
+                periods.corrected(self.connection, *place, at)
+            return
+        zero = how == "reported" and any(r.cycle.key == cycle and r.says_zero(case) for r in workflow.cycles)
+        periods.settle(self.connection, case.organisation, case.number, how, at, zero=zero)
+
+    def _figures(
+        self, asked: Asked, workflow: Workflow, transition: Transition, case: Case, asked_text: Text
+    ) -> Mapping[str, Any]:
+        """What was counted for this step. Raises what kept it from being counted; StaleCase where that was for the case as it
+        stood before somebody else's step.
+        """
+        if isinstance(asked.figures, Exception):
+            raise asked.figures
+        if asked.figures is None or asked.figures.revision != case.revision:
+            refusal = why_not(workflow, transition, case, self.now, self.setting(asked.actor, workflow))
+            raise refusal or StaleCase(
+                case.revision,
+                asked=asked_text,
+                obstacle=Text(
+                    "统计数字时，该项刚被他人办理", "somebody else took a step while the figures were counted"
+                ),
+                remedy=Text("请刷新后核对再办理", "Read it again, then decide"),
+            )
+        return asked.figures.figures
 
     def _addressed(
         self, organisation: str, data: Mapping[str, Any], transition: Transition, asked: Text

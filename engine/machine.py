@@ -64,6 +64,7 @@ class Setting:
     addressed        whom the form's audience means today
     departed         who has not confirmed and has left since
     period           the period the case is opened for, if it is
+    figures          what was counted for a step that takes figures
     """
 
     actor: Actor
@@ -75,6 +76,7 @@ class Setting:
     addressed: tuple[str, ...] = ()
     departed: frozenset[str] = frozenset()
     period: PeriodOwed | None = None
+    figures: Mapping[str, Any] | None = None
 
 
 class Timer(NamedTuple):
@@ -548,6 +550,7 @@ def _situation(case: Case, data: Mapping[str, Any], now: datetime, setting: Sett
         policy=setting.policy,
         related=setting.related,
         people=setting.people,
+        figures=setting.figures,
         departed=setting.departed,
     )
 

@@ -101,6 +101,8 @@ def copied_sources(tmp_path: Path) -> Path:
         ("engine/handle.py", "import prometheus_client", "prometheus-door"),
         ("api/writer.py", "from prometheus_client import Counter", "prometheus-door"),
         ("api/feeds.py", "from icalendar import Event", "icalendar-door"),
+        ("api/papers/making.py", "from docxtpl import DocxTemplate", "word-doors"),
+        ("api/papers/making.py", "from api.papers.word import filling", "word-apart"),
         ("engine/errors.py", "from fastapi import HTTPException", "web-door"),
         ("notifications/planted.py", "import starlette.status", "web-door"),
         ("workflows/planted.py", "import sqlmodel", "sql-doors"),

@@ -6,15 +6,35 @@ beside it, and the tests pin each by its fingerprint.
 
 from engine.definition import Catalog
 from workflows.comparison import COMPARISON
+from workflows.daily import DAILY
 from workflows.drill import DRILL, DRILL_1
 from workflows.hazard import HAZARD, HAZARD_1, HAZARD_2, HAZARD_3
+from workflows.hazard_report import HAZARD_REPORT
 from workflows.inspection import INSPECTION
 from workflows.notice import NOTICE
+from workflows.portal import PORTAL
 from workflows.record import RECORD
 from workflows.roles import OVERSEERS
 from workflows.task import TASK
+from workflows.weekly import WEEKLY
 
 CATALOG = Catalog(
-    [HAZARD_1, HAZARD_2, HAZARD_3, HAZARD, DRILL_1, DRILL, INSPECTION, NOTICE, TASK, COMPARISON, RECORD],
+    [
+        HAZARD_1,
+        HAZARD_2,
+        HAZARD_3,
+        HAZARD,
+        DRILL_1,
+        DRILL,
+        INSPECTION,
+        NOTICE,
+        TASK,
+        COMPARISON,
+        WEEKLY,
+        DAILY,
+        PORTAL,
+        HAZARD_REPORT,
+        RECORD,
+    ],
     overseers=OVERSEERS,
 )

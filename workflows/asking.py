@@ -57,6 +57,12 @@ CHOICE_WORDS: Mapping[str, Mapping[str, Text]] = MappingProxyType(
         },
         "doubts": DOUBT_WORDS,
         "level": {"general": Text("一般隐患", "general"), "major": Text("重大隐患", "major")},
+        "how": {
+            "platform": Text("系统平台", "a platform"),
+            "mail": Text("电子邮件", "e-mail"),
+            "group": Text("工作群", "a group chat"),
+            "paper": Text("纸质件", "on paper"),
+        },
         "result": {
             "pass": Text("合格", "pass"),
             "fail": Text("不合格", "fail"),

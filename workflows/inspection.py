@@ -69,6 +69,10 @@ def one_table(_: Case) -> str:
     return "inspection"
 
 
+def says_zero(case: Case) -> bool:
+    return case.facts.get("findings") == 0
+
+
 # --- the cycle -------------------------------------------------------------------------------------------------------
 
 
@@ -122,6 +126,7 @@ INSPECTION = Workflow(
             ),
             title_of=title_of,
             data=opening_data,
+            says_zero=says_zero,
         ),
     ),
     states=[

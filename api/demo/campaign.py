@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -24,6 +24,9 @@ class Campaign:
     first, last      of the campaign, local days
     group_inspection the day heads and safety officers inspected the whole school in groups
     winter_break     first and last day
+    months_over      last day of the months whose reports are due before the campaign ends
+    weeks            first and last day of those that the bureau is owed a table of
+    days             first and last day that a health report is owed of
     second_calendar  the day the holiday was extended; what had been computed before stands on version 1
     """
 
@@ -36,12 +39,17 @@ class Campaign:
     winter_break: tuple[date, date]
     second_calendar: date
     months: tuple[str, ...]
+    months_over: date
+    weeks: tuple[date, date]
+    days: tuple[date, date]
+    daily_departments: tuple[str, ...]
     raw: Mapping[str, Any]
 
 
 @cache
 def campaign() -> Campaign:
     raw = yaml.safe_load(files("api.demo").joinpath("campaign.yaml").read_text(encoding="utf-8"))
+    filings, daily = raw["counts"]["weekly_filings"], raw["counts"]["daily_reports"]
     happened = {line["kind"]: line for line in raw["timeline"]}
     return Campaign(
         school=Text(raw["school"]["zh"], raw["school"]["en"]),
@@ -53,8 +61,16 @@ def campaign() -> Campaign:
         winter_break=(happened["term_break"]["on"], happened["term_break"]["until"]),
         second_calendar=raw["calendar"][1]["known_on"],
         months=tuple(raw["counts"]["months"]),
+        months_over=date.fromisoformat(f"{raw['counts']['months'][-1]}-01") - timedelta(days=1),
+        weeks=(_day_of(filings["first"], 1), _day_of(filings["last"], 7)),
+        days=(daily["first"], raw["campaign"]["to"]),
+        daily_departments=tuple(daily["departments"]),
         raw=raw,
     )
+
+
+def _day_of(week: str, weekday: int) -> date:
+    return date.fromisoformat(f"{week}-{weekday}")
 
 
 def first_calendar() -> Calendar:

@@ -13,6 +13,7 @@ from engine.case import Case
 from engine.store import calendars, history, periods, refusals, worklists
 from engine.store.database import Connection
 from engine.store.worklists import Filter
+from workflows import CATALOG, daily, hazard_report, weekly
 from workflows.inspection import CYCLE
 
 
@@ -36,7 +37,14 @@ def figures(connection: Connection, organisation: str, now: datetime) -> dict[st
             "duty_rosters": kinds["roster"],
             "hazards_found": len(hazards),
             "hazards_closed": sum(case.state == "closed" for case in hazards),
-            "overdue_now": worklists.count(connection, seen, Filter(overdue=True), now),
+            "overdue_now": worklists.count(
+                connection, seen, Filter(overdue=True, without_workflow=CATALOG.routine), now
+            ),
+            "filings": {
+                "weekly": _filings(connection, organisation, weekly.CYCLE, now),
+                "daily": _filings(connection, organisation, daily.CYCLE, now),
+                "hazard_reports": _filings(connection, organisation, hazard_report.CYCLE, now),
+            },
         },
         "acknowledgement": _acknowledgement(notices),
         "inspections": _inspections(connection, organisation, now),
@@ -102,6 +110,22 @@ def _inspections(connection: Connection, organisation: str, now: datetime) -> di
             "missing": sum(period.missing(now) for period in found),
         }
     return months
+
+
+def _filings(connection: Connection, organisation: str, cycle: str, now: datetime) -> dict[str, int]:
+    """Due, handed in (in time or late), late, missing; and how many of those handed in said zero, or were corrected. What is
+    handed in, what is missing and what still has time add up to what is due.
+    """
+    found = periods.find(connection, organisation, cycle=cycle)
+    came = Counter(period.report(now) for period in found)
+    return {
+        "due": len(found) - came["waived"],
+        "submitted": came["reported"] + came["late"],
+        "late": came["late"],
+        "missing": came["missing"],
+        "zero": sum(period.zero for period in found),
+        "corrected": sum(period.corrected_at is not None for period in found),
+    }
 
 
 def _reminders(connection: Connection, organisation: str) -> dict[str, Any]:

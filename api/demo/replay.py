@@ -26,6 +26,7 @@ from api.demo.stories import (
     Ask,
     Stage,
     Story,
+    day_story,
     drill_story,
     found_story,
     group_samples,
@@ -33,6 +34,8 @@ from api.demo.stories import (
     inspection_story,
     ledger_days,
     ledger_story,
+    report_story,
+    week_story,
 )
 from api.demo.trying import POSTS
 from api.folder import Folder
@@ -44,8 +47,9 @@ from engine.commands import Asked, FireTrigger, OpenCase
 from engine.errors import FolderError, Text
 from engine.handle import Failed, Idle, Refused, handle, settled
 from engine.store import accounts, calendars, cases, people, periods
+from engine.store.periods import PeriodRecord
 from notifications.accounts import closed as seal_secrets
-from workflows.inspection import CYCLE
+from workflows import daily, hazard_report, weekly
 
 TICKS = (time(7, 46), time(12, 0), time(17, 30))  # the first just after the reminders of the morning have gathered
 ENDS = time(18, 0)  # on the campaign's last day
@@ -170,7 +174,7 @@ class _Replay:
                 with self.runtime.database.write(ORGANISATION) as connection:
                     calendars.add(connection, ORGANISATION, self.calendar, self.clock.now())
             if self.runtime.tick().opened:
-                self._begin_inspections()
+                self._begin_owed()
             self.runtime.deliver()
             progress((tick_at - starts) / (self.until - starts))
         self.clock.advance_to(self.until)
@@ -241,14 +245,23 @@ class _Replay:
         if at < self.until:
             heapq.heappush(self._turns, _Turn(at, next(self._order), story, ask))
 
-    def _begin_inspections(self) -> None:
+    def _begin_owed(self) -> None:
+        """What a period owes becomes a story, once its case is open."""
         with self.runtime.database.read(ORGANISATION) as connection:
-            opened = [p for p in periods.find(connection, ORGANISATION, cycle=CYCLE) if p.number not in self._inspected]
+            opened = [p for p in periods.find(connection, ORGANISATION) if p.number not in self._inspected]
             found = cases.load_many(connection, ORGANISATION, [p.number for p in opened])
         for period in opened:
             self._inspected.add(period.number)
-            lists = found[period.number].facts["checklists"]
-            self._begin(inspection_story(self.stage, period.number, period.scope, period.key, lists))
+            self._begin(self._story_of(period, found[period.number]))
+
+    def _story_of(self, period: PeriodRecord, case: Case) -> Story:
+        if period.cycle == weekly.CYCLE:
+            return week_story(self.stage, period.number, period.key)
+        if period.cycle == hazard_report.CYCLE:
+            return report_story(self.stage, period.number, period.scope, period.key)
+        if period.cycle == daily.CYCLE:
+            return day_story(self.stage, period.number, period.scope, period.key)
+        return inspection_story(self.stage, period.number, period.scope, period.key, case.facts["checklists"])
 
     def _begin_found(self, case: Case) -> None:
         """What a round or a drill found becomes a story of its own."""

@@ -438,6 +438,88 @@ def inspection_story(stage: Stage, number: str, department: str, month: str, lis
     yield Ask(signed_at, f"{key}.head", FireTrigger(number, "sign", {"opinion": "情况属实"}))
 
 
+# --- what is filed every week and every day ------------------------------------------------------------------------------
+
+#: weeks handed in after their day, one that never was, and one whose table was corrected
+LATE_WEEKS, MISSING_WEEK, CORRECTED_WEEK = ("2020-W02", "2020-W07"), "2020-W06", "2020-W10"
+BUREAU = "市教育局安全处"
+
+
+def week_story(stage: Stage, number: str, week: str) -> Story:
+    """Compiled when the week is over, signed by somebody else, handed in, receipted; one is corrected afterwards."""
+    if week == MISSING_WEEK:  # the second of the epidemic: nobody got round to it
+        return
+    chance = Random(f"week {week}")
+    sunday = stage.calendar.at(date.fromisoformat(f"{week}-7"), time(12))
+    compiled_at = stage.workdays_later(sunday, 3 if week in LATE_WEEKS else 1, 8, 35 + chance.randint(0, 20))
+    yield from _filed(stage, chance, number, compiled_at)
+    if week == CORRECTED_WEEK:
+        noticed_at = stage.workdays_later(compiled_at, 2, 15)
+        said = {"corrects": number, "reason": "漏计后勤处两名参与排查人员"}
+        answer = yield Ask(noticed_at, "safety.staff", OpenCase("weekly", said))
+        yield from _filed(stage, chance, done(answer).case.number, noticed_at + timedelta(minutes=10), more=2)
+
+
+def _filed(stage: Stage, chance: Random, number: str, compiled_at: datetime, more: int = 0) -> Story:
+    words = {
+        "participants": chance.randint(24, 60) + more, "reasons": "配件采购或施工中，已落实临时防范措施",
+        "responsible": "责任部门负责人", "finish_by": "按整改通知书时限",
+    }  # fmt: skip
+    yield Ask(compiled_at, "safety.staff", FireTrigger(number, "compile", words))
+    signer = chance.choice(("safety.head", "safety.head", "vp.safety"))
+    yield Ask(compiled_at + timedelta(hours=1), signer, FireTrigger(number, "sign", {"opinion": "情况属实，同意上报"}))
+    sent = FireTrigger(number, "submit", {"to": BUREAU, "how": "mail"})
+    yield Ask(compiled_at + timedelta(hours=2), "safety.staff", sent)
+    receipt = FireTrigger(number, "receipt", {"receipt": f"安全周报〔{number[3:7]}〕{number[-4:]}号"})
+    yield Ask(stage.workdays_later(compiled_at, chance.choice((1, 1, 2)), 10), "safety.staff", receipt)
+
+
+def report_story(stage: Stage, number: str, department: str, month: str) -> Story:
+    """What became of a department's hazards, compiled when the month is over, signed by its head; late where the round was."""
+    if department in NEVER.get(month, ()):
+        return
+    chance = Random(f"report {department} {month}")
+    first = date.fromisoformat(f"{month}-01")
+    over = stage.calendar.at((first + timedelta(days=31)).replace(day=1) - timedelta(days=1), time(12))
+    days = chance.randint(5, 8) if department in LATE.get(month, ()) else chance.randint(1, 2)
+    compiled_at = stage.workdays_later(over, days, 9, chance.randint(0, 59))
+    words = {"reasons": "按整改时限推进，已落实防范措施", "next_month": "消防设施、用电和校舍"}
+    key = department.lower()
+    yield Ask(compiled_at, f"{key}.safety", FireTrigger(number, "compile", words))
+    signed_at = compiled_at + timedelta(hours=chance.randint(1, 6))
+    yield Ask(signed_at, f"{key}.head", FireTrigger(number, "sign", {"opinion": "情况属实"}))
+
+
+#: how many each of them looks after
+PUPILS = {"XB1": 486, "XB2": 512, "XB3": 297, "XB4": 431, "XB5": 368, "XGC": 64}
+#: (department, day) that was reported after half past eight, and that nobody reported
+LATE_DAYS = {
+    ("XB1", "2020-02-03"),
+    ("XB3", "2020-02-11"),
+    ("XB5", "2020-02-17"),
+    ("XGC", "2020-03-02"),
+    ("XB4", "2020-03-16"),
+}
+MISSED_DAYS = {("XB4", "2020-01-25"), ("XB2", "2020-02-09"), ("XB5", "2020-02-23")}
+#: somebody of them had a fever that day
+ILL_DAYS = {("XB1", "2020-02-06"), ("XB3", "2020-02-20"), ("XB2", "2020-03-18")}
+
+
+def day_story(stage: Stage, number: str, department: str, day: str) -> Story:
+    """Reported before half past eight, nothing to report as zero; some come late, some not at all."""
+    if (department, day) in MISSED_DAYS:
+        return
+    chance = Random(f"day {department} {day}")
+    at = time(10, 5) if (department, day) in LATE_DAYS else time(8, chance.randint(0, 25))
+    ill = int((department, day) in ILL_DAYS)
+    expected = PUPILS[department]
+    said: dict[str, Any] = {"expected": expected, "present": expected - ill, "sick": ill, "symptoms": ill, "travel": 0}
+    if ill:
+        said |= {"diagnosis": "体温 37.6℃，居家观察，已就诊排除", "traced_by": "班主任、校医"}
+    reported_at = stage.calendar.at(date.fromisoformat(day), at)
+    yield Ask(reported_at, f"{department.lower()}.safety", FireTrigger(number, "report", said))
+
+
 def found_story(stage: Stage, number: str, category: str, department: str, title: str, opened_at: datetime) -> Story:
     """A hazard that came out of an inspection or a drill: the ordinary way from triage on."""
     chance = Random(f"found {number}")

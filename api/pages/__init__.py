@@ -17,6 +17,7 @@ from api.pages import (
     mine,
     more,
     overview,
+    paper,
     receiving,
     school,
     sign_in,
@@ -41,6 +42,7 @@ router.include_router(books.router)
 router.include_router(bulk.router)  # before the steps and the cases, which would take `bulk` and `views` for numbers
 router.include_router(views.router)
 router.include_router(desk.router)
+router.include_router(paper.router)
 router.include_router(steps.router)
 router.include_router(cases.router)
 router.include_router(trail.router)

@@ -5,6 +5,7 @@ the steps the reader may take; for the others, why not.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Request, Response
@@ -12,20 +13,28 @@ from sqlalchemy import Connection
 
 from api.addressees import by_department, counts, standings
 from api.auth import Asker, SignedIn, TheRuntime
+from api.bootstrap import Runtime
+from api.figures import figures_answer
+from api.figures import told as told_figures
 from api.pages.forms import Surroundings, Told, told
 from api.pages.loop import drawn
-from api.pages.rendering import CASES, local, page
+from api.pages.rendering import CASES, OPEN, local, page
 from api.pages.words import WORDS
+from api.papers import making
+from api.papers.making import Available
+from api.papers.story import Story
 from api.reading import asks_nothing, most_pressing_first, name_for, offered_step, read_now, visible_case, who_did
+from api.routes.under import BASE
 from api.schemas import event_answer
-from engine.authority import may_see, may_see_evidence
+from engine.authority import allow_opening, may_see, may_see_evidence
 from engine.case import ADDRESSEE, Case
 from engine.definition import Form, Workflow
-from engine.errors import Locale, Text
+from engine.errors import Locale, NotAllowed, Text
 from engine.events import Event
 from engine.handle import offers
 from engine.store import cases, history, people
 from workflows import asking
+from workflows.filing import can_be_corrected
 from workflows.reference import levels
 
 router = APIRouter(prefix=CASES)
@@ -81,6 +90,19 @@ class Related:
     title: str
 
 
+@dataclass(frozen=True, slots=True)
+class PaperLine:
+    """A paper of the case, or why there is none: then it has no address. `draft`: what it lacks to be issued."""
+
+    title: Text
+    at: str
+    made_of: Text | None
+    address: str
+    files: Sequence[tuple[str, str]]
+    draft: Text | None
+    why_not: Text | None
+
+
 @router.get("/{number}")
 def case_page(request: Request, runtime: TheRuntime, asker: SignedIn, number: str, done: Done = None) -> Response:
     now, locale = runtime.clock.now(), asker.locale
@@ -103,16 +125,75 @@ def case_page(request: Request, runtime: TheRuntime, asker: SignedIn, number: st
         if event.trigger not in quiet
     ]
     facts = told(_forms(workflow), case.facts, around, locale)
+    papers = _papers(Story(workflow, case, events, {}, {}, zone, now))
     last = next((event for event in reversed(events) if event.trigger == done), None)
     return page(
-        request, "case.html", asker=asker, active="cases", case=answer, workflow=workflow.title, loop=drawn(workflow, case, locale),
+        request, "case.html", asker=asker, active="cases", case=answer, figures=_figures(workflow, case, asker, zone), correct=_correct(runtime, asker, workflow, case), workflow=workflow.title, loop=drawn(workflow, case, locale),
         level=_level(case), category=asking.words_of("category", case.category), names=_names(around, locale),
         due=None if case.due_at is None or case.final else local(case.due_at, zone), opened=local(case.opened_at, zone),
         closed=None if case.closed_at is None else local(case.closed_at, zone), facts=[f for f in facts if f.words or f.lines or f.documents],
         before=_pictures(facts, after=False), after=_pictures(facts, after=True), happened=list(reversed(happened)),
         held_back=not may_see_evidence(workflow, case, asker.actors), possible=[step for step in steps if step.possible], impossible=[step for step in steps if not step.possible],
-        at_once={offer.transition.trigger for offer in offered if asks_nothing(offer.transition)}, related=related, known=known, done=last and event_answer(workflow, last, locale, Text("", "")).title,
+        at_once={offer.transition.trigger for offer in offered if asks_nothing(offer.transition)}, related=related, known=known, papers=[p for p in papers if p.address], absent=[p for p in papers if not p.address], done=last and event_answer(workflow, last, locale, Text("", "")).title,
     )  # fmt: skip
+
+
+def _papers(story: Story) -> list[PaperLine]:
+    return [_paper_line(story, each) for each in making.of_story(story)]
+
+
+def _paper_line(story: Story, each: Available) -> PaperLine:
+    if each.event is None or each.at is None:
+        return PaperLine(each.kind.title, "", None, "", (), None, each.why_not)
+    said = {"event": str(each.event), **({"draft": "true"} if each.missing else {})}
+    file = f"{BASE}/{story.workflow.plural}/{story.case.number}/papers/{each.kind.code}"
+    return PaperLine(
+        each.kind.title, local(each.at, story.zone), Text(f"第 {each.event} 号记录", f"event {each.event}"), f"{CASES}/{story.case.number}/papers/{each.kind.code}?event={each.event}",
+        [(name, f"{file}.{form}?{urlencode(said)}") for form, name in (("docx", "Word"), ("xlsx", "Excel"))], each.why_not, None,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What a filing's table shows: each number with the address of the list that has exactly these, if the reader sees it."""
+
+    as_of: str
+    frozen: bool
+    zero: bool
+    version: int
+    table: str
+    lines: Sequence[tuple[str, int, str | None]]
+    receipts: Sequence[tuple[str, str]] = ()
+    not_filed: str | None = None
+
+
+def _figures(workflow: Workflow, case: Case, asker: Asker, zone: ZoneInfo) -> Figures | None:
+    if case.facts.get("figures") is None:
+        return None
+    counted = told_figures(case.facts["figures"], asker.locale, links=asker.seen.everything)
+    lines = [
+        (each.title, each.count, f"{CASES}?{each.cases}" if each.cases is not None and each.count else None)
+        for each in counted.numbers
+    ]
+    table = f"{BASE}/{workflow.plural}/{case.number}/table"
+    as_of = local(counted.as_of, zone)
+    filed = figures_answer(workflow, case, asker.locale, links=asker.seen.everything)
+    return Figures(
+        as_of, filed.frozen, counted.zero, filed.version, table, lines, sorted((filed.receipts or {}).items()),
+        None if filed.not_filed is None else f"{CASES}?{filed.not_filed}",
+    )  # fmt: skip
+
+
+def _correct(runtime: Runtime, asker: Asker, workflow: Workflow, case: Case) -> str | None:
+    """Where a correction begins, for who may; None where there is nothing to correct."""
+    if not can_be_corrected(case):
+        return None
+    newest = runtime.engine.catalog.get(workflow.key) or workflow
+    try:
+        allow_opening(newest, asker.actor, case, Text("", ""))
+    except NotAllowed:
+        return None
+    return f"{OPEN}/{workflow.key}?{urlencode({'corrects': case.number, 'department': case.department})}"
 
 
 def _surroundings(connection: Connection, asker: Asker, case: Case, events: Iterable[Event]) -> Surroundings:
@@ -214,4 +295,8 @@ RELATED: Mapping[str, Text] = {
     "rebounded_as": Text("再次出现为", "came back as"),
     "parent": Text("来自", "found by"),
     "child": Text("由此登记", "opened from it"),
+    "corrects": Text("更正", "corrects"),
+    "files": Text("已填报", "filed"),
+    "filed_in": Text("已填报于", "filed in"),
+    "corrected_by": Text("已被更正为", "corrected by"),
 }

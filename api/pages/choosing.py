@@ -6,6 +6,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from api.pages.words import WORDS
+from api.periods import OF_REPORTS, REPORTS
 from api.trail import NOTED_TITLES
 from engine.case import FIVE_STATES
 from engine.definition import Catalog, Workflow
@@ -21,7 +22,6 @@ LABELS: Mapping[str, Text] = {
     "book": Text("年度台账", "Book of a year"),
     "carried_over": Text("上年结转", "Carried over"),
     "workflow": Text("类型", "Kind"),
-    "not_workflow": Text("不含", "Without"),
     "state": Text("状态", "State"),
     "counts_as": Text("阶段", "Stage"),
     "level": Text("等级", "Level"),
@@ -42,6 +42,13 @@ LABELS: Mapping[str, Text] = {
     "cycle": Text("周期", "Cycle"),
     "period_from": Text("周期不早于", "Period from"),
     "period_before": Text("周期早于", "Period before"),
+    "categories": Text("类别为其一", "One of the categories"),
+    "apart_from": Text("状态不是", "Not standing at"),
+    "without_action": Text("未办步骤", "Step not taken"),
+    "action_from": Text("步骤不早于", "Step taken from"),
+    "action_before": Text("步骤早于", "Step taken before"),
+    "besides": Text("报送另注", "Besides"),
+    "without_workflow": Text("类型不含", "Kinds left out"),
     "as_of": Text("当时情况", "As of"),
     "person": Text("人员", "Person"),
     "actor": Text("办理人", "Taken by"),
@@ -81,6 +88,8 @@ BESIDES: Mapping[str, Text] = {
     **NOTED_TITLES,
     "absorbed": Text("并入重复事项", "Absorbed another"),
     "rebounded_as": Text("再次出现", "Came back"),
+    "corrected_by": Text("已更正", "Corrected"),
+    "filed_in": Text("已填报上级平台", "Filed in a platform"),
     "recompute": Text("时限重算", "Deadline recomputed"),
 }
 #: reminders by the names of their rungs: `before-3`, `repeat-2`
@@ -91,9 +100,10 @@ REMINDERS: Mapping[str, Text] = {
     "repeat": Text("第 {} 次催办", "Reminder again, {}"),
     "receipt": Text("签收提醒", "Reminder to acknowledge"),
 }
+NOT_SAID = Text("未填", "not said")
 _ALWAYS: Mapping[str, Mapping[str, Text]] = {
     "counts_as": {stage: STAGES[stage] for stage in FIVE_STATES}, "overdue": YES_NO, "open": YES_NO, "carried_over": YES_NO, "type": TYPES,
-    "outcome": OUTCOMES, "without": LABELS,
+    "outcome": OUTCOMES, "without": LABELS, "report": {**REPORTS}, "besides": {**OF_REPORTS},
 }  # fmt: skip
 
 Group = tuple[str | None, Sequence[tuple[str, str]]]
@@ -135,9 +145,11 @@ class Vocabulary:
             return self._people.get(value.removeprefix("person:"), value)
         if name == "department":
             return self._departments.get(value, value)
-        if name == "state":
+        if name == "categories":
+            return NOT_SAID.in_(self._locale) if value == "-" else self.said("category", value)
+        if name in ("state", "apart_from"):
             return next((t for _, states in self._states() for s, t in states if s == value), value)
-        if name == "action":
+        if name in ("action", "without_action"):
             drawn = next((t for _, steps in self._steps() for s, t in steps if s == value), None)
             return drawn or _besides(value).in_(self._locale)
         if name == "case" and value == LOGBOOK:
@@ -168,8 +180,10 @@ class Vocabulary:
     def _words(self, name: str) -> Mapping[str, Text]:
         if name == "book":
             return {str(year): Text(f"{year} 年", f"{year}") for year in self._years}
-        if name in ("workflow", "not_workflow"):
+        if name in ("without_workflow", "workflow"):
             return {loop.key: loop.title for loop in self._catalog.newest()}
+        if name == "cycle":
+            return {rule.cycle.key: rule.cycle.title for _, rule in self._catalog.cycles()}
         if name == "level":
             return {code: level.title for code, level in levels().items()}
         if name == "category":

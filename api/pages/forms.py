@@ -40,6 +40,8 @@ INNER_LABELS: Mapping[str, Text] = {
     "place": Text("部位", "Where"),
     "value": Text("读数或日期", "Reading or date"),
     "title": Text("问题", "Problem"),
+    "hazard": Text("隐患编号", "Number of the hazard"),
+    "receipt": Text("平台回执号", "Number in the platform"),
     "category": Text("类别", "Category"),
     "department": Text("部门", "Department"),
     "due_on": Text("完成日期", "Due on"),

@@ -20,6 +20,7 @@ from api.pages.books import BOOKS
 from api.pages.choosing import LABELS, Vocabulary, day_in_words
 from api.pages.rendering import CASES, TRAIL, page
 from api.pages.words import WORDS
+from api.papers.kinds.lists import THREE_LISTS
 from api.reading import name_for, read_now
 from api.requests import after_cursor, cursor_of, known_parameters
 from api.routes.cases import AsOf, filter_of_all, must_have_been
@@ -166,7 +167,7 @@ def ledger(
         selects=[words.choices(name, dict(said).get(name, "")) for name in SELECTS], dates=[(name, LABELS[name]) for name in DATES],
         columns=[(name, title, name in shown, name in ALWAYS) for name, title in COLUMNS.items()],
         more=address_of(CASES, [*said, ("cursor", cursor_of(found.next_after))]) if found.next_after else None, later=cursor is not None,
-        files=_files(asked), as_of=None if asked.as_of is None else _as_of_in_words(asked.as_of, asked.zone, asker.locale),
+        files=_files(asked), papers=_papers(asked), as_of=None if asked.as_of is None else _as_of_in_words(asked.as_of, asked.zone, asker.locale),
         quick=_quick(said, me), save=address_of(f"{CASES}/views", [("query", address_of("", said).removeprefix("?"))]) if said else None,
         can_act=asked.as_of is None, trail=TRAIL, books=BOOKS,
     )  # fmt: skip
@@ -264,6 +265,17 @@ def _quick(said: Pairs, me: str) -> list[tuple[Text, str, bool]]:
     return [(title, address_of(CASES, wanted), list(said) == wanted) for title, wanted in lists]
 
 
+def _papers(asked: Asked) -> list[tuple[str, str]]:
+    """The three lists of the same cases, where they are hazards as they stand now."""
+    said = [(name, value) for name, value in query_of(asked.wanted) if name != "workflow"]
+    if asked.as_of is not None or asked.wanted.workflow not in (None, THREE_LISTS.workflow):
+        return []
+    return [
+        (name, address_of(f"{BASE}/cases/papers/{THREE_LISTS.code}.{form}", said))
+        for form, name in (("docx", "Word"), ("xlsx", "Excel"))
+    ]
+
+
 def _files(asked: Asked) -> list[tuple[str, str]]:
     """The same list as a file, from the address that notes who takes it."""
     said = [*query_of(asked.wanted), *([] if asked.as_of is None else [("as_of", instant_text(asked.as_of))])]
@@ -272,7 +284,8 @@ def _files(asked: Asked) -> list[tuple[str, str]]:
 
 def query_of(wanted: object) -> list[tuple[str, str]]:
     """A filter's values as the JSON list takes them."""
-    values = [(each.name, getattr(wanted, each.name)) for each in dataclasses.fields(wanted)]  # type: ignore[arg-type]  # the filters are dataclasses
+    # `open_` is called so because `open` is taken, and asked for as `open`
+    values = [(each.name.rstrip("_"), getattr(wanted, each.name)) for each in dataclasses.fields(wanted)]  # type: ignore[arg-type]  # the filters are dataclasses
     return [
         (name, _plain(one))
         for name, value in values

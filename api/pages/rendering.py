@@ -45,6 +45,7 @@ CALENDAR = "/calendar"
 SCHOOL = "/school"
 HELP = "/help"
 LABELS = "/school/labels"
+PAPERS = "/school/papers"
 DESK = "/desk"
 SUGGEST = f"{REPORT}/suggest"
 WORKER = "/service-worker.js"
@@ -212,7 +213,7 @@ def is_page(request: Request) -> bool:
 PAGES = frozenset(
     {
         "/", SIGN_IN, "/sign-out", MINE, REPORT, CASES, TRAIL, OVERVIEW, INBOX, ACCOUNT, MORE, CALENDAR, SCHOOL, HELP,
-        LABELS, first_visit.PATH, links.PATH,
+        LABELS, PAPERS, first_visit.PATH, links.PATH,
     }
 )  # fmt: skip
 FOLDERS = (

@@ -222,7 +222,7 @@ def _open_page(
         around = around_of(connection, asker, None)
     quick = workflow.key == HAZARD
     controls = draw(workflow.opens_with, around, said, refusal.fields if refusal is not None else ())
-    first = [c for name in QUICK for c in controls if c.name == name] if quick else controls
+    first = [c for name in QUICK for c in controls if c.name == name] if quick else []
     return page(
         request, "open.html", asker=asker, active="report" if quick else "", because=refusal, workflow=workflow.title,
         quick=quick, first=first, rest=[c for c in controls if c not in first], refusal=refusal, key=key_of(said), form_name=SENT,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from api.pages import words_diagram, words_labels, words_school
+from api.pages import words_diagram, words_labels, words_papers, words_school
 from api.pages.words_ledger import LEDGER
 from api.pages.words_overview import OVERVIEW
 from engine.errors import Text
@@ -13,6 +13,23 @@ WORDS: Mapping[str, Text] = {
     "tagline": Text("形成安全工作闭环，不留死角", "Close the loop, leave no dead corner"),
     "skip": Text("跳到正文", "Skip to the content"),
     "simulated": Text("模拟数据，此处现为", "Simulated data; here it is"),
+    # filings
+    "figures": Text("数字", "Figures"),
+    "figures_version": Text("更正版本", "Correction, version"),
+    "figures_zero": Text("零报告", "Zero report"),
+    "figures_as_of": Text("统计截至", "As known at"),
+    "figures_frozen": Text("已签字，不再变动", "signed, and as they are for good"),
+    "figures_open": Text("未签字，可重新汇总", "not signed yet; can be compiled again"),
+    "figures_number": Text("项目", "Number of"),
+    "figures_count": Text("数量", "Count"),
+    "figures_receipts": Text("平台回执号", "Numbers in the platform"),
+    "figures_not_filed": Text("本册有、平台没有的隐患", "In our book, and not in the platform"),
+    "figures_table": Text("下载报表（Excel）", "The table (Excel)"),
+    "correct_filing": Text("更正本期报送", "Correct this filing"),
+    "correct_filing_hint": Text(
+        "已报出的不改动：更正另成一版，两版都保留。",
+        "What was handed in stays as it is: a correction is a further version, and both remain.",
+    ),
     # signing in
     "sign_in": Text("登录", "Sign in"),
     "sign_out": Text("退出", "Sign out"),
@@ -276,6 +293,7 @@ WORDS: Mapping[str, Text] = {
     "older": Text("更早的", "Older"),
     "done_read": Text("已标为已读。", "Marked as read."),
     **words_labels.WORDS,
+    **words_papers.WORDS,
     **words_diagram.WORDS,
     # refusals
     "back": Text("返回", "Go back"),

@@ -60,7 +60,7 @@ from engine.errors import Busy, Refusal, Text, UnknownCase
 from engine.handle import CASE_NUMBER, OTHER_END, Done, Failed, Idle, Outcome, Refused, offers, unknown_case
 from engine.store import books, history, known, worklists
 from engine.store.known import CHANGES, Change, Changed, Stood
-from engine.store.marks import Report
+from engine.store.marks import Besides, Report
 from engine.store.worklists import Filter
 from workflows.reference import levels
 
@@ -174,42 +174,56 @@ async def filter_of(  # async, so that it costs no thread; a list of one loop ha
     carried_over: Annotated[
         bool | None, Query(description="With `book`: what came into it from a year before, or what did not")
     ] = None,
-    not_workflow: Annotated[Names, Query(description="Loops whose cases are left out")] = None,
+    categories: Annotated[Names, Query(description="One of these, with their sub-categories; - for not said")] = None,
+    apart_from: Annotated[Names, Query(description="States in which they do not stand")] = None,
+    action_from: Annotated[Instant | None, Query(description="The step of `action` was taken then or later")] = None,
+    action_before: Annotated[Instant | None, Query(description="The step of `action` was taken earlier")] = None,
+    without_action: Annotated[Names, Query(description="Steps: cases to which none of them was done")] = None,
+    besides: Annotated[
+        Besides | None,
+        Query(description="What else came of the period a case was opened for: a zero report, a correction"),
+    ] = None,
 ) -> Filter:
     """What a list shows. A misspelt word is refused: believed, it would show nothing, and nothing looks like good news."""
     catalog = runtime.engine.catalog
     loops = catalog.newest()
-    one_of("state", state, sorted({s.name for loop in loops for s in loop.states}))
+    states = sorted({s.name for loop in loops for s in loop.states})
+    one_of("state", state, states)
+    for name in apart_from or ():
+        one_of("apart_from", name, states)
     one_of("counts_as", counts_as, FIVE_STATES)
     one_of("level", level, list(levels()))
     if q is not None and "\0" in q:
         unreadable(Text("q 含有空字符", "q holds a NUL character"), "q")
     for name in without or ():
         one_of("without", name, MAY_LACK)
-    for name in action or ():
-        one_of(
-            "action",
-            name,
-            sorted({"open", *OTHER_END.values(), *(t for loop in catalog.every() for t in loop.triggers)}),
-        )
-    for name in not_workflow or ():
-        one_of("not_workflow", name, [loop.key for loop in loops])
     must_have_begun(book, runtime.clock.now())
     if carried_over is not None and book is None:
         unreadable(Text("carried_over 须与 book 同用", "carried_over goes with book"), "carried_over")
+    steps = sorted({"open", *OTHER_END.values(), *(t for loop in catalog.every() for t in loop.triggers)})
+    for named, names in (("action", action), ("without_action", without_action)):
+        for name in names or ():
+            one_of(named, name, steps)
     one_of("cycle", cycle, [rule.cycle.key for _, rule in catalog.cycles()])
     return Filter(
         None, state, counts_as, level, category, department, assignee, overdue, due_before, opened_after, q, open_,
         _plainly(without), opened_from, opened_before, closed_from, closed_before, _plainly(action),
-        report, cycle, period_from, period_before, book, carried_over, _plainly(not_workflow),
+        report, cycle, period_from, period_before, _plainly(categories), _plainly(apart_from), action_from, action_before,
+        besides, None, _plainly(without_action), book, carried_over,
     )  # fmt: skip
 
 
 async def filter_of_all(
-    runtime: TheRuntime, wanted: Annotated[Filter, Depends(filter_of)], workflow: str | None = None
+    runtime: TheRuntime,
+    wanted: Annotated[Filter, Depends(filter_of)],
+    workflow: str | None = None,
+    without_workflow: Annotated[Names, Query(description="Loops that are left out")] = None,
 ) -> Filter:
-    one_of("workflow", workflow, [loop.key for loop in runtime.engine.catalog.newest()])
-    return replace(wanted, workflow=workflow)
+    keys = [loop.key for loop in runtime.engine.catalog.newest()]
+    one_of("workflow", workflow, keys)
+    for name in without_workflow or ():
+        one_of("without_workflow", name, keys)
+    return replace(wanted, workflow=workflow, without_workflow=_plainly(without_workflow))
 
 
 def _plainly(said: list[str] | None) -> tuple[str, ...] | None:

@@ -1,15 +1,18 @@
 """The loops there are: states, steps, forms, numbers, diagram; their cycles, and what came of each period."""
 
+from functools import partial
 from typing import Annotated, Any
 
-from fastapi import Query, Response
+from fastapi import Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import SignedIn, TheRuntime
+from api.periods import shown, take_periods
 from api.policies import set_numbers
 from api.problems import not_for_you, unknown_address
-from api.requests import Answers, read_as
+from api.requests import Answers, read_as, takes_nothing
 from api.routes.cases import PROBLEMS, json_of
+from api.routes.taking import FILES, AsFile, file_of, headers_alone
 from api.routes.under import BASE, Router
 from api.schemas import (
     CycleList,
@@ -21,8 +24,10 @@ from api.schemas import (
     workflow_answer,
     workflow_line,
 )
+from api.trail import Reader
 from engine.errors import Text
 from engine.store import periods, policies
+from engine.store.marks import Report
 from workflows.roles import ADMINISTRATOR
 
 router = Router(prefix=BASE, tags=["workflows"])
@@ -95,17 +100,29 @@ def list_cycles(runtime: TheRuntime, asker: SignedIn) -> Response:
     return json_of(CycleList(items=answers))
 
 
-@router.get("/periods", response_model=PeriodList, summary="周期台账 · What each period owed and what came of it")
+@router.get(
+    "/periods", response_model=PeriodList, summary="周期台账 · What each period owed and what came of it",
+    responses={200: FILES},
+)  # fmt: skip
 def list_periods(
-    runtime: TheRuntime, asker: SignedIn, cycle: str | None = None, key: str | None = None, scope: str | None = None
+    request: Request,
+    runtime: TheRuntime,
+    asker: SignedIn,
+    cycle: str | None = None,
+    key: str | None = None,
+    scope: str | None = None,
+    report: Annotated[Report | None, Query(description="Only those of which this came, as `missing`")] = None,
+    form: AsFile = None,
 ) -> Response:
-    now = runtime.clock.now()
+    now, reader = runtime.clock.now(), Reader.of(asker)
+    wanted = {"cycle": cycle, "key": key, "scope": scope, "report": report}
+    if form is not None:
+        if takes_nothing(request):
+            return headers_alone(form)
+        return file_of(partial(take_periods, runtime, reader, wanted), form)
     with runtime.database.read(asker.actor.organisation) as connection:
-        found = periods.find(
-            connection, asker.actor.organisation, cycle=cycle, key=key,
-            scopes=None if scope is None else frozenset({scope}),
-        )  # fmt: skip
-    return json_of(PeriodList(items=[period_answer(record, now) for record in found if _shown(asker, record.scope)]))
+        found = shown(connection, reader, now, wanted)
+    return json_of(PeriodList(items=[period_answer(record, now) for record in found]))
 
 
 def _shown(asker: SignedIn, scope: str) -> bool:

@@ -11,6 +11,7 @@ from engine.commands import OpenCase
 from engine.cycles import Cycle
 from engine.deadlines import Budget, Ladder
 from engine.definition.forms import Form, Nothing
+from engine.definition.meaning import WORDS_ALONE
 from engine.errors import Text
 from engine.events import How
 from engine.guards import Guard, Situation, guard_named
@@ -176,6 +177,8 @@ class Transition:
     excuses        the field of its form that names addressees who are waited for no longer
     tells          who else hears of it
     outcomes       what its effect can mean for who signs, told to `engine.proof`: one case for each way facts may go
+    figures        figures that are counted for it before it is decided, by the name under which the process has them. Guards and
+                   effect find them in their situation; a form cannot say them
     """
 
     trigger: str
@@ -205,6 +208,7 @@ class Transition:
     escalates: Escalation | None = None
     reason: str = "waiting"
     outcomes: OutcomesFunction | None = None
+    figures: str | None = None
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -253,13 +257,22 @@ class Rebound:
     within_days: str
 
 
+def _says_nothing_of_zero(_: Case) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class CycleRule:
-    """A cycle and what its periods open: `data` gives the opening form's answers from the scope and the civil key."""
+    """A cycle and what its periods open: `data` gives the opening form's answers from the scope and the civil key.
+
+    says_zero   whether what was handed in says that there was nothing, which is not the same as saying nothing. Lists tell it;
+                no step goes by it, so a published version may learn it
+    """
 
     cycle: Cycle
     title_of: Callable[[str, str], Text]
     data: Callable[[str, str], Mapping[str, Any]]
+    says_zero: Callable[[Case], bool] = field(default=_says_nothing_of_zero, metadata=WORDS_ALONE)
 
 
 class Policy(BaseModel):

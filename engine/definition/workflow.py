@@ -55,6 +55,8 @@ class Workflow:
     roles          the roles this definition may name, with their titles
     always_direct  cases whose every reminder goes out at once instead of in the day's digest
     holds_back     cases whose pictures and papers are for nobody but whom they wait for
+    routine        its cases are reports that come again and again: told among what was owed, and no part of the figures that are
+                   told of everything; that alone, it moves no published version
     own_words      relations that this loop calls by words of its own: words alone, they move no published version
     witnessed      whether what its cases tell happened before the eyes of this program; figures of how work went count no other
     """
@@ -78,6 +80,7 @@ class Workflow:
     cycles: tuple[CycleRule, ...] = ()
     always_direct: Callable[[Case], bool] = _nothing_goes_direct
     holds_back: Callable[[Case], bool] = _nothing_is_held_back
+    routine: bool = field(default=False, metadata=WORDS_ALONE)
     own_words: Mapping[str, Text] = field(default_factory=dict, metadata=WORDS_ALONE)
     witnessed: bool = True
 
@@ -199,6 +202,21 @@ class Catalog:
             return self._by_version.get((key, version))
         return self._newest.get(key)
 
+    @cached_property
+    def counted(self) -> frozenset[tuple[str, str]]:
+        """(prefix, trigger) of every step of any version that takes figures."""
+        return frozenset((w.prefix, t.trigger) for w in self.every() for t in w.transitions if t.figures)
+
+    @cached_property
+    def figures(self) -> frozenset[str]:
+        """The names of the figures that steps of any version take."""
+        return frozenset(t.figures for w in self.every() for t in w.transitions if t.figures)
+
+    @cached_property
+    def routine(self) -> tuple[str, ...]:
+        """The keys of loops whose cases are reports that come again and again."""
+        return tuple(w.key for w in self.newest() if w.routine)
+
     def of(self, case: Case) -> Workflow:
         return self._by_version[case.workflow, case.version]
 
@@ -209,14 +227,13 @@ class Catalog:
 # --- what is checked -------------------------------------------------------------------------------------------------
 
 #: triggers whose address under a case is taken
-RESERVED_TRIGGERS = frozenset({"addressees", "deliveries", "events", "evidence", "open"})
+RESERVED_TRIGGERS = frozenset({"addressees", "deliveries", "events", "evidence", "figures", "open", "papers", "table"})
 
 #: plurals that would hide an address of the API
 RESERVED_PLURALS = frozenset(
     {
         "account", "cases", "channels", "check", "cycles", "deliveries", "events", "feeds", "files", "labels", "messages", "overview",
-        "people",
-        "periods", "workflows", "worklist",
+        "papers", "people", "periods", "workflows", "worklist",
     }
 )  # fmt: skip
 

@@ -300,8 +300,6 @@ def _conditions(
         value = getattr(wanted, name)
         if value is not None:
             yield columns[name] == value
-    if wanted.not_workflow:
-        yield columns.workflow.not_in(wanted.not_workflow)
     if (book := books.book_of(connection, seen.organisation, wanted.book)) is not None:
         yield books.within(columns, book, wanted.carried_over)
     if wanted.category is not None:  # a category means its sub-categories too

@@ -53,7 +53,7 @@ class Of:
     organisations   of one those that somebody may see (`seen`); of several, or with `seen` None, all
     since           what was closed earlier is not counted
     workflow        of this loop alone
-    without         of none of these loops
+    without         loops whose cases are not counted
     numbers         those that somebody sees, where that is not all: asked for once (`as_seen`), since every figure needs them
     """
 
@@ -102,12 +102,18 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """So many periods of a cycle that began in one stretch came to this, in one organisation."""
+    """So many periods of a cycle that began in one stretch came to this, in one organisation.
+
+    zero        how many of them said that there was nothing
+    corrected   of how many a later version was handed in
+    """
 
     organisation: str
     cycle: str
     report: Report
     periods: int
+    zero: int
+    corrected: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,10 +219,13 @@ def _grouped(rows: FromClause, names: Sequence[str], *what: ColumnElement[Any]) 
 
 
 def _among(rows: FromClause, of: Of) -> list[ColumnElement[bool]]:
-    conditions = [] if of.workflow is None else [rows.c.workflow == of.workflow]
-    if of.without:
-        conditions.append(rows.c.workflow.not_in(of.without))
-    return [*conditions, *_one_of_those(rows, of)]
+    return [*_of_loops(rows, of), *_one_of_those(rows, of)]
+
+
+def _of_loops(rows: FromClause, of: Of) -> list[ColumnElement[bool]]:
+    if of.workflow is not None:
+        return [rows.c.workflow == of.workflow]
+    return [rows.c.workflow.not_in(of.without)] if of.without else []
 
 
 _ON_SERVER = ARRAY(Text())
@@ -260,10 +269,7 @@ def _opened(of: Of, first: datetime, end: datetime) -> Select[Any]:
         _cases.c.opened_at >= first,
         _cases.c.opened_at < end if end <= of.at else _cases.c.opened_at <= of.at,
     ]
-    if of.workflow is not None:
-        conditions.append(_cases.c.workflow == of.workflow)
-    if of.without:
-        conditions.append(_cases.c.workflow.not_in(of.without))
+    conditions += _of_loops(_cases, of)
     return select(func.count()).select_from(_cases).where(*conditions)
 
 
@@ -314,7 +320,14 @@ def reported(connection: Connection, of: Of, cycles: Sequence[str], first: datet
     """What came of the periods that began from `first` until before `end`, by organisation and cycle."""
     owed = marks.periods(of.organisations, of.at).subquery("owed")
     statement = (
-        select(owed.c.organisation, owed.c.cycle, owed.c.report, func.count())
+        select(
+            owed.c.organisation,
+            owed.c.cycle,
+            owed.c.report,
+            func.count(),
+            _times(owed.c.zero.is_(True)),
+            _times(owed.c.corrected.is_(True)),
+        )
         .where(*_owed(owed, of, cycles, first, end))
         .group_by(owed.c.organisation, owed.c.cycle, owed.c.report)
         .order_by(owed.c.organisation, owed.c.cycle, owed.c.report)

@@ -28,6 +28,7 @@ from sqlalchemy import (
 )
 
 from engine.store.database import table_of, upsert
+from engine.store.marks import Report
 from engine.store.statements import Question, Statement
 from engine.store.statements import Row as StoredRow
 from engine.store.tables import DepartmentRow, ObligationRow, PeriodRow
@@ -63,6 +64,12 @@ class Obligation:
 
 @dataclass(frozen=True, slots=True)
 class PeriodRecord:
+    """What a cycle owed for one scope and one civil key.
+
+    zero           what was handed in says that there was nothing; of one that was not handed in, false: it says nothing
+    corrected_at   when a later version was handed in the last time; how the first one came stays as it was
+    """
+
     organisation: str
     cycle: str
     scope: str
@@ -73,10 +80,18 @@ class PeriodRecord:
     number: str
     status: PeriodStatus
     reported_at: datetime | None
+    zero: bool = False
+    corrected_at: datetime | None = None
 
     def missing(self, now: datetime) -> bool:
         """Past its deadline and still nothing handed in: missing, which is not zero."""
         return self.status == "open" and now > self.due_at
+
+    def report(self, now: datetime) -> Report:
+        """What came of it, as lists tell it."""
+        if self.status == "open":
+            return "missing" if self.missing(now) else "waiting"
+        return self.status
 
 
 def obligations(connection: Connection, organisation: str) -> list[Obligation]:
@@ -329,14 +344,30 @@ def open_(connection: Connection, record: PeriodRecord) -> None:
 
 
 def settle(
-    connection: Connection, organisation: str, number: str, how: Literal["reported", "waived"], at: datetime
+    connection: Connection,
+    organisation: str,
+    number: str,
+    how: Literal["reported", "waived"],
+    at: datetime,
+    *,
+    zero: bool = False,
 ) -> None:
     """What the period owed was handed in with this case, or waived. Late stays late; doing it again changes nothing."""
     here = (_periods.c.organisation == organisation, _periods.c.number == number, _periods.c.status == "open")
     if how == "reported":
         late = update(_periods).where(*here, _periods.c.due_at < at)
-        connection.execute(late.values(status="late", reported_at=at))
-    connection.execute(update(_periods).where(*here).values(status=how, reported_at=at if how == "reported" else None))
+        connection.execute(late.values(status="late", reported_at=at, zero=zero))
+    reported_at = at if how == "reported" else None
+    connection.execute(update(_periods).where(*here).values(status=how, reported_at=reported_at, zero=zero))
+
+
+def corrected(connection: Connection, organisation: str, cycle: str, scope: str, key: str, at: datetime) -> None:
+    """A later version of what was handed in came. In time or late, zero or not: how the first one came stays as it was."""
+    here = (
+        _periods.c.organisation == organisation, _periods.c.cycle == cycle, _periods.c.scope == scope,
+        _periods.c.key == key,
+    )  # fmt: skip
+    connection.execute(update(_periods).where(*here).values(corrected_at=at))
 
 
 def move(connection: Connection, organisation: str, number: str, due_at: datetime) -> None:

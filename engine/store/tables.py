@@ -7,7 +7,7 @@ without the organisation stands out.
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Boolean, CheckConstraint, Column, Index, LargeBinary, Text, text
+from sqlalchemy import JSON, BigInteger, Boolean, CheckConstraint, Column, Index, LargeBinary, Text, false, text
 from sqlmodel import Field, SQLModel
 
 from engine.store.database import UtcDateTime
@@ -539,6 +539,8 @@ class PeriodRow(SQLModel, table=True):
     number: str = Field(max_length=64)
     status: str = Field(default="open", max_length=16)
     reported_at: datetime | None = _instant(nullable=True)
+    zero: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    corrected_at: datetime | None = _instant(nullable=True)
 
 
 class OutboxRow(SQLModel, table=True):
@@ -697,3 +699,15 @@ class StrangersCountRow(SQLModel, table=True):
     day: str = _key(10)
     source: str = _key(80)
     reports: int
+
+
+class PaperTemplateRow(SQLModel, table=True):
+    """The Word file that a school fills in for a kind of paper instead of the one that comes with the program."""
+
+    __tablename__ = "paper_template"
+    organisation: str = _key()
+    paper: str = _key(32)
+    content: bytes = Field(sa_type=LargeBinary)
+    sha256: str = Field(max_length=64)
+    kept_at: datetime = _instant()
+    kept_by: str = Field(max_length=80)

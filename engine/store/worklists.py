@@ -26,7 +26,7 @@ from engine.case import Case
 from engine.store import books, marks
 from engine.store.books import Book
 from engine.store.database import table_of
-from engine.store.marks import Report
+from engine.store.marks import Besides, Report
 from engine.store.tables import CaseRow, PartyRow
 
 _cases = table_of(CaseRow)
@@ -46,13 +46,18 @@ class Filter:
 
     open        whether it has not come to its end
     without     `department`, `level`, `category`: those of which it says nothing
-    action      steps and bonds (`marks.done`), of which at least one has to have happened to the case
+    categories  one of these, each with its sub-categories; `-` means those of which it is not said
+    apart_from  states in which it does not stand
+    action      steps and bonds (`marks.done`), of which at least one has to have happened to the case; from `action_from` until
+                before `action_before`, where that is said
+    without_workflow   loops that it leaves out
+    without_action     steps and bonds of which none has happened to the case
+    besides     what else is said of the period the case was opened for (`marks.BESIDES`)
     report      what came of the period the case was opened for; `cycle` and the half-open stretch from `period_from` to
                 `period_before`, in which it began, say of which
     …_from      at this instant or later
     …_before    earlier than this instant
     book        the year in whose book it stands (`engine.store.books`); `carried_over`: whether from the book before
-    not_workflow   loops whose cases are left out
     """
 
     workflow: str | None = None
@@ -77,18 +82,26 @@ class Filter:
     cycle: str | None = None
     period_from: datetime | None = None
     period_before: datetime | None = None
+    categories: tuple[str, ...] | None = None
+    apart_from: tuple[str, ...] | None = None
+    action_from: datetime | None = None
+    action_before: datetime | None = None
+    besides: Besides | None = None
+    without_workflow: tuple[str, ...] | None = None
+    without_action: tuple[str, ...] | None = None
     book: int | None = None
     carried_over: bool | None = None
-    not_workflow: tuple[str, ...] | None = None
 
     @property
     def by_marks(self) -> bool:
         """Whether the trail has to be asked, which may be behind (`engine.sealing.number`)."""
-        return self.action is not None or self.by_periods or self.book is not None
+        asked = (self.action, self.without_action, self.book)
+        return self.by_periods or any(said is not None for said in asked)
 
     @property
     def by_periods(self) -> bool:
-        return any(said is not None for said in (self.report, self.cycle, self.period_from, self.period_before))
+        said = (self.report, self.besides, self.cycle, self.period_from, self.period_before)
+        return any(each is not None for each in said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,8 +352,6 @@ def _conditions(wanted: Filter, now: datetime) -> Iterable[ColumnElement[bool] |
         value = getattr(wanted, name)
         if value is not None:
             yield _cases.c[name] == value
-    if wanted.not_workflow:
-        yield _cases.c.workflow.not_in(wanted.not_workflow)
     if wanted.category is not None:  # a category means its sub-categories too
         yield or_(
             _cases.c.category == wanted.category, _cases.c.category.startswith(f"{wanted.category}.", autoescape=True)
@@ -369,8 +380,23 @@ def simple(columns: Any, wanted: Filter) -> Iterable[ColumnElement[bool]]:
         yield columns.opened_at >= wanted.opened_from
     if wanted.opened_before is not None:
         yield columns.opened_at < wanted.opened_before
+    if wanted.categories is not None:
+        yield or_(*(_of_category(columns.category, each) for each in wanted.categories))
+    if wanted.without_workflow is not None:
+        yield columns.workflow.not_in(wanted.without_workflow)
+    if wanted.apart_from is not None:
+        yield columns.state.not_in(wanted.apart_from)
     for name in wanted.without or ():
         yield columns[name].is_(None) if name == "department" else columns[name] == ""
+
+
+NOT_SAID = "-"  # among categories: none
+
+
+def _of_category(column: ColumnElement[str], category: str) -> ColumnElement[bool]:
+    if category == NOT_SAID:
+        return column == ""
+    return or_(column == category, column.startswith(f"{category}.", autoescape=True))
 
 
 def of_marks(
@@ -378,10 +404,15 @@ def of_marks(
 ) -> Iterable[ColumnElement[bool]]:
     """What is asked of what happened to a case, and of the period it was opened for, as far as it was recorded by then."""
     if wanted.action is not None:
-        yield number.in_(marks.done(organisation, wanted.action, at))
+        within = (wanted.action_from, wanted.action_before)
+        yield number.in_(marks.done(organisation, wanted.action, at, *within))
+    if wanted.without_action is not None:
+        yield number.not_in(marks.done(organisation, wanted.without_action, at))
     if wanted.by_periods:
         owed = marks.periods([organisation], at).subquery("owed")
         said = [owed.c[name] == value for name in ("report", "cycle") if (value := getattr(wanted, name)) is not None]
+        if wanted.besides is not None:
+            said.append(owed.c[wanted.besides].is_(True))
         if wanted.period_from is not None:
             said.append(owed.c.opens_at >= wanted.period_from)
         if wanted.period_before is not None:

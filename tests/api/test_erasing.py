@@ -316,7 +316,7 @@ HOLDS_NONE = {
         "digest_for", "message", "account",
     },
     "inbox_message": {"organisation", "id", "person", "how", "link", "cases"},
-    "preference": "*", "send_slot": "*", "place_label": "*", "feed": "*", "strangers_count": "*",
+    "preference": "*", "send_slot": "*", "place_label": "*", "feed": "*", "strangers_count": "*", "paper_template": "*",
     "saved_view": {"organisation", "person", "id"},
     "digest": {"organisation", "message", "channel", "addressee", "day"},
     "unreached": {"organisation", "person", "channel", "address"},  # of the address a hash, and gone with the account

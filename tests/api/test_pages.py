@@ -321,7 +321,8 @@ def test_static_files_are_those_there_are_and_kept_by_browsers(client: httpx.Cli
     linked = [address for address in got(client, "/mine").addresses if address.startswith("/static/")]
     linked += [icon["src"] for icon in client.get("/manifest.webmanifest").json()["icons"]]
     assert {address.split("#")[0].split("?")[0].rsplit("/", 1)[1] for address in linked} | {
-        "labels.css"  # of the sheet that is printed
+        "labels.css",  # of the sheet that is printed
+        "paper.css",  # of papers, on the screen and printed
     } == set(static_files())
     for address in linked:
         answer = client.get(address)

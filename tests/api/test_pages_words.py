@@ -24,6 +24,7 @@ SAME = {
     "id",
     "csv",
     "xlsx",
+    "docx",
     "pdf",
     "word",
     "excel",

@@ -332,7 +332,7 @@ def test_every_number_of_a_book_leads_to_exactly_its_cases(tmp_path: Path) -> No
                     assert len(listed) == counted["count"], counted
             page = got(campus.client, f"/cases/books?year={year}")
             assert f"年度台账 {year}" in page.words and "上年结转" in page.words
-            assert f"/cases?book={year}" in page.addresses
+            assert any(address.startswith(f"/cases?book={year}&") for address in page.addresses)
         assert campus.client.get("/api/v1/cases/books?year=2021", headers=campus.headers("head")).status_code == 422
         assert campus.client.get("/api/v1/cases?carried_over=true", headers=campus.headers("head")).status_code == 422
         assert campus.get("clerk", "/api/v1/cases/books?year=2018")["all"]["count"] == 0, "of what he may see"

@@ -77,7 +77,7 @@ class Tenants:
 NOBODYS = {
     "number": "YH-2020-0999", "sha256": "0" * 64, "person": "unheard.of", "code": "nothing", "absence": "f" * 32,
     "key": "nothing", "session": "0" * 16, "token": "bihuan_00000", "channel": "nothing", "delivery": "msg_0",
-    "name": "nothing", "locale": "zh", "label": "00000000", "feed": "0" * 16,
+    "name": "nothing", "locale": "zh", "label": "00000000", "feed": "0" * 16, "paper": "nothing", "form": "docx",
 }  # fmt: skip
 
 

@@ -44,7 +44,7 @@ TABLES = [table for table in migrations.METADATA.sorted_tables if table.name != 
 #: what nobody fills here
 EMPTY = {"absence", "channel", "channel_state", "digest", "directory_change", "inbox_message", "delivery", "message_text",
          "obligation", "password", "period", "policy", "preference", "refusal", "send_slot", "unreached",
-         "place_label", "feed", "saved_view", "seat", "sign_in_try", "strangers_count", "working_group", "file", "file_holder"}  # fmt: skip
+         "place_label", "paper_template", "feed", "saved_view", "seat", "sign_in_try", "strangers_count", "working_group", "file", "file_holder"}  # fmt: skip
 SCOPED = re.compile(r"(?:\w+\.)?organisation = (?:%(?:\(\w+\))?s|\$\d+)(?:::VARCHAR)?")
 
 

@@ -449,8 +449,14 @@ EVERYTHING: dict[str, Any] = {  # every answer any guard or effect of the catalo
     "responsible_person": "alice", "measures": "更换", "fund": "8 万元", "emergency_plan": "停用", "spent": None,
     "planned_on": "2020-01-20", "held_on": "2020-01-03", "evacuation_seconds": 110, "should_attend": 9, "attended": 9,
     "problems": [], "answers": {}, "photos": {}, "summary": "零报告", "arrangement": "布置", "course": "过程",
-    "suitability": "适宜", "sufficiency": "充分", "audience": ["everyone"], "key_points": "学习", "tasks": [], "items": [],
+    "suitability": "适宜", "sufficiency": "充分", "participants": 9, "to": "市教育局", "how": "mail", "receipt": "3号",
+    "receipts": [{"hazard": "YH-2020-0009", "receipt": "P-1"}], "expected": 40, "present": 40, "sick": 0, "symptoms": 0,
+    "travel": 0, "audience": ["everyone"], "key_points": "学习", "tasks": [], "items": [],
     "sites": [], "persons": ["alice"], "points": "学习", "done": "已办", "reply": "已办",
+}  # fmt: skip
+FIGURES = {
+    "name": "week", "as_of": "2020-01-05T15:59:59.999999Z", "zero": True,
+    "numbers": {"found": {"count": 0, "cases": {}}, "left": {"count": 0, "cases": {}}},
 }  # fmt: skip
 PLACES = [
     pytest.param(workflow, state.name, trigger, id=f"{workflow.key}: {trigger} at {state.name}")
@@ -469,6 +475,7 @@ def standing_at(workflow: Workflow, state: str, facts: Mapping[str, Any], **attr
     known = {
         "limit": {"workdays": 7}, "checklists": ["office"], "kind": "school_meeting", "target_seconds": 120,
         "period_opens_at": "2019-12-31T16:00:00.000000Z", "period_due_at": "2020-01-20T15:59:59.000000Z",
+        "covers_from": "2019-12-29T16:00:00.000000Z", "covers_before": "2020-01-05T16:00:00.000000Z", "figures": FIGURES,
     }  # fmt: skip
     if workflow.addresses_many and state != workflow.initial.name:
         attributes["acted"] = {"addressee": ("alice", "bob")}
@@ -485,7 +492,9 @@ def try_step(
 ) -> Decision | None:
     data = chosen(workflow, trigger, answers)
     other = replace(case, number="YH-2020-0009", state="reported", final=False)
-    around = setting(workflow, related={"YH-2020-0009": other}, addressed=("alice", "bob", "carol"))
+    around = setting(
+        workflow, related={"YH-2020-0009": other}, addressed=("alice", "bob", "carol"), figures=FIGURES,
+    )  # fmt: skip
     try:
         return decide(workflow, case, FireTrigger(case.number, trigger, data), data, now, around)
     except (NotPossibleNow, GuardRefused):

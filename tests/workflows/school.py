@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from api.figures import FIGURES
 from engine.actor import WHOLE_ORGANISATION, Actor, Grant
 from engine.authority import visibility
 from engine.calendar import Break, Calendar
@@ -24,6 +25,7 @@ from engine.events import Event, Notice
 from engine.handle import Done, Engine, Idle, handle_one
 from engine.store import calendars, cases, files, history, outbox, people, periods, policies, timers, worklists
 from engine.store.database import Database
+from engine.store.periods import PeriodRecord
 from engine.tick import Ticked, tick
 from tests.databases import EMPTY, Kind, Template, dropping_copies
 from workflows import CATALOG
@@ -225,9 +227,18 @@ class School:
     def rungs(self, case: Case) -> list[str]:
         return [rung for _, rung, _ in self.timers(case)]
 
-    def periods(self, key: str | None = None) -> list[periods.PeriodRecord]:
+    def ledger(self, cycle: str) -> list[PeriodRecord]:
+        with self.engine.database.read_across() as connection:
+            return periods.find(connection, ORGANISATION, cycle=cycle)
+
+    def periods(self, key: str | None = None) -> list[PeriodRecord]:
         with self.engine.database.read_across() as connection:
             return periods.find(connection, ORGANISATION, cycle=CYCLE, key=key)
+
+    def owes(self, cycle: str, *scopes: str, first_day: date, last_day: date | None = None) -> None:
+        with self.engine.database.write_across() as connection:
+            for scope in scopes:
+                periods.owe(connection, periods.Obligation(ORGANISATION, cycle, scope, first_day, last_day))
 
     def owes_inspections(self, *departments: str, first_day: date) -> None:
         with self.engine.database.write_across() as connection:
@@ -266,4 +277,4 @@ FOUNDED = Template(_found, upon=EMPTY)
 def a_school(folder: Path, kind: Kind, now: str = MONDAY) -> Iterator[School]:
     clock = SimulatedClock(local(now))
     with dropping_copies(), closing(FOUNDED.copy(kind, folder)) as database:
-        yield School(Engine(database, CATALOG, clock, ERROR_WORDS, no_salt), clock)
+        yield School(Engine(database, CATALOG, clock, ERROR_WORDS, no_salt, FIGURES), clock)

@@ -4,6 +4,7 @@ import click
 
 from api.cli.audit.erasing import erase
 from api.cli.audit.exporting import export
+from api.cli.audit.figures import figures
 from api.cli.audit.proving import prove
 from api.cli.audit.query import query
 from api.cli.audit.retention import retention
@@ -16,5 +17,5 @@ def audit() -> None:
     """Ask the trail, check it, prove it to others (审计：查询、核验、出具证明)."""
 
 
-for command in (query, verify, seal, prove, export, retention, erase):
+for command in (query, verify, seal, prove, export, retention, figures, erase):
     audit.add_command(command)

@@ -1,7 +1,8 @@
-"""What was taken over from an older ledger: which of its lines a case is, and the days that ledger claims for it.
+"""Whether what a period owed was a zero report, and when it was corrected.
 
-Revision 0013. An older node goes on beside it: it leaves three columns empty that only such cases have, which it does not
-open. Forward only: a folder is taken back by restoring its backup.
+Revision 0013. An older node goes on beside it: what it writes says of neither. Months that were reported before are looked
+through once, since a round that found nothing was a zero report then, too. Forward only: a folder is taken back by restoring
+its backup.
 """
 
 import sqlalchemy as sa
@@ -12,15 +13,26 @@ down_revision = "0012"
 branch_labels = None
 depends_on = None
 
+#: a round in which nothing failed
+ZERO = {
+    "sqlite": (
+        "UPDATE period SET zero = TRUE WHERE cycle = 'dept_check_month' AND status IN ('reported', 'late') AND EXISTS ("
+        " SELECT 1 FROM case_record c WHERE c.organisation = period.organisation AND c.number = period.number"
+        " AND json_extract(c.body, '$.facts.findings') = 0)"
+    ),
+    "postgresql": (
+        "UPDATE period SET zero = TRUE WHERE cycle = 'dept_check_month' AND status IN ('reported', 'late') AND EXISTS ("
+        " SELECT 1 FROM case_record c WHERE c.organisation = period.organisation AND c.number = period.number"
+        " AND c.body -> 'facts' ->> 'findings' = '0')"
+    ),
+}
+
 
 def upgrade() -> None:
-    op.add_column("case_record", sa.Column("taken", sa.String(length=64), nullable=True))
-    op.add_column("case_record", sa.Column("since", sa.String(length=10), nullable=True))
-    op.add_column("case_record", sa.Column("until", sa.String(length=10), nullable=True))
-    op.create_index(
-        "ix_case_record_taken", "case_record", ["organisation", "since", "until", "number", "taken"],
-        sqlite_where=sa.text("taken IS NOT NULL"), postgresql_where=sa.text("taken IS NOT NULL"),
-    )  # fmt: skip
+    op.add_column("period", sa.Column("zero", sa.Boolean(), server_default=sa.false(), nullable=False))
+    op.add_column("period", sa.Column("corrected_at", sa.DateTime(timezone=True), nullable=True))
+    connection = op.get_bind()
+    connection.execute(sa.text(ZERO[connection.dialect.name]))
 
 
 def downgrade() -> None:

@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter
 
-from api.pages.school import away, calendars, channels, front, groups, loops, people
+from api.pages.school import away, calendars, channels, front, groups, loops, papers, people
 
 router = APIRouter()
-for part in (front, people, away, groups, channels, loops, calendars):
+for part in (front, people, away, groups, channels, loops, calendars, papers):
     router.include_router(part.router)
 
 __all__ = ["router"]

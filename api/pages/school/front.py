@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
 
-from api import checking, labels
+from api import checking, labels, paper_templates
 from api.auth import Asker, SignedIn, TheRuntime
 from api.pages.naming import NamesOf, day_in_words
 from api.pages.rendering import CASES, SCHOOL, page
@@ -36,7 +36,7 @@ def entries(asker: Asker) -> list[Entry]:
     directs, reads = holding(asker, ADMINISTRATOR) is not None, holding(asker, ADMINISTRATOR, AUDITOR) is not None
     shown = [
         ("dead-corners", asker.seen.everything or directs), ("people", reads), ("departments", True), ("groups", True),
-        ("labels", holding(asker, *labels.READERS) is not None), ("channels", reads), ("dead-letters", asker.seen.everything or directs), ("workflows", True), ("cycles", True), ("calendars", True),
+        ("labels", holding(asker, *labels.READERS) is not None), ("papers", holding(asker, *paper_templates.READERS) is not None), ("channels", reads), ("dead-letters", asker.seen.everything or directs), ("workflows", True), ("cycles", True), ("calendars", True),
     ]  # fmt: skip
     return [
         Entry(f"{SCHOOL}/{name}", WORDS[f"school_{key}"], WORDS[f"school_{key}_note"])

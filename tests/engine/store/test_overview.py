@@ -137,10 +137,25 @@ def test_figures_of_several_organisations_are_those_of_each(lived: School) -> No
 Is = Callable[[Case], bool]
 
 
-def asked(at: datetime) -> dict[str, tuple[Filter, Is]]:
+def asked(at: datetime, recorded: dict[str, list[Event]]) -> dict[str, tuple[Filter, Is]]:
     """What lists are asked for, and whether a case is in them."""
-    day = at - timedelta(days=1)
+    day, week = at - timedelta(days=1), at - timedelta(days=7)
+
+    def fixed(case: Case) -> bool:
+        done = [e for e in recorded[case.number] if (e.type, e.trigger) == ("stepped", "fix")]
+        return any(week <= event.recorded_at < day for event in done)
+
     return {
+        "of this category or of none": (
+            Filter(categories=("ELEC", "-")),
+            lambda case: case.category.startswith("ELEC.") or not case.category,
+        ),
+        "neither closed nor rejected": (
+            Filter(apart_from=("closed", "rejected")),
+            lambda case: case.state not in ("closed", "rejected"),
+        ),
+        "of no other loop": (Filter(without_workflow=("drill",)), lambda case: case.workflow != "drill"),
+        "fixed within a week, and not today": (Filter(action=("fix",), action_from=week, action_before=day), fixed),
         "open": (Filter(open=True), lambda case: not case.final),
         "not open": (Filter(open=False), lambda case: case.final),
         "no level": (Filter(without=("level",)), lambda case: not case.level),
@@ -159,7 +174,7 @@ def test_a_filter_finds_now_and_as_of_any_instant_what_it_says(lived: School) ->
     with lived.engine.database.read(HERE) as connection:
         for at in [*some_instants(recorded), now]:
             cases = folded(recorded, at)
-            for name, (wanted, is_in) in asked(at).items():
+            for name, (wanted, is_in) in asked(at, recorded).items():
                 expected = [case for case in cases if is_in(case)]
                 assert known.page(connection, SEEN, wanted, at, limit=1_000).cases == expected, (name, at)
                 assert known.count(connection, SEEN, wanted, at) == len(expected)

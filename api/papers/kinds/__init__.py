@@ -1,0 +1,26 @@
+"""Which papers there are. Another one is a `Kind` in the module of its loop, for a form of `forms.yaml`, entered there.
+
+kind.py         what a kind of paper is
+hazard.py       整改通知书 整改回执 复查意见书 延期申请 治理方案
+drill.py        演练记录
+inspection.py   部门安全月报表
+notice.py       会议传达记录
+lists.py        三张清单 台账: over many cases
+"""
+
+from collections.abc import Mapping
+
+from api.papers.kinds import drill, hazard, inspection, notice
+from api.papers.kinds.kind import Kind
+from api.papers.kinds.lists import LISTS, ListKind
+
+#: in the order in which they are offered
+KINDS: tuple[Kind, ...] = (*hazard.KINDS, *drill.KINDS, *inspection.KINDS, *notice.KINDS)
+BY_CODE: Mapping[str, Kind] = {kind.code: kind for kind in KINDS}
+LISTS_BY_CODE: Mapping[str, ListKind] = {kind.code: kind for kind in LISTS}
+
+__all__ = ["BY_CODE", "KINDS", "LISTS", "LISTS_BY_CODE", "Kind", "ListKind", "kinds_of"]
+
+
+def kinds_of(workflow: str) -> tuple[Kind, ...]:
+    return tuple(kind for kind in KINDS if kind.workflow == workflow)
