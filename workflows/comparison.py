@@ -47,8 +47,8 @@ LOOKS = ("dept_safety", "property_lead")
 
 class ItemToCompare(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
-    title: Line
-    category: Category
+    title: Line = asks("对照内容", "What to look at")
+    category: Category = asks("类别", "Category")
 
 
 class OpenComparison(Form):

@@ -74,26 +74,26 @@ class Task(BaseModel):
     """Something to do about it. Without a day it is due on the superior's."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
-    title: Line
-    department: DepartmentRef
-    due_on: Day | None = None
-    place: Line | None = None
+    title: Line = asks("事项", "Task")
+    department: DepartmentRef = asks("承办部门", "Department")
+    due_on: Day | None = asks("完成日期（不填即上级要求的日期）", "Due on (else on the superior's day)", default=None)
+    place: Line | None = asks("部位", "Where", default=None)
 
 
 class Item(BaseModel):
     """One thing to look at everywhere, after an accident elsewhere."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
-    title: Line
-    category: Category
+    title: Line = asks("对照内容", "What to look at")
+    category: Category = asks("类别", "Category")
 
 
 class Site(BaseModel):
     """A place that is like the one of the accident, and the department that looks at it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
-    department: DepartmentRef
-    place: Line
+    department: DepartmentRef = asks("检查部门", "Department")
+    place: Line = asks("部位", "Where")
 
 
 Audience = Annotated[list[AudienceRef], Field(min_length=1, max_length=100)]
@@ -239,6 +239,20 @@ def nobody_counted_twice(s: Situation) -> bool:
 )
 def only_to_know(s: Situation) -> bool:
     return s.case.facts["kind"] in ONLY_TO_KNOW
+
+
+@guard(
+    "notice.has_to_be_carried_out",
+    obstacle=Text(
+        "此项只需人人知晓，不用填报落实和反馈", "it only has to be known; there is nothing to carry out or answer"
+    ),
+    remedy=Text(
+        "人人确认后归档；要办的事请用“布置事项”",
+        "File it once everybody has confirmed; give out tasks for what is to do",
+    ),
+)
+def has_to_be_carried_out(s: Situation) -> bool:
+    return s.case.facts["kind"] not in ONLY_TO_KNOW
 
 
 @guard(
@@ -389,7 +403,7 @@ NOTICE = Workflow(
         ),
         Transition(
             "carry_out", "assigned", "fixed", Text("填报落实情况", "Say what was done"), by=SAFETY_OFFICE, form=CarryOut,
-            guards=(tasks_are_done,), acts_as="fixer",
+            guards=(has_to_be_carried_out, tasks_are_done), acts_as="fixer",
         ),
         Transition(
             "report_back", "fixed", "verified", Text("反馈", "Report back"), by=OFFICE, form=ReportBack,

@@ -13,7 +13,7 @@ from engine.case import Case
 from engine.store import calendars, history, periods, refusals, worklists
 from engine.store.database import Connection
 from engine.store.worklists import Filter
-from workflows import CATALOG, daily, hazard_report, weekly
+from workflows import CATALOG, daily, hazard_report, portal, weekly
 from workflows.inspection import CYCLE
 
 
@@ -43,6 +43,7 @@ def figures(connection: Connection, organisation: str, now: datetime) -> dict[st
             "filings": {
                 "weekly": _filings(connection, organisation, weekly.CYCLE, now),
                 "daily": _filings(connection, organisation, daily.CYCLE, now),
+                "portal": _filings(connection, organisation, portal.CYCLE, now),
                 "hazard_reports": _filings(connection, organisation, hazard_report.CYCLE, now),
             },
         },

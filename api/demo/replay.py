@@ -34,10 +34,12 @@ from api.demo.stories import (
     inspection_story,
     ledger_days,
     ledger_story,
+    platform_story,
     report_story,
     week_story,
 )
 from api.demo.trying import POSTS
+from api.figures import cases_behind
 from api.folder import Folder
 from api.settings import Settings
 from engine.actor import Actor
@@ -49,7 +51,7 @@ from engine.handle import Failed, Idle, Refused, handle, settled
 from engine.store import accounts, calendars, cases, people, periods
 from engine.store.periods import PeriodRecord
 from notifications.accounts import closed as seal_secrets
-from workflows import daily, hazard_report, weekly
+from workflows import daily, hazard_report, portal, weekly
 
 TICKS = (time(7, 46), time(12, 0), time(17, 30))  # the first just after the reminders of the morning have gathered
 ENDS = time(18, 0)  # on the campaign's last day
@@ -150,7 +152,7 @@ class _Replay:
             closed = partial(seal_secrets, self.runtime.vault, ORGANISATION)
             build(connection, self.clock.now(), closed)
         before, after = (self._pictures(kind) for kind in ("before", "after"))
-        self.stage = Stage(lambda: self.calendar, tuple(before), tuple(after))
+        self.stage = Stage(lambda: self.calendar, tuple(before), tuple(after), self._behind)
         self._drawn = before | after
         for order, sample in enumerate(group_samples()):
             self._begin(group_story(self.stage, sample, order))
@@ -257,6 +259,8 @@ class _Replay:
     def _story_of(self, period: PeriodRecord, case: Case) -> Story:
         if period.cycle == weekly.CYCLE:
             return week_story(self.stage, period.number, period.key)
+        if period.cycle == portal.CYCLE:
+            return platform_story(self.stage, period.number, period.key)
         if period.cycle == hazard_report.CYCLE:
             return report_story(self.stage, period.number, period.scope, period.key)
         if period.cycle == daily.CYCLE:
@@ -287,6 +291,10 @@ class _Replay:
             assert actor is not None, f"the demo has no {person}"
             self._actors[person] = actor
         return self._actors[person]
+
+    def _behind(self, case: Case) -> list[str]:
+        with self.runtime.database.read(ORGANISATION) as connection:
+            return [each.number for each in cases_behind(connection, case)]
 
     # --- days ------------------------------------------------------------------------------------------------------
 

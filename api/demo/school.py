@@ -19,7 +19,7 @@ from notifications.channels.forms import Form
 from notifications.channels.sms import SmsForm
 from notifications.channels.wecom_app import WeComAppForm
 from notifications.channels.wecom_robot import WeComRobotForm
-from workflows import daily, hazard_report, weekly
+from workflows import daily, hazard_report, portal, weekly
 from workflows.inspection import CYCLE
 from workflows.reference import departments, groups
 from workflows.roles import ACCEPTANCE_GROUP, LEADING_GROUP
@@ -177,6 +177,8 @@ def build(connection: Connection, now: datetime, close: Callable[[str, Mapping[s
             owed = periods.Obligation(ORGANISATION, hazard_report.CYCLE, department.code, first_month, told.months_over)
             periods.owe(connection, owed)
     owed = periods.Obligation(ORGANISATION, weekly.CYCLE, SAFETY_OFFICE, *told.weeks)
+    periods.owe(connection, owed)
+    owed = periods.Obligation(ORGANISATION, portal.CYCLE, SAFETY_OFFICE, first_month, told.months_over)
     periods.owe(connection, owed)
     for code in told.daily_departments:
         periods.owe(connection, periods.Obligation(ORGANISATION, daily.CYCLE, code, *told.days))

@@ -13,8 +13,10 @@ from typing import Any
 from api.demo.campaign import campaign
 from api.demo.school import ACCEPTANCE_MEMBERS, LOGISTICS, REPAIRERS, SECURITY, holder_in
 from engine.calendar import Calendar
+from engine.case import Case
 from engine.commands import FireTrigger, OpenCase
 from engine.handle import Done, Refused
+from workflows.portal import MOST_RECEIPTS
 from workflows.reference import (
     Level,
     Sample,
@@ -52,11 +54,13 @@ class Stage:
 
     known           gives the calendar as it is known at the moment; it changes on 27 January
     before, after   hashes of uploaded pictures
+    behind          the numbers of the cases that a filing found
     """
 
     known: Callable[[], Calendar]
     before: tuple[str, ...]
     after: tuple[str, ...]
+    behind: Callable[[Case], list[str]] = lambda _: []
 
     @property
     def calendar(self) -> Calendar:
@@ -488,6 +492,32 @@ def report_story(stage: Stage, number: str, department: str, month: str) -> Stor
     yield Ask(compiled_at, f"{key}.safety", FireTrigger(number, "compile", words))
     signed_at = compiled_at + timedelta(hours=chance.randint(1, 6))
     yield Ask(signed_at, f"{key}.head", FireTrigger(number, "sign", {"opinion": "情况属实"}))
+
+
+def platform_story(stage: Stage, number: str, month: str) -> Story:
+    """The month's hazards, typed into the provincial platform; the numbers they got there, which two of the last month have not."""
+    chance = Random(f"platform {month}")
+    first = date.fromisoformat(f"{month}-01")
+    over = stage.calendar.at((first + timedelta(days=31)).replace(day=1) - timedelta(days=1), time(12))
+    compiled_at = stage.workdays_later(over, chance.choice((2, 3)), 14, chance.randint(0, 50))
+    answer = yield Ask(compiled_at, "safety.staff", FireTrigger(number, "compile", {}))
+    found = stage.behind(done(answer).case)
+    signed_at = stage.workdays_later(compiled_at, 1, 9, 20)
+    yield Ask(signed_at, "safety.head", FireTrigger(number, "sign", {"opinion": "同意填报"}))
+    sent = FireTrigger(number, "submit", {"to": "省风险管控系统", "how": "platform"})
+    yield Ask(signed_at + timedelta(minutes=30), "safety.staff", sent)
+    last = month == "2020-02"
+    given = [
+        {"hazard": hazard, "receipt": f"SPT{month.replace('-', '')}{n:03}"}
+        for n, hazard in enumerate(found[:-2] if last else found, start=1)
+    ]
+    for n in range(0, len(given), MOST_RECEIPTS):
+        some = FireTrigger(number, "receipts", {"receipts": given[n : n + MOST_RECEIPTS]})
+        yield Ask(signed_at + timedelta(hours=2, minutes=n), "safety.staff", some)
+    if not last:  # two wait for the platform: the month stays open, and they are on the list
+        yield Ask(
+            signed_at + timedelta(hours=4), "safety.staff", FireTrigger(number, "receipt", {"receipt": f"批次{month}"})
+        )
 
 
 #: how many each of them looks after

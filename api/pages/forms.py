@@ -43,8 +43,6 @@ INNER_LABELS: Mapping[str, Text] = {
     "hazard": Text("隐患编号", "Number of the hazard"),
     "receipt": Text("平台回执号", "Number in the platform"),
     "category": Text("类别", "Category"),
-    "department": Text("部门", "Department"),
-    "due_on": Text("完成日期", "Due on"),
 }
 
 

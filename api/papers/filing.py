@@ -78,7 +78,7 @@ def write_table(file: BinaryIO, filed: Filed, corrects: str | None, corrected_by
         rows = [_hazard_cells(filed, n, hazard) for n, hazard in enumerate(filed.behind, start=1)]
     else:
         title, form = f"每周自查情况表（{facts['period']}）", "week_report"
-        rows = [_week_cells(filed, weekly.FIGURES)]
+        rows = [week_cells(filed, weekly.FIGURES)]
     _write(file, title, form_columns(form), rows, _notes(filed, corrects, corrected_by))
 
 
@@ -150,7 +150,7 @@ def _hazard_cells(filed: Filed, number: int, hazard: Case) -> dict[str, object]:
     }
 
 
-def _week_cells(filed: Filed, figures: Figures) -> dict[str, object]:
+def week_cells(filed: Filed, figures: Figures) -> dict[str, object]:
     """What stands under the headings of the weekly form."""
     facts, counts = filed.case.facts, counts_of(filed.case.facts)
     numbers: dict[str, object] = {n.column: counts[n.key] for n in figures.numbers if n.column is not None}

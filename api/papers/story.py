@@ -20,6 +20,7 @@ class Story:
     names        principal (`person:…`, `system`, `anonymous:…`) → what the reader may call it
     departments  code → name
     now          when it is told
+    school       what it is called
     by_name      whether its reader may see names, and not only posts
     related      number → other cases that this one is bound to and the reader may see, as they stood at `related_at`
     """
@@ -34,6 +35,7 @@ class Story:
     related: Mapping[str, Case] = field(default_factory=dict)
     then: datetime | None = None
     by_name: bool = True
+    school: str = ""
 
     @property
     def related_at(self) -> datetime:

@@ -195,7 +195,10 @@ def test_the_command_counts_everything_that_was_signed_again(
     told = CliRunner().invoke(main, ["audit", "figures", "--json", "--data", folder])
     assert told.exit_code == 0, told.output
     signed = campaign.counted["figures"]["filings"]
-    expected = signed["weekly"]["submitted"] + signed["weekly"]["corrected"] + signed["hazard_reports"]["submitted"]
+    expected = (
+        sum(signed[name]["submitted"] for name in ("weekly", "portal", "hazard_reports"))
+        + signed["weekly"]["corrected"]
+    )
     assert json.loads(told.output) == {"organisation": ORGANISATION, "counted": expected, "differing": []}
     with campaign_database.write_across() as connection:  # somebody signed another number, or altered it since
         connection.exec_driver_sql(
@@ -219,10 +222,25 @@ def test_the_reports_of_the_departments_add_up(winter: Runtime) -> None:
     assert +told
 
 
+def test_what_is_in_the_book_and_not_in_the_platform_is_a_list(asking: httpx.Client, winter: Runtime) -> None:
+    """Two hazards of February got no number there, and March was not filed yet."""
+    with winter.database.read(ORGANISATION) as connection:
+        found = worklists.all_cases(connection, EVERYTHING, Filter(workflow="portal"), winter.clock.now())
+    assert [case.state for case in found] == ["receipted", "receipted", "submitted"]
+    lists = Lists(asking, {})
+    for case, missing in zip(found, (0, 0, 2), strict=True):
+        told = asking.get(f"/api/v1/portals/{case.number}/figures").json()
+        assert lists.count(told["not_filed"]) == missing
+        counts = {number["key"]: number["count"] for number in told["snapshot"]["numbers"]}
+        assert len(told["receipts"]) == counts["found"] - missing > 0
+        assert {n["key"]: lists.count(n["cases"]) for n in told["snapshot"]["numbers"]} == counts
+
+
 def test_the_demo_counts_its_filings(campaign: Played) -> None:
     told = campaign.counted["figures"]["filings"]
     assert told["weekly"] == {"due": 15, "submitted": 14, "late": 2, "missing": 1, "zero": 0, "corrected": 1}
     assert told["daily"] == {"due": 408, "submitted": 405, "late": 5, "missing": 3, "zero": 402, "corrected": 0}
+    assert told["portal"] == {"due": 3, "submitted": 3, "late": 0, "missing": 0, "zero": 0, "corrected": 0}
     assert told["hazard_reports"] == {"due": 60, "submitted": 57, "late": 6, "missing": 3, "zero": 16, "corrected": 0}
 
 

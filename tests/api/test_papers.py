@@ -1,7 +1,9 @@
 """Papers over HTTP: who may have which, what keeps one back, what the logbook says; and a school's own templates."""
 
 import io
+import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,9 @@ from tests.api.papers.writing import in_this_process
 from tests.builders import School, a_password
 from tests.databases import Kind
 from tests.journeys.campus import PHOTO, SCHOOL, Campus, a_campus
+from tests.journeys.test_filings import MONDAY, WELL, owing
 from tests.pictures import a_photo
+from workflows import daily, weekly
 
 DOCX = making.MEDIA_TYPES["docx"]
 
@@ -288,3 +292,45 @@ def test_a_school_makes_two_files_at_once_and_leaves_room_for_others(campus: Cam
         with making.PLACES.one(making.TOO_MANY, making.TOO_MANY, "another"):
             pass
     assert taken(campus) == [] and asked(campus, "officer", f"{path}/papers/receipt.html").status_code == 200
+
+
+def rows_of(html: str) -> dict[str, str]:
+    """Heading → what stands beside it."""
+    return dict(re.findall(r"<th scope=\"row\">(.*?)</th>\s*<td[^>]*>(.*?)</td>", html, re.DOTALL))
+
+
+def test_a_week_that_was_signed_and_a_day_with_nothing_to_report_are_papers(campus: Campus) -> None:
+    owing(campus, weekly.CYCLE, "DZB", first=MONDAY, last=MONDAY + timedelta(days=6))
+    owing(campus, daily.CYCLE, "XB1", first=MONDAY, last=MONDAY)
+    campus.runtime.tick()
+    number = {each["cycle"]: each["number"] for each in campus.get("head", "/api/v1/periods")["items"]}
+    week, day = f"/api/v1/weeklies/{number[weekly.CYCLE]}", f"/api/v1/dailies/{number[daily.CYCLE]}"
+    assert campus.get("head", f"{week}/papers")["items"][0]["why_not"] == "本周还没有汇总"
+    campus.done("xb1_safety", f"{day}/report", **WELL)
+    told = rows_of(asked(campus, "head", f"{day}/papers/health_day.html").text)
+    assert (told["有无情况"], told["症状"], told["日期"]) == ("无（零报告）", "0", "2020-03-02")
+
+    left = campus.hazard("assigned")
+    campus.on(MONDAY + timedelta(days=7))
+    campus.done("officer", f"{week}/compile", participants=9, reasons="等配件")
+    compiled = rows_of(asked(campus, "head", f"{week}/papers/week_report.html").text)
+    assert (compiled["学校"], compiled["发现隐患总数"], compiled["已整改"]) == ("示范学校", "1", "0")
+    assert (
+        compiled["未整改及原因"] == "1 处：等配件"
+        and compiled["填报人"].endswith("见第 2 号记录")
+        and compiled["审核人"] == ""
+    )
+    campus.done("head", f"{week}/sign", opinion="属实")
+    campus.done("fixer", f"{left}/fix", measure="已更换", photos_after=[PHOTO])
+    signed = rows_of(asked(campus, "head", f"{week}/papers/week_report.html").text)
+    assert signed | {"审核人": ""} == compiled and signed["审核人"].endswith("见第 3 号记录"), (
+        "what was signed stays so"
+    )
+    campus.done("officer", f"{week}/submit", to="市教育局", how="mail")
+    again = campus.done("officer", "/api/v1/weeklies", corrects=number[weekly.CYCLE], reason="人次漏计")["number"]
+    campus.done("officer", f"/api/v1/weeklies/{again}/compile", participants=11, reasons="等配件")
+    second = asked(campus, "head", f"/api/v1/weeklies/{again}/papers/week_report.html").text
+    assert (
+        f"第 2 版，更正 {number[weekly.CYCLE]}" in second
+        and "第 2 版" not in asked(campus, "head", f"{week}/papers/week_report.html").text
+    )

@@ -231,7 +231,7 @@ def test_the_command_tells_every_doubt_and_writes_nothing_unless_it_is_told_to(d
     assert "不是安稳办人员" in bihuan("import", "ledger", path, "--by", "teacher", fails=1)
     done = json.loads(bihuan("import", "ledger", path, "--by", "officer", "--json"))
     assert (done["written"], done["records"], done["open_hazards"], done["rows"]) == (True, 1, 1, 3)
-    assert done["numbers"] == ["YH-2020-0001", "BL-2020-0001"] and [row["row"] for row in done["ignored"]] == [4]
+    assert done["numbers"] == ["YH-2020-0001", "JZ-2020-0001"] and [row["row"] for row in done["ignored"]] == [4]
     assert {doubt["code"] for doubt in done["doubts"]} == {"date_unread", "closed_undated"}
     assert "此前已导入 2 项" in bihuan("import", "ledger", path, "--by", "officer")
     assert bihuan("export", "ledger", "--book", "2018", "-o", "2018.xlsx").strip() == "2018.xlsx: 1"

@@ -79,6 +79,7 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
         every = {code: {"result": "pass"} for code in OFFICE} | {OFFICE[1]: {"result": "fail", "note": "压力不足"}}
         desk.campus.done("clerk", f"/api/v1/inspections/{signed}/submit", answers=every, summary="一处压力不足")
         campus.done("officer", "/api/v1/feeds", department="HQC"), campus.done("fixer", "/api/v1/feeds")
+        conveyed, received = a_meeting(campus), a_paper(campus)
         yield (
             desk,
             [
@@ -98,6 +99,9 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
                 Stop("round", f"/cases/{walked}/submit", "xb1_safety"),
                 Stop("round-sign", f"/cases/{signed}/sign", "xb2_head"),
                 Stop("not-mine", f"/cases/{numbers['fixed']}/verify", "fixer"),
+                Stop("case-notice", f"/cases/{conveyed}"),
+                Stop("step-convey", f"/cases/{received}/convey"),
+                Stop("mine-to-know", "/mine", "teacher"),
                 Stop("no-such-case", "/cases/YH-2020-9999", status=404),
                 Stop("ledger", "/cases", "head"),
                 Stop("ledger-filtered", "/cases?q=插座&department=HQC&as_of=2020-01-06", "head"),
@@ -174,6 +178,40 @@ def a_round_of(campus: Campus, department: str) -> str:
     campus.runtime.tick()
     opened = campus.get("officer", "/api/v1/inspections")["items"]
     return str(next(case["number"] for case in opened if case["department"] == department))
+
+
+def a_meeting(campus: Campus) -> str:
+    """The number of a meeting that some have confirmed, one is excused from, and a few have not."""
+    said = {
+        "title": "校园安全专项整治工作会议",
+        "kind": "school_meeting",
+        "dated_on": DAY.isoformat(),
+        "place": "报告厅",
+    }
+    number = str(campus.done("officer", "/api/v1/notices", **said)["number"])
+    path = f"/api/v1/notices/{number}"
+    campus.done("officer", f"{path}/convey", audience=["everyone"], key_points="人人知晓会议精神，月底前完成排查并建账")
+    for who in (
+        "officer",
+        "head",
+        "vice",
+        "hqc_head",
+        "hqc_safety",
+        "xb1_safety",
+        "acceptor_hqc",
+        "acceptor_hqc2",
+        "fixer",
+    ):
+        campus.done(who, f"{path}/confirm")
+    campus.done("head", f"{path}/excuse", persons=["second"], reason="长期病假")
+    return number
+
+
+def a_paper(campus: Campus) -> str:
+    """The number of a superior's paper that was just received."""
+    said = {"title": "关于开展冬季校园安全检查的通知", "kind": "superior_notice", "dated_on": DAY.isoformat()}
+    more = {"tier": "city", "issuer": "市教育局", "reply_by": "2020-03-20"}
+    return str(campus.done("officer", "/api/v1/notices", **said, **more)["number"])
 
 
 def _lay_down_the_photo(desk: Desk) -> None:

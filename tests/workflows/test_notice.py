@@ -83,6 +83,7 @@ STEPS: list[tuple[str, Case, str, dict[str, Any], str]] = [
     ("something published", confirmed(conveyed("publication"), *STAFF), "file", {}, "closed"),
     ("a superior's paper", confirmed(conveyed("superior_notice"), *STAFF), "file", {}, "notice.only_to_know"),
     ("an accident", confirmed(conveyed("accident"), *STAFF), "file", {}, "notice.only_to_know"),
+    ("a meeting", conveyed("school_meeting"), "carry_out", DONE, "notice.has_to_be_carried_out"),
     ("a superior's paper nobody confirmed", conveyed("superior_notice"), "carry_out", DONE, "fixed"),
     ("a roster", conveyed("roster"), "minute", {"should_attend": 9, "attended": 9, "points": "x"}, "notice.is_a_meeting"),
     ("a meeting", conveyed("school_meeting"), "minute", {"should_attend": 9, "attended": 8, "points": "x"}, "assigned"),

@@ -1,7 +1,7 @@
 """A kind of paper as one value: what it is called, of which loop it is made, from which events, and what fills each column."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from api.papers.paper import Cell, Paper
@@ -64,7 +64,7 @@ class Kind:
 
     def paper(self, story: Story, moment: Event, school: str) -> Paper:
         """The paper as this event finished it. Nothing is looked up."""
-        form = forms()[self.code]
+        form, story = forms()[self.code], replace(story, school=school)
         cells = tuple(
             _cell(heading, self.fills[heading], story, moment, required=heading in form.required)
             for heading in form.columns

@@ -15,6 +15,12 @@ def _conveyed(story: Story) -> list[Event]:
     return story.all("convey") if story.case.facts.get("kind") in MEETINGS else []
 
 
+def _called_by(story: Story, moment: Event) -> str:
+    """Who called it, and said to be that: who took the chair, nobody is asked."""
+    issuer = story.at(moment).facts.get("issuer")
+    return f"{issuer}（召集）" if issuer else ""
+
+
 def _heads(story: Story, _: Event) -> str:
     minuted = story.last("minute")
     return "" if minuted is None else f"{story.said(minuted, 'should_attend')} / {story.said(minuted, 'attended')}"
@@ -63,7 +69,7 @@ MEETING = Kind(
         "会议名称": lambda s, e: s.at(e).title,
         "时间": lambda s, e: str(s.at(e).facts.get("dated_on") or ""),
         "地点": lambda s, e: s.at(e).place,
-        "主持人": lambda s, e: str(s.at(e).facts.get("issuer") or ""),
+        "主持人": _called_by,
         "应到/实到": _heads,
         "传达文件": _papers,
         "要点": _points,

@@ -197,14 +197,26 @@ def test_what_comes_meanwhile_is_left_for_the_next_time(client: httpx.Client, ru
 
 @pytest.mark.slow
 def test_the_campaign_is_handed_over_whole(campaign_database: Database) -> None:
-    """A whole school: six loops, plans, deferrals, signatures, reminders, cases bound to others."""
+    """A whole school: ten loops, plans, deferrals, signatures, reminders, cases bound to others."""
     log, lines = ocel_of(campaign_database, "nantong"), lines_of(campaign_database, "nantong")
     assert len(log["events"]) == sum(line["case"] != LOGBOOK for line in lines)
     assert {each["id"] for each in log["events"]} == {
         f"{line['case']}#{line['sequence']}" for line in lines if line["case"] != LOGBOOK
     }
     kinds = Counter(each["type"] for each in log["objects"])
-    assert {"hazard", "drill", "inspection", "weekly", "daily", "hazard_report", "department", "person"} == set(kinds)
+    loops = {
+        "hazard",
+        "drill",
+        "inspection",
+        "notice",
+        "task",
+        "comparison",
+        "weekly",
+        "daily",
+        "portal",
+        "hazard_report",
+    }
+    assert {*loops, "department", "person"} == set(kinds)
     assert kinds["hazard"] == len({line["case"] for line in lines if line["case"].startswith("YH-")})
     bound = {qualifier for each in log["objects"] for qualifier, _ in related(each)}
     assert {"merged_into", "rebound_of", "parent", "responsible", "member_of"} <= bound

@@ -202,6 +202,7 @@ def cells_of(paper: Paper) -> dict[str, Cell]:
         ("drill_record", "drilled", -1, "培训情况", ""),
         ("meeting", "met", -1, "会议名称", "安全工作会议"),
         ("meeting", "met", -1, "地点", "报告厅"),
+        ("meeting", "met", -1, "主持人", "校长（召集）"),
         ("meeting", "met", -1, "应到/实到", "30 / 28"),
         ("meeting", "met", -1, "传达文件", "安办〔2020〕3 号"),
         ("meeting", "met", -1, "要点", "认真学习\n通报情况\n议定事项：全面排查"),
