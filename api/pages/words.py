@@ -210,7 +210,7 @@ WORDS: Mapping[str, Text] = {
     "to_know": Text("等我确认知晓", "For me to know"),
     "to_know_hint": Text("读完后按一下即可，确认只能本人办理。", "Read it and tap once; nobody can do it for you."),
     "several_hint": Text(
-        "可选多项：手机上逐项点选，电脑上按住 Ctrl 点选。",
+        "可选多项：手机上逐项点选，电脑上按住控制键再点选。",
         "Several can be chosen: tap each, or hold Ctrl while clicking.",
     ),
     "up_to": Text("最多", "At most"),

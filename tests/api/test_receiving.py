@@ -456,3 +456,38 @@ def test_no_log_line_shows_a_link(told: tuple[House, str, str], capfd: pytest.Ca
     with house.runtime.database.read("school") as connection:
         for line in refusals.latest(connection, "school"):
             assert path.partition(".")[2] not in str(line)
+
+
+# --- where many have to know ---------------------------------------------------------------------------------------------
+
+
+def test_each_of_many_confirms_by_a_link_of_his_own_or_on_his_desk_and_leaves_the_others_theirs(house: House) -> None:
+    said = {"title": "安全例会", "kind": "school_meeting", "dated_on": START.date().isoformat()}
+    number = str(house.step("notices", "safety_staff", **said)["number"])
+    audience = ["person:repairer", "person:repairer2", "person:hqc_head"]
+    house.step(f"notices/{number}/convey", "safety_staff", audience=audience, key_points="学习")
+    house.clock.advance_to(START + timedelta(days=2, hours=23))  # two working days later, in the morning
+    house.runtime.tick()
+    house.deliver()
+    first = {person: house.messages(person, number)[0] for person in ("repairer", "repairer2")}
+    assert all("3人" in message.words.body for message in first.values())
+    paths = {person: "/r?" + urlsplit(str(message.words.link)).query for person, message in first.items()}
+    sign_in(house.client, "repairer")
+    assert "Acknowledged. Thank you." in house.press(paths["repairer"]).words
+    assert house.case(number).unconfirmed == ("hqc_head", "repairer2")
+    with house.runtime.database.read(house.school.organisation) as connection:
+        last = history.events_of(connection, house.school.organisation, number)[-1]
+    assert (last.trigger, dict(last.data)) == ("confirm", {"via": "wecom_app"})
+    again = got(house.client, paths["repairer"])
+    assert "/r" not in [form["action"] for form in again.forms]
+
+    house.signed_in("repairer2")
+    assert [form["action"] for form in got(house.client, paths["repairer2"]).forms] == ["/sign-out", "/r"]
+    mine = got(house.client, "/mine")
+    assert "For me to know" in mine.words and "安全例会" in mine.words
+    answer = house.client.post(f"/cases/{number}/confirm", data=mine.form(f"/cases/{number}/confirm"))
+    assert answer.status_code in (200, 303)
+    assert "For me to know" not in got(house.client, "/mine").words
+    page = got(house.client, f"/cases/{number}").words
+    assert "You have confirmed that you know." in page and "Have to know 3" in page
+    assert house.case(number).unconfirmed == ("hqc_head",)

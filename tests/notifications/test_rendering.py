@@ -67,6 +67,23 @@ def test_a_delegate_s_step_is_told_with_whom_he_represented() -> None:
     assert "last step: 安稳办主任 on behalf of 分管安全副…." in told
 
 
+@pytest.mark.parametrize(
+    "about, zh, en",
+    [
+        ({"count": 3, "posts": [["教职工", 2], ["部门安全员", 1]]}, "3人（教职工2人、部门安全员1人）", "3 (2 教职工, 1 部门安全员)"),
+        ({"count": 9, "posts": [["教职工", 2]]}, "9人（教职工2人等）", "9 (2 教职工, …)"),
+    ],
+    ids=["all of them", "more than a phone takes"],
+)  # fmt: skip
+def test_a_head_reads_how_many_of_his_have_not_confirmed_by_their_posts(
+    about: dict[str, Any], zh: str, en: str
+) -> None:
+    notice = a_notice(reason="receipt", workflow="notice", state="assigned", unconfirmed=about)
+    assert zh in direct(notice, ZHANG, SHANGHAI, SCHOOL, NOW).body
+    assert en in direct(notice, ALICE, SHANGHAI, SCHOOL, NOW).body
+    assert "提醒他们尽快确认" in direct(notice, ZHANG, SHANGHAI, SCHOOL, NOW).body
+
+
 def test_the_same_in_english() -> None:
     words = direct(a_notice(reason="reminder", skipped=["-3", "-1"]), ALICE, SHANGHAI, SCHOOL, NOW)
     assert words.subject == "Reminder: YH-2020-0012 插座面板破损, 3 days left"

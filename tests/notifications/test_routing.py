@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from notifications.message import delivery_key, digest_key
+from engine.events import Recipient
+from notifications.message import Addressee, Delivery, delivery_key, digest_key
 from notifications.routing import (
     NO_PREFERENCE,
     DigestTime,
@@ -14,6 +15,7 @@ from notifications.routing import (
     Way,
     due_soon,
     next_digest,
+    overtaken,
     route,
     sent_at,
     workdays_ahead,
@@ -262,3 +264,24 @@ def test_three_working_days_ahead_are_counted_over_holidays_and_make_up_days() -
 def test_what_is_due_by_the_end_of_a_day_or_long_overdue_is_due_soon(due: str | None, soon: bool) -> None:
     about = {"due_at": local(due).isoformat() if due else None}
     assert due_soon(about, date(2020, 1, 20), SHANGHAI) is soon
+
+
+@pytest.mark.parametrize(
+    "audience, still, gone",
+    [
+        (("unconfirmed",), [ALICE], None),
+        (("safety_head", "unconfirmed"), [BOB], False),  # he has confirmed, and nobody has to instead of him
+        (("assignee",), [BOB], True),  # somebody else is in charge
+    ],
+    ids=["not confirmed yet", "confirmed meanwhile", "somebody else in charge"],
+)
+def test_who_has_confirmed_meanwhile_hears_nothing_and_nobody_in_his_place(
+    audience: tuple[str, ...], still: list[Recipient], gone: bool | None
+) -> None:
+    notice = replace(a_notice(), audience=audience)
+    line = Delivery(
+        "school", "msg_1", notice, Addressee.person(ALICE), "sms", "digest", "waiting", NOW, None, None, 0, 0, None, NOW, None,
+        None,
+    )  # fmt: skip
+    found = overtaken(line, still, notice.about.get("state"))
+    assert (None if found is None else found.readdress) is gone

@@ -48,6 +48,16 @@ NUMBERS: Mapping[str, Text] = {
     "review_workdays": Text("多少个工作日内评估", "Working days to evaluate a drill"),
     "file_workdays": Text("多少个工作日内归档", "Working days to file a drill"),
     "sign_workdays": Text("多少个工作日内签字", "Working days to sign an inspection"),
+    "convey_workdays": Text("多少个工作日内传达", "Working days to convey a notice"),
+    "heads_after_workdays": Text(
+        "几个工作日后告知未确认人员的负责人", "Working days until heads hear who has not confirmed"
+    ),
+    "carry_out_workdays": Text(
+        "上级未定日期的，多少个工作日内落实", "Working days to carry a notice out, where no day was set"
+    ),
+    "close_workdays": Text("多少个工作日内办结", "Working days to close it"),
+    "check_workdays": Text("多少个工作日内核实", "Working days to check what was done"),
+    "compare_workdays": Text("上级未定日期的，多少个工作日内对照检查", "Working days to compare, where no day was set"),
 }
 
 
