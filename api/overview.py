@@ -189,13 +189,25 @@ def overview_of(runtime: Runtime, asker: Asker, asked: Asked) -> Overview:
     own_alone = shown == [own]
     bounds = months_until(at or now, asked.months, zone)
     keys, seen = tuple(o.organisation for o in shown), asker.seen if own_alone else None
-    without = runtime.engine.catalog.routine if asked.workflow is None else ()
+    without = uncounted(runtime.engine.catalog) if asked.workflow is None else ()
     of = Of(keys, seen, bounds[0], at or now, asked.workflow, without)
     with _reading(runtime, shown) as connection:
         of, catalog = overview.as_seen(connection, of), runtime.engine.catalog
         told = _Telling(connection, catalog, asker.locale, zone, of, at, shown, links=own_alone)
         answer = told.answer(bounds, everything=not own_alone or asker.seen.everything)
     return Overview(answer, at is not None, zone, [own, *under] if under else [], unnumbered)
+
+
+def unwitnessed(catalog: Catalog) -> tuple[str, ...]:
+    """Loops whose cases tell what this program did not see."""
+    return tuple(loop.key for loop in catalog.newest() if not loop.witnessed)
+
+
+def uncounted(catalog: Catalog) -> tuple[str, ...]:
+    """Loops that are no figure of how work went, unless they are asked for: reports that come again and again, and what this
+    program did not see.
+    """
+    return (*catalog.routine, *unwitnessed(catalog))
 
 
 # --- when, and of whom ---------------------------------------------------------------------------------------------------

@@ -129,8 +129,11 @@ class AddresseePage(BaseModel):
 
 
 class CaseAnswer(BaseModel):
-    """A case. `steps` are those its state knows. `due_in_words` is left to readings of now. `acknowledgement` is of a case
-    that many have to know of.
+    """A case. `steps` are those its state knows. `due_in_words` is left to readings of now.
+
+    witnessed      whether what it tells happened before this program; false of the records of an older ledger
+    acknowledgement   of a case that many have to know of
+    carried_over   in the book of a year, whether it was found in a year before; null in every other list
     """
 
     number: str
@@ -166,6 +169,8 @@ class CaseAnswer(BaseModel):
     counters: dict[str, int]
     links: list[LinkAnswer]
     steps: Sequence[Step]
+    witnessed: bool = True
+    carried_over: bool | None = None
     acknowledgement: AcknowledgementAnswer | None = None
     event: EventAnswer | None = None
 
@@ -451,6 +456,7 @@ def case_answer(
         steps=[
             Step(trigger=t.trigger, title=t.title.in_(locale)) for t in workflow.transitions if case.state in t.sources
         ],
+        witnessed=workflow.witnessed,
         acknowledgement=acknowledgement_of(case),
         event=None if event is None else event_answer(workflow, event, locale, by or Text(event.actor, event.actor)),
     )

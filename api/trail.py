@@ -25,7 +25,8 @@ from engine.errors import Busy, Locale, Text
 from engine.events import in_the_name_of
 from engine.handle import note
 from engine.sealing import number
-from engine.store import known, people, questions, trail, worklists
+from engine.store import books, known, people, questions, trail, worklists
+from engine.store.books import Book
 from engine.store.questions import Asked, Entry, Eyes, Place
 from engine.store.worklists import Filter
 
@@ -39,6 +40,7 @@ SOMEBODY = Text("本校人员", "somebody of the school")  # whom the directory 
 #: what was noted in the logbook
 NOTED_TITLES: Mapping[str, Text] = {
     "exported": Text("导出", "Taken away"),
+    "imported": Text("导入", "Taken over"),
     "proved": Text("出具证明", "Proof taken"),
     "restored": Text("由备份恢复", "Restored from a backup"),
     "erased": Text("清除个人信息", "Personal data cleared"),
@@ -264,6 +266,7 @@ def take_cases(
     with runtime.database.read(here) as connection:
         rows = store.count(connection, reader.seen, wanted, at)
         zone = people.time_zone(connection, here)
+        book = books.book_of(connection, here, wanted.book)
     noted(
         runtime, reader, "cases", {**told_of(wanted), **({} if as_of is None else {"as_of": instant_text(as_of)})}, rows
     )
@@ -271,9 +274,11 @@ def take_cases(
     def read(after: tuple[datetime, str] | None) -> tuple[Sequence[BaseModel], tuple[datetime, str] | None]:
         with runtime.database.read(here) as connection:
             page = store.page(connection, reader.seen, wanted, at, limit=AT_ONCE, after=after)
-        return cases_at(runtime.engine.catalog, page.cases, at, reader.locale), page.next_after
+        told = cases_at(runtime.engine.catalog, page.cases, at, reader.locale)
+        return of_book(told, page.cases, book), page.next_after
 
-    return Taken("cases", rows, case_columns(reader.locale, zone), _pages(read), unnumbered)
+    columns = case_columns(reader.locale, zone) + (book_columns(reader.locale) if book is not None else [])
+    return Taken("cases", rows, columns, _pages(read), unnumbered)
 
 
 def noted(runtime: Runtime, reader: Reader, what: str, filters: Mapping[str, Any], rows: int) -> None:
@@ -296,6 +301,16 @@ def _plainly(value: Any) -> Any:
 def cases_at(catalog: Catalog, found: Sequence[Case], at: datetime, locale: Locale) -> list[CaseAnswer]:
     """Cases as they stood at an instant; how much was left of their time is not said in words."""
     return [case_answer(catalog.of(case), case, locale, at) for case in found]
+
+
+def of_book(answers: Sequence[CaseAnswer], found: Sequence[Case], book: Book | None) -> list[CaseAnswer]:
+    """The answers to a list of these cases; in the book of a year, each says whether it was carried over into it."""
+    if book is None:
+        return list(answers)
+    return [
+        answer.model_copy(update={"carried_over": book.carries_over(case)})
+        for answer, case in zip(answers, found, strict=True)
+    ]
 
 
 def _pages(read: Callable[[Any], tuple[Sequence[BaseModel], Any]]) -> Iterator[Sequence[BaseModel]]:
@@ -352,6 +367,15 @@ def case_columns(locale: Locale, zone: ZoneInfo) -> list[Column]:
         ("逾期" if zh else "overdue", lambda c: yes if c.overdue else ""),
         ("办结时间" if zh else "closed", lambda c: when(c.closed_at)),
     ]  # fmt: skip
+
+
+def book_columns(locale: Locale) -> list[Column]:
+    """What the book of a year says besides."""
+    carried, unseen = Text("结转", "carried over"), Text("补录", "not witnessed")
+    return [
+        (carried.in_(locale), lambda c: carried.in_(locale) if c.carried_over else ""),
+        (unseen.in_(locale), lambda c: "" if c.witnessed else unseen.in_(locale)),
+    ]
 
 
 def on_the_wall(instant: datetime | None, zone: ZoneInfo) -> str:

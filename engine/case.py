@@ -12,6 +12,10 @@ JSON = Any  # a JSON value: None, bool, int, str, list or dict of these; never a
 INSTANTS = 256  # written lately; a command writes its own again and again
 
 CountsAs = Literal["reported", "assigned", "fixed", "verified", "closed"]
+#: the fact of a case that was taken over from a ledger kept elsewhere: `key` says which line of it this is, `found_on` and
+#: `closed_on` are the days that ledger gives, `closed` whether it calls it done. A claim, all of it: nothing is back-dated
+TAKEN_OVER = "imported"
+
 FIVE_STATES: tuple[CountsAs, ...] = ("reported", "assigned", "fixed", "verified", "closed")
 
 #: relations that a whole school may come to stand in: an event records who joined one, not all who stand in it, so that a
@@ -37,6 +41,22 @@ class Link:
 
     kind: str
     number: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What an older ledger says of a case that was taken over from it.
+
+    key      which of its lines this is
+    number   its number there
+    since    the day it was found, `2019-11-03`; None where nobody could read it
+    until    the last day it was open: the day it was closed, or, where only that was said, the day it was found
+    """
+
+    key: str
+    number: str | None
+    since: str | None
+    until: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +135,15 @@ class Case:
     @property
     def due_at(self) -> datetime | None:
         return self.clock.due_at if self.clock else None
+
+    @property
+    def claim(self) -> Claim | None:
+        """What an older ledger says of it, of a case that was taken over from one."""
+        said = self.facts.get(TAKEN_OVER)
+        if not isinstance(said, Mapping):
+            return None
+        found, closed = said.get("found_on"), said.get("closed_on")
+        return Claim(said["key"], said.get("number"), found, closed or (found if said.get("closed") else None))
 
     def overdue(self, now: datetime) -> bool:
         """A fact computed from the clock, never a state."""

@@ -25,6 +25,7 @@ EventType = Literal["opened", "stepped", "signed", "reminded", "linked", "recomp
 
 Noteworthy = Literal[
     "exported",
+    "imported",
     "proved",
     "restored",
     "erased",
@@ -38,6 +39,7 @@ Noteworthy = Literal[
     "calendar_changed",
 ]
 #: exported     somebody took a list or a ledger away
+#: imported     somebody took an older ledger over
 #: proved       somebody took an evidence pack of a case
 #: restored     the records were brought back from a backup; what came after it is lost
 #: erased       personal data was cleared

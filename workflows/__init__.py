@@ -8,11 +8,12 @@ from engine.definition import Catalog
 from workflows.comparison import COMPARISON
 from workflows.daily import DAILY
 from workflows.drill import DRILL, DRILL_1
-from workflows.hazard import HAZARD, HAZARD_1, HAZARD_2
+from workflows.hazard import HAZARD, HAZARD_1, HAZARD_2, HAZARD_3
 from workflows.hazard_report import HAZARD_REPORT
 from workflows.inspection import INSPECTION
 from workflows.notice import NOTICE
 from workflows.portal import PORTAL
+from workflows.record import RECORD
 from workflows.roles import OVERSEERS
 from workflows.task import TASK
 from workflows.weekly import WEEKLY
@@ -21,6 +22,7 @@ CATALOG = Catalog(
     [
         HAZARD_1,
         HAZARD_2,
+        HAZARD_3,
         HAZARD,
         DRILL_1,
         DRILL,
@@ -32,6 +34,7 @@ CATALOG = Catalog(
         DAILY,
         PORTAL,
         HAZARD_REPORT,
+        RECORD,
     ],
     overseers=OVERSEERS,
 )

@@ -8,6 +8,7 @@ from typing import Any
 from engine.case import Case
 from engine.errors import Text
 from workflows.checking import items_of
+from workflows.imported import DOUBT_WORDS
 from workflows.reference import checklists, criteria_for, limits, taxonomy
 from workflows.roles import GROUPS, LOOP_ROLES, ROLES
 
@@ -33,6 +34,7 @@ CHOICE_WORDS: Mapping[str, Mapping[str, Text]] = MappingProxyType(
             "superior": Text("上级检查", "inspection from above"),
             "staff": Text("师生上报", "staff and pupils"),
             "anonymous": Text("匿名上报", "an anonymous report"),
+            "older_ledger": Text("原有台账", "an older ledger"),
         },
         "kind": {
             "real": Text("实战演练", "real drill"),
@@ -53,6 +55,8 @@ CHOICE_WORDS: Mapping[str, Mapping[str, Text]] = MappingProxyType(
             "county": Text("县区", "county"),
             "school": Text("学校", "the school itself"),
         },
+        "doubts": DOUBT_WORDS,
+        "level": {"general": Text("一般隐患", "general"), "major": Text("重大隐患", "major")},
         "how": {
             "platform": Text("系统平台", "a platform"),
             "mail": Text("电子邮件", "e-mail"),
@@ -69,7 +73,7 @@ CHOICE_WORDS: Mapping[str, Mapping[str, Text]] = MappingProxyType(
 
 
 #: answers that are never a signed-in person's to choose
-NOT_OFFERED: Mapping[str, frozenset[str]] = MappingProxyType({"source": frozenset({"anonymous"})})
+NOT_OFFERED: Mapping[str, frozenset[str]] = MappingProxyType({"source": frozenset({"anonymous", "older_ledger"})})
 
 
 def words_of(field: str, value: str) -> Text | None:

@@ -40,6 +40,8 @@ from engine.definition import (
 )
 from engine.errors import Text
 from engine.guards import Situation, guard
+from workflows.imported import Imported, by_the_safety_office
+from workflows.imported import source_is_so as from_older_ledger
 from workflows.ladders import OFFICE_LADDER, OVERDUE_LADDER, is_major, signing_rows
 from workflows.reference import Level, LevelUndecided, decide_level, limits, taxonomy
 from workflows.reference.reading import NotInReference
@@ -1055,7 +1057,7 @@ def not_taken_up(case: Case) -> bool:
 
 #: since version 3 somebody who is not signed in may report by the label of a place, where the school allows it; his pictures
 #: are seen by the safety office alone until it took the report up
-HAZARD = replace(
+HAZARD_3 = replace(
     HAZARD_2,
     version=3,
     opens_with=ReportHazardByAnybody,
@@ -1063,4 +1065,25 @@ HAZARD = replace(
     opening_guards=(strangers_may_report, source_is_so),
     policy=HazardPolicyWithStrangers,
     holds_back=not_taken_up,
+)
+
+# --- version 4 -------------------------------------------------------------------------------------------------------
+
+
+class ReportHazardOrTakeOver(ReportHazardByAnybody):
+    source: Literal["self_check", "group", "cross", "spot_check", "superior", "staff", "anonymous", "older_ledger"] = (
+        asks(  # type: ignore[assignment]  # wider, and nobody writes to it
+            "来源", "Where it comes from", default="staff"
+        )
+    )
+    imported: Imported | None = asks("原有台账", "Older ledger", default=None, typed=False)
+
+
+#: since version 4 what an older ledger leaves open can be taken over: reported now, with the number and the days it was given
+#: there as claims. Its way through the loop is that of every hazard
+HAZARD = replace(
+    HAZARD_3,
+    version=4,
+    opens_with=ReportHazardOrTakeOver,
+    opening_guards=(*HAZARD_3.opening_guards, by_the_safety_office, from_older_ledger),
 )

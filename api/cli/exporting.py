@@ -1,9 +1,10 @@
 """Sheets for the drawer: what inspectors ask to see, as files."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, BinaryIO
 
 import click
@@ -27,21 +28,28 @@ def export() -> None:
 
 @export.command()
 @output_option
+@click.option(
+    "--book", type=click.IntRange(2000, 2100), metavar="YEAR",
+    help="Only the book of this year: what was found in it, and what was carried over into it still open.",
+)  # fmt: skip
 @data_option
 @organisation_option
-def ledger(output: Path, data: Path | None, organisation: str | None) -> None:
-    """The ledger of hazards (隐患排查整改台账) as an Excel workbook."""
+def ledger(output: Path, book: int | None, data: Path | None, organisation: str | None) -> None:
+    """The ledger of hazards (隐患排查整改台账) as an Excel workbook, with what was taken over from older ones."""
     from api.papers.ledger import write_ledger
+    from api.trail import brought_up_to_date
 
     def progress(cases: "Sequence[Case]") -> "Iterator[Case]":
         with click.progressbar(cases, label="导出台账 · Ledger", file=sys.stderr) as bar:
             yield from bar
 
-    def fill(runtime: "Runtime", here: str, book: BinaryIO) -> int:
+    def fill(runtime: "Runtime", here: str, file: BinaryIO) -> int:
+        if book is not None:
+            brought_up_to_date(runtime, here, seconds=None)  # what was open on its first of January, the trail says
         with runtime.database.read(here) as connection:
-            return write_ledger(connection, runtime.engine.catalog, here, runtime.clock.now(), book, progress)
+            return write_ledger(connection, runtime.engine.catalog, here, runtime.clock.now(), file, progress, book)
 
-    _written("ledger", output, data, organisation, fill)
+    _written("ledger", output, data, organisation, fill, {} if book is None else {"book": book})
 
 
 @export.command("people-template")
@@ -86,10 +94,12 @@ def _written(
     data: Path | None,
     organisation: str | None,
     fill: "Callable[[Runtime, str, BinaryIO], int]",
+    asked: "Mapping[str, int]" = MappingProxyType({}),
 ) -> None:
     """Write the workbook that `fill` fills, and say how many rows it has. Who takes records away is noted before.
 
     what    which list, None where it holds no records
+    asked   what of it
     """
     from api.trail import Reader, noted
 
@@ -100,6 +110,6 @@ def _written(
         with written_whole(output) as file:
             count = fill(runtime, here, book)
             if what is not None:
-                noted(runtime, Reader.system(here, runtime.engine.catalog), what, {}, count)
+                noted(runtime, Reader.system(here, runtime.engine.catalog), what, asked, count)
             file.write(book.getbuffer())
     click.echo(f"{output}: {count}")

@@ -1,4 +1,7 @@
-"""`bihuan import people FILE.xlsx`: the list a school has becomes its directory, whole or not at all."""
+"""`bihuan import people FILE.xlsx`: the list a school has becomes its directory, whole or not at all.
+
+`bihuan import ledger FILE.xlsx`: the ledger a school has becomes its cases, each row of it or a reason why not.
+"""
 
 import os
 import sys
@@ -15,7 +18,9 @@ from engine.errors import FolderError, Text
 if TYPE_CHECKING:
     from api.bootstrap import Runtime
     from api.importing import ListFaulty, Plan, Turn
+    from api.papers.ledger_entries import Entry
     from api.papers.people_list import PeopleList
+    from api.taking_over import TakenOver
     from engine.proof import Finding
 
 TRIES = 5  # a list that others keep overtaking is told to come again
@@ -78,6 +83,55 @@ def people(
             )
         if open_ is not None:
             _tell_dead_corners(open_)
+
+
+@import_.command("ledger")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--by", metavar="PERSON", help="Who takes it over and answers for it: somebody of the safety office.")
+@click.option("--dry-run", is_flag=True, help="Only say what it would do, and every doubt with its row.")
+@data_option
+@organisation_option
+@json_option
+def ledger(
+    file: Path, by: str | None, dry_run: bool, data: Path | None, organisation: str | None, as_json: bool
+) -> None:  # fmt: skip
+    """Take an older ledger over (隐患排查整改台账), with whatever headings, merged cells and spellings it has.
+
+    What it calls fixed becomes a record of its year, *imported, not witnessed* (补录), which another person files; what is open
+    becomes a hazard that is reported now. Numbers, dates and every word stay as they were; nothing is back-dated. Whatever is
+    not understood is told with its row, and no row is lost. Run it again whenever you like: what is there already stays.
+    """
+    import hashlib
+
+    from api.papers.ledger_list import read_ledger
+    from api.taking_over import TakenOver, carry_out, plan, whoever
+    from engine.store import people as directory
+
+    if not dry_run and by is None:
+        raise click.UsageError("缺少选项 · Missing option '--by'; --dry-run needs none.")
+    with opened(data) as runtime:
+        here = the_organisation(runtime, organisation)
+        listed = read_ledger(file)
+        today = _today(runtime, here)
+        with runtime.database.read(here) as connection:
+            actor = None if by is None else whoever(connection, here, by, today)
+            planned = plan(connection, here, listed, today)
+            zone = directory.time_zone(connection, here)
+        done = TakenOver(planned)
+        if not dry_run and actor is not None:
+            about = {"file": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
+            done = carry_out(runtime.engine, actor, planned, zone, about, _groups)
+    if as_json:
+        print_json(_ledger_in_json(file, done, dry_run=dry_run))
+    else:
+        _tell_ledger(done, dry_run=dry_run)
+    if done.refused:
+        raise click.exceptions.Exit(1)
+
+
+def _groups(groups: Any) -> "Iterator[Any]":
+    with click.progressbar(groups, label="导入台账 · Ledger", file=sys.stderr) as bar:
+        yield from bar
 
 
 def _today(runtime: "Runtime", here: str) -> Any:
@@ -260,3 +314,91 @@ def _tell_dead_corners(found: "list[Finding]") -> None:
         )
     else:
         click.echo("没有死角 · no dead corner")
+
+
+# --- telling of a ledger -------------------------------------------------------------------------------------------------
+
+
+def _tell_ledger(done: "TakenOver", *, dry_run: bool) -> None:
+    """Each doubt and each row that is left out on a line of its own, then how many of what."""
+    planned = done.plan
+    for row in planned.ignored:
+        where = f"“{row.sheet}”第 {row.row} 行" if row.row else f"“{row.sheet}”"
+        click.echo(f"− {where}{f'“{row.said}”' if row.said else ''}：{row.why.zh} · {row.why.en}")
+    for entry, number in planned.changed:
+        click.echo(f"~ {_changed(entry, number).zh} · {_changed(entry, number).en}")
+    for doubt in planned.doubts:
+        click.echo(f"? {doubt.text.zh} · {doubt.text.en}")
+    for entry, refusal in done.refused:
+        click.echo(f"✗ “{entry.sheet}”第 {entry.row} 行：{refusal.sentence('zh')} · {refusal.sentence('en')}")
+    for notice in planned.understood.notices:
+        click.echo(f"! {notice.zh} · {notice.en}")
+    for told in _sums(done, dry_run=dry_run):
+        click.echo(f"{told.zh} · {told.en}")
+
+
+def _changed(entry: "Entry", number: str) -> Text:
+    return Text(
+        f"“{entry.sheet}”第 {entry.row} 行已作为 {number} 导入，此后原表有改动：未再导入。请在 {number} 中办理；若是另一项，请改编号后再导入",
+        f"{entry.sheet!r} row {entry.row} is here as {number} and says something else now: it was left. Go on in {number}; if it is "
+        "another one, give it another number and import again",
+    )
+
+
+def _sums(done: "TakenOver", *, dry_run: bool) -> "Iterator[Text]":
+    planned = done.plan
+    rows, ignored = planned.understood.rows, sum(row.rows for row in planned.ignored)
+    yield Text(
+        f"表中 {rows} 行：{rows - ignored} 行是隐患，得 {len(planned.understood.entries)} 项；{ignored} 行不是，已逐行列出",
+        f"{rows} rows: {rows - ignored} describe {len(planned.understood.entries)} hazards, {ignored} describe none and are named above",
+    )
+    doubtful = len({(doubt.sheet, doubt.row) for doubt in planned.doubts})
+    counts = (planned.records, planned.hazards, len(planned.known), len(planned.changed), doubtful)
+    zh = "补录台账（非系统见证）{} 项，待整改隐患 {} 项；此前已导入 {} 项，原表有改动 {} 项；有疑点 {} 行"
+    en = "{} records (not witnessed), {} open hazards; {} are here already, {} changed since; {} rows with doubts"
+    yield Text(
+        f"{'将导入' if dry_run else '已导入'}{zh.format(*counts)}",
+        f"{'would take over' if dry_run else 'took over'} {en.format(*counts)}",
+    )
+    if dry_run:
+        yield Text("没有写入任何内容", "Nothing was written")
+    elif done.refused:
+        yield Text(f"{len(done.refused)} 项没有写入，见上", f"{len(done.refused)} were not written, see above")
+    elif planned.records:
+        yield Text(
+            "补录的各项须由导入人以外的安稳办人员或分管校领导核对归档：在“台账”中筛选“补录待归档”，可批量办理",
+            "the records are filed by another of the safety office or the vice-principal, never by who imported them: many at once, in "
+            "the ledger under *Entered, to be filed*",
+        )
+
+
+def _ledger_in_json(file: Path, done: "TakenOver", *, dry_run: bool) -> dict[str, Any]:
+    planned = done.plan
+    return {
+        "file": file,
+        "dry_run": dry_run,
+        "written": not dry_run and bool(done.numbers),
+        "rows": planned.understood.rows,
+        "hazards_found": len(planned.understood.entries),
+        "records": planned.records,
+        "open_hazards": planned.hazards,
+        "known": len(planned.known),
+        "numbers": done.numbers,
+        "changed": [
+            {"sheet": e.sheet, "row": e.row, "number": number, **_changed(e, number).to_json()}
+            for e, number in planned.changed
+        ],
+        "ignored": [
+            {"sheet": r.sheet, "row": r.row or None, "rows": r.rows, "said": r.said, **r.why.to_json()}
+            for r in planned.ignored
+        ],
+        "doubts": [
+            {"sheet": d.sheet, "row": d.row, "column": d.field, "code": d.code, "said": d.said, **d.text.to_json()}
+            for d in planned.doubts
+        ],
+        "refused": [
+            {"sheet": e.sheet, "row": e.row, "code": r.code, "zh": r.sentence("zh"), "en": r.sentence("en")}
+            for e, r in done.refused
+        ],
+        "notices": [notice.to_json() for notice in planned.understood.notices],
+    }

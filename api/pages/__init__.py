@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from api.pages import (
     account,
+    books,
     bulk,
     calendar,
     cases,
@@ -37,6 +38,7 @@ router = APIRouter(include_in_schema=False)
 router.include_router(sign_in.router)
 router.include_router(mine.router)
 router.include_router(ledger.router)
+router.include_router(books.router)
 router.include_router(bulk.router)  # before the steps and the cases, which would take `bulk` and `views` for numbers
 router.include_router(views.router)
 router.include_router(desk.router)

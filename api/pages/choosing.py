@@ -19,6 +19,8 @@ from workflows.reference import levels, taxonomy
 #: what a parameter of a list is called
 LABELS: Mapping[str, Text] = {
     "q": Text("文字", "Words"),
+    "book": Text("年度台账", "Book of a year"),
+    "carried_over": Text("上年结转", "Carried over"),
     "workflow": Text("类型", "Kind"),
     "state": Text("状态", "State"),
     "counts_as": Text("阶段", "Stage"),
@@ -100,7 +102,7 @@ REMINDERS: Mapping[str, Text] = {
 }
 NOT_SAID = Text("未填", "not said")
 _ALWAYS: Mapping[str, Mapping[str, Text]] = {
-    "counts_as": {stage: STAGES[stage] for stage in FIVE_STATES}, "overdue": YES_NO, "open": YES_NO, "type": TYPES,
+    "counts_as": {stage: STAGES[stage] for stage in FIVE_STATES}, "overdue": YES_NO, "open": YES_NO, "carried_over": YES_NO, "type": TYPES,
     "outcome": OUTCOMES, "without": LABELS, "report": {**REPORTS}, "besides": {**OF_REPORTS},
 }  # fmt: skip
 
@@ -121,14 +123,21 @@ class Vocabulary:
     """The words of an organisation's filters in one language.
 
     people    key → what the reader may call him
+    years     of which there is a book, the newest first
     """
 
     def __init__(
-        self, catalog: Catalog, locale: Locale, zone: ZoneInfo, departments: Iterable[Department], people: Mapping[str, str]
+        self, catalog: Catalog, locale: Locale, zone: ZoneInfo, departments: Iterable[Department], people: Mapping[str, str],
+        years: Iterable[int] = (),
     ) -> None:  # fmt: skip
         self._catalog, self._locale, self._zone = catalog, locale, zone
+        self._years = list(years)
         self._departments = {each.code: each.name.in_(locale) for each in departments}
         self._people = people
+
+    @property
+    def locale(self) -> Locale:
+        return self._locale
 
     def said(self, name: str, value: str) -> str:
         """The value of a parameter as people read it; as it is where nobody gave it words."""
@@ -169,6 +178,8 @@ class Vocabulary:
         return [(None, [(value, words.in_(self._locale)) for value, words in self._words(name).items()])]
 
     def _words(self, name: str) -> Mapping[str, Text]:
+        if name == "book":
+            return {str(year): Text(f"{year} 年", f"{year}") for year in self._years}
         if name in ("without_workflow", "workflow"):
             return {loop.key: loop.title for loop in self._catalog.newest()}
         if name == "cycle":

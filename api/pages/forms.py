@@ -17,14 +17,15 @@ from pydantic.fields import FieldInfo
 
 from api.auth.forms import Sent, SentFile
 from engine.case import Case
-from engine.definition import Reference
+from engine.definition import Reference, Workflow
 from engine.directory import Department, Person
 from engine.errors import FieldFault, Locale, Text
 from workflows import asking
 from workflows.asking import Choice
 
 Kind = Literal[
-    "line", "words", "choice", "many", "photos", "documents", "day", "whole", "yes_no", "rows", "by_name", "number_of_case"
+    "line", "words", "choice", "many", "photos", "documents", "day", "whole", "yes_no", "rows", "by_name", "number_of_case",
+    "group",
 ]  # fmt: skip
 
 LINE = 200  # characters that still fit a control of one line
@@ -135,7 +136,19 @@ def draw(
     return [
         _control(name, info.annotation, info.metadata, info, around, said, faults)
         for name, info in form.model_fields.items()
+        if is_typed(info)
     ]
+
+
+def is_typed(info: FieldInfo) -> bool:
+    """Whether people fill this field in, and no program does."""
+    extra = info.json_schema_extra
+    return not isinstance(extra, dict) or extra.get("typed") is not False
+
+
+def opens_by_hand(workflow: Workflow) -> bool:
+    """Whether a form can open a case of this loop, and no program has to answer for people."""
+    return all(is_typed(info) or not info.is_required() for info in workflow.opens_with.model_fields.values())
 
 
 def _control(
@@ -306,6 +319,8 @@ def _shape(annotation: Any, metadata: Sequence[Any]) -> _Shape:
         return _of_list(inner[0], metadata)
     if origin is dict:
         return _Shape("by_name", inner=inner[1])
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return _Shape("group", inner=annotation)
     if annotation is bool:
         return _Shape("yes_no")
     if annotation is date:
@@ -378,7 +393,7 @@ def answers(form: type[BaseModel], said: Mapping[str, tuple[str, ...]]) -> dict[
     """What was said, as the model takes it. What was left blank is left out: it is missing, or has its default."""
     read: dict[str, Any] = {}
     for name, info in form.model_fields.items():
-        value = _read(name, _shape(info.annotation, info.metadata), said)
+        value = _read(name, _shape(info.annotation, info.metadata), said) if is_typed(info) else None
         if value is not None:
             read[name] = value
     return read
@@ -489,8 +504,31 @@ def _told(name: str, label: Text, shape: _Shape, value: Any, around: Surrounding
         return Told(name, label, lines=lines)
     if shape.kind == "rows":
         return Told(name, label, words=tuple(_in_words("", item, around, locale) for item in value))
+    if shape.kind == "group":
+        return (
+            Told(name, label, lines=_told_inside(shape.inner, value, around, locale))
+            if isinstance(value, dict)
+            else None
+        )
     values = value if isinstance(value, list) else [value]
     return Told(name, label, tuple(_in_words(name, each, around, locale, shape.reference) for each in values))
+
+
+def _told_inside(
+    model: type[BaseModel], value: Mapping[str, Any], around: Surroundings, locale: Locale
+) -> list[tuple[str, str]]:
+    """The answers of a model inside a form, each with its label; of what was answered by name, with the name behind it."""
+    lines: list[tuple[str, str]] = []
+    for name, info in model.model_fields.items():
+        if not is_typed(info) or value.get(name) in (None, "", [], {}, False):
+            continue
+        shape = _shape(info.annotation, info.metadata)
+        each = _told(name, label_of(name, info), shape, value[name], around, locale)
+        if each is not None:
+            label = each.label.in_(locale)
+            lines += [(f"{label} · {key}", words) for key, words in each.lines]
+            lines += [(label, ("；" if locale == "zh" else "; ").join(each.words))] if each.words else []
+    return lines
 
 
 def _in_words(name: str, value: Any, around: Surroundings, locale: Locale, reference: str | None = None) -> str:

@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from api.auth import Asker, SignedIn, TheRuntime, cookies
 from api.bootstrap import Runtime
 from api.pages.addresses import Pairs, Tidy, address_of, beginning, evening, pairs_of
+from api.pages.books import BOOKS
 from api.pages.choosing import LABELS, Vocabulary, day_in_words
 from api.pages.rendering import CASES, TRAIL, page
 from api.pages.words import WORDS
@@ -25,11 +26,11 @@ from api.requests import after_cursor, cursor_of, known_parameters
 from api.routes.cases import AsOf, filter_of_all, must_have_been
 from api.routes.under import BASE
 from api.schemas import CaseAnswer
-from api.trail import brought_up_to_date, cases_at
+from api.trail import brought_up_to_date, cases_at, of_book
 from engine.case import instant_text
 from engine.directory import Person
 from engine.errors import Locale, Text
-from engine.store import known, people, views, worklists
+from engine.store import books, known, people, views, worklists
 from engine.store.worklists import Filter
 
 router = APIRouter(prefix=CASES, route_class=Tidy)
@@ -55,6 +56,7 @@ COLUMNS: Mapping[Column, Text] = {
     "due": Text("期限", "Due"),
     "closed": Text("办结日期", "Closed"),
 }
+CARRIED_OVER = Text("结转", "carried over")  # from the book of the year before
 ALWAYS: frozenset[Column] = frozenset({"title"})
 SHOWN: tuple[Column, ...] = ("number", "title", "workflow", "place", "state", "department", "due")
 COOKIE = "bihuan_columns"  # which columns this browser shows; nothing about anybody
@@ -62,7 +64,7 @@ COOKIE = "bihuan_columns"  # which columns this browser shows; nothing about any
 #: parameters that say how the list is shown and not what of
 HOW = ("cursor", "columns", "tick", "done")
 #: questions of the form; whatever else an address may ask is kept while these change
-SELECTS = ("workflow", "counts_as", "state", "level", "category", "department", "assignee", "overdue")
+SELECTS = ("book", "workflow", "counts_as", "state", "level", "category", "department", "assignee", "overdue")
 DATES = ("opened_after", "due_before", "as_of")
 
 
@@ -149,11 +151,13 @@ def ledger(
         else:
             found = known.page(connection, asker.seen, asked.wanted, asked.as_of, limit=AT_A_TIME, after=after)
             answers = cases_at(runtime.engine.catalog, found.cases, asked.as_of, asker.locale)
+        answers = of_book(answers, found.cases, books.book_of(connection, here, asked.wanted.book))
+        years = books.years(connection, here)
         departments = people.departments(connection, here)
         everybody = people.people(connection, here)
         called = _called(connection, asker, everybody, answers, shown)
         saved = views.of(connection, here, me)
-    words = Vocabulary(runtime.engine.catalog, asker.locale, asked.zone, departments, called)
+    words = Vocabulary(runtime.engine.catalog, asker.locale, asked.zone, departments, called, years)
     said = pairs_of(request, HOW)
     answer = page(
         request, "ledger.html", asker=asker, active="cases", rows=[_row(each, shown, words, asked.zone) for each in answers],
@@ -165,7 +169,7 @@ def ledger(
         more=address_of(CASES, [*said, ("cursor", cursor_of(found.next_after))]) if found.next_after else None, later=cursor is not None,
         files=_files(asked), papers=_papers(asked), as_of=None if asked.as_of is None else _as_of_in_words(asked.as_of, asked.zone, asker.locale),
         quick=_quick(said, me), save=address_of(f"{CASES}/views", [("query", address_of("", said).removeprefix("?"))]) if said else None,
-        can_act=asked.as_of is None, trail=TRAIL,
+        can_act=asked.as_of is None, trail=TRAIL, books=BOOKS,
     )  # fmt: skip
     if columns is not None:
         cookies.give(answer, COOKIE, ".".join(shown), runtime.settings, seconds=cookies.DEVICE_SECONDS)
@@ -219,12 +223,10 @@ def _cell(name: Column, case: CaseAnswer, words: Vocabulary, zone: ZoneInfo) -> 
         return Cell(name, label, "" if at is None else _day(at, zone))
     if name == "state":
         return Cell(name, label, case.state_title)
+    if name == "number":
+        return Cell(name, label, case.number, CARRIED_OVER.in_(words.locale) if case.carried_over else "")
     value = getattr(case, name)
-    said = (
-        value
-        if name in ("number", "title", "place")
-        else words.said("assignee" if name == "reporter" else name, value or "")
-    )
+    said = value if name in ("title", "place") else words.said("assignee" if name == "reporter" else name, value or "")
     return Cell(name, label, said or "")
 
 

@@ -19,7 +19,7 @@ from api.auth import Asker, SignedIn, TheRuntime
 from api.auth.forms import Sent, SentFile, TheSent
 from api.bootstrap import Runtime
 from api.pages import rounds
-from api.pages.forms import SENT, Control, Surroundings, answers, draw, kept_files
+from api.pages.forms import SENT, Control, Surroundings, answers, draw, kept_files, opens_by_hand
 from api.pages.rendering import CASES, OPEN, REPORT, go_to, may_work_offline, page
 from api.pages.words import WORDS
 from api.problems import unknown_address
@@ -194,7 +194,7 @@ def _of_query(request: Request) -> Mapping[str, tuple[str, ...]]:
 
 def _loop(runtime: Runtime, key: str) -> Workflow:
     found = runtime.engine.catalog.get(key)
-    if found is None:
+    if found is None or not opens_by_hand(found):
         raise unknown_address()
     return found
 
@@ -228,7 +228,7 @@ def _open_page(
         quick=quick, first=first, rest=[c for c in controls if c not in first], refusal=refusal, key=key_of(said), form_name=SENT,
         fresh=not said.get(SENT), keep=quick and not said, online_only=quick and not may_work_offline(request), found_at=FOUND_AT,
         action=REPORT if quick else f"{OPEN}/{workflow.key}", rest_open=any(c.fault for c in controls if c not in first),
-        others=[(loop.key, loop.title) for loop in runtime.engine.catalog.newest() if loop.key != workflow.key] if quick else [],
+        others=[(loop.key, loop.title) for loop in runtime.engine.catalog.newest() if loop.key != workflow.key and opens_by_hand(loop)] if quick else [],
     )  # fmt: skip
 
 

@@ -42,6 +42,24 @@ LEDGER: Mapping[str, Text] = {
     "ledger_trail": Text("审计记录", "Trail"),
     "ledger_done_saved": Text("视图已保存。", "The view is kept."),
     "ledger_done_removed": Text("视图已删除。", "The view is gone."),
+    # the book of a year
+    "book_title": Text("年度台账", "Book of a year"),
+    "book_years": Text("年度", "Years"),
+    "book_all": Text("在册", "In the book"),
+    "book_found": Text("当年发现", "Found in the year"),
+    "book_carried": Text("上年结转", "Carried over into it"),
+    "book_open": Text("至今未办结", "Open to this day"),
+    "book_unwitnessed": Text("补录（非系统见证）", "Imported, not witnessed"),
+    "book_box": Text("档案盒", "Box"),
+    "book_departments": Text("按责任部门", "By department"),
+    "book_categories": Text("按类别", "By category"),
+    "book_persons": Text("按责任人", "By person"),
+    "book_hint": Text(
+        "办结的留在发现和办结之间各年的台账里，未办结的在一月结转到下一年。补录事项按原台账所载日期归年。",
+        "What was closed stays in the books of its years, what is open is carried over in January. What was imported stands by the days "
+        "its ledger gives.",
+    ),
+    "book_empty_hint": Text("登记或导入第一项之后，这里按年归档。", "With the first case, reported or imported, there is a book."),
     # views
     "views_title": Text("我的视图", "My views"),
     "views_hint": Text("视图是保存下来的筛选条件，只有自己看得到。", "A view is a set of filters that you keep; nobody else sees it."),

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -16,6 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from api.acting import asked_by, tell_done, told_refusal
 from api.addressees import Standing, addressees
 from api.auth import Asker, SignedIn, TheRuntime, asker_of, runtime_of
+from api.books import BookAnswer, book_of_year
 from api.bootstrap import Runtime
 from api.problems import defect, problem, problem_content, unknown_address
 from api.reading import LONGEST_NAME, called_to, did, offered_step, read_now, visible_case, who_did
@@ -51,13 +52,13 @@ from api.schemas import (
     case_answer,
     event_answer,
 )
-from api.trail import Reader, brought_up_to_date, cases_at, saying_what_is_missing, take_cases
+from api.trail import Reader, brought_up_to_date, cases_at, of_book, saying_what_is_missing, take_cases
 from engine.case import FIVE_STATES, instant_text
 from engine.commands import Asked, FireTrigger, OpenCase
 from engine.definition import Catalog, Form, Workflow
 from engine.errors import Busy, Refusal, Text, UnknownCase
 from engine.handle import CASE_NUMBER, OTHER_END, Done, Failed, Idle, Outcome, Refused, offers, unknown_case
-from engine.store import history, known, worklists
+from engine.store import books, history, known, worklists
 from engine.store.known import CHANGES, Change, Changed, Stood
 from engine.store.marks import Besides, Report
 from engine.store.worklists import Filter
@@ -78,6 +79,9 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 
 
+FIRST_BOOK, LAST_BOOK = 2000, 2100  # years that a form's day can be of
+EASTERNMOST = timedelta(hours=14)  # a clock on the wall is ahead of UTC by no more
+Year = Annotated[int | None, Query(ge=FIRST_BOOK, le=LAST_BOOK)]
 MAY_LACK = ("department", "level", "category")
 Names = list[Annotated[str, Field(max_length=LONGEST_NAME)]] | None
 AsOf = Annotated[
@@ -102,6 +106,12 @@ def must_have_been(as_of: datetime | None, now: datetime, name: str = "as_of") -
             ),
             name,
         )
+
+
+def must_have_begun(book: int | None, now: datetime, name: str = "book") -> None:
+    """Raises InvalidInput for a year that has begun nowhere yet."""
+    if book is not None and book > (now + EASTERNMOST).year:
+        unreadable(Text(f"{book} 年还没有到", f"the year {book} has not come yet"), name)
 
 
 def not_yet_known(number: str, as_of: datetime) -> UnknownCase:
@@ -152,6 +162,18 @@ async def filter_of(  # async, so that it costs no thread; a list of one loop ha
     cycle: Annotated[str | None, Query(description="Cases that were opened for periods of this cycle")] = None,
     period_from: Annotated[Instant | None, Query(description="Cases of periods that began then or later")] = None,
     period_before: Annotated[Instant | None, Query(description="Cases of periods that began earlier")] = None,
+    book: Annotated[
+        int | None,
+        Query(
+            ge=FIRST_BOOK,
+            le=LAST_BOOK,
+            description="The book of a year: what was found in it, and what came into it still open from the years before; "
+            "of what was taken over from an older ledger, by the days that one claims",
+        ),
+    ] = None,
+    carried_over: Annotated[
+        bool | None, Query(description="With `book`: what came into it from a year before, or what did not")
+    ] = None,
     categories: Annotated[Names, Query(description="One of these, with their sub-categories; - for not said")] = None,
     apart_from: Annotated[Names, Query(description="States in which they do not stand")] = None,
     action_from: Annotated[Instant | None, Query(description="The step of `action` was taken then or later")] = None,
@@ -175,6 +197,9 @@ async def filter_of(  # async, so that it costs no thread; a list of one loop ha
         unreadable(Text("q 含有空字符", "q holds a NUL character"), "q")
     for name in without or ():
         one_of("without", name, MAY_LACK)
+    must_have_begun(book, runtime.clock.now())
+    if carried_over is not None and book is None:
+        unreadable(Text("carried_over 须与 book 同用", "carried_over goes with book"), "carried_over")
     steps = sorted({"open", *OTHER_END.values(), *(t for loop in catalog.every() for t in loop.triggers)})
     for named, names in (("action", action), ("without_action", without_action)):
         for name in names or ():
@@ -184,7 +209,7 @@ async def filter_of(  # async, so that it costs no thread; a list of one loop ha
         None, state, counts_as, level, category, department, assignee, overdue, due_before, opened_after, q, open_,
         _plainly(without), opened_from, opened_before, closed_from, closed_before, _plainly(action),
         report, cycle, period_from, period_before, _plainly(categories), _plainly(apart_from), action_from, action_before,
-        besides, None, _plainly(without_action),
+        besides, None, _plainly(without_action), book, carried_over,
     )  # fmt: skip
 
 
@@ -223,6 +248,10 @@ def routers(catalog: Catalog) -> list[APIRouter]:
     every.add_api_route(
         "/cases/figures", count_cases, methods=["GET"], response_model=FiguresAnswer, tags=["cases"],
         summary="统计 · How many are open, overdue, closed", responses=_only(401, 422),
+    )  # fmt: skip
+    every.add_api_route(
+        "/cases/books", read_book, methods=["GET"], response_model=BookAnswer, tags=["cases"],
+        summary="年度台账 · The book of a year, box by box", responses=_only(401, 422),
     )  # fmt: skip
     every.add_api_route(
         "/cases/changes", list_changes, methods=["GET"], response_model=ChangesPage, tags=["cases"],
@@ -352,6 +381,7 @@ def _list_of(workflow: Workflow | None) -> Callable[..., Response]:
                 few = min(limit, MOST_AS_OF)
                 page = known.page(connection, asker.seen, wanted, as_of, limit=few, after=after)
                 items = cases_at(runtime.engine.catalog, page.cases, as_of, asker.locale)
+            items = of_book(items, page.cases, books.book_of(connection, asker.actor.organisation, wanted.book))
         answer = CasePage(items=items, next=cursor_of(page.next_after) if page.next_after else None)
         return json_of(answer, headers={**link_to_next(request, answer.next), **saying_what_is_missing(unnumbered)})
 
@@ -408,6 +438,13 @@ def count_cases(
         closed=sum(line.closed for line in lines),
     )
     return json_of(answer, headers=saying_what_is_missing(unnumbered))
+
+
+def read_book(runtime: TheRuntime, asker: SignedIn, year: Year = None) -> Response:
+    """Of the cases the asker may see; without a year, the newest book there is."""
+    must_have_begun(year, runtime.clock.now(), "year")
+    found = book_of_year(runtime, asker, year)
+    return json_of(found.answer, headers=saying_what_is_missing(found.unnumbered))
 
 
 def must_have_no_words(wanted: Filter) -> None:

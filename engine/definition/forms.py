@@ -92,9 +92,13 @@ class Form(BaseModel):
         Form.registered[cls.__name__] = cls
 
 
-def asks(zh: str, en: str, *, default: Any = PydanticUndefined, **bounds: Any) -> Any:
-    """A form field with its label in both languages."""
-    return Field(default, title=zh, json_schema_extra={"zh": zh, "en": en}, **bounds)
+def asks(zh: str, en: str, *, default: Any = PydanticUndefined, typed: bool = True, **bounds: Any) -> Any:
+    """A form field with its label in both languages.
+
+    typed    whether people fill it in; otherwise a program does, and no page asks for it
+    """
+    extra: dict[str, Any] = {"zh": zh, "en": en} if typed else {"zh": zh, "en": en, "typed": False}
+    return Field(default, title=zh, json_schema_extra=extra, **bounds)
 
 
 class Nothing(Form):

@@ -58,6 +58,7 @@ class Workflow:
     routine        its cases are reports that come again and again: told among what was owed, and no part of the figures that are
                    told of everything; that alone, it moves no published version
     own_words      relations that this loop calls by words of its own: words alone, they move no published version
+    witnessed      whether what its cases tell happened before the eyes of this program; figures of how work went count no other
     """
 
     key: str
@@ -81,6 +82,7 @@ class Workflow:
     holds_back: Callable[[Case], bool] = _nothing_is_held_back
     routine: bool = field(default=False, metadata=WORDS_ALONE)
     own_words: Mapping[str, Text] = field(default_factory=dict, metadata=WORDS_ALONE)
+    witnessed: bool = True
 
     def __post_init__(self) -> None:
         _check(self)

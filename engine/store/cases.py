@@ -25,7 +25,7 @@ _SAME_NAMES = (
     "organisation", "number", "workflow", "version", "state", "counts_as", "final", "revision", "sequence", "last_hash",
     "title", "place", "category", "level", "department", "reporter", "assignee", "opened_at", "closed_at",
 )  # fmt: skip
-_DERIVED_NAMES = ("due_at", "calendar_version", "awaits", "words", "longer", "body")
+_DERIVED_NAMES = ("due_at", "calendar_version", "awaits", "words", "longer", "taken", "since", "until", "body")
 
 # prebuilt: putting a statement together costs more than running it
 _INSERT = Statement(insert(_cases))
@@ -149,12 +149,14 @@ def _people(case: Case) -> set[str]:
 def words_of(case: Case) -> str:
     """What a search looks through."""
     described = " ".join(str(value) for value in case.facts.values() if isinstance(value, str))
+    if case.claim is not None and case.claim.number:
+        described = f"{described} {case.claim.number}"
     return f"{case.number} {case.title} {case.place} {described}".lower()
 
 
 def columns(case: Case, awaits: Iterable[str]) -> dict[str, Any]:
     """The row of a case, by column: its body, and beside it what lists filter and sort by."""
-    words = words_of(case)
+    words, claim = words_of(case), case.claim
     return {
         **{name: getattr(case, name) for name in _SAME_NAMES},
         "due_at": case.due_at,
@@ -162,6 +164,9 @@ def columns(case: Case, awaits: Iterable[str]) -> dict[str, Any]:
         "awaits": "".join(f" {name} " for name in awaits),
         "words": words[:WORDS],
         "longer": words if len(words) > WORDS else None,
+        "taken": claim and claim.key,
+        "since": claim and claim.since,
+        "until": claim and claim.until,
         "body": case.to_json(),
     }
 

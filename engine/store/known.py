@@ -7,7 +7,7 @@ cases of the page are then folded from their events.
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal, get_args
 
 from sqlalchemy import (
@@ -17,34 +17,27 @@ from sqlalchemy import (
     Select,
     TextClause,
     and_,
-    bindparam,
     case,
     func,
     literal,
     or_,
     select,
-    text,
     union,
-    union_all,
 )
 
 from engine.actor import Visibility
 from engine.case import Case
-from engine.store import history
+from engine.store import books, history
 from engine.store.cases import words_of
 from engine.store.database import table_of
 from engine.store.figures import Figures
-from engine.store.tables import FOREVER, LONG, CaseRow, TrailRow
+from engine.store.standing import standing, then
+from engine.store.tables import LONG, CaseRow, TrailRow
 from engine.store.worklists import Filter, Page, having_words, of_marks, simple, visible_numbers
 
 _trail = table_of(TrailRow)
 _cases = table_of(CaseRow)
 
-LASTED = text("trail.until > trail.recorded_at")  # written out, as the index that has only these is
-SHOWN = (
-    "opened_at", "number", "workflow", "state", "counts_as", "final", "level", "category", "department", "assignee", "due_at",
-    "organisation", "recorded_at",
-)  # fmt: skip
 SEARCHED_AT_ONCE = 200  # cases whose words of then are looked through in one go
 
 Change = Literal["opened", "moved", "closed", "overdue"]
@@ -95,7 +88,11 @@ def _some(
     after: tuple[datetime, str] | None,
 ) -> list[Case]:
     stood = _STOOD_THEN
-    conditions = [*_conditions(stood, seen, wanted, at), *seen_of(stood, seen), *_worded(stood, seen, wanted)]
+    conditions = [
+        *_conditions(connection, stood, seen, wanted, at),
+        *seen_of(stood, seen),
+        *_worded(stood, seen, wanted),
+    ]
     if after is not None:
         opened_at, number = after
         same = and_(stood.c.opened_at == opened_at, stood.c.number < number)
@@ -118,7 +115,7 @@ def count(connection: Connection, seen: Visibility, wanted: Filter, at: datetime
             if after is None:
                 return found
     stood = _STOOD_THEN
-    conditions = [*_conditions(stood, seen, wanted, at), *seen_of(stood, seen)]
+    conditions = [*_conditions(connection, stood, seen, wanted, at), *seen_of(stood, seen)]
     statement = select(func.count()).select_from(stood).where(*conditions)
     return int(connection.execute(statement, then(seen.organisation, at)).scalar_one())
 
@@ -134,7 +131,7 @@ def figures(connection: Connection, seen: Visibility, wanted: Filter, at: dateti
             _times(and_(is_open, stood.c.due_at < at)),
             _times(stood.c.final.is_(True)),
         )
-        .where(*_conditions(stood, seen, wanted, at), *seen_of(stood, seen))
+        .where(*_conditions(connection, stood, seen, wanted, at), *seen_of(stood, seen))
         .group_by(stood.c.workflow)
         .order_by(stood.c.workflow)
     )
@@ -194,7 +191,7 @@ def changed(
     wanted   how they stand at `until`; `q` is not asked
     how      only those that changed so
     """
-    statement = _compared(seen, wanted, since, until, how)
+    statement = _compared(connection, seen, wanted, since, until, how)
     if after is not None:
         statement = statement.where(_THEN.c.number > after)
     in_order = statement.order_by(_THEN.c.number).limit(limit + 1)
@@ -208,7 +205,7 @@ def count_changed(
 ) -> dict[Change, int]:
     """How many cases changed how; one may have changed in more ways than one."""
     ways = [_times(_is(how, since, until)) for how in CHANGES]
-    compared = _compared(seen, wanted, since, until, None).with_only_columns(*ways)
+    compared = _compared(connection, seen, wanted, since, until, None).with_only_columns(*ways)
     return {
         how: number or 0
         for how, number in zip(CHANGES, connection.execute(compared, then(seen.organisation, until)).one(), strict=True)
@@ -239,7 +236,9 @@ def _is(how: Change, since: datetime, until: datetime) -> ColumnElement[bool]:
     return and_(_was_overdue(_THEN, until), _not_before(_was_overdue(_BEFORE, since)))
 
 
-def _compared(seen: Visibility, wanted: Filter, since: datetime, until: datetime, how: Change | None) -> Select[Any]:
+def _compared(
+    connection: Connection, seen: Visibility, wanted: Filter, since: datetime, until: datetime, how: Change | None
+) -> Select[Any]:
     """Each case that changed, as it stood later and, where it was there, earlier."""
     here = seen.organisation
     stood = _STOOD_THEN
@@ -267,7 +266,7 @@ def _compared(seen: Visibility, wanted: Filter, since: datetime, until: datetime
     return (
         select(*columns)
         .select_from(some.join(_THEN, later).outerjoin(_BEFORE, earlier))
-        .where(*otherwise, *_conditions(_THEN, seen, wanted, until), *seen_of(_THEN, seen))
+        .where(*otherwise, *_conditions(connection, _THEN, seen, wanted, until), *seen_of(_THEN, seen))
     )
 
 
@@ -289,55 +288,20 @@ def _changed(row: Any, since: datetime, until: datetime) -> Changed:
 # --- which -----------------------------------------------------------------------------------------------------------
 
 
-def standing(lengths: Iterable[int], *, several: bool = False, only: ColumnElement[bool] | None = None) -> FromClause:
-    """How each case stood at an instant (`then`): the rows of the trail that lasted over it.
-
-    lengths    of those that lasted so long (`TrailRow.lasted`)
-    several    in all of some organisations, and not in one
-    only       such rows
-    """
-    here = _trail.c.organisation
-    of_each_length = (
-        select(*(_trail.c[name] for name in SHOWN))
-        .where(
-            here.in_(bindparam("stood_in", expanding=True)) if several else here == bindparam("stood_in"), LASTED,
-            _trail.c.lasted == lasted, *(() if only is None else (only,)),
-            _trail.c.until > bindparam("stood_at"), _trail.c.until <= bindparam(f"stood_until_{lasted}"),
-            _trail.c.recorded_at <= bindparam("stood_at"),
-        )
-        .with_hint(_trail, "INDEXED BY ix_trail_until", "sqlite")
-        for lasted in lengths
-    )  # fmt: skip
-    return union_all(*of_each_length).subquery("stood")
-
-
-#: How each case stood at an instant: the rows of the trail that lasted over it.
-#:
-#: Of those that lasted up to so long only the ones that ended within that time after the instant can have: so each length
-#: is a short piece of the index, and all that is looked at are about as many rows as cases were open then, and one for each
-#: case that stands now as it did. Put together once: that takes as long as asking.
+#: How each case stood at an instant: the rows of the trail that lasted over it. Put together once: that takes as long as asking.
 _STOOD_THEN = standing(range(LONG + 1))
 
 
-def then(organisation: str | Sequence[str], at: datetime) -> dict[str, Any]:
-    """What `standing` is asked with."""
-    ends = {f"stood_until_{lasted}": _ends(at, lasted) for lasted in range(LONG + 1)}
-    return {"stood_in": organisation, "stood_at": at, **ends}
-
-
-def _ends(at: datetime, lasted: int) -> datetime:
-    longest = timedelta(days=1 << lasted)
-    return FOREVER if lasted == LONG or FOREVER - at < longest else at + longest
-
-
 def _conditions(
-    stood: FromClause, seen: Visibility, wanted: Filter, at: datetime
+    connection: Connection, stood: FromClause, seen: Visibility, wanted: Filter, at: datetime
 ) -> Iterable[ColumnElement[bool] | TextClause]:
     columns = stood.c
     for name in ("workflow", "state", "counts_as", "level", "department", "assignee"):
         value = getattr(wanted, name)
         if value is not None:
             yield columns[name] == value
+    if (book := books.book_of(connection, seen.organisation, wanted.book)) is not None:
+        yield books.within(columns, book, wanted.carried_over)
     if wanted.category is not None:  # a category means its sub-categories too
         yield or_(
             columns.category == wanted.category, columns.category.startswith(f"{wanted.category}.", autoescape=True)

@@ -34,8 +34,8 @@ from sqlalchemy import (
 from engine.actor import Visibility
 from engine.store import marks
 from engine.store.database import table_of
-from engine.store.known import LASTED, standing, then
 from engine.store.marks import Report
+from engine.store.standing import LASTED, standing, then
 from engine.store.tables import FOREVER, LONG, CaseRow, TrailRow
 from engine.store.worklists import visible, visible_numbers
 

@@ -262,6 +262,8 @@ class CaseRow(SQLModel, table=True):
     awaits   ` name name `: roles and relations it waits for, spaces around each so that LIKE finds whole names
     words    what the search looks through, in lower case, of which databases think differently; the first `WORDS` characters
     longer   all of it, where that is more
+    taken    of a case that was taken over from an older ledger, which of its lines it is; `since` and `until`, the days that
+             ledger claims for it (`engine.case.Claim`)
     """
 
     __tablename__ = "case_record"
@@ -288,6 +290,17 @@ class CaseRow(SQLModel, table=True):
             sqlite_where=text("longer IS NOT NULL"),
             postgresql_where=text("longer IS NOT NULL"),
         ),
+        # what was taken over from older ledgers, by the year it belongs to: no other case costs it anything
+        Index(
+            "ix_case_record_taken",
+            "organisation",
+            "since",
+            "until",
+            "number",
+            "taken",
+            sqlite_where=text("taken IS NOT NULL"),
+            postgresql_where=text("taken IS NOT NULL"),
+        ),
     )
     organisation: str = _key()
     number: str = _key()
@@ -313,6 +326,9 @@ class CaseRow(SQLModel, table=True):
     closed_at: datetime | None = _instant(nullable=True)
     due_at: datetime | None = _instant(nullable=True)
     calendar_version: int | None = None
+    taken: str | None = Field(default=None, max_length=64)
+    since: str | None = Field(default=None, max_length=10)
+    until: str | None = Field(default=None, max_length=10)
     body: dict[str, Any] = _json()
 
 

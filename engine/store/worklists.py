@@ -23,7 +23,8 @@ from sqlalchemy import (
 
 from engine.actor import WHOLE_ORGANISATION, Actor, Visibility
 from engine.case import Case
-from engine.store import marks
+from engine.store import books, marks
+from engine.store.books import Book
 from engine.store.database import table_of
 from engine.store.marks import Besides, Report
 from engine.store.tables import CaseRow, PartyRow
@@ -56,6 +57,7 @@ class Filter:
                 `period_before`, in which it began, say of which
     …_from      at this instant or later
     …_before    earlier than this instant
+    book        the year in whose book it stands (`engine.store.books`); `carried_over`: whether from the book before
     """
 
     workflow: str | None = None
@@ -87,11 +89,14 @@ class Filter:
     besides: Besides | None = None
     without_workflow: tuple[str, ...] | None = None
     without_action: tuple[str, ...] | None = None
+    book: int | None = None
+    carried_over: bool | None = None
 
     @property
     def by_marks(self) -> bool:
         """Whether the trail has to be asked, which may be behind (`engine.sealing.number`)."""
-        return self.action is not None or self.without_action is not None or self.by_periods
+        asked = (self.action, self.without_action, self.book)
+        return self.by_periods or any(said is not None for said in asked)
 
     @property
     def by_periods(self) -> bool:
@@ -128,7 +133,7 @@ def page(
         .where(visible(seen), *conditions, *further)
         .order_by(_cases.c.opened_at.desc(), _cases.c.number.desc())
         .limit(limit + 1)
-        for conditions in _ways(seen, wanted, now)
+        for conditions in _ways(seen, wanted, now, books.book_of(connection, seen.organisation, wanted.book))
     ]
     which = searches[0].subquery("which")
     if len(searches) > 1:
@@ -150,7 +155,7 @@ def all_cases(connection: Connection, seen: Visibility, wanted: Filter, now: dat
     """Every case the filter finds, by number: for figures and papers."""
     statement = (
         select(_cases.c.body, _cases.c.last_hash)
-        .where(visible(seen), _all(seen, wanted, now))
+        .where(visible(seen), _all(connection, seen, wanted, now))
         .order_by(_cases.c.number)
     )
     return [Case.from_json(row.body, last_hash=row.last_hash) for row in connection.execute(statement)]
@@ -160,14 +165,14 @@ def all_open(connection: Connection, seen: Visibility, wanted: Filter, now: date
     """As `all_cases`, but for those that are finished."""
     statement = (
         select(_cases.c.body, _cases.c.last_hash)
-        .where(visible(seen), OPEN, _all(seen, wanted, now))
+        .where(visible(seen), OPEN, _all(connection, seen, wanted, now))
         .order_by(_cases.c.number)
     )
     return [Case.from_json(row.body, last_hash=row.last_hash) for row in connection.execute(statement)]
 
 
 def count(connection: Connection, seen: Visibility, wanted: Filter, now: datetime) -> int:
-    statement = select(func.count()).select_from(_cases).where(visible(seen), _all(seen, wanted, now))
+    statement = select(func.count()).select_from(_cases).where(visible(seen), _all(connection, seen, wanted, now))
     return int(connection.execute(statement).scalar_one())
 
 
@@ -315,11 +320,16 @@ def _part_of(seen: Visibility) -> Select[str]:
     )
 
 
-def _ways(seen: Visibility, wanted: Filter, now: datetime) -> list[list[ColumnElement[bool] | TextClause]]:
+def _ways(
+    seen: Visibility, wanted: Filter, now: datetime, book: Book | None
+) -> list[list[ColumnElement[bool] | TextClause]]:
     """Conditions that show each what the filter wants to some part, and together all of it: each part has its index."""
     conditions = [*_conditions(wanted, now), *of_marks(_cases.c.number, seen.organisation, wanted, now)]
-    ways = having_words(wanted.q or "")
-    return [[*conditions, *words] for words in ways] if ways else [conditions]
+    words, parts = (
+        having_words(wanted.q or "") or [[]],
+        books.ways(book, wanted.carried_over) if book is not None else [[]],
+    )
+    return [[*conditions, *part, *said] for part in parts for said in words]
 
 
 def having_words(q: str) -> list[list[ColumnElement[bool] | TextClause]]:
@@ -332,8 +342,9 @@ def having_words(q: str) -> list[list[ColumnElement[bool] | TextClause]]:
     return [[*short], [LONGER, *long]] if words else []
 
 
-def _all(seen: Visibility, wanted: Filter, now: datetime) -> ColumnElement[bool]:
-    return or_(*(and_(true(), *conditions) for conditions in _ways(seen, wanted, now)))
+def _all(connection: Connection, seen: Visibility, wanted: Filter, now: datetime) -> ColumnElement[bool]:
+    book = books.book_of(connection, seen.organisation, wanted.book)
+    return or_(*(and_(true(), *conditions) for conditions in _ways(seen, wanted, now, book)))
 
 
 def _conditions(wanted: Filter, now: datetime) -> Iterable[ColumnElement[bool] | TextClause]:

@@ -250,12 +250,12 @@ def test_what_takes_away_the_last_one_is_refused_though_something_is_open_alread
 
 def test_a_process_remembers_what_it_found_and_not_for_ever() -> None:
     """The next change begins where the last one ended; nobody's answers are taken away while he uses them."""
-    kept = Kept(most=8)
+    kept = Kept(most=12)
     first = kept.known()
     found = check(a_question(SCHOOL), known=first)
-    assert 0 < len(first) == len(kept.known()) <= 8, "the next one has them too"
+    assert 0 < len(first) == len(kept.known()) <= 12, "the next one has them too"
     check(a_question(LEAN), known=first)
-    assert len(first) > 8 and len(kept.known()) == 0
+    assert len(first) > 12 and len(kept.known()) == 0
     assert check(a_question(SCHOOL), known=first) == check(a_question(SCHOOL), known=kept.known()) == found
 
 

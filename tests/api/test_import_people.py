@@ -22,7 +22,7 @@ from api.cli import main
 from api.directory import Editor
 from api.folder import Folder
 from api.importing import ListFaulty, Overtaken, Plan, carry_out, plan
-from api.papers import people_list
+from api.papers import people_list, workbooks
 from api.papers.people_list import PeopleList, read_people
 from engine.actor import Grant
 from engine.directory import Person
@@ -541,11 +541,11 @@ def test_a_calculated_cell_and_a_link_say_what_they_show(tmp_path: Path) -> None
 
 
 def old_workbook(path: Path) -> None:
-    path.write_bytes(people_list.OLD_EXCEL + b"\0" * 2000)
+    path.write_bytes(workbooks.OLD_EXCEL + b"\0" * 2000)
 
 
 def locked_workbook(path: Path) -> None:
-    path.write_bytes(people_list.OLD_EXCEL + b"\0" * 2000 + people_list.ENCRYPTED + b"\0" * 100)
+    path.write_bytes(workbooks.OLD_EXCEL + b"\0" * 2000 + workbooks.ENCRYPTED + b"\0" * 100)
 
 
 def comma_separated(path: Path) -> None:
@@ -600,7 +600,7 @@ UNUSABLE: list[tuple[Callable[[Path], Any], str, str]] = [
     (broken_inside, "文件已损坏", "damaged"),
     (bomb, "解压后超过 300 MB", "unpacks to more than 300 MB"),
     (laughing, "文件已损坏", "damaged"),
-    (lambda path: path.write_bytes(b"PK\x03\x04" + b"\0" * (people_list.LARGEST_FILE + 1)), "超过 20 MB", "larger than 20 MB"),
+    (lambda path: path.write_bytes(b"PK\x03\x04" + b"\0" * (workbooks.LARGEST_FILE + 1)), "超过 20 MB", "larger than 20 MB"),
     (lambda path: workbook(path, GOOD, headings=("工号", "部门", "a", "b", "c", "d")), "没有找到标题行", "no heading row"),
     (lambda path: workbook(path, GOOD, headings=("姓名", "工号", "部门", "职务", "手机", "联系电话")), "“手机”有 2 列", "2 columns for phone"),
     (lambda path: workbook(path, []), "标题行下面没有人员", "nobody below the heading"),

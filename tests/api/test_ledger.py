@@ -59,7 +59,7 @@ def in_json(client: httpx.Client, query: str) -> list[str]:
     [
         "", "q=插座", "q=没有这个词", "workflow=repair", "state=verified", "counts_as=assigned", "department=HQC", "assignee=repairer",
         "overdue=true", "overdue=false", "level=general", "state=assigned&overdue=true", "due_before=2020-01-15T00:00:00%2B08:00",
-        "open=true", "open=false&closed_from=2020-01-01T00:00:00%2B08:00", "without=department", "action=fix&action=verify",
+        "book=2020", "book=2019", "without_workflow=repair", "open=true", "open=false&closed_from=2020-01-01T00:00:00%2B08:00", "without=department", "action=fix&action=verify",
     ],
 )  # fmt: skip
 def test_the_page_lists_what_the_json_list_lists(
@@ -98,7 +98,7 @@ def test_blanks_of_a_form_leave_the_address_and_days_may_be_asked_for(
 
 
 @pytest.mark.parametrize(
-    "query", ["state=strange", "strnage=1", "due_before=0001-01-01", "as_of=2999-01-01", "as_of=2020-02-30", "cursor=x", "columns=x"]
+    "query", ["state=strange", "book=2099", "book=1", "without_workflow=x", "strnage=1", "due_before=0001-01-01", "as_of=2999-01-01", "as_of=2020-02-30", "cursor=x", "columns=x"]
 )  # fmt: skip
 def test_a_misspelt_question_is_refused_and_not_believed(query: str, browser: Browser) -> None:
     answer = browser("safety_head").get(f"/cases?{query}")

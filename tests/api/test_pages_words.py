@@ -21,6 +21,7 @@ SAME = {
     "english",
     "utc",
     "api",
+    "ctrl",  # a key
     "id",
     "csv",
     "xlsx",

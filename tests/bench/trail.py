@@ -69,6 +69,11 @@ def questions(cases: int) -> list[Question]:
         for name, wanted in _LISTS.items()
     ]  # fmt: skip
     asked += [
+        Question("book", f"book of {year}: {name}", "safety_head", f"/api/v1/cases?{urlencode({**wanted, 'book': year})}", LIST_MILLISECONDS)
+        for year in (START.year, NOW.year)
+        for name, wanted in _LISTS.items()
+    ]  # fmt: skip
+    asked += [
         Question("counts", f"counts: {' and '.join(by)}", "safety_head", f"/api/v1/events/counts?{urlencode({'by': by}, doseq=True)}", COUNT_MILLISECONDS)
         for by in _COUNTED
     ]  # fmt: skip

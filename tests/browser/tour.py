@@ -106,6 +106,7 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
                 Stop("ledger", "/cases", "head"),
                 Stop("ledger-filtered", "/cases?q=插座&department=HQC&as_of=2020-01-06", "head"),
                 Stop("ledger-nothing", "/cases?level=major&state=merged", "head"),
+                Stop("book", "/cases/books", "head"),
                 Stop("ledger-views", "/cases/views?query=state%3Dassigned%26overdue%3Dtrue", "head"),
                 Stop("ledger-bulk", f"/cases/bulk?{ticked}", "head"),
                 Stop("ledger-bulk-step", f"/cases/bulk/approve?{ticked}", "head"),

@@ -156,6 +156,11 @@ TABLE = [
     Row("inspection", ("sign", "send_back"), ("submitted",), ("dept_head", "vp_safety"),
         "1.2 h: signed by the person and the supervisor; roles: dept_head may approve_monthly_report",
         never=("the submitter",)),
+    # --- what an older ledger says ---
+    Row("record", ("file",), ("entered",), ("safety_staff", "safety_head", "vp_safety"),
+        "1.2 h: two signatures, and 3.2, 34: the ledger is the safety office's; never by who entered it", never=("the inspector",)),
+    Row("record", ("discard",), ("entered",), ("safety_staff", "safety_head", "vp_safety"),
+        "1.2 m: whoever signed for it answers for it, and may say that it was a mistake"),
     # --- filings ---
     *(row for loop in ("weekly", "portal") for row in (
         Row(loop, ("compile",), ("due", "compiled"), ("safety_staff", "safety_head"),
@@ -217,6 +222,7 @@ OPENS: dict[str, tuple[tuple[str, ...], str]] = {
     "hazard": (("anyone", "stranger"), "roles: everybody may report; 1.2 j: hidden or missing reporting is forbidden"),
     "drill": (("safety_staff", "safety_head", "dept_head", "dept_safety"), "3.2, 20: the yearly plan, by department"),
     "inspection": (("system",), "3.2, 6: monthly instance per department, opened by the cycle"),
+    "record": (("safety_staff", "safety_head"), "3.2, 34: the ledger is the safety office's"),
     "weekly": (
         ("system", "safety_staff", "safety_head"),
         "3.2, 6: opened by the cycle; corrected by a new version alone",
