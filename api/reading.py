@@ -16,7 +16,7 @@ from engine.authority import is_awaited, may_see
 from engine.calendar import Calendar
 from engine.case import FIVE_STATES, Case
 from engine.deadlines import in_words
-from engine.definition import Catalog, Transition, Workflow, form_of, guards_of
+from engine.definition import Catalog, Transition, Workflow, form_of, guards_of, is_typed
 from engine.directory import Person
 from engine.errors import Locale, NotAllowed, Text
 from engine.events import Event, in_the_name_of
@@ -77,7 +77,7 @@ def offered_step(workflow: Workflow, offer: Offer, asker: Asker) -> OfferedStep:
 
 def asks_nothing(step: Transition) -> bool:
     """Whether a button is all the step needs."""
-    return not form_of(step).model_fields
+    return not any(is_typed(field) for field in form_of(step).model_fields.values())
 
 
 def most_pressing_first(workflow: Workflow, case: Case, offered: Sequence[Offer]) -> list[Offer]:

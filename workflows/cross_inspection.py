@@ -90,7 +90,8 @@ class OpenCrossCheck(Form):
     place: Line = asks("受检部门或部位", "Where")
     department: DepartmentRef = asks("检查部门", "Department that inspects")
     inspected: DepartmentRef = asks("受检部门", "Department that is inspected")
-    checklists: Annotated[list[str], Field(min_length=1)] = asks("检查表", "Checklists")
+    # told by the draw, so that no page offers to open one by hand
+    checklists: Annotated[list[str], Field(min_length=1)] = asks("检查表", "Checklists", typed=False)
     due_on: Day = asks("完成日期", "Due on")
 
 

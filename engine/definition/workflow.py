@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from engine.actor import ANOTHER_DEPARTMENT
 from engine.case import FIVE_STATES, Case
-from engine.definition.forms import COLUMNS, Form, Reference
+from engine.definition.forms import COLUMNS, Form, Reference, is_typed
 from engine.definition.meaning import WORDS_ALONE, fingerprint_of
 from engine.definition.parts import (
     RECEIPT,
@@ -364,8 +364,7 @@ def _check_transition(w: Workflow, t: Transition, names: set[str]) -> None:
 def _is_for_people(form: type[Form], name: str) -> bool:
     """Whether the form has no such field, or one that people fill in or have to."""
     field = form.model_fields.get(name)
-    extra = field.json_schema_extra if field is not None else None
-    return field is None or field.is_required() or not isinstance(extra, dict) or extra.get("typed") is not False
+    return field is None or field.is_required() or is_typed(field)
 
 
 def _check_taken_from_message(w: Workflow, where: str, t: Transition) -> None:

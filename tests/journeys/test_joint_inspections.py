@@ -76,6 +76,11 @@ def test_departments_inspect_each_other_and_the_list_makes_hazards(campus: Campu
         "due_on": INSPECTED_BY,
     }  # fmt: skip
     assert refused(campus, "officer", "/api/v1/cross_checks", **by_hand) == (409, "joint.comes_out_of_a_draw")
+    offered = [
+        campus.client.get(f"/open/{name}", headers=campus.headers("officer"))
+        for name in ("cross_inspection", "cross_check")
+    ]
+    assert [page.status_code for page in offered] == [200, 404]  # and no page offers it
     for check in both:
         at, inspecting = f"/api/v1/cross_checks/{check['number']}", check["department"]
         campus.give("second", "dept_safety", inspecting)
@@ -158,6 +163,8 @@ def test_every_area_falls_to_one_group_and_coverage_is_live(campus: Campus) -> N
         assert campus.get("officer", path)["coverage"] == {"due": 5, "visited": n + 1}
         campus.done("officer", f"{at}/sign", opinion="属实")
     assert campus.get("officer", path)["coverage"] == {"due": 4, "visited": 4}  # nobody visits what was called off
+    page = campus.client.get(f"/cases/{opened['number']}", headers=campus.headers("officer")).text
+    assert "<strong>4/4</strong>" in page and drawn["facts"]["seed"] in page
     issued = campus.done("vice", f"{path}/issue", requirement="限期整改")
     hazards = out_of(campus, issued, "YH")
     assert [(h["place"], h["department"], h["facts"]["source"]) for h in hazards] == [
