@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
+from engine.store import files
+from tests.builders import START
 from tests.databases import Kind
-from tests.journeys.campus import PHOTO, Campus, a_campus
+from tests.journeys.campus import PHOTO, SCHOOL, Campus, a_campus
 from workflows.reference import checklists
 
 INSPECTED_BY = "2020-03-13"  # a Friday
+TAKEN_THERE = "c" * 64
 LOOPS = {"JJD": "cross_checks", "FZD": "group_checks", "YH": "hazards"}
 
 
@@ -29,12 +32,12 @@ def out_of(campus: Campus, case: dict[str, Any], prefix: str) -> list[dict[str, 
     return [campus.get("officer", f"/api/v1/{LOOPS[prefix]}/{number}") for number in mine]
 
 
-def answers(check: dict[str, Any], **failed: str) -> dict[str, Any]:
+def answers(check: dict[str, Any], photo: str = PHOTO, **failed: str) -> dict[str, Any]:
     """Every item passes but those named; `office_01="堆物"`."""
     items = [item.code for code in check["facts"]["checklists"] for item in checklists()[code].items]
     told: dict[str, Any] = {code: {"result": "pass"} for code in items}
     told |= {name.replace("_", "."): {"result": "fail", "note": note} for name, note in failed.items()}
-    return {"answers": told, "photos": {name.replace("_", "."): PHOTO for name in failed}, "summary": "已检查"}
+    return {"answers": told, "photos": {name.replace("_", "."): photo for name in failed}, "summary": "已检查"}
 
 
 def order_of_the_draw(seed: str, members: list[str]) -> list[str]:
@@ -67,6 +70,8 @@ def test_departments_inspect_each_other_and_the_list_makes_hazards(campus: Campu
     event = campus.get("officer", f"{path}/events")["items"][-1]
     assert (event["trigger"], event["data"]["seed"]) == ("draw", facts["seed"])
     both = out_of(campus, drawn, "JJD")
+    with campus.runtime.database.write_across() as connection:  # by the inspector alone, not by who issues the list
+        files.add(connection, files.FileRecord(SCHOOL, TAKEN_THERE, "image/png", 1, START), "person:clerk")
     assert {(c["department"], c["facts"]["inspected"]) for c in both} == {(second, third), (third, second)}
     assert {c["due_at"][:10] for c in both} == {INSPECTED_BY}
 
@@ -90,7 +95,7 @@ def test_departments_inspect_each_other_and_the_list_makes_hazards(campus: Campu
         campus.give("clerk", "dept_safety", inspecting)
         campus.move("clerk", inspecting)
         item = next(code for code in answers(check)["answers"]).replace(".", "_")
-        found = campus.done("clerk", f"{at}/submit", **answers(check, **{item: "堆放杂物"}))
+        found = campus.done("clerk", f"{at}/submit", **answers(check, TAKEN_THERE, **{item: "堆放杂物"}))
         assert not [link for link in found["links"] if link["kind"] == "child"], "a hazard before the list was issued"
         assert refused(campus, "clerk", f"{at}/sign", opinion="属实")[0] == 403
         campus.done("officer", f"{at}/sign", opinion="情况属实")
@@ -104,6 +109,7 @@ def test_departments_inspect_each_other_and_the_list_makes_hazards(campus: Campu
     assert {(h["state"], h["facts"]["source"], h["opened_at"][:10]) for h in hazards} == {
         ("reported", "cross", "2020-03-11")
     }
+    assert all(h["facts"]["photos"] == [TAKEN_THERE] for h in hazards)
 
 
 def test_the_next_round_goes_on_with_the_draw_and_no_pair_comes_again(campus: Campus) -> None:
