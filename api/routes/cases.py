@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from api.acting import asked_by, tell_done, told_refusal
-from api.addressees import Standing, addressees
+from api.addressees import Standing, addressees, as_told
 from api.auth import Asker, SignedIn, TheRuntime, asker_of, runtime_of
 from api.books import BookAnswer, book_of_year
 from api.bootstrap import Runtime
@@ -573,7 +573,8 @@ def _events(workflow: Workflow) -> Callable[..., Response]:
             found = history.events_of(connection, case.organisation, number)
             told = who_did(connection, asker, found)
         pinned = runtime.engine.catalog.of(case)
-        items = [event_answer(pinned, event, asker.locale, by) for event, by in zip(found, told, strict=True)]
+        shown = [as_told(pinned, event, everything=asker.seen.everything, selves=asker.selves) for event in found]
+        items = [event_answer(pinned, event, asker.locale, by) for event, by in zip(shown, told, strict=True)]
         answer = EventList(items=items)
         return json_of(answer, headers={"ETag": f'"{case.sequence}"'})
 
@@ -595,11 +596,10 @@ def _addressees(workflow: Workflow) -> Callable[..., Response]:
         with runtime.database.read(asker.actor.organisation) as connection:
             case = visible_case(connection, asker, number, workflow)
             found = addressees(connection, runtime.engine.catalog.of(case), case)
-        selves = frozenset().union(*(actor.selves for actor in asker.actors if actor.on_behalf_of is None))
         wanted = [
             one
             for one in found
-            if (asker.seen.everything or one.person.person in selves)
+            if (asker.seen.everything or one.person.person in asker.selves)
             and standing in (None, one.standing)
             and department in (None, one.person.department)
         ]
