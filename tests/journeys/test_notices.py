@@ -140,6 +140,7 @@ NOBODY: tuple[list[str], ...] = (
     ["all"],
     [],
     ["role:doctor"],
+    ["everyone", "person:inspector@bureau"],  # looks on from outside: nobody who has to know here
 )
 
 
