@@ -204,6 +204,9 @@ async def filter_of(  # async, so that it costs no thread; a list of one loop ha
     for named, names in (("action", action), ("without_action", without_action)):
         for name in names or ():
             one_of(named, name, steps)
+    for name, said in (("action_from", action_from), ("action_before", action_before)):
+        if said is not None and action is None:
+            unreadable(Text(f"{name} 须与 action 同用", f"{name} goes with action"), name)
     one_of("cycle", cycle, [rule.cycle.key for _, rule in catalog.cycles()])
     return Filter(
         None, state, counts_as, level, category, department, assignee, overdue, due_before, opened_after, q, open_,
