@@ -140,6 +140,7 @@ NOBODY: tuple[list[str], ...] = (
     ["all"],
     [],
     ["role:doctor"],
+    ["everyone", "department:H\0"],
     ["everyone", "person:inspector@bureau"],  # looks on from outside: nobody who has to know here
 )
 

@@ -17,4 +17,6 @@ def test_a_text_longer_than_a_cell_is_cut_and_not_left_out() -> None:
     assert sheet is not None
     [told] = [cell for row in sheet.iter_rows() for cell in row if str(cell.value).startswith("张老师")]
     assert len(str(told.value)) == MOST_IN_CELL and str(told.value).endswith(CUT)
-    assert told.row is not None and (sheet.row_dimensions[told.row].height or 0) <= 409, "as high as Excel lets a row be"
+    assert told.row is not None and (sheet.row_dimensions[told.row].height or 0) <= 409, (
+        "as high as Excel lets a row be"
+    )
