@@ -1231,6 +1231,8 @@ class _Turn:
     def _is_audience(self, actor: Actor, value: str) -> bool:
         """Whether there is what this names: a department, a role that can be held, a group, somebody who is here."""
         sort, _, name = value.partition(":")
+        if sort == "person" and AT in name:
+            return False  # who is of another organisation is not addressed here, and must not be left out in silence
         if sort in ("person", "department"):
             return self._missing(actor, sort, name) is None
         if sort == "role":

@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import Connection
 
-from api.addressees import by_department, counts, standings
+from api.addressees import as_told, by_department, counts, standings
 from api.auth import Asker, SignedIn, TheRuntime
 from api.bootstrap import Runtime
-from api.figures import figures_answer
+from api.figures import figures_answer, names_cases
 from api.figures import told as told_figures
 from api.pages.forms import Surroundings, Told, told
 from api.pages.loop import drawn
@@ -165,7 +165,10 @@ def _paper_line(story: Story, each: Available) -> PaperLine:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a filing's table shows: each number with the address of the list that has exactly these, if the reader sees it."""
+    """What a filing's table shows: each number with the address of the list that has exactly these, if the reader sees it.
+
+    table   where it is taken; "" for who may not
+    """
 
     as_of: str
     frozen: bool
@@ -185,7 +188,7 @@ def _figures(workflow: Workflow, case: Case, asker: Asker, zone: ZoneInfo) -> Fi
         (each.title, each.count, f"{CASES}?{each.cases}" if each.cases is not None and each.count else None)
         for each in counted.numbers
     ]
-    table = f"{BASE}/{workflow.plural}/{case.number}/table"
+    table = f"{BASE}/{workflow.plural}/{case.number}/table" if asker.seen.everything or not names_cases(case) else ""
     as_of = local(counted.as_of, zone)
     filed = figures_answer(workflow, case, asker.locale, links=asker.seen.everything)
     return Figures(
@@ -234,8 +237,7 @@ def _known(
         return None
     people_ = people.some(connection, case.organisation, case.who_acted(ADDRESSEE))
     found = standings(workflow, case, events, people_)
-    selves = frozenset().union(*(actor.selves for actor in asker.actors if actor.on_behalf_of is None))
-    himself = next((one.standing for one in found if one.person.person in selves), "")
+    himself = next((one.standing for one in found if one.person.person in asker.selves), "")
     names = {each.code: each.name.in_(asker.locale) for each in around.departments}
     departments = [
         OfDepartment(
@@ -268,7 +270,8 @@ def _happened(
     form = workflow.opens_with if event.type == "opened" else None
     if event.trigger in workflow.triggers:
         form = workflow.form_of(event.trigger)
-    said = told([form], event.data, around, asker.locale) if form is not None else []
+    shown = as_told(workflow, event, everything=asker.seen.everything, selves=asker.selves)
+    said = told([form], shown.data, around, asker.locale) if form is not None else []
     found_at = event.found_at if event.found_at is not None and event.found_at != event.recorded_at else None
     return Happened(
         at=local(event.recorded_at, zone),

@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from api.acting import asked_by, tell_done, told_refusal
-from api.addressees import Standing, addressees
+from api.addressees import Standing, addressees, as_told
 from api.auth import Asker, SignedIn, TheRuntime, asker_of, runtime_of
 from api.books import BookAnswer, book_of_year
 from api.bootstrap import Runtime
@@ -205,6 +205,9 @@ async def filter_of(  # async, so that it costs no thread; a list of one loop ha
     for named, names in (("action", action), ("without_action", without_action)):
         for name in names or ():
             one_of(named, name, steps)
+    for name, said in (("action_from", action_from), ("action_before", action_before)):
+        if said is not None and action is None:
+            unreadable(Text(f"{name} 须与 action 同用", f"{name} goes with action"), name)
     one_of("cycle", cycle, [rule.cycle.key for _, rule in catalog.cycles()])
     return Filter(
         None, state, counts_as, level, category, department, assignee, overdue, due_before, opened_after, q, open_,
@@ -577,7 +580,8 @@ def _events(workflow: Workflow) -> Callable[..., Response]:
             found = history.events_of(connection, case.organisation, number)
             told = who_did(connection, asker, found)
         pinned = runtime.engine.catalog.of(case)
-        items = [event_answer(pinned, event, asker.locale, by) for event, by in zip(found, told, strict=True)]
+        shown = [as_told(pinned, event, everything=asker.seen.everything, selves=asker.selves) for event in found]
+        items = [event_answer(pinned, event, asker.locale, by) for event, by in zip(shown, told, strict=True)]
         answer = EventList(items=items)
         return json_of(answer, headers={"ETag": f'"{case.sequence}"'})
 
@@ -599,11 +603,10 @@ def _addressees(workflow: Workflow) -> Callable[..., Response]:
         with runtime.database.read(asker.actor.organisation) as connection:
             case = visible_case(connection, asker, number, workflow)
             found = addressees(connection, runtime.engine.catalog.of(case), case)
-        selves = frozenset().union(*(actor.selves for actor in asker.actors if actor.on_behalf_of is None))
         wanted = [
             one
             for one in found
-            if (asker.seen.everything or one.person.person in selves)
+            if (asker.seen.everything or one.person.person in asker.selves)
             and standing in (None, one.standing)
             and department in (None, one.person.department)
         ]

@@ -21,8 +21,6 @@ class Reference:
     kind: Literal["person", "department", "case", "file", "document", "audience", "addressee"]
 
 
-PersonRef = Annotated[str, StringConstraints(min_length=1, max_length=64), Reference("person")]
-DepartmentRef = Annotated[str, StringConstraints(min_length=1, max_length=32), Reference("department")]
 CaseRef = Annotated[str, StringConstraints(pattern=r"^[A-Z]{1,8}-\d{4}-\d{4,}$"), Reference("case")]
 FileRef = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$"), Reference("file")]  # a picture
 DocumentRef = Annotated[
@@ -31,15 +29,6 @@ DocumentRef = Annotated[
     Field(json_schema_extra={"reference": "document"}),  # else the schema could not tell it from a picture
     Reference("document"),
 ]
-#: who is meant of the directory on the day a step is taken: `everyone`, `department:HQC`, `role:dept_head`,
-#: `group:leading_group`, `person:KEY`
-AudienceRef = Annotated[
-    str,
-    StringConstraints(pattern=r"^(everyone|(department|role|group|person):.{1,64})$"),
-    Reference("audience"),
-]
-#: somebody of whom it is waited for that he confirms; may have left meanwhile
-AddresseeRef = Annotated[str, StringConstraints(min_length=1, max_length=64), Reference("addressee")]
 Day = Annotated[
     date, Field(ge=date(2000, 1, 1), le=date(2100, 12, 31))
 ]  # calendars end, and arithmetic on far days is slow
@@ -77,6 +66,24 @@ def _lines(value: str) -> str:
 # the checks are no part of the JSON schema, so they move no published version's fingerprint
 Line = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_one_line)]
 Words = Annotated[str, StringConstraints(min_length=1, max_length=4000), AfterValidator(_lines)]
+PersonRef = Annotated[
+    str, StringConstraints(min_length=1, max_length=64), AfterValidator(_one_line), Reference("person")
+]
+DepartmentRef = Annotated[
+    str, StringConstraints(min_length=1, max_length=32), AfterValidator(_one_line), Reference("department")
+]
+#: who is meant of the directory on the day a step is taken: `everyone`, `department:HQC`, `role:dept_head`,
+#: `group:leading_group`, `person:KEY`
+AudienceRef = Annotated[
+    str,
+    StringConstraints(pattern=r"^(everyone|(department|role|group|person):.{1,64})$"),
+    AfterValidator(_one_line),
+    Reference("audience"),
+]
+#: somebody of whom it is waited for that he confirms; may have left meanwhile
+AddresseeRef = Annotated[
+    str, StringConstraints(min_length=1, max_length=64), AfterValidator(_one_line), Reference("addressee")
+]
 
 
 class Form(BaseModel):
