@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from api.bootstrap import Runtime
-from api.figures import MOMENT, how_many, query_of, which
+from api.figures import MOMENT, filter_of, how_many, query_of, which
 from api.papers.summary.questions import NAMED, Stretch, numbers
 from api.trail import brought_up_to_date
 from engine.audit import canonical
@@ -166,7 +166,9 @@ def read_snapshot(content: bytes, organisation: str) -> Snapshot:
     """A snapshot from its file. Raises FolderError for what is none, was changed by hand, or is another school's."""
     try:
         kept = KeptSnapshot.model_validate_json(content)
-    except ValidationError as error:
+        for number in kept.snapshot.numbers.values():
+            filter_of(number.cases)
+    except (ValidationError, TypeError, ValueError) as error:
         raise FolderError(
             Text("这不是阶段小结的数字快照。请用生成小结时一并写出的 .figures.json 文件。",
                  "This is no snapshot of a stage summary. Give the .figures.json file that was written beside it.")

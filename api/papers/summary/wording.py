@@ -224,11 +224,8 @@ class _Filling:
     def _left(self, case: Case) -> Sequence[Part]:
         department = self._told.departments.get(case.department or "", case.department or "未定责任部门")
         due = "" if case.due_at is None else f"，期限{_day(self._told.calendar.local_date(case.due_at))}"
-        return [
-            Said(f"{_title(case)}（"),
-            Cited(case.number),
-            Said(f"），{case.place or '部位未填'}，{department}{due}。"),
-        ]
+        where = "" if case.place in ("", department) else f"，{case.place}"  # of a round, the place is the department
+        return [Said(f"“{case.title}”（"), Cited(case.number), Said(f"）{where}，{department}{due}。")]
 
     def _kinds(self) -> Sequence[Part]:
         """By category, what there is of it."""

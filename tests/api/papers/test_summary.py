@@ -189,6 +189,26 @@ def test_word_has_the_headings_in_their_order_and_the_same_numbers_which_can_be_
     assert not (tmp_path / "other.html").exists()
 
 
+def test_a_period_that_is_over_is_told_as_it_was_known_when_it_was_over(winter: Runtime, snapshot: Snapshot) -> None:
+    told = counting.take(winter, ORGANISATION, FIRST, date(2020, 2, 29))
+    assert told.as_of == datetime(2020, 2, 29, 15, 59, 59, 999999, tzinfo=UTC)
+    assert told.numbers["meetings"].count == 3  # the fourth was held in March
+    assert not counting.again(winter, told)
+    later = told.model_copy(update={"as_of": snapshot.as_of})  # what was left open then was closed in March
+    assert {"closed", "left"} <= {each.key for each in counting.again(winter, later)}
+    assert counting.take(winter, ORGANISATION, FIRST, date(2020, 2, 29)).digest == told.digest
+
+
+def test_a_snapshot_of_another_school_or_with_a_question_nobody_knows_is_refused(snapshot: Snapshot) -> None:
+    assert counting.read_snapshot(snapshot.to_file(), ORGANISATION) == snapshot
+    with pytest.raises(FolderError, match=ORGANISATION):
+        counting.read_snapshot(snapshot.to_file(), "no1")
+    strange = snapshot.numbers["found"].model_copy(update={"cases": {"colour": "red"}})
+    forged = snapshot.model_copy(update={"numbers": {**snapshot.numbers, "found": strange}})
+    with pytest.raises(FolderError, match="no snapshot"):
+        counting.read_snapshot(forged.to_file(), ORGANISATION)
+
+
 REFUSED = {
     "no period": (("-o", "s.html"), 2, "--from"),
     "no file": (("--from", "2019-11-20", "--to", "2020-03-31"), 2, "-o FILE"),
