@@ -239,7 +239,7 @@ class _Filling:
             kinds = [(c.code, c.title.zh) for c in taxonomy().categories.values()]
             yield [
                 Said(f"{pause.name}（{_day(pause.first)}至{_day(pause.last)}）期间报告整改"), self.number(f"{key}fixed"),
-                Said("处，至期末已全部销号的"), self.number(f"{key}removed"), Said("处；其中放假前联合（分组）检查发现、假期集中整治排除的隐患"),
+                Said("处，其中至期末已销号"), self.number(f"{key}removed"), Said("处；放假前联合（分组）检查发现、假期集中整治排除的隐患"),
                 self.number(f"{key}grouped"), Said("处。按责任部门："),
                 *self._row(f"{key}grouped_by_", list(self._told.departments.items()), "处"), Said("；按类别："),
                 *self._row(f"{key}grouped_of_", [*kinds, ("-", "未分类")], "处"), Said("。"),
