@@ -61,8 +61,14 @@ def how_many(connection: Connection, organisation: str, asked: Mapping[str, Any]
 def cases_behind(connection: Connection, case: Case) -> list[Case]:
     """The cases that a filing found, as they were known then, oldest first."""
     kept = case.facts["figures"]
-    wanted, at = filter_of(kept["numbers"][NAMED[kept["name"]].found]["cases"]), datetime.fromisoformat(kept["as_of"])
-    seen, found, after = Visibility(case.organisation, everything=True), list[Case](), None
+    asked = kept["numbers"][NAMED[kept["name"]].found]["cases"]
+    return which(connection, case.organisation, asked, datetime.fromisoformat(kept["as_of"]))
+
+
+def which(connection: Connection, organisation: str, asked: Mapping[str, Any], at: datetime) -> list[Case]:
+    """The cases of which this is asked, in all of the organisation, as they were known at this instant, oldest first."""
+    wanted, seen = filter_of(asked), Visibility(organisation, everything=True)
+    found, after = list[Case](), None
     while True:
         page = known.page(connection, seen, wanted, at, limit=AT_ONCE, after=after)
         found, after = [*found, *page.cases], page.next_after

@@ -1,11 +1,12 @@
 """What a step asks for: pydantic models with labels in both languages, and what their answers refer to."""
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.fields import FieldInfo
@@ -121,6 +122,29 @@ class Nothing(Form):
 
 #: form fields that become attributes of the case instead of facts
 COLUMNS = ("title", "place", "category", "level", "department", "assignee")
+
+
+def choices_of(form: type[BaseModel]) -> dict[str, frozenset[str] | None]:
+    """The questions of a form that are answered by one of some words, with the words, or by a day (None)."""
+    found: dict[str, frozenset[str] | None] = {}
+    for name, info in form.model_fields.items():
+        kinds = [each for each in _kinds(info.annotation) if each is not NoneType]
+        if name not in COLUMNS and all(get_origin(kind) is Literal for kind in kinds):
+            found[name] = frozenset(str(word) for kind in kinds for word in get_args(kind))
+        elif kinds == [date]:
+            found[name] = None
+    return found
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+    """A type, or those of which it is one."""
+    if get_origin(annotation) is Annotated:
+        yield from _kinds(get_args(annotation)[0])
+    elif isinstance(annotation, UnionType) or get_origin(annotation) is Union:
+        for each in get_args(annotation):
+            yield from _kinds(each)
+    else:
+        yield annotation
 
 
 def references(form: type[BaseModel], data: Mapping[str, Any], path: str = "") -> list[tuple[str, str, str]]:

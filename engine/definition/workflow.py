@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from engine.actor import ANOTHER_DEPARTMENT
 from engine.case import FIVE_STATES, Case
-from engine.definition.forms import COLUMNS, Form, Reference, is_typed
+from engine.definition.forms import COLUMNS, Form, Reference, choices_of, is_typed
 from engine.definition.meaning import WORDS_ALONE, fingerprint_of
 from engine.definition.parts import (
     RECEIPT,
@@ -216,6 +216,20 @@ class Catalog:
     def routine(self) -> tuple[str, ...]:
         """The keys of loops whose cases are reports that come again and again."""
         return tuple(w.key for w in self.newest() if w.routine)
+
+    @cached_property
+    def asked_at_opening(self) -> Mapping[str, frozenset[str] | None]:
+        """What is answered by one of some words (these), or by a day (None), when a case is opened, and by no later step: so the
+        case keeps the answer for good.
+        """
+        found: dict[str, frozenset[str] | None] = {}
+        again: set[str] = set()
+        for workflow in self.every():
+            asked = choices_of(workflow.opens_with)
+            again.update(*(asked.keys() & workflow.form_of(trigger).model_fields for trigger in workflow.triggers))
+            for name, words in asked.items():
+                found[name] = None if words is None else words | (found.get(name) or frozenset())
+        return {name: words for name, words in found.items() if name not in again}
 
     def of(self, case: Case) -> Workflow:
         return self._by_version[case.workflow, case.version]
