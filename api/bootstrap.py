@@ -22,6 +22,7 @@ from api.folder import Folder
 from api.heartbeat import Heartbeat
 from api.keys import KeyRing
 from api.links import FolderLinks
+from api.loops import the_loops
 from api.metrics import Metrics
 from api.passwords import Hashing
 from api.sealing import SealedRound, SealFile, seal_all, tell
@@ -54,7 +55,6 @@ from notifications.channels.wecom_robot import WeComRobot
 from notifications.planning import PostOffice, RoundResult
 from notifications.routing import SchoolSettings
 from notifications.worker import DeliveryWorker
-from workflows import CATALOG
 from workflows.wording import ERROR_WORDS
 
 log = structlog.get_logger(__name__)
@@ -255,7 +255,7 @@ def open_runtime(
     *,
     clock: Clock | None = None,
     console: TextIO | None = None,
-    catalog: Catalog = CATALOG,
+    catalog: Catalog | None = None,
     words: Mapping[str, Text] = ERROR_WORDS,
     figures: Mapping[str, FiguresOf] = FIGURES,
     hashing: Hashing | None = None,
@@ -266,12 +266,15 @@ def open_runtime(
 
     clock     by default the folder decides: the system's, or on from a simulated folder's last instant
     console   where messages are printed; nowhere if None
+    catalog   the loops it runs; ours and those that are installed beside them if None
     hashing   what hashes passwords; as slow as it should be if None
     metrics   what counts, for `/metrics`; one of its own if None
     more_channels   kinds of channels besides those there are
     Raises    FolderError for a folder that is not made, simulated where real is wanted or the other way round, or of
-              another revision; DefinitionGone while an open case needs a definition this program does not carry
+              another revision; OutsideRefused for a workflow from outside that does not fit; DefinitionGone while a case
+              needs a definition this program does not carry
     """
+    catalog = catalog or the_loops().catalog
     folder = Folder(settings.data)
     folder.must_be_made()
     if clock is not None:
@@ -389,14 +392,26 @@ def _check_definitions(database: Database, catalog: Catalog, figures: Mapping[st
             f"steps take figures this program does not count: {', '.join(sorted(uncounted))}. "
             "Install the version of the program that counts them."
         )
+    every = catalog.every()
+    series = {loop.prefix for loop in every} | {
+        t.numbers.prefix for loop in every for t in loop.transitions if t.numbers
+    }
+    dropped = [(w.key, v) for w in catalog.newest() for v in range(1, w.version) if catalog.get(w.key, v) is None]
     with database.read_across() as connection:
-        needed = cases.definitions_in_use(connection)
-    gone = [f"{key} v{version}" for key, version in needed if catalog.get(key, version) is None]
+        needed = [
+            *cases.definitions_in_use(connection),
+            # closed ones too: no list, no case and no proof could be shown that has one of them in it
+            *cases.definitions_of_other_series(connection, series),
+            *(each for each in dropped if cases.any_of_version(connection, *each)),
+        ]
+    gone = sorted({f"{key} v{version}" for key, version in needed if catalog.get(key, version) is None})
     if gone:
         raise DefinitionGone(
-            f"未结事项所用的流程定义本程序没有：{'、'.join(sorted(gone))}。请安装带有这些定义的版本，或先用它办结。 / "
-            f"open cases need workflow definitions this program does not carry: {', '.join(sorted(gone))}. "
-            "Install the version of the program that carries them, or close those cases with it first."
+            f"在册事项所用的流程定义本程序没有：{'、'.join(gone)}。"
+            "请安装带有这些定义的版本；流程来自外部发行包的，请重新安装该发行包（已办结的事项仍须能出示）。 / "
+            f"cases on record need workflow definitions this program does not carry: {', '.join(gone)}. "
+            "Install the version of the program that carries them, or the distribution from outside that they came from: "
+            "what is closed has to be shown still."
         )
 
 

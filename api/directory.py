@@ -19,9 +19,8 @@ from engine.directory import AT, Absence, Department, Group, Person, days_of_cha
 from engine.errors import Busy, FieldFault, InvalidInput, NotAllowed, Refusal, Text
 from engine.store import accounts, people, periods
 from engine.store.database import Database
-from workflows import CATALOG
 from workflows.inspection import CYCLE, DUE_ON
-from workflows.roles import ADMINISTRATOR, GROUPS, ROLES
+from workflows.roles import ADMINISTRATOR, GROUPS, OVERSEERS, ROLES
 
 T = TypeVar("T")
 
@@ -143,7 +142,7 @@ def _is_the_editor(connection: Connection, editor: Editor, key: str) -> bool:
 
 
 #: roles that keep the directory or see every case: who holds them is said by an administrator himself
-TRUSTED = CATALOG.overseers | {ADMINISTRATOR}
+TRUSTED = OVERSEERS | {ADMINISTRATOR}
 _KEPT_BY_ITS_OWN = Text(
     "系统管理员和督办岗位的账号与任免不随代理移交",
     "the accounts and roles of administrators and of those who oversee cases are not handed on with a delegation",

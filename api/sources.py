@@ -19,7 +19,6 @@ from engine.store import calendars, cases, outbox, people, policies, trail, work
 from engine.store.worklists import Filter
 from notifications.policy import NAME
 from notifications.sources import Back, ClaimedNotice, Place
-from workflows import CATALOG
 from workflows.roles import SAFETY_OFFICE
 
 #: who looks after somebody whom messages do not reach: the first of these whom anybody but himself is
@@ -48,7 +47,7 @@ class OutboxOfTheEngine:
 class DirectoryOfTheEngine:
     """`notifications.sources.Directory`, answered by `engine.store.people` and its neighbours."""
 
-    def __init__(self, clock: Clock, catalog: Catalog = CATALOG) -> None:
+    def __init__(self, clock: Clock, catalog: Catalog) -> None:
         self._clock = clock
         self._catalog = catalog
 

@@ -30,6 +30,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.evidence.store import FileStore
 from api.folder import Folder
 from api.keys import Held, KeyRing, is_signed
+from api.loops import the_loops
 from api.processes import beginning
 from api.sealing import KeyGone, is_vouched_for, key_in, losses
 from engine.audit import KEPT_EVERY, Checkpoint, envelope_hash, fingerprint, leaf_hash, root_of
@@ -42,7 +43,6 @@ from engine.store import seals, trail
 from engine.store import verifying as kept
 from engine.store.database import Connection, Database
 from engine.verifying import Finding, Histories, Key, Lost, Peaks, Seals, signature_fault
-from workflows import CATALOG
 
 PROCESSES = 2
 EVENTS_AT_ONCE = 2_000  # of a range: some megabytes, and half a second until the progress bar moves
@@ -133,7 +133,7 @@ def verify(
     processes: int = PROCESSES,
     only_new: bool = False,
     progress: Progress = lambda _: None,
-    catalog: Catalog = CATALOG,
+    catalog: Catalog | None = None,
 ) -> Report:
     """Check everything, or what is new since the last run that found nothing.
 
@@ -142,7 +142,7 @@ def verify(
     3. remember how far it was clean
 
     outside     checkpoints somebody else kept: lines as `BIHUAN_SEAL_FILE` has them, or what `audit seal --json` printed
-    catalog     with one process any; others check with the one this program carries
+    catalog     with one process any; others check with what this program runs, and so does one if None
     Raises      FolderError for a file that holds no checkpoint of this organisation
     """
     report = Report(organisation=organisation)
@@ -159,7 +159,7 @@ def verify(
     report.notes += _about_the_key(database, folder, organisation, nothing_held=held is None and not unreadable)
     tree: Work = partial(_Checker.tree, start=start, outside=outside, held=held)
     if processes == 1:
-        checker = _Checker(database, organisation, FileStore(folder.files), catalog)
+        checker = _Checker(database, organisation, FileStore(folder.files), catalog or the_loops().catalog)
         works = chain((tree,), _works(database, organisation, start))
         _gather(report, (work(checker) for work in works), progress)
     else:
@@ -268,7 +268,7 @@ _checker: "_Checker | None" = None
 
 def _begin(url: str, organisation: str, files: Path) -> None:
     global _checker  # noqa: PLW0603  # what a process of the pool keeps between two pieces of work
-    _checker = _Checker(Database(url), organisation, FileStore(files), CATALOG)
+    _checker = _Checker(Database(url), organisation, FileStore(files), the_loops().catalog)
 
 
 def _work(work: Work) -> Part:

@@ -12,7 +12,8 @@ BihuanError
 │   ├── KeyReused           the idempotency key already stands for another request
 │   └── Busy                the write could not be made durable; trying again helps
 ├── WorkflowError           a definition is built wrong; raised while it is imported
-├── DefinitionGone          an open case needs a definition this program no longer has
+├── OutsideRefused          a workflow from outside that is installed here cannot be used
+├── DefinitionGone          a case needs a definition this program no longer has
 └── FolderError             the data folder cannot be used the way it was asked for
 """
 
@@ -173,8 +174,20 @@ class WorkflowError(BihuanError):
         super().__init__(f"workflow {workflow!r}: {sentence}")
 
 
+class OutsideRefused(BihuanError):
+    """A workflow from outside cannot be used: which distribution brings it, what is wrong with it, what to do."""
+
+    def __init__(self, text: Text) -> None:
+        self.text = text
+        super().__init__(f"{text.zh} / {text.en}")
+
+    def __reduce__(self) -> tuple[type["OutsideRefused"], tuple[Text]]:
+        """As another process hands it on: made anew from its one sentence it would break whoever waits for it."""
+        return OutsideRefused, (self.text,)
+
+
 class DefinitionGone(BihuanError):
-    """An open case was opened with a definition this program does not carry any more."""
+    """A case was opened with a definition this program does not carry any more."""
 
 
 class FolderError(BihuanError):

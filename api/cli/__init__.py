@@ -31,7 +31,7 @@ from api.cli import (
     tokens,
 )
 from api.cli.audit import audit
-from engine.errors import BihuanError, FolderError, Refusal
+from engine.errors import BihuanError, FolderError, OutsideRefused, Refusal
 
 
 class _Command(click.Group):
@@ -40,7 +40,7 @@ class _Command(click.Group):
             return super().invoke(context)
         except Refusal as refusal:
             _say(refusal.sentence("zh"), refusal.sentence("en"))
-        except FolderError as error:
+        except (FolderError, OutsideRefused) as error:
             _say(error.text.zh, error.text.en)
         except BihuanError as error:
             _say(str(error))

@@ -1,6 +1,7 @@
 """The loops: list them, show one, draw it, set the numbers an organisation may change."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,20 +22,25 @@ def workflow() -> None:
 @workflow.command("list")
 @json_option
 def list_(as_json: bool) -> None:
-    """Every loop and its newest version."""
-    from workflows import CATALOG
+    """Every loop and its newest version; of one that was installed beside ours, the distribution it comes from."""
+    from api.loops import the_loops
 
-    newest = CATALOG.newest()
+    loops = the_loops()
     if as_json:
         print_json(
             [
-                {"key": w.key, "plural": w.plural, "version": w.version, "prefix": w.prefix, **w.title.to_json()}
-                for w in newest
+                {
+                    "key": w.key, "plural": w.plural, "version": w.version, "prefix": w.prefix, **w.title.to_json(),
+                    "from": asdict(loops.origins[w.key]) if w.key in loops.origins else None,
+                }
+                for w in loops.catalog.newest()
             ]
-        )
+        )  # fmt: skip
         return
-    for loop in newest:
-        click.echo(f"{loop.key}  v{loop.version}  {loop.prefix}  {loop.title.zh} · {loop.title.en}")
+    for loop in loops.catalog.newest():
+        origin = loops.origins.get(loop.key)
+        brought = f"  ← {origin.distribution} {origin.version}" if origin else ""
+        click.echo(f"{loop.key}  v{loop.version}  {loop.prefix}  {loop.title.zh} · {loop.title.en}{brought}")
 
 
 @workflow.command()
@@ -160,10 +166,11 @@ def _change(said: str) -> tuple[str, Any]:
 
 
 def _loop(key: str) -> "Workflow":
-    from workflows import CATALOG
+    from api.loops import the_loops
 
-    found = CATALOG.get(key)
+    catalog = the_loops().catalog
+    found = catalog.get(key)
     if found is None:
-        listed = ", ".join(w.key for w in CATALOG.newest())
+        listed = ", ".join(w.key for w in catalog.newest())
         raise FolderError(Text(f"没有流程“{key}”；现有：{listed}。", f"There is no loop {key!r}; there are: {listed}."))
     return found

@@ -209,15 +209,16 @@ def _own_wording(data: Path | None, organisation: str | None) -> Any:
 def _write(output: Path, wording: Any) -> Iterator[str]:
     from typing import get_args
 
+    from api.loops import the_loops
     from api.samples import Fullness, messages
     from api.texts import LOCALES
     from notifications.rendering import rows
-    from workflows import CATALOG
 
     index = []
+    loops = the_loops().catalog.newest()
     for locale in LOCALES:
         for fullness in get_args(Fullness):
-            for sample in messages(CATALOG.newest(), locale, wording, fullness):
+            for sample in messages(loops, locale, wording, fullness):
                 name = _file_of(sample, fullness)
                 path = output / name
                 path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,13 +7,14 @@ from typing import Any
 from api.addressees import counts
 from api.demo.campaign import campaign
 from api.demo.school import LOGISTICS
+from api.loops import the_loops
 from engine.actor import Visibility
 from engine.calendar import Calendar
 from engine.case import Case
 from engine.store import calendars, history, periods, refusals, worklists
 from engine.store.database import Connection
 from engine.store.worklists import Filter
-from workflows import CATALOG, daily, hazard_report, portal, weekly
+from workflows import daily, hazard_report, portal, weekly
 from workflows.inspection import CYCLE
 
 
@@ -38,7 +39,7 @@ def figures(connection: Connection, organisation: str, now: datetime) -> dict[st
             "hazards_found": len(hazards),
             "hazards_closed": sum(case.state == "closed" for case in hazards),
             "overdue_now": worklists.count(
-                connection, seen, Filter(overdue=True, without_workflow=CATALOG.routine), now
+                connection, seen, Filter(overdue=True, without_workflow=the_loops().catalog.routine), now
             ),
             "filings": {
                 "weekly": _filings(connection, organisation, weekly.CYCLE, now),

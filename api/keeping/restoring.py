@@ -24,6 +24,7 @@ from api.keeping.backup import sync
 from api.keeping.keyfile import put, vault_of
 from api.keeping.manifest import DATABASES, Manifest, read_manifest, sha256_of, unpack
 from api.keys import Held, KeyRing
+from api.loops import the_loops
 from api.sealing import KeyGone, existing_key_of, last_told, losses
 from api.settings import Settings
 from engine.actor import system
@@ -39,7 +40,6 @@ from engine.store.database import Connection, Database, set_mark, table_of
 from engine.store.tables import FeedRow, OutboxRow, SessionRow, TokenRow
 from notifications import accounts
 from notifications.tables import DeliveryRow
-from workflows import CATALOG
 from workflows.wording import ERROR_WORDS
 
 KEYS = "keys"  # what may lie in an empty data folder: whoever kept the keys puts them there first
@@ -151,7 +151,7 @@ def restore(
             clock = _clock_of(manifest, database, latest)
             if latest is not None and clock.now() < latest:
                 raise _clock_behind(clock.now(), latest)
-            engine = Engine(database, CATALOG, clock, ERROR_WORDS)
+            engine = Engine(database, the_loops().catalog, clock, ERROR_WORDS)
             restored = []
             digest = sha256_of(file)
             for done, records in enumerate(manifest.organisations, start=1):

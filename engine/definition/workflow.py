@@ -1,5 +1,6 @@
 """A workflow whole, checked when it is made; and the catalog of those a program carries."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -252,8 +253,30 @@ RESERVED_PLURALS = frozenset(
 )  # fmt: skip
 
 
+#: what stands in addresses, in columns of 64 characters and in Mermaid's text
+NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+#: as numbers of cases begin, `YH-2020-0012`, wherever they are recognised
+PREFIX = re.compile(r"[A-Z]{1,8}")
+
+
+def _check_names(w: Workflow) -> None:
+    named = {"key": (w.key,), "plural": (w.plural,), "state": [state.name for state in w.states]}
+    for what, names in {**named, "trigger": [t.trigger for t in w.transitions]}.items():
+        for name in names:
+            if not NAME.fullmatch(name):
+                raise WorkflowError(
+                    w.key, f"{what} {name!r} is no name: small letters, digits and _ of ASCII, 64 at most"
+                )
+    for prefix in (w.prefix, *(t.numbers.prefix for t in w.transitions if t.numbers)):
+        if not PREFIX.fullmatch(prefix):
+            raise WorkflowError(w.key, f"prefix {prefix!r} is none: 1 to 8 capital letters from A to Z")
+    if w.version < 1:
+        raise WorkflowError(w.key, f"version {w.version!r} is none: they are counted from 1")
+
+
 def _check(w: Workflow) -> None:
     """Everything that can be wrong with a definition, in the order a reader would look for it. Raises WorkflowError."""
+    _check_names(w)
     if not w.states:
         raise WorkflowError(w.key, "has no states")
     names = [state.name for state in w.states]

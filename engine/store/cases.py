@@ -273,3 +273,25 @@ def definitions_in_use(connection: Connection) -> list[tuple[str, int]]:
     # written out, as the index that has only these is
     statement = select(_cases.c.workflow, _cases.c.version).where(text("NOT case_record.final")).distinct()
     return [(row.workflow, row.version) for row in connection.execute(statement)]
+
+
+def definitions_of_other_series(connection: Connection, prefixes: Collection[str]) -> list[tuple[str, int]]:
+    """(workflow, version) of every case, closed ones included, whose number begins with none of these.
+
+    The series know which numbers were ever drawn, and are few: so no case is looked at where all are known.
+    """
+    found: set[tuple[str, int]] = set()
+    others = select(_series.c.organisation, _series.c.prefix).where(_series.c.prefix.not_in(prefixes)).distinct()
+    for organisation, prefix in connection.execute(others).all():
+        theirs = select(_cases.c.workflow, _cases.c.version).distinct()
+        under = _cases.c.number.startswith(f"{prefix}-", autoescape=True)
+        found.update((row.workflow, row.version) for row in connection.execute(
+            theirs.where(_cases.c.organisation == organisation, under)
+        ))  # fmt: skip
+    return sorted(found)
+
+
+def any_of_version(connection: Connection, workflow: str, version: int) -> bool:
+    """Whether any case is pinned to it, be it closed. Looks through all of them: ask of a version that is not carried alone."""
+    statement = select(_cases.c.number).where(_cases.c.workflow == workflow, _cases.c.version == version).limit(1)
+    return connection.execute(statement).first() is not None

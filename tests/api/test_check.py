@@ -276,6 +276,6 @@ def test_a_school_sets_when_its_messages_go_out_within_bounds_that_make_sense(pl
     done = place.bihuan("workflow", "policy", "messages", "--set", "digest_at=08:10", "--json")
     assert json.loads(done.stdout)["set"] == {"digest_at": "08:10"}
     with place.runtime.database.read_across() as connection:
-        directory_ = DirectoryOfTheEngine(place.runtime.clock)
+        directory_ = DirectoryOfTheEngine(place.runtime.clock, CATALOG)
         assert directory_.decided(connection, "school") == {"digest_at": "08:10"}
         assert [known.decided for known in directory_.organisations(connection)] == [{"digest_at": "08:10"}]

@@ -107,7 +107,7 @@ def test_a_channel_that_hangs_holds_up_no_other(tmp_path: Path, kind: Kind) -> N
         PostOffice(
             runtime.database,
             OutboxOfTheEngine(),
-            DirectoryOfTheEngine(runtime.clock),
+            DirectoryOfTheEngine(runtime.clock, runtime.engine.catalog),
             [slow, quick],
             AccountBook(OpenVault()),
             runtime.clock,

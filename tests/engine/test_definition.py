@@ -397,6 +397,14 @@ BROKEN: dict[str, Broken] = {
     "a seed drawn where people write": Broken(
         with_step(ASSIGN, form=TinyReport, draws="title"), ("'assign'", "'title'", "not typed")
     ),
+    "numbers that nobody would recognise": Broken({"prefix": "校车"}, ("prefix '校车'", "capital letters")),
+    "running numbers that nobody would recognise": Broken(with_step(ASSIGN, numbers=Series("notice", "t")), ("prefix 't'",)),
+    "an address that is none": Broken({"plural": "tiny things"}, ("plural 'tiny things'", "no name")),
+    "a state that no column holds": Broken(
+        {"states": [*TINY["states"], State("a" * 65, Text("长", "long"), counts_as="closed", final=True)]}, ("state 'aaa", "64 at most")
+    ),
+    "a step that is no name": Broken(with_step(ASSIGN, trigger="assign/it"), ("trigger 'assign/it'", "no name")),
+    "a version before the first": Broken({"version": 0}, ("version 0", "counted from 1")),
     "a rebound by what is no attribute": Broken(
         {"rebound": Rebound(("place", "colour"), "mend_days")}, ("rebound", "'colour'", "place")
     ),

@@ -155,7 +155,7 @@ BOOK = AccountBook(OpenVault())  # nobody set anything up
 def a_worker(database: Database, clock: Clock, post: Post) -> DeliveryWorker:
     """A delivery worker as `api.bootstrap` makes it, with this way out besides everybody's desk."""
     channels: list[Any] = [InboxChannel(database, clock), post]
-    office = PostOffice(database, OutboxOfTheEngine(), DirectoryOfTheEngine(clock), channels, BOOK, clock)
+    office = PostOffice(database, OutboxOfTheEngine(), DirectoryOfTheEngine(clock, CATALOG), channels, BOOK, clock)
     return DeliveryWorker(office)
 
 

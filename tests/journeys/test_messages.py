@@ -42,7 +42,7 @@ class Office:
         runtime = self.campus.runtime
         self.worker = DeliveryWorker(
             PostOffice(
-                runtime.database, OutboxOfTheEngine(), DirectoryOfTheEngine(runtime.clock),
+                runtime.database, OutboxOfTheEngine(), DirectoryOfTheEngine(runtime.clock, runtime.engine.catalog),
                 [InboxChannel(runtime.database, runtime.clock), self.mail], AccountBook(OpenVault()), runtime.clock,
             )
         )  # fmt: skip

@@ -82,7 +82,7 @@ def worker(runtime: Runtime, clock: SimulatedClock, receiver: Receiver) -> Deliv
     book = AccountBook(OpenVault(), [Account("", "webhook", "webhook", settings=settings, secrets=secrets)])
     return DeliveryWorker(
         PostOffice(
-            runtime.database, OutboxOfTheEngine(), DirectoryOfTheEngine(clock), [WebhookChannel(clock, client)], book, clock,
+            runtime.database, OutboxOfTheEngine(), DirectoryOfTheEngine(clock, CATALOG), [WebhookChannel(clock, client)], book, clock,
             SchoolSettings(public_url="https://bihuan.example"),
         )
     )  # fmt: skip

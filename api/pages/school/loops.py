@@ -11,7 +11,7 @@ from api.auth import Asker, SignedIn, TheRuntime
 from api.auth.forms import Sent, TheSent
 from api.bootstrap import Runtime
 from api.checking import OpensDeadCorner
-from api.pages.forms import Control
+from api.pages.forms import Control, label_of
 from api.pages.rendering import SCHOOL, go_to, page
 from api.pages.school.diagram import Wording, drawn, numbered
 from api.pages.school.keeping import Asking, form_page, holding, is_confirmed, keeper, under_labels, whole
@@ -107,7 +107,9 @@ def loop_page(request: Request, runtime: TheRuntime, asker: SignedIn, key: str, 
     holds = {**loop.defaults(), **own}
     words = Wording(loop, holds, asker.locale)
     lines = [
-        (_called(name), _said(value), name in own) for name, value in holds.items() if isinstance(value, int | str)
+        (_called(loop, name), _said(value), name in own)
+        for name, value in holds.items()
+        if isinstance(value, int | str)
     ]
     may = asker.account.session is not None and holding(asker, ADMINISTRATOR) is not None
     return page(
@@ -170,8 +172,11 @@ def _signed(words: Wording) -> list[SignedBy]:
     ]
 
 
-def _called(name: str) -> Text:
-    return NUMBERS.get(name, Text(name, name))
+def _called(loop: Workflow, name: str) -> Text:
+    """As its policy labels it, which a loop from outside does; else by the words of ours."""
+    info = loop.policy.model_fields.get(name)
+    own = None if info is None else label_of(name, info)
+    return own if own is not None and own.zh != name else NUMBERS.get(name, Text(name, name))
 
 
 def _said(value: Any) -> Text:
@@ -240,8 +245,8 @@ def _foreseen(
     foreseen: numbers.Foreseen,
     refusal: Refusal | None = None,
 ) -> Response:
-    changed = [(_called(n), _said(before), _said(after)) for n, (before, after) in foreseen.changed.items()]
-    running = [(_called(each.number), each.state, each.count) for each in foreseen.running]
+    changed = [(_called(loop, n), _said(before), _said(after)) for n, (before, after) in foreseen.changed.items()]
+    running = [(_called(loop, each.number), each.state, each.count) for each in foreseen.running]
     return page(
         request, "school_foreseen.html", asker=asker, active="more", because=refusal, refusal=refusal, loop=loop, changed=changed,
         running=running, opened=foreseen.opened, action=f"{AT}/{loop.key}/policy", back=f"{AT}/{loop.key}/policy",
@@ -258,7 +263,7 @@ def _asking(
 ) -> Response:
     controls = [
         Control(
-            name, _called(name), "yes_no" if isinstance(default, bool) else "whole" if isinstance(default, int) else "line", True,
+            name, _called(loop, name), "yes_no" if isinstance(default, bool) else "whole" if isinstance(default, int) else "line", True,
             tuple(said.get(name, ())), note=Text(f"原定 {default}", f"{default} unless changed") if not isinstance(default, bool) else None,
         )
         for name, default in loop.defaults().items()
