@@ -1,7 +1,7 @@
 # The two commands of the README are `make demo` and `make test`. They need Python 3.11 or newer and make, nothing else.
 
 BIN := .venv/bin
-JOBS ?= 3# test processes: on two cores the third works while others wait for a disk, a lease, a process that ends
+JOBS ?= 4# test processes: on two cores half of them wait for a disk, a browser, a lease, a process that ends
 ARGS ?=# handed on, as in: make test ARGS="-k hazard"
 
 # The newest Python that is new enough and can make an environment; a pyenv shim may exist and yet not run.

@@ -31,7 +31,7 @@ class Played:
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the machine has set for its own Bihuan is not what is tested."""
     for name in list(os.environ):
         if name.startswith("BIHUAN_"):

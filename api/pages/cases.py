@@ -23,7 +23,16 @@ from api.pages.words import WORDS
 from api.papers import making
 from api.papers.making import Available
 from api.papers.story import Story
-from api.reading import asks_nothing, most_pressing_first, name_for, offered_step, read_now, visible_case, who_did
+from api.reading import (
+    asks_nothing,
+    covered,
+    most_pressing_first,
+    name_for,
+    offered_step,
+    read_now,
+    visible_case,
+    who_did,
+)
 from api.routes.under import BASE
 from api.schemas import event_answer
 from engine.authority import allow_opening, may_see, may_see_evidence
@@ -117,6 +126,7 @@ def case_page(request: Request, runtime: TheRuntime, asker: SignedIn, number: st
         related = _related(connection, asker, case)
         workflow = runtime.engine.catalog.of(case)
         known = _known(connection, workflow, asker, case, events, around)
+        coverage = covered(connection, case)
     steps = [offered_step(workflow, offer, asker) for offer in most_pressing_first(workflow, case, offered)]
     quiet = {t.trigger for t in workflow.transitions if t.confirms}  # one by one they would bury everything else
     happened = [
@@ -134,7 +144,7 @@ def case_page(request: Request, runtime: TheRuntime, asker: SignedIn, number: st
         closed=None if case.closed_at is None else local(case.closed_at, zone), facts=[f for f in facts if f.words or f.lines or f.documents],
         before=_pictures(facts, after=False), after=_pictures(facts, after=True), happened=list(reversed(happened)),
         held_back=not may_see_evidence(workflow, case, asker.actors), possible=[step for step in steps if step.possible], impossible=[step for step in steps if not step.possible],
-        at_once={offer.transition.trigger for offer in offered if asks_nothing(offer.transition)}, related=related, known=known, papers=[p for p in papers if p.address], absent=[p for p in papers if not p.address], done=last and event_answer(workflow, last, locale, Text("", "")).title,
+        at_once={offer.transition.trigger for offer in offered if asks_nothing(offer.transition)}, related=related, known=known, coverage=coverage, papers=[p for p in papers if p.address], absent=[p for p in papers if not p.address], done=last and event_answer(workflow, last, locale, Text("", "")).title,
     )  # fmt: skip
 
 
@@ -302,4 +312,6 @@ RELATED: Mapping[str, Text] = {
     "files": Text("已填报", "filed"),
     "filed_in": Text("已填报于", "filed in"),
     "corrected_by": Text("已被更正为", "corrected by"),
+    "follows": Text("接续", "goes on from"),
+    "followed_by": Text("下一轮", "next round"),
 }

@@ -19,7 +19,7 @@ from api.auth import Asker, SignedIn, TheRuntime, asker_of, runtime_of
 from api.books import BookAnswer, book_of_year
 from api.bootstrap import Runtime
 from api.problems import defect, problem, problem_content, unknown_address
-from api.reading import LONGEST_NAME, called_to, did, offered_step, read_now, visible_case, who_did
+from api.reading import LONGEST_NAME, called_to, covered, did, offered_step, read_now, visible_case, who_did
 from api.requests import (
     FOUND_AT,
     Answers,
@@ -46,6 +46,7 @@ from api.schemas import (
     CaseAnswer,
     CasePage,
     CaseReading,
+    CoverageAnswer,
     EventList,
     Problem,
     acknowledgement_of,
@@ -563,8 +564,11 @@ def _read(workflow: Workflow) -> Callable[..., Response]:
                 return json_of(CaseReading(**{**dict(answer), "steps": []}))
             [answer] = read_now(runtime, connection, asker, [case], now)
             offered = offers(runtime.engine, connection, asker.actors, case)
+            found = covered(connection, case)
         steps = [offered_step(runtime.engine.catalog.of(case), offer, asker) for offer in offered]
-        return json_of(CaseReading(**{**dict(answer), "steps": steps}), headers={"ETag": f'"{case.revision}"'})
+        coverage = None if found is None else CoverageAnswer(due=found.due, visited=found.visited)
+        reading = CaseReading(**{**dict(answer), "steps": steps, "coverage": coverage})
+        return json_of(reading, headers={"ETag": f'"{case.revision}"'})
 
     return read_case
 

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError, PydanticUndefined
 
 from engine.errors import Text, WorkflowError
@@ -106,6 +107,12 @@ def asks(zh: str, en: str, *, default: Any = PydanticUndefined, typed: bool = Tr
     """
     extra: dict[str, Any] = {"zh": zh, "en": en} if typed else {"zh": zh, "en": en, "typed": False}
     return Field(default, title=zh, json_schema_extra=extra, **bounds)
+
+
+def is_typed(field: FieldInfo) -> bool:
+    """Whether people fill this field in, and no program does."""
+    extra = field.json_schema_extra
+    return not isinstance(extra, dict) or extra.get("typed") is not False
 
 
 class Nothing(Form):

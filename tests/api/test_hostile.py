@@ -90,7 +90,7 @@ def hazards(tmp_path: Path, kind: Kind) -> Iterator[tuple[httpx.Client, School]]
         ({"place": "A"}, "zh", "隐患描述（title）：必须填写"),
         ({"title": "", "place": "A"}, "en", "What is wrong (title): needs at least 1 character(s)"),
         ({"title": "x", "place": "A", "source": "me"}, "zh", "来源（source）：只能是 'self_check'、'group'、"),
-        ({"title": "x", "place": "A", "source": "me"}, "zh", "'staff'、'anonymous' 之一"),
+        ({"title": "x", "place": "A", "source": "me"}, "zh", "'anonymous'、'older_ledger' 之一"),
         ({"title": "x", "place": "A", "category": "NO"}, "en", "Category (category): "),
         ({"title": "x", "place": "A", "photos": ["x"]}, "zh", "整改前照片（photos.0）：格式不对"),
         ({"title": "x", "place": "A", "department": "NO"}, "zh", "责任部门（如知道）（department）：'NO' 不是本单位的部门"),

@@ -85,7 +85,8 @@ def test_a_tiny_bench_of_the_trail_asks_twelve_families_of_questions_lists_of_th
 
     assert ran.exit_code == 0
     told = json.loads(ran.stdout)["trail"]["sqlite"]
-    assert len({name.partition(":")[0] for name in told["p95"]} - {"counts", "overview", *_AS_OF}) == 12
+    families = {name.partition(":")[0] for name in told["p95"] if not name.startswith("book of ")}
+    assert len(families - {"counts", "overview", *_AS_OF}) == 12
     assert told["events"] > 9_000
     assert {"person: never", "as of midway: overdue", "counts: day and actor", "overview: of a teacher"} <= set(
         told["p95"]

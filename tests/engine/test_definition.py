@@ -393,6 +393,10 @@ BROKEN: dict[str, Broken] = {
     "running numbers under the cases' own prefix": Broken(
         with_step(ASSIGN, numbers=Series("notice", "XX")), ("'assign'", "'XX'", "the cases themselves")
     ),
+    "a seed drawn into no field": Broken(with_step(ASSIGN, draws="seed"), ("'assign'", "'seed'", "no field")),
+    "a seed drawn where people write": Broken(
+        with_step(ASSIGN, form=TinyReport, draws="title"), ("'assign'", "'title'", "not typed")
+    ),
     "a rebound by what is no attribute": Broken(
         {"rebound": Rebound(("place", "colour"), "mend_days")}, ("rebound", "'colour'", "place")
     ),
