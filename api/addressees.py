@@ -1,7 +1,7 @@
 """Who has to know of a case, and how each stands to it: put together from the case, its events and the directory."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -78,6 +78,20 @@ def counts(case: Case) -> dict[str, int] | None:
         "excused": len(asked) - len(confirmed) - missing,
         "missing": missing,
     }
+
+
+def as_told(workflow: Workflow, event: Event, *, everything: bool, selves: Collection[str]) -> Event:
+    """The event as somebody may be told it. Who was excused, and why, is for who may see every case; others are told that it was
+    done, and of themselves why.
+
+    selves   the reader's own keys
+    """
+    excuses = {t.trigger: t.excuses for t in workflow.transitions if t.excuses}
+    if everything or event.trigger not in excuses:
+        return event
+    named = excuses[event.trigger]
+    his = [person for person in event.data.get(named, ()) if person in selves]
+    return replace(event, data={**event.data, named: his} if his else {})
 
 
 def by_department(found: Sequence[Addressee]) -> list[tuple[str | None, list[Addressee]]]:

@@ -61,8 +61,14 @@ def how_many(connection: Connection, organisation: str, asked: Mapping[str, Any]
 def cases_behind(connection: Connection, case: Case) -> list[Case]:
     """The cases that a filing found, as they were known then, oldest first."""
     kept = case.facts["figures"]
-    wanted, at = filter_of(kept["numbers"][NAMED[kept["name"]].found]["cases"]), datetime.fromisoformat(kept["as_of"])
-    seen, found, after = Visibility(case.organisation, everything=True), list[Case](), None
+    asked = kept["numbers"][NAMED[kept["name"]].found]["cases"]
+    return which(connection, case.organisation, asked, datetime.fromisoformat(kept["as_of"]))
+
+
+def which(connection: Connection, organisation: str, asked: Mapping[str, Any], at: datetime) -> list[Case]:
+    """The cases of which this is asked, in all of the organisation, as they were known at this instant, oldest first."""
+    wanted, seen = filter_of(asked), Visibility(organisation, everything=True)
+    found, after = list[Case](), None
     while True:
         page = known.page(connection, seen, wanted, at, limit=AT_ONCE, after=after)
         found, after = [*found, *page.cases], page.next_after
@@ -138,7 +144,8 @@ class FiguresAnswer(BaseModel):
     snapshot    null before it is compiled
     again       null where it was not asked for
     differing   the keys of numbers that are others now, which no signed filing should have
-    receipts    what a platform calls what was found, by the number of the case; null for what goes to none
+    receipts    what a platform calls what was found, by the number of the case; null for what goes to none, and where the asker
+                does not see all of that
     not_filed   the query of the list of what was found and has no number there
     """
 
@@ -195,10 +202,10 @@ def figures_answer(
     kept = case.facts.get("figures")
     compared = kept is not None and again is not None
     linked = {link.kind: link.number for link in case.links}
-    to_platform = case.workflow == portal.PORTAL.key
+    names_all = links and case.workflow == portal.PORTAL.key
     return FiguresAnswer(
-        receipts=dict(portal.receipts_of(case)) if to_platform else None,
-        not_filed=not_filed(kept) if to_platform and kept is not None and links else None,
+        receipts=dict(portal.receipts_of(case)) if names_all else None,
+        not_filed=not_filed(kept) if names_all and kept is not None else None,
         number=case.number,
         period=case.facts["period"],
         version=case.facts["version"],
@@ -216,6 +223,12 @@ def not_filed(figures: Mapping[str, Any]) -> str:
     """The question of what was found and has no number in the platform yet: in our book, and not in theirs."""
     asked = {**figures["numbers"][NAMED[figures["name"]].found]["cases"], "without_action": [FILED_IN]}
     return urlencode(asked, doseq=True)
+
+
+def names_cases(case: Case) -> bool:
+    """Whether the table of what was counted has a row for each case: it is for who may see them all."""
+    kept = case.facts.get("figures")
+    return kept is not None and kept["name"] == portal.FIGURES.name
 
 
 def is_frozen(workflow: Workflow, case: Case) -> bool:

@@ -16,12 +16,13 @@ from engine.authority import is_awaited, may_see
 from engine.calendar import Calendar
 from engine.case import FIVE_STATES, Case
 from engine.deadlines import in_words
-from engine.definition import Catalog, Transition, Workflow, form_of, guards_of
+from engine.definition import Catalog, Transition, Workflow, form_of, guards_of, is_typed
 from engine.directory import Person
 from engine.errors import Locale, NotAllowed, Text
 from engine.events import Event, in_the_name_of
 from engine.handle import Offer, unknown_case
 from engine.store import calendars, cases, people, worklists
+from workflows.joint import CHECK_OF, Coverage, coverage
 
 LONGEST_NAME = 64  # of a trigger or a number; longer ones name nothing, and would not fit the logs
 NO_DEADLINE = datetime.max.replace(tzinfo=UTC)
@@ -76,7 +77,7 @@ def offered_step(workflow: Workflow, offer: Offer, asker: Asker) -> OfferedStep:
 
 def asks_nothing(step: Transition) -> bool:
     """Whether a button is all the step needs."""
-    return not form_of(step).model_fields
+    return not any(is_typed(field) for field in form_of(step).model_fields.values())
 
 
 def most_pressing_first(workflow: Workflow, case: Case, offered: Sequence[Offer]) -> list[Offer]:
@@ -136,6 +137,14 @@ def visible_case(connection: Connection, asker: Asker, number: str, workflow: Wo
 
 
 # --- what waits ------------------------------------------------------------------------------------------------------------
+
+
+def covered(connection: Connection, case: Case) -> Coverage | None:
+    """How far a joint inspection has come, as it is now; None for any other case."""
+    if case.workflow not in CHECK_OF:
+        return None
+    children = [link.number for link in case.links if link.kind == "child"]
+    return coverage(case, cases.load_many(connection, case.organisation, children).values())
 
 
 def waiting_for(

@@ -175,10 +175,21 @@ class CaseAnswer(BaseModel):
     event: EventAnswer | None = None
 
 
+class CoverageAnswer(BaseModel):
+    """How many checks there are to be, and how many have been handed in; what was called off counts in neither."""
+
+    due: int
+    visited: int
+
+
 class CaseReading(CaseAnswer):
-    """A case read by itself: each step says whether the asking person may take it, and why not."""
+    """A case read by itself: each step says whether the asking person may take it, and why not.
+
+    coverage   of a joint inspection that was drawn, as it is now
+    """
 
     steps: Sequence[OfferedStep]
+    coverage: CoverageAnswer | None = None
 
 
 class BulkItem(BaseModel):

@@ -103,8 +103,8 @@ def plan(connection: Connection, organisation: str, listed: LedgerList, today: d
                 else planned.changed
             )
             of.append((entry, here.number))
-        elif (number := _own(connection, organisation, entry)) is not None:
-            planned.known.append((entry, number))
+        elif (own := _own(connection, organisation, entry)) is not None:
+            (planned.known if _is_told(own, entry) else planned.changed).append((entry, own.number))
         elif entry.number and entry.found_on and (
             other := alike.get((entry.sheet, entry.number, entry.found_on.isoformat(), bare(entry.place)))
         ):  # fmt: skip
@@ -114,13 +114,19 @@ def plan(connection: Connection, organisation: str, listed: LedgerList, today: d
     return planned
 
 
-def _own(connection: Connection, organisation: str, entry: Entry) -> str | None:
-    """The case it is, of a ledger that was exported from here."""
+def _own(connection: Connection, organisation: str, entry: Entry) -> Case | None:
+    """The case it may be, of a ledger that was exported from here: by its number and where it was."""
     number = entry.original or ""
     if not CASE_NUMBER.fullmatch(number):
         return None
     case = cases.load(connection, organisation, number)
-    return number if case is not None and bare(case.place) == bare(entry.place) else None
+    return case if case is not None and bare(case.place) == bare(entry.place) else None
+
+
+def _is_told(case: Case, entry: Entry) -> bool:
+    """Whether the line tells of it. A ledger that another school exported may have the same number at the same place."""
+    said, known = bare(entry.title.removesuffix("…")), bare(case.title.removesuffix("…"))
+    return known in said or said in known
 
 
 def whoever(connection: Connection, organisation: str, key: str, today: date) -> Actor:

@@ -33,6 +33,8 @@ OF_ONESELF = frozenset({ADDRESSEE, UNCONFIRMED})
 CORRECTS, CORRECTED_BY = "corrects", "corrected_by"
 #: the bond of what was filed elsewhere to what it says something of there, and how that one calls it
 FILES, FILED_IN = "files", "filed_in"
+#: the bond of a round to the one before it, whose draw it goes on with, and how that one calls it
+FOLLOWS, FOLLOWED_BY = "follows", "followed_by"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,18 @@ from typing import Any, Literal, TypeVar
 from engine.actor import Actor, system
 from engine.authority import allow_opening, judge, may_open_any, may_see, may_see_evidence, visibility
 from engine.calendar import Calendar
-from engine.case import ADDRESSEE, CORRECTED_BY, CORRECTS, FILED_IN, FILES, UNCONFIRMED, Case, Link
+from engine.case import (
+    ADDRESSEE,
+    CORRECTED_BY,
+    CORRECTS,
+    FILED_IN,
+    FILES,
+    FOLLOWED_BY,
+    FOLLOWS,
+    UNCONFIRMED,
+    Case,
+    Link,
+)
 from engine.clock import Clock
 from engine.commands import Asked, Counted, FireTrigger, OpenCase, OpenPeriod, Recompute, Remind
 from engine.cycles import Cycle, Night, OnEvent, TimesADay, periods_between
@@ -83,6 +94,7 @@ from engine.store.statements import (
 
 CASE_NUMBER = re.compile(r"[A-Z]{1,8}-\d{4}-\d{4,12}", re.ASCII)
 TRIGGER = re.compile(r"[a-z_]{1,64}")
+SEED_BYTES = 32  # of a draw: nobody can try them all to get the draw he wants
 MOST_COLLISIONS = 3  # tries of one command; the second finds what the other wrote
 K = TypeVar("K")
 T = TypeVar("T")
@@ -96,7 +108,9 @@ POSTS_IN_MESSAGE = 5  # what is longer is not read on a phone; the case has them
 POSTS_NAMED = 3  # in the remedy of a refusal; `could` has them all
 
 #: how the case at the other end of a bond calls it
-OTHER_END = {"merged_into": "absorbed", "rebound_of": "rebounded_as", CORRECTS: CORRECTED_BY, FILES: FILED_IN}
+OTHER_END = {
+    "merged_into": "absorbed", "rebound_of": "rebounded_as", CORRECTS: CORRECTED_BY, FILES: FILED_IN, FOLLOWS: FOLLOWED_BY,
+}  # fmt: skip
 #: bonds the other case counts
 COUNTED_BONDS = {"rebound_of": "rebounds"}
 
@@ -111,7 +125,7 @@ class Engine:
     """What a command needs besides itself, handed in once by whoever starts a process.
 
     words     pydantic's error types in both languages
-    draw      gives that many random bytes, for the salts of commitments
+    draw      gives that many random bytes, for the salts of commitments and the seeds of draws
     figures   by the name under which steps take them (`Transition.figures`)
     """
 
@@ -707,6 +721,8 @@ class _Turn:
         related: dict[str, Case] = {}
         if case.state in transition.sources:
             data = self._read(form, command.data, asked_text)
+            if transition.draws is not None:
+                data[transition.draws] = self._seed(transition.draws, data, asked_text)
             related = self._look_up(actor, form, data, asked_text)
             children = [link.number for link in case.links if link.kind == "child"]
             related |= cases.load_many(self.connection, actor.organisation, children, lock=True)
@@ -760,6 +776,18 @@ class _Turn:
                 remedy=Text("请刷新后核对再办理", "Read it again, then decide"),
             )
         return asked.figures.figures
+
+    def _seed(self, field: str, data: Mapping[str, Any], asked: Text) -> str:
+        """Drawn now, and never twice: whoever could bring one along, or keep the one of a refused step, would choose the draw."""
+        if data[field] is not None:
+            chosen = Text("由系统抽取，不能指定", "is drawn by the program; nobody chooses it")
+            raise InvalidInput(
+                asked=asked,
+                obstacle=Text(f"抽签种子{chosen.zh}", f"the seed of a draw {chosen.en}"),
+                remedy=Text("请去掉该项后重新提交", "Leave it out and send it again"),
+                fields=[FieldFault(field, chosen)],
+            )
+        return self.engine.draw(SEED_BYTES).hex()
 
     def _addressed(
         self, organisation: str, data: Mapping[str, Any], transition: Transition, asked: Text
@@ -1203,6 +1231,8 @@ class _Turn:
     def _is_audience(self, actor: Actor, value: str) -> bool:
         """Whether there is what this names: a department, a role that can be held, a group, somebody who is here."""
         sort, _, name = value.partition(":")
+        if sort == "person" and AT in name:
+            return False  # who is of another organisation is not addressed here, and must not be left out in silence
         if sort in ("person", "department"):
             return self._missing(actor, sort, name) is None
         if sort == "role":

@@ -6,8 +6,10 @@ beside it, and the tests pin each by its fingerprint.
 
 from engine.definition import Catalog
 from workflows.comparison import COMPARISON
+from workflows.cross_inspection import CROSS_CHECK, CROSS_INSPECTION
 from workflows.daily import DAILY
 from workflows.drill import DRILL, DRILL_1
+from workflows.group_inspection import GROUP_CHECK, GROUP_INSPECTION
 from workflows.hazard import HAZARD, HAZARD_1, HAZARD_2, HAZARD_3
 from workflows.hazard_report import HAZARD_REPORT
 from workflows.inspection import INSPECTION
@@ -27,6 +29,10 @@ CATALOG = Catalog(
         DRILL_1,
         DRILL,
         INSPECTION,
+        GROUP_INSPECTION,
+        GROUP_CHECK,
+        CROSS_INSPECTION,
+        CROSS_CHECK,
         NOTICE,
         TASK,
         COMPARISON,

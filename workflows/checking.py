@@ -122,6 +122,26 @@ def _failures(s: Situation, case: Case, source: str) -> Effect:
     return Effect(case.with_facts({"findings": len(failed)}), opens=hazards)
 
 
+def keep_findings(s: Situation, case: Case) -> Effect:
+    """What failed is on record and waits: a joint list makes hazards of it, and no limit runs before that is issued."""
+    failed = [answer for answer in s.data["answers"].values() if answer["result"] == "fail"]
+    return Effect(case.with_facts({"findings": len(failed)}))
+
+
+def findings_of(check: Case, source: str, department: str | None) -> list[OpenCase]:
+    """The hazards of a check that was handed in, in the order of its items.
+
+    department   which answers for what was found; that is not whoever looked
+    """
+    items, answers = items_of(check), check.facts.get("answers", {})
+    photos = check.facts.get("photos", {})
+    return [
+        OpenCase("hazard", {**_hazard(check, item, answers[code], photos.get(code), source), "department": department})
+        for code, item in items.items()
+        if code in answers and answers[code]["result"] == "fail"
+    ]
+
+
 def _hazard(
     case: Case, item: ChecklistItem, answer: Mapping[str, Any], photo: str | None, source: str
 ) -> dict[str, Any]:

@@ -3,13 +3,15 @@
 Nothing of it was seen to happen by this program. It is a claim, and shown as one.
 """
 
+import unicodedata
 from collections.abc import Mapping
+from itertools import chain
 from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
 
 from engine.definition import Day, asks
-from engine.definition.forms import Line
+from engine.definition.forms import TURNING, Line, said
 from engine.errors import Text
 from engine.guards import Situation, guard
 from workflows.roles import SAFETY_OFFICE
@@ -64,10 +66,21 @@ DOUBT_WORDS: Mapping[str, Text] = {
 }
 
 
+def _without_controls(words: dict[str, str]) -> dict[str, str]:
+    """Refuses what nobody sees and a database may not keep. A blank that is drawn as nothing may stay: it stood there."""
+    for letter in chain(*words, *words.values()):
+        if letter in TURNING or (unicodedata.category(letter) == "Cc" and letter not in "\n\r\t"):
+            raise said(
+                Text("含有控制字符或改变书写方向的字符", "holds control characters or such as turn the text around")
+            )
+    return words
+
+
 #: heading → what stood beneath it, word for word
 Written = Annotated[
     dict[Annotated[str, Field(min_length=1, max_length=100)], Annotated[str, Field(max_length=4000)]],
     Field(max_length=100),
+    AfterValidator(_without_controls),
 ]
 
 

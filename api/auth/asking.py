@@ -113,6 +113,11 @@ class Asker:
     account: Account
     known: Mapping[str, Person]
 
+    @property
+    def selves(self) -> frozenset[str]:
+        """His own accounts, and nobody's whom he stands in for."""
+        return frozenset().union(*(actor.selves for actor in self.actors if actor.on_behalf_of is None))
+
 
 async def signed_in(request: Request) -> Asker:
     """Who this request comes from, where and in whose name he asks, when it may ask what it asks. Of a stranger nothing else

@@ -27,6 +27,7 @@ from api.cli import (
     messages,
     passwords,
     running,
+    summarising,
     tokens,
 )
 from api.cli.audit import audit
@@ -76,7 +77,7 @@ def main() -> None:
 for command in (
     running.demo, founding.setup, running.serve, running.work, running.tick, running.db,
     checking.check, duties.user, tokens.token, importing.import_, exporting.export, calendars.calendar, loops.workflow, channels.channel, labels.label, deliveries.outbox, messages.message,
-    audit, keeping.backup, keeping.restore, keys.keys,
+    audit, summarising.summary, keeping.backup, keeping.restore, keys.keys,
 ):  # fmt: skip
     main.add_command(command)
 duties.user.add_command(passwords.password)

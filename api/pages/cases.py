@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import Connection
 
-from api.addressees import by_department, counts, standings
+from api.addressees import as_told, by_department, counts, standings
 from api.auth import Asker, SignedIn, TheRuntime
 from api.bootstrap import Runtime
-from api.figures import figures_answer
+from api.figures import figures_answer, names_cases
 from api.figures import told as told_figures
 from api.pages.forms import Surroundings, Told, told
 from api.pages.loop import drawn
@@ -23,7 +23,16 @@ from api.pages.words import WORDS
 from api.papers import making
 from api.papers.making import Available
 from api.papers.story import Story
-from api.reading import asks_nothing, most_pressing_first, name_for, offered_step, read_now, visible_case, who_did
+from api.reading import (
+    asks_nothing,
+    covered,
+    most_pressing_first,
+    name_for,
+    offered_step,
+    read_now,
+    visible_case,
+    who_did,
+)
 from api.routes.under import BASE
 from api.schemas import event_answer
 from engine.authority import allow_opening, may_see, may_see_evidence
@@ -117,6 +126,7 @@ def case_page(request: Request, runtime: TheRuntime, asker: SignedIn, number: st
         related = _related(connection, asker, case)
         workflow = runtime.engine.catalog.of(case)
         known = _known(connection, workflow, asker, case, events, around)
+        coverage = covered(connection, case)
     steps = [offered_step(workflow, offer, asker) for offer in most_pressing_first(workflow, case, offered)]
     quiet = {t.trigger for t in workflow.transitions if t.confirms}  # one by one they would bury everything else
     happened = [
@@ -134,7 +144,7 @@ def case_page(request: Request, runtime: TheRuntime, asker: SignedIn, number: st
         closed=None if case.closed_at is None else local(case.closed_at, zone), facts=[f for f in facts if f.words or f.lines or f.documents],
         before=_pictures(facts, after=False), after=_pictures(facts, after=True), happened=list(reversed(happened)),
         held_back=not may_see_evidence(workflow, case, asker.actors), possible=[step for step in steps if step.possible], impossible=[step for step in steps if not step.possible],
-        at_once={offer.transition.trigger for offer in offered if asks_nothing(offer.transition)}, related=related, known=known, papers=[p for p in papers if p.address], absent=[p for p in papers if not p.address], done=last and event_answer(workflow, last, locale, Text("", "")).title,
+        at_once={offer.transition.trigger for offer in offered if asks_nothing(offer.transition)}, related=related, known=known, coverage=coverage, papers=[p for p in papers if p.address], absent=[p for p in papers if not p.address], done=last and event_answer(workflow, last, locale, Text("", "")).title,
     )  # fmt: skip
 
 
@@ -155,7 +165,10 @@ def _paper_line(story: Story, each: Available) -> PaperLine:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a filing's table shows: each number with the address of the list that has exactly these, if the reader sees it."""
+    """What a filing's table shows: each number with the address of the list that has exactly these, if the reader sees it.
+
+    table   where it is taken; "" for who may not
+    """
 
     as_of: str
     frozen: bool
@@ -175,7 +188,7 @@ def _figures(workflow: Workflow, case: Case, asker: Asker, zone: ZoneInfo) -> Fi
         (each.title, each.count, f"{CASES}?{each.cases}" if each.cases is not None and each.count else None)
         for each in counted.numbers
     ]
-    table = f"{BASE}/{workflow.plural}/{case.number}/table"
+    table = f"{BASE}/{workflow.plural}/{case.number}/table" if asker.seen.everything or not names_cases(case) else ""
     as_of = local(counted.as_of, zone)
     filed = figures_answer(workflow, case, asker.locale, links=asker.seen.everything)
     return Figures(
@@ -224,8 +237,7 @@ def _known(
         return None
     people_ = people.some(connection, case.organisation, case.who_acted(ADDRESSEE))
     found = standings(workflow, case, events, people_)
-    selves = frozenset().union(*(actor.selves for actor in asker.actors if actor.on_behalf_of is None))
-    himself = next((one.standing for one in found if one.person.person in selves), "")
+    himself = next((one.standing for one in found if one.person.person in asker.selves), "")
     names = {each.code: each.name.in_(asker.locale) for each in around.departments}
     departments = [
         OfDepartment(
@@ -258,7 +270,8 @@ def _happened(
     form = workflow.opens_with if event.type == "opened" else None
     if event.trigger in workflow.triggers:
         form = workflow.form_of(event.trigger)
-    said = told([form], event.data, around, asker.locale) if form is not None else []
+    shown = as_told(workflow, event, everything=asker.seen.everything, selves=asker.selves)
+    said = told([form], shown.data, around, asker.locale) if form is not None else []
     found_at = event.found_at if event.found_at is not None and event.found_at != event.recorded_at else None
     return Happened(
         at=local(event.recorded_at, zone),
@@ -299,4 +312,6 @@ RELATED: Mapping[str, Text] = {
     "files": Text("已填报", "filed"),
     "filed_in": Text("已填报于", "filed in"),
     "corrected_by": Text("已被更正为", "corrected by"),
+    "follows": Text("接续", "goes on from"),
+    "followed_by": Text("下一轮", "next round"),
 }

@@ -13,6 +13,7 @@ from engine.definition import Catalog, Workflow
 from engine.directory import Department
 from engine.errors import Locale, Text
 from engine.events import LOGBOOK
+from engine.store.worklists import SPAN
 from workflows import asking
 from workflows.reference import levels, taxonomy
 
@@ -49,6 +50,7 @@ LABELS: Mapping[str, Text] = {
     "action_before": Text("步骤早于", "Step taken before"),
     "besides": Text("报送另注", "Besides"),
     "without_workflow": Text("类型不含", "Kinds left out"),
+    "opened_with": Text("登记时填报", "Opened with"),
     "as_of": Text("当时情况", "As of"),
     "person": Text("人员", "Person"),
     "actor": Text("办理人", "Taken by"),
@@ -152,6 +154,8 @@ class Vocabulary:
         if name in ("action", "without_action"):
             drawn = next((t for _, steps in self._steps() for s, t in steps if s == value), None)
             return drawn or _besides(value).in_(self._locale)
+        if name == "opened_with":
+            return self._answer(*value.split(":", 1))
         if name == "case" and value == LOGBOOK:
             return WORDS["trail_logbook"].in_(self._locale)
         words = self._words(name).get(value)
@@ -189,6 +193,14 @@ class Vocabulary:
         if name == "category":
             return {code: title for code in taxonomy().all if (title := asking.words_of("category", code)) is not None}
         return _ALWAYS.get(name, {})
+
+    def _answer(self, question: str, answer: str = "") -> str:
+        """What was answered when a case was opened; days from one to another, the same day said once."""
+        first, between, last = answer.partition(SPAN)
+        if between:
+            return "—".join(dict.fromkeys((self._instant(first), self._instant(last))))
+        words = asking.words_of(question, answer)
+        return self._instant(answer) if words is None else words.in_(self._locale)
 
     def _states(self) -> Sequence[Group]:
         return [

@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 
 from api.auth.forms import Sent, SentFile
 from engine.case import Case
-from engine.definition import Reference, Workflow
+from engine.definition import Reference, Workflow, is_typed
 from engine.directory import Department, Person
 from engine.errors import FieldFault, Locale, Text
 from workflows import asking
@@ -138,12 +138,6 @@ def draw(
         for name, info in form.model_fields.items()
         if is_typed(info)
     ]
-
-
-def is_typed(info: FieldInfo) -> bool:
-    """Whether people fill this field in, and no program does."""
-    extra = info.json_schema_extra
-    return not isinstance(extra, dict) or extra.get("typed") is not False
 
 
 def opens_by_hand(workflow: Workflow) -> bool:

@@ -183,6 +183,7 @@ WORDS: Mapping[str, Text] = {
     "timeline": Text("办理经过", "What happened"),
     "found_at": Text("自称发现于", "found, as he says, at"),
     "related": Text("相关事项", "Related cases"),
+    "coverage": Text("已检查/应检查", "Inspected / to be inspected"),
     "done_step": Text("已办理：", "Done: "),
     "back_to_case": Text("返回事项", "Back to the case"),
     # a form

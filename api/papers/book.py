@@ -19,6 +19,9 @@ PICTURE_PIXELS = 230  # on the longer side; two stand beside each other in the w
 POINTS = 0.75  # of a pixel
 BESIDE = 2
 A4, A3 = 9, 8  # XlsxWriter's numbers of the paper
+MOST_IN_CELL = 32_767  # characters that Excel takes; the writer leaves out a longer text, and says so to nobody
+CUT = "……（全文见系统记录）"
+HIGHEST_ROW = 409  # points
 WIDE_COLUMNS = 180  # characters of all columns together that A4 still shows in a size to be read
 
 
@@ -52,7 +55,8 @@ def _row(sheet: Any, row: int, cells: Sequence[Cell], shown: Mapping[str, bytes]
     below = math.ceil(len(pictures) / BESIDE)
     last = row + below
     said = any(cell.text for cell in cells)
-    sheet.set_row(row, max(height, HIGH if wide and not pictures else LOW if said or not pictures else 4))
+    least = HIGH if wide and not pictures else LOW if said or not pictures else 4
+    sheet.set_row(row, min(HIGHEST_ROW, max(height, least)))
     for at, cell in enumerate(cells):
         _merged(sheet, (row, 2 * at, last, 2 * at), short(cell.heading), looks["label"])
         _merged(sheet, (row, 2 * at + 1, row, 3 if wide else 2 * at + 1), cell.text, looks["value"])
@@ -70,11 +74,14 @@ def _row(sheet: Any, row: int, cells: Sequence[Cell], shown: Mapping[str, bytes]
 
 def _merged(sheet: Any, place: tuple[int, int, int, int], text: str, look: Any) -> None:
     first_row, first, last_row, last = place
-    if (first_row, first) == (last_row, last):
-        sheet.write_string(first_row, first, text, look)
-    else:
+    if (first_row, first) != (last_row, last):
         sheet.merge_range(first_row, first, last_row, last, "", look)
-        sheet.write_string(first_row, first, text, look)  # merging would take what begins with = for a formula
+    sheet.write_string(first_row, first, _fitting(text), look)  # merging would take what begins with = for a formula
+
+
+def _fitting(text: str) -> str:
+    """As much of it as a cell takes, and that there is more."""
+    return text if len(text) <= MOST_IN_CELL else text[: MOST_IN_CELL - len(CUT)] + CUT
 
 
 def _picture(sheet: Any, row: int, beside: int, content: bytes) -> float:
@@ -139,9 +146,10 @@ def write_sheet(file: BinaryIO, sheet: Sheet, widths: Mapping[str, int]) -> None
         heading = row
         for cells in sheet.rows:
             row += 1
-            page.set_row(row, LINE_POINTS * max(_lines(c, w - 1) for c, w in zip(cells, wide, strict=True)))
+            lines = max(_lines(c, w - 1) for c, w in zip(cells, wide, strict=True))
+            page.set_row(row, min(HIGHEST_ROW, LINE_POINTS * lines))
             for at, text in enumerate(cells):
-                page.write_string(row, at, text, looks["cell"])
+                page.write_string(row, at, _fitting(text), looks["cell"])
         page.freeze_panes(heading + 1, 2)
         page.autofilter(heading, 0, max(row, heading + 1), len(columns) - 1)
         page.set_landscape()

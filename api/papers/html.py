@@ -6,9 +6,10 @@ from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from api.papers.paper import Paper, Sheet, short
+from api.papers.summary.document import Cited, Counted, Document, Gap, Part
 
 HERE = Path(__file__).parents[1]
 CSS = HERE / "static" / "paper.css"
@@ -22,6 +23,19 @@ def file_of_paper(paper: Paper, shown: Mapping[str, bytes], *, stamped: bool) ->
 
 def file_of_sheet(sheet: Sheet) -> str:
     return _file("sheet_file.html", title=sheet.title, sheet=sheet)
+
+
+def file_of_summary(summary: Document, base: str) -> str:
+    """base    what addresses begin with: where people open the program"""
+
+    def drawn(part: Part) -> Markup:
+        if isinstance(part, Counted):
+            return Markup('<a href="{}/cases?{}" data-number="{}">{}</a>').format(base, part.query, part.key, part.text)
+        if isinstance(part, Cited):
+            return Markup('<a href="{}/cases/{}">{}</a>').format(base, part.text, part.text)
+        return Markup("<mark>{}</mark>").format(part.text) if isinstance(part, Gap) else escape(part.text)
+
+    return _file("summary_file.html", summary=summary, drawn=drawn)
 
 
 def inside(paper: Paper, address: Callable[[str], str], *, stamped: bool) -> Markup:

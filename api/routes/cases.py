@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -14,12 +14,12 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from api.acting import asked_by, tell_done, told_refusal
-from api.addressees import Standing, addressees
+from api.addressees import Standing, addressees, as_told
 from api.auth import Asker, SignedIn, TheRuntime, asker_of, runtime_of
 from api.books import BookAnswer, book_of_year
 from api.bootstrap import Runtime
 from api.problems import defect, problem, problem_content, unknown_address
-from api.reading import LONGEST_NAME, called_to, did, offered_step, read_now, visible_case, who_did
+from api.reading import LONGEST_NAME, called_to, covered, did, offered_step, read_now, visible_case, who_did
 from api.requests import (
     FOUND_AT,
     Answers,
@@ -46,6 +46,7 @@ from api.schemas import (
     CaseAnswer,
     CasePage,
     CaseReading,
+    CoverageAnswer,
     EventList,
     Problem,
     acknowledgement_of,
@@ -61,7 +62,7 @@ from engine.handle import CASE_NUMBER, OTHER_END, Done, Failed, Idle, Outcome, R
 from engine.store import books, history, known, worklists
 from engine.store.known import CHANGES, Change, Changed, Stood
 from engine.store.marks import Besides, Report
-from engine.store.worklists import Filter
+from engine.store.worklists import SPAN, Filter
 from workflows.reference import levels
 
 log = structlog.get_logger(__name__)
@@ -183,6 +184,13 @@ async def filter_of(  # async, so that it costs no thread; a list of one loop ha
         Besides | None,
         Query(description="What else came of the period a case was opened for: a zero report, a correction"),
     ] = None,
+    opened_with: Annotated[
+        Names,
+        Query(
+            description="What was answered when it was opened: `kind:plan`, or for a day `dated_on:2020-01-01..2020-03-31`; of "
+            "several answers to the same question one is enough"
+        ),
+    ] = None,
 ) -> Filter:
     """What a list shows. A misspelt word is refused: believed, it would show nothing, and nothing looks like good news."""
     catalog = runtime.engine.catalog
@@ -204,12 +212,16 @@ async def filter_of(  # async, so that it costs no thread; a list of one loop ha
     for named, names in (("action", action), ("without_action", without_action)):
         for name in names or ():
             one_of(named, name, steps)
+    for name, said in (("action_from", action_from), ("action_before", action_before)):
+        if said is not None and action is None:
+            unreadable(Text(f"{name} 须与 action 同用", f"{name} goes with action"), name)
     one_of("cycle", cycle, [rule.cycle.key for _, rule in catalog.cycles()])
+    must_be_answers(opened_with, catalog)
     return Filter(
         None, state, counts_as, level, category, department, assignee, overdue, due_before, opened_after, q, open_,
         _plainly(without), opened_from, opened_before, closed_from, closed_before, _plainly(action),
         report, cycle, period_from, period_before, _plainly(categories), _plainly(apart_from), action_from, action_before,
-        besides, None, _plainly(without_action), book, carried_over,
+        besides, None, _plainly(without_action), book, carried_over, _plainly(opened_with),
     )  # fmt: skip
 
 
@@ -224,6 +236,35 @@ async def filter_of_all(
     for name in without_workflow or ():
         one_of("without_workflow", name, keys)
     return replace(wanted, workflow=workflow, without_workflow=_plainly(without_workflow))
+
+
+def must_be_answers(said: Sequence[str] | None, catalog: Catalog) -> None:
+    """Raises InvalidInput for what no form of opening asks, or could not be answered so."""
+    if not said:
+        return
+    known = catalog.asked_at_opening
+    for each in said:
+        name, _, answer = each.partition(":")
+        one_of("opened_with", name, sorted(known))
+        words = known[name]
+        if words is not None:
+            one_of(f"opened_with {name}", answer, sorted(words))
+        elif not _are_days(answer.split(SPAN)):
+            unreadable(
+                Text(
+                    f"opened_with 的 {name} 须写作 {name}:2020-01-31 或 {name}:2020-01-01..2020-03-31",
+                    f"{name} in opened_with has to be {name}:2020-01-31 or {name}:2020-01-01..2020-03-31",
+                ),
+                "opened_with",
+            )
+
+
+def _are_days(said: Sequence[str]) -> bool:
+    try:
+        days = [date.fromisoformat(day) for day in said if len(day) == len("2020-01-31")]
+    except ValueError:
+        return False
+    return len(days) == len(said) <= 2 and days == sorted(days)
 
 
 def _plainly(said: list[str] | None) -> tuple[str, ...] | None:
@@ -560,8 +601,11 @@ def _read(workflow: Workflow) -> Callable[..., Response]:
                 return json_of(CaseReading(**{**dict(answer), "steps": []}))
             [answer] = read_now(runtime, connection, asker, [case], now)
             offered = offers(runtime.engine, connection, asker.actors, case)
+            found = covered(connection, case)
         steps = [offered_step(runtime.engine.catalog.of(case), offer, asker) for offer in offered]
-        return json_of(CaseReading(**{**dict(answer), "steps": steps}), headers={"ETag": f'"{case.revision}"'})
+        coverage = None if found is None else CoverageAnswer(due=found.due, visited=found.visited)
+        reading = CaseReading(**{**dict(answer), "steps": steps, "coverage": coverage})
+        return json_of(reading, headers={"ETag": f'"{case.revision}"'})
 
     return read_case
 
@@ -573,7 +617,8 @@ def _events(workflow: Workflow) -> Callable[..., Response]:
             found = history.events_of(connection, case.organisation, number)
             told = who_did(connection, asker, found)
         pinned = runtime.engine.catalog.of(case)
-        items = [event_answer(pinned, event, asker.locale, by) for event, by in zip(found, told, strict=True)]
+        shown = [as_told(pinned, event, everything=asker.seen.everything, selves=asker.selves) for event in found]
+        items = [event_answer(pinned, event, asker.locale, by) for event, by in zip(shown, told, strict=True)]
         answer = EventList(items=items)
         return json_of(answer, headers={"ETag": f'"{case.sequence}"'})
 
@@ -595,11 +640,10 @@ def _addressees(workflow: Workflow) -> Callable[..., Response]:
         with runtime.database.read(asker.actor.organisation) as connection:
             case = visible_case(connection, asker, number, workflow)
             found = addressees(connection, runtime.engine.catalog.of(case), case)
-        selves = frozenset().union(*(actor.selves for actor in asker.actors if actor.on_behalf_of is None))
         wanted = [
             one
             for one in found
-            if (asker.seen.everything or one.person.person in selves)
+            if (asker.seen.everything or one.person.person in asker.selves)
             and standing in (None, one.standing)
             and department in (None, one.person.department)
         ]

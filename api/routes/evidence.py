@@ -1,4 +1,6 @@
-"""The evidence pack of a case, for whoever may see the case. That it was taken is noted in his name."""
+"""The evidence pack of a case, for whoever may see the case; of one that many have to know of, for who may see who does. That it
+was taken is noted in his name.
+"""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -16,8 +18,9 @@ from api.requests import takes_nothing
 from api.routes.cases import PROBLEMS
 from api.routes.under import BASE, Router
 from engine.authority import may_see
+from engine.case import ADDRESSEE
 from engine.definition import Catalog, Workflow
-from engine.errors import Text
+from engine.errors import NotAllowed, Text
 from engine.handle import unknown_case
 from engine.store import cases
 
@@ -41,7 +44,7 @@ def _of(workflow: Workflow) -> APIRouter:
         operation_id=f"evidence_of_{workflow.key}",
         responses={
             200: {"description": "A zip, with the program that checks it", "content": {MEDIA_TYPE: {}}},
-            **{status: PROBLEMS[status] for status in (401, 404, 409, 503)},
+            **{status: PROBLEMS[status] for status in (401, 403, 404, 409, 503)},
         },
     )  # fmt: skip
     return routes
@@ -54,11 +57,20 @@ def _take(workflow: Workflow) -> Callable[..., Response]:
             case = cases.load(connection, here, number)
         if case is None or case.workflow != workflow.key or not may_see(case, asker.seen):
             raise unknown_case(number[:LONGEST_NAME])
+        asked = Text(f"出具 {number} 的证据包", f"Prove {number}")
+        if case.who_acted(ADDRESSEE) and not asker.seen.everything:  # it has everything: who is excused, and why
+            raise NotAllowed(
+                asked=asked,
+                obstacle=Text(
+                    "其中有全部知晓人员的确认情况和免予确认的理由",
+                    "it tells of everybody who has to know whether he does, and why some are excused",
+                ),
+                remedy=Text("请由安稳办出具", "Leave it to the safety office"),
+            )
         if takes_nothing(request):
             return Response(media_type=MEDIA_TYPE, headers={"Cache-Control": "private, no-store"})
         pack: BinaryIO = tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES)  # type: ignore[assignment]  # noqa: SIM115  # closed by whoever sends it
         try:
-            asked = Text(f"出具 {number} 的证据包", f"Prove {number}")
             with _places.one(asked, Text("同时出具的人太多", "too many packs are being made at once")):
                 take(runtime, here, number, asker.actor, pack, with_names=asker.seen.everything)
         except BaseException:

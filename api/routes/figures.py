@@ -10,7 +10,16 @@ from sqlalchemy import Connection
 
 from api.auth import Asker, SignedIn, TheRuntime
 from api.evidence.names import as_attachment
-from api.figures import FIGURES, FiguresAnswer, cases_behind, figures_answer, figures_of, is_frozen, is_over
+from api.figures import (
+    FIGURES,
+    FiguresAnswer,
+    cases_behind,
+    figures_answer,
+    figures_of,
+    is_frozen,
+    is_over,
+    names_cases,
+)
 from api.papers.filing import MEDIA_TYPE, Filed, write_table
 from api.reading import name_for, visible_case, who_did
 from api.requests import takes_nothing
@@ -19,9 +28,8 @@ from api.routes.under import BASE, Router
 from api.trail import Reader, noted
 from engine.case import CORRECTED_BY, CORRECTS, Case
 from engine.definition import Catalog, Workflow
-from engine.errors import NotPossibleNow, Text
+from engine.errors import NotAllowed, NotPossibleNow, Text
 from engine.store import history, people, periods
-from workflows import portal
 
 Again = Annotated[bool, Query(description="Whether they are counted again now, as they were known then, and compared")]
 
@@ -45,7 +53,7 @@ def _of(workflow: Workflow, name: str) -> APIRouter:
         operation_id=f"table_of_{workflow.key}",
         responses={
             200: {"description": "A workbook", "content": {MEDIA_TYPE: {}}},
-            **{status: PROBLEMS[status] for status in (401, 404, 409, 503)},
+            **{status: PROBLEMS[status] for status in (401, 403, 404, 409, 503)},
         },
     )  # fmt: skip
     return routes
@@ -82,6 +90,15 @@ def _take_table(workflow: Workflow) -> Callable[..., Response]:
                     obstacle=Text("尚未汇总，还没有数字", "it was not compiled yet, and there are no figures"),
                     remedy=Text("请先汇总", "Compile it first"),
                 )
+            if names_cases(case) and not asker.seen.everything:
+                raise NotAllowed(
+                    asked=Text(f"下载 {number} 的报表", f"Take the table of {number}"),
+                    obstacle=Text(
+                        "报表逐项列出全校的隐患，您只能查看其中一部分",
+                        "it names hazards of the whole school, and you may see some of them only",
+                    ),
+                    remedy=Text("请由安稳办下载", "Leave it to the safety office"),
+                )
             filed = _filed(connection, asker, runtime.engine.catalog.of(case), case, runtime.clock.now())
         if takes_nothing(request):
             return Response(media_type=MEDIA_TYPE, headers={"Cache-Control": "private, no-store"})
@@ -112,7 +129,7 @@ def _filed(connection: Connection, asker: Asker, workflow: Workflow, case: Case,
     assert school is not None  # somebody signed in there
     cycle, scope, key = (case.period or "//").split("/", 2)
     owed = periods.find(connection, here, cycle=cycle, key=key, scopes=frozenset({scope}))
-    behind = cases_behind(connection, case) if portal.FIGURES.name == case.facts["figures"]["name"] else []
+    behind = cases_behind(connection, case) if names_cases(case) else []
     assignees = people.some(connection, here, sorted({each.assignee for each in behind if each.assignee}))
     return Filed(
         case=case,

@@ -30,6 +30,7 @@ from engine.definition.forms import (
     Reference,
     Words,
     asks,
+    is_typed,
     references,
     said,
 )
@@ -102,6 +103,7 @@ __all__ = [
     "diagram",
     "form_of",
     "guards_of",
+    "is_typed",
     "references",
     "said",
 ]

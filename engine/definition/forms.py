@@ -1,13 +1,15 @@
 """What a step asks for: pydantic models with labels in both languages, and what their answers refer to."""
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError, PydanticUndefined
 
 from engine.errors import Text, WorkflowError
@@ -20,8 +22,6 @@ class Reference:
     kind: Literal["person", "department", "case", "file", "document", "audience", "addressee"]
 
 
-PersonRef = Annotated[str, StringConstraints(min_length=1, max_length=64), Reference("person")]
-DepartmentRef = Annotated[str, StringConstraints(min_length=1, max_length=32), Reference("department")]
 CaseRef = Annotated[str, StringConstraints(pattern=r"^[A-Z]{1,8}-\d{4}-\d{4,}$"), Reference("case")]
 FileRef = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$"), Reference("file")]  # a picture
 DocumentRef = Annotated[
@@ -30,15 +30,6 @@ DocumentRef = Annotated[
     Field(json_schema_extra={"reference": "document"}),  # else the schema could not tell it from a picture
     Reference("document"),
 ]
-#: who is meant of the directory on the day a step is taken: `everyone`, `department:HQC`, `role:dept_head`,
-#: `group:leading_group`, `person:KEY`
-AudienceRef = Annotated[
-    str,
-    StringConstraints(pattern=r"^(everyone|(department|role|group|person):.{1,64})$"),
-    Reference("audience"),
-]
-#: somebody of whom it is waited for that he confirms; may have left meanwhile
-AddresseeRef = Annotated[str, StringConstraints(min_length=1, max_length=64), Reference("addressee")]
 Day = Annotated[
     date, Field(ge=date(2000, 1, 1), le=date(2100, 12, 31))
 ]  # calendars end, and arithmetic on far days is slow
@@ -76,6 +67,24 @@ def _lines(value: str) -> str:
 # the checks are no part of the JSON schema, so they move no published version's fingerprint
 Line = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_one_line)]
 Words = Annotated[str, StringConstraints(min_length=1, max_length=4000), AfterValidator(_lines)]
+PersonRef = Annotated[
+    str, StringConstraints(min_length=1, max_length=64), AfterValidator(_one_line), Reference("person")
+]
+DepartmentRef = Annotated[
+    str, StringConstraints(min_length=1, max_length=32), AfterValidator(_one_line), Reference("department")
+]
+#: who is meant of the directory on the day a step is taken: `everyone`, `department:HQC`, `role:dept_head`,
+#: `group:leading_group`, `person:KEY`
+AudienceRef = Annotated[
+    str,
+    StringConstraints(pattern=r"^(everyone|(department|role|group|person):.{1,64})$"),
+    AfterValidator(_one_line),
+    Reference("audience"),
+]
+#: somebody of whom it is waited for that he confirms; may have left meanwhile
+AddresseeRef = Annotated[
+    str, StringConstraints(min_length=1, max_length=64), AfterValidator(_one_line), Reference("addressee")
+]
 
 
 class Form(BaseModel):
@@ -101,12 +110,41 @@ def asks(zh: str, en: str, *, default: Any = PydanticUndefined, typed: bool = Tr
     return Field(default, title=zh, json_schema_extra=extra, **bounds)
 
 
+def is_typed(field: FieldInfo) -> bool:
+    """Whether people fill this field in, and no program does."""
+    extra = field.json_schema_extra
+    return not isinstance(extra, dict) or extra.get("typed") is not False
+
+
 class Nothing(Form):
     """A step that asks for nothing but the will to take it."""
 
 
 #: form fields that become attributes of the case instead of facts
 COLUMNS = ("title", "place", "category", "level", "department", "assignee")
+
+
+def choices_of(form: type[BaseModel]) -> dict[str, frozenset[str] | None]:
+    """The questions of a form that are answered by one of some words, with the words, or by a day (None)."""
+    found: dict[str, frozenset[str] | None] = {}
+    for name, info in form.model_fields.items():
+        kinds = [each for each in _kinds(info.annotation) if each is not NoneType]
+        if name not in COLUMNS and all(get_origin(kind) is Literal for kind in kinds):
+            found[name] = frozenset(str(word) for kind in kinds for word in get_args(kind))
+        elif kinds == [date]:
+            found[name] = None
+    return found
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+    """A type, or those of which it is one."""
+    if get_origin(annotation) is Annotated:
+        yield from _kinds(get_args(annotation)[0])
+    elif isinstance(annotation, UnionType) or get_origin(annotation) is Union:
+        for each in get_args(annotation):
+            yield from _kinds(each)
+    else:
+        yield annotation
 
 
 def references(form: type[BaseModel], data: Mapping[str, Any], path: str = "") -> list[tuple[str, str, str]]:

@@ -179,6 +179,8 @@ class Transition:
     outcomes       what its effect can mean for who signs, told to `engine.proof`: one case for each way facts may go
     figures        figures that are counted for it before it is decided, by the name under which the process has them. Guards and
                    effect find them in their situation; a form cannot say them
+    draws          the field of its form that gets a seed: random bytes in hexadecimal, drawn by `handle` when the step is taken and
+                   on record with its answers. Nobody can choose it, since whoever gives one is refused
     """
 
     trigger: str
@@ -209,6 +211,7 @@ class Transition:
     reason: str = "waiting"
     outcomes: OutcomesFunction | None = None
     figures: str | None = None
+    draws: str | None = None
 
     @property
     def sources(self) -> tuple[str, ...]:

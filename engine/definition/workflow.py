@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from engine.actor import ANOTHER_DEPARTMENT
 from engine.case import FIVE_STATES, Case
-from engine.definition.forms import COLUMNS, Form, Reference
+from engine.definition.forms import COLUMNS, Form, Reference, choices_of, is_typed
 from engine.definition.meaning import WORDS_ALONE, fingerprint_of
 from engine.definition.parts import (
     RECEIPT,
@@ -218,6 +218,20 @@ class Catalog:
         """The keys of loops whose cases are reports that come again and again."""
         return tuple(w.key for w in self.newest() if w.routine)
 
+    @cached_property
+    def asked_at_opening(self) -> Mapping[str, frozenset[str] | None]:
+        """What is answered by one of some words (these), or by a day (None), when a case is opened, and by no later step: so the
+        case keeps the answer for good.
+        """
+        found: dict[str, frozenset[str] | None] = {}
+        again: set[str] = set()
+        for workflow in self.every():
+            asked = choices_of(workflow.opens_with)
+            again.update(*(asked.keys() & workflow.form_of(trigger).model_fields for trigger in workflow.triggers))
+            for name, words in asked.items():
+                found[name] = None if words is None else words | (found.get(name) or frozenset())
+        return {name: words for name, words in found.items() if name not in again}
+
     def of(self, case: Case) -> Workflow:
         return self._by_version[case.workflow, case.version]
 
@@ -365,6 +379,10 @@ def _check_transition(w: Workflow, t: Transition, names: set[str]) -> None:
         raise WorkflowError(w.key, f"{where} asks for form {t.form!r}, which nobody registered")
     _check_guards(w, where, t.guards)
     _check_taken_from_message(w, where, t)
+    if t.draws is not None and _is_for_people(form_of(t), t.draws):
+        raise WorkflowError(
+            w.key, f"{where} draws a seed into {t.draws!r}, which is no field of its form that is not typed"
+        )
     _check_who(w, f"{where} tells", t.tells, needed=False)
     if t.escalates:
         _check_who(w, f"{where} escalates", t.escalates.to)
@@ -378,6 +396,12 @@ def _check_transition(w: Workflow, t: Transition, names: set[str]) -> None:
         raise WorkflowError(w.key, f"{where} settles a period, but the workflow has no cycle")
     if t.numbers and t.numbers.prefix == w.prefix:
         raise WorkflowError(w.key, f"{where} draws numbers under {w.prefix!r}, which the cases themselves have")
+
+
+def _is_for_people(form: type[Form], name: str) -> bool:
+    """Whether the form has no such field, or one that people fill in or have to."""
+    field = form.model_fields.get(name)
+    return field is None or field.is_required() or is_typed(field)
 
 
 def _check_taken_from_message(w: Workflow, where: str, t: Transition) -> None:

@@ -57,6 +57,8 @@ class Filter:
                 `period_before`, in which it began, say of which
     …_from      at this instant or later
     …_before    earlier than this instant
+    opened_with what was answered when it was opened, `kind:plan` or `dated_on:2020-01-01..2020-03-31`; of two answers to the
+                same question one is enough. Asked of what no later step says again
     book        the year in whose book it stands (`engine.store.books`); `carried_over`: whether from the book before
     """
 
@@ -91,6 +93,7 @@ class Filter:
     without_action: tuple[str, ...] | None = None
     book: int | None = None
     carried_over: bool | None = None
+    opened_with: tuple[str, ...] | None = None
 
     @property
     def by_marks(self) -> bool:
@@ -391,6 +394,7 @@ def simple(columns: Any, wanted: Filter) -> Iterable[ColumnElement[bool]]:
 
 
 NOT_SAID = "-"  # among categories: none
+SPAN = ".."  # from one day to another, both included
 
 
 def _of_category(column: ColumnElement[str], category: str) -> ColumnElement[bool]:
@@ -403,6 +407,9 @@ def of_marks(
     number: ColumnElement[str], organisation: str, wanted: Filter, at: datetime
 ) -> Iterable[ColumnElement[bool]]:
     """What is asked of what happened to a case, and of the period it was opened for, as far as it was recorded by then."""
+    if wanted.opened_with is not None:
+        answered = _answered(wanted.opened_with)
+        yield number.in_(select(_cases.c.number).where(_cases.c.organisation == organisation, *answered))
     if wanted.action is not None:
         within = (wanted.action_from, wanted.action_before)
         yield number.in_(marks.done(organisation, wanted.action, at, *within))
@@ -418,3 +425,14 @@ def of_marks(
         if wanted.period_before is not None:
             said.append(owed.c.opens_at < wanted.period_before)
         yield number.in_(select(owed.c.number).where(*said))
+
+
+def _answered(said: Iterable[str]) -> Iterable[ColumnElement[bool]]:
+    """One condition for each question. What a case was opened with it keeps, so this is so now as it was at any instant."""
+    answers: dict[str, list[ColumnElement[bool]]] = {}
+    for each in said:
+        name, _, answer = each.partition(":")
+        given = _cases.c.body[("facts", name)].as_string()
+        first, between, last = answer.partition(SPAN)
+        answers.setdefault(name, []).append(given.between(first, last) if between else given == answer)
+    return [or_(*each) for each in answers.values()]

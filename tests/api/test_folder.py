@@ -124,40 +124,47 @@ def test_what_waited_to_be_sent_before_an_upgrade_goes_by_the_account_of_its_cha
 ROWS: dict[str, type[SQLModel]] = {"case_record": CaseRow, "period": PeriodRow}
 
 
-def test_a_round_that_found_nothing_before_an_upgrade_was_a_zero_report(tmp_path: Path, kind: Kind) -> None:
+def with_rounds_of_before(database: Database) -> None:
+    """Four months' rounds, as they were before zero reports had a column; then everything newer."""
     rounds = {"XB1": ("reported", 0), "XB2": ("late", 0), "XB3": ("reported", 2), "XB4": ("open", None)}
-
-    def upgraded(database: Database) -> None:
-        with database.own() as connection:
-            command.upgrade(migrations._config(connection), "0012")
-            shapes = {name: inspect(connection).get_columns(name) for name in ("case_record", "period")}
-        a_school(database)
-        for scope, (status, findings) in rounds.items():
-            body = {"facts": {} if findings is None else {"findings": findings}}
-            said = {
-                "organisation": "school", "number": f"JC-2020-{scope}", "counts_as": "assigned", "body": body,
-                "cycle": "dept_check_month", "scope": scope, "key": "2020-02", "status": status,
-            }  # fmt: skip
-            with database.write("school") as connection:
-                for name, columns in shapes.items():
-                    # as the tables were then, whatever has been added to them since
-                    needed = [each for each in columns if each["name"] in said or not each["nullable"]]
-                    then = table(
-                        name, *(column(each["name"], table_of(ROWS[name]).c[each["name"]].type) for each in needed)
-                    )
-                    blank: dict[str, object] = {
-                        each.name: START if isinstance(each.type, UtcDateTime) else "" for each in then.c
-                    }
-                    blank |= {each.name: 0 for each in then.c if isinstance(each.type, Integer)}
-                    blank |= {each.name: False for each in then.c if isinstance(each.type, Boolean)}
-                    values = {**blank, **{each.name: said[each.name] for each in then.c if each.name in said}}
-                    connection.execute(insert(then).values(values))
-        migrations.upgrade(database)
-
-    with closing(Template(upgraded).copy(kind, tmp_path)) as database, database.read("school") as connection:
-        assert {each.scope: each.zero for each in periods.find(connection, "school")} == {
-            "XB1": True, "XB2": True, "XB3": False, "XB4": False,
+    with database.own() as connection:
+        command.upgrade(migrations._config(connection), "0012")
+        shapes = {name: inspect(connection).get_columns(name) for name in ("case_record", "period")}
+    a_school(database)
+    for scope, (status, findings) in rounds.items():
+        body = {"facts": {} if findings is None else {"findings": findings}}
+        said = {
+            "organisation": "school", "number": f"JC-2020-{scope}", "counts_as": "assigned", "body": body,
+            "cycle": "dept_check_month", "scope": scope, "key": "2020-02", "status": status,
         }  # fmt: skip
+        with database.write("school") as connection:
+            for name, columns in shapes.items():
+                # as the tables were then, whatever has been added to them since
+                needed = [each for each in columns if each["name"] in said or not each["nullable"]]
+                then = table(
+                    name, *(column(each["name"], table_of(ROWS[name]).c[each["name"]].type) for each in needed)
+                )
+                blank: dict[str, object] = {
+                    each.name: START if isinstance(each.type, UtcDateTime) else "" for each in then.c
+                }
+                blank |= {each.name: 0 for each in then.c if isinstance(each.type, Integer)}
+                blank |= {each.name: False for each in then.c if isinstance(each.type, Boolean)}
+                values = {**blank, **{each.name: said[each.name] for each in then.c if each.name in said}}
+                connection.execute(insert(then).values(values))
+    migrations.upgrade(database)
+
+
+def zero_reports(database: Database) -> dict[str, bool]:
+    with database.read("school") as connection:
+        return {each.scope: each.zero for each in periods.find(connection, "school")}
+
+
+ZERO_REPORTS = {"XB1": True, "XB2": True, "XB3": False, "XB4": False}
+
+
+def test_a_round_that_found_nothing_before_an_upgrade_was_a_zero_report(tmp_path: Path, kind: Kind) -> None:
+    with closing(Template(with_rounds_of_before).copy(kind, tmp_path)) as database:
+        assert zero_reports(database) == ZERO_REPORTS
 
 
 def test_the_migrations_make_exactly_the_tables_the_program_speaks_of(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 from pydantic import BaseModel
 
 from api.auth.forms import Sent, SentFile
-from api.pages.forms import Control, Surroundings, answers, draw, is_typed, kept_files, told
-from engine.definition import Form
+from api.pages.forms import Control, Surroundings, answers, draw, kept_files, told
+from engine.definition import Form, is_typed
 from engine.directory import Department, Person
 from engine.errors import FieldFault, Text
 from workflows import CATALOG, asking

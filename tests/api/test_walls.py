@@ -31,6 +31,7 @@ from engine.store import accounts, people, seals, statements
 from engine.store.accounts import secret_hash, token_hash
 from engine.store.database import OF_ALL, OF_ONE, Database, naming, speak_for, table_of
 from engine.store.tables import EventRow, OrganisationRow, PersonRow, SessionRow, TokenRow
+from tests.api.test_folder import ZERO_REPORTS, with_rounds_of_before, zero_reports
 from tests.builders import START, School, a_runtime, a_school, the_settings
 from tests.databases import on_postgresql
 from tests.engine.fakes import FakeSigner
@@ -281,6 +282,14 @@ def test_three_logins_do_together_what_none_of_them_could_alone(logins: dict[str
         with pytest.raises(ProgrammingError, match=r"permission denied|must be owner"), apart.begin() as connection:
             connection.execute(text(statement))
     apart.dispose()
+
+
+def test_the_owner_s_upgrade_reaches_behind_the_wall(logins: dict[str, str]) -> None:
+    with closing(
+        Database(logins["bihuan"], sweeps_url=logins["bihuan_sweep"], owners_url=logins["bihuan_owner"])
+    ) as database:
+        with_rounds_of_before(database)
+        assert zero_reports(database) == ZERO_REPORTS
 
 
 def test_three_logins_make_a_backup_and_bring_it_back(logins: dict[str, str], tmp_path: Path) -> None:

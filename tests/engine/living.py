@@ -35,7 +35,7 @@ def live(school: School) -> School:
             found_at = school.clock.now() - timedelta(hours=chance.choice([0, 3, 50, 120]))
             what = {
                 "title": f"插座 {turn}", "place": f"{turn} 号楼", "photos": [PHOTO],
-                "category": chance.choice(["ELEC.use", "FIRE.exit"]),
+                "category": chance.choice(["ELEC.use", "FIRE.exit"]), "source": chance.choice(["staff", "cross", "group"]),
             }  # fmt: skip
             numbers.append(school.do("charlie", OpenCase("hazard", what, found_at=found_at)).case.number)
             continue

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 import pytest
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from engine.case import Case
 from engine.cycles import Cycle, Month, Week
@@ -18,10 +18,12 @@ from engine.definition import (
     Catalog,
     CycleRule,
     Day,
+    DepartmentRef,
     Effect,
     Escalation,
     Form,
     FromPeriod,
+    PersonRef,
     Policy,
     Rebound,
     Series,
@@ -399,6 +401,10 @@ BROKEN: dict[str, Broken] = {
     ),
     "a step that is no name": Broken(with_step(ASSIGN, trigger="assign/it"), ("trigger 'assign/it'", "no name")),
     "a version before the first": Broken({"version": 0}, ("version 0", "counted from 1")),
+    "a seed drawn into no field": Broken(with_step(ASSIGN, draws="seed"), ("'assign'", "'seed'", "no field")),
+    "a seed drawn where people write": Broken(
+        with_step(ASSIGN, form=TinyReport, draws="title"), ("'assign'", "'title'", "not typed")
+    ),
     "a rebound by what is no attribute": Broken(
         {"rebound": Rebound(("place", "colour"), "mend_days")}, ("rebound", "'colour'", "place")
     ),
@@ -522,6 +528,18 @@ def test_a_day_lies_where_calendars_can_be(day: str, known: bool) -> None:
     else:
         with pytest.raises(ValidationError):
             Dated(on=date.fromisoformat(day))
+
+
+@pytest.mark.parametrize(
+    "named, key",
+    [(PersonRef, "teacher"), (DepartmentRef, "HQC"), (AudienceRef, "person:teacher"), (AddresseeRef, "teacher")],
+    ids=["person", "department", "audience", "addressee"],
+)
+def test_what_is_looked_up_holds_nothing_a_database_cannot_keep(named: Any, key: str) -> None:
+    adapter = TypeAdapter(named)
+    assert adapter.validate_python(key) == key
+    with pytest.raises(ValidationError, match="control characters"):
+        adapter.validate_python(f"{key}\0")
 
 
 def test_a_validators_own_sentence_carries_no_full_stop() -> None:

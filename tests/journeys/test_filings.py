@@ -224,6 +224,12 @@ def test_a_month_is_typed_into_the_platform_and_its_numbers_come_back(campus: Ca
     assert (
         all(word in words for word in (one, two, "SY-1", "平台回执号")) and later not in words and rejected not in words
     )
+    # who sees the filing, and not every hazard in it, sees how many they are
+    campus.give("clerk", "repairer", "DZB")
+    own = campus.get("clerk", f"{path}/figures")
+    assert own["snapshot"]["numbers"][0]["count"] == 2 and own["receipts"] is None and own["not_filed"] is None
+    refused_table = campus.client.get(f"{path}/table", headers=campus.headers("clerk"))
+    assert refused_table.status_code == 403 and "全校的隐患" in refused_table.json()["detail"]
     campus.done("officer", f"{path}/receipts", **receipts(**{two: "SY-2"}))
     assert campus.done("officer", f"{path}/receipt")["state"] == "receipted"
     assert campus.get("head", f"{path}/figures?again=true")["equal"]

@@ -104,6 +104,12 @@ def test_a_meeting_is_known_by_everybody_before_it_is_filed(campus: Campus) -> N
         for item in campus.get("officer", f"{path}/addressees?limit=200")["items"]
     }
     assert standings[sick] == ("excused", "病假")
+    for who, told_of_it in (("officer", [{"persons": [sick], "reason": "病假"}]), (late, [{}])):
+        events = campus.get(who, f"{path}/events")["items"]
+        assert [each["data"] for each in events if each["trigger"] == "excuse"] == told_of_it, who
+    pack = campus.client.get(f"{path}/evidence", headers=campus.headers(late))
+    assert pack.status_code == 403 and "免予确认的理由" in pack.json()["detail"]
+    assert campus.client.head(f"{path}/evidence", headers=campus.headers("officer")).status_code == 200
     assert standings[elsewhere] == ("departed", None)
     assert standings[late] == ("confirmed", None)
     filed = campus.done("officer", f"{path}/file")
@@ -134,6 +140,8 @@ NOBODY: tuple[list[str], ...] = (
     ["all"],
     [],
     ["role:doctor"],
+    ["everyone", "department:H\0"],
+    ["everyone", "person:inspector@bureau"],  # looks on from outside: nobody who has to know here
 )
 
 

@@ -203,6 +203,18 @@ def test_what_can_be_corrected(school: School) -> None:
     assert school.open("officer", "weekly", corrects=second.number, reason="再更正").facts["version"] == 3
 
 
+def test_a_correction_that_was_waived_keeps_nobody_from_correcting(school: School) -> None:
+    case = owed(school)
+    school.at(MONDAY_AFTER)
+    first = filed(school, case)
+    second = school.open("officer", "weekly", corrects=first.number, reason="看错了")
+    second = school.step("head_of_office", second, "waive", reason="无需更正")
+    third = filed(school, school.open("officer", "weekly", corrects=second.number, reason="人次填错"), participants=9)
+    assert (third.facts["version"], third.facts["participants"], third.period) == (3, 9, first.period)
+    [period] = school.ledger(CYCLE)
+    assert (period.number, period.corrected_at) == (first.number, school.clock.now())
+
+
 def test_a_correction_has_days_of_its_own_which_no_calendar_moves(school: School) -> None:
     case = owed(school)
     school.at(MONDAY_AFTER)

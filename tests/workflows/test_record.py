@@ -79,6 +79,7 @@ def test_what_is_open_there_is_reported_now_and_goes_the_way_of_every_hazard(sch
         ("officer", {"source": "older_ledger"}, GuardRefused),
         ("officer", {"source": "staff", "imported": imported()}, GuardRefused),
         ("officer", {"source": "older_ledger", "imported": imported(key="x")}, InvalidInput),
+        ("officer", {"source": "older_ledger", "imported": imported(written={"责任人": "张\0三"})}, InvalidInput),
         ("officer", {"source": "older_ledger", "imported": imported(found_on="上旬")}, InvalidInput),
         ("officer", {"source": "older_ledger", "imported": imported(doubts=["strange"])}, InvalidInput),
     ],

@@ -215,6 +215,21 @@ TABLE = [
     Row("comparison", ("sign", "send_back"), ("submitted",), ("dept_head", "safety_head", "vp_safety"),
         "1.2 h: signed by the person and the supervisor", never=("the submitter",)),
     Row("comparison", ("call_off",), ("due",), ("safety_head", "vp_safety"), "3.2, 16: who ordered it calls it off"),
+    # --- cross and group inspections ---
+    *(row for loop, draws in (("cross_inspection", ("draw", "go_on")), ("group_inspection", ("draw",))) for row in (
+        Row(loop, draws, ("planned",), OFFICE_AND_DEAN, "3.2, 7 and 8: drawn by the office, and nobody chooses the seed"),
+        Row(loop, ("issue",), ("inspecting",), SIGNS, "3.2, 8: limits start when the list is issued, by whoever may ask"),
+        Row(loop, ("call_off",), ("planned",), CONVEYS, "3.2, 8: who ordered it calls it off"),
+    )),
+    Row("cross_check", ("submit",), ("due",), ("dept_safety", "dept_head"), "3.2, 8: the other department inspects"),
+    Row("cross_check", ("sign", "send_back"), ("submitted",), ("dept_head", *OFFICE_AND_DEAN),
+        "1.2 h: signed by the person and the supervisor", never=("the submitter",)),
+    Row("group_check", ("submit",), ("due",), ("the assignee",), "3.2, 7: by the leader of the group"),
+    Row("group_check", ("change_leader",), ("due",), OFFICE_AND_DEAN, "3.2, 7: no area is left over where a leader is away"),
+    Row("group_check", ("sign",), ("submitted",), OFFICE_AND_DEAN, "1.2 h: signed by another", never=("the submitter",)),
+    Row("group_check", ("send_back",), ("submitted",), OFFICE_AND_DEAN, "to send back lets nothing pass"),
+    *(Row(loop, ("call_off",), ("due",), ("safety_head", "vp_safety"), "3.2, 7: not inspected, for a reason")
+      for loop in ("cross_check", "group_check")),
 ]  # fmt: skip
 
 #: loop → who opens a case of it
@@ -233,6 +248,10 @@ OPENS: dict[str, tuple[tuple[str, ...], str]] = {
     "notice": ((*CONVEYS, "vp_other"), "3.2, 2: received by the office or a leader; a meeting by whoever held it"),
     "task": (CONVEYS, "3.2, 1: given out by who conveys"),
     "comparison": (CONVEYS, "3.2, 16: opened by who conveys the accident"),
+    **dict.fromkeys(
+        ("cross_inspection", "cross_check", "group_inspection", "group_check"),
+        (OFFICE_AND_DEAN, "3.2, 7 and 8: called by the safety office"),
+    ),
 }
 
 MODES: dict[str, dict[str, Any]] = {

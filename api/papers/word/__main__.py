@@ -6,13 +6,15 @@ from typing import Any
 
 import orjson
 
-from api.papers.word import blank, bounds
+from api.papers.word import blank, bounds, prose
 from api.papers.word.filling import filled
 from api.papers.word.fitting import UnfitTemplate
 
 
 def answer(asked: dict[str, Any]) -> dict[str, Any]:
     """What is answered: the file, or what is wrong with the template in both languages."""
+    if "summary" in asked:
+        return {"file": b64encode(prose.summary(asked["summary"])).decode()}
     drawn = asked.get("template")
     try:
         template = b64decode(drawn) if drawn is not None else _blank(asked["blank"])

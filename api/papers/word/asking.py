@@ -23,6 +23,7 @@ from api.papers.paper import (
     values_of_paper,
     values_of_sheet,
 )
+from api.papers.summary.document import Document, Gap
 from engine.errors import Busy, FieldFault, InvalidInput, Text
 
 PATIENCE_SECONDS = 60  # of a clock, on a machine that has other work; the process has twenty of a processor
@@ -46,6 +47,29 @@ def sheet_of(kind: ListKind, sheet: Sheet, template: bytes | None) -> bytes:
     """As `paper_of`, of a paper over many cases."""
     fill = _fill(values_of_sheet(sheet), rows_of_sheet(sheet), list(fields_of(kind).rows))
     return _asked(template, blank_of(kind), fill)
+
+
+def summary_of(summary: Document) -> bytes:
+    """A stage summary, to be gone over in Word. Raises Busy."""
+    return _answered({"summary": _plainly(summary)}, WRITING, own=False)
+
+
+def _plainly(summary: Document) -> dict[str, Any]:
+    """As the process that writes takes it: of a part its words, and which are to be written by somebody."""
+    return {
+        "school": summary.school, "title": summary.title, "span": summary.span, "dated": summary.dated,
+        "locked": summary.locked, "numbers": [[line.title, line.count.text] for line in summary.numbers],
+        "sections": [
+            {
+                "heading": section.heading,
+                "paragraphs": [
+                    {"item": paragraph.item, "parts": [[part.text, isinstance(part, Gap)] for part in paragraph.parts]}
+                    for paragraph in section.paragraphs
+                ],
+            }
+            for section in summary.sections
+        ],
+    }  # fmt: skip
 
 
 def default_of(kind: Kind | ListKind) -> bytes:
@@ -89,7 +113,11 @@ def _asked(
     template: bytes | None, blank: Mapping[str, Any], fill: Mapping[str, Any] | None, asked: Text = WRITING
 ) -> bytes:
     request = {"template": None if template is None else _coded(template), "blank": blank, "fill": fill}
-    told = _told(orjson.dumps(request), asked, own=template is not None)
+    return _answered(request, asked, own=template is not None)
+
+
+def _answered(request: Mapping[str, Any], asked: Text, *, own: bool) -> bytes:
+    told = _told(orjson.dumps(request), asked, own=own)
     if "file" in told:
         return b64decode(told["file"])
     obstacle, remedy = Text(**told["obstacle"]), Text(**told["remedy"])

@@ -10,7 +10,7 @@ from docx.enum.table import WD_ALIGN_VERTICAL, WD_ROW_HEIGHT_RULE, WD_TABLE_ALIG
 from docx.enum.text import WD_ALIGN_PARAGRAPH, WD_TAB_ALIGNMENT
 from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
-from docx.shared import Cm, Length, Pt
+from docx.shared import Cm, Length, Pt, RGBColor
 
 from api.papers.paper import ROW, ROWS, field_of, short
 
@@ -24,13 +24,13 @@ LOW, HIGH = Cm(0.95), Cm(1.7)  # of a row with short answers, and of one with a 
 
 def paper(layout: Sequence[Sequence[str]], *, stamped: bool) -> bytes:
     """layout    headings by rows, as a paper has them"""
-    document = _document(landscape=False)
-    _line(document, "{{ 单位 }}", size=13, centred=True, after=2)
-    _line(document, "{{ 标题 }}", size=20, bold=True, centred=True, after=8)
-    numbers = _line(document, "事项编号：{{ 事项编号 }}\t{{ 文书编号 }}", size=10.5, after=4)
+    document = empty(landscape=False)
+    line(document, "{{ 单位 }}", size=13, centred=True, after=2)
+    line(document, "{{ 标题 }}", size=20, bold=True, centred=True, after=8)
+    numbers = line(document, "事项编号：{{ 事项编号 }}\t{{ 文书编号 }}", size=10.5, after=4)
     numbers.paragraph_format.tab_stops.add_tab_stop(2 * (LABEL + VALUE), WD_TAB_ALIGNMENT.RIGHT)
     table = document.add_table(0, 4)
-    _frame(table, [LABEL, VALUE, LABEL, VALUE])
+    frame(table, [LABEL, VALUE, LABEL, VALUE])
     for headings in layout:
         cells = table.add_row().cells
         wide = len(headings) == 1
@@ -38,50 +38,50 @@ def paper(layout: Sequence[Sequence[str]], *, stamped: bool) -> bytes:
         if wide:
             cells[1].merge(cells[3])
         for at, heading in enumerate(headings):
-            _label(cells[2 * at], short(heading))
+            label(cells[2 * at], short(heading))
             _value(cells[2 * at + 1], f"{{{{ {field_of(heading)} }}}}")
     if stamped:
         _stamp(document)
-    _footer(document, "{{ 依据 }}")
-    return _saved(document)
+    footer(document, "{{ 依据 }}")
+    return saved(document)
 
 
 def sheet(groups: Sequence[tuple[str, Sequence[str]]], widths: Sequence[float]) -> bytes:
     """groups    a heading and the columns under it; widths    of the columns, in whatever unit: they share the page's"""
-    document = _document(landscape=True)
+    document = empty(landscape=True)
     page = document.sections[0]
     room = page.page_width - page.left_margin - page.right_margin
-    _line(document, "{{ 单位 }}{{ 标题 }}", size=18, bold=True, centred=True, after=6)
-    head = _line(document, "范围：{{ 范围 }}\t共 {{ 共 }} 项　打印时间：{{ 打印时间 }}", size=9, after=3)
+    line(document, "{{ 单位 }}{{ 标题 }}", size=18, bold=True, centred=True, after=6)
+    head = line(document, "范围：{{ 范围 }}\t共 {{ 共 }} 项　打印时间：{{ 打印时间 }}", size=9, after=3)
     head.paragraph_format.tab_stops.add_tab_stop(room, WD_TAB_ALIGNMENT.RIGHT)
     columns = [column for _, inside in groups for column in inside]
     table = document.add_table(5, len(columns))
     _tighten(table)
-    _frame(table, [Length(int(room * width / sum(widths))) for width in widths])
+    frame(table, [Length(int(room * width / sum(widths))) for width in widths])
     at = 0
     for group, inside in groups:
         top = table.rows[0].cells
         for number, column in enumerate(inside, start=at):
             if not group:
                 top[number].merge(table.rows[1].cells[number])
-                _label(table.cell(0, number), column, size=SMALL)
+                label(table.cell(0, number), column, size=SMALL)
             else:
-                _label(table.cell(1, number), column, size=SMALL)
+                label(table.cell(1, number), column, size=SMALL)
             _value(table.cell(3, number), f"{{{{ {ROW}.{field_of(column)} }}}}", size=SMALL)
         if group:
-            _label(table.cell(0, at).merge(table.cell(0, at + len(inside) - 1)), group, size=SMALL)
+            label(table.cell(0, at).merge(table.cell(0, at + len(inside) - 1)), group, size=SMALL)
         at += len(inside)
     for row in (0, 1):
-        _repeated(table.rows[row])
+        repeated(table.rows[row])
     table.cell(2, 0).text = f"{{%tr for {ROW} in {ROWS} %}}"
     table.cell(4, 0).text = "{%tr endfor %}"
     for row in table.rows:
         _unbroken(row)
-    _footer(document, "")
-    return _saved(document)
+    footer(document, "")
+    return saved(document)
 
 
-def _document(*, landscape: bool) -> Any:
+def empty(*, landscape: bool) -> Any:
     document = Document()
     page = document.sections[0]
     page.page_width, page.page_height = Cm(21), Cm(29.7)
@@ -93,9 +93,7 @@ def _document(*, landscape: bool) -> Any:
         page.top_margin = page.bottom_margin = page.left_margin = page.right_margin = Cm(1.6)
     style = document.styles["Normal"]
     style.font.name, style.font.size = FONT, Pt(10.5)
-    fonts = style.element.rPr.rFonts
-    for script in ("w:ascii", "w:hAnsi", "w:eastAsia", "w:cs"):
-        fonts.set(qn(script), FONT)
+    _in_all_scripts(style.element.rPr.rFonts)
     language = OxmlElement("w:lang")
     language.set(qn("w:val"), "zh-CN")
     language.set(qn("w:eastAsia"), "zh-CN")
@@ -105,7 +103,18 @@ def _document(*, landscape: bool) -> Any:
     return document
 
 
-def _line(document: Any, text: str, *, size: float, bold: bool = False, centred: bool = False, after: float = 0) -> Any:
+def in_our_font(run: Any) -> None:
+    """A run of a style that has a font and a colour of its own."""
+    run.font.name, run.font.color.rgb = FONT, RGBColor(0, 0, 0)
+    _in_all_scripts(run._r.rPr.rFonts)  # noqa: SLF001  the library sets the font of western letters alone
+
+
+def _in_all_scripts(fonts: Any) -> None:
+    for script in ("w:ascii", "w:hAnsi", "w:eastAsia", "w:cs"):
+        fonts.set(qn(script), FONT)
+
+
+def line(document: Any, text: str, *, size: float, bold: bool = False, centred: bool = False, after: float = 0) -> Any:
     paragraph = document.add_paragraph()
     run = paragraph.add_run(text)
     run.bold, run.font.size = bold, Pt(size)
@@ -115,7 +124,7 @@ def _line(document: Any, text: str, *, size: float, bold: bool = False, centred:
     return paragraph
 
 
-def _frame(table: Any, widths: Sequence[Length]) -> None:
+def frame(table: Any, widths: Sequence[Length]) -> None:
     table.style = "Table Grid"
     table.alignment = WD_TABLE_ALIGNMENT.CENTER
     table.autofit = False
@@ -140,7 +149,7 @@ def _height(row: Any, least: Length) -> None:
     row.height, row.height_rule = least, WD_ROW_HEIGHT_RULE.AT_LEAST
 
 
-def _label(cell: Any, text: str, size: float = 10.5) -> None:
+def label(cell: Any, text: str, size: float = 10.5) -> None:
     paragraph = cell.paragraphs[0]
     run = paragraph.add_run(text)
     run.bold, run.font.size = True, Pt(size)
@@ -159,7 +168,7 @@ def _value(cell: Any, text: str, size: float = 10.5) -> None:
     cell.vertical_alignment = WD_ALIGN_VERTICAL.CENTER
 
 
-def _repeated(row: Any) -> None:
+def repeated(row: Any) -> None:
     """At the top of every page."""
     row._tr.get_or_add_trPr().append(OxmlElement("w:tblHeader"))  # noqa: SLF001  the same
 
@@ -170,12 +179,12 @@ def _unbroken(row: Any) -> None:
 
 def _stamp(document: Any) -> None:
     for text in ("{{ 单位 }}（盖章）", "　　　年　　月　　日"):
-        paragraph = _line(document, text, size=10.5)
+        paragraph = line(document, text, size=10.5)
         paragraph.alignment = WD_ALIGN_PARAGRAPH.RIGHT
         paragraph.paragraph_format.space_before = Pt(10)
 
 
-def _footer(document: Any, words: str) -> None:
+def footer(document: Any, words: str) -> None:
     paragraph = document.sections[0].footer.paragraphs[0]
     paragraph.alignment = WD_ALIGN_PARAGRAPH.CENTER
     for text, code in ((f"{words}　第 " if words else "第 ", "PAGE"), (" 页，共 ", "NUMPAGES"), (" 页", "")):
@@ -199,7 +208,7 @@ def _number(paragraph: Any, code: str) -> None:
         run._r.append(element)  # noqa: SLF001  the library knows no fields
 
 
-def _saved(document: Any) -> bytes:
+def saved(document: Any) -> bytes:
     file = io.BytesIO()
     document.save(file)
     return file.getvalue()

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 
 from docx.opc.exceptions import OpcError
+from docx.opc.part import XmlPart
 from docxtpl import DocxTemplate
 from jinja2 import StrictUndefined, TemplateSyntaxError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -70,6 +71,7 @@ def must_fit(content: bytes, plain: Fields, rows: Fields) -> DocxTemplate:
     try:
         template = DocxTemplate(io.BytesIO(content))
         template.init_docx()
+        _must_be_called_what_it_is(template)
         sources = list(_sources(template))
     except (OpcError, etree.LxmlError, KeyError, ValueError, UnicodeError, zipfile.BadZipFile) as error:
         raise UnfitTemplate(Text("不是能打开的 Word 文件", "it is no Word file that can be opened"), _AGAIN) from error
@@ -125,6 +127,19 @@ def _must_not_act(name: str, xml: bytes) -> None:
                 Text(f"含有域代码“{told}”，只能用页码", f"it holds the field code {told!r}; page numbers alone are taken"),
                 Text("请把域代码改为普通文字后重新上传", "Turn it into plain text and send it again"),
             )  # fmt: skip
+
+
+def _must_be_called_what_it_is(template: DocxTemplate) -> None:
+    """What is read as XML was looked through as such: what a part is, the file itself says, and not the part's name."""
+    for part in template.get_docx().part.package.parts:
+        if not part.partname.endswith(".xml") and (isinstance(part, XmlPart) or part.content_type.endswith("xml")):
+            raise UnfitTemplate(
+                Text(
+                    f"部件“{part.partname}”的名称与内容不符",
+                    f"its part {str(part.partname)!r} is not what it is called",
+                ),
+                _AGAIN,
+            )
 
 
 def _instructions(tree: etree._Element) -> Iterator[str]:

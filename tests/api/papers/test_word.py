@@ -273,6 +273,24 @@ def test_a_template_reaches_for_nothing_outside_and_starts_nothing(
     assert said in refused.value.sentence("zh")
 
 
+def test_a_part_is_looked_through_whatever_it_is_called() -> None:
+    """A file says itself which of its parts is the document; one called otherwise would have been read unseen."""
+    starts = FIELD.format(said=" DDEAUTO c:\\windows\\system32\\cmd.exe ")
+
+    def pointing(name: str, content: bytes) -> bytes:
+        wanted = name in ("_rels/.rels", "[Content_Types].xml")
+        return content.replace(b"word/document.xml", b"word/hidden.bin") if wanted else content
+
+    clean = a_template("{{ 单位 }}")
+    with zipfile.ZipFile(io.BytesIO(clean)) as archive:
+        hidden = in_document(starts)("word/document.xml", archive.read("word/document.xml"))
+        related = archive.read("word/_rels/document.xml.rels")
+    more = {"word/hidden.bin": hidden, "word/_rels/hidden.bin.rels": related}
+    with pytest.raises(InvalidInput) as refused:
+        asking.must_fit(NOTICE, with_parts(clean, pointing, more), KEEPING)
+    assert "名称与内容不符" in refused.value.sentence("zh")
+
+
 def test_page_numbers_are_no_instruction_to_fear() -> None:
     asking.must_fit(
         NOTICE,

@@ -164,6 +164,14 @@ def asked(at: datetime, recorded: dict[str, list[Event]]) -> dict[str, tuple[Fil
         "opened before": (Filter(opened_before=day), lambda case: case.opened_at < day),
         "closed since": (Filter(closed_from=day), lambda case: case.closed_at is not None and case.closed_at >= day),
         "closed before": (Filter(closed_before=day), lambda case: case.closed_at is not None and case.closed_at < day),
+        "opened with this answer or that": (
+            Filter(opened_with=("source:staff", "source:group")),
+            lambda case: case.facts["source"] in ("staff", "group"),
+        ),
+        "opened with an answer from one to another": (  # as days are, which this school is asked for nowhere
+            Filter(opened_with=("source:group..self_check",), workflow="hazard"),
+            lambda case: case.facts["source"] == "group",
+        ),
         "sent back": (Filter(action=BACK), lambda case: bool(case.counters.get("returned"))),
     }
 
