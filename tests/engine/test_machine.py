@@ -442,6 +442,7 @@ def test_every_field_that_cannot_be_read_is_named_in_both_languages() -> None:
 # --- every loop of the catalog --------------------------------------------------------------------------------------------
 
 EVERYTHING: dict[str, Any] = {  # every answer any guard or effect of the catalog asks for
+    "seed": "0" * 64,
     "category": "ELEC.wire", "criteria": {"elec.burning": False, "general.needs_stop": False, "general.beyond_school": False},
     "department": "HQC", "assignee": "alice", "time_limit": "days7", "requirement": "更换", "interim": "断电",
     "corrected_by": "bob", "measure": "更换", "photos_after": [], "into": "YH-2020-0009", "reason": "同一处", "opinion": "同意",
@@ -476,6 +477,8 @@ def standing_at(workflow: Workflow, state: str, facts: Mapping[str, Any], **attr
         "limit": {"workdays": 7}, "checklists": ["office"], "kind": "school_meeting", "target_seconds": 120,
         "period_opens_at": "2019-12-31T16:00:00.000000Z", "period_due_at": "2020-01-20T15:59:59.000000Z",
         "covers_from": "2019-12-29T16:00:00.000000Z", "covers_before": "2020-01-05T16:00:00.000000Z", "figures": FIGURES,
+        "departments": ["HQC", "XB5"], "round": 0, "inspected": "XB5", "due_on": "2020-01-20",
+        "areas": [{"place": "实训楼", "department": "XB5"}], "leaders": ["alice"],
     }  # fmt: skip
     if workflow.addresses_many and state != workflow.initial.name:
         attributes["acted"] = {"addressee": ("alice", "bob")}
