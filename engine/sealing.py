@@ -130,7 +130,8 @@ def seal_in(connection: Connection, organisation: str, signer: Signer, clock: Cl
         organisation=organisation,
         size=size,
         root=tree_root.hex(),
-        at=clock.now(),
+        # a node whose clock is behind the last one's signs no earlier than it: verification would rightly take that for a fault
+        at=clock.now() if last is None else max(clock.now(), last.at),
         previous="" if last is None else envelope_hash(last.body.encode()),
         key=signer.key,
     )

@@ -3,11 +3,12 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
 from engine.audit import EMPTY_ROOT, Checkpoint, envelope_hash, inclusion_of, leaf_hash, root, verify_inclusion
+from engine.clock import SimulatedClock
 from engine.commands import OpenCase
 from engine.events import LOGBOOK
 from engine.handle import note
@@ -170,6 +171,18 @@ def test_a_checkpoint_is_signed_over_everything_that_has_a_number(school: School
         signed = seals.checkpoints(connection, HERE)
     assert [Checkpoint.from_bytes(each.body.encode()) for each in signed] == [first, second]
     assert [each.signature for each in signed] == [signer.sign(c.to_bytes()).hex() for c in (first, second)]
+
+
+def test_a_node_whose_clock_is_behind_signs_no_earlier_than_the_last_one_did(school: School) -> None:
+    school.report()
+    number(school.engine.database, HERE)
+    first = seal(school.engine.database, HERE, FakeSigner(), school.clock)
+    school.report()
+    number(school.engine.database, HERE)
+    behind = SimulatedClock(school.clock.now() - timedelta(minutes=10))
+    second = seal(school.engine.database, HERE, FakeSigner(), behind)
+    assert first is not None and second is not None
+    assert (second.size > first.size, second.at) == (True, first.at)
 
 
 def test_a_school_without_events_seals_nothing(school: School) -> None:
