@@ -465,13 +465,21 @@ def _raise_as_sqlalchemy_would(connection: Connection, error: Exception, sql: st
     """So that nobody has to know which way a statement went."""
     dialect = connection.dialect
     lost = dialect.is_disconnect(error, connection.connection, None)  # type: ignore[arg-type]  # any error of the driver's
-    lost = lost or is_out_of_step(error)
+    lost = lost or is_out_of_step(error) or _is_stuck(connection)
     wrapped = DBAPIError.instance(
         sql, None, error, dialect.loaded_dbapi.Error, connection_invalidated=lost, dialect=dialect
     )
     if lost:
         connection.invalidate(error)
     raise wrapped from error
+
+
+def _is_stuck(connection: Connection) -> bool:
+    """Whether the driver could not get out of its pipeline, as where the server died inside: then it cannot even roll back, and
+    what it says of that would hide what happened.
+    """
+    pgconn = getattr(connection.connection.dbapi_connection, "pgconn", None)
+    return pgconn is not None and bool(pgconn.pipeline_status)  # 0 is off (libpq-fe.h, PGpipelineStatus)
 
 
 def is_out_of_step(error: BaseException | None) -> bool:

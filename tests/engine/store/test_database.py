@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import psycopg
 import pytest
 from psycopg.errors import DeadlockDetected
 from sqlalchemy import Connection, insert, select, text
@@ -11,7 +12,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
 
 from engine.errors import Busy, InvalidInput
-from engine.store import cases, people
+from engine.store import cases, people, statements
 from engine.store.database import (
     _FOR_A_FILE,
     _FOR_A_SERVER,
@@ -80,6 +81,22 @@ def test_what_a_statement_came_to_is_had_in_common_and_what_it_finds_is_not(scho
     other.close()
     assert found == [[number]] * 3
     assert kept[0] == kept[1] == kept[2]
+
+
+@on_postgresql
+def test_who_is_left_in_a_pipeline_by_a_server_that_died_is_told_so_and_nothing_else(school: School) -> None:
+    """Rolling back would raise as well there, and what it says hides that nothing happened."""
+
+    def write() -> None:
+        with school.engine.database.write(HERE) as connection:
+            driver: Any = connection.connection.dbapi_connection
+            driver.pgconn.enter_pipeline_mode()
+            gone = psycopg.OperationalError("cannot exit pipeline mode while busy")
+            statements._raise_as_sqlalchemy_would(connection, gone, "SELECT 1")
+
+    with pytest.raises(Busy):
+        write()
+    school.report()  # on a connection of its own again
 
 
 @on_postgresql
