@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from engine.case import Case
 from engine.commands import OpenCase
-from engine.definition import Effect, FileRef, Form, Words, asks
+from engine.definition import Effect, FileRef, Form, Transition, Words, asks
 from engine.errors import Text
 from engine.guards import Situation, guard
 from workflows.reference import ChecklistItem, checklists
@@ -40,6 +40,18 @@ class SignInspection(Form):
 
 class SendBack(Form):
     reason: Words = asks("退回补正的理由", "What has to be corrected")
+
+
+#: how a check ends that was handed in: signed by whom the loop's table names, or sent back to be corrected
+HEAD_SIGNS = (
+    Transition(
+        "sign", "submitted", "closed", Text("签字确认", "Sign"), sign_off="sign", form=SignInspection, acts_as="approver",
+    ),
+    Transition(
+        "send_back", "submitted", "due", Text("退回补正", "Send back"), sign_off="sign", form=SendBack, counts="returned",
+        reason="returned",
+    ),
+)  # fmt: skip
 
 
 # --- guards ----------------------------------------------------------------------------------------------------------

@@ -28,8 +28,7 @@ from engine.definition import (
 from engine.errors import Text
 from engine.guards import Situation
 from workflows.checking import (
-    SendBack,
-    SignInspection,
+    HEAD_SIGNS,
     SubmitInspection,
     every_item_answered,
     failures_are_photographed,
@@ -113,14 +112,7 @@ COMPARISON = Workflow(
             form=SubmitInspection, guards=(every_item_answered, na_has_a_reason, failures_are_photographed),
             effect=failures_become_hazards_from_above, acts_as="submitter",
         ),
-        Transition(
-            "sign", "submitted", "closed", Text("签字确认", "Sign"), sign_off="sign", form=SignInspection,
-            acts_as="approver",
-        ),
-        Transition(
-            "send_back", "submitted", "due", Text("退回补正", "Send back"), sign_off="sign", form=SendBack,
-            counts="returned", reason="returned",
-        ),
+        *HEAD_SIGNS,
         Transition(
             "call_off", "due", "called_off", Text("取消检查", "Call it off"), by=("safety_head", "vp_safety"),
             form=CallOff, tells=(*LOOKS, "dept_head"),

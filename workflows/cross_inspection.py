@@ -29,8 +29,7 @@ from engine.definition import (
 from engine.errors import Text
 from engine.guards import Situation, guard
 from workflows.checking import (
-    SendBack,
-    SignInspection,
+    HEAD_SIGNS,
     SubmitInspection,
     every_item_answered,
     failures_are_photographed,
@@ -39,7 +38,6 @@ from workflows.checking import (
     na_has_a_reason,
 )
 from workflows.draws import REPEATED, pairs
-from workflows.filing import called
 from workflows.joint import (
     ISSUERS,
     CallOffInspection,
@@ -53,7 +51,7 @@ from workflows.joint import (
     until_issued,
 )
 from workflows.ladders import HOLDER_LADDER, OFFICE_LADDER
-from workflows.reference import checklist_for
+from workflows.reference import checklist_for, department_called
 from workflows.roles import LEADERS, LOOP_ROLES, SAFETY_OFFICE
 
 MOST_DEPARTMENTS = 60
@@ -192,8 +190,8 @@ def open_the_pairs(s: Situation, case: Case) -> Effect:
         OpenCase(
             "cross_check",
             {
-                "title": f"交叉检查：{called(inspecting).zh}检查{called(inspected).zh}"[:200],
-                "place": called(inspected).zh, "department": inspecting, "inspected": inspected,
+                "title": f"交叉检查：{department_called(inspecting).zh}检查{department_called(inspected).zh}"[:200],
+                "place": department_called(inspected).zh, "department": inspecting, "inspected": inspected,
                 "checklists": [checklist.code for checklist in checklist_for(inspected)], "due_on": due_on,
             },
         )
@@ -308,14 +306,7 @@ CROSS_CHECK = Workflow(
             ),
             effect=keep_findings, acts_as="submitter",
         ),
-        Transition(
-            "sign", "submitted", "closed", Text("签字确认", "Sign"), sign_off="sign", form=SignInspection,
-            acts_as="approver",
-        ),
-        Transition(
-            "send_back", "submitted", "due", Text("退回补正", "Send back"), sign_off="sign", form=SendBack,
-            counts="returned", reason="returned",
-        ),
+        *HEAD_SIGNS,
         Transition(
             "call_off", "due", "called_off", Text("取消检查", "Call it off"), by=("safety_head", "vp_safety"),
             form=CallOffInspection, tells=("dept_safety", "dept_head"),

@@ -3,10 +3,8 @@
 Due at half past eight. Nought is an answer, empty is none; who said nothing by then is missing, and who comes later is late.
 """
 
-from collections.abc import Mapping
 from datetime import date, time
-from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
@@ -31,11 +29,11 @@ from engine.errors import Text
 from engine.guards import Situation, guard
 from workflows import filing
 from workflows.filing import CorrectionPolicy, WaiveFiling
+from workflows.reference import department_called
 from workflows.roles import LOOP_ROLES
 
 CYCLE = "epidemic_day"
 DUE_AT = time(8, 30)  # the list of who is missing is looked at then. Practice of the school, not a rule
-DAYS_KNOWN = 1024
 NOUGHTS = ("sick", "symptoms", "travel")  # all of them 0: nothing to report
 
 #: whoever forgot the morning is told the day after, his head with him; and it stays open until somebody says how it was
@@ -98,13 +96,8 @@ def days_of(key: str) -> tuple[date, date]:
 
 
 def title_of(scope: str, key: str) -> Text:
-    name = filing.called(scope)
+    name = department_called(scope)
     return Text(f"{name.zh} {key} 疫情日报告", f"Daily health report {key}, {name.en}")
-
-
-@lru_cache(maxsize=DAYS_KNOWN)
-def opening_data(scope: str, key: str) -> Mapping[str, Any]:
-    return {"period": key, "department": scope}
 
 
 def begin_day(s: Situation, case: Case) -> Effect:
@@ -135,7 +128,7 @@ DAILY = Workflow(
                 due=DueAt(DUE_AT),
             ),
             title_of=title_of,
-            data=opening_data,
+            data=filing.opening_data,
             says_zero=filing.says_zero,
         ),
     ),

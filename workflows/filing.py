@@ -7,6 +7,7 @@ compile them. What was handed in is corrected by a new version alone, and both r
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -31,13 +32,14 @@ from engine.definition import (
 from engine.errors import Text
 from engine.guards import Guard, Situation, guard
 from workflows.ladders import OFFICE_LADDER
-from workflows.reference import departments
+from workflows.reference import department_called
 from workflows.roles import SAFETY_OFFICE
 
 SIGNERS = ("safety_head", "vp_safety", "principal", "secretary")
 SIGN_FIRST = ("safety_head", "vp_safety")  # whom it waits for; the leaders where both are away
 HANDED_IN = frozenset({"submitted", "receipted", "handed_in"})  # states of what was handed in, which can be corrected
 WAIVED = "waived"
+PERIODS_KNOWN = 1024  # days, weeks and months of departments, of which schools mostly have the same
 #: stand in a question for the beginning and the end of what a filing covers, and for the department that files it
 FROM, BEFORE, DEPARTMENT = "{from}", "{before}", "{department}"
 
@@ -198,17 +200,17 @@ def begun(
     title = titled(department or "", key).zh
     case = case.changed(title=title if version == 1 else f"{title}（第 {version} 版·更正）", department=department)
     if first is None:
-        return Effect(case.changed(place=called(department or "").zh).with_facts(facts))
+        return Effect(case.changed(place=department_called(department or "").zh).with_facts(facts))
     due = s.calendar.end_of(s.calendar.add_workdays(s.today, s.policy["correction_workdays"]))
     facts |= {"period_opens_at": instant_text(s.now), "period_due_at": instant_text(due)}
     links = (Link(CORRECTS, first.number),)
     return Effect(case.changed(period=first.period, place=first.place).with_facts(facts), links=links)
 
 
-def called(code: str) -> Text:
-    """The department in words; one that the reference does not know is called by its code."""
-    known = departments().get(code)
-    return known.title if known is not None else Text(code, code)
+@lru_cache(maxsize=PERIODS_KNOWN)
+def opening_data(scope: str, key: str) -> Mapping[str, Any]:
+    """What the opening form says of a period, of every school's department of that code; not to be altered."""
+    return {"period": key, "department": scope}
 
 
 # --- steps -----------------------------------------------------------------------------------------------------------

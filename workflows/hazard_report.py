@@ -4,7 +4,6 @@ Beside the monthly inspection, which says what was looked at: this one says what
 """
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -44,11 +43,11 @@ from workflows.filing import (
     period_is_over,
 )
 from workflows.ladders import HOLDER_LADDER
+from workflows.reference import department_called
 from workflows.roles import LOOP_ROLES
 
 CYCLE = "hazard_report_month"
 DUE_WORKDAYS = 3  # after the month is over. Practice of the school, not a rule
-SCOPES_KNOWN = 1024
 
 _OURS: Mapping[str, Any] = {"workflow": "hazard", "department": DEPARTMENT, "apart_from": ["rejected", "merged"]}
 _FOUND: Mapping[str, Any] = {**_OURS, "opened_from": FROM, "opened_before": BEFORE}
@@ -101,13 +100,8 @@ def what_is_left_has_a_reason(s: Situation) -> bool:
 
 
 def title_of(scope: str, key: str) -> Text:
-    name = filing.called(scope)
+    name = department_called(scope)
     return Text(f"{name.zh} {key} 隐患排查和整改情况月报", f"Monthly report of hazards {key}, {name.en}")
-
-
-@lru_cache(maxsize=SCOPES_KNOWN)
-def opening_data(scope: str, key: str) -> Mapping[str, Any]:
-    return {"period": key, "department": scope}
 
 
 def begin_report(s: Situation, case: Case) -> Effect:
@@ -144,7 +138,7 @@ HAZARD_REPORT = Workflow(
                 due=DueAfter(workdays=DUE_WORKDAYS),
             ),
             title_of=title_of,
-            data=opening_data,
+            data=filing.opening_data,
             says_zero=filing.says_zero,
         ),
     ),

@@ -29,8 +29,7 @@ from engine.definition import (
 )
 from engine.errors import Text
 from workflows.checking import (
-    SendBack,
-    SignInspection,
+    HEAD_SIGNS,
     SubmitInspection,
     every_item_answered,
     failures_are_photographed,
@@ -38,7 +37,7 @@ from workflows.checking import (
     na_has_a_reason,
 )
 from workflows.ladders import HOLDER_LADDER
-from workflows.reference import checklist_for, departments
+from workflows.reference import checklist_for, department_called
 from workflows.roles import LOOP_ROLES
 
 DUE_ON = 20  # day of the month the report is due; a day off moves it on. Practice of the school, not a rule
@@ -77,7 +76,7 @@ def says_zero(case: Case) -> bool:
 
 
 def title_of(scope: str, key: str) -> Text:
-    name = _department(scope)
+    name = department_called(scope)
     return Text(f"{name.zh} {key} 安全检查月报", f"Monthly safety inspection {key}, {name.en}")
 
 
@@ -87,17 +86,11 @@ def opening_data(scope: str, key: str) -> Mapping[str, Any]:
     lists = [checklist.code for checklist in checklist_for(scope)]
     return {
         "title": title_of(scope, key).zh,
-        "place": _department(scope).zh,
+        "place": department_called(scope).zh,
         "department": scope,
         "month": key,
         "checklists": lists,
     }
-
-
-def _department(code: str) -> Text:
-    """The department in words; one that the reference does not know is called by its code."""
-    known = departments().get(code)
-    return known.title if known is not None else Text(code, code)
 
 
 INSPECTION = Workflow(
@@ -151,13 +144,6 @@ INSPECTION = Workflow(
             "waive", "due", "waived", Text("本期免报", "Waive this period"), by=("safety_head", "vp_safety"),
             form=Waive, settles="waived", tells=("dept_safety", "dept_head"),
         ),
-        Transition(
-            "sign", "submitted", "closed", Text("签字确认", "Sign"), sign_off="sign", form=SignInspection,
-            acts_as="approver",
-        ),
-        Transition(
-            "send_back", "submitted", "due", Text("退回补正", "Send back"), sign_off="sign", form=SendBack,
-            counts="returned", reason="returned",
-        ),
+        *HEAD_SIGNS,
     ],
 )  # fmt: skip

@@ -7,7 +7,6 @@ back is kept with the hazard. What is in our book and not in the platform is a l
 from collections import Counter
 from collections.abc import Mapping
 from datetime import date, timedelta
-from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -23,7 +22,6 @@ from workflows.roles import LOOP_ROLES, SAFETY_OFFICE
 
 CYCLE = "portal_month"
 DUE_WORKDAYS = 5  # after the month is over. Practice of the school, not a rule
-MONTHS_KNOWN = 128
 MOST_RECEIPTS = 40  # in one step: each is written into its hazard, and nobody is kept waiting longer than that takes
 
 FOUND: Mapping[str, Any] = {
@@ -129,11 +127,6 @@ def title_of(_: str, key: str) -> Text:
     return Text(f"{key[:4]}年{int(key[5:])}月省平台隐患填报", f"Provincial platform, hazards of {key}")
 
 
-@lru_cache(maxsize=MONTHS_KNOWN)
-def opening_data(scope: str, key: str) -> Mapping[str, Any]:
-    return {"period": key, "department": scope}
-
-
 def begin_month(s: Situation, case: Case) -> Effect:
     return filing.begun(s, case, days_of, title_of)
 
@@ -164,7 +157,7 @@ PORTAL = Workflow(
                 due=DueAfter(workdays=DUE_WORKDAYS),
             ),
             title_of=title_of,
-            data=opening_data,
+            data=filing.opening_data,
             says_zero=filing.says_zero,
         ),
     ),

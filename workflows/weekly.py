@@ -5,7 +5,6 @@ Every ISO week is owed; a week without a finding is filed as zero, which is not 
 
 from collections.abc import Mapping
 from datetime import date, timedelta
-from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -24,7 +23,6 @@ CYCLE = "bureau_week"
 DUE_WORKDAYS = (
     1  # after the week is over: the Monday that follows, if that is worked. Practice of the school, not a rule
 )
-WEEKS_KNOWN = 256
 
 _FOUND: Mapping[str, Any] = {
     "workflow": "hazard", "opened_from": FROM, "opened_before": BEFORE,
@@ -120,11 +118,6 @@ def title_of(_: str, key: str) -> Text:
     )
 
 
-@lru_cache(maxsize=WEEKS_KNOWN)
-def opening_data(scope: str, key: str) -> Mapping[str, Any]:
-    return {"period": key, "department": scope}
-
-
 def begin_week(s: Situation, case: Case) -> Effect:
     return filing.begun(s, case, days_of, title_of)
 
@@ -155,7 +148,7 @@ WEEKLY = Workflow(
                 due=DueAfter(workdays=DUE_WORKDAYS),
             ),
             title_of=title_of,
-            data=opening_data,
+            data=filing.opening_data,
             says_zero=filing.says_zero,
         ),
     ),

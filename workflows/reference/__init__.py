@@ -93,6 +93,7 @@ __all__ = [
     "criteria_for",
     "cycles",
     "decide_level",
+    "department_called",
     "department_for",
     "departments",
     "five_items",
@@ -126,6 +127,12 @@ def taxonomy() -> Taxonomy:
 
 def departments() -> Mapping[str, Department]:
     return reference().organisation.departments
+
+
+def department_called(code: str) -> Text:
+    """The department in words; one that the reference does not know is called by its code."""
+    known = departments().get(code)
+    return known.title if known is not None else Text(code, code)
 
 
 def roles() -> Mapping[str, Role]:
