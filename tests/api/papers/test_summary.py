@@ -254,7 +254,9 @@ def said_of(told: Gathered, *paragraphs: str) -> Document:
 
 
 def test_a_school_that_recorded_nothing_reads_zeros_and_that_nothing_is_recorded() -> None:
-    written = wording.written(wording.read_text(wording.default_text()), nothing_happened(), datetime.now(UTC))
+    written = wording.written(
+        wording.read_text(wording.default_text()), nothing_happened(), datetime(2020, 3, 1, tzinfo=UTC)
+    )
     assert {part.text for part in written.counted()} == {"0"}
     words = "\n".join(paragraph.text for section in written.sections for paragraph in section.paragraphs)
     assert words.count("本阶段没有这方面的记录。") == 7

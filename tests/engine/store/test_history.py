@@ -11,12 +11,13 @@ from engine.commands import FireTrigger, OpenCase
 from engine.sealing import number_all
 from engine.store import history
 from engine.store.database import table_of
-from engine.store.tables import DisclosureRow, EventRow
+from engine.store.tables import DisclosureRow, EventRow, TrailRow
 from tests.engine.fakes import HERE, STEPS, THERE, School, json_of
 from tests.plans import asked_by, explained
 
 _events = table_of(EventRow)
 _disclosures = table_of(DisclosureRow)
+_trail = table_of(TrailRow)
 
 
 def test_a_case_can_be_read_as_it_stood_after_any_event(school: School) -> None:
@@ -159,12 +160,16 @@ def test_the_latest_instant_is_known_before_and_after_events_have_a_number(schoo
 
 def test_the_latest_instant_is_found_at_the_end_of_each_schools_events(school: School) -> None:
     """Not among all of them, of which there may be millions when a process starts."""
-    school.report()
-    with school.engine.database.read_across() as connection:
+    number = school.report()
+    number_all(school.engine.database)
+    with school.engine.database.write_across() as connection:
+        [row] = connection.execute(select(_trail).where(_trail.c.number == number)).mappings()
+        # of a handful, a server finds one way as good as the other
+        more = [{**row, "position": n, "sequence": n + 1} for n in range(1, 2_000)]
+        connection.execute(insert(_trail), more)
         numbered, waiting = asked_by(connection, lambda: history.latest_instant(connection))
         plans = explained(connection, *numbered), explained(connection, *waiting)
-    # of so few, a server may as well read all that the index has
-    by_index = r"SEARCH trail USING COVERING INDEX ix_trail_recorded|Limit|Index (Only )?Scan using \w+ on trail"
+    by_index = r"SEARCH trail USING COVERING INDEX ix_trail_recorded|Limit|Index Only Scan using ix_trail_recorded"
     assert re.search(by_index, plans[0]), plans[0]
     for plan in plans:
         assert not re.search(r"SCAN (event|trail)|Seq Scan on (event|trail)", plan), plan
