@@ -32,7 +32,7 @@ from tests.fakes import calling
 from workflows import CATALOG
 
 EXAMPLES = int(
-    os.environ.get("BIHUAN_EXAMPLES", "1")
+    os.environ.get("BIHUAN_EXAMPLES", "2")
 )  # requests to each address in each role, on each kind of database
 PARTS = 3  # which are tests of their own, so that the processes that test can share them
 ROLES = ("safety_head", "hqc_head", "teacher")  # an overseer, a head in his department, somebody without a duty
