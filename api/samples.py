@@ -46,6 +46,7 @@ SAID: Mapping[str, tuple[str, str]] = {
     "group_inspection": ("开学前分组排查", ""),
     "group_check": ("分组排查：实训楼一层（第 2 组）", "实训楼一层"),
     "record": ("插座面板破损", "教学楼三楼走廊"),
+    "stage_summary": ("校园安全专项整治工作阶段小结", ""),
 }
 
 

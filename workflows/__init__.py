@@ -17,6 +17,7 @@ from workflows.notice import NOTICE
 from workflows.portal import PORTAL
 from workflows.record import RECORD
 from workflows.roles import OVERSEERS
+from workflows.stage_summary import STAGE_SUMMARY
 from workflows.task import TASK
 from workflows.weekly import WEEKLY
 
@@ -41,6 +42,7 @@ CATALOG = Catalog(
         PORTAL,
         HAZARD_REPORT,
         RECORD,
+        STAGE_SUMMARY,
     ],
     overseers=OVERSEERS,
 )

@@ -23,6 +23,7 @@ from api.pages.words import WORDS
 from api.papers import making
 from api.papers.making import Available
 from api.papers.story import Story
+from api.papers.summary.questions import is_detail, titled
 from api.reading import (
     asks_nothing,
     covered,
@@ -138,7 +139,7 @@ def case_page(request: Request, runtime: TheRuntime, asker: SignedIn, number: st
     papers = _papers(Story(workflow, case, events, {}, {}, zone, now))
     last = next((event for event in reversed(events) if event.trigger == done), None)
     return page(
-        request, "case.html", asker=asker, active="cases", case=answer, figures=_figures(workflow, case, asker, zone), correct=_correct(runtime, asker, workflow, case), workflow=workflow.title, loop=drawn(workflow, case, locale),
+        request, "case.html", asker=asker, active="cases", case=answer, figures=_figures(workflow, case, asker, zone, {each.code: each.name.in_(locale) for each in around.departments}), correct=_correct(runtime, asker, workflow, case), workflow=workflow.title, loop=drawn(workflow, case, locale),
         level=_level(case), category=asking.words_of("category", case.category), names=_names(around, locale),
         due=None if case.due_at is None or case.final else local(case.due_at, zone), opened=local(case.opened_at, zone),
         closed=None if case.closed_at is None else local(case.closed_at, zone), facts=[f for f in facts if f.words or f.lines or f.documents],
@@ -180,13 +181,20 @@ class Figures:
     not_filed: str | None = None
 
 
-def _figures(workflow: Workflow, case: Case, asker: Asker, zone: ZoneInfo) -> Figures | None:
+def _figures(
+    workflow: Workflow, case: Case, asker: Asker, zone: ZoneInfo, departments: Mapping[str, str]
+) -> Figures | None:
     if case.facts.get("figures") is None:
         return None
     counted = told_figures(case.facts["figures"], asker.locale, links=asker.seen.everything)
     lines = [
-        (each.title, each.count, f"{CASES}?{each.cases}" if each.cases is not None and each.count else None)
+        (
+            titled(each.title, departments),
+            each.count,
+            f"{CASES}?{each.cases}" if each.cases is not None and each.count else None,
+        )
         for each in counted.numbers
+        if each.count or not is_detail(each.key)
     ]
     table = f"{BASE}/{workflow.plural}/{case.number}/table" if asker.seen.everything or not names_cases(case) else ""
     as_of = local(counted.as_of, zone)
@@ -206,7 +214,13 @@ def _correct(runtime: Runtime, asker: Asker, workflow: Workflow, case: Case) -> 
         allow_opening(newest, asker.actor, case, Text("", ""))
     except NotAllowed:
         return None
-    return f"{OPEN}/{workflow.key}?{urlencode({'corrects': case.number, 'department': case.department})}"
+    same = {"department": case.department, "title": case.title, **case.facts}
+    asked = {
+        name: same[name]
+        for name in ("department", "title", "first_day", "last_day")
+        if name in newest.opens_with.model_fields
+    }
+    return f"{OPEN}/{workflow.key}?{urlencode({'corrects': case.number, **asked})}"
 
 
 def _surroundings(connection: Connection, asker: Asker, case: Case, events: Iterable[Event]) -> Surroundings:

@@ -21,7 +21,6 @@ from api.papers import html
 from api.papers.summary import counting, questions, wording
 from api.papers.summary.counting import Gathered, Number, Pause, Snapshot
 from api.papers.summary.document import Counted, Document, Gap
-from api.papers.summary.wording import SectionText, SummaryText
 from api.settings import Settings
 from engine.errors import FolderError
 from engine.store import accounts
@@ -31,6 +30,7 @@ from tests.builders import PASSWORD, a_password, quick_hashing
 from tests.builders import School as Names
 from tests.conftest import Played
 from tests.fakes import calling
+from workflows.summary_text import SectionText, SummaryText, standard
 
 BASE = "https://safety.school.example"
 FIRST, LAST = date(2019, 11, 20), date(2020, 3, 31)
@@ -71,7 +71,7 @@ def snapshot(winter: Runtime) -> Snapshot:
 
 @pytest.fixture(scope="module")
 def document(winter: Runtime, snapshot: Snapshot) -> Document:
-    text = wording.read_text(wording.default_text())
+    text = standard()
     return wording.written(text, counting.gather(winter, snapshot), winter.clock.now())
 
 
@@ -254,9 +254,7 @@ def said_of(told: Gathered, *paragraphs: str) -> Document:
 
 
 def test_a_school_that_recorded_nothing_reads_zeros_and_that_nothing_is_recorded() -> None:
-    written = wording.written(
-        wording.read_text(wording.default_text()), nothing_happened(), datetime(2020, 3, 1, tzinfo=UTC)
-    )
+    written = wording.written(standard(), nothing_happened(), datetime(2020, 3, 1, tzinfo=UTC))
     assert {part.text for part in written.counted()} == {"0"}
     words = "\n".join(paragraph.text for section in written.sections for paragraph in section.paragraphs)
     assert words.count("本阶段没有这方面的记录。") == 7
