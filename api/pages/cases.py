@@ -18,6 +18,7 @@ from api.figures import figures_answer, names_cases
 from api.figures import told as told_figures
 from api.pages.forms import Surroundings, Told, told
 from api.pages.loop import drawn
+from api.pages.paper import NAMES
 from api.pages.rendering import CASES, OPEN, local, page
 from api.pages.words import WORDS
 from api.papers import making
@@ -160,7 +161,7 @@ def _paper_line(story: Story, each: Available) -> PaperLine:
     file = f"{BASE}/{story.workflow.plural}/{story.case.number}/papers/{each.kind.code}"
     return PaperLine(
         each.kind.title, local(each.at, story.zone), Text(f"第 {each.event} 号记录", f"event {each.event}"), f"{CASES}/{story.case.number}/papers/{each.kind.code}?event={each.event}",
-        [(name, f"{file}.{form}?{urlencode(said)}") for form, name in (("docx", "Word"), ("xlsx", "Excel"))], each.why_not, None,
+        [(name, f"{file}.{form}?{urlencode(said)}") for form, name in NAMES.items() if form in each.kind.files], each.why_not, None,
     )  # fmt: skip
 
 
@@ -214,13 +215,12 @@ def _correct(runtime: Runtime, asker: Asker, workflow: Workflow, case: Case) -> 
         allow_opening(newest, asker.actor, case, Text("", ""))
     except NotAllowed:
         return None
-    same = {"department": case.department, "title": case.title, **case.facts}
-    asked = {
-        name: same[name]
-        for name in ("department", "title", "first_day", "last_day")
-        if name in newest.opens_with.model_fields
-    }
-    return f"{OPEN}/{workflow.key}?{urlencode({'corrects': case.number, **asked})}"
+    same: dict[str, str | None] = {
+        "corrects": case.number, "department": case.department, "title": case.title,
+        **{name: case.facts.get(name) for name in ("first_day", "last_day")},
+    }  # fmt: skip
+    asked = {name: value for name, value in same.items() if name in newest.opens_with.model_fields}
+    return f"{OPEN}/{workflow.key}?{urlencode(asked)}"
 
 
 def _surroundings(connection: Connection, asker: Asker, case: Case, events: Iterable[Event]) -> Surroundings:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.builders import START
@@ -24,6 +25,10 @@ def campus(tmp_path: Path, kind: Kind) -> Iterator[Campus]:
 
 def counts(told: dict[str, Any]) -> dict[str, int]:
     return {number["key"]: number["count"] for number in told["numbers"]}
+
+
+def file(campus: Campus, who: str, address: str) -> httpx.Response:
+    return campus.client.get(address, headers=campus.headers(who))
 
 
 def test_a_summary_is_compiled_written_signed_and_corrected_and_what_was_signed_remains(campus: Campus) -> None:
@@ -46,6 +51,13 @@ def test_a_summary_is_compiled_written_signed_and_corrected_and_what_was_signed_
         if number["count"]:
             page = campus.get("head", f"/api/v1/cases?{number['cases']}")
             assert len(page["items"]) == number["count"], number["key"]
+
+    # its paper is a draft till it is signed
+    [paper] = campus.get("head", f"{path}/papers")["items"]
+    assert (paper["code"], paper["missing"], set(paper["files"])) == ("stage_summary", ["签发"], {"docx", "html"})
+    assert file(campus, "head", f"{path}/papers/stage_summary.html").status_code == 409
+    assert "草稿：尚未签发" in file(campus, "head", paper["files"]["html"]).text
+    assert file(campus, "head", f"{path}/papers/stage_summary.xlsx?draft=true").status_code == 404
 
     # words are written, places stay
     said = "本周召开会议{meetings}次，有记录{minuted}次。\n{meetings.list}"
@@ -70,6 +82,12 @@ def test_a_summary_is_compiled_written_signed_and_corrected_and_what_was_signed_
     assert campus.done("officer", f"{path}/file")["state"] == "closed"
     signed = campus.get("head", f"{path}/figures?again=true")
     assert signed["frozen"] and signed["equal"] and signed["snapshot"] == first["snapshot"]
+
+    [paper] = campus.get("head", f"{path}/papers")["items"]
+    page = file(campus, "head", paper["files"]["html"]).text
+    assert paper["missing"] == [] and "签发：姓名-vice" in page and "草稿" not in page
+    assert "本周召开会议<a" in page and "三月第一周小结" in page and "2020年3月9日" in page
+    assert file(campus, "clerk", paper["files"]["html"]).status_code == 404
 
     # the correction is version 2 of the same days, begins with the words there were, and both remain
     other = campus.post("officer", "/api/v1/stage_summaries", **{**WEEK, "last_day": str(MONDAY)}, corrects=case["number"], reason="漏")  # fmt: skip

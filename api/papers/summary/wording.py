@@ -5,6 +5,7 @@ A place is `{name}`: a number by its key, some words (`{school}`), or a list tha
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from difflib import get_close_matches
 from itertools import chain
@@ -42,10 +43,21 @@ def read_text(said: str) -> SummaryText:
         ) from error  # fmt: skip
 
 
-def written(text: SummaryText, told: Gathered, now: datetime) -> Document:
+BY_COMMAND = "可用 bihuan summary --again 重新统计并逐项比对。"
+
+
+def of_case(case: Case, told: Gathered, at: datetime, signature: str) -> Document:
+    """The document of a summary that is a case, with the words and the title that the case has."""
+    text = SummaryText.model_validate(case.facts["words"])
+    again = f"可在 {case.number} 重新统计，或用 bihuan audit figures {case.number} 逐项比对。"
+    return replace(written(text, told, at, again), title=case.title, signature=signature)
+
+
+def written(text: SummaryText, told: Gathered, now: datetime, again: str = BY_COMMAND) -> Document:
     """The document. Raises FolderError for a place that nothing fills in.
 
     now    when it is written
+    again  how its numbers are counted again
     """
     snapshot, filling = told.snapshot, _Filling(told)
     sections = tuple(
@@ -60,7 +72,7 @@ def written(text: SummaryText, told: Gathered, now: datetime) -> Document:
         span=f"{_day(snapshot.first)}至{_day(snapshot.last)}",
         locked=(
             f"数字统计截至 {kept:%Y-%m-%d %H:%M:%S}，此后的登记不计入；数字快照校验值 SHA-256 {snapshot.digest}。"
-            "可用 bihuan summary --again 重新统计并逐项比对。"
+            f"{again}"
         ),
         dated=_day(now.astimezone(zone).date()),
         sections=sections,
