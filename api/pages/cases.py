@@ -46,12 +46,14 @@ from engine.handle import offers
 from engine.store import cases, history, people
 from workflows import asking
 from workflows.filing import can_be_corrected
+from workflows.hazard import days_in_words
 from workflows.reference import levels
 
 router = APIRouter(prefix=CASES)
 
 Done = Annotated[str | None, Query(max_length=64)]
 
+ITS_DAYS = ("limit_from", "due_by", "due_paper")  # told in a sentence beside the deadline
 AFTER = ("photos_after", "photos_check")  # pictures of what was done, set beside those of before
 
 
@@ -143,9 +145,9 @@ def case_page(request: Request, runtime: TheRuntime, asker: SignedIn, number: st
         request, "case.html", asker=asker, active="cases", case=answer, figures=_figures(workflow, case, asker, zone, {each.code: each.name.in_(locale) for each in around.departments}), correct=_correct(runtime, asker, workflow, case), workflow=workflow.title, loop=drawn(workflow, case, locale),
         level=_level(case), category=asking.words_of("category", case.category), names=_names(around, locale),
         due=None if case.due_at is None or case.final else local(case.due_at, zone), opened=local(case.opened_at, zone),
-        closed=None if case.closed_at is None else local(case.closed_at, zone), facts=[f for f in facts if f.words or f.lines or f.documents],
+        closed=None if case.closed_at is None else local(case.closed_at, zone), facts=[f for f in facts if (f.words or f.lines or f.documents) and f.name not in ITS_DAYS],
         before=_pictures(facts, after=False), after=_pictures(facts, after=True), happened=list(reversed(happened)),
-        held_back=not may_see_evidence(workflow, case, asker.actors), possible=[step for step in steps if step.possible], impossible=[step for step in steps if not step.possible],
+        days=days_in_words(case), held_back=not may_see_evidence(workflow, case, asker.actors), possible=[step for step in steps if step.possible], impossible=[step for step in steps if not step.possible],
         at_once={offer.transition.trigger for offer in offered if asks_nothing(offer.transition)}, related=related, known=known, coverage=coverage, papers=[p for p in papers if p.address], absent=[p for p in papers if not p.address], done=last and event_answer(workflow, last, locale, Text("", "")).title,
     )  # fmt: skip
 
