@@ -292,7 +292,7 @@ def from_above(school: School, day: str) -> Case:
         sites=[{"department": "HQC", "place": "油漆库"}],
     )  # fmt: skip
     [check] = [school.case(link.number) for link in conveyed.links if link.kind == "child"]
-    said = {"answers": {"1": {"result": "fail", "note": "压力不足"}}, "summary": "一处不合格"}
+    said: dict[str, Any] = {"answers": {"1": {"result": "fail", "note": "压力不足"}}, "summary": "一处不合格"}
     checked = school.step("bob", check, "submit", **said)
     [found] = [school.case(link.number) for link in checked.links if link.kind == "child"]
     return school.assign(found, category="FIRE.equip")
