@@ -24,7 +24,7 @@ from engine.store import calendars, known, people, worklists
 from engine.store.database import Connection, Database
 from engine.store.worklists import Filter
 from workflows import hazard_report, portal, stage_summary, weekly
-from workflows.filing import BEFORE, DEPARTMENT, FROM, Figures
+from workflows.filing import BEFORE, DAYS, DEPARTMENT, FROM, Figures
 
 NUMBERING_SECONDS = 1.0  # that a step may wait for what was recorded to be in the trail; a few thousand events
 AT_ONCE = 200  # cases read at a time
@@ -43,6 +43,8 @@ def counting(figures: Figures) -> FiguresOf:
         meant = {FROM: instant_text(since), BEFORE: instant_text(before), DEPARTMENT: case.department}
         numbers: dict[str, Any] = {}
         with database.read(case.organisation) as connection:
+            zone = people.time_zone(connection, case.organisation)
+            meant[DAYS] = f"{since.astimezone(zone).date()}..{as_of.astimezone(zone).date()}"
             for each in figures.numbers:
                 asked = {
                     name: meant.get(value, value) if isinstance(value, str) else value
@@ -158,7 +160,7 @@ def summary_of(
 
 #: what is counted, by the name it has for good; a stage summary's numbers depend on its period, and stand in itself
 NAMED: Mapping[str, Figures] = {
-    figures.name: figures for figures in (weekly.FIGURES, portal.FIGURES, hazard_report.FIGURES)
+    figures.name: figures for loop in (weekly, portal, hazard_report) for figures in (loop.FIGURES_1, loop.FIGURES)
 }
 #: by the name under which steps take them
 FIGURES: Mapping[str, FiguresOf] = {
@@ -288,7 +290,7 @@ def not_filed(figures: Mapping[str, Any]) -> str:
 def names_cases(case: Case) -> bool:
     """Whether the table of what was counted has a row for each case: it is for who may see them all."""
     kept = case.facts.get("figures")
-    return kept is not None and kept["name"] == portal.FIGURES.name
+    return kept is not None and kept["name"] in portal.NAMES
 
 
 def is_frozen(workflow: Workflow, case: Case) -> bool:

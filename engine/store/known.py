@@ -313,7 +313,7 @@ def _conditions(
         yield columns.due_at < wanted.due_before
     if wanted.opened_after is not None:
         yield columns.opened_at > wanted.opened_after
-    yield from simple(columns, wanted)
+    yield from simple(columns, seen.organisation, wanted)
     if wanted.open is not None:
         yield columns.final.is_(not wanted.open)
     # nothing is done to what is closed: it stands since its closing as it does
