@@ -240,9 +240,9 @@ def test_what_an_older_ledger_left_open_was_found_when_that_one_says(school: Sch
                 opened_before=local(f"{last} 00:00") + timedelta(days=1),
             )  # fmt: skip
             for lists in (worklists, known):
-                page = lists.page(connection, EVERYTHING, wanted, school.clock.now())  # type: ignore[attr-defined]
+                page = lists.page(connection, EVERYTHING, wanted, school.clock.now())
                 assert "".join(sorted(case.title for case in page.cases)) == "".join(sorted(titles)), (first, last)
-                assert lists.count(connection, EVERYTHING, wanted, school.clock.now()) == len(titles)  # type: ignore[attr-defined]
+                assert lists.count(connection, EVERYTHING, wanted, school.clock.now()) == len(titles)
 
     # and in the table of the week that goes to the bureau
     school.tick()

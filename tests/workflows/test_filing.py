@@ -14,7 +14,7 @@ from engine.errors import GuardRefused, InvalidInput, NotAllowed, NotPossibleNow
 from engine.handle import Done, Failed, handle
 from engine.store.database import Database
 from tests.workflows.school import School, a_school, local
-from workflows import daily
+from workflows import daily, weekly
 from workflows.filing import counts_of
 from workflows.weekly import CYCLE
 
@@ -256,7 +256,12 @@ class Counter:
         self.asked += 1
         self.meanwhile()
         numbers = {"found": {"count": self.found, "cases": {}}, "left": {"count": 0, "cases": {}}}
-        return {"name": "week", "as_of": "2020-01-12T15:59:59.999999Z", "zero": not self.found, "numbers": numbers}
+        return {
+            "name": weekly.FIGURES.name,
+            "as_of": "2020-01-12T15:59:59.999999Z",
+            "zero": not self.found,
+            "numbers": numbers,
+        }
 
 
 @pytest.fixture
@@ -264,7 +269,7 @@ def counted(tmp_path: Path) -> Iterator[tuple[School, Counter, Case]]:
     """A week that is over, and who counts it."""
     with a_school(tmp_path, "sqlite") as school:
         count = Counter()
-        school.engine = replace(school.engine, figures={"week": count})
+        school.engine = replace(school.engine, figures={weekly.FIGURES.name: count})
         case = owed(school)
         school.at(MONDAY_AFTER)
         yield school, count, case
@@ -328,7 +333,7 @@ def test_what_keeps_figures_from_being_counted_is_its_own_commands_alone(counted
 
 def test_figures_that_somebody_brings_along_are_thrown_away(counted: tuple[School, Counter, Case]) -> None:
     school, count, case = counted
-    brought = Counted(case.revision, {"name": "week", "zero": True, "numbers": {"found": {"count": 7}}})
+    brought = Counted(case.revision, {"name": weekly.FIGURES.name, "zero": True, "numbers": {"found": {"count": 7}}})
     asked = Asked(school.actor("officer"), FireTrigger(case.number, "compile", WORDS), figures=brought)
     [outcome] = handle(school.engine, [asked])
     assert isinstance(outcome, Done) and count.asked == 1

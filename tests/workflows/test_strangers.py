@@ -48,7 +48,7 @@ def test_a_school_that_decided_nothing_takes_no_anonymous_reports(school: School
 
 def test_a_stranger_s_report_is_on_record_under_his_place_and_nobody_s_name(school: School) -> None:
     case = reported(allowed(school))
-    assert (case.version, case.reporter, case.acted, case.place) == (4, None, {}, "东门")
+    assert (case.version, case.reporter, case.acted, case.place) == (5, None, {}, "东门")
     [event] = school.events(case)
     assert event.actor == "anonymous:东门" and event.on_behalf_of is None
     assert case.number in school.waiting_for("officer")
