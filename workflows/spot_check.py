@@ -61,7 +61,7 @@ HAND_IN_IT = ("assignee", "fixer", "verifier", "approver")
 #: those that go on record with the visit: whom it tells something about
 TOLD_ABOUT = ("fixer", "verifier", "approver")
 UNFIT = ("rejected", "merged")  # states of what was never a hazard of its own
-NOTE = 1_500  # characters of what somebody wrote that are said again in another case
+NOTE, LONGEST = 1_200, 4_000  # characters of what somebody wrote that are said again in another case; of `Words`
 
 #: what is shown beside the list that was drawn from, so that anybody can check that it is the one
 DIGEST = Text(
@@ -134,7 +134,6 @@ class ConcludeSpotCheck(Form):
 
 class OpenRevisit(Form):
     title: Line = asks("回头看", "What is looked at again")
-    place: Line = asks("部位", "Where")
     hazard: CaseRef = asks("原隐患", "The hazard")
     due_on: Day = asks("完成日期", "Due on")
     # told by the draw, so that no page offers to open one by hand
@@ -282,7 +281,7 @@ def draw_from_the_book(s: Situation, case: Case) -> Effect:
         OpenCase(
             "revisit",
             {
-                "title": f"回头看：{number}", "place": number, "hazard": number, "due_on": due_on,
+                "title": f"回头看：{number}", "hazard": number, "due_on": due_on,
                 "visitors": [*visitors[n % len(visitors) :], *visitors[: n % len(visitors)]],
             },
         )
@@ -304,13 +303,11 @@ def begin_visit(s: Situation, case: Case) -> Effect:
 
 def _said_of(s: Situation, hazard: Case) -> str:
     """The hazard in words: whoever goes may not see the case itself."""
-    said, closed = hazard.facts, hazard.closed_at
-    lines = [f"{hazard.number} {hazard.title}（部位：{hazard.place}）"]
-    for label, fact in (("补充说明", "details"), ("整改要求", "requirement"), ("整改情况", "measure")):
-        if said.get(fact):
-            lines.append(f"{label}：{said[fact][:NOTE]}" if isinstance(said[fact], str) else "")
-    lines.append("抽中时尚未销号" if closed is None else f"{s.calendar.local_date(closed).isoformat()} 销号")
-    return "\n".join(line for line in lines if line)[:4000]
+    labels = (("补充说明", "details"), ("整改要求", "requirement"), ("整改情况", "measure"))
+    told = [f"{label}：{hazard.facts[fact][:NOTE]}" for label, fact in labels if hazard.facts.get(fact)]
+    closed = hazard.closed_at
+    end = "抽中时尚未销号" if closed is None else f"{s.calendar.local_date(closed).isoformat()} 销号"
+    return "；".join((f"{hazard.title}（{hazard.place}）", *told, end))[:LONGEST]
 
 
 def it_held(s: Situation, case: Case) -> Effect:
@@ -351,7 +348,7 @@ def _found_again(s: Situation, case: Case, hazard: Case) -> dict[str, Any]:
         "place": hazard.place,
         "category": hazard.category or None,
         "department": hazard.department,
-        "details": f"{case.number} 回头看 {hazard.number}{level}：{finding}"[:4000],
+        "details": f"{case.number} 回头看 {hazard.number}{level}：{finding}"[:LONGEST],
         "photos": s.data["photos"],
         "source": "spot_check",
     }

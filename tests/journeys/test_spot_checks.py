@@ -3,6 +3,8 @@ verifier.
 """
 
 import hashlib
+import html
+import re
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -11,7 +13,6 @@ from typing import Any
 import pytest
 
 from api.figures import query_of
-from engine.clock import SimulatedClock
 from tests.databases import Kind
 from tests.journeys.campus import PHOTO, Campus, a_campus
 
@@ -67,6 +68,19 @@ def outcome(held: list[dict[str, Any]]) -> dict[str, tuple[int, list[str]]]:
     return {line["person"]: (len(line["visits"]), line["failed"]) for line in held}
 
 
+def who_is_told_what(campus: Campus, at: str, failed: str) -> None:
+    """How verifications held is told to who answers for the whole school, and to each verifier of himself."""
+    his = {"officer": (2, [failed])}
+    for who, sees in (("head", his), ("principal", his), ("officer", his), ("hqc_head", {}), ("xb1_safety", {})):
+        assert outcome(campus.get(who, at)["second_looks"]) == sees, who
+        assert outcome(campus.get(who, "/api/v1/overview")["second_looks"]) == sees, who
+    before = campus.get("head", "/api/v1/overview?as_of=2020-04-12")
+    assert outcome(before["second_looks"]) == {}, "as of an evening, what was known then"
+    shown = campus.client.get("/overview", headers=campus.headers("head")).text
+    assert "姓名-officer" in shown and f'<a href="/cases/{failed}">' in shown
+    assert "回头看结果" not in campus.client.get("/overview", headers=campus.headers("hqc_head")).text
+
+
 def test_what_was_closed_and_fails_opens_anew_and_counts_against_its_verifier(campus: Campus) -> None:
     fails, holds, open_ = closed(campus), closed(campus), number_of(campus.hazard("fixed"))
     none = campus.done("teacher", "/api/v1/hazards", title="误报", place="东门")["number"]
@@ -86,6 +100,9 @@ def test_what_was_closed_and_fails_opens_anew_and_counts_against_its_verifier(ca
     assert campus.get("officer", at)["coverage"] == {"due": 3, "visited": 0}
     page = campus.client.get(f"/cases/{spot['number']}", headers=campus.headers("officer")).text
     assert seed in page and kept["sha256"] in page and " ".join(kept["members"]) in page
+    [leads_to] = re.findall(r'href="(/cases\?[^"]+)">3</a>', page)
+    behind = campus.client.get(html.unescape(leads_to), headers=campus.headers("officer"))
+    assert sorted(set(re.findall(r"YH-\d{4}-\d{4}", behind.text))) == kept["members"]
 
     visits = visits_of(campus, spot)
     assert [visit["assignee"] for visit in visits.values()] == ["xb1_safety", "teacher", "xb1_safety"]
@@ -132,16 +149,7 @@ def test_what_was_closed_and_fails_opens_anew_and_counts_against_its_verifier(ca
     done = campus.done("head", f"{at}/conclude", summary="抽查三件，两件不合格")
     assert (done["state"], done["facts"]["visited"], done["facts"]["failed"]) == ("concluded", 3, 2)
     assert campus.get("head", at)["coverage"] == {"due": 3, "visited": 3}
-    his = {"officer": (2, [failed["number"]])}
-    for who, sees in (("head", his), ("principal", his), ("officer", his), ("hqc_head", {}), ("xb1_safety", {})):
-        assert outcome(campus.get(who, at)["second_looks"]) == sees, who
-        assert outcome(campus.get(who, "/api/v1/overview")["second_looks"]) == sees, who
-    assert isinstance(campus.runtime.clock, SimulatedClock)
-    before = campus.get("head", "/api/v1/overview?as_of=2020-04-12")
-    assert outcome(before["second_looks"]) == {}, "as of an evening, what was known then"
-    shown = campus.client.get("/overview", headers=campus.headers("head")).text
-    assert "姓名-officer" in shown and f'<a href="/cases/{failed["number"]}">' in shown
-    assert "回头看结果" not in campus.client.get("/overview", headers=campus.headers("hqc_head")).text
+    who_is_told_what(campus, at, failed["number"])
 
 
 def test_a_draw_is_refused_where_there_is_nothing_and_nobody_chooses_it(campus: Campus) -> None:
@@ -155,7 +163,7 @@ def test_a_draw_is_refused_where_there_is_nothing_and_nobody_chooses_it(campus: 
     ):
         assert refused(campus, "officer", LOOP, **{**SAID, **told}) == (409, why)
     assert refused(campus, "hqc_safety", LOOP, **SAID)[0] == 403
-    by_hand = {"title": "回头看", "place": "三楼", "hazard": number, "due_on": "2020-04-20", "visitors": ["teacher"]}
+    by_hand = {"title": "回头看", "hazard": number, "due_on": "2020-04-20", "visitors": ["teacher"]}
     assert refused(campus, "officer", "/api/v1/revisits", **by_hand) == (409, "joint.comes_out_of_a_draw")
     pages = [
         campus.client.get(f"/open/{loop}", headers=campus.headers("officer")) for loop in ("spot_check", "revisit")
