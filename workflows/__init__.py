@@ -17,6 +17,7 @@ from workflows.notice import NOTICE
 from workflows.portal import PORTAL
 from workflows.record import RECORD
 from workflows.roles import OVERSEERS
+from workflows.spot_check import REVISIT, SPOT_CHECK
 from workflows.task import TASK
 from workflows.weekly import WEEKLY
 
@@ -33,6 +34,8 @@ CATALOG = Catalog(
         GROUP_CHECK,
         CROSS_INSPECTION,
         CROSS_CHECK,
+        SPOT_CHECK,
+        REVISIT,
         NOTICE,
         TASK,
         COMPARISON,

@@ -4,6 +4,7 @@ the steps the reader may take; for the others, why not.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Annotated
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -11,10 +12,11 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import Connection
 
+from api import second_looks
 from api.addressees import as_told, by_department, counts, standings
 from api.auth import Asker, SignedIn, TheRuntime
 from api.bootstrap import Runtime
-from api.figures import figures_answer, names_cases
+from api.figures import figures_answer, names_cases, query_of
 from api.figures import told as told_figures
 from api.pages.forms import Surroundings, Told, told
 from api.pages.loop import drawn
@@ -127,6 +129,7 @@ def case_page(request: Request, runtime: TheRuntime, asker: SignedIn, number: st
         workflow = runtime.engine.catalog.of(case)
         known = _known(connection, workflow, asker, case, events, around)
         coverage = covered(connection, case)
+        looks = second_looks.of_spot_check(connection, asker, case)
     steps = [offered_step(workflow, offer, asker) for offer in most_pressing_first(workflow, case, offered)]
     quiet = {t.trigger for t in workflow.transitions if t.confirms}  # one by one they would bury everything else
     happened = [
@@ -144,7 +147,7 @@ def case_page(request: Request, runtime: TheRuntime, asker: SignedIn, number: st
         closed=None if case.closed_at is None else local(case.closed_at, zone), facts=[f for f in facts if f.words or f.lines or f.documents],
         before=_pictures(facts, after=False), after=_pictures(facts, after=True), happened=list(reversed(happened)),
         held_back=not may_see_evidence(workflow, case, asker.actors), possible=[step for step in steps if step.possible], impossible=[step for step in steps if not step.possible],
-        at_once={offer.transition.trigger for offer in offered if asks_nothing(offer.transition)}, related=related, known=known, coverage=coverage, papers=[p for p in papers if p.address], absent=[p for p in papers if not p.address], done=last and event_answer(workflow, last, locale, Text("", "")).title,
+        at_once={offer.transition.trigger for offer in offered if asks_nothing(offer.transition)}, related=related, known=known, coverage=coverage, looks=looks, population=_population(case, zone), papers=[p for p in papers if p.address], absent=[p for p in papers if not p.address], done=last and event_answer(workflow, last, locale, Text("", "")).title,
     )  # fmt: skip
 
 
@@ -195,6 +198,28 @@ def _figures(workflow: Workflow, case: Case, asker: Asker, zone: ZoneInfo) -> Fi
         as_of, filed.frozen, counted.zero, filed.version, table, lines, sorted((filed.receipts or {}).items()),
         None if filed.not_filed is None else f"{CASES}?{filed.not_filed}",
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Population:
+    """What a spot check was drawn from. `cases`: the address of the list that has exactly these."""
+
+    size: int
+    sha256: str
+    as_of: str
+    members: Sequence[str]
+    cases: str
+
+
+def _population(case: Case, zone: ZoneInfo) -> Population | None:
+    kept = case.facts.get("population")
+    if kept is None:
+        return None
+    at, address = (
+        local(datetime.fromisoformat(kept["as_of"]), zone),
+        f"{CASES}?{query_of(kept['asked'], kept['as_of'])}",
+    )
+    return Population(kept["size"], kept["sha256"], at, kept["members"], address)
 
 
 def _correct(runtime: Runtime, asker: Asker, workflow: Workflow, case: Case) -> str | None:
@@ -312,6 +337,8 @@ RELATED: Mapping[str, Text] = {
     "files": Text("已填报", "filed"),
     "filed_in": Text("已填报于", "filed in"),
     "corrected_by": Text("已被更正为", "corrected by"),
+    "revisits": Text("回头看的是", "looks again at"),
+    "revisited_in": Text("回头看", "looked at again in"),
     "follows": Text("接续", "goes on from"),
     "followed_by": Text("下一轮", "next round"),
 }

@@ -36,6 +36,8 @@ PUBLISHED = {
     ("group_check", 1): "a0f590638f8753e6f71f9793dd764a7d5086e7d043f1db088ee9d7d943c0f5ed",
     ("cross_inspection", 1): "4ff3ff6d8681990a597ff40879d273f1c7e0a9238e1bdf0325f86fcceefead42",
     ("cross_check", 1): "79768a9e73630d354f72cf5d0d2f52f965fe5c276505a9ce91dcec396892a9bc",
+    ("spot_check", 1): "1c2e52c7ac8947bbabf3100dcff85b6501c8c516cc001d849c9d26f117345197",
+    ("revisit", 1): "ca43de23c65b5f9aa99ccee9f695436995ea5ef74633f37b54f23087ffc08d34",
     ("record", 1): "6540636380f1a516a9072b1cce66d673fc63150d7590f9c230a17cfa6dece3dd",
     ("weekly", 1): "737e7f7d197767e5637999e703c86af31525a874f9e55d2d305243c47ff2f26e",
     ("daily", 1): "60da807cfdf5c092d027eaaf45966cd7e0d74d1958779174c9a517a39b4fb1b1",

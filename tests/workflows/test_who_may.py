@@ -230,6 +230,12 @@ TABLE = [
     Row("group_check", ("send_back",), ("submitted",), OFFICE_AND_DEAN, "to send back lets nothing pass"),
     *(Row(loop, ("call_off",), ("due",), ("safety_head", "vp_safety"), "3.2, 7: not inspected, for a reason")
       for loop in ("cross_check", "group_check")),
+    # --- spot checks ---
+    Row("spot_check", ("draw", "call_off"), ("planned",), CONVEYS, "3.2, 9: drawn by whoever called it, and nobody chooses the seed"),
+    Row("spot_check", ("conclude",), ("visiting",), SIGNS, "1.2 g: signed off by a higher role"),
+    Row("revisit", ("pass", "fail"), ("due",), ("the assignee",), "3.2, 9: looked at again by whoever was sent"),
+    Row("revisit", ("change_visitor",), ("due",), CONVEYS, "3.2, 9: nobody looks at his own work, so somebody else can be sent"),
+    Row("revisit", ("call_off",), ("due",), ("safety_head", "vp_safety"), "3.2, 9: not looked at, for a reason"),
 ]  # fmt: skip
 
 #: loop → who opens a case of it
@@ -252,6 +258,7 @@ OPENS: dict[str, tuple[tuple[str, ...], str]] = {
         ("cross_inspection", "cross_check", "group_inspection", "group_check"),
         (OFFICE_AND_DEAN, "3.2, 7 and 8: called by the safety office"),
     ),
+    **dict.fromkeys(("spot_check", "revisit"), (CONVEYS, "3.2, 9: called by the safety office or a leader")),
 }
 
 MODES: dict[str, dict[str, Any]] = {
