@@ -48,6 +48,7 @@ SAID: Mapping[str, tuple[str, str]] = {
     "spot_check": ("2020 年 3 月抽查（回头看）", ""),
     "revisit": ("回头看：插座面板破损", "教学楼三楼走廊"),
     "record": ("插座面板破损", "教学楼三楼走廊"),
+    "stage_summary": ("校园安全专项整治工作阶段小结", ""),
 }
 
 

@@ -26,15 +26,19 @@ PUBLISHED = {
     ("hazard", 2): "8ea205aa27473095210d57cd4ae2ebd259866dde0d45b7e79011dd938e5a3ce2",
     ("hazard", 3): "108cff0ee5e52d1519deb73945d7dd14d65d7c95041c85c500ee58ac1eea0d4f",
     ("hazard", 4): "3aef0861cdb358e4f3777620265a3bd916eabd5313e788ef40e0c96b8b8b519d",
+    ("hazard", 5): "6664ba3cb77f5fe8437d6c9b8ad8165ca5956bfa047e4a8ec11820b11419c3db",
     ("drill", 1): "1e65bc986c9e7923abdf1554e73f6493a9c10c7262696d8e5824052d56f725ca",
     ("drill", 2): "8d319db59ebddea16d19fa2eb6f4c2bf76362b3782a734e04b30b232648d721f",
     ("notice", 1): "17def30fec1902f6cc80207ee1f74c8ce9789ff44d6e03e7d133ec1489d5adbd",
     ("task", 1): "8470f5c8092c175acd7747ceaa32959678f9850ba610a6f33a2d650b1e7dfed0",
     ("comparison", 1): "0adce3707086e265ff79d5af52129a9ae613cd0d2babbfc1a049c2b0d1ca4735",
+    ("comparison", 2): "c8d6d4d55aa3ac7fe30f7d2b2183203a55f60c7904db0e6b34eca02bf6d36f91",
     ("inspection", 1): "4d11545258b2e4755386cb8f57c0251ec7769be19d61e968ebc39be4842831f4",
     ("group_inspection", 1): "f1d96f4b5698a9ab1473c66ac346371a125cc345883a71c136f646962c1b8372",
+    ("group_inspection", 2): "a5ec66070d4fda27531699dc44453aa4e17bc8a1aad42efb32ac73e9a3f58218",
     ("group_check", 1): "a0f590638f8753e6f71f9793dd764a7d5086e7d043f1db088ee9d7d943c0f5ed",
     ("cross_inspection", 1): "4ff3ff6d8681990a597ff40879d273f1c7e0a9238e1bdf0325f86fcceefead42",
+    ("cross_inspection", 2): "c310ec9d72579c19b5492a0a450bac26cb76f007307a946046b75168e2b4401e",
     ("cross_check", 1): "79768a9e73630d354f72cf5d0d2f52f965fe5c276505a9ce91dcec396892a9bc",
     ("spot_check", 1): "1c2e52c7ac8947bbabf3100dcff85b6501c8c516cc001d849c9d26f117345197",
     ("revisit", 1): "ca43de23c65b5f9aa99ccee9f695436995ea5ef74633f37b54f23087ffc08d34",
@@ -43,6 +47,7 @@ PUBLISHED = {
     ("daily", 1): "60da807cfdf5c092d027eaaf45966cd7e0d74d1958779174c9a517a39b4fb1b1",
     ("portal", 1): "715bca141e8fc129838d6700b15442be566c58b4d1e9394592b1b3682519e280",
     ("hazard_report", 1): "9ece9c3bde4bebb03ebff9af3c6c1d63d978b5d71c8382a03e14a08876d78efe",
+    ("stage_summary", 1): "718a47b691f8ae07ea1febe921c1d968d8a988db61b9a890062bc6903b93c92d",
 }
 
 
