@@ -15,12 +15,14 @@ class OpenCase:
 
     found_at   when the asker says he found it: a claim, shown as such
     parent     the number of the case this one comes out of, if any
+    within     the number of the open campaign it is opened in, if any; what comes out of it carries the same mark
     """
 
     workflow: str
     data: Mapping[str, Any]
     found_at: datetime | None = None
     parent: str | None = None
+    within: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
