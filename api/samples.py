@@ -45,6 +45,9 @@ SAID: Mapping[str, tuple[str, str]] = {
     "cross_check": ("交叉检查：机电工程系检查总务后勤处", "总务后勤处"),
     "group_inspection": ("开学前分组排查", ""),
     "group_check": ("分组排查：实训楼一层（第 2 组）", "实训楼一层"),
+    "campaign": ("校园和校车安全专项整治", ""),
+    "survey": ("应急预案体系建设调查", ""),
+    "survey_answer": ("应急预案体系建设调查（总务后勤处）", ""),
     "record": ("插座面板破损", "教学楼三楼走廊"),
 }
 

@@ -5,6 +5,7 @@ beside it, and the tests pin each by its fingerprint.
 """
 
 from engine.definition import Catalog
+from workflows.campaign import CAMPAIGN
 from workflows.comparison import COMPARISON
 from workflows.cross_inspection import CROSS_CHECK, CROSS_INSPECTION
 from workflows.daily import DAILY
@@ -17,6 +18,7 @@ from workflows.notice import NOTICE
 from workflows.portal import PORTAL
 from workflows.record import RECORD
 from workflows.roles import OVERSEERS
+from workflows.survey import SURVEY, SURVEY_ANSWER
 from workflows.task import TASK
 from workflows.weekly import WEEKLY
 
@@ -33,6 +35,9 @@ CATALOG = Catalog(
         GROUP_CHECK,
         CROSS_INSPECTION,
         CROSS_CHECK,
+        CAMPAIGN,
+        SURVEY,
+        SURVEY_ANSWER,
         NOTICE,
         TASK,
         COMPARISON,
