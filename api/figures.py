@@ -1,4 +1,4 @@
-"""The figures that filings carry: how many cases a list showed, as it was known when the period was over; counted, and told.
+"""The figures that filings and stage summaries carry: how many cases a list showed, as it was known when the period was over; counted, and told.
 
 What is behind a number is kept as the list's question and never as a copy of the list: asked again later it shows the same
 cases. Figures are computed here and nowhere typed.
@@ -6,22 +6,24 @@ cases. Figures are computed here and nowhere typed.
 
 import time
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, get_type_hints
 from urllib.parse import urlencode
 
 from pydantic import AwareDatetime, BaseModel
 
+from api.papers.summary import questions
 from engine.actor import Visibility
+from engine.calendar import Calendar
 from engine.case import CORRECTED_BY, CORRECTS, FILED_IN, Case, instant_text
 from engine.definition import Workflow
 from engine.errors import Busy, Locale, Text
 from engine.handle import Engine, FiguresOf
 from engine.sealing import number
-from engine.store import known, worklists
+from engine.store import calendars, known, people, worklists
 from engine.store.database import Connection, Database
 from engine.store.worklists import Filter
-from workflows import hazard_report, portal, weekly
+from workflows import hazard_report, portal, stage_summary, weekly
 from workflows.filing import BEFORE, DEPARTMENT, FROM, Figures
 
 NUMBERING_SECONDS = 1.0  # that a step may wait for what was recorded to be in the trail; a few thousand events
@@ -106,12 +108,63 @@ def _know_everything(database: Database, case: Case) -> None:
         )
 
 
-#: what is counted, by the name it has for good
+def counting_summary(database: Database, case: Case, now: datetime) -> Mapping[str, Any]:
+    """The numbers of a stage summary as they were known when its period was over, each with its title and its question; of one
+    that carries numbers already the very questions that it keeps, whatever the directory and the calendar have become.
+    """
+    before = datetime.fromisoformat(case.facts["covers_before"])
+    if not is_over(case, now):
+        raise ValueError(f"{case.number} covers what is not over yet; its guard lets nobody ask")
+    as_of, kept, here = before - MOMENT, case.facts.get("figures"), case.organisation
+    _know_everything(database, case)
+    with database.read(here) as connection:
+        if kept is None:
+            calendar = calendars.newest(connection, here)
+            assert calendar is not None  # nothing is opened without one
+            first, last = (date.fromisoformat(case.facts[name]) for name in ("first_day", "last_day"))
+            kept = summary_of(connection, here, calendar, first, last)
+        numbers = {
+            key: {**number, "count": how_many(connection, here, number["cases"], as_of)}
+            for key, number in kept["numbers"].items()
+        }
+    return {
+        "name": stage_summary.FIGURES, "as_of": instant_text(as_of), "zero": not any(n["count"] for n in numbers.values()),
+        "breaks": kept["breaks"], "numbers": numbers,
+    }  # fmt: skip
+
+
+def summary_of(
+    connection: Connection, organisation: str, calendar: Calendar, first: date, last: date
+) -> Mapping[str, Any]:
+    """What a stage summary of these days asks, before anything is counted: the school breaks, as far as they lie in them, and the
+    numbers by key, each with title and question.
+    """
+    breaks = [
+        {"name": pause.name, "first": max(pause.first, first).isoformat(), "last": min(pause.last, last).isoformat()}
+        for pause in calendar.breaks
+        if pause.first <= last and first <= pause.last
+    ]
+    stretches = [
+        questions.stretch(calendar, each["name"], *(date.fromisoformat(each[end]) for end in ("first", "last")))
+        for each in breaks
+    ]
+    codes = [each.code for each in people.departments(connection, organisation)]
+    asked = questions.numbers(questions.stretch(calendar, "", first, last), stretches, codes)
+    return {
+        "breaks": breaks,
+        "numbers": {each.key: {"title": each.title.zh, "cases": dict(each.asks)} for each in asked},
+    }
+
+
+#: what is counted, by the name it has for good; a stage summary's numbers depend on its period, and stand in itself
 NAMED: Mapping[str, Figures] = {
     figures.name: figures for figures in (weekly.FIGURES, portal.FIGURES, hazard_report.FIGURES)
 }
 #: by the name under which steps take them
-FIGURES: Mapping[str, FiguresOf] = {name: counting(figures) for name, figures in NAMED.items()}
+FIGURES: Mapping[str, FiguresOf] = {
+    **{name: counting(figures) for name, figures in NAMED.items()},
+    stage_summary.FIGURES: counting_summary,
+}
 
 
 # --- in words ------------------------------------------------------------------------------------------------------------
@@ -168,7 +221,7 @@ def told(figures: Mapping[str, Any], locale: Locale, *, links: bool) -> CountedA
 
     links   whether the asker sees every case behind them
     """
-    titles = {number.key: number.title for number in NAMED[figures["name"]].numbers}
+    titles = titles_of(figures)
     return CountedAnswer(
         name=figures["name"],
         as_of=figures["as_of"],
@@ -183,6 +236,13 @@ def told(figures: Mapping[str, Any], locale: Locale, *, links: bool) -> CountedA
             for key, number in figures["numbers"].items()
         ],
     )
+
+
+def titles_of(figures: Mapping[str, Any]) -> Mapping[str, Text]:
+    """What the numbers are called that these figures hold, by key."""
+    if figures["name"] == stage_summary.FIGURES:
+        return questions.titles(figures["numbers"], [each["name"] for each in figures["breaks"]])
+    return {number.key: number.title for number in NAMED[figures["name"]].numbers}
 
 
 def query_of(asked: Mapping[str, Any], as_of: str) -> str:

@@ -49,6 +49,7 @@ SAID: Mapping[str, tuple[str, str]] = {
     "survey": ("应急预案体系建设调查", ""),
     "survey_answer": ("应急预案体系建设调查（总务后勤处）", ""),
     "record": ("插座面板破损", "教学楼三楼走廊"),
+    "stage_summary": ("校园安全专项整治工作阶段小结", ""),
 }
 
 

@@ -18,6 +18,7 @@ from workflows.notice import NOTICE
 from workflows.portal import PORTAL
 from workflows.record import RECORD
 from workflows.roles import OVERSEERS
+from workflows.stage_summary import STAGE_SUMMARY
 from workflows.survey import SURVEY, SURVEY_ANSWER
 from workflows.task import TASK
 from workflows.weekly import WEEKLY
@@ -46,6 +47,7 @@ CATALOG = Catalog(
         PORTAL,
         HAZARD_REPORT,
         RECORD,
+        STAGE_SUMMARY,
     ],
     overseers=OVERSEERS,
 )

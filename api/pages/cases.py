@@ -19,11 +19,13 @@ from api.figures import told as told_figures
 from api.pages.campaigns import campaign_of, inside_card, survey_card
 from api.pages.forms import Surroundings, Told, told
 from api.pages.loop import drawn
+from api.pages.paper import NAMES
 from api.pages.rendering import CASES, OPEN, local, page
 from api.pages.words import WORDS
 from api.papers import making
 from api.papers.making import Available
 from api.papers.story import Story
+from api.papers.summary.questions import is_detail, titled
 from api.periods import REPORTS
 from api.reading import (
     asks_nothing,
@@ -143,7 +145,7 @@ def case_page(request: Request, runtime: TheRuntime, asker: SignedIn, number: st
     papers = _papers(Story(workflow, case, events, {}, {}, zone, now))
     last = next((event for event in reversed(events) if event.trigger == done), None)
     return page(
-        request, "case.html", asker=asker, active="cases", case=answer, figures=_figures(workflow, case, asker, zone), correct=_correct(runtime, asker, workflow, case), workflow=workflow.title, loop=drawn(workflow, case, locale),
+        request, "case.html", asker=asker, active="cases", case=answer, figures=_figures(workflow, case, asker, zone, {each.code: each.name.in_(locale) for each in around.departments}), correct=_correct(runtime, asker, workflow, case), workflow=workflow.title, loop=drawn(workflow, case, locale),
         level=_level(case), category=asking.words_of("category", case.category), names=_names(around, locale),
         due=None if case.due_at is None or case.final else local(case.due_at, zone), opened=local(case.opened_at, zone),
         closed=None if case.closed_at is None else local(case.closed_at, zone), facts=[f for f in facts if f.words or f.lines or f.documents],
@@ -164,7 +166,7 @@ def _paper_line(story: Story, each: Available) -> PaperLine:
     file = f"{BASE}/{story.workflow.plural}/{story.case.number}/papers/{each.kind.code}"
     return PaperLine(
         each.kind.title, local(each.at, story.zone), Text(f"第 {each.event} 号记录", f"event {each.event}"), f"{CASES}/{story.case.number}/papers/{each.kind.code}?event={each.event}",
-        [(name, f"{file}.{form}?{urlencode(said)}") for form, name in (("docx", "Word"), ("xlsx", "Excel"))], each.why_not, None,
+        [(name, f"{file}.{form}?{urlencode(said)}") for form, name in NAMES.items() if form in each.kind.files], each.why_not, None,
     )  # fmt: skip
 
 
@@ -185,13 +187,20 @@ class Figures:
     not_filed: str | None = None
 
 
-def _figures(workflow: Workflow, case: Case, asker: Asker, zone: ZoneInfo) -> Figures | None:
+def _figures(
+    workflow: Workflow, case: Case, asker: Asker, zone: ZoneInfo, departments: Mapping[str, str]
+) -> Figures | None:
     if case.facts.get("figures") is None:
         return None
     counted = told_figures(case.facts["figures"], asker.locale, links=asker.seen.everything)
     lines = [
-        (each.title, each.count, f"{CASES}?{each.cases}" if each.cases is not None and each.count else None)
+        (
+            titled(each.title, departments),
+            each.count,
+            f"{CASES}?{each.cases}" if each.cases is not None and each.count else None,
+        )
         for each in counted.numbers
+        if each.count or not is_detail(each.key)
     ]
     table = f"{BASE}/{workflow.plural}/{case.number}/table" if asker.seen.everything or not names_cases(case) else ""
     as_of = local(counted.as_of, zone)
@@ -211,7 +220,12 @@ def _correct(runtime: Runtime, asker: Asker, workflow: Workflow, case: Case) -> 
         allow_opening(newest, asker.actor, case, Text("", ""))
     except NotAllowed:
         return None
-    return f"{OPEN}/{workflow.key}?{urlencode({'corrects': case.number, 'department': case.department})}"
+    same: dict[str, str | None] = {
+        "corrects": case.number, "department": case.department, "title": case.title,
+        **{name: case.facts.get(name) for name in ("first_day", "last_day")},
+    }  # fmt: skip
+    asked = {name: value for name, value in same.items() if name in newest.opens_with.model_fields}
+    return f"{OPEN}/{workflow.key}?{urlencode(asked)}"
 
 
 def _surroundings(connection: Connection, asker: Asker, case: Case, events: Iterable[Event]) -> Surroundings:

@@ -35,6 +35,7 @@ from engine.errors import InvalidInput, NotPossibleNow, Refusal, Text
 from engine.handle import offers
 from engine.store import people
 from workflows.reference import suggest
+from workflows.stage_summary import EditStageSummary, words_so_far
 
 router = APIRouter()
 
@@ -149,7 +150,8 @@ def filled_in(
         if name in form.model_fields and getattr(case, name)
     }
     before = rounds.handed_in_before(case) if again else {}
-    return {**known, **before, **said}
+    words = words_so_far(case) if form is EditStageSummary else {}
+    return {**known, **before, **{section: (written,) for section, written in words.items()}, **said}
 
 
 def _suggested(form: type[Form], case: Case, said: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:

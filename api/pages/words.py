@@ -30,6 +30,10 @@ WORDS: Mapping[str, Text] = {
         "已报出的不改动：更正另成一版，两版都保留。",
         "What was handed in stays as it is: a correction is a further version, and both remain.",
     ),
+    "correct_filing_counted": Text(
+        "更正改的是文字；系统统计的数字仍按期末当时的记录，不会因更正而改变。",
+        "A correction changes words. Numbers that the program counted stay those that were known at the end of the period.",
+    ),
     # signing in
     "sign_in": Text("登录", "Sign in"),
     "sign_out": Text("退出", "Sign out"),

@@ -44,6 +44,7 @@ PUBLISHED = {
     ("daily", 1): "60da807cfdf5c092d027eaaf45966cd7e0d74d1958779174c9a517a39b4fb1b1",
     ("portal", 1): "715bca141e8fc129838d6700b15442be566c58b4d1e9394592b1b3682519e280",
     ("hazard_report", 1): "9ece9c3bde4bebb03ebff9af3c6c1d63d978b5d71c8382a03e14a08876d78efe",
+    ("stage_summary", 1): "718a47b691f8ae07ea1febe921c1d968d8a988db61b9a890062bc6903b93c92d",
 }
 
 
