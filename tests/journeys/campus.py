@@ -20,7 +20,6 @@ from api.app import create_app
 from api.bootstrap import Runtime
 from engine.actor import WHOLE_ORGANISATION, Grant
 from engine.clock import SimulatedClock
-from engine.definition import Catalog
 from engine.directory import Absence, Department, Group, Organisation, Person, Seat
 from engine.errors import Text
 from engine.store import accounts, calendars, files, history, outbox, people
@@ -192,10 +191,10 @@ class Campus:
 
 
 @contextmanager
-def a_campus(folder: Path, kind: Kind, catalog: Catalog = CATALOG, **settings: Any) -> Iterator[Campus]:
+def a_campus(folder: Path, kind: Kind, **settings: Any) -> Iterator[Campus]:
     """Monday 2 March 2020, nine in the morning."""
     logs.configure("warning", "console")
-    runtime = a_runtime(folder / "data", kind, catalog=catalog, **settings)
+    runtime = a_runtime(folder / "data", kind, catalog=CATALOG, **settings)
     with runtime.database.write_across() as connection:
         people.add_organisation(connection, Organisation("bureau", Text("市教育局", "Bureau"), kind="bureau"))
         people.add_organisation(connection, Organisation(SCHOOL, Text("示范学校", "School"), parent="bureau"))
