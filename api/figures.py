@@ -1,7 +1,8 @@
-"""The figures that filings and stage summaries carry: how many cases a list showed, as it was known when the period was over; counted, and told.
+"""What is counted before a step is taken: the figures that filings and stage summaries carry, how many cases a list showed as
+it was known when the period was over; and what a spot check draws from.
 
 What is behind a number is kept as the list's question and never as a copy of the list: asked again later it shows the same
-cases. Figures are computed here and nowhere typed.
+cases. A draw keeps the list besides, for whoever repeats it without this program. Figures are computed here and nowhere typed.
 """
 
 import time
@@ -23,7 +24,7 @@ from engine.sealing import number
 from engine.store import calendars, known, people, worklists
 from engine.store.database import Connection, Database
 from engine.store.worklists import Filter
-from workflows import hazard_report, portal, stage_summary, weekly
+from workflows import hazard_report, portal, spot_check, stage_summary, weekly
 from workflows.filing import BEFORE, DEPARTMENT, FROM, Figures
 
 NUMBERING_SECONDS = 1.0  # that a step may wait for what was recorded to be in the trail; a few thousand events
@@ -53,6 +54,22 @@ def counting(figures: Figures) -> FiguresOf:
         return {"name": figures.name, "as_of": instant_text(as_of), "zero": zero, "numbers": numbers}
 
     return count
+
+
+def population(database: Database, case: Case, now: datetime) -> Mapping[str, Any]:
+    """What a spot check draws from, as it was known at the last moment of the day before: so nobody chooses the hour, and nothing
+    that is done today can put a hazard in or take it out.
+    """
+    with database.read(case.organisation) as connection:
+        calendar = calendars.newest(connection, case.organisation)
+    assert calendar is not None  # no command is decided without one
+    as_of = calendar.start_of(calendar.local_date(now)) - MOMENT
+    asked = spot_check.question_of(case, calendar)
+    _know_everything(database, case)
+    everything = Visibility(case.organisation, everything=True)
+    with database.read(case.organisation) as connection:
+        found = known.numbers(connection, everything, filter_of(asked), as_of, spot_check.MOST_POPULATION + 1)
+    return spot_check.population_of(asked, instant_text(as_of), found)
 
 
 def how_many(connection: Connection, organisation: str, asked: Mapping[str, Any], as_of: datetime) -> int:
@@ -163,6 +180,7 @@ NAMED: Mapping[str, Figures] = {
 #: by the name under which steps take them
 FIGURES: Mapping[str, FiguresOf] = {
     **{name: counting(figures) for name, figures in NAMED.items()},
+    spot_check.POPULATION: population,
     stage_summary.FIGURES: counting_summary,
 }
 
@@ -253,7 +271,7 @@ def query_of(asked: Mapping[str, Any], as_of: str) -> str:
 
 def figures_of(workflow: Workflow) -> str | None:
     """The name of the figures that a loop's filings carry; None for a loop that carries none."""
-    return next((step.figures for step in workflow.transitions if step.figures is not None), None)
+    return next((step.figures for step in workflow.transitions if step.figures in NAMED), None)
 
 
 def figures_answer(

@@ -4,6 +4,7 @@ the steps the reader may take; for the others, why not.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Annotated
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -11,10 +12,11 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import Connection
 
+from api import second_looks
 from api.addressees import as_told, by_department, counts, standings
 from api.auth import Asker, SignedIn, TheRuntime
 from api.bootstrap import Runtime
-from api.figures import figures_answer, names_cases
+from api.figures import figures_answer, names_cases, query_of
 from api.figures import told as told_figures
 from api.pages.campaigns import campaign_of, inside_card, survey_card
 from api.pages.forms import Surroundings, Told, told
@@ -48,12 +50,14 @@ from engine.handle import offers
 from engine.store import cases, history, people
 from workflows import asking
 from workflows.filing import can_be_corrected
+from workflows.hazard import days_in_words
 from workflows.reference import levels
 
 router = APIRouter(prefix=CASES)
 
 Done = Annotated[str | None, Query(max_length=64)]
 
+ITS_DAYS = ("limit_from", "due_by", "due_paper")  # told in a sentence beside the deadline
 AFTER = ("photos_after", "photos_check")  # pictures of what was done, set beside those of before
 
 
@@ -134,6 +138,7 @@ def case_page(request: Request, runtime: TheRuntime, asker: SignedIn, number: st
         campaign = campaign_of(connection, asker, case)
         inside = inside_card(connection, runtime, asker, case)
         survey = survey_card(connection, runtime, asker, case, zone)
+        looks = second_looks.of_spot_check(connection, asker, case)
     steps = [offered_step(workflow, offer, asker) for offer in most_pressing_first(workflow, case, offered)]
     quiet = {t.trigger for t in workflow.transitions if t.confirms}  # one by one they would bury everything else
     happened = [
@@ -148,10 +153,10 @@ def case_page(request: Request, runtime: TheRuntime, asker: SignedIn, number: st
         request, "case.html", asker=asker, active="cases", case=answer, figures=_figures(workflow, case, asker, zone, {each.code: each.name.in_(locale) for each in around.departments}), correct=_correct(runtime, asker, workflow, case), workflow=workflow.title, loop=drawn(workflow, case, locale),
         level=_level(case), category=asking.words_of("category", case.category), names=_names(around, locale),
         due=None if case.due_at is None or case.final else local(case.due_at, zone), opened=local(case.opened_at, zone),
-        closed=None if case.closed_at is None else local(case.closed_at, zone), facts=[f for f in facts if f.words or f.lines or f.documents],
+        closed=None if case.closed_at is None else local(case.closed_at, zone), facts=[f for f in facts if (f.words or f.lines or f.documents) and f.name not in ITS_DAYS],
         before=_pictures(facts, after=False), after=_pictures(facts, after=True), happened=list(reversed(happened)),
-        held_back=not may_see_evidence(workflow, case, asker.actors), possible=[step for step in steps if step.possible], impossible=[step for step in steps if not step.possible],
-        at_once={offer.transition.trigger for offer in offered if asks_nothing(offer.transition)}, related=related, known=known, coverage=coverage, campaign=campaign, inside=inside, survey=survey, reports=REPORTS, papers=[p for p in papers if p.address], absent=[p for p in papers if not p.address], done=last and event_answer(workflow, last, locale, Text("", "")).title,
+        days=days_in_words(case), held_back=not may_see_evidence(workflow, case, asker.actors), possible=[step for step in steps if step.possible], impossible=[step for step in steps if not step.possible],
+        at_once={offer.transition.trigger for offer in offered if asks_nothing(offer.transition)}, related=related, known=known, coverage=coverage, campaign=campaign, inside=inside, survey=survey, reports=REPORTS, looks=looks, population=_population(case, zone), papers=[p for p in papers if p.address], absent=[p for p in papers if not p.address], done=last and event_answer(workflow, last, locale, Text("", "")).title,
     )  # fmt: skip
 
 
@@ -209,6 +214,28 @@ def _figures(
         as_of, filed.frozen, counted.zero, filed.version, table, lines, sorted((filed.receipts or {}).items()),
         None if filed.not_filed is None else f"{CASES}?{filed.not_filed}",
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Population:
+    """What a spot check was drawn from. `cases`: the address of the list that has exactly these."""
+
+    size: int
+    sha256: str
+    as_of: str
+    members: Sequence[str]
+    cases: str
+
+
+def _population(case: Case, zone: ZoneInfo) -> Population | None:
+    kept = case.facts.get("population")
+    if kept is None:
+        return None
+    at, address = (
+        local(datetime.fromisoformat(kept["as_of"]), zone),
+        f"{CASES}?{query_of(kept['asked'], kept['as_of'])}",
+    )
+    return Population(kept["size"], kept["sha256"], at, kept["members"], address)
 
 
 def _correct(runtime: Runtime, asker: Asker, workflow: Workflow, case: Case) -> str | None:
@@ -332,6 +359,8 @@ RELATED: Mapping[str, Text] = {
     "files": Text("已填报", "filed"),
     "filed_in": Text("已填报于", "filed in"),
     "corrected_by": Text("已被更正为", "corrected by"),
+    "revisits": Text("回头看的是", "looks again at"),
+    "revisited_in": Text("回头看", "looked at again in"),
     "follows": Text("接续", "goes on from"),
     "followed_by": Text("下一轮", "next round"),
 }

@@ -460,6 +460,7 @@ EVERYTHING: dict[str, Any] = {  # every answer any guard or effect of the catalo
 FIGURES = {
     "name": "week", "as_of": "2020-01-05T15:59:59.999999Z", "zero": True,
     "numbers": {"found": {"count": 0, "cases": {}}, "left": {"count": 0, "cases": {}}},
+    "size": 1, "members": ["YH-2020-0009"],
 }  # fmt: skip
 PLACES = [
     pytest.param(workflow, state.name, trigger, id=f"{workflow.key}: {trigger} at {state.name}")
@@ -482,6 +483,7 @@ def standing_at(workflow: Workflow, state: str, facts: Mapping[str, Any], **attr
         "departments": ["HQC", "XB5"], "round": 0, "inspected": "XB5", "due_on": "2020-01-20",
         "phases": [{"title": "自查", "first_day": "2020-01-01", "last_day": "2020-01-06"}], "phase": 0, "questions": [],
         "areas": [{"place": "实训楼", "department": "XB5"}], "leaders": ["alice"],
+        "hazard": "YH-2020-0009", "visitors": ["alice"], "how_many": 1,
     }  # fmt: skip
     if workflow.addresses_many and state != workflow.initial.name:
         attributes["acted"] = {"addressee": ("alice", "bob")}

@@ -259,6 +259,12 @@ TABLE = [
         "1.2 g: another looks at it", never=("the submitter",)),
     Row("survey_answer", ("send_back",), ("answered",), OFFICE_AND_DEAN, "to send back lets nothing pass"),
     Row("survey_answer", ("excuse",), ("due",), ("safety_head", "vp_safety"), "3.2, 14: missing ones are named, or excused"),
+    # --- spot checks ---
+    Row("spot_check", ("draw", "call_off"), ("planned",), CONVEYS, "3.2, 9: drawn by whoever called it, and nobody chooses the seed"),
+    Row("spot_check", ("conclude",), ("visiting",), SIGNS, "1.2 g: signed off by a higher role"),
+    Row("revisit", ("pass", "fail"), ("due",), ("the assignee",), "3.2, 9: looked at again by whoever was sent"),
+    Row("revisit", ("change_visitor",), ("due",), CONVEYS, "3.2, 9: nobody looks at his own work, so somebody else can be sent"),
+    Row("revisit", ("call_off",), ("due",), ("safety_head", "vp_safety"), "3.2, 9: not looked at, for a reason"),
 ]  # fmt: skip
 
 #: loop → who opens a case of it
@@ -284,6 +290,7 @@ OPENS: dict[str, tuple[tuple[str, ...], str]] = {
         ("cross_inspection", "cross_check", "group_inspection", "group_check"),
         (OFFICE_AND_DEAN, "3.2, 7 and 8: called by the safety office"),
     ),
+    **dict.fromkeys(("spot_check", "revisit"), (CONVEYS, "3.2, 9: called by the safety office or a leader")),
 }
 
 MODES: dict[str, dict[str, Any]] = {
