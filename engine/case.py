@@ -33,6 +33,8 @@ OF_ONESELF = frozenset({ADDRESSEE, UNCONFIRMED})
 CORRECTS, CORRECTED_BY = "corrects", "corrected_by"
 #: the bond of what was filed elsewhere to what it says something of there, and how that one calls it
 FILES, FILED_IN = "files", "filed_in"
+#: the bond of what was opened in a campaign to it. The campaign itself records nothing: there may be thousands of them
+WITHIN = "within"
 #: the bond of a round to the one before it, whose draw it goes on with, and how that one calls it
 FOLLOWS, FOLLOWED_BY = "follows", "followed_by"
 #: the bond of a visit to the case it goes to look at again, and how that one calls it
@@ -152,6 +154,11 @@ class Case:
             return None
         found, closed = said.get("found_on"), said.get("closed_on")
         return Claim(said["key"], said.get("number"), found, closed or (found if said.get("closed") else None))
+
+    @property
+    def within(self) -> str | None:
+        """The number of the campaign it was opened in."""
+        return next((link.number for link in self.links if link.kind == WITHIN), None)
 
     def overdue(self, now: datetime) -> bool:
         """A fact computed from the clock, never a state."""

@@ -31,6 +31,7 @@ from engine.case import (
     REVISITED_IN,
     REVISITS,
     UNCONFIRMED,
+    WITHIN,
     Case,
     Link,
 )
@@ -639,6 +640,8 @@ class _Turn:
         if actor.kind != "system":  # who stands in no relation to a case may open all of them or none
             allow_opening(workflow, actor, blank_case(workflow, actor, data, self.now), asked)
         related = self._look_up(actor, workflow.opens_with, data, asked)
+        if command.within is not None and command.parent is None:  # what comes out of a case has its mark for good
+            self._must_hold(actor, command.within, asked)
         named = self._named(actor.organisation, workflow.opens_with, data)
         year = self.calendar(actor.organisation).local_date(self.now).year
         number = self._numbers.draw(actor.organisation, workflow.prefix, year)
@@ -647,6 +650,27 @@ class _Turn:
         done = self._write(workflow, None, self._bound(workflow, None, decision, setting), actor, setting)
         self._use_files(workflow.opens_with, data, actor.organisation, number)
         return done
+
+    def _must_hold(self, actor: Actor, number: str, asked: Text) -> None:
+        """Raises InvalidInput unless this is an open campaign that the actor may see. Nobody locks it: hundreds open cases in it
+        at once, and one that is opened while it ends was opened in it all the same.
+        """
+        known = CASE_NUMBER.fullmatch(number) is not None
+        case = cases.load(self.connection, actor.organisation, number) if known else None
+        if case is None or not may_see(case, visibility(actor, self.engine.catalog.overseers)):
+            what = _MISSING["case"]
+        elif not self.engine.catalog.of(case).holds:
+            what = Text("不是可以在其中登记事项的专项行动", "is no campaign that cases are opened in")
+        elif case.final:
+            what = Text("已经结束，不能再在其中登记", "has ended, and nothing is opened in it any more")
+        else:
+            return
+        raise InvalidInput(
+            asked=asked,
+            obstacle=Text(f"{number!r} {what.zh}", f"{number!r} {what.en}"),
+            remedy=Text("请核对专项行动的编号，或去掉它再登记", "Check the campaign's number, or leave it out"),
+            fields=[FieldFault(WITHIN, Text(f"{number!r} {what.zh}", f"{number!r} {what.en}"))],
+        )
 
     def _bound(self, workflow: Workflow, before: Case | None, decision: Decision, setting: Setting) -> Decision:
         """The decision, bound to the case this one repeats: the same place and item, closed a short while ago.
@@ -1051,8 +1075,9 @@ class _Turn:
             year = setting.calendar.local_date(self.now).year
             drawn = self._numbers.draw(organisation, series.prefix, year)
             case = case.with_facts({series.fact: drawn})
+        within = case.number if workflow.holds else case.within
         for opening in decision.opens:
-            child = self._open(actor, replace(opening, parent=case.number))
+            child = self._open(actor, replace(opening, parent=case.number, within=within))
             case = case.linked("child", child.case.number)
         for link in decision.links:
             case = case.linked(link.kind, link.number)
@@ -1400,6 +1425,8 @@ def _request_hash(asked: Asked) -> str:
     }
     if asked.actor.on_behalf_of is not None:
         told["on_behalf_of"] = asked.actor.on_behalf_of
+    if isinstance(command, OpenCase) and command.within is not None:
+        told[WITHIN] = command.within
     return hashlib.sha256(_WRITE(told).encode()).hexdigest()
 
 

@@ -17,7 +17,18 @@ from transitions import EventData, Machine, MachineError
 from engine.actor import Actor
 from engine.authority import Permit, judge
 from engine.calendar import Calendar
-from engine.case import ADDRESSEE, CONFIRMED, EXCUSED, REBOUND_OF, UNCONFIRMED, Case, CaseClock, Link, instant_text
+from engine.case import (
+    ADDRESSEE,
+    CONFIRMED,
+    EXCUSED,
+    REBOUND_OF,
+    UNCONFIRMED,
+    WITHIN,
+    Case,
+    CaseClock,
+    Link,
+    instant_text,
+)
 from engine.commands import FireTrigger, OpenCase, Remind
 from engine.deadlines import Budget, Deadline, Rung, due_at, is_overdue, next_repeat, plan_rungs, repeats_between
 from engine.definition import (
@@ -142,6 +153,8 @@ def decide_opening(
         case = case.changed(period=owed.name).with_facts(spans)
     if command.parent:
         case = case.linked("parent", command.parent)
+    if command.within:
+        case = case.linked(WITHIN, command.within)
     asked = Text(f"登记“{workflow.title.zh}”", f"Open a case of {workflow.title.en!r}")
     situation = _situation(case, data, now, setting)
     for guard in guards_of(workflow.opening_guards):

@@ -5,6 +5,7 @@ beside it, and the tests pin each by its fingerprint.
 """
 
 from engine.definition import Catalog
+from workflows.campaign import CAMPAIGN
 from workflows.comparison import COMPARISON, COMPARISON_1
 from workflows.cross_inspection import CROSS_CHECK, CROSS_INSPECTION, CROSS_INSPECTION_1
 from workflows.daily import DAILY
@@ -19,6 +20,7 @@ from workflows.record import RECORD
 from workflows.roles import OVERSEERS
 from workflows.spot_check import REVISIT, SPOT_CHECK
 from workflows.stage_summary import STAGE_SUMMARY
+from workflows.survey import SURVEY, SURVEY_ANSWER
 from workflows.task import TASK
 from workflows.weekly import WEEKLY
 
@@ -38,6 +40,9 @@ CATALOG = Catalog(
         CROSS_INSPECTION_1,
         CROSS_INSPECTION,
         CROSS_CHECK,
+        CAMPAIGN,
+        SURVEY,
+        SURVEY_ANSWER,
         SPOT_CHECK,
         REVISIT,
         NOTICE,

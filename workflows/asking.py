@@ -11,16 +11,26 @@ from workflows.checking import items_of
 from workflows.imported import DOUBT_WORDS
 from workflows.reference import checklists, criteria_for, limits, taxonomy
 from workflows.roles import GROUPS, LOOP_ROLES, ROLES
+from workflows.survey import numbered, options_of
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of several answers. `group`: under which it stands in a long list; `note`: for whoever hesitates."""
+    """One of several answers. `group`: under which it stands in a long list; `note`: for whoever hesitates.
+
+    Or a question that is answered by itself:
+    needed    whether it has to be answered
+    brief     whether a line is enough
+    offered   what may be answered, where that is a choice
+    """
 
     value: str
     title: Text
     group: Text | None = None
     note: Text | None = None
+    needed: bool = False
+    brief: bool = False
+    offered: Sequence["Choice"] = ()
 
 
 LEVEL_WORDS: Mapping[str, Text] = {"general": Text("一般隐患", "general"), "major": Text("重大隐患", "major")}
@@ -49,6 +59,10 @@ CHOICE_WORDS: Mapping[str, Mapping[str, Text]] = MappingProxyType(
             "plan": Text("方案预案", "a plan or scheme"),
             "roster": Text("值班表", "a duty roster"),
             "publication": Text("公示", "something published to the staff"),
+            "text": Text("文字", "words"),
+            "yes_no": Text("是/否", "yes or no"),
+            "number": Text("数字", "a number"),
+            "choice": Text("选择", "a choice"),
         },
         "tier": {
             "ministry": Text("国家", "national"),
@@ -57,6 +71,7 @@ CHOICE_WORDS: Mapping[str, Mapping[str, Text]] = MappingProxyType(
             "county": Text("县区", "county"),
             "school": Text("学校", "the school itself"),
         },
+        "yes_no": {"yes": Text("是", "yes"), "no": Text("否", "no")},
         "doubts": DOUBT_WORDS,
         "level": LEVEL_WORDS,
         "of_level": LEVEL_WORDS,
@@ -138,9 +153,20 @@ def questions(field: str, case: Case | None, said: Mapping[str, Any]) -> Sequenc
         if category not in taxonomy().all:
             return ()
         return [Choice(each.code, each.question, note=each.note) for each in criteria_for(category)]
+    if field == "answers" and case is not None and "questions" in case.facts:
+        return [_question(number, each) for number, each in numbered(case.facts["questions"]).items()]
     if field in ("answers", "photos") and case is not None and items_of(case):
         return [Choice(code, item.title) for code, item in items_of(case).items()]
     return None
+
+
+def _question(number: str, question: Mapping[str, Any]) -> Choice:
+    """A survey's, as it was written: in one language only."""
+    title = f"{number}. {question['text']}"
+    offered = [Choice(each, words_of(question["kind"], each) or Text(each, each)) for each in options_of(question)]
+    is_number = question["kind"] == "number"
+    note = Text("填数字；没有的填 0", "a number; 0 where there is none") if is_number else None
+    return Choice(number, Text(title, title), note=note, needed=True, brief=is_number, offered=offered)
 
 
 def _categories() -> Sequence[Choice]:

@@ -18,6 +18,7 @@ from api.auth import Asker, SignedIn, TheRuntime
 from api.bootstrap import Runtime
 from api.figures import figures_answer, names_cases, query_of
 from api.figures import told as told_figures
+from api.pages.campaigns import campaign_of, inside_card, survey_card
 from api.pages.forms import Surroundings, Told, told
 from api.pages.loop import drawn
 from api.pages.paper import NAMES
@@ -27,6 +28,7 @@ from api.papers import making
 from api.papers.making import Available
 from api.papers.story import Story
 from api.papers.summary.questions import is_detail, titled
+from api.periods import REPORTS
 from api.reading import (
     asks_nothing,
     covered,
@@ -40,7 +42,7 @@ from api.reading import (
 from api.routes.under import BASE
 from api.schemas import event_answer
 from engine.authority import allow_opening, may_see, may_see_evidence
-from engine.case import ADDRESSEE, Case
+from engine.case import ADDRESSEE, WITHIN, Case
 from engine.definition import Form, Workflow
 from engine.errors import Locale, NotAllowed, Text
 from engine.events import Event
@@ -133,6 +135,9 @@ def case_page(request: Request, runtime: TheRuntime, asker: SignedIn, number: st
         workflow = runtime.engine.catalog.of(case)
         known = _known(connection, workflow, asker, case, events, around)
         coverage = covered(connection, case)
+        campaign = campaign_of(connection, asker, case)
+        inside = inside_card(connection, runtime, asker, case)
+        survey = survey_card(connection, runtime, asker, case, zone)
         looks = second_looks.of_spot_check(connection, asker, case)
     steps = [offered_step(workflow, offer, asker) for offer in most_pressing_first(workflow, case, offered)]
     quiet = {t.trigger for t in workflow.transitions if t.confirms}  # one by one they would bury everything else
@@ -151,7 +156,7 @@ def case_page(request: Request, runtime: TheRuntime, asker: SignedIn, number: st
         closed=None if case.closed_at is None else local(case.closed_at, zone), facts=[f for f in facts if (f.words or f.lines or f.documents) and f.name not in ITS_DAYS],
         before=_pictures(facts, after=False), after=_pictures(facts, after=True), happened=list(reversed(happened)),
         days=days_in_words(case), held_back=not may_see_evidence(workflow, case, asker.actors), possible=[step for step in steps if step.possible], impossible=[step for step in steps if not step.possible],
-        at_once={offer.transition.trigger for offer in offered if asks_nothing(offer.transition)}, related=related, known=known, coverage=coverage, looks=looks, population=_population(case, zone), papers=[p for p in papers if p.address], absent=[p for p in papers if not p.address], done=last and event_answer(workflow, last, locale, Text("", "")).title,
+        at_once={offer.transition.trigger for offer in offered if asks_nothing(offer.transition)}, related=related, known=known, coverage=coverage, campaign=campaign, inside=inside, survey=survey, reports=REPORTS, looks=looks, population=_population(case, zone), papers=[p for p in papers if p.address], absent=[p for p in papers if not p.address], done=last and event_answer(workflow, last, locale, Text("", "")).title,
     )  # fmt: skip
 
 
@@ -334,7 +339,8 @@ def _level(case: Case) -> Text | None:
 
 def _related(connection: Connection, asker: Asker, case: Case) -> list[Related]:
     found = cases.load_many(connection, case.organisation, [link.number for link in case.links])
-    words = {link.number: RELATED.get(link.kind, Text(link.kind, link.kind)) for link in case.links}
+    others = [link for link in case.links if link.kind != WITHIN]  # which stands above, beside its title
+    words = {link.number: RELATED.get(link.kind, Text(link.kind, link.kind)) for link in others}
     return [
         Related(words[number].in_(asker.locale), number, found[number].title)
         for number in words

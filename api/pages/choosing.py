@@ -50,6 +50,7 @@ LABELS: Mapping[str, Text] = {
     "action_before": Text("步骤早于", "Step taken before"),
     "besides": Text("报送另注", "Besides"),
     "without_workflow": Text("类型不含", "Kinds left out"),
+    "within": Text("专项行动", "Campaign"),
     "opened_with": Text("登记时填报", "Opened with"),
     "as_of": Text("当时情况", "As of"),
     "person": Text("人员", "Person"),

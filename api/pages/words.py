@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from api.pages import words_diagram, words_labels, words_papers, words_school
+from api.pages import words_campaigns, words_diagram, words_labels, words_papers, words_school
 from api.pages.words_ledger import LEDGER
 from api.pages.words_overview import OVERVIEW
 from engine.errors import Text
@@ -314,6 +314,7 @@ WORDS: Mapping[str, Text] = {
     **words_labels.WORDS,
     **words_papers.WORDS,
     **words_diagram.WORDS,
+    **words_campaigns.WORDS,
     # refusals
     "back": Text("返回", "Go back"),
     **LEDGER,

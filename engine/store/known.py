@@ -322,6 +322,9 @@ def _conditions(
     if wanted.opened_after is not None:
         yield columns.opened_at > wanted.opened_after
     yield from simple(columns, wanted)
+    if wanted.within is not None:  # what it was opened in it is in for good
+        opened_in = (_cases.c.organisation == seen.organisation, _cases.c.within == wanted.within)
+        yield columns.number.in_(select(_cases.c.number).where(*opened_in))
     if wanted.open is not None:
         yield columns.final.is_(not wanted.open)
     # nothing is done to what is closed: it stands since its closing as it does

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -80,6 +81,7 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
         desk.campus.done("clerk", f"/api/v1/inspections/{signed}/submit", answers=every, summary="一处压力不足")
         campus.done("officer", "/api/v1/feeds", department="HQC"), campus.done("fixer", "/api/v1/feeds")
         conveyed, received = a_meeting(campus), a_paper(campus)
+        campaign, survey, asked = a_campaign(campus)
         yield (
             desk,
             [
@@ -100,6 +102,10 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
                 Stop("round-sign", f"/cases/{signed}/sign", "xb2_head"),
                 Stop("not-mine", f"/cases/{numbers['fixed']}/verify", "fixer"),
                 Stop("case-notice", f"/cases/{conveyed}"),
+                Stop("case-campaign", f"/cases/{campaign}"),
+                Stop("open-inside", f"/open/survey?within={campaign}"),
+                Stop("case-survey", f"/cases/{survey}"),
+                Stop("step-answer", f"/cases/{asked}/answer", "xb2_head"),
                 Stop("step-convey", f"/cases/{received}/convey"),
                 Stop("mine-to-know", "/mine", "teacher"),
                 Stop("no-such-case", "/cases/YH-2020-9999", status=404),
@@ -225,6 +231,40 @@ def a_paper(campus: Campus) -> str:
     said = {"title": "关于开展冬季校园安全检查的通知", "kind": "superior_notice", "dated_on": DAY.isoformat()}
     more = {"tier": "city", "issuer": "市教育局", "reply_by": "2020-03-20"}
     return str(campus.done("officer", "/api/v1/notices", **said, **more)["number"])
+
+
+def a_campaign(campus: Campus) -> tuple[str, str, str]:
+    """The numbers of a campaign that runs, of a survey inside it that some departments have answered, and of an answer that is
+    still to come.
+    """
+    last = (DAY + timedelta(days=18)).isoformat()
+    reports = [{"title": "自查情况报告", "department": code, "due_on": last} for code in ("HQC", "XB1")]
+    phases = [
+        {"title": "动员自查", "first_day": DAY.isoformat(), "last_day": (DAY + timedelta(days=4)).isoformat()},
+        {"title": "集中整治", "first_day": (DAY + timedelta(days=5)).isoformat(), "last_day": last},
+    ]
+    campaign = str(
+        campus.done(
+            "officer", "/api/v1/campaigns", title="校园和校车安全专项整治", departments=["HQC", "XB1", "XB2"],
+            phases=phases, reports=reports,
+        )["number"]
+    )  # fmt: skip
+    campus.done("vice", f"/api/v1/campaigns/{campaign}/begin", opinion="同意")
+    campus.done("xb1_safety", "/api/v1/hazards", title="疏散门上锁", place="实训楼", within=campaign)
+    questions = [
+        {"text": "现有应急预案几份", "kind": "number"},
+        {"text": "是否明确了值班领导", "kind": "yes_no"},
+        {"text": "预案修订情况", "kind": "choice", "options": "已修订；正在修订；没有"},
+        {"text": "存在的困难", "kind": "text"},
+    ]
+    survey = campus.done(
+        "officer", "/api/v1/surveys", title="应急预案体系建设调查", departments=["HQC", "XB1", "XB2"],
+        questions=questions, due_on=last, within=campaign,
+    )  # fmt: skip
+    first, _, third = (link["number"] for link in survey["links"] if link["kind"] == "child")
+    answers = {"1": "3", "2": "yes", "3": "正在修订", "4": "缺少演练场地"}
+    campus.done("hqc_head", f"/api/v1/survey_answers/{first}/answer", answers=answers)
+    return campaign, str(survey["number"]), str(third)
 
 
 def _lay_down_the_photo(desk: Desk) -> None:

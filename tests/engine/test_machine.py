@@ -454,6 +454,8 @@ EVERYTHING: dict[str, Any] = {  # every answer any guard or effect of the catalo
     "receipts": [{"hazard": "YH-2020-0009", "receipt": "P-1"}], "expected": 40, "present": 40, "sick": 0, "symptoms": 0,
     "travel": 0, "audience": ["everyone"], "key_points": "学习", "tasks": [], "items": [],
     "sites": [], "persons": ["alice"], "points": "学习", "done": "已办", "reply": "已办",
+    "phases": [{"title": "自查", "first_day": "2020-01-01", "last_day": "2020-01-06"}], "outcome": "完成", "result": "完成",
+    "reports": [{"title": "报告", "department": "HQC", "due_on": "2020-01-06"}],
 }  # fmt: skip
 FIGURES = {
     "name": "week", "as_of": "2020-01-05T15:59:59.999999Z", "zero": True,
@@ -479,6 +481,7 @@ def standing_at(workflow: Workflow, state: str, facts: Mapping[str, Any], **attr
         "period_opens_at": "2019-12-31T16:00:00.000000Z", "period_due_at": "2020-01-20T15:59:59.000000Z",
         "covers_from": "2019-12-29T16:00:00.000000Z", "covers_before": "2020-01-05T16:00:00.000000Z", "figures": FIGURES,
         "departments": ["HQC", "XB5"], "round": 0, "inspected": "XB5", "due_on": "2020-01-20",
+        "phases": [{"title": "自查", "first_day": "2020-01-01", "last_day": "2020-01-06"}], "phase": 0, "questions": [],
         "areas": [{"place": "实训楼", "department": "XB5"}], "leaders": ["alice"],
         "hazard": "YH-2020-0009", "visitors": ["alice"], "how_many": 1,
     }  # fmt: skip
