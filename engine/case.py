@@ -35,6 +35,8 @@ CORRECTS, CORRECTED_BY = "corrects", "corrected_by"
 FILES, FILED_IN = "files", "filed_in"
 #: the bond of a round to the one before it, whose draw it goes on with, and how that one calls it
 FOLLOWS, FOLLOWED_BY = "follows", "followed_by"
+#: the bond of what was read out to the meeting that heard it, and how the meeting calls it
+READ_OUT_AT, READS_OUT = "read_out_at", "reads_out"
 
 
 @dataclass(frozen=True, slots=True)

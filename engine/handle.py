@@ -26,6 +26,8 @@ from engine.case import (
     FILES,
     FOLLOWED_BY,
     FOLLOWS,
+    READ_OUT_AT,
+    READS_OUT,
     UNCONFIRMED,
     Case,
     Link,
@@ -110,6 +112,7 @@ POSTS_NAMED = 3  # in the remedy of a refusal; `could` has them all
 #: how the case at the other end of a bond calls it
 OTHER_END = {
     "merged_into": "absorbed", "rebound_of": "rebounded_as", CORRECTS: CORRECTED_BY, FILES: FILED_IN, FOLLOWS: FOLLOWED_BY,
+    READ_OUT_AT: READS_OUT,
 }  # fmt: skip
 #: bonds the other case counts
 COUNTED_BONDS = {"rebound_of": "rebounds"}

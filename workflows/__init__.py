@@ -5,6 +5,7 @@ beside it, and the tests pin each by its fingerprint.
 """
 
 from engine.definition import Catalog
+from workflows.bulletin import BULLETIN
 from workflows.comparison import COMPARISON
 from workflows.cross_inspection import CROSS_CHECK, CROSS_INSPECTION
 from workflows.daily import DAILY
@@ -40,6 +41,7 @@ CATALOG = Catalog(
         DAILY,
         PORTAL,
         HAZARD_REPORT,
+        BULLETIN,
         RECORD,
     ],
     overseers=OVERSEERS,

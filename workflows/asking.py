@@ -48,6 +48,10 @@ CHOICE_WORDS: Mapping[str, Mapping[str, Text]] = MappingProxyType(
             "roster": Text("值班表", "a duty roster"),
             "publication": Text("公示", "something published to the staff"),
         },
+        "held_as": {
+            "safety_meeting": Text("安全例会", "safety meeting"),
+            "administration": Text("行政办公会", "administration meeting"),
+        },
         "tier": {
             "ministry": Text("国家", "national"),
             "province": Text("省", "province"),

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from api.addressees import as_told, by_department, counts, standings
 from api.auth import Asker, SignedIn, TheRuntime
 from api.bootstrap import Runtime
-from api.figures import figures_answer, names_cases
+from api.figures import NumberAnswer, figures_answer, names_cases
 from api.figures import told as told_figures
 from api.pages.forms import Surroundings, Told, told
 from api.pages.loop import drawn
@@ -23,6 +23,8 @@ from api.pages.words import WORDS
 from api.papers import making
 from api.papers.making import Available
 from api.papers.story import Story
+from api.publishing import published, publishes
+from api.publishing import told as told_published
 from api.reading import (
     asks_nothing,
     covered,
@@ -127,6 +129,7 @@ def case_page(request: Request, runtime: TheRuntime, asker: SignedIn, number: st
         workflow = runtime.engine.catalog.of(case)
         known = _known(connection, workflow, asker, case, events, around)
         coverage = covered(connection, case)
+        shown = published(connection, case) if publishes(case) else None
     steps = [offered_step(workflow, offer, asker) for offer in most_pressing_first(workflow, case, offered)]
     quiet = {t.trigger for t in workflow.transitions if t.confirms}  # one by one they would bury everything else
     happened = [
@@ -135,11 +138,12 @@ def case_page(request: Request, runtime: TheRuntime, asker: SignedIn, number: st
         if event.trigger not in quiet
     ]
     facts = told(_forms(workflow), case.facts, around, locale)
+    names = _names(around, locale)
     papers = _papers(Story(workflow, case, events, {}, {}, zone, now))
     last = next((event for event in reversed(events) if event.trigger == done), None)
     return page(
-        request, "case.html", asker=asker, active="cases", case=answer, figures=_figures(workflow, case, asker, zone), correct=_correct(runtime, asker, workflow, case), workflow=workflow.title, loop=drawn(workflow, case, locale),
-        level=_level(case), category=asking.words_of("category", case.category), names=_names(around, locale),
+        request, "case.html", asker=asker, active="cases", case=answer, figures=_figures(workflow, case, asker, zone, names), published=shown and told_published(shown, runtime.engine.catalog, names, zone, locale), correct=_correct(runtime, asker, workflow, case), workflow=workflow.title, loop=drawn(workflow, case, locale),
+        level=_level(case), category=asking.words_of("category", case.category), names=names,
         due=None if case.due_at is None or case.final else local(case.due_at, zone), opened=local(case.opened_at, zone),
         closed=None if case.closed_at is None else local(case.closed_at, zone), facts=[f for f in facts if f.words or f.lines or f.documents],
         before=_pictures(facts, after=False), after=_pictures(facts, after=True), happened=list(reversed(happened)),
@@ -167,7 +171,8 @@ def _paper_line(story: Story, each: Available) -> PaperLine:
 class Figures:
     """What a filing's table shows: each number with the address of the list that has exactly these, if the reader sees it.
 
-    table   where it is taken; "" for who may not
+    table        where it is taken; "" for who may not
+    departments  their titles, and of each department its name and its numbers as `lines` has them
     """
 
     as_of: str
@@ -178,23 +183,32 @@ class Figures:
     lines: Sequence[tuple[str, int, str | None]]
     receipts: Sequence[tuple[str, str]] = ()
     not_filed: str | None = None
+    departments: Sequence[tuple[str, Sequence[tuple[str, int, str | None]]]] = ()
 
 
-def _figures(workflow: Workflow, case: Case, asker: Asker, zone: ZoneInfo) -> Figures | None:
+def _figures(workflow: Workflow, case: Case, asker: Asker, zone: ZoneInfo, names: Mapping[str, str]) -> Figures | None:
     if case.facts.get("figures") is None:
         return None
     counted = told_figures(case.facts["figures"], asker.locale, links=asker.seen.everything)
-    lines = [
-        (each.title, each.count, f"{CASES}?{each.cases}" if each.cases is not None and each.count else None)
-        for each in counted.numbers
+    departments = [
+        (names.get(each.department, WORDS["figures_nobodys"].in_(asker.locale)), _lines(each.numbers))
+        for each in counted.departments
     ]
     table = f"{BASE}/{workflow.plural}/{case.number}/table" if asker.seen.everything or not names_cases(case) else ""
     as_of = local(counted.as_of, zone)
     filed = figures_answer(workflow, case, asker.locale, links=asker.seen.everything)
     return Figures(
-        as_of, filed.frozen, counted.zero, filed.version, table, lines, sorted((filed.receipts or {}).items()),
-        None if filed.not_filed is None else f"{CASES}?{filed.not_filed}",
+        as_of, filed.frozen, counted.zero, filed.version, table, _lines(counted.numbers),
+        sorted((filed.receipts or {}).items()), None if filed.not_filed is None else f"{CASES}?{filed.not_filed}",
+        departments,
     )  # fmt: skip
+
+
+def _lines(numbers: Iterable[NumberAnswer]) -> Sequence[tuple[str, int, str | None]]:
+    return [
+        (each.title, each.count, f"{CASES}?{each.cases}" if each.cases is not None and each.count else None)
+        for each in numbers
+    ]
 
 
 def _correct(runtime: Runtime, asker: Asker, workflow: Workflow, case: Case) -> str | None:
@@ -314,4 +328,6 @@ RELATED: Mapping[str, Text] = {
     "corrected_by": Text("已被更正为", "corrected by"),
     "follows": Text("接续", "goes on from"),
     "followed_by": Text("下一轮", "next round"),
+    "read_out_at": Text("通报于会议", "read out at"),
+    "reads_out": Text("会上通报了", "read out there"),
 }

@@ -179,7 +179,9 @@ def file_of(runtime: Runtime, asker: Asker, made: Drawn, form: Form) -> bytes:
             book.write_paper(file, paper, pictures)
             content = file.getvalue()
         else:
-            content = html.file_of_paper(paper, pictures, stamped=kind.stamped).encode()
+            content = html.file_of_paper(
+                paper, pictures, stamped=kind.stamped, base=runtime.settings.reached_at
+            ).encode()
     told = {"case": paper.case, "paper": kind.code, "event": made.event, "format": form}
     noted(runtime, Reader.of(asker), "paper", told, 1)
     return content

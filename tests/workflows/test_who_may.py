@@ -183,6 +183,18 @@ TABLE = [
     Row("daily", ("report",), ("due",), ("dept_safety", "dept_head"),
         "3.2, 25: one row per class and day, by the department here; roles: dept_safety may report"),
     Row("daily", ("waive",), ("due",), ("safety_head", "vp_safety"), "3.2, 6: missing ones are named"),
+    # --- bulletins ---
+    Row("bulletin", ("compile",), ("due", "compiled"), ("safety_staff", "safety_head"),
+        "3.2, 11: made from the records; roles: safety_staff may compile_report"),
+    Row("bulletin", ("sign",), ("compiled",), SIGNS,
+        "roles: safety_head may publish_report, vp_safety and leaders may sign_report", never=("the submitter",)),
+    Row("bulletin", ("send_back",), ("compiled",), SIGNS, "the same; to send back lets nothing pass"),
+    Row("bulletin", ("read_out",), ("signed",), OFFICE_AND_DEAN, "3.2, 11: the minutes record that it was read out"),
+    Row("bulletin", ("publish",), ("read_out",), OFFICE_AND_DEAN, "3.2, 11: published, once it was signed and read out"),
+    Row("bulletin", ("publish_further", "excuse", "close"), ("published",), OFFICE_AND_DEAN,
+        "3.2, 1: who has to know, and who need not, is the safety office's to settle"),
+    Row("bulletin", ("confirm",), ("published",), ("the addressee",), "3.2, 1: each person confirms in the app", oneself=True),
+    Row("bulletin", ("withdraw",), ("due", "compiled", "signed"), SIGNS, "1.2 m: by whoever may answer for it, with a reason"),
     # --- notices ---
     Row("notice", ("convey",), ("reported",), CONVEYS, "3.2, 1: the spirit of a meeting is conveyed by office and leaders"),
     Row("notice", ("convey_further",), KNOWN_IN, CONVEYS, "3.2, 1: the same, to more people"),
@@ -246,6 +258,7 @@ OPENS: dict[str, tuple[tuple[str, ...], str]] = {
     "hazard_report": (("system", "dept_safety", "dept_head"), "the same, by the department"),
     "daily": (("system", "dept_safety", "dept_head"), "the same, by the department"),
     "notice": ((*CONVEYS, "vp_other"), "3.2, 2: received by the office or a leader; a meeting by whoever held it"),
+    "bulletin": (OFFICE_AND_DEAN, "3.2, 11: one page per meeting, by the safety office"),
     "task": (CONVEYS, "3.2, 1: given out by who conveys"),
     "comparison": (CONVEYS, "3.2, 16: opened by who conveys the accident"),
     **dict.fromkeys(
