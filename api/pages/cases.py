@@ -38,13 +38,14 @@ from api.reading import (
 from api.routes.under import BASE
 from api.schemas import event_answer
 from engine.authority import allow_opening, may_see, may_see_evidence
-from engine.case import ADDRESSEE, Case
+from engine.case import ADDRESSEE, FOLLOWED_BY, Case
 from engine.definition import Form, Workflow
 from engine.errors import Locale, NotAllowed, Text
 from engine.events import Event
 from engine.handle import offers
 from engine.store import cases, history, people
 from workflows import asking
+from workflows.bulletin import BULLETIN, WITHDRAWN
 from workflows.filing import can_be_corrected
 from workflows.reference import levels
 
@@ -142,7 +143,7 @@ def case_page(request: Request, runtime: TheRuntime, asker: SignedIn, number: st
     papers = _papers(Story(workflow, case, events, {}, {}, zone, now))
     last = next((event for event in reversed(events) if event.trigger == done), None)
     return page(
-        request, "case.html", asker=asker, active="cases", case=answer, figures=_figures(workflow, case, asker, zone, names), published=shown and told_published(shown, runtime.engine.catalog, names, zone, locale), correct=_correct(runtime, asker, workflow, case), workflow=workflow.title, loop=drawn(workflow, case, locale),
+        request, "case.html", asker=asker, active="cases", case=answer, figures=_figures(workflow, case, asker, zone, names), published=shown and told_published(shown, runtime.engine.catalog, names, zone, locale), correct=_correct(runtime, asker, workflow, case), following=_following(runtime, asker, workflow, case), workflow=workflow.title, loop=drawn(workflow, case, locale),
         level=_level(case), category=asking.words_of("category", case.category), names=names,
         due=None if case.due_at is None or case.final else local(case.due_at, zone), opened=local(case.opened_at, zone),
         closed=None if case.closed_at is None else local(case.closed_at, zone), facts=[f for f in facts if f.words or f.lines or f.documents],
@@ -221,6 +222,18 @@ def _correct(runtime: Runtime, asker: Asker, workflow: Workflow, case: Case) -> 
     except NotAllowed:
         return None
     return f"{OPEN}/{workflow.key}?{urlencode({'corrects': case.number, 'department': case.department})}"
+
+
+def _following(runtime: Runtime, asker: Asker, workflow: Workflow, case: Case) -> str | None:
+    """Where the bulletin after this one begins, which counts on from it, for who may; None where there is one."""
+    is_last = not any(link.kind == FOLLOWED_BY for link in case.links)
+    if workflow.key != BULLETIN.key or case.state == WITHDRAWN or not is_last:
+        return None
+    try:
+        allow_opening(runtime.engine.catalog.get(workflow.key) or workflow, asker.actor, case, Text("", ""))
+    except NotAllowed:
+        return None
+    return f"{OPEN}/{workflow.key}?{urlencode({'follows': case.number})}"
 
 
 def _surroundings(connection: Connection, asker: Asker, case: Case, events: Iterable[Event]) -> Surroundings:

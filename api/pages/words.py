@@ -28,6 +28,10 @@ WORDS: Mapping[str, Text] = {
         "A department that is not listed has none of these. A zero report says that there was nothing; a missing one says nothing.",
     ),
     "figures_nobodys": Text("尚未分派", "Given to none yet"),
+    "following_bulletin": Text("登记下一期通报", "Open the next bulletin"),
+    "following_bulletin_hint": Text(
+        "下一期从本期截止的次日起统计。", "It counts on from the day after the last one counted here."
+    ),
     "published": Text("公示的隐患", "Hazards published"),
     "published_hint": Text(
         "以统计截止时的情况为准，不含任何人的姓名，也不含匿名上报人。",

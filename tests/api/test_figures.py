@@ -225,6 +225,7 @@ def test_the_command_counts_everything_that_was_signed_again(
     expected = (
         sum(signed[name]["submitted"] for name in ("weekly", "portal", "hazard_reports"))
         + signed["weekly"]["corrected"]
+        + campaign.counted["figures"]["bulletins_read_out"]
     )
     assert json.loads(told.output) == {"organisation": ORGANISATION, "counted": expected, "differing": []}
     with campaign_database.write_across() as connection:  # somebody signed another number, or altered it since
