@@ -251,6 +251,7 @@ WORDS: Mapping[str, Text] = {
     "more_fields": Text("补充更多（选填）", "Say more (optional)"),
     "open_other": Text("登记其他事项", "Open something else"),
     "row": Text("第", "No."),
+    "one_more_row": Text("增加一项", "Add one more"),
     # a round
     "round_hint": Text("逐项查看，逐项作答；空白不等于合格。", "Look at each item and answer each; blank is not pass."),
     "answered": Text("已答", "Answered"),
