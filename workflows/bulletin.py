@@ -112,16 +112,14 @@ class OpenBulletin(Form):
     title: Line = asks("标题", "Title")
     held_as: Literal["safety_meeting", "administration"] = asks("会议", "Meeting", default="safety_meeting")
     held_on: Day = asks("会议日期", "Day of the meeting")
-    follows: CaseRef | None = asks(
-        "上一期通报的编号（从其截止次日起统计）", "Bulletin before it, which it counts on from", default=None
-    )
+    follows: CaseRef | None = asks("上一期通报（编号）", "Bulletin before it, which it counts on from", default=None)
     first_day: Day | None = asks(
-        "统计起始日（第一期须填；填了上一期的可不填）",
+        "统计起始日（接续上一期时不填）",
         "First day counted; left out where it follows another",
         default=None,
     )
     last_day: Day | None = asks(
-        "统计截止日（不填即会议前一天）", "Last day counted, else the day before the meeting", default=None
+        "统计截止日（默认会议前一天）", "Last day counted, else the day before the meeting", default=None
     )
 
 
@@ -131,7 +129,7 @@ class CompileBulletin(Form):
 
 
 class ReadOut(Form):
-    meeting: CaseRef = asks("在哪次会议上通报（会议的编号）", "Meeting at which it was read out")
+    meeting: CaseRef = asks("通报的会议（编号）", "Meeting at which it was read out")
     noted: Words | None = asks("会上意见", "What was said about it", default=None)
 
 

@@ -37,10 +37,6 @@ WORDS: Mapping[str, Text] = {
         "以统计截止时的情况为准，不含任何人的姓名，也不含匿名上报人。",
         "As known when the days it covers were over. It names nobody, and no anonymous reporter.",
     ),
-    "published_number": Text("编号", "Number"),
-    "published_place": Text("部位", "Where"),
-    "published_level": Text("等级", "Level"),
-    "published_state": Text("状态", "State"),
     "published_overdue": Text("逾期", "overdue"),
     "published_left_out": Text(
         "隐患较多，未列入本表的还有（项）：", "There are more than this table may hold; not listed:"
