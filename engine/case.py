@@ -43,6 +43,8 @@ REVISITS, REVISITED_IN = "revisits", "revisited_in"
 REBOUND_OF = "rebound_of"
 #: bonds of a case whose other ends its guards and effects look at: its steps are decided with them in sight
 LOOKED_AT = frozenset({"child", REVISITS})
+#: the bond of what was read out to the meeting that heard it, and how the meeting calls it
+READ_OUT_AT, READS_OUT = "read_out_at", "reads_out"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,8 @@ from engine.case import (
     FOLLOWED_BY,
     FOLLOWS,
     LOOKED_AT,
+    READ_OUT_AT,
+    READS_OUT,
     REBOUND_OF,
     REVISITED_IN,
     REVISITS,
@@ -116,6 +118,7 @@ POSTS_NAMED = 3  # in the remedy of a refusal; `could` has them all
 OTHER_END = {
     "merged_into": "absorbed", REBOUND_OF: "rebounded_as", CORRECTS: CORRECTED_BY, FILES: FILED_IN, FOLLOWS: FOLLOWED_BY,
     REVISITS: REVISITED_IN,
+    READ_OUT_AT: READS_OUT,
 }  # fmt: skip
 #: bonds the other case counts
 COUNTED_BONDS = {REBOUND_OF: "rebounds"}

@@ -5,6 +5,7 @@ beside it, and the tests pin each by its fingerprint.
 """
 
 from engine.definition import Catalog
+from workflows.bulletin import BULLETIN
 from workflows.campaign import CAMPAIGN
 from workflows.comparison import COMPARISON, COMPARISON_1
 from workflows.cross_inspection import CROSS_CHECK, CROSS_INSPECTION, CROSS_INSPECTION_1
@@ -53,6 +54,7 @@ CATALOG = Catalog(
         DAILY,
         PORTAL,
         HAZARD_REPORT,
+        BULLETIN,
         RECORD,
         STAGE_SUMMARY,
     ],

@@ -64,6 +64,10 @@ CHOICE_WORDS: Mapping[str, Mapping[str, Text]] = MappingProxyType(
             "number": Text("数字", "a number"),
             "choice": Text("选择", "a choice"),
         },
+        "held_as": {
+            "safety_meeting": Text("安全例会", "safety meeting"),
+            "administration": Text("行政办公会", "administration meeting"),
+        },
         "tier": {
             "ministry": Text("国家", "national"),
             "province": Text("省", "province"),

@@ -18,7 +18,7 @@ from api.bootstrap import Runtime, make_folder, open_runtime
 from api.demo.campaign import ORGANISATION, campaign, first_calendar, second_calendar
 from api.demo.figures import figures
 from api.demo.messages import messages
-from api.demo.notices import accident_story, given_story, notice_story, papers
+from api.demo.notices import accident_story, bulletin_story, given_story, notice_story, papers
 from api.demo.school import SAFETY_OFFICE, build
 from api.demo.stories import (
     DRILLS,
@@ -166,6 +166,7 @@ class _Replay:
         for paper in papers():
             self._begin(notice_story(self.stage, paper))
         self._begin(accident_story(self.stage))
+        self._begin(bulletin_story(self.stage))
 
     def run(self, progress: Progress) -> None:
         """Every tick and every step in order; the extended holiday becomes known on its day."""

@@ -94,6 +94,7 @@ BESIDES: Mapping[str, Text] = {
     "corrected_by": Text("已更正", "Corrected"),
     "revisited_in": Text("已回头看", "Looked at again"),
     "filed_in": Text("已填报上级平台", "Filed in a platform"),
+    "reads_out": Text("会上通报", "Bulletin read out"),
     "recompute": Text("时限重算", "Deadline recomputed"),
 }
 #: reminders by the names of their rungs: `before-3`, `repeat-2`

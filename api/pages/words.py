@@ -23,6 +23,26 @@ WORDS: Mapping[str, Text] = {
     "figures_open": Text("未签字，可重新汇总", "not signed yet; can be compiled again"),
     "figures_number": Text("项目", "Number of"),
     "figures_count": Text("数量", "Count"),
+    "figures_departments": Text("各部门", "By department"),
+    "figures_departments_hint": Text(
+        "未列出的部门各项均为 0。“零报告”是部门报了、没有；“月报未报”是没有报，两者不同。",
+        "A department that is not listed has none of these. A zero report says that there was nothing; a missing one says nothing.",
+    ),
+    "figures_nobodys": Text("尚未分派", "Given to none yet"),
+    "following_bulletin": Text("登记下一期通报", "Open the next bulletin"),
+    "following_bulletin_hint": Text(
+        "下一期从本期截止的次日起统计。", "It counts on from the day after the last one counted here."
+    ),
+    "published": Text("公示的隐患", "Hazards published"),
+    "published_hint": Text(
+        "以统计截止时的情况为准，不含任何人的姓名，也不含匿名上报人。",
+        "As known when the days it covers were over. It names nobody, and no anonymous reporter.",
+    ),
+    "published_overdue": Text("逾期", "overdue"),
+    "published_left_out": Text(
+        "隐患较多，未列入本表的还有（项）：", "There are more than this table may hold; not listed:"
+    ),
+    "published_nothing": Text("本期没有可公示的隐患。", "There is no hazard to publish this time."),
     "figures_receipts": Text("平台回执号", "Numbers in the platform"),
     "figures_not_filed": Text("本册有、平台没有的隐患", "In our book, and not in the platform"),
     "figures_table": Text("下载报表（Excel）", "The table (Excel)"),

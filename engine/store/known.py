@@ -128,6 +128,17 @@ def numbers(connection: Connection, seen: Visibility, wanted: Filter, at: dateti
     return sorted(connection.execute(statement, then(seen.organisation, at)).scalars())
 
 
+def count_by_department(
+    connection: Connection, seen: Visibility, wanted: Filter, at: datetime
+) -> dict[str | None, int]:
+    """How many cases such a list has, by the department that answers for them; of none, None. `q` is not asked."""
+    stood = _STOOD_THEN
+    conditions = [*_conditions(connection, stood, seen, wanted, at), *seen_of(stood, seen)]
+    statement = select(stood.c.department, func.count()).select_from(stood).where(*conditions)
+    rows = connection.execute(statement.group_by(stood.c.department), then(seen.organisation, at))
+    return {department or None: number for department, number in rows}
+
+
 def figures(connection: Connection, seen: Visibility, wanted: Filter, at: datetime) -> list[Figures]:
     """How many of these cases were open, overdue and closed at this instant, by loop. `q` is not asked."""
     stood = _STOOD_THEN

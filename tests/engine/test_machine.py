@@ -453,7 +453,7 @@ EVERYTHING: dict[str, Any] = {  # every answer any guard or effect of the catalo
     "suitability": "适宜", "sufficiency": "充分", "participants": 9, "to": "市教育局", "how": "mail", "receipt": "3号",
     "receipts": [{"hazard": "YH-2020-0009", "receipt": "P-1"}], "expected": 40, "present": 40, "sick": 0, "symptoms": 0,
     "travel": 0, "audience": ["everyone"], "key_points": "学习", "tasks": [], "items": [],
-    "sites": [], "persons": ["alice"], "points": "学习", "done": "已办", "reply": "已办",
+    "sites": [], "persons": ["alice"], "points": "学习", "meeting": "YH-2020-0009", "done": "已办", "reply": "已办",
     "phases": [{"title": "自查", "first_day": "2020-01-01", "last_day": "2020-01-06"}], "outcome": "完成", "result": "完成",
     "reports": [{"title": "报告", "department": "HQC", "due_on": "2020-01-06"}],
 }  # fmt: skip

@@ -49,6 +49,7 @@ PUBLISHED = {
     ("weekly", 1): "737e7f7d197767e5637999e703c86af31525a874f9e55d2d305243c47ff2f26e",
     ("daily", 1): "60da807cfdf5c092d027eaaf45966cd7e0d74d1958779174c9a517a39b4fb1b1",
     ("portal", 1): "715bca141e8fc129838d6700b15442be566c58b4d1e9394592b1b3682519e280",
+    ("bulletin", 1): "fb6cbadae2981cc327430a7d8e86f46f0210b5805f4e25584e93ec4810c4f56d",
     ("hazard_report", 1): "9ece9c3bde4bebb03ebff9af3c6c1d63d978b5d71c8382a03e14a08876d78efe",
     ("stage_summary", 1): "718a47b691f8ae07ea1febe921c1d968d8a988db61b9a890062bc6903b93c92d",
 }
