@@ -26,7 +26,7 @@ from engine.store import calendars, known, people, worklists
 from engine.store.database import Connection, Database
 from engine.store.worklists import Filter
 from workflows import bulletin, hazard_report, portal, spot_check, stage_summary, weekly
-from workflows.filing import BEFORE, DEPARTMENT, FROM, Figures, Number
+from workflows.filing import BEFORE, DAYS, DEPARTMENT, FROM, Figures, Number
 
 NUMBERING_SECONDS = 1.0  # that a step may wait for what was recorded to be in the trail; a few thousand events
 AT_ONCE = 200  # cases read at a time
@@ -47,6 +47,8 @@ def counting(figures: Figures) -> FiguresOf:
         numbers: dict[str, Any] = {}
         everything = Visibility(case.organisation, everything=True)
         with database.read(case.organisation) as connection:
+            zone = people.time_zone(connection, case.organisation)
+            meant[DAYS] = f"{since.astimezone(zone).date()}..{as_of.astimezone(zone).date()}"
             for each in figures.numbers:
                 asked = _meant(each.asks, meant)
                 numbers[each.key] = {"count": how_many(connection, case.organisation, asked, as_of), "cases": asked}
@@ -57,7 +59,12 @@ def counting(figures: Figures) -> FiguresOf:
         zero = numbers[figures.found]["count"] == 0
         counted = {"name": figures.name, "as_of": instant_text(as_of), "zero": zero, "numbers": numbers}
         if figures.by_department:
-            counted |= {"since": meant[FROM], "before": meant[BEFORE], "departments": _turned(by_number)}
+            counted |= {
+                "since": meant[FROM],
+                "before": meant[BEFORE],
+                "days": meant[DAYS],
+                "departments": _turned(by_number),
+            }
         return counted
 
     return count
@@ -90,7 +97,7 @@ def by_department(figures: Mapping[str, Any]) -> Mapping[str, Mapping[str, Count
     """Department → its numbers by key. No question is kept for them: the name of the figures and what they cover say it."""
     if not (counted := figures.get("departments")):
         return {}
-    meant = {FROM: figures["since"], BEFORE: figures["before"]}
+    meant = {FROM: figures["since"], BEFORE: figures["before"], DAYS: figures["days"]}
     asked = [(each, _meant(each.asks, meant)) for each in NAMED[figures["name"]].by_department]
     return {
         code: {each.key: Counted(each, counts[each.key], {**question, **_of(code)}) for each, question in asked}
@@ -225,7 +232,11 @@ def summary_of(
 
 #: what is counted, by the name it has for good; a stage summary's numbers depend on its period, and stand in itself
 NAMED: Mapping[str, Figures] = {
-    figures.name: figures for figures in (weekly.FIGURES, portal.FIGURES, hazard_report.FIGURES, bulletin.FIGURES)
+    figures.name: figures
+    for figures in (
+        *(each for loop in (weekly, portal, hazard_report) for each in (loop.FIGURES_1, loop.FIGURES)),
+        bulletin.FIGURES,
+    )
 }
 #: by the name under which steps take them
 FIGURES: Mapping[str, FiguresOf] = {
@@ -379,7 +390,7 @@ def not_filed(figures: Mapping[str, Any]) -> str:
 def names_cases(case: Case) -> bool:
     """Whether the table of what was counted has a row for each case: it is for who may see them all."""
     kept = case.facts.get("figures")
-    return kept is not None and kept["name"] == portal.FIGURES.name
+    return kept is not None and kept["name"] in portal.NAMES
 
 
 def is_frozen(workflow: Workflow, case: Case) -> bool:

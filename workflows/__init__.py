@@ -13,17 +13,17 @@ from workflows.daily import DAILY
 from workflows.drill import DRILL, DRILL_1
 from workflows.group_inspection import GROUP_CHECK, GROUP_INSPECTION, GROUP_INSPECTION_1
 from workflows.hazard import HAZARD, HAZARD_1, HAZARD_2, HAZARD_3, HAZARD_4
-from workflows.hazard_report import HAZARD_REPORT
+from workflows.hazard_report import HAZARD_REPORT, HAZARD_REPORT_1
 from workflows.inspection import INSPECTION
 from workflows.notice import NOTICE
-from workflows.portal import PORTAL
+from workflows.portal import PORTAL, PORTAL_1
 from workflows.record import RECORD
 from workflows.roles import OVERSEERS
 from workflows.spot_check import REVISIT, SPOT_CHECK
 from workflows.stage_summary import STAGE_SUMMARY
 from workflows.survey import SURVEY, SURVEY_ANSWER
 from workflows.task import TASK
-from workflows.weekly import WEEKLY
+from workflows.weekly import WEEKLY, WEEKLY_1
 
 CATALOG = Catalog(
     [
@@ -50,9 +50,12 @@ CATALOG = Catalog(
         TASK,
         COMPARISON_1,
         COMPARISON,
+        WEEKLY_1,
         WEEKLY,
         DAILY,
+        PORTAL_1,
         PORTAL,
+        HAZARD_REPORT_1,
         HAZARD_REPORT,
         BULLETIN,
         RECORD,

@@ -53,7 +53,7 @@ WITHDRAWN = "withdrawn"
 
 _NONE = ["rejected", "merged"]  # no hazards, and those that are counted already
 _HAZARDS: Mapping[str, Any] = {"workflow": "hazard", "apart_from": _NONE}
-_FOUND: Mapping[str, Any] = {**_HAZARDS, "opened_from": FROM, "opened_before": BEFORE}
+_FOUND: Mapping[str, Any] = {**_HAZARDS, "opened_from": FROM, "opened_before": BEFORE, "claimed_on": DAYS}
 _CLOSED: Mapping[str, Any] = {**_HAZARDS, "closed_from": FROM, "closed_before": BEFORE}
 _OPEN: Mapping[str, Any] = {"workflow": "hazard", "open": True}
 _OVERDUE: Mapping[str, Any] = {"workflow": "hazard", "overdue": True}

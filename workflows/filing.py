@@ -41,8 +41,8 @@ SIGN_FIRST = ("safety_head", "vp_safety")  # whom it waits for; the leaders wher
 HANDED_IN = frozenset({"submitted", "receipted", "handed_in", "verified", "closed"})
 GIVEN_UP = frozenset({"waived", "called_off"})
 PERIODS_KNOWN = 1024  # days, weeks and months of departments, of which schools mostly have the same
-#: stand in a question for the beginning and the end of what a filing covers, and for the department that files it
-FROM, BEFORE, DEPARTMENT = "{from}", "{before}", "{department}"
+#: stand in a question for the beginning and the end of what a filing covers, for its days, and for the department that files it
+FROM, BEFORE, DAYS, DEPARTMENT = "{from}", "{before}", "{days}", "{department}"
 
 
 # --- figures ---------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ Beside the monthly inspection, which says what was looked at: this one says what
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -30,6 +31,7 @@ from engine.guards import Situation, guard
 from workflows import filing, portal
 from workflows.filing import (
     BEFORE,
+    DAYS,
     DEPARTMENT,
     FROM,
     CorrectionPolicy,
@@ -50,15 +52,15 @@ CYCLE = "hazard_report_month"
 DUE_WORKDAYS = 3  # after the month is over. Practice of the school, not a rule
 
 _OURS: Mapping[str, Any] = {"workflow": "hazard", "department": DEPARTMENT, "apart_from": ["rejected", "merged"]}
-_FOUND: Mapping[str, Any] = {**_OURS, "opened_from": FROM, "opened_before": BEFORE}
+_OPENED: Mapping[str, Any] = {**_OURS, "opened_from": FROM, "opened_before": BEFORE}
 
-FIGURES = Figures(
-    "month_of_department",
-    [
-        Number("found", Text("本月发现", "Found in the month"), _FOUND),
-        Number("major", Text("其中重大", "of these major"), {**_FOUND, "level": "major"}),
-        Number("removed", Text("已整改", "Put right"), {**_FOUND, "open": False}),
-        Number("left", Text("未整改", "Not yet put right"), {**_FOUND, "open": True}),
+
+def _numbers(found: Mapping[str, Any]) -> list[Number]:
+    return [
+        Number("found", Text("本月发现", "Found in the month"), found),
+        Number("major", Text("其中重大", "of these major"), {**found, "level": "major"}),
+        Number("removed", Text("已整改", "Put right"), {**found, "open": False}),
+        Number("left", Text("未整改", "Not yet put right"), {**found, "open": True}),
         Number(
             "closed", Text("本月销号（含以前发现的）", "Closed in the month, whenever found"),
             {**_OURS, "closed_from": FROM, "closed_before": BEFORE},
@@ -69,9 +71,12 @@ FIGURES = Figures(
         ),
         Number("open_at_end", Text("月末未销号", "Open at the end"), {**_OURS, "open": True}),
         Number("overdue_at_end", Text("其中逾期", "of these overdue"), {**_OURS, "overdue": True}),
-    ],
-    found="found",
-)  # fmt: skip
+    ]  # fmt: skip
+
+
+FIGURES_1 = Figures("month_of_department", _numbers(_OPENED), found="found")
+#: what was taken over from an older ledger was found when that one says, and not in the month of the import
+FIGURES = Figures("month_of_department_2", _numbers({**_OPENED, "claimed_on": DAYS}), found="found")
 
 
 class OpenHazardReport(Form):
@@ -110,7 +115,7 @@ def begin_report(s: Situation, case: Case) -> Effect:
 
 _ON_TIME: Mapping[str, Any] = {"due": FromPeriod(), "ladder": HOLDER_LADDER}
 
-HAZARD_REPORT = Workflow(
+HAZARD_REPORT_1 = Workflow(
     key="hazard_report",
     plural="hazard_reports",
     version=1,
@@ -152,7 +157,7 @@ HAZARD_REPORT = Workflow(
         Transition(
             "compile", ("due", "compiled"), "compiled", Text("汇总", "Compile"), by=("dept_safety",),
             form=CompileHazardReport, guards=(period_is_over, what_is_left_has_a_reason), effect=keep_figures,
-            figures=FIGURES.name, acts_as="submitter",
+            figures=FIGURES_1.name, acts_as="submitter",
         ),
         Transition(
             "waive", "due", "waived", Text("本期免报", "Waive this period"), by=("safety_head", "vp_safety"),
@@ -160,7 +165,7 @@ HAZARD_REPORT = Workflow(
         ),
         Transition(
             "sign", "compiled", "handed_in", Text("签字报出", "Sign and hand in"), sign_off="sign", form=SignFiling,
-            guards=(figures_are_those_that_were_compiled,), figures=FIGURES.name, acts_as="approver", settles="reported",
+            guards=(figures_are_those_that_were_compiled,), figures=FIGURES_1.name, acts_as="approver", settles="reported",
         ),
         Transition(
             "send_back", "compiled", "due", Text("退回重新汇总", "Send back"), sign_off="sign", alone=True,
@@ -168,3 +173,13 @@ HAZARD_REPORT = Workflow(
         ),
     ],
 )  # fmt: skip
+
+#: since version 2 what an older ledger left open counts as found on the day that one says
+HAZARD_REPORT = replace(
+    HAZARD_REPORT_1,
+    version=2,
+    transitions=[
+        replace(step, figures=FIGURES.name) if step.figures is not None else step
+        for step in HAZARD_REPORT_1.transitions
+    ],
+)

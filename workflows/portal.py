@@ -6,6 +6,7 @@ back is kept with the hazard. What is in our book and not in the platform is a l
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Annotated, Any
 
@@ -17,27 +18,31 @@ from engine.definition import CaseRef, CycleRule, DepartmentRef, Effect, Form, L
 from engine.errors import Text
 from engine.guards import Situation, guard
 from workflows import filing
-from workflows.filing import BEFORE, FROM, Figures, FilingPolicy, Number
+from workflows.filing import BEFORE, DAYS, FROM, Figures, FilingPolicy, Number
 from workflows.roles import LOOP_ROLES, SAFETY_OFFICE
 
 CYCLE = "portal_month"
 DUE_WORKDAYS = 5  # after the month is over. Practice of the school, not a rule
 MOST_RECEIPTS = 40  # in one step: each is written into its hazard, and nobody is kept waiting longer than that takes
 
-FOUND: Mapping[str, Any] = {
+_OPENED: Mapping[str, Any] = {
     "workflow": "hazard", "opened_from": FROM, "opened_before": BEFORE, "apart_from": ["rejected", "merged"],
 }  # fmt: skip
 
-FIGURES = Figures(
-    "portal",
-    [
-        Number("found", Text("本月隐患（应填报）", "Hazards of the month, all to be filed"), FOUND),
-        Number("major", Text("其中重大", "of these major"), {**FOUND, "level": "major"}),
-        Number("removed", Text("已整改", "Put right"), {**FOUND, "open": False}),
-        Number("left", Text("未整改", "Not yet put right"), {**FOUND, "open": True}),
-    ],
-    found="found",
-)
+
+def _numbers(found: Mapping[str, Any]) -> list[Number]:
+    return [
+        Number("found", Text("本月隐患（应填报）", "Hazards of the month, all to be filed"), found),
+        Number("major", Text("其中重大", "of these major"), {**found, "level": "major"}),
+        Number("removed", Text("已整改", "Put right"), {**found, "open": False}),
+        Number("left", Text("未整改", "Not yet put right"), {**found, "open": True}),
+    ]
+
+
+FIGURES_1 = Figures("portal", _numbers(_OPENED), found="found")
+#: what was taken over from an older ledger was found when that one says, and not in the month of the import
+FIGURES = Figures("portal_2", _numbers({**_OPENED, "claimed_on": DAYS}), found="found")
+NAMES = (FIGURES_1.name, FIGURES.name)
 
 
 class OpenPortal(Form):
@@ -131,7 +136,24 @@ def begin_month(s: Situation, case: Case) -> Effect:
     return filing.begun(s, case, days_of, title_of)
 
 
-PORTAL = Workflow(
+def _steps(figures: Figures) -> list[Transition]:
+    return [
+        *filing.transitions(
+            CompilePortal,
+            figures,
+            receipt=Transition(
+                "receipt", "submitted", "receipted", Text("登记回执，办结", "Record the receipt, and close"),
+                by=SAFETY_OFFICE, form=ClosePortal, guards=(who_has_no_receipt_has_a_reason,),
+            ),
+        ),
+        Transition(
+            "receipts", "submitted", None, Text("逐项登记平台回执号", "Record numbers in the platform"), by=SAFETY_OFFICE,
+            form=RecordReceipts, guards=(receipts_are_of_its_hazards,), effect=keep_receipts, quiet=True,
+        ),
+    ]  # fmt: skip
+
+
+PORTAL_1 = Workflow(
     key="portal",
     plural="portals",
     version=1,
@@ -162,18 +184,8 @@ PORTAL = Workflow(
         ),
     ),
     states=filing.states(),
-    transitions=[
-        *filing.transitions(
-            CompilePortal,
-            FIGURES,
-            receipt=Transition(
-                "receipt", "submitted", "receipted", Text("登记回执，办结", "Record the receipt, and close"),
-                by=SAFETY_OFFICE, form=ClosePortal, guards=(who_has_no_receipt_has_a_reason,),
-            ),
-        ),
-        Transition(
-            "receipts", "submitted", None, Text("逐项登记平台回执号", "Record numbers in the platform"), by=SAFETY_OFFICE,
-            form=RecordReceipts, guards=(receipts_are_of_its_hazards,), effect=keep_receipts, quiet=True,
-        ),
-    ],
-)  # fmt: skip
+    transitions=_steps(FIGURES_1),
+)
+
+#: since version 2 what an older ledger left open counts as found on the day that one says
+PORTAL = replace(PORTAL_1, version=2, transitions=_steps(FIGURES))

@@ -4,6 +4,7 @@ Every ISO week is owed; a week without a finding is filed as zero, which is not 
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Annotated, Any
 
@@ -15,7 +16,7 @@ from engine.definition import CaseRef, CycleRule, DepartmentRef, Effect, Form, L
 from engine.errors import Text
 from engine.guards import Situation, guard
 from workflows import filing
-from workflows.filing import BEFORE, FROM, Figures, FilingPolicy, Number
+from workflows.filing import BEFORE, DAYS, FROM, Figures, FilingPolicy, Number
 from workflows.reference import taxonomy
 from workflows.roles import LOOP_ROLES, SAFETY_OFFICE
 
@@ -24,17 +25,19 @@ DUE_WORKDAYS = (
     1  # after the week is over: the Monday that follows, if that is worked. Practice of the school, not a rule
 )
 
-_FOUND: Mapping[str, Any] = {
+_OPENED: Mapping[str, Any] = {
     "workflow": "hazard", "opened_from": FROM, "opened_before": BEFORE,
     "apart_from": ["rejected", "merged"],  # no hazards, and those that are counted already
 }  # fmt: skip
+#: what was taken over from an older ledger was found when that one says, and not in the week of the import
+_FOUND: Mapping[str, Any] = {**_OPENED, "claimed_on": DAYS}
 _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "消防": ("FIRE",), "校舍": ("BLDG",), "食品": ("FOOD",), "实验实训": ("LABT",), "校车交通": ("BUS",), "安防": ("GATE",),
 }  # fmt: skip
 _TITLES = ("Fire", "Buildings", "Food", "Labs and workshops", "School bus", "Security")
 
 
-def _numbers() -> list[Number]:
+def _numbers(found: Mapping[str, Any]) -> list[Number]:
     rounds = {
         "workflow": "inspection", "action": ["submit"], "action_from": FROM, "action_before": BEFORE,
     }  # fmt: skip
@@ -42,17 +45,17 @@ def _numbers() -> list[Number]:
     others = [*(code for code in taxonomy().categories if code not in named), "-"]
     return [
         Number("rounds", Text("排查场所数（提交检查表）", "Places inspected (rounds handed in)"), rounds, "排查场所数"),
-        Number("found", Text("发现隐患总数", "Hazards found"), _FOUND, "发现隐患总数"),
-        Number("major", Text("其中重大", "of these major"), {**_FOUND, "level": "major"}, "其中重大"),
+        Number("found", Text("发现隐患总数", "Hazards found"), found, "发现隐患总数"),
+        Number("major", Text("其中重大", "of these major"), {**found, "level": "major"}, "其中重大"),
         *(
             Number(
-                f"of_{codes[0].lower()}", Text(column, title), {**_FOUND, "categories": list(codes)}, column,
+                f"of_{codes[0].lower()}", Text(column, title), {**found, "categories": list(codes)}, column,
             )
             for (column, codes), title in zip(_COLUMNS.items(), _TITLES, strict=True)
         ),
-        Number("of_others", Text("其他", "Others"), {**_FOUND, "categories": others}, "其他"),
-        Number("removed", Text("已整改", "Put right"), {**_FOUND, "open": False}, "已整改"),
-        Number("left", Text("未整改", "Not yet put right"), {**_FOUND, "open": True}),
+        Number("of_others", Text("其他", "Others"), {**found, "categories": others}, "其他"),
+        Number("removed", Text("已整改", "Put right"), {**found, "open": False}, "已整改"),
+        Number("left", Text("未整改", "Not yet put right"), {**found, "open": True}),
         Number(
             "closed", Text("本周销号（含以前发现的）", "Closed in the week, whenever found"),
             {
@@ -72,7 +75,9 @@ def _numbers() -> list[Number]:
     ]  # fmt: skip
 
 
-FIGURES = Figures("week", _numbers(), found="found")
+FIGURES_1 = Figures("week", _numbers(_OPENED), found="found")
+FIGURES = Figures("week_2", _numbers(_FOUND), found="found")
+NAMES = (FIGURES_1.name, FIGURES.name)
 
 
 class OpenWeekly(Form):
@@ -122,7 +127,7 @@ def begin_week(s: Situation, case: Case) -> Effect:
     return filing.begun(s, case, days_of, title_of)
 
 
-WEEKLY = Workflow(
+WEEKLY_1 = Workflow(
     key="weekly",
     plural="weeklies",
     version=1,
@@ -153,5 +158,12 @@ WEEKLY = Workflow(
         ),
     ),
     states=filing.states(),
+    transitions=filing.transitions(CompileWeek, FIGURES_1, guards=(what_is_left_has_a_reason,)),
+)
+
+#: since version 2 what an older ledger left open counts as found on the day that one says
+WEEKLY = replace(
+    WEEKLY_1,
+    version=2,
     transitions=filing.transitions(CompileWeek, FIGURES, guards=(what_is_left_has_a_reason,)),
 )

@@ -52,6 +52,7 @@ LABELS: Mapping[str, Text] = {
     "without_workflow": Text("类型不含", "Kinds left out"),
     "within": Text("专项行动", "Campaign"),
     "opened_with": Text("登记时填报", "Opened with"),
+    "claimed_on": Text("补录的按原台账发现日期", "Taken over: found, by its ledger,"),
     "as_of": Text("当时情况", "As of"),
     "person": Text("人员", "Person"),
     "actor": Text("办理人", "Taken by"),

@@ -77,10 +77,10 @@ def write_table(file: BinaryIO, filed: Filed, corrects: str | None, corrected_by
     its numbers under their own titles; of a bulletin a row for the school and one for each department.
     """
     period, name = filed.case.facts["period"], filed.case.facts["figures"]["name"]
-    if name == weekly.FIGURES.name:
+    if name in weekly.NAMES:
         title, columns = f"每周自查情况表（{period}）", form_columns("week_report")
         rows = [week_cells(filed, weekly.FIGURES)]
-    elif name == portal.FIGURES.name:
+    elif name in portal.NAMES:
         title, columns = f"省风险管控系统填报（{period}）", form_columns("portal_hazards")
         rows = [_hazard_cells(filed, n, hazard) for n, hazard in enumerate(filed.behind, start=1)]
     elif name == bulletin.FIGURES.name:

@@ -195,6 +195,13 @@ async def filter_of(  # async, so that it costs no thread; a list of one loop ha
         ),
     ] = None,
     within: Annotated[str | None, Query(description="Cases that were opened in this campaign, `ZX-2026-0001`")] = None,
+    claimed_on: Annotated[
+        str | None,
+        Query(
+            description="`2020-03-02..2020-03-08`: what was taken over from an older ledger is there if that one says it was found "
+            "on one of these days, and not by `opened_from` and `opened_before`, which all others go by"
+        ),
+    ] = None,
 ) -> Filter:
     """What a list shows. A misspelt word is refused: believed, it would show nothing, and nothing looks like good news."""
     catalog = runtime.engine.catalog
@@ -222,11 +229,16 @@ async def filter_of(  # async, so that it costs no thread; a list of one loop ha
     one_of("cycle", cycle, [rule.cycle.key for _, rule in catalog.cycles()])
     must_be_answers(opened_with, catalog)
     must_be_a_campaign(within, catalog)
+    if claimed_on is not None and not (SPAN in claimed_on and _are_days(claimed_on.split(SPAN))):
+        unreadable(
+            Text("claimed_on 须写作 2020-01-01..2020-03-31", "claimed_on has to be 2020-01-01..2020-03-31"),
+            "claimed_on",
+        )
     return Filter(
         None, state, counts_as, level, category, department, assignee, overdue, due_before, opened_after, q, open_,
         _plainly(without), opened_from, opened_before, closed_from, closed_before, _plainly(action),
         report, cycle, period_from, period_before, _plainly(categories), _plainly(apart_from), action_from, action_before,
-        besides, None, _plainly(without_action), book, carried_over, _plainly(opened_with), within,
+        besides, None, _plainly(without_action), book, carried_over, _plainly(opened_with), within, claimed_on,
     )  # fmt: skip
 
 

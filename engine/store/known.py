@@ -332,7 +332,7 @@ def _conditions(
         yield columns.due_at < wanted.due_before
     if wanted.opened_after is not None:
         yield columns.opened_at > wanted.opened_after
-    yield from simple(columns, wanted)
+    yield from simple(columns, seen.organisation, wanted)
     if wanted.within is not None:  # what it was opened in it is in for good
         opened_in = (_cases.c.organisation == seen.organisation, _cases.c.within == wanted.within)
         yield columns.number.in_(select(_cases.c.number).where(*opened_in))

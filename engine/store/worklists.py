@@ -60,6 +60,8 @@ class Filter:
     opened_with what was answered when it was opened, `kind:plan` or `dated_on:2020-01-01..2020-03-31`; of two answers to the
                 same question one is enough. Asked of what no later step says again
     within      the campaign it was opened in
+    claimed_on  `2020-03-02..2020-03-08`, days of the school: what was taken over from an older ledger counts as opened on the
+                day that ledger says it was found, and has to have been in these; all else by `opened_from` and `opened_before`
     book        the year in whose book it stands (`engine.store.books`); `carried_over`: whether from the book before
     """
 
@@ -96,6 +98,7 @@ class Filter:
     carried_over: bool | None = None
     opened_with: tuple[str, ...] | None = None
     within: str | None = None
+    claimed_on: str | None = None
 
     @property
     def by_marks(self) -> bool:
@@ -329,7 +332,10 @@ def _ways(
     seen: Visibility, wanted: Filter, now: datetime, book: Book | None
 ) -> list[list[ColumnElement[bool] | TextClause]]:
     """Conditions that show each what the filter wants to some part, and together all of it: each part has its index."""
-    conditions = [*_conditions(wanted, now), *of_marks(_cases.c.number, seen.organisation, wanted, now)]
+    conditions = [
+        *_conditions(seen.organisation, wanted, now),
+        *of_marks(_cases.c.number, seen.organisation, wanted, now),
+    ]
     words, parts = (
         having_words(wanted.q or "") or [[]],
         books.ways(book, wanted.carried_over) if book is not None else [[]],
@@ -352,7 +358,7 @@ def _all(connection: Connection, seen: Visibility, wanted: Filter, now: datetime
     return or_(*(and_(true(), *conditions) for conditions in _ways(seen, wanted, now, book)))
 
 
-def _conditions(wanted: Filter, now: datetime) -> Iterable[ColumnElement[bool] | TextClause]:
+def _conditions(organisation: str, wanted: Filter, now: datetime) -> Iterable[ColumnElement[bool] | TextClause]:
     for name in ("workflow", "state", "counts_as", "level", "department", "assignee", "within"):
         value = getattr(wanted, name)
         if value is not None:
@@ -370,7 +376,7 @@ def _conditions(wanted: Filter, now: datetime) -> Iterable[ColumnElement[bool] |
         yield _cases.c.due_at < wanted.due_before
     if wanted.opened_after is not None:
         yield _cases.c.opened_at > wanted.opened_after
-    yield from simple(_cases.c, wanted)
+    yield from simple(_cases.c, organisation, wanted)
     if wanted.open is not None:
         yield OPEN if wanted.open else _cases.c.final.is_(True)
     if wanted.closed_from is not None:
@@ -379,12 +385,22 @@ def _conditions(wanted: Filter, now: datetime) -> Iterable[ColumnElement[bool] |
         yield _cases.c.closed_at < wanted.closed_before
 
 
-def simple(columns: Any, wanted: Filter) -> Iterable[ColumnElement[bool]]:
+def simple(columns: Any, organisation: str, wanted: Filter) -> Iterable[ColumnElement[bool]]:
     """What is asked of columns that a case has now and had at any instant alike."""
+    opened = []
     if wanted.opened_from is not None:
-        yield columns.opened_at >= wanted.opened_from
+        opened.append(columns.opened_at >= wanted.opened_from)
     if wanted.opened_before is not None:
-        yield columns.opened_at < wanted.opened_before
+        opened.append(columns.opened_at < wanted.opened_before)
+    if wanted.claimed_on is None:
+        yield from opened
+    else:
+        first, _, last = wanted.claimed_on.partition(SPAN)
+        claims = select(_cases.c.number).where(
+            _cases.c.organisation == organisation, books.TAKEN, _cases.c.since.is_not(None)
+        )
+        claimed = columns.number.in_(claims.where(_cases.c.since.between(first, last)))
+        yield or_(and_(true(), *opened, columns.number.not_in(claims)), claimed)
     if wanted.categories is not None:
         yield or_(*(_of_category(columns.category, each) for each in wanted.categories))
     if wanted.without_workflow is not None:

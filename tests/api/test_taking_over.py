@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from tests.browser.desk import Desk
 from tests.databases import Kind
 from tests.journeys.campus import SCHOOL, a_campus
 from tests.workflows.school import FOUNDED, MONDAY, ORGANISATION, SHANGHAI, School, a_school, local
+from workflows import weekly
 
 TODAY = date(2020, 1, 6)
 EVERYTHING = Visibility(ORGANISATION, everything=True)
@@ -210,6 +211,48 @@ def test_closed_ones_stay_in_their_book_and_open_ones_roll_into_january(school: 
     assert remarks.keys() == {"丁", "戊", "庚", "辛"}
     assert "结转" in str(remarks["丁"]) and "补录（非系统见证）；原编号 4" in str(remarks["丁"])
     assert "结转" in str(remarks["庚"]) and "结转" not in str(remarks["辛"])
+
+
+#: the days of a week or of months, and what was found in them, as it is known now
+FOUND: dict[tuple[str, str], str] = {
+    ("2019-11-25", "2019-12-01"): "甲",  # its last day
+    ("2019-12-02", "2019-12-08"): "",
+    ("2019-12-30", "2020-01-05"): "乙",
+    ("2020-01-06", "2020-01-12"): "丁戊",  # the week of the import: its own, and what nobody could date
+    ("2019-11-01", "2020-01-31"): "丁乙戊甲",
+}
+
+
+def test_what_an_older_ledger_left_open_was_found_when_that_one_says(school: School, tmp_path: Path) -> None:
+    rows = [
+        (1, "2019-12-01", "教学楼", "甲", "未整改", None),
+        (2, "2019-12-30", "教学楼", "乙", "未整改", None),
+        (3, "11月上旬", "教学楼", "丁", "未整改", None),
+    ]
+    school.owes(weekly.CYCLE, "DZB", first_day=TODAY)
+    taken(school, ledger(tmp_path / "a.xlsx", rows, headings=HEADINGS, title="台账"))
+    school.hazard(title="戊")
+    number(school.engine.database, ORGANISATION)
+    with school.engine.database.read(ORGANISATION) as connection:
+        for (first, last), titles in FOUND.items():
+            wanted = Filter(
+                workflow="hazard", opened_from=local(f"{first} 00:00"), claimed_on=f"{first}..{last}",
+                opened_before=local(f"{last} 00:00") + timedelta(days=1),
+            )  # fmt: skip
+            for lists in (worklists, known):
+                page = lists.page(connection, EVERYTHING, wanted, school.clock.now())
+                assert "".join(sorted(case.title for case in page.cases)) == "".join(sorted(titles)), (first, last)
+                assert lists.count(connection, EVERYTHING, wanted, school.clock.now()) == len(titles)
+
+    # and in the table of the week that goes to the bureau
+    school.tick()
+    [owed] = school.ledger(weekly.CYCLE)
+    assert owed.number is not None
+    compiled = school.at("2020-01-13 09:00").step(
+        "officer", school.case(owed.number), "compile", participants=3, reasons="等配件"
+    )
+    numbers = compiled.facts["figures"]["numbers"]
+    assert (compiled.version, numbers["found"]["count"], numbers["open_at_end"]["count"]) == (2, 2, 4)
 
 
 # --- the command ---------------------------------------------------------------------------------------------------------

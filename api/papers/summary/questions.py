@@ -102,6 +102,7 @@ def _owed(period: Stretch) -> Iterator[Number]:
 def _hazards(period: Stretch) -> Iterator[Number]:
     found = {
         "workflow": "hazard", "apart_from": NO_HAZARDS, "opened_from": period.since, "opened_before": period.before,
+        "claimed_on": f"{period.first}..{period.last}",  # what an older ledger left open was found when that one says
     }  # fmt: skip
     yield Number("found", Text("发现隐患", "Hazards found"), found)
     yield Number("major", Text("其中重大隐患", "of these major"), {**found, "level": "major"})
