@@ -33,6 +33,7 @@ from engine.guards import Situation, everyone_has_confirmed, guard
 from workflows import filing, hazard_report
 from workflows.filing import (
     BEFORE,
+    DAYS,
     FROM,
     Figures,
     Number,
