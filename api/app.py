@@ -28,6 +28,7 @@ from api.reading import LONGEST_NAME
 from api.requests import ONLY_HEADERS, fault_of, known_parameters, misread, unreadable
 from api.routes import (
     accounts,
+    campaigns,
     cases,
     channels,
     check,
@@ -118,6 +119,7 @@ def _routes_of(catalog: Catalog) -> Sequence[BaseRoute]:
         *papers.routers(catalog),
         *evidence.routers(catalog),
         *figures.routers(catalog),
+        *campaigns.routers(catalog),
         *deliveries.routers(catalog),
     ):
         routes.include_router(

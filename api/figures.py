@@ -1,11 +1,13 @@
-"""The figures that filings and stage summaries carry: how many cases a list showed, as it was known when the period was over; counted, and told.
+"""What is counted before a step is taken: the figures that filings and stage summaries carry, how many cases a list showed as
+it was known when the period was over; and what a spot check draws from.
 
 What is behind a number is kept as the list's question and never as a copy of the list: asked again later it shows the same
-cases. Figures are computed here and nowhere typed.
+cases. A draw keeps the list besides, for whoever repeats it without this program. Figures are computed here and nowhere typed.
 """
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, get_type_hints
 from urllib.parse import urlencode
@@ -23,12 +25,13 @@ from engine.sealing import number
 from engine.store import calendars, known, people, worklists
 from engine.store.database import Connection, Database
 from engine.store.worklists import Filter
-from workflows import hazard_report, portal, stage_summary, weekly
-from workflows.filing import BEFORE, DAYS, DEPARTMENT, FROM, Figures
+from workflows import bulletin, hazard_report, portal, spot_check, stage_summary, weekly
+from workflows.filing import BEFORE, DAYS, DEPARTMENT, FROM, Figures, Number
 
 NUMBERING_SECONDS = 1.0  # that a step may wait for what was recorded to be in the trail; a few thousand events
 AT_ONCE = 200  # cases read at a time
 MOMENT = timedelta(microseconds=1)  # what lies before an instant is known at the one before it
+NOBODYS = "-"  # in place of a department: what was given to none yet
 
 
 def counting(figures: Figures) -> FiguresOf:
@@ -42,19 +45,84 @@ def counting(figures: Figures) -> FiguresOf:
         _know_everything(database, case)
         meant = {FROM: instant_text(since), BEFORE: instant_text(before), DEPARTMENT: case.department}
         numbers: dict[str, Any] = {}
+        everything = Visibility(case.organisation, everything=True)
         with database.read(case.organisation) as connection:
             zone = people.time_zone(connection, case.organisation)
             meant[DAYS] = f"{since.astimezone(zone).date()}..{as_of.astimezone(zone).date()}"
             for each in figures.numbers:
-                asked = {
-                    name: meant.get(value, value) if isinstance(value, str) else value
-                    for name, value in each.asks.items()
-                }
+                asked = _meant(each.asks, meant)
                 numbers[each.key] = {"count": how_many(connection, case.organisation, asked, as_of), "cases": asked}
+            by_number = {
+                each.key: known.count_by_department(connection, everything, filter_of(_meant(each.asks, meant)), as_of)
+                for each in figures.by_department
+            }
         zero = numbers[figures.found]["count"] == 0
-        return {"name": figures.name, "as_of": instant_text(as_of), "zero": zero, "numbers": numbers}
+        counted = {"name": figures.name, "as_of": instant_text(as_of), "zero": zero, "numbers": numbers}
+        if figures.by_department:
+            counted |= {
+                "since": meant[FROM],
+                "before": meant[BEFORE],
+                "days": meant[DAYS],
+                "departments": _turned(by_number),
+            }
+        return counted
 
     return count
+
+
+def _meant(asks: Mapping[str, Any], meant: Mapping[str, Any]) -> dict[str, Any]:
+    """The question with what stands for the period and the department put in."""
+    return {name: meant.get(value, value) if isinstance(value, str) else value for name, value in asks.items()}
+
+
+def _turned(by_number: Mapping[str, Mapping[str | None, int]]) -> dict[str, dict[str, int]]:
+    """Department → its numbers, nought included; only departments of which there is any."""
+    codes = sorted({code or NOBODYS for counts in by_number.values() for code in counts})
+    return {
+        code: {key: counts.get(None if code == NOBODYS else code, 0) for key, counts in by_number.items()}
+        for code in codes
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A number as a filing carries it. `cases`: the question of the list that shows exactly these."""
+
+    number: Number
+    count: int
+    cases: Mapping[str, Any]
+
+
+def by_department(figures: Mapping[str, Any]) -> Mapping[str, Mapping[str, Counted]]:
+    """Department → its numbers by key. No question is kept for them: the name of the figures and what they cover say it."""
+    if not (counted := figures.get("departments")):
+        return {}
+    meant = {FROM: figures["since"], BEFORE: figures["before"], DAYS: figures["days"]}
+    asked = [(each, _meant(each.asks, meant)) for each in NAMED[figures["name"]].by_department]
+    return {
+        code: {each.key: Counted(each, counts[each.key], {**question, **_of(code)}) for each, question in asked}
+        for code, counts in counted.items()
+    }
+
+
+def _of(code: str) -> Mapping[str, Any]:
+    return {"without": ["department"]} if code == NOBODYS else {"department": code}
+
+
+def population(database: Database, case: Case, now: datetime) -> Mapping[str, Any]:
+    """What a spot check draws from, as it was known at the last moment of the day before: so nobody chooses the hour, and nothing
+    that is done today can put a hazard in or take it out.
+    """
+    with database.read(case.organisation) as connection:
+        calendar = calendars.newest(connection, case.organisation)
+    assert calendar is not None  # no command is decided without one
+    as_of = calendar.start_of(calendar.local_date(now)) - MOMENT
+    asked = spot_check.question_of(case, calendar)
+    _know_everything(database, case)
+    everything = Visibility(case.organisation, everything=True)
+    with database.read(case.organisation) as connection:
+        found = known.numbers(connection, everything, filter_of(asked), as_of, spot_check.MOST_POPULATION + 1)
+    return spot_check.population_of(asked, instant_text(as_of), found)
 
 
 def how_many(connection: Connection, organisation: str, asked: Mapping[str, Any], as_of: datetime) -> int:
@@ -69,14 +137,18 @@ def cases_behind(connection: Connection, case: Case) -> list[Case]:
     return which(connection, case.organisation, asked, datetime.fromisoformat(kept["as_of"]))
 
 
-def which(connection: Connection, organisation: str, asked: Mapping[str, Any], at: datetime) -> list[Case]:
-    """The cases of which this is asked, in all of the organisation, as they were known at this instant, oldest first."""
+def which(
+    connection: Connection, organisation: str, asked: Mapping[str, Any], at: datetime, most: int | None = None
+) -> list[Case]:
+    """The cases of which this is asked, in all of the organisation, as they were known at this instant, oldest first; of more
+    than `most`, not all.
+    """
     wanted, seen = filter_of(asked), Visibility(organisation, everything=True)
     found, after = list[Case](), None
     while True:
         page = known.page(connection, seen, wanted, at, limit=AT_ONCE, after=after)
         found, after = [*found, *page.cases], page.next_after
-        if after is None:
+        if after is None or (most is not None and len(found) >= most):
             return found[::-1]
 
 
@@ -160,11 +232,16 @@ def summary_of(
 
 #: what is counted, by the name it has for good; a stage summary's numbers depend on its period, and stand in itself
 NAMED: Mapping[str, Figures] = {
-    figures.name: figures for loop in (weekly, portal, hazard_report) for figures in (loop.FIGURES_1, loop.FIGURES)
+    figures.name: figures
+    for figures in (
+        *(each for loop in (weekly, portal, hazard_report) for each in (loop.FIGURES_1, loop.FIGURES)),
+        bulletin.FIGURES,
+    )
 }
 #: by the name under which steps take them
 FIGURES: Mapping[str, FiguresOf] = {
     **{name: counting(figures) for name, figures in NAMED.items()},
+    spot_check.POPULATION: population,
     stage_summary.FIGURES: counting_summary,
 }
 
@@ -183,6 +260,13 @@ class NumberAnswer(BaseModel):
     cases: str | None
 
 
+class DepartmentAnswer(BaseModel):
+    """The numbers of a department; `-` is what was given to none yet. A department that is not told of has none of them."""
+
+    department: str
+    numbers: list[NumberAnswer]
+
+
 class CountedAnswer(BaseModel):
     """Numbers as they were known at `as_of`. `zero`: there was nothing, which is an answer."""
 
@@ -190,6 +274,7 @@ class CountedAnswer(BaseModel):
     as_of: AwareDatetime
     zero: bool
     numbers: list[NumberAnswer]
+    departments: list[DepartmentAnswer] = []
 
 
 class FiguresAnswer(BaseModel):
@@ -237,6 +322,21 @@ def told(figures: Mapping[str, Any], locale: Locale, *, links: bool) -> CountedA
             )
             for key, number in figures["numbers"].items()
         ],
+        departments=[
+            DepartmentAnswer(
+                department=code,
+                numbers=[
+                    NumberAnswer(
+                        key=key,
+                        title=each.number.title.in_(locale),
+                        count=each.count,
+                        cases=query_of(each.cases, figures["as_of"]) if links else None,
+                    )
+                    for key, each in numbers.items()
+                ],
+            )
+            for code, numbers in by_department(figures).items()
+        ],
     )
 
 
@@ -255,7 +355,7 @@ def query_of(asked: Mapping[str, Any], as_of: str) -> str:
 
 def figures_of(workflow: Workflow) -> str | None:
     """The name of the figures that a loop's filings carry; None for a loop that carries none."""
-    return next((step.figures for step in workflow.transitions if step.figures is not None), None)
+    return next((step.figures for step in workflow.transitions if step.figures in NAMED), None)
 
 
 def figures_answer(
@@ -307,8 +407,14 @@ def is_over(case: Case, now: datetime) -> bool:
 
 def differing(kept: Mapping[str, Any], again: Mapping[str, Any]) -> list[str]:
     """The keys of the numbers that are not the same in both."""
-    before, after = kept["numbers"], again["numbers"]
+    before, after = _flat(kept), _flat(again)
     return [key for key in dict.fromkeys((*before, *after)) if before.get(key) != after.get(key)]
+
+
+def _flat(figures: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Every number by its key, those of departments by `key.CODE`."""
+    of_each = figures.get("departments", {}).items()
+    return {**figures["numbers"], **{f"{key}.{code}": n for code, counts in of_each for key, n in counts.items() if n}}
 
 
 class CountedAgain(BaseModel):

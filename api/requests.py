@@ -20,6 +20,7 @@ from api.evidence.documents import EXTENSIONS
 from api.evidence.names import name_said
 from api.evidence.store import Kind
 from api.problems import too_large, unsupported_type
+from engine.case import WITHIN
 from engine.clock import utc
 from engine.definition import Form, said
 from engine.errors import FieldFault, InvalidInput, Text
@@ -35,6 +36,7 @@ RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:
 DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 REVISION = re.compile(r'(?:W/)?"(\d{1,9})"')
 UPLOADED = ("image/jpeg", "image/png", "image/webp", *EXTENSIONS)
+IN_CAMPAIGN = WITHIN  # may stand in every body that opens a case: the campaign it is opened in
 FOUND_AT = "found_at"  # may stand in every body: when the asker says he found it, a claim
 
 
@@ -221,6 +223,8 @@ def _label(form: type[Form], path: str) -> tuple[str, str]:
     extra = info.json_schema_extra if info is not None else None
     if path == "body":
         return "正文", "the body"
+    if path == IN_CAMPAIGN:
+        return f"所属专项行动（{path}）", f"campaign ({path})"
     if not isinstance(extra, dict) or "zh" not in extra:
         return path, path
     return f"{extra['zh']}（{path}）", f"{extra['en']} ({path})"
@@ -246,6 +250,23 @@ def take_found_at(answers: dict[str, Any]) -> tuple[dict[str, Any], datetime | N
             ),
             FOUND_AT,
         )
+
+
+def take_within(answers: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
+    """(the form's answers, the campaign's number) of a body that opens a case and may carry both."""
+    if IN_CAMPAIGN not in answers:
+        return answers, None
+    rest = {name: value for name, value in answers.items() if name != IN_CAMPAIGN}
+    number = answers[IN_CAMPAIGN]
+    if number is not None and not (isinstance(number, str) and CASE_NUMBER.fullmatch(number)):
+        unreadable(
+            Text(
+                f"{IN_CAMPAIGN} 应为专项行动的编号，如 ZX-2026-0001",
+                f"{IN_CAMPAIGN} has to be the number of a campaign, as ZX-2026-0001",
+            ),
+            IN_CAMPAIGN,
+        )
+    return rest, number
 
 
 async def key_of(request: Request) -> str | None:

@@ -33,8 +33,18 @@ OF_ONESELF = frozenset({ADDRESSEE, UNCONFIRMED})
 CORRECTS, CORRECTED_BY = "corrects", "corrected_by"
 #: the bond of what was filed elsewhere to what it says something of there, and how that one calls it
 FILES, FILED_IN = "files", "filed_in"
+#: the bond of what was opened in a campaign to it. The campaign itself records nothing: there may be thousands of them
+WITHIN = "within"
 #: the bond of a round to the one before it, whose draw it goes on with, and how that one calls it
 FOLLOWS, FOLLOWED_BY = "follows", "followed_by"
+#: the bond of a visit to the case it goes to look at again, and how that one calls it
+REVISITS, REVISITED_IN = "revisits", "revisited_in"
+#: the bond of a case to an earlier one of the same thing, which was not settled for good after all
+REBOUND_OF = "rebound_of"
+#: bonds of a case whose other ends its guards and effects look at: its steps are decided with them in sight
+LOOKED_AT = frozenset({"child", REVISITS})
+#: the bond of what was read out to the meeting that heard it, and how the meeting calls it
+READ_OUT_AT, READS_OUT = "read_out_at", "reads_out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +156,11 @@ class Case:
             return None
         found, closed = said.get("found_on"), said.get("closed_on")
         return Claim(said["key"], said.get("number"), found, closed or (found if said.get("closed") else None))
+
+    @property
+    def within(self) -> str | None:
+        """The number of the campaign it was opened in."""
+        return next((link.number for link in self.links if link.kind == WITHIN), None)
 
     def overdue(self, now: datetime) -> bool:
         """A fact computed from the clock, never a state."""

@@ -26,7 +26,14 @@ from engine.case import (
     FILES,
     FOLLOWED_BY,
     FOLLOWS,
+    LOOKED_AT,
+    READ_OUT_AT,
+    READS_OUT,
+    REBOUND_OF,
+    REVISITED_IN,
+    REVISITS,
     UNCONFIRMED,
+    WITHIN,
     Case,
     Link,
 )
@@ -109,10 +116,12 @@ POSTS_NAMED = 3  # in the remedy of a refusal; `could` has them all
 
 #: how the case at the other end of a bond calls it
 OTHER_END = {
-    "merged_into": "absorbed", "rebound_of": "rebounded_as", CORRECTS: CORRECTED_BY, FILES: FILED_IN, FOLLOWS: FOLLOWED_BY,
+    "merged_into": "absorbed", REBOUND_OF: "rebounded_as", CORRECTS: CORRECTED_BY, FILES: FILED_IN, FOLLOWS: FOLLOWED_BY,
+    REVISITS: REVISITED_IN,
+    READ_OUT_AT: READS_OUT,
 }  # fmt: skip
 #: bonds the other case counts
-COUNTED_BONDS = {"rebound_of": "rebounds"}
+COUNTED_BONDS = {REBOUND_OF: "rebounds"}
 
 
 #: (database, the case as it stands, now) → figures for its step: plain JSON, of what was recorded before now and no later, so
@@ -634,6 +643,8 @@ class _Turn:
         if actor.kind != "system":  # who stands in no relation to a case may open all of them or none
             allow_opening(workflow, actor, blank_case(workflow, actor, data, self.now), asked)
         related = self._look_up(actor, workflow.opens_with, data, asked)
+        if command.within is not None and command.parent is None:  # what comes out of a case has its mark for good
+            self._must_hold(actor, command.within, asked)
         named = self._named(actor.organisation, workflow.opens_with, data)
         year = self.calendar(actor.organisation).local_date(self.now).year
         number = self._numbers.draw(actor.organisation, workflow.prefix, year)
@@ -643,20 +654,41 @@ class _Turn:
         self._use_files(workflow.opens_with, data, actor.organisation, number)
         return done
 
+    def _must_hold(self, actor: Actor, number: str, asked: Text) -> None:
+        """Raises InvalidInput unless this is an open campaign that the actor may see. Nobody locks it: hundreds open cases in it
+        at once, and one that is opened while it ends was opened in it all the same.
+        """
+        known = CASE_NUMBER.fullmatch(number) is not None
+        case = cases.load(self.connection, actor.organisation, number) if known else None
+        if case is None or not may_see(case, visibility(actor, self.engine.catalog.overseers)):
+            what = _MISSING["case"]
+        elif not self.engine.catalog.of(case).holds:
+            what = Text("不是可以在其中登记事项的专项行动", "is no campaign that cases are opened in")
+        elif case.final:
+            what = Text("已经结束，不能再在其中登记", "has ended, and nothing is opened in it any more")
+        else:
+            return
+        raise InvalidInput(
+            asked=asked,
+            obstacle=Text(f"{number!r} {what.zh}", f"{number!r} {what.en}"),
+            remedy=Text("请核对专项行动的编号，或去掉它再登记", "Check the campaign's number, or leave it out"),
+            fields=[FieldFault(WITHIN, Text(f"{number!r} {what.zh}", f"{number!r} {what.en}"))],
+        )
+
     def _bound(self, workflow: Workflow, before: Case | None, decision: Decision, setting: Setting) -> Decision:
         """The decision, bound to the case this one repeats: the same place and item, closed a short while ago.
 
         Asked whenever these become known or change: at the opening, or at triage when the reporter left them out.
         """
         rule, case = workflow.rebound, decision.case
-        if rule is None or case.final or any(link.kind == "rebound_of" for link in case.links):
+        if rule is None or case.final or any(link.kind == REBOUND_OF for link in (*case.links, *decision.links)):
             return decision
         alike = tuple(getattr(case, name) for name in rule.same)
         if not all(alike) or (before and alike == tuple(getattr(before, name) for name in rule.same)):
             return decision
         since = case.opened_at - timedelta(days=setting.policy[rule.within_days])
         found = [n for n in cases.closed_alike(self.connection, case, rule.same, since) if n != case.number]
-        return replace(decision, links=(*decision.links, Link("rebound_of", found[0]))) if found else decision
+        return replace(decision, links=(*decision.links, Link(REBOUND_OF, found[0]))) if found else decision
 
     def _open_period(self, actor: Actor, command: OpenPeriod) -> Outcome:
         organisation = actor.organisation
@@ -724,8 +756,8 @@ class _Turn:
             if transition.draws is not None:
                 data[transition.draws] = self._seed(transition.draws, data, asked_text)
             related = self._look_up(actor, form, data, asked_text)
-            children = [link.number for link in case.links if link.kind == "child"]
-            related |= cases.load_many(self.connection, actor.organisation, children, lock=True)
+            bound = [link.number for link in case.links if link.kind in LOOKED_AT]
+            related |= cases.load_many(self.connection, actor.organisation, bound, lock=True)
         named = self._named(actor.organisation, form, data)
         figures = None
         if transition.figures and case.state in transition.sources:
@@ -1046,8 +1078,9 @@ class _Turn:
             year = setting.calendar.local_date(self.now).year
             drawn = self._numbers.draw(organisation, series.prefix, year)
             case = case.with_facts({series.fact: drawn})
+        within = case.number if workflow.holds else case.within
         for opening in decision.opens:
-            child = self._open(actor, replace(opening, parent=case.number))
+            child = self._open(actor, replace(opening, parent=case.number, within=within))
             case = case.linked("child", child.case.number)
         for link in decision.links:
             case = case.linked(link.kind, link.number)
@@ -1395,6 +1428,8 @@ def _request_hash(asked: Asked) -> str:
     }
     if asked.actor.on_behalf_of is not None:
         told["on_behalf_of"] = asked.actor.on_behalf_of
+    if isinstance(command, OpenCase) and command.within is not None:
+        told[WITHIN] = command.within
     return hashlib.sha256(_WRITE(told).encode()).hexdigest()
 
 

@@ -17,7 +17,18 @@ from transitions import EventData, Machine, MachineError
 from engine.actor import Actor
 from engine.authority import Permit, judge
 from engine.calendar import Calendar
-from engine.case import ADDRESSEE, CONFIRMED, EXCUSED, UNCONFIRMED, Case, CaseClock, Link, instant_text
+from engine.case import (
+    ADDRESSEE,
+    CONFIRMED,
+    EXCUSED,
+    REBOUND_OF,
+    UNCONFIRMED,
+    WITHIN,
+    Case,
+    CaseClock,
+    Link,
+    instant_text,
+)
 from engine.commands import FireTrigger, OpenCase, Remind
 from engine.deadlines import Budget, Deadline, Rung, due_at, is_overdue, next_repeat, plan_rungs, repeats_between
 from engine.definition import (
@@ -142,12 +153,15 @@ def decide_opening(
         case = case.changed(period=owed.name).with_facts(spans)
     if command.parent:
         case = case.linked("parent", command.parent)
+    if command.within:
+        case = case.linked(WITHIN, command.within)
     asked = Text(f"登记“{workflow.title.zh}”", f"Open a case of {workflow.title.en!r}")
     situation = _situation(case, data, now, setting)
     for guard in guards_of(workflow.opening_guards):
         _require(guard, situation, asked)
     effect = workflow.opening(situation, case) if workflow.opening else Effect(case)
     case = _with_mode(workflow, effect.case)
+    again = () if command.rebound_of is None else (Link(REBOUND_OF, command.rebound_of),)
     case, timers = _start_clock(workflow.initial, case, situation, setting, not_before=None)
     return Decision(
         case=case,
@@ -157,7 +171,7 @@ def decide_opening(
         data=data,
         timers=timers,
         opens=effect.opens,
-        links=effect.links,
+        links=(*effect.links, *again),
         told=_waiting(workflow, workflow.initial, case, "waiting"),
         found_at=command.found_at,
         found_at_flagged=_flagged(command.found_at, now),

@@ -5,6 +5,8 @@ beside it, and the tests pin each by its fingerprint.
 """
 
 from engine.definition import Catalog
+from workflows.bulletin import BULLETIN
+from workflows.campaign import CAMPAIGN
 from workflows.comparison import COMPARISON, COMPARISON_1
 from workflows.cross_inspection import CROSS_CHECK, CROSS_INSPECTION, CROSS_INSPECTION_1
 from workflows.daily import DAILY
@@ -17,7 +19,9 @@ from workflows.notice import NOTICE
 from workflows.portal import PORTAL, PORTAL_1
 from workflows.record import RECORD
 from workflows.roles import OVERSEERS
+from workflows.spot_check import REVISIT, SPOT_CHECK
 from workflows.stage_summary import STAGE_SUMMARY
+from workflows.survey import SURVEY, SURVEY_ANSWER
 from workflows.task import TASK
 from workflows.weekly import WEEKLY, WEEKLY_1
 
@@ -37,6 +41,11 @@ CATALOG = Catalog(
         CROSS_INSPECTION_1,
         CROSS_INSPECTION,
         CROSS_CHECK,
+        CAMPAIGN,
+        SURVEY,
+        SURVEY_ANSWER,
+        SPOT_CHECK,
+        REVISIT,
         NOTICE,
         TASK,
         COMPARISON_1,
@@ -48,6 +57,7 @@ CATALOG = Catalog(
         PORTAL,
         HAZARD_REPORT_1,
         HAZARD_REPORT,
+        BULLETIN,
         RECORD,
         STAGE_SUMMARY,
     ],

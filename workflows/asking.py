@@ -11,17 +11,29 @@ from workflows.checking import items_of
 from workflows.imported import DOUBT_WORDS
 from workflows.reference import checklists, criteria_for, limits, taxonomy
 from workflows.roles import GROUPS, LOOP_ROLES, ROLES
+from workflows.survey import numbered, options_of
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of several answers. `group`: under which it stands in a long list; `note`: for whoever hesitates."""
+    """One of several answers. `group`: under which it stands in a long list; `note`: for whoever hesitates.
+
+    Or a question that is answered by itself:
+    needed    whether it has to be answered
+    brief     whether a line is enough
+    offered   what may be answered, where that is a choice
+    """
 
     value: str
     title: Text
     group: Text | None = None
     note: Text | None = None
+    needed: bool = False
+    brief: bool = False
+    offered: Sequence["Choice"] = ()
 
+
+LEVEL_WORDS: Mapping[str, Text] = {"general": Text("一般隐患", "general"), "major": Text("重大隐患", "major")}
 
 #: the words of the answers a form's model lists, by the name of its field; a limit's are those of the reference
 CHOICE_WORDS: Mapping[str, Mapping[str, Text]] = MappingProxyType(
@@ -47,6 +59,14 @@ CHOICE_WORDS: Mapping[str, Mapping[str, Text]] = MappingProxyType(
             "plan": Text("方案预案", "a plan or scheme"),
             "roster": Text("值班表", "a duty roster"),
             "publication": Text("公示", "something published to the staff"),
+            "text": Text("文字", "words"),
+            "yes_no": Text("是/否", "yes or no"),
+            "number": Text("数字", "a number"),
+            "choice": Text("选择", "a choice"),
+        },
+        "held_as": {
+            "safety_meeting": Text("安全例会", "safety meeting"),
+            "administration": Text("行政办公会", "administration meeting"),
         },
         "tier": {
             "ministry": Text("国家", "national"),
@@ -55,8 +75,14 @@ CHOICE_WORDS: Mapping[str, Mapping[str, Text]] = MappingProxyType(
             "county": Text("县区", "county"),
             "school": Text("学校", "the school itself"),
         },
+        "yes_no": {"yes": Text("是", "yes"), "no": Text("否", "no")},
         "doubts": DOUBT_WORDS,
-        "level": {"general": Text("一般隐患", "general"), "major": Text("重大隐患", "major")},
+        "level": LEVEL_WORDS,
+        "of_level": LEVEL_WORDS,
+        "which": {
+            "all": Text("未销号和已销号的", "open ones and closed ones"),
+            "closed": Text("只抽已销号的", "closed ones alone"),
+        },
         "how": {
             "platform": Text("系统平台", "a platform"),
             "mail": Text("电子邮件", "e-mail"),
@@ -82,7 +108,7 @@ def words_of(field: str, value: str) -> Text | None:
         return _audience_in_words(value)
     if field == "time_limit" and value in limits():
         return limits()[value].title
-    if field == "category" and value in taxonomy().all:
+    if field in ("category", "of_category") and value in taxonomy().all:
         return taxonomy().category(value).title
     if field == "checklists" and value in checklists():
         return checklists()[value].title
@@ -131,9 +157,20 @@ def questions(field: str, case: Case | None, said: Mapping[str, Any]) -> Sequenc
         if category not in taxonomy().all:
             return ()
         return [Choice(each.code, each.question, note=each.note) for each in criteria_for(category)]
+    if field == "answers" and case is not None and "questions" in case.facts:
+        return [_question(number, each) for number, each in numbered(case.facts["questions"]).items()]
     if field in ("answers", "photos") and case is not None and items_of(case):
         return [Choice(code, item.title) for code, item in items_of(case).items()]
     return None
+
+
+def _question(number: str, question: Mapping[str, Any]) -> Choice:
+    """A survey's, as it was written: in one language only."""
+    title = f"{number}. {question['text']}"
+    offered = [Choice(each, words_of(question["kind"], each) or Text(each, each)) for each in options_of(question)]
+    is_number = question["kind"] == "number"
+    note = Text("填数字；没有的填 0", "a number; 0 where there is none") if is_number else None
+    return Choice(number, Text(title, title), note=note, needed=True, brief=is_number, offered=offered)
 
 
 def _categories() -> Sequence[Choice]:
@@ -149,4 +186,6 @@ def _checklists() -> Sequence[Choice]:
     return [Choice(code, sheet.title) for code, sheet in checklists().items()]
 
 
-_LISTED: Mapping[str, Callable[[], Sequence[Choice]]] = {"category": _categories, "checklists": _checklists}
+_LISTED: Mapping[str, Callable[[], Sequence[Choice]]] = {
+    "category": _categories, "of_category": _categories, "checklists": _checklists,
+}  # fmt: skip

@@ -66,12 +66,14 @@ class Number:
 class Figures:
     """Numbers that are counted together. What is counted under a `name` never changes: other numbers are another name.
 
-    found   the number that makes a zero report if it is 0
+    found           the number that makes a zero report if it is 0
+    by_department   numbers that are counted of each department besides; one that has none of them is not told of
     """
 
     name: str
     numbers: Sequence[Number]
     found: str
+    by_department: Sequence[Number] = ()
 
 
 def counts_of(facts: Mapping[str, Any]) -> Mapping[str, int]:

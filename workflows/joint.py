@@ -17,7 +17,7 @@ from engine.guards import Situation, guard
 from workflows.roles import LEADERS
 
 #: the loop of the checks that come out of a joint inspection's draw
-CHECK_OF = {"cross_inspection": "cross_check", "group_inspection": "group_check"}
+CHECK_OF = {"cross_inspection": "cross_check", "group_inspection": "group_check", "spot_check": "revisit"}
 VISITED = frozenset({"fixed", "verified", "closed"})  # of a check: it was handed in
 
 #: who issues the list: what is on it is asked of departments, so not whoever only collected it

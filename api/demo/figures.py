@@ -26,6 +26,7 @@ def figures(connection: Connection, organisation: str, now: datetime) -> dict[st
     hazards = worklists.all_cases(connection, seen, Filter(workflow="hazard"), now)
     drills = worklists.all_cases(connection, seen, Filter(workflow="drill"), now)
     notices = worklists.all_cases(connection, seen, Filter(workflow="notice"), now)
+    bulletins = worklists.all_cases(connection, seen, Filter(workflow="bulletin"), now)
     kinds = Counter(case.facts["kind"] for case in notices if case.state != "withdrawn" and _in_campaign(case))
     removed = [case for case in hazards if _removed_in_break(connection, case, calendar)]
     return {
@@ -34,6 +35,7 @@ def figures(connection: Connection, organisation: str, now: datetime) -> dict[st
             "drills_held": sum(_held(case) for case in drills),
             "school_meetings": kinds["school_meeting"],
             "superior_notices": sum(kinds[kind] for kind in SUPERIOR),
+            "bulletins_read_out": sum("read_out_on" in case.facts for case in bulletins),
             "plans_and_schemes": kinds["plan"],
             "duty_rosters": kinds["roster"],
             "hazards_found": len(hazards),

@@ -55,6 +55,10 @@ def papers() -> Iterator[Paper]:
     yield from map(_roster, rosters, _ROSTERS)
 
 
+#: (day the school was inspected, first day counted, day of the meeting): checked on the 15th, reported on the 17th
+BULLETIN = date(2020, 1, 15), date(2019, 12, 17), date(2020, 1, 17)
+
+
 _SUPERIOR: tuple[dict[str, Any], ...] = (
     {
         "kind": "superior_meeting", "title": "全省安全生产警示教育电视电话会议（27个行业领域）",
@@ -136,6 +140,8 @@ def notice_story(stage: Stage, paper: Paper) -> Story:
         should, came, points = paper.minutes
         minutes = {"should_attend": should, "attended": came, "points": points, "read_out": paper.read_out}
         yield Ask(opened_at + timedelta(minutes=20), OFFICE, FireTrigger(number, "minute", minutes))
+    if (bulletin := stage.bulletins.get(paper.on)) is not None and paper.minutes is not None:
+        yield Ask(opened_at + timedelta(minutes=25), OFFICE, FireTrigger(bulletin, "read_out", {"meeting": number}))
     conveyed_at = opened_at + timedelta(minutes=40)
     tasks = [{"title": title, "department": department} for title, department in paper.tasks]
     convey = {"audience": list(paper.audience), "key_points": paper.key_points, "tasks": tasks}
@@ -197,6 +203,30 @@ def task_story(stage: Stage, number: str, department: str, title: str, opened_at
     yield Ask(done_at, assignee, FireTrigger(number, "fix", {"done": f"已完成：{title}"}))
     yield Ask(stage.workdays_later(done_at, 1, 10), OFFICE, FireTrigger(number, "verify", {"finding": "情况属实"}))
     yield Ask(stage.workdays_later(done_at, 1, 16), HEAD, FireTrigger(number, "approve"))
+
+
+# --- the bulletin ----------------------------------------------------------------------------------------------------
+
+
+def bulletin_story(stage: Stage) -> Story:
+    """Begun when the school was inspected, counted and signed on the morning of the meeting, published when it was read out
+    there (`notice_story`), and filed when everybody addressed has read it.
+    """
+    checked_on, first_day, held_on = BULLETIN
+    opened = {
+        "title": "2020年1月隐患整改情况通报", "held_as": "administration", "held_on": held_on.isoformat(),
+        "first_day": first_day.isoformat(),
+    }  # fmt: skip
+    answer = yield Ask(stage.at(checked_on, 18), OFFICE, OpenCase("bulletin", opened))
+    number = stage.bulletins[held_on] = done(answer).case.number
+    said = {"requirements": "责任部门利用寒假集中整改，逾期的先落实防范措施"}
+    yield Ask(stage.at(held_on, 9), OFFICE, FireTrigger(number, "compile", said))
+    yield Ask(stage.at(held_on, 10), HEAD, FireTrigger(number, "sign", {"opinion": "数字属实，同意通报"}))
+    published_at = stage.at(held_on, 17)
+    audience = [*MIDDLE_MANAGERS, "role:repairer"]
+    answer = yield Ask(published_at, OFFICE, FireTrigger(number, "publish", {"audience": audience}))
+    last_at = yield from _confirmed(stage, Random("bulletin"), number, done(answer).case.unconfirmed, published_at)
+    yield Ask(stage.workdays_later(last_at, 1, 16), HEAD, FireTrigger(number, "close"))
 
 
 # --- the accident ----------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ generator seeded with the story's own name, so every replay tells the same.
 """
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from random import Random
 from typing import Any
@@ -55,12 +55,14 @@ class Stage:
     known           gives the calendar as it is known at the moment; it changes on 27 January
     before, after   hashes of uploaded pictures
     behind          the numbers of the cases that a filing found
+    bulletins       day of a meeting → the number of the bulletin for it, once that is opened
     """
 
     known: Callable[[], Calendar]
     before: tuple[str, ...]
     after: tuple[str, ...]
     behind: Callable[[Case], list[str]] = lambda _: []
+    bulletins: dict[date, str] = field(default_factory=dict)
 
     @property
     def calendar(self) -> Calendar:

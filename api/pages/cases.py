@@ -4,6 +4,7 @@ the steps the reader may take; for the others, why not.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Annotated
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -11,11 +12,13 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import Connection
 
+from api import second_looks
 from api.addressees import as_told, by_department, counts, standings
 from api.auth import Asker, SignedIn, TheRuntime
 from api.bootstrap import Runtime
-from api.figures import figures_answer, names_cases
+from api.figures import NumberAnswer, figures_answer, names_cases, query_of
 from api.figures import told as told_figures
+from api.pages.campaigns import campaign_of, inside_card, survey_card
 from api.pages.forms import Surroundings, Told, told
 from api.pages.loop import drawn
 from api.pages.paper import NAMES
@@ -25,6 +28,9 @@ from api.papers import making
 from api.papers.making import Available
 from api.papers.story import Story
 from api.papers.summary.questions import is_detail, titled
+from api.periods import REPORTS
+from api.publishing import published, publishes
+from api.publishing import told as told_published
 from api.reading import (
     asks_nothing,
     covered,
@@ -38,13 +44,14 @@ from api.reading import (
 from api.routes.under import BASE
 from api.schemas import event_answer
 from engine.authority import allow_opening, may_see, may_see_evidence
-from engine.case import ADDRESSEE, Case
+from engine.case import ADDRESSEE, FOLLOWED_BY, WITHIN, Case
 from engine.definition import Form, Workflow
 from engine.errors import Locale, NotAllowed, Text
 from engine.events import Event
 from engine.handle import offers
 from engine.store import cases, history, people
 from workflows import asking
+from workflows.bulletin import BULLETIN, WITHDRAWN
 from workflows.filing import can_be_corrected
 from workflows.hazard import days_in_words
 from workflows.reference import levels
@@ -131,6 +138,11 @@ def case_page(request: Request, runtime: TheRuntime, asker: SignedIn, number: st
         workflow = runtime.engine.catalog.of(case)
         known = _known(connection, workflow, asker, case, events, around)
         coverage = covered(connection, case)
+        campaign = campaign_of(connection, asker, case)
+        inside = inside_card(connection, runtime, asker, case)
+        survey = survey_card(connection, runtime, asker, case, zone)
+        looks = second_looks.of_spot_check(connection, asker, case)
+        shown = published(connection, case) if publishes(case) else None
     steps = [offered_step(workflow, offer, asker) for offer in most_pressing_first(workflow, case, offered)]
     quiet = {t.trigger for t in workflow.transitions if t.confirms}  # one by one they would bury everything else
     happened = [
@@ -139,16 +151,17 @@ def case_page(request: Request, runtime: TheRuntime, asker: SignedIn, number: st
         if event.trigger not in quiet
     ]
     facts = told(_forms(workflow), case.facts, around, locale)
+    names = _names(around, locale)
     papers = _papers(Story(workflow, case, events, {}, {}, zone, now))
     last = next((event for event in reversed(events) if event.trigger == done), None)
     return page(
-        request, "case.html", asker=asker, active="cases", case=answer, figures=_figures(workflow, case, asker, zone, {each.code: each.name.in_(locale) for each in around.departments}), correct=_correct(runtime, asker, workflow, case), workflow=workflow.title, loop=drawn(workflow, case, locale),
-        level=_level(case), category=asking.words_of("category", case.category), names=_names(around, locale),
+        request, "case.html", asker=asker, active="cases", case=answer, figures=_figures(workflow, case, asker, zone, names), published=shown and told_published(shown, runtime.engine.catalog, names, zone, locale), correct=_correct(runtime, asker, workflow, case), following=_following(runtime, asker, workflow, case), workflow=workflow.title, loop=drawn(workflow, case, locale),
+        level=_level(case), category=asking.words_of("category", case.category), names=names,
         due=None if case.due_at is None or case.final else local(case.due_at, zone), opened=local(case.opened_at, zone),
         closed=None if case.closed_at is None else local(case.closed_at, zone), facts=[f for f in facts if (f.words or f.lines or f.documents) and f.name not in ITS_DAYS],
         before=_pictures(facts, after=False), after=_pictures(facts, after=True), happened=list(reversed(happened)),
         days=days_in_words(case), held_back=not may_see_evidence(workflow, case, asker.actors), possible=[step for step in steps if step.possible], impossible=[step for step in steps if not step.possible],
-        at_once={offer.transition.trigger for offer in offered if asks_nothing(offer.transition)}, related=related, known=known, coverage=coverage, papers=[p for p in papers if p.address], absent=[p for p in papers if not p.address], done=last and event_answer(workflow, last, locale, Text("", "")).title,
+        at_once={offer.transition.trigger for offer in offered if asks_nothing(offer.transition)}, related=related, known=known, coverage=coverage, campaign=campaign, inside=inside, survey=survey, reports=REPORTS, looks=looks, population=_population(case, zone), papers=[p for p in papers if p.address], absent=[p for p in papers if not p.address], done=last and event_answer(workflow, last, locale, Text("", "")).title,
     )  # fmt: skip
 
 
@@ -171,7 +184,8 @@ def _paper_line(story: Story, each: Available) -> PaperLine:
 class Figures:
     """What a filing's table shows: each number with the address of the list that has exactly these, if the reader sees it.
 
-    table   where it is taken; "" for who may not
+    table        where it is taken; "" for who may not
+    departments  their titles, and of each department its name and its numbers as `lines` has them
     """
 
     as_of: str
@@ -182,30 +196,59 @@ class Figures:
     lines: Sequence[tuple[str, int, str | None]]
     receipts: Sequence[tuple[str, str]] = ()
     not_filed: str | None = None
+    departments: Sequence[tuple[str, Sequence[tuple[str, int, str | None]]]] = ()
 
 
-def _figures(
-    workflow: Workflow, case: Case, asker: Asker, zone: ZoneInfo, departments: Mapping[str, str]
-) -> Figures | None:
+def _figures(workflow: Workflow, case: Case, asker: Asker, zone: ZoneInfo, names: Mapping[str, str]) -> Figures | None:
     if case.facts.get("figures") is None:
         return None
     counted = told_figures(case.facts["figures"], asker.locale, links=asker.seen.everything)
-    lines = [
-        (
-            titled(each.title, departments),
-            each.count,
-            f"{CASES}?{each.cases}" if each.cases is not None and each.count else None,
-        )
-        for each in counted.numbers
-        if each.count or not is_detail(each.key)
+    departments = [
+        (names.get(each.department, WORDS["figures_nobodys"].in_(asker.locale)), _lines(each.numbers, names))
+        for each in counted.departments
     ]
     table = f"{BASE}/{workflow.plural}/{case.number}/table" if asker.seen.everything or not names_cases(case) else ""
     as_of = local(counted.as_of, zone)
     filed = figures_answer(workflow, case, asker.locale, links=asker.seen.everything)
     return Figures(
-        as_of, filed.frozen, counted.zero, filed.version, table, lines, sorted((filed.receipts or {}).items()),
-        None if filed.not_filed is None else f"{CASES}?{filed.not_filed}",
+        as_of, filed.frozen, counted.zero, filed.version, table, _lines(counted.numbers, names),
+        sorted((filed.receipts or {}).items()), None if filed.not_filed is None else f"{CASES}?{filed.not_filed}",
+        departments,
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Population:
+    """What a spot check was drawn from. `cases`: the address of the list that has exactly these."""
+
+    size: int
+    sha256: str
+    as_of: str
+    members: Sequence[str]
+    cases: str
+
+
+def _population(case: Case, zone: ZoneInfo) -> Population | None:
+    kept = case.facts.get("population")
+    if kept is None:
+        return None
+    at, address = (
+        local(datetime.fromisoformat(kept["as_of"]), zone),
+        f"{CASES}?{query_of(kept['asked'], kept['as_of'])}",
+    )
+    return Population(kept["size"], kept["sha256"], at, kept["members"], address)
+
+
+def _lines(numbers: Iterable[NumberAnswer], names: Mapping[str, str]) -> Sequence[tuple[str, int, str | None]]:
+    return [
+        (
+            titled(each.title, names),
+            each.count,
+            f"{CASES}?{each.cases}" if each.cases is not None and each.count else None,
+        )
+        for each in numbers
+        if each.count or not is_detail(each.key)
+    ]
 
 
 def _correct(runtime: Runtime, asker: Asker, workflow: Workflow, case: Case) -> str | None:
@@ -223,6 +266,18 @@ def _correct(runtime: Runtime, asker: Asker, workflow: Workflow, case: Case) -> 
     }  # fmt: skip
     asked = {name: value for name, value in same.items() if name in newest.opens_with.model_fields}
     return f"{OPEN}/{workflow.key}?{urlencode(asked)}"
+
+
+def _following(runtime: Runtime, asker: Asker, workflow: Workflow, case: Case) -> str | None:
+    """Where the bulletin after this one begins, which counts on from it, for who may; None where there is one."""
+    is_last = not any(link.kind == FOLLOWED_BY for link in case.links)
+    if workflow.key != BULLETIN.key or case.state == WITHDRAWN or not is_last:
+        return None
+    try:
+        allow_opening(runtime.engine.catalog.get(workflow.key) or workflow, asker.actor, case, Text("", ""))
+    except NotAllowed:
+        return None
+    return f"{OPEN}/{workflow.key}?{urlencode({'follows': case.number})}"
 
 
 def _surroundings(connection: Connection, asker: Asker, case: Case, events: Iterable[Event]) -> Surroundings:
@@ -309,7 +364,8 @@ def _level(case: Case) -> Text | None:
 
 def _related(connection: Connection, asker: Asker, case: Case) -> list[Related]:
     found = cases.load_many(connection, case.organisation, [link.number for link in case.links])
-    words = {link.number: RELATED.get(link.kind, Text(link.kind, link.kind)) for link in case.links}
+    others = [link for link in case.links if link.kind != WITHIN]  # which stands above, beside its title
+    words = {link.number: RELATED.get(link.kind, Text(link.kind, link.kind)) for link in others}
     return [
         Related(words[number].in_(asker.locale), number, found[number].title)
         for number in words
@@ -328,6 +384,10 @@ RELATED: Mapping[str, Text] = {
     "files": Text("已填报", "filed"),
     "filed_in": Text("已填报于", "filed in"),
     "corrected_by": Text("已被更正为", "corrected by"),
+    "revisits": Text("回头看的是", "looks again at"),
+    "revisited_in": Text("回头看", "looked at again in"),
     "follows": Text("接续", "goes on from"),
     "followed_by": Text("下一轮", "next round"),
+    "read_out_at": Text("通报于会议", "read out at"),
+    "reads_out": Text("会上通报了", "read out there"),
 }

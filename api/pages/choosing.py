@@ -50,6 +50,7 @@ LABELS: Mapping[str, Text] = {
     "action_before": Text("步骤早于", "Step taken before"),
     "besides": Text("报送另注", "Besides"),
     "without_workflow": Text("类型不含", "Kinds left out"),
+    "within": Text("专项行动", "Campaign"),
     "opened_with": Text("登记时填报", "Opened with"),
     "claimed_on": Text("补录的按原台账发现日期", "Taken over: found, by its ledger,"),
     "as_of": Text("当时情况", "As of"),
@@ -92,7 +93,9 @@ BESIDES: Mapping[str, Text] = {
     "absorbed": Text("并入重复事项", "Absorbed another"),
     "rebounded_as": Text("再次出现", "Came back"),
     "corrected_by": Text("已更正", "Corrected"),
+    "revisited_in": Text("已回头看", "Looked at again"),
     "filed_in": Text("已填报上级平台", "Filed in a platform"),
+    "reads_out": Text("会上通报", "Bulletin read out"),
     "recompute": Text("时限重算", "Deadline recomputed"),
 }
 #: reminders by the names of their rungs: `before-3`, `repeat-2`

@@ -70,6 +70,7 @@ class Control:
     least: str | None = None
     greatest: str | None = None
     rows: Sequence[tuple[Text | None, Sequence["Control"]]] = ()
+    open_rows: int = 0  # so many of them are seen at once; the others when one more is asked for
     names: bool = False
 
     @property
@@ -163,9 +164,10 @@ def _control(
     )  # fmt: skip
     if shape.kind == "rows":
         taken = _rows_said(path, shape.inner, said)
+        filled = max(taken, default=-1) + 1
         rows = [(None, _inside(shape.inner, f"{path}.{row}", around, said, faults, required=row in taken))
-                for row in range(max(taken, default=-1) + 1 + BLANK_ROWS)]  # fmt: skip
-        return replace(control, rows=rows[: shape.most or None])
+                for row in range(filled + BLANK_ROWS)]  # fmt: skip
+        return replace(control, rows=rows[: shape.most or None], open_rows=max(filled, int(control.required)))
     if shape.kind == "by_name":
         return replace(control, rows=_by_name(path, shape, around, said, faults))
     return control
@@ -201,9 +203,10 @@ def _by_name(
             rows.append((question.title, _inside(shape.inner, at, around, said, faults, required=True)))
             continue
         inner = _shape(shape.inner, ())
+        kind: Kind = "choice" if question.offered else "line" if question.brief else inner.kind
         control = Control(
-            at, question.title, inner.kind, inner.kind == "yes_no", said.get(at, ()), choices=_choices(at, inner, around),
-            note=question.note, fault=_fault(at, faults), most=1 if inner.kind == "photos" else inner.most,
+            at, question.title, kind, question.needed or kind == "yes_no", said.get(at, ()),
+            choices=question.offered or _choices(at, inner, around), note=question.note, fault=_fault(at, faults), most=1 if inner.kind == "photos" else inner.most,
         )  # fmt: skip
         rows.append((None, [control]))
     return rows
@@ -491,10 +494,17 @@ def _told(name: str, label: Text, shape: _Shape, value: Any, around: Surrounding
     if shape.kind == "by_name":
         if not isinstance(value, dict):
             return None
-        asked = {each.value: each.title.in_(locale) for each in _asked(name, shape, around, {})}
+        known = {each.value: each for each in _asked(name, shape, around, {})}
+        asked = {key: each.title.in_(locale) for key, each in known.items()}
         if _shape(shape.inner, ()).kind == "photos":
             return Told(name, label, pictures=tuple(map(str, value.values())))
-        lines = [(asked.get(str(key), str(key)), _in_words("", item, around, locale)) for key, item in value.items()]
+        lines = [
+            (
+                asked.get(str(key), str(key)),
+                _offered(known.get(str(key)), item, locale) or _in_words("", item, around, locale),
+            )
+            for key, item in value.items()
+        ]
         return Told(name, label, lines=lines)
     if shape.kind == "rows":
         return Told(name, label, words=tuple(_in_words("", item, around, locale) for item in value))
@@ -506,6 +516,12 @@ def _told(name: str, label: Text, shape: _Shape, value: Any, around: Surrounding
         )
     values = value if isinstance(value, list) else [value]
     return Told(name, label, tuple(_in_words(name, each, around, locale, shape.reference) for each in values))
+
+
+def _offered(question: Choice | None, value: Any, locale: Locale) -> str | None:
+    """The title of the answer that was chosen; None where none could be."""
+    offered = question.offered if question is not None else ()
+    return next((each.title.in_(locale) for each in offered if each.value == value), None)
 
 
 def _told_inside(
@@ -529,7 +545,11 @@ def _in_words(name: str, value: Any, around: Surroundings, locale: Locale, refer
     if isinstance(value, bool):
         return Text("是", "yes").in_(locale) if value else Text("否", "no").in_(locale)
     if isinstance(value, dict):
-        parts = [_in_words(key, each, around, locale) for key, each in value.items() if each not in (None, "")]
+        parts = [
+            _in_words(key, each, around, locale, key if key == "department" else None)
+            for key, each in value.items()
+            if each not in (None, "")
+        ]
         return ("，" if locale == "zh" else ", ").join(parts)
     said = str(value)
     if reference == "audience":

@@ -19,12 +19,13 @@ from api.auth import Asker, SignedIn, TheRuntime
 from api.auth.forms import Sent, SentFile, TheSent
 from api.bootstrap import Runtime
 from api.pages import rounds
+from api.pages.campaigns import campaign_called
 from api.pages.forms import SENT, Control, Surroundings, answers, draw, kept_files, opens_by_hand
 from api.pages.rendering import CASES, OPEN, REPORT, go_to, may_work_offline, page
 from api.pages.words import WORDS
 from api.problems import unknown_address
 from api.reading import LONGEST_NAME, read_now, visible_case
-from api.requests import FOUND_AT, KEY, take_found_at
+from api.requests import FOUND_AT, IN_CAMPAIGN, KEY, take_found_at, take_within
 from api.routes.under import BASE
 from engine.actor import Actor
 from engine.case import Case
@@ -206,7 +207,9 @@ def _open(request: Request, runtime: Runtime, asker: Asker, workflow: Workflow, 
     said: Mapping[str, tuple[str, ...]] = sent.values
     try:
         said = kept_files(workflow.opens_with, sent, partial(keep, runtime, asker))
-        command: Command = OpenCase(workflow.key, answers(workflow.opens_with, said), found_at=_found_at(sent))
+        command: Command = OpenCase(
+            workflow.key, answers(workflow.opens_with, said), found_at=_found_at(sent), within=_within(sent)
+        )
         done = carry_out(runtime, asker, command, f"POST {BASE}/{workflow.plural}", key_said(sent))
     except Refusal as refusal:
         return _open_page(request, runtime, asker, workflow, said, refusal)
@@ -223,12 +226,14 @@ def _open_page(
 ) -> Response:
     with runtime.database.read(asker.actor.organisation) as connection:
         around = around_of(connection, asker, None)
+        number = next(iter(said.get(IN_CAMPAIGN, ())), "")
+        campaign = campaign_called(connection, asker, number) if number else None
     quick = workflow.key == HAZARD
     controls = draw(workflow.opens_with, around, said, refusal.fields if refusal is not None else ())
     first = [c for name in QUICK for c in controls if c.name == name] if quick else []
     return page(
         request, "open.html", asker=asker, active="report" if quick else "", because=refusal, workflow=workflow.title,
-        quick=quick, first=first, rest=[c for c in controls if c not in first], refusal=refusal, key=key_of(said), form_name=SENT,
+        quick=quick, campaign=campaign, in_campaign=IN_CAMPAIGN, within=number, first=first, rest=[c for c in controls if c not in first], refusal=refusal, key=key_of(said), form_name=SENT,
         fresh=not said.get(SENT), keep=quick and not said, online_only=quick and not may_work_offline(request), found_at=FOUND_AT,
         action=REPORT if quick else f"{OPEN}/{workflow.key}", rest_open=any(c.fault for c in controls if c not in first),
         others=[(loop.key, loop.title) for loop in runtime.engine.catalog.newest() if loop.key != workflow.key and opens_by_hand(loop)] if quick else [],
@@ -296,6 +301,12 @@ def _found_at(sent: Sent) -> datetime | None:
     """When he says he filled it in, where it could not be sent at once. Raises InvalidInput for what is no instant."""
     claimed = sent.one(FOUND_AT)
     return take_found_at({FOUND_AT: claimed})[1] if claimed else None
+
+
+def _within(sent: Sent) -> str | None:
+    """The campaign whose page led here. Raises InvalidInput for what is no number."""
+    said = sent.one(IN_CAMPAIGN)
+    return take_within({IN_CAMPAIGN: said})[1] if said else None
 
 
 def _revision(sent: Sent) -> int | None:

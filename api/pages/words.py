@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
-from api.pages import words_diagram, words_labels, words_papers, words_school
+from api.pages import words_campaigns, words_diagram, words_labels, words_papers, words_school
 from api.pages.words_ledger import LEDGER
 from api.pages.words_overview import OVERVIEW
 from engine.errors import Text
+from workflows.spot_check import DIGEST
 
 WORDS: Mapping[str, Text] = {
     **words_school.WORDS,
@@ -22,6 +23,26 @@ WORDS: Mapping[str, Text] = {
     "figures_open": Text("未签字，可重新汇总", "not signed yet; can be compiled again"),
     "figures_number": Text("项目", "Number of"),
     "figures_count": Text("数量", "Count"),
+    "figures_departments": Text("各部门", "By department"),
+    "figures_departments_hint": Text(
+        "未列出的部门各项均为 0。“零报告”是部门报了、没有；“月报未报”是没有报，两者不同。",
+        "A department that is not listed has none of these. A zero report says that there was nothing; a missing one says nothing.",
+    ),
+    "figures_nobodys": Text("尚未分派", "Given to none yet"),
+    "following_bulletin": Text("登记下一期通报", "Open the next bulletin"),
+    "following_bulletin_hint": Text(
+        "下一期从本期截止的次日起统计。", "It counts on from the day after the last one counted here."
+    ),
+    "published": Text("公示的隐患", "Hazards published"),
+    "published_hint": Text(
+        "以统计截止时的情况为准，不含任何人的姓名，也不含匿名上报人。",
+        "As known when the days it covers were over. It names nobody, and no anonymous reporter.",
+    ),
+    "published_overdue": Text("逾期", "overdue"),
+    "published_left_out": Text(
+        "隐患较多，未列入本表的还有（项）：", "There are more than this table may hold; not listed:"
+    ),
+    "published_nothing": Text("本期没有可公示的隐患。", "There is no hazard to publish this time."),
     "figures_receipts": Text("平台回执号", "Numbers in the platform"),
     "figures_not_filed": Text("本册有、平台没有的隐患", "In our book, and not in the platform"),
     "figures_table": Text("下载报表（Excel）", "The table (Excel)"),
@@ -188,6 +209,18 @@ WORDS: Mapping[str, Text] = {
     "found_at": Text("自称发现于", "found, as he says, at"),
     "related": Text("相关事项", "Related cases"),
     "coverage": Text("已检查/应检查", "Inspected / to be inspected"),
+    "population": Text("抽自（件）", "Drawn from"),
+    "population_digest": DIGEST,
+    "population_list": Text("抽签名单", "The list it was drawn from"),
+    "second_looks": Text("回头看结果（按复查人）", "Second looks, by who had verified"),
+    "second_looks_hint": Text(
+        "按这几个月办结的回头看统计；一项由几人复查的，每人各计一次；只有校领导和安稳办主任看到全部，其他人只看到自己的",
+        "Of those that were over in these months; what several verified is told of each. Leaders and the head of the safety "
+        "office see all of them, everybody else his own",
+    ),
+    "second_looks_who": Text("复查人", "Verified by"),
+    "second_looks_visits": Text("回头看", "Looked at again"),
+    "second_looks_failed": Text("不合格", "Failed"),
     "done_step": Text("已办理：", "Done: "),
     "back_to_case": Text("返回事项", "Back to the case"),
     # a form
@@ -231,6 +264,7 @@ WORDS: Mapping[str, Text] = {
     "more_fields": Text("补充更多（选填）", "Say more (optional)"),
     "open_other": Text("登记其他事项", "Open something else"),
     "row": Text("第", "No."),
+    "one_more_row": Text("增加一项", "Add one more"),
     # a round
     "round_hint": Text("逐项查看，逐项作答；空白不等于合格。", "Look at each item and answer each; blank is not pass."),
     "answered": Text("已答", "Answered"),
@@ -300,6 +334,7 @@ WORDS: Mapping[str, Text] = {
     **words_labels.WORDS,
     **words_papers.WORDS,
     **words_diagram.WORDS,
+    **words_campaigns.WORDS,
     # refusals
     "back": Text("返回", "Go back"),
     **LEDGER,

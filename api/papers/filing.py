@@ -11,13 +11,13 @@ from zoneinfo import ZoneInfo
 
 import xlsxwriter
 
-from api.figures import titles_of
+from api.figures import NOBODYS, by_department, titles_of
 from api.papers.ledger import SOURCES
 from api.papers.summary.questions import is_detail, titled
 from engine.case import Case
 from engine.errors import Text
 from engine.store.periods import PeriodRecord
-from workflows import portal, weekly
+from workflows import bulletin, portal, weekly
 from workflows.filing import Figures, counts_of
 from workflows.reference import form_columns, levels, taxonomy
 
@@ -74,7 +74,7 @@ def came(filed: Filed) -> Text:
 
 def write_table(file: BinaryIO, filed: Filed, corrects: str | None, corrected_by: str | None) -> None:
     """The filing's own table: of the week one row of numbers, for the platform a row a hazard in its order, of any other
-    its numbers under their own titles.
+    its numbers under their own titles; of a bulletin a row for the school and one for each department.
     """
     period, name = filed.case.facts["period"], filed.case.facts["figures"]["name"]
     if name in weekly.NAMES:
@@ -83,6 +83,9 @@ def write_table(file: BinaryIO, filed: Filed, corrects: str | None, corrected_by
     elif name in portal.NAMES:
         title, columns = f"省风险管控系统填报（{period}）", form_columns("portal_hazards")
         rows = [_hazard_cells(filed, n, hazard) for n, hazard in enumerate(filed.behind, start=1)]
+    elif name == bulletin.FIGURES.name:
+        title, rows = f"{filed.case.title}（{period}）", _department_rows(filed)
+        columns = tuple(rows[0])
     else:
         title, rows = filed.case.title, [_own_cells(filed)]
         columns = tuple(rows[0])
@@ -152,6 +155,28 @@ def _own_cells(filed: Filed) -> dict[str, object]:
         "报送时间": _day(None if filed.period is None else filed.period.reported_at, filed.zone),
         "报送情况": came(filed).zh,
     }
+
+
+def _department_rows(filed: Filed) -> list[dict[str, object]]:
+    """The whole school first. A department that is not among them has none of these; what it has of one it has none of is 0."""
+    figures, counts = filed.case.facts["figures"], counts_of(filed.case.facts)
+    of_each = by_department(figures)
+    titles = {each.key: each.title.zh for each in bulletin.FIGURES.by_department}
+    sums = {key: sum(numbers[key].count for numbers in of_each.values()) for key in titles}
+    whole = {titles[key]: counts.get(key, sums[key]) for key in titles}
+    others = {
+        number.title.zh: counts[number.key] for number in bulletin.FIGURES.numbers if number.key not in titles
+    }  # fmt: skip
+    return [
+        {"部门": "全校", **whole, **others},
+        *(
+            {
+                "部门": "尚未分派" if code == NOBODYS else filed.departments.get(code, code),
+                **{titles[key]: number.count for key, number in numbers.items()},
+            }
+            for code, numbers in of_each.items()
+        ),
+    ]
 
 
 def _hazard_cells(filed: Filed, number: int, hazard: Case) -> dict[str, object]:
@@ -229,10 +254,10 @@ def _notes(filed: Filed, corrects: str | None, corrected_by: str | None) -> list
         if filed.signed[0]
         else "尚未签字，数字可重新汇总"
     )
-    lines = [
-        f"编号 {filed.case.number}；数字由系统统计，截至 {as_of:%Y-%m-%d %H:%M}；{signed}。",
-        f"报送情况：{came(filed).zh}{'；零报告：本期未发现隐患' if facts['zero'] else ''}。",
-    ]
+    lines = [f"编号 {filed.case.number}；数字由系统统计，截至 {as_of:%Y-%m-%d %H:%M}；{signed}。"]
+    if "departments" in facts["figures"]:
+        return [*lines, "未列出的部门各项均为 0；“零报告”是部门报了、没有，“月报未报”是没有报。"]
+    lines.append(f"报送情况：{came(filed).zh}{'；零报告：本期未发现隐患' if facts['zero'] else ''}。")
     if corrects is not None:
         lines.append(f"第 {facts['version']} 版，更正 {corrects}：{facts.get('reason') or ''}")
     if corrected_by is not None:

@@ -8,17 +8,20 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from api.papers.paper import Paper, Sheet, short
+from api.papers.paper import Cell, Paper, Sheet, short
 from api.papers.summary.document import Cited, Counted, Document, Gap, Part
 
 HERE = Path(__file__).parents[1]
 CSS = HERE / "static" / "paper.css"
 
 
-def file_of_paper(paper: Paper, shown: Mapping[str, bytes], *, stamped: bool) -> str:
-    """shown    hash → JPEG, of every picture of the paper"""
+def file_of_paper(paper: Paper, shown: Mapping[str, bytes], *, stamped: bool, base: str) -> str:
+    """shown    hash → JPEG, of every picture of the paper
+    base     what addresses of lists begin with: where people open the program
+    """
     addresses = {sha: f"data:image/jpeg;base64,{b64encode(content).decode()}" for sha, content in shown.items()}
-    return _file("paper_file.html", title=paper.title, paper=_paper(paper, addresses.__getitem__), stamped=stamped)
+    drawn = _paper(paper, addresses.__getitem__, base)
+    return _file("paper_file.html", title=paper.title, paper=drawn, stamped=stamped)
 
 
 def file_of_sheet(sheet: Sheet) -> str:
@@ -50,14 +53,21 @@ def inside(paper: Paper, address: Callable[[str], str], *, stamped: bool) -> Mar
 
     address    hash → where a browser finds the picture
     """
-    html = _templates().get_template("paper_body.html").render(paper=_paper(paper, address), stamped=stamped)
+    html = _templates().get_template("paper_body.html").render(paper=_paper(paper, address, ""), stamped=stamped)
     return Markup(html)  # noqa: S704  drawn by a template that escapes
 
 
-def _paper(paper: Paper, address: Callable[[str], str]) -> Mapping[str, object]:
+def _words(cell: Cell, base: str) -> str:
+    """What stands there; of numbers that count cases, each the way to exactly these."""
+    link = Markup('<a href="{}/cases?{}">{}</a>').format
+    drawn = (link(base, part.query, part.text) if part.query else escape(part.text) for part in cell.parts)
+    return Markup("").join(drawn) if cell.parts else cell.text
+
+
+def _paper(paper: Paper, address: Callable[[str], str], base: str) -> Mapping[str, object]:
     """What the template draws: (heading, text, addresses of pictures) by rows."""
     rows = [
-        [(short(cell.heading), cell.text, [address(sha) for sha in cell.pictures]) for cell in cells]
+        [(short(cell.heading), _words(cell, base), [address(sha) for sha in cell.pictures]) for cell in cells]
         for cells in paper.rows()
     ]
     return {

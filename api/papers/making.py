@@ -256,7 +256,9 @@ def file_of(runtime: Runtime, asker: Asker, made: Drawn | Written, form: Form) -
             book.write_paper(file, paper, pictures)
             content = file.getvalue()
         else:
-            content = html.file_of_paper(paper, pictures, stamped=kind.stamped).encode()
+            content = html.file_of_paper(
+                paper, pictures, stamped=kind.stamped, base=runtime.settings.reached_at
+            ).encode()
     _note(runtime, asker, paper.case, kind.code, made.event, form)
     return content
 

@@ -10,10 +10,19 @@ _NO_NAME = re.compile(r"\W+")  # what no field of a template can be called
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of what stands under a heading. `query`: of the list that shows exactly what this number counts."""
+
+    text: str
+    query: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Cell:
     """What stands under a heading of a form.
 
     heading    as `forms.yaml` spells it
+    parts      the text once more, piece by piece, where a page leads from its numbers to lists
     pictures   hashes of files, in the order they were sent
     required   the paper may not be issued while this is empty
     by_hand    no record of ours says it: it stays empty, to be written on the paper
@@ -24,6 +33,7 @@ class Cell:
     pictures: tuple[str, ...] = ()
     required: bool = False
     by_hand: bool = False
+    parts: tuple[Part, ...] = ()
 
     @property
     def empty(self) -> bool:

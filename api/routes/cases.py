@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
+from api import second_looks
 from api.acting import asked_by, tell_done, told_refusal
 from api.addressees import Standing, addressees, as_told
 from api.auth import Asker, SignedIn, TheRuntime, asker_of, runtime_of
@@ -22,6 +23,7 @@ from api.problems import defect, problem, problem_content, unknown_address
 from api.reading import LONGEST_NAME, called_to, covered, did, offered_step, read_now, visible_case, who_did
 from api.requests import (
     FOUND_AT,
+    IN_CAMPAIGN,
     Answers,
     Instant,
     Key,
@@ -33,6 +35,7 @@ from api.requests import (
     no_cursor,
     read_as,
     take_found_at,
+    take_within,
     takes_nothing,
     unreadable,
 )
@@ -191,6 +194,7 @@ async def filter_of(  # async, so that it costs no thread; a list of one loop ha
             "several answers to the same question one is enough"
         ),
     ] = None,
+    within: Annotated[str | None, Query(description="Cases that were opened in this campaign, `ZX-2026-0001`")] = None,
     claimed_on: Annotated[
         str | None,
         Query(
@@ -224,6 +228,7 @@ async def filter_of(  # async, so that it costs no thread; a list of one loop ha
             unreadable(Text(f"{name} 须与 action 同用", f"{name} goes with action"), name)
     one_of("cycle", cycle, [rule.cycle.key for _, rule in catalog.cycles()])
     must_be_answers(opened_with, catalog)
+    must_be_a_campaign(within, catalog)
     if claimed_on is not None and not (SPAN in claimed_on and _are_days(claimed_on.split(SPAN))):
         unreadable(
             Text("claimed_on 须写作 2020-01-01..2020-03-31", "claimed_on has to be 2020-01-01..2020-03-31"),
@@ -233,7 +238,7 @@ async def filter_of(  # async, so that it costs no thread; a list of one loop ha
         None, state, counts_as, level, category, department, assignee, overdue, due_before, opened_after, q, open_,
         _plainly(without), opened_from, opened_before, closed_from, closed_before, _plainly(action),
         report, cycle, period_from, period_before, _plainly(categories), _plainly(apart_from), action_from, action_before,
-        besides, None, _plainly(without_action), book, carried_over, _plainly(opened_with), claimed_on,
+        besides, None, _plainly(without_action), book, carried_over, _plainly(opened_with), within, claimed_on,
     )  # fmt: skip
 
 
@@ -248,6 +253,17 @@ async def filter_of_all(
     for name in without_workflow or ():
         one_of("without_workflow", name, keys)
     return replace(wanted, workflow=workflow, without_workflow=_plainly(without_workflow))
+
+
+def must_be_a_campaign(said: str | None, catalog: Catalog) -> None:
+    """Raises InvalidInput for what is no number of a case that others are opened in."""
+    prefixes = {loop.prefix for loop in catalog.newest() if loop.holds}
+    if said is not None and not (CASE_NUMBER.fullmatch(said) and said.partition("-")[0] in prefixes):
+        shapes = "、".join(f"{prefix}-2026-0001" for prefix in sorted(prefixes))
+        unreadable(
+            Text(f"within 须为专项行动的编号，如 {shapes}", f"within has to be a campaign's number, as {shapes}"),
+            "within",
+        )
 
 
 def must_be_answers(said: Sequence[str] | None, catalog: Catalog) -> None:
@@ -614,9 +630,10 @@ def _read(workflow: Workflow) -> Callable[..., Response]:
             [answer] = read_now(runtime, connection, asker, [case], now)
             offered = offers(runtime.engine, connection, asker.actors, case)
             found = covered(connection, case)
+            looks = second_looks.of_spot_check(connection, asker, case)
         steps = [offered_step(runtime.engine.catalog.of(case), offer, asker) for offer in offered]
         coverage = None if found is None else CoverageAnswer(due=found.due, visited=found.visited)
-        reading = CaseReading(**{**dict(answer), "steps": steps, "coverage": coverage})
+        reading = CaseReading(**{**dict(answer), "steps": steps, "coverage": coverage, "second_looks": looks})
         return json_of(reading, headers={"ETag": f'"{case.revision}"'})
 
     return read_case
@@ -689,7 +706,8 @@ def _open(workflow: Workflow) -> Endpoint:
 
     async def open_case(request: Request) -> Response:
         data, found_at = take_found_at(await answers_of(request))
-        command = OpenCase(workflow.key, data, found_at=found_at)
+        data, within = take_within(data)
+        command = OpenCase(workflow.key, data, found_at=found_at, within=within)
         asked = asked_by(asker_of(request), command, route, await key_of(request))
         return await _act(request, asked, created=workflow)
 
@@ -835,13 +853,21 @@ def component(name: str, model: type[BaseModel]) -> dict[str, Any]:
 
 
 def form_components(catalog: Catalog) -> dict[str, Any]:
-    """The forms as OpenAPI components, each with the claim `found_at` that every body may carry."""
+    """The forms as OpenAPI components, each with what may stand beside it: in every body the claim `found_at`, in one
+    that opens a case the campaign it is opened in."""
     found_at = {
         "type": "string", "format": "date-time", "title": "发现时间", "zh": "发现时间", "en": "Found at",
         "description": "When the asker says he found it: a claim, shown as such",
     }  # fmt: skip
+    within = {
+        "type": "string", "title": "所属专项行动", "zh": "所属专项行动", "en": "Campaign",
+        "description": "The number of the open campaign it is opened in",
+    }  # fmt: skip
     components: dict[str, Any] = {}
+    opening = {workflow.opens_with.__name__ for workflow in catalog.newest()}
     for name, form in forms_of(catalog).items():
         components |= component(name, form)
-        components[name].setdefault("properties", {}).setdefault(FOUND_AT, found_at)
+        beside = {FOUND_AT: found_at} | ({IN_CAMPAIGN: within} if name in opening else {})
+        for beside_name, described in beside.items():
+            components[name].setdefault("properties", {}).setdefault(beside_name, described)
     return components

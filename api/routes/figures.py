@@ -21,6 +21,7 @@ from api.figures import (
     names_cases,
 )
 from api.papers.filing import MEDIA_TYPE, Filed, write_table
+from api.publishing import PublishedAnswer, published, publishes, told
 from api.reading import name_for, visible_case, who_did
 from api.requests import takes_nothing
 from api.routes.cases import PROBLEMS, json_of
@@ -30,6 +31,7 @@ from engine.case import CORRECTED_BY, CORRECTS, Case
 from engine.definition import Catalog, Workflow
 from engine.errors import NotAllowed, NotPossibleNow, Text
 from engine.store import history, people, periods
+from workflows.bulletin import BULLETIN
 
 Again = Annotated[bool, Query(description="Whether they are counted again now, as they were known then, and compared")]
 
@@ -56,6 +58,14 @@ def _of(workflow: Workflow, name: str) -> APIRouter:
             **{status: PROBLEMS[status] for status in (401, 403, 404, 409, 503)},
         },
     )  # fmt: skip
+    if workflow.key == BULLETIN.key:
+        routes.add_api_route(
+            f"/{workflow.plural}/{{number}}/published", _read_published(workflow), methods=["GET"],
+            response_model=PublishedAnswer, tags=[workflow.key],
+            summary=f"公示的隐患 · Hazards published: {workflow.title.zh} · {workflow.title.en}",
+            operation_id=f"published_by_{workflow.key}",
+            responses={status: PROBLEMS[status] for status in (401, 404, 409, 503)},
+        )  # fmt: skip
     return routes
 
 
@@ -77,6 +87,27 @@ def _read(workflow: Workflow, name: str) -> Callable[..., Response]:
         return json_of(answer, headers={"ETag": f'"{case.revision}"'})
 
     return read_figures
+
+
+def _read_published(workflow: Workflow) -> Callable[..., Response]:
+    def read_published(runtime: TheRuntime, asker: SignedIn, number: str) -> Response:
+        here = asker.actor.organisation
+        with runtime.database.read(here) as connection:
+            case = visible_case(connection, asker, number, workflow)
+            if not publishes(case):
+                raise NotPossibleNow(
+                    asked=Text(f"查看 {number} 公示的隐患", f"Read what {number} publishes"),
+                    obstacle=Text(
+                        "尚未汇总，还没有可公示的内容", "it was not compiled yet, and there is nothing to publish"
+                    ),
+                    remedy=Text("请先汇总", "Compile it first"),
+                )
+            names = {each.code: each.name.in_(asker.locale) for each in people.departments(connection, here)}
+            zone = people.time_zone(connection, here)
+            answer = told(published(connection, case), runtime.engine.catalog, names, zone, asker.locale)
+        return json_of(answer)
+
+    return read_published
 
 
 def _take_table(workflow: Workflow) -> Callable[..., Response]:

@@ -59,6 +59,7 @@ class Workflow:
     routine        its cases are reports that come again and again: told among what was owed, and no part of the figures that are
                    told of everything; that alone, it moves no published version
     own_words      relations that this loop calls by words of its own: words alone, they move no published version
+    holds          whether other cases may be opened in its open ones, and then carry their mark
     witnessed      whether what its cases tell happened before the eyes of this program; figures of how work went count no other
     """
 
@@ -84,6 +85,7 @@ class Workflow:
     routine: bool = field(default=False, metadata=WORDS_ALONE)
     own_words: Mapping[str, Text] = field(default_factory=dict, metadata=WORDS_ALONE)
     witnessed: bool = True
+    holds: bool = False
 
     def __post_init__(self) -> None:
         _check(self)
@@ -242,7 +244,9 @@ class Catalog:
 # --- what is checked -------------------------------------------------------------------------------------------------
 
 #: triggers whose address under a case is taken
-RESERVED_TRIGGERS = frozenset({"addressees", "deliveries", "events", "evidence", "figures", "open", "papers", "table"})
+RESERVED_TRIGGERS = frozenset(
+    {"addressees", "answers", "deliveries", "events", "evidence", "figures", "inside", "open", "papers", "table"}
+)
 
 #: plurals that would hide an address of the API
 RESERVED_PLURALS = frozenset(

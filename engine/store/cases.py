@@ -25,7 +25,18 @@ _SAME_NAMES = (
     "organisation", "number", "workflow", "version", "state", "counts_as", "final", "revision", "sequence", "last_hash",
     "title", "place", "category", "level", "department", "reporter", "assignee", "opened_at", "closed_at",
 )  # fmt: skip
-_DERIVED_NAMES = ("due_at", "calendar_version", "awaits", "words", "longer", "taken", "since", "until", "body")
+_DERIVED_NAMES = (
+    "due_at",
+    "calendar_version",
+    "awaits",
+    "words",
+    "longer",
+    "taken",
+    "since",
+    "until",
+    "within",
+    "body",
+)
 
 # prebuilt: putting a statement together costs more than running it
 _MANY = select(_cases.c.number, _cases.c.body, _cases.c.last_hash).where(
@@ -175,6 +186,7 @@ def columns(case: Case, awaits: Iterable[str]) -> dict[str, Any]:
         "taken": claim and claim.key,
         "since": claim and claim.since,
         "until": claim and claim.until,
+        "within": case.within,
         "body": case.to_json(),
     }
 

@@ -205,6 +205,21 @@ def events_of(connection: Connection, organisation: str, number: str, until: int
     return [_event(row) for row in _HISTORY.all(connection, here)]
 
 
+def first_taken(
+    connection: Connection, organisation: str, numbers: Collection[str], triggers: Collection[str]
+) -> dict[str, datetime]:
+    """By number, when one of these steps was taken for the first time; of cases to which none was, nothing."""
+    statement = (
+        select(_events.c.number, func.min(_events.c.recorded_at))
+        .where(
+            _events.c.organisation == organisation, _events.c.number.in_(sorted(numbers)),
+            _events.c.trigger.in_(sorted(triggers)), _events.c.type == "stepped",
+        )
+        .group_by(_events.c.number)
+    )  # fmt: skip
+    return {number: at for number, at in connection.execute(statement)} if numbers else {}  # noqa: C416  rows are no pairs
+
+
 class Last(NamedTuple):
     """Where a history ends: nothing has sequence 0."""
 

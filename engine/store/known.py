@@ -120,6 +120,25 @@ def count(connection: Connection, seen: Visibility, wanted: Filter, at: datetime
     return int(connection.execute(statement, then(seen.organisation, at)).scalar_one())
 
 
+def numbers(connection: Connection, seen: Visibility, wanted: Filter, at: datetime, limit: int) -> list[str]:
+    """The numbers of such a list's cases, in the order of their characters; no more than so many. `q` is not asked."""
+    stood = _STOOD_THEN
+    conditions = [*_conditions(connection, stood, seen, wanted, at), *seen_of(stood, seen)]
+    statement = select(stood.c.number).where(*conditions).limit(limit)
+    return sorted(connection.execute(statement, then(seen.organisation, at)).scalars())
+
+
+def count_by_department(
+    connection: Connection, seen: Visibility, wanted: Filter, at: datetime
+) -> dict[str | None, int]:
+    """How many cases such a list has, by the department that answers for them; of none, None. `q` is not asked."""
+    stood = _STOOD_THEN
+    conditions = [*_conditions(connection, stood, seen, wanted, at), *seen_of(stood, seen)]
+    statement = select(stood.c.department, func.count()).select_from(stood).where(*conditions)
+    rows = connection.execute(statement.group_by(stood.c.department), then(seen.organisation, at))
+    return {department or None: number for department, number in rows}
+
+
 def figures(connection: Connection, seen: Visibility, wanted: Filter, at: datetime) -> list[Figures]:
     """How many of these cases were open, overdue and closed at this instant, by loop. `q` is not asked."""
     stood = _STOOD_THEN
@@ -314,6 +333,9 @@ def _conditions(
     if wanted.opened_after is not None:
         yield columns.opened_at > wanted.opened_after
     yield from simple(columns, seen.organisation, wanted)
+    if wanted.within is not None:  # what it was opened in it is in for good
+        opened_in = (_cases.c.organisation == seen.organisation, _cases.c.within == wanted.within)
+        yield columns.number.in_(select(_cases.c.number).where(*opened_in))
     if wanted.open is not None:
         yield columns.final.is_(not wanted.open)
     # nothing is done to what is closed: it stands since its closing as it does

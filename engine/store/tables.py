@@ -251,6 +251,9 @@ _LEDGER = (
     "organisation", "opened_at", "number", "workflow", "state", "counts_as", "final", "level", "category", "department",
     "assignee", "due_at",
 )  # fmt: skip
+_WITHIN = (
+    "organisation", "within", "opened_at", "number", "workflow", "state", "final", "department", "due_at",
+)  # fmt: skip
 FOREVER = datetime(9999, 12, 31, tzinfo=UTC)  # of what still is: a comparison finds it, as it does not find NULL
 LONG = 15  # of `TrailRow.lasted`: 2^14 days, and whatever still lasts
 WORDS = 480  # characters in an index: of four bytes at most, where PostgreSQL takes 2704 bytes an entry
@@ -264,6 +267,7 @@ class CaseRow(SQLModel, table=True):
     longer   all of it, where that is more
     taken    of a case that was taken over from an older ledger, which of its lines it is; `since` and `until`, the days that
              ledger claims for it (`engine.case.Claim`)
+    within   the campaign it was opened in
     """
 
     __tablename__ = "case_record"
@@ -301,6 +305,13 @@ class CaseRow(SQLModel, table=True):
             sqlite_where=text("taken IS NOT NULL"),
             postgresql_where=text("taken IS NOT NULL"),
         ),
+        # what was opened in campaigns, with what is counted of it: no other case costs it anything
+        Index(
+            "ix_case_record_within",
+            *_WITHIN,
+            sqlite_where=text("within IS NOT NULL"),
+            postgresql_where=text("within IS NOT NULL"),
+        ),
     )
     organisation: str = _key()
     number: str = _key()
@@ -329,6 +340,7 @@ class CaseRow(SQLModel, table=True):
     taken: str | None = Field(default=None, max_length=64)
     since: str | None = Field(default=None, max_length=10)
     until: str | None = Field(default=None, max_length=10)
+    within: str | None = Field(default=None, max_length=64)
     body: dict[str, Any] = _json()
 
 

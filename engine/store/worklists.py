@@ -59,6 +59,7 @@ class Filter:
     …_before    earlier than this instant
     opened_with what was answered when it was opened, `kind:plan` or `dated_on:2020-01-01..2020-03-31`; of two answers to the
                 same question one is enough. Asked of what no later step says again
+    within      the campaign it was opened in
     claimed_on  `2020-03-02..2020-03-08`, days of the school: what was taken over from an older ledger counts as opened on the
                 day that ledger says it was found, and has to have been in these; all else by `opened_from` and `opened_before`
     book        the year in whose book it stands (`engine.store.books`); `carried_over`: whether from the book before
@@ -96,6 +97,7 @@ class Filter:
     book: int | None = None
     carried_over: bool | None = None
     opened_with: tuple[str, ...] | None = None
+    within: str | None = None
     claimed_on: str | None = None
 
     @property
@@ -357,7 +359,7 @@ def _all(connection: Connection, seen: Visibility, wanted: Filter, now: datetime
 
 
 def _conditions(organisation: str, wanted: Filter, now: datetime) -> Iterable[ColumnElement[bool] | TextClause]:
-    for name in ("workflow", "state", "counts_as", "level", "department", "assignee"):
+    for name in ("workflow", "state", "counts_as", "level", "department", "assignee", "within"):
         value = getattr(wanted, name)
         if value is not None:
             yield _cases.c[name] == value
@@ -427,8 +429,8 @@ def of_marks(
         answered = _answered(wanted.opened_with)
         yield number.in_(select(_cases.c.number).where(_cases.c.organisation == organisation, *answered))
     if wanted.action is not None:
-        within = (wanted.action_from, wanted.action_before)
-        yield number.in_(marks.done(organisation, wanted.action, at, *within))
+        stretch = (wanted.action_from, wanted.action_before)
+        yield number.in_(marks.done(organisation, wanted.action, at, *stretch))
     if wanted.without_action is not None:
         yield number.not_in(marks.done(organisation, wanted.without_action, at))
     if wanted.by_periods:

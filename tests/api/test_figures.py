@@ -21,7 +21,8 @@ from api.app import create_app
 from api.bootstrap import Runtime, open_runtime
 from api.cli import main
 from api.demo.campaign import ORGANISATION
-from api.figures import FIGURES, NAMED, differing, filter_of, query_of
+from api.figures import FIGURES, NAMED, by_department, differing, figures_of, filter_of, query_of
+from api.publishing import published
 from api.settings import Settings
 from engine.actor import Visibility
 from engine.case import Case, fold
@@ -39,6 +40,7 @@ from tests.fakes import calling
 from tests.workflows.school import School, a_school
 from workflows import CATALOG, stage_summary, weekly
 from workflows.filing import counts_of
+from workflows.spot_check import POPULATION
 
 # --- a winter ------------------------------------------------------------------------------------------------------------
 
@@ -215,6 +217,75 @@ def test_a_correction_begins_on_the_page_of_the_newest_version_and_asks_for_its_
     assert 'name="plan_name"' in desk.get("/open/drill").text, "any loop's form is drawn"
 
 
+# --- a bulletin ---------------------------------------------------------------------------------------------------------
+
+
+def the_bulletin(winter: Runtime) -> Case:
+    with winter.database.read(ORGANISATION) as connection:
+        [case] = worklists.all_cases(connection, EVERYTHING, Filter(workflow="bulletin"), winter.clock.now())
+    return case
+
+
+def test_each_number_of_each_department_leads_to_exactly_its_cases(asking: httpx.Client, winter: Runtime) -> None:
+    told = asking.get(f"/api/v1/bulletins/{the_bulletin(winter).number}/figures").json()["snapshot"]
+    numbers = [(each["department"], n) for each in told["departments"] for n in each["numbers"] if n["count"]]
+    assert len(numbers) > 30
+    for department, number in numbers:
+        listed = asking.get(f"/api/v1/cases?{number['cases']}&limit=200").json()["items"]
+        assert len(listed) == number["count"], (department, number["key"])
+    whole = {number["key"]: number["count"] for number in told["numbers"]}
+    for key in ("found", "closed", "open_at_end", "overdue_at_end"):
+        of_each = [n["count"] for each in told["departments"] for n in each["numbers"] if n["key"] == key]
+        assert sum(of_each) == whole[key], key
+
+
+@pytest.mark.parametrize(
+    "language, words",
+    [
+        ("zh", ("各部门", "月报未报", "公示的隐患", "登记下一期通报")),
+        ("en", ("By department", "monthly reports missing", "Hazards published", "Open the next bulletin")),
+    ],
+)
+def test_the_page_of_a_bulletin_leads_on_for_the_office_and_shows_the_table_alone_to_the_staff(
+    desk: httpx.Client, winter: Runtime, language: str, words: tuple[str, ...]
+) -> None:
+    case, said = the_bulletin(winter), {"Accept-Language": language}
+    text = desk.get(f"/cases/{case.number}", headers=said).text
+    Page(text)
+    assert all(word in main_words(text) for word in words)
+    links = dict(Links(text).found)
+    counted = [n for numbers in by_department(case.facts["figures"]).values() for n in numbers.values() if n.count]
+    for number in counted:
+        assert links[f"/cases?{query_of(number.cases, case.facts['figures']['as_of'])}"] == str(number.count)
+    [next_one] = [href for href in links if href.startswith("/open/bulletin")]
+    assert f'value="{case.number}"' in desk.get(next_one).text
+
+    a_password(winter, Names(ORGANISATION), "hqc.repair1")
+    desk.cookies.clear()
+    assert sign_in(desk, "hqc.repair1", PASSWORD).status_code == 303
+    read = desk.get(f"/cases/{case.number}", headers=said).text
+    assert words[2] in main_words(read) and not [href for href, _ in Links(read).found if "as_of" in href]
+    with winter.database.read(ORGANISATION) as connection:
+        shown = published(connection, case).cases
+    assert len(shown) > 60 and all(f"<code>{each.number}</code>" in read for each in shown)
+    assert not [each.title for each in shown if each.title in read]
+    assert words[3] not in main_words(read)
+
+
+def test_a_longer_table_begins_with_what_is_overdue_and_says_how_many_it_leaves_out(
+    winter: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = the_bulletin(winter)
+    with winter.database.read(ORGANISATION) as connection:
+        whole = published(connection, case)
+        monkeypatch.setattr("api.publishing.MOST", 3)
+        short = published(connection, case)
+    numbers = case.facts["figures"]["numbers"]
+    assert whole.left_out == 0 and len(whole.cases) == numbers["published_open"]["count"] + numbers["closed"]["count"]
+    assert short.cases == whole.cases[:3] and short.left_out == len(whole.cases) - 3
+    assert [each.overdue(short.as_of) for each in short.cases] == [True, True, False]
+
+
 def test_the_command_counts_everything_that_was_signed_again(
     campaign_database: Database, campaign: Played, tmp_path: Path
 ) -> None:
@@ -225,6 +296,7 @@ def test_the_command_counts_everything_that_was_signed_again(
     expected = (
         sum(signed[name]["submitted"] for name in ("weekly", "portal", "hazard_reports"))
         + signed["weekly"]["corrected"]
+        + campaign.counted["figures"]["bulletins_read_out"]
     )
     assert json.loads(told.output) == {"organisation": ORGANISATION, "counted": expected, "differing": []}
     with campaign_database.write_across() as connection:  # somebody signed another number, or altered it since
@@ -343,7 +415,10 @@ def test_whatever_is_done_later_a_signed_week_counts_the_same(within: list[Act],
 
 
 def test_whatever_a_step_takes_is_counted() -> None:
-    assert CATALOG.figures == FIGURES.keys() == {*NAMED, stage_summary.FIGURES}
+    assert CATALOG.figures == FIGURES.keys()
+    carried = {figures_of(loop) for loop in CATALOG.newest()} - {None}
+    kept = {*NAMED, stage_summary.FIGURES}
+    assert carried <= kept == FIGURES.keys() - {POPULATION}, "a draw carries a list, and is no filing"
 
 
 @pytest.mark.parametrize("name", NAMED)

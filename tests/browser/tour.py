@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,6 +12,8 @@ from api.anonymous import Report
 from api.policies import set_numbers
 from engine.actor import Actor
 from engine.store import periods
+from notifications import accounts
+from notifications.accounts import SetUp
 from tests.browser.desk import Desk, a_desk
 from tests.journeys.campus import DAY, PHOTO, SCHOOL, Campus, a_campus
 from tests.pictures import a_photo, as_sent
@@ -47,9 +50,6 @@ PASSED_BY = {
     "/school/people/{person}/away/{absence}/end": "a form like the others of absences",
     "/school/people/{person}/withdraw": "a form like the one that grants",
     "/school/groups/{code}/seats/{number}": "a form like the one that seats",
-    "/school/channels/{name}": "needs a service to be set up",
-    "/school/channels/{name}/change": "needs a service to be set up",
-    "/school/channels/{name}/remove": "needs a service to be set up",
 }
 
 
@@ -72,6 +72,7 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
         )["number"]  # fmt: skip
         ticked = "&".join(f"number={number}" for number in numbers.values())
         token = _a_label(desk)
+        _a_channel(desk)
         campus_report = Report("看台下的储物间门锁坏了", "a stranger's", "192.0.2.1", [as_sent(a_photo("red"))])
         anonymous.take(campus.runtime, labels.scanned(campus.runtime, token), campus_report)
         walked, signed = (a_round_of(desk.campus, department) for department in ("XB1", "XB2"))
@@ -80,6 +81,7 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
         desk.campus.done("clerk", f"/api/v1/inspections/{signed}/submit", answers=every, summary="一处压力不足")
         campus.done("officer", "/api/v1/feeds", department="HQC"), campus.done("fixer", "/api/v1/feeds")
         conveyed, received = a_meeting(campus), a_paper(campus)
+        campaign, survey, asked = a_campaign(campus)
         yield (
             desk,
             [
@@ -100,6 +102,10 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
                 Stop("round-sign", f"/cases/{signed}/sign", "xb2_head"),
                 Stop("not-mine", f"/cases/{numbers['fixed']}/verify", "fixer"),
                 Stop("case-notice", f"/cases/{conveyed}"),
+                Stop("case-campaign", f"/cases/{campaign}"),
+                Stop("open-inside", f"/open/survey?within={campaign}"),
+                Stop("case-survey", f"/cases/{survey}"),
+                Stop("step-answer", f"/cases/{asked}/answer", "xb2_head"),
                 Stop("step-convey", f"/cases/{received}/convey"),
                 Stop("mine-to-know", "/mine", "teacher"),
                 Stop("no-such-case", "/cases/YH-2020-9999", status=404),
@@ -140,6 +146,9 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
                 Stop("departments", "/school/departments", "keeper"),
                 Stop("channels", "/school/channels", "keeper"),
                 Stop("channel-form", "/school/new-channel?kind=email", "keeper"),
+                Stop("channel", "/school/channels/post", "keeper"),
+                Stop("channel-change", "/school/channels/post/change", "keeper"),
+                Stop("channel-remove", "/school/channels/post/remove", "keeper"),
                 Stop("dead-letters", "/school/dead-letters", "keeper"),
                 Stop("workflows", "/school/workflows"),
                 Stop("workflow", "/school/workflows/hazard", "keeper"),
@@ -158,6 +167,16 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
                 Stop("case-anonymous", f"/cases/{reported[:-1]}{int(reported[-1]) + 1}", "vice"),
             ],
         )
+
+
+def _a_channel(desk: Desk) -> None:
+    """A mail server that nobody asks for anything."""
+    runtime = desk.campus.runtime
+    settings = {"host": "smtp.example.org", "sender": "safety@example.org"}
+    secret = accounts.closed(runtime.vault, SCHOOL, "post", {"password": "s3cret"})
+    with runtime.database.write(SCHOOL) as connection:
+        post = SetUp(SCHOOL, "post", "email", "", None, settings, secret, True, False, False, runtime.clock.now())
+        accounts.put(connection, post)
 
 
 def _a_label(desk: Desk) -> str:
@@ -212,6 +231,40 @@ def a_paper(campus: Campus) -> str:
     said = {"title": "关于开展冬季校园安全检查的通知", "kind": "superior_notice", "dated_on": DAY.isoformat()}
     more = {"tier": "city", "issuer": "市教育局", "reply_by": "2020-03-20"}
     return str(campus.done("officer", "/api/v1/notices", **said, **more)["number"])
+
+
+def a_campaign(campus: Campus) -> tuple[str, str, str]:
+    """The numbers of a campaign that runs, of a survey inside it that some departments have answered, and of an answer that is
+    still to come.
+    """
+    last = (DAY + timedelta(days=18)).isoformat()
+    reports = [{"title": "自查情况报告", "department": code, "due_on": last} for code in ("HQC", "XB1")]
+    phases = [
+        {"title": "动员自查", "first_day": DAY.isoformat(), "last_day": (DAY + timedelta(days=4)).isoformat()},
+        {"title": "集中整治", "first_day": (DAY + timedelta(days=5)).isoformat(), "last_day": last},
+    ]
+    campaign = str(
+        campus.done(
+            "officer", "/api/v1/campaigns", title="校园和校车安全专项整治", departments=["HQC", "XB1", "XB2"],
+            phases=phases, reports=reports,
+        )["number"]
+    )  # fmt: skip
+    campus.done("vice", f"/api/v1/campaigns/{campaign}/begin", opinion="同意")
+    campus.done("xb1_safety", "/api/v1/hazards", title="疏散门上锁", place="实训楼", within=campaign)
+    questions = [
+        {"text": "现有应急预案几份", "kind": "number"},
+        {"text": "是否明确了值班领导", "kind": "yes_no"},
+        {"text": "预案修订情况", "kind": "choice", "options": "已修订；正在修订；没有"},
+        {"text": "存在的困难", "kind": "text"},
+    ]
+    survey = campus.done(
+        "officer", "/api/v1/surveys", title="应急预案体系建设调查", departments=["HQC", "XB1", "XB2"],
+        questions=questions, due_on=last, within=campaign,
+    )  # fmt: skip
+    first, _, third = (link["number"] for link in survey["links"] if link["kind"] == "child")
+    answers = {"1": "3", "2": "yes", "3": "正在修订", "4": "缺少演练场地"}
+    campus.done("hqc_head", f"/api/v1/survey_answers/{first}/answer", answers=answers)
+    return campaign, str(survey["number"]), str(third)
 
 
 def _lay_down_the_photo(desk: Desk) -> None:

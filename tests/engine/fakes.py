@@ -119,6 +119,8 @@ def _run(s: Situation, case: Case) -> Effect:
         raise ZeroDivisionError("a defect in an effect")
     if s.data["note"] == "two more, one of them wrong":
         return Effect(case, opens=(OpenCase("errand", {"title": "a right one"}), OpenCase("errand", {"title": ""})))
+    if s.data["note"] == "one more":
+        return Effect(case, opens=(OpenCase("errand", {"title": "one more", "department": case.department}),))
     return Effect(case)
 
 
@@ -130,7 +132,7 @@ def _daily(scope: str, key: str) -> Mapping[str, Any]:
 
 ERRAND = Workflow(
     key="errand", plural="errands", version=1, prefix="BG", title=Text("跑腿", "Errand"), opens_with=OpenErrand,
-    opens_by=("anyone", "system"), roles=ROLES, policy=ErrandPolicy,
+    opens_by=("anyone", "system"), roles=ROLES, policy=ErrandPolicy, holds=True,
     states=[
         State("reported", Text("待办", "To do"), awaits=("dept_head",), due=Within(workdays="run_workdays"), ladder=HOLDER_LADDER),
         State("closed", Text("已办", "Done"), final=True),

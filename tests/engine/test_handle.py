@@ -183,10 +183,11 @@ def test_the_revision_that_was_expected_is_no_part_of_the_request(school: School
         OpenCase("errand", {"title": "取另一件快递", "department": "HQC"}),
         OpenCase("errand", {"title": "取快递"}),
         OpenCase("errand", {"title": "取快递", "department": "HQC"}, found_at=local("2019-12-01 10:00")),
+        OpenCase("errand", {"title": "取快递", "department": "HQC"}, within="BG-2019-0001"),
         OpenCase("hazard", {"title": "取快递", "department": "HQC"}),
         FireTrigger("BG-2019-0001", "run", {"title": "取快递", "department": "HQC"}),
     ],
-    ids=["another answer", "an answer less", "another claim", "another workflow", "a step instead"],
+    ids=["another answer", "an answer less", "another claim", "a mark", "another workflow", "a step instead"],
 )
 def test_the_same_key_for_another_request_is_refused(school: School, other: Any) -> None:
     school.do("bob", ERRAND_ASKED, key="k")
@@ -195,6 +196,31 @@ def test_the_same_key_for_another_request_is_refused(school: School, other: Any)
     assert refusal.code == "key_reused"
     assert len(school.events("BG-2019-0001")) == 1
     assert not school.exists("BG-2019-0002")
+
+
+def test_what_is_opened_inside_carries_the_mark_and_what_holds_it_records_nothing(school: School) -> None:
+    holds = school.errand()
+    inside = school.do("bob", OpenCase("errand", {"title": "x", "department": "HQC"}, within=holds)).case
+    hazard = school.do("bob", OpenCase("hazard", {"title": "t", "place": "p"}, within=holds)).case
+    assert (inside.links, inside.within, hazard.within) == ((Link("within", holds),), holds, holds)
+    assert [event.trigger for event in school.assert_history_holds(holds)] == ["open"]
+    school.assert_history_holds(hazard.number)
+    school.step("bob", holds, "run", note="one more")
+    child = school.case("BG-2019-0003")
+    assert child.links == (Link("parent", holds), Link("within", holds)), "what comes out of it is not in it"
+
+
+@pytest.mark.parametrize("number, why", [
+    ("YH-2019-0001", "is no campaign"), ("BG-2019-0001", "has ended"), ("BG-2019-0009", "is no case you may see"),
+    ("nonsense", "is no case you may see"),
+])  # fmt: skip
+def test_nothing_is_opened_in_what_holds_nothing(school: School, number: str, why: str) -> None:
+    school.report()
+    school.step("bob", school.errand(), "run", note="")
+    refusal = refusal_of(school.outcome("bob", OpenCase("hazard", {"title": "t", "place": "p"}, within=number)))
+    assert (refusal.code, refusal.fields[0].field) == ("invalid_input", "within")
+    assert why in refusal.sentence("en")
+    assert not school.exists("YH-2019-0002")
 
 
 def test_another_persons_same_key_is_his_own(school: School) -> None:

@@ -453,11 +453,14 @@ EVERYTHING: dict[str, Any] = {  # every answer any guard or effect of the catalo
     "suitability": "适宜", "sufficiency": "充分", "participants": 9, "to": "市教育局", "how": "mail", "receipt": "3号",
     "receipts": [{"hazard": "YH-2020-0009", "receipt": "P-1"}], "expected": 40, "present": 40, "sick": 0, "symptoms": 0,
     "travel": 0, "audience": ["everyone"], "key_points": "学习", "tasks": [], "items": [],
-    "sites": [], "persons": ["alice"], "points": "学习", "done": "已办", "reply": "已办",
+    "sites": [], "persons": ["alice"], "points": "学习", "meeting": "YH-2020-0009", "done": "已办", "reply": "已办",
+    "phases": [{"title": "自查", "first_day": "2020-01-01", "last_day": "2020-01-06"}], "outcome": "完成", "result": "完成",
+    "reports": [{"title": "报告", "department": "HQC", "due_on": "2020-01-06"}],
 }  # fmt: skip
 FIGURES = {
     "name": "week", "as_of": "2020-01-05T15:59:59.999999Z", "zero": True,
     "numbers": {"found": {"count": 0, "cases": {}}, "left": {"count": 0, "cases": {}}},
+    "size": 1, "members": ["YH-2020-0009"],
 }  # fmt: skip
 PLACES = [
     pytest.param(workflow, state.name, trigger, id=f"{workflow.key}: {trigger} at {state.name}")
@@ -478,7 +481,9 @@ def standing_at(workflow: Workflow, state: str, facts: Mapping[str, Any], **attr
         "period_opens_at": "2019-12-31T16:00:00.000000Z", "period_due_at": "2020-01-20T15:59:59.000000Z",
         "covers_from": "2019-12-29T16:00:00.000000Z", "covers_before": "2020-01-05T16:00:00.000000Z", "figures": FIGURES,
         "departments": ["HQC", "XB5"], "round": 0, "inspected": "XB5", "due_on": "2020-01-20",
+        "phases": [{"title": "自查", "first_day": "2020-01-01", "last_day": "2020-01-06"}], "phase": 0, "questions": [],
         "areas": [{"place": "实训楼", "department": "XB5"}], "leaders": ["alice"],
+        "hazard": "YH-2020-0009", "visitors": ["alice"], "how_many": 1,
     }  # fmt: skip
     if workflow.addresses_many and state != workflow.initial.name:
         attributes["acted"] = {"addressee": ("alice", "bob")}

@@ -15,6 +15,7 @@ from engine.errors import GuardRefused, NotAllowed
 from engine.handle import Done, handle_one
 from tests.workflows.school import GATE, ORGANISATION, PEOPLE, PHOTO, School
 from workflows import CATALOG
+from workflows.hazard import HAZARD
 
 AT_THE_GATE = anonymous(ORGANISATION, GATE)
 
@@ -48,7 +49,7 @@ def test_a_school_that_decided_nothing_takes_no_anonymous_reports(school: School
 
 def test_a_stranger_s_report_is_on_record_under_his_place_and_nobody_s_name(school: School) -> None:
     case = reported(allowed(school))
-    assert (case.version, case.reporter, case.acted, case.place) == (5, None, {}, "东门")
+    assert (case.version, case.reporter, case.acted, case.place) == (HAZARD.version, None, {}, "东门")
     [event] = school.events(case)
     assert event.actor == "anonymous:东门" and event.on_behalf_of is None
     assert case.number in school.waiting_for("officer")

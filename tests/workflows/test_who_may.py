@@ -71,6 +71,7 @@ INSPECTS = frozenset(
     }
 )  # fmt: skip
 
+APPROVES = ("vp_safety", "principal", "secretary")
 SIGNS = ("safety_head", "vp_safety", "principal", "secretary")
 
 TABLE = [
@@ -192,6 +193,18 @@ TABLE = [
     Row("daily", ("report",), ("due",), ("dept_safety", "dept_head"),
         "3.2, 25: one row per class and day, by the department here; roles: dept_safety may report"),
     Row("daily", ("waive",), ("due",), ("safety_head", "vp_safety"), "3.2, 6: missing ones are named"),
+    # --- bulletins ---
+    Row("bulletin", ("compile",), ("due", "compiled"), ("safety_staff", "safety_head"),
+        "3.2, 11: made from the records; roles: safety_staff may compile_report"),
+    Row("bulletin", ("sign",), ("compiled",), SIGNS,
+        "roles: safety_head may publish_report, vp_safety and leaders may sign_report", never=("the submitter",)),
+    Row("bulletin", ("send_back",), ("compiled",), SIGNS, "the same; to send back lets nothing pass"),
+    Row("bulletin", ("read_out",), ("signed",), OFFICE_AND_DEAN, "3.2, 11: the minutes record that it was read out"),
+    Row("bulletin", ("publish",), ("read_out",), OFFICE_AND_DEAN, "3.2, 11: published, once it was signed and read out"),
+    Row("bulletin", ("publish_further", "excuse", "close"), ("published",), OFFICE_AND_DEAN,
+        "3.2, 1: who has to know, and who need not, is the safety office's to settle"),
+    Row("bulletin", ("confirm",), ("published",), ("the addressee",), "3.2, 1: each person confirms in the app", oneself=True),
+    Row("bulletin", ("withdraw",), ("due", "compiled", "signed"), SIGNS, "1.2 m: by whoever may answer for it, with a reason"),
     # --- notices ---
     Row("notice", ("convey",), ("reported",), CONVEYS, "3.2, 1: the spirit of a meeting is conveyed by office and leaders"),
     Row("notice", ("convey_further",), KNOWN_IN, CONVEYS, "3.2, 1: the same, to more people"),
@@ -239,6 +252,31 @@ TABLE = [
     Row("group_check", ("send_back",), ("submitted",), OFFICE_AND_DEAN, "to send back lets nothing pass"),
     *(Row(loop, ("call_off",), ("due",), ("safety_head", "vp_safety"), "3.2, 7: not inspected, for a reason")
       for loop in ("cross_check", "group_check")),
+    # --- campaigns and surveys ---
+    Row("campaign", ("begin",), ("reported",), APPROVES,
+        "3.2, 5: the scheme is approved, never by whoever drew it up", never=("the inspector",)),
+    Row("campaign", ("ask_for_reports", "end_phase", "end_last_phase"), ("assigned",), OFFICE_AND_DEAN,
+        "3.2, 5: reports due; a phase that ends opens the summary, which the office writes"),
+    Row("campaign", ("adjust_phases",), ("assigned",), APPROVES, "3.2, 5: days that were approved are moved by who approved"),
+    Row("campaign", ("conclude",), ("fixed",), OFFICE_AND_DEAN, "3.2, 5: wound up by the office"),
+    Row("campaign", ("close",), ("verified",), APPROVES, "1.2 g: closed by a higher role", never=("the fixer",)),
+    Row("campaign", ("send_back",), ("verified",), APPROVES, "to send back lets nothing pass"),
+    Row("campaign", ("call_off",), ("reported", "assigned"), APPROVES, "3.2, 5: who approves it calls it off"),
+    Row("survey", ("close",), ("collecting",), OFFICE_AND_DEAN, "3.2, 14: merged by the office that asked"),
+    Row("survey", ("call_off",), ("collecting",), SIGNS, "3.2, 14: not asked any more, by a higher role"),
+    Row("survey_answer", ("answer",), ("due",), ("dept_head", "dept_safety", "property_lead"),
+        "3.2, 14: one answer per department, by whoever speaks for it"),
+    Row("survey_answer", ("correct",), ("answered",), ("dept_head", "dept_safety", "property_lead"), "the same"),
+    Row("survey_answer", ("accept",), ("answered",), OFFICE_AND_DEAN,
+        "1.2 g: another looks at it", never=("the submitter",)),
+    Row("survey_answer", ("send_back",), ("answered",), OFFICE_AND_DEAN, "to send back lets nothing pass"),
+    Row("survey_answer", ("excuse",), ("due",), ("safety_head", "vp_safety"), "3.2, 14: missing ones are named, or excused"),
+    # --- spot checks ---
+    Row("spot_check", ("draw", "call_off"), ("planned",), CONVEYS, "3.2, 9: drawn by whoever called it, and nobody chooses the seed"),
+    Row("spot_check", ("conclude",), ("visiting",), SIGNS, "1.2 g: signed off by a higher role"),
+    Row("revisit", ("pass", "fail"), ("due",), ("the assignee",), "3.2, 9: looked at again by whoever was sent"),
+    Row("revisit", ("change_visitor",), ("due",), CONVEYS, "3.2, 9: nobody looks at his own work, so somebody else can be sent"),
+    Row("revisit", ("call_off",), ("due",), ("safety_head", "vp_safety"), "3.2, 9: not looked at, for a reason"),
 ]  # fmt: skip
 
 #: loop → who opens a case of it
@@ -256,12 +294,16 @@ OPENS: dict[str, tuple[tuple[str, ...], str]] = {
     "hazard_report": (("system", "dept_safety", "dept_head"), "the same, by the department"),
     "daily": (("system", "dept_safety", "dept_head"), "the same, by the department"),
     "notice": ((*CONVEYS, "vp_other"), "3.2, 2: received by the office or a leader; a meeting by whoever held it"),
+    "bulletin": (OFFICE_AND_DEAN, "3.2, 11: one page per meeting, by the safety office"),
     "task": (CONVEYS, "3.2, 1: given out by who conveys"),
     "comparison": (CONVEYS, "3.2, 16: opened by who conveys the accident"),
+    "campaign": (CONVEYS, "3.2, 5: drawn up by the office or a leader"),
+    **dict.fromkeys(("survey", "survey_answer"), (CONVEYS, "3.2, 14: asked by the office or a leader")),
     **dict.fromkeys(
         ("cross_inspection", "cross_check", "group_inspection", "group_check"),
         (OFFICE_AND_DEAN, "3.2, 7 and 8: called by the safety office"),
     ),
+    **dict.fromkeys(("spot_check", "revisit"), (CONVEYS, "3.2, 9: called by the safety office or a leader")),
 }
 
 MODES: dict[str, dict[str, Any]] = {

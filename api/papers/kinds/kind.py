@@ -7,14 +7,22 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import ClassVar
 
-from api.papers.paper import Cell, Paper
+from api.papers.paper import Cell, Paper, Part
 from api.papers.story import Story
 from engine.errors import Text
 from engine.events import Event
 from workflows.reference import forms
 
-#: what stands under a heading: words, pictures by their hashes, or both
-Filled = str | tuple[str, ...]
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """Words of which some lead to a list."""
+
+    parts: tuple[Part, ...]
+
+
+#: what stands under a heading: words, with or without numbers that lead to lists, or pictures by their hashes
+Filled = str | Linked | tuple[str, ...]
 Fill = Callable[[Story, Event], Filled]
 
 
@@ -106,6 +114,9 @@ class Prose:
 
 def _cell(heading: str, fill: Fill, story: Story, moment: Event, *, required: bool) -> Cell:
     filled = fill(story, moment)
+    if isinstance(filled, Linked):
+        text = "".join(part.text for part in filled.parts)
+        return Cell(heading, text, required=required, parts=filled.parts)
     if isinstance(filled, tuple):
         return Cell(heading, pictures=filled, required=required)
     return Cell(heading, filled, required=required, by_hand=fill is by_hand)

@@ -2,7 +2,7 @@
 
 from api.papers.kinds.kind import Kind, lines
 from api.papers.story import Story
-from engine.case import ADDRESSEE, CONFIRMED, EXCUSED
+from engine.case import ADDRESSEE, CONFIRMED, EXCUSED, READS_OUT
 from engine.errors import Text
 from engine.events import Event
 from workflows.notice import MEETINGS
@@ -33,11 +33,17 @@ def _papers(story: Story, moment: Event) -> str:
 
 
 def _points(story: Story, moment: Event) -> str:
-    """What was conveyed; and of the minutes what was said, decided and read out."""
+    """What was conveyed; of the minutes what was said, decided and read out; and the bulletins on record as read out there."""
     minuted = story.last("minute")
     named = (("points", ""), ("decisions", "议定事项："), ("read_out", "会上通报："))
     said = [f"{title}{words}" for name, title in named if (words := story.said(minuted, name))]
-    return lines(story.said(moment, "key_points"), *said)
+    return lines(story.said(moment, "key_points"), *said, *_bulletins(story))
+
+
+def _bulletins(story: Story) -> list[str]:
+    """By the number alone where the reader may not see it."""
+    numbers = [link.number for link in story.case.links if link.kind == READS_OUT]
+    return [f"会上通报了 {n}{f'《{story.related[n].title}》' if n in story.related else ''}" for n in numbers]
 
 
 def _tasks(story: Story, _: Event) -> str:

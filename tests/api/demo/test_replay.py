@@ -89,6 +89,28 @@ def test_each_meeting_has_its_rate_and_whoever_was_late_was_told_to_his_head(
     assert len(late) > 2 and all(0 < each["count"] < 10 for each in late)
 
 
+def test_what_was_found_on_the_fifteenth_was_read_out_on_the_seventeenth(
+    campaign: Played, campaign_database: Database
+) -> None:
+    assert campaign.counted["figures"]["bulletins_read_out"] == 1
+    with campaign_database.read_across() as connection:
+        [bulletin] = worklists.all_cases(connection, EVERYTHING, Filter(workflow="bulletin"), ENDED)
+        [link] = bulletin.links
+        meeting = cases.load(connection, ORGANISATION, link.number)
+        known = hazards(connection)
+    assert meeting is not None and (link.kind, meeting.facts["dated_on"]) == ("read_out_at", "2020-01-17")
+    assert ("reads_out", bulletin.number) in {(each.kind, each.number) for each in meeting.links}
+    since, before = (datetime.fromisoformat(bulletin.facts[name]) for name in ("covers_from", "covers_before"))
+    kept = bulletin.facts["figures"]
+    closed = [each for each in known if each.state == "closed" and each.closed_at and since <= each.closed_at < before]
+    assert kept["numbers"]["closed"]["count"] == len(closed) > 30
+    nine = [each for each in known if each.facts.get("source") == "group"]
+    assert len(nine) <= kept["departments"]["HQC"]["found"] + sum(
+        numbers["found"] for code, numbers in kept["departments"].items() if code != "HQC"
+    )
+    assert bulletin.state == "closed" and not bulletin.unconfirmed
+
+
 def test_what_an_accident_elsewhere_made_the_school_look_at_was_looked_at(campaign_database: Database) -> None:
     with campaign_database.read_across() as connection:
         checks = worklists.all_cases(connection, EVERYTHING, Filter(workflow="comparison"), ENDED)

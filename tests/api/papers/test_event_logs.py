@@ -215,6 +215,7 @@ def test_the_campaign_is_handed_over_whole(campaign_database: Database) -> None:
         "daily",
         "portal",
         "hazard_report",
+        "bulletin",
     }
     assert {*loops, "department", "person"} == set(kinds)
     assert kinds["hazard"] == len({line["case"] for line in lines if line["case"].startswith("YH-")})

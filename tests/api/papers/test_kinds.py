@@ -125,9 +125,24 @@ def _met(school: School) -> Case:
     return school.step("officer", case, "excuse", persons=["bob"], reason="病假")
 
 
+def _briefed(school: School) -> Case:
+    """A hazard that is late, and one that nobody answers for yet; told at a meeting, read by one of two."""
+    school.at("2020-02-25 10:00").assign(school.hazard())
+    school.hazard(place="操场")
+    case = school.at("2020-03-12 16:00").open(
+        "officer", "bulletin", title="3月安全例会通报", held_on="2020-03-13", first_day="2020-02-25"
+    )
+    school.at("2020-03-13 09:00").step("officer", case, "compile", requirements="本周内销号")
+    school.step("vice", case, "sign", opinion="同意")
+    meeting = school.open("officer", "notice", title="安全例会", kind="school_meeting", dated_on="2020-03-13")
+    school.at("2020-03-13 16:00").step("officer", case, "read_out", meeting=meeting.number, noted="请后勤说明")
+    school.step("officer", case, "publish", audience=["person:charlie", "person:alice"])
+    return school.step("charlie", case, "confirm")
+
+
 STORIES: dict[str, Play] = {
     "reported": _reported, "assigned": _assigned, "extended": _extended, "major": _major, "half": _half_accepted,
-    "on_spot": _on_spot, "drilled": _drilled, "inspected": _inspected, "met": _met,
+    "on_spot": _on_spot, "drilled": _drilled, "inspected": _inspected, "met": _met, "briefed": _briefed,
 }  # fmt: skip
 
 
@@ -144,6 +159,20 @@ def cells_of(paper: Paper) -> dict[str, Cell]:
 @pytest.mark.parametrize(
     "code, name, nth, heading, said",
     [
+        ("bulletin", "briefed", -1, "会议", "安全例会（2020-03-13）"),
+        ("bulletin", "briefed", -1, "统计期间", "2020-02-25 至 2020-03-12"),
+        ("bulletin", "briefed", -1, "本期新增", "2"),
+        ("bulletin", "briefed", -1, "延期/暂缓", "0 / 0"),
+        ("bulletin", "briefed", -1, "其中逾期", "9"),
+        ("bulletin", "briefed", -1, "各部门逾期", "尚未分派 2；总务后勤处 6；机电工程系 1"),
+        ("bulletin", "briefed", -1, "各部门新增和销号", "尚未分派 1/0；总务后勤处 1/0"),
+        ("bulletin", "briefed", -1, "部门月报", "无"),
+        ("bulletin", "briefed", -1, "下步要求", "本周内销号"),
+        ("bulletin", "briefed", -1, "情况说明", "无"),
+        ("bulletin", "briefed", -1, "汇总人", "officer的姓名 2020-03-13 09:00，见第 2 号记录"),
+        ("bulletin", "briefed", -1, "审核签发", "vice的姓名 2020-03-13 09:00，见第 3 号记录"),
+        ("bulletin", "briefed", -1, "会上通报", "2020-03-13 《安全例会》WJ-2020-0002\n请后勤说明\nofficer的姓名 2020-03-13 16:00，见第 4 号记录"),
+        ("bulletin", "briefed", -1, "公示", "2020-03-13 起公示；应阅 2 人，已阅 1 人，免予确认 0 人"),
         ("notice", "extended", -1, "文号", "TZ-2020-0002"),
         ("notice", "extended", -1, "被通知部门", "总务后勤处"),
         ("notice", "extended", -1, "检查日期", "2020-01-06"),

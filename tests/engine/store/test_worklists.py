@@ -10,7 +10,8 @@ from sqlalchemy import insert, select
 from engine.actor import Actor, Visibility
 from engine.authority import may_see, visibility
 from engine.commands import OpenCase
-from engine.store import cases, worklists
+from engine.sealing import number
+from engine.store import cases, inside, known, worklists
 from engine.store.database import table_of
 from engine.store.tables import WORDS, CaseRow
 from engine.store.worklists import Filter
@@ -194,6 +195,31 @@ def test_a_search_finds_what_stands_in_short_words_and_in_words_too_long_for_the
     assert after is None
 
 
+def test_what_was_opened_in_a_campaign_is_found_now_and_as_of_then(five: School) -> None:
+    campaign, at = "BG-2019-0001", five.clock.now()
+    opened = [
+        five.later(hours=1).do("sam", OpenCase(loop, said, within=campaign)).case.number
+        for loop, said in (("hazard", {"title": "t", "place": "p"}), ("errand", {"title": "x", "department": "JWC"}))
+    ]
+    number(five.engine.database, HERE)
+    with five.engine.database.read(HERE) as connection:
+        for wanted, found in (
+            (Filter(within=campaign), opened),
+            (Filter(within=campaign, workflow="hazard"), opened[:1]),
+        ):
+            now = five.clock.now()
+            assert sorted(numbers(five, wanted)) == sorted(found)
+            then = known.page(connection, ALL, wanted, now)
+            assert sorted(case.number for case in then.cases) == sorted(found)
+            assert known.page(connection, ALL, wanted, at).cases == []
+        lines = inside.counted(connection, ALL, campaign, five.later(hours=24 * 90).clock.now())
+        head = inside.departments(connection, OF_A_HEAD, campaign, ())
+    assert [(line.workflow, line.state, line.count, line.overdue) for line in lines] == [
+        ("errand", "reported", 1, 1), ("hazard", "reported", 1, 1),
+    ]  # fmt: skip
+    assert not head, "who may not see them is told how many there are"
+
+
 ONE_OF_EACH: list[tuple[dict[str, Any], str]] = [
     ({}, "ledger|words"),
     ({"workflow": "hazard"}, "ledger"),
@@ -208,6 +234,8 @@ ONE_OF_EACH: list[tuple[dict[str, Any], str]] = [
     ({"due_before": local("2019-12-04 00:00")}, "ledger"),
     ({"opened_after": local("2019-12-02 11:00")}, "ledger|words"),
     ({"q": "插座"}, "words"),
+    ({"within": "BG-2019-0001"}, "within"),
+    ({"within": "BG-2019-0001", "workflow": "hazard", "state": "reported"}, "within"),
 ]
 
 

@@ -1,0 +1,51 @@
+"""What came of what a department owes: five different things, told by when it was handed in first."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from engine.case import Case
+from workflows.owed import CAME, Came, by_department, came_of
+
+DAY = datetime(2020, 3, 6, 15, 59, tzinfo=UTC)  # the end of it, at the school
+BEFORE, AFTER = DAY - timedelta(hours=1), DAY + timedelta(hours=1)
+
+
+def owing(department: str | None, state: str = "due", number: str = "DCD-2020-0001") -> Case:
+    return Case(
+        organisation="school", number=number, workflow="survey_answer", version=1, state=state, counts_as="assigned",
+        final=False, opened_at=BEFORE, department=department, first_due_at=DAY,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("state, handed_in, now, came", [
+    ("due", None, BEFORE, "waiting"),
+    ("due", None, DAY, "waiting"),
+    ("due", None, AFTER, "missing"),
+    ("answered", BEFORE, AFTER, "reported"),
+    ("answered", DAY, AFTER, "reported"),
+    ("answered", AFTER, AFTER, "late"),
+    ("due", BEFORE, AFTER, "reported"),  # sent back after its day: it had come in time
+    ("closed", AFTER, AFTER, "late"),  # late for good
+    ("excused", None, AFTER, "waived"),
+    ("dropped", None, BEFORE, "waived"),
+])  # fmt: skip
+def test_what_came_is_one_of_five(state: str, handed_in: datetime | None, now: datetime, came: Came) -> None:
+    assert came_of(owing("HQC", state), handed_in, now) == came
+
+
+def test_a_department_is_silent_that_owed_something_and_handed_in_nothing() -> None:
+    owed = [
+        owing("HQC", number="DCD-2020-0001"), owing("HQC", number="SX-2020-0001"), owing("XB1", number="DCD-2020-0002"),
+        owing("DZB", "excused", number="DCD-2020-0003"), owing("YYY", number="DCD-2020-0004"), owing(None),
+    ]  # fmt: skip
+    lines = by_department(["HQC", "XB1", "XB2", "DZB"], owed, {"SX-2020-0001": AFTER}, {"XB2": 3, None: 9}, AFTER)
+    told = {
+        line.department: ({name: line.came[name] for name in CAME if line.came[name]}, line.opened) for line in lines
+    }
+    assert told == {
+        "HQC": ({"late": 1, "missing": 1}, 0), "XB1": ({"missing": 1}, 0), "XB2": ({}, 3), "DZB": ({"waived": 1}, 0),
+        "YYY": ({"missing": 1}, 0),
+    }  # fmt: skip
+    # who handed something in is not silent, nor who was asked for nothing, or is asked no more
+    assert [line.department for line in lines if line.silent] == ["XB1", "YYY"]
