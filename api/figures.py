@@ -354,8 +354,9 @@ def query_of(asked: Mapping[str, Any], as_of: str) -> str:
 
 
 def figures_of(workflow: Workflow) -> str | None:
-    """The name of the figures that a loop's filings carry; None for a loop that carries none."""
-    return next((step.figures for step in workflow.transitions if step.figures in NAMED), None)
+    """The name of the figures that a loop's filings or summaries carry; None for a loop that carries none."""
+    carried = {*NAMED, stage_summary.FIGURES}
+    return next((step.figures for step in workflow.transitions if step.figures in carried), None)
 
 
 def figures_answer(
