@@ -38,9 +38,8 @@ from workflows.roles import SAFETY_OFFICE
 SIGNERS = ("safety_head", "vp_safety", "principal", "secretary")
 SIGN_FIRST = ("safety_head", "vp_safety")  # whom it waits for; the leaders where both are away
 HANDED_IN = frozenset({"submitted", "receipted", "handed_in"})  # states of what was handed in, which can be corrected
-SIGNED = frozenset(
-    {"verified", "closed"}
-)  # and of what is corrected from its signature on: a summary, which has versions
+#: loops that are corrected from their signature on, in these states
+SIGNED: Mapping[str, frozenset[str]] = {"stage_summary": frozenset({"verified", "closed"})}
 GIVEN_UP = frozenset({"waived", "called_off"})
 PERIODS_KNOWN = 1024  # days, weeks and months of departments, of which schools mostly have the same
 #: stand in a question for the beginning and the end of what a filing covers, for its days, and for the department that files it
@@ -169,10 +168,9 @@ def can_be_corrected(case: Case) -> bool:
     """
     if "covers_before" not in case.facts or any(link.kind == CORRECTED_BY for link in case.links):
         return False
-    version = case.facts.get("version")  # what knows no versions, as a bulletin, is corrected otherwise
-    if version is None:
-        return False
-    return case.state in HANDED_IN | SIGNED or (case.state in GIVEN_UP and version > 1)
+    if case.state in HANDED_IN or case.state in SIGNED.get(case.workflow, ()):
+        return True
+    return case.state in GIVEN_UP and case.facts["version"] > 1
 
 
 OPENING_GUARDS: tuple[Guard, ...] = (opens_by_itself_or_corrects, corrects_the_newest_that_was_handed_in)
