@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from api.auth import Asker
 from api.bootstrap import Runtime
 from api.problems import holders
-from api.schemas import CaseAnswer, HolderAnswer, OfferedStep, WhyNot, case_answer
+from api.schemas import CaseAnswer, HolderAnswer, OfferedStep, WhyNot, case_answer, report_answer
 from api.trail import called
 from engine.actor import Actor
 from engine.authority import is_awaited, may_see
@@ -21,7 +21,7 @@ from engine.directory import Person
 from engine.errors import Locale, NotAllowed, Text
 from engine.events import Event, in_the_name_of
 from engine.handle import Offer, unknown_case
-from engine.store import calendars, cases, people, worklists
+from engine.store import calendars, cases, people, periods, worklists
 from workflows.joint import CHECK_OF, Coverage, coverage
 
 LONGEST_NAME = 64  # of a trigger or a number; longer ones name nothing, and would not fit the logs
@@ -32,12 +32,15 @@ AT_A_TIME = 200  # cases fetched from the database at once, the longest page the
 def read_now(
     runtime: Runtime, connection: Connection, asker: Asker, found: list[Case], now: datetime
 ) -> list[CaseAnswer]:
-    """Cases as they stand this moment, with what is left of their time in words."""
-    calendar = calendars.newest(connection, asker.actor.organisation)
+    """Cases as they stand this moment, with what is left of their time in words, and what came of a period that they owe."""
+    here = asker.actor.organisation
+    calendar = calendars.newest(connection, here)
+    owed = periods.of_cases(connection, here, [case.number for case in found if case.period is not None])
     return [
         case_answer(
             runtime.engine.catalog.of(case), case, asker.locale, now,
             due_in_words=left_in_words(case, now, calendar, asker.locale),
+            report=report_answer(owed.get(case.number), now),
         )
         for case in found
     ]  # fmt: skip
