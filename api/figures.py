@@ -1,27 +1,30 @@
-"""The figures that filings carry: how many cases a list showed, as it was known when the period was over; counted, and told.
+"""What is counted before a step is taken: the figures that filings and stage summaries carry, how many cases a list showed as
+it was known when the period was over; and what a spot check draws from.
 
 What is behind a number is kept as the list's question and never as a copy of the list: asked again later it shows the same
-cases. Figures are computed here and nowhere typed.
+cases. A draw keeps the list besides, for whoever repeats it without this program. Figures are computed here and nowhere typed.
 """
 
 import time
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, get_type_hints
 from urllib.parse import urlencode
 
 from pydantic import AwareDatetime, BaseModel
 
+from api.papers.summary import questions
 from engine.actor import Visibility
+from engine.calendar import Calendar
 from engine.case import CORRECTED_BY, CORRECTS, FILED_IN, Case, instant_text
 from engine.definition import Workflow
 from engine.errors import Busy, Locale, Text
 from engine.handle import Engine, FiguresOf
 from engine.sealing import number
-from engine.store import known, worklists
+from engine.store import calendars, known, people, worklists
 from engine.store.database import Connection, Database
 from engine.store.worklists import Filter
-from workflows import hazard_report, portal, weekly
+from workflows import hazard_report, portal, spot_check, stage_summary, weekly
 from workflows.filing import BEFORE, DEPARTMENT, FROM, Figures
 
 NUMBERING_SECONDS = 1.0  # that a step may wait for what was recorded to be in the trail; a few thousand events
@@ -51,6 +54,22 @@ def counting(figures: Figures) -> FiguresOf:
         return {"name": figures.name, "as_of": instant_text(as_of), "zero": zero, "numbers": numbers}
 
     return count
+
+
+def population(database: Database, case: Case, now: datetime) -> Mapping[str, Any]:
+    """What a spot check draws from, as it was known at the last moment of the day before: so nobody chooses the hour, and nothing
+    that is done today can put a hazard in or take it out.
+    """
+    with database.read(case.organisation) as connection:
+        calendar = calendars.newest(connection, case.organisation)
+    assert calendar is not None  # no command is decided without one
+    as_of = calendar.start_of(calendar.local_date(now)) - MOMENT
+    asked = spot_check.question_of(case, calendar)
+    _know_everything(database, case)
+    everything = Visibility(case.organisation, everything=True)
+    with database.read(case.organisation) as connection:
+        found = known.numbers(connection, everything, filter_of(asked), as_of, spot_check.MOST_POPULATION + 1)
+    return spot_check.population_of(asked, instant_text(as_of), found)
 
 
 def how_many(connection: Connection, organisation: str, asked: Mapping[str, Any], as_of: datetime) -> int:
@@ -106,12 +125,64 @@ def _know_everything(database: Database, case: Case) -> None:
         )
 
 
-#: what is counted, by the name it has for good
+def counting_summary(database: Database, case: Case, now: datetime) -> Mapping[str, Any]:
+    """The numbers of a stage summary as they were known when its period was over, each with its title and its question; of one
+    that carries numbers already the very questions that it keeps, whatever the directory and the calendar have become.
+    """
+    before = datetime.fromisoformat(case.facts["covers_before"])
+    if not is_over(case, now):
+        raise ValueError(f"{case.number} covers what is not over yet; its guard lets nobody ask")
+    as_of, kept, here = before - MOMENT, case.facts.get("figures"), case.organisation
+    _know_everything(database, case)
+    with database.read(here) as connection:
+        if kept is None:
+            calendar = calendars.newest(connection, here)
+            assert calendar is not None  # nothing is opened without one
+            first, last = (date.fromisoformat(case.facts[name]) for name in ("first_day", "last_day"))
+            kept = summary_of(connection, here, calendar, first, last)
+        numbers = {
+            key: {**number, "count": how_many(connection, here, number["cases"], as_of)}
+            for key, number in kept["numbers"].items()
+        }
+    return {
+        "name": stage_summary.FIGURES, "as_of": instant_text(as_of), "zero": not any(n["count"] for n in numbers.values()),
+        "breaks": kept["breaks"], "numbers": numbers,
+    }  # fmt: skip
+
+
+def summary_of(
+    connection: Connection, organisation: str, calendar: Calendar, first: date, last: date
+) -> Mapping[str, Any]:
+    """What a stage summary of these days asks, before anything is counted: the school breaks, as far as they lie in them, and the
+    numbers by key, each with title and question.
+    """
+    breaks = [
+        {"name": pause.name, "first": max(pause.first, first).isoformat(), "last": min(pause.last, last).isoformat()}
+        for pause in calendar.breaks
+        if pause.first <= last and first <= pause.last
+    ]
+    stretches = [
+        questions.stretch(calendar, each["name"], *(date.fromisoformat(each[end]) for end in ("first", "last")))
+        for each in breaks
+    ]
+    codes = [each.code for each in people.departments(connection, organisation)]
+    asked = questions.numbers(questions.stretch(calendar, "", first, last), stretches, codes)
+    return {
+        "breaks": breaks,
+        "numbers": {each.key: {"title": each.title.zh, "cases": dict(each.asks)} for each in asked},
+    }
+
+
+#: what is counted, by the name it has for good; a stage summary's numbers depend on its period, and stand in itself
 NAMED: Mapping[str, Figures] = {
     figures.name: figures for figures in (weekly.FIGURES, portal.FIGURES, hazard_report.FIGURES)
 }
 #: by the name under which steps take them
-FIGURES: Mapping[str, FiguresOf] = {name: counting(figures) for name, figures in NAMED.items()}
+FIGURES: Mapping[str, FiguresOf] = {
+    **{name: counting(figures) for name, figures in NAMED.items()},
+    spot_check.POPULATION: population,
+    stage_summary.FIGURES: counting_summary,
+}
 
 
 # --- in words ------------------------------------------------------------------------------------------------------------
@@ -168,7 +239,7 @@ def told(figures: Mapping[str, Any], locale: Locale, *, links: bool) -> CountedA
 
     links   whether the asker sees every case behind them
     """
-    titles = {number.key: number.title for number in NAMED[figures["name"]].numbers}
+    titles = titles_of(figures)
     return CountedAnswer(
         name=figures["name"],
         as_of=figures["as_of"],
@@ -185,6 +256,13 @@ def told(figures: Mapping[str, Any], locale: Locale, *, links: bool) -> CountedA
     )
 
 
+def titles_of(figures: Mapping[str, Any]) -> Mapping[str, Text]:
+    """What the numbers are called that these figures hold, by key."""
+    if figures["name"] == stage_summary.FIGURES:
+        return questions.titles(figures["numbers"], [each["name"] for each in figures["breaks"]])
+    return {number.key: number.title for number in NAMED[figures["name"]].numbers}
+
+
 def query_of(asked: Mapping[str, Any], as_of: str) -> str:
     """The question behind a number as it stands in a list's address."""
     plain = {name: str(value).lower() if isinstance(value, bool) else value for name, value in asked.items()}
@@ -193,7 +271,7 @@ def query_of(asked: Mapping[str, Any], as_of: str) -> str:
 
 def figures_of(workflow: Workflow) -> str | None:
     """The name of the figures that a loop's filings carry; None for a loop that carries none."""
-    return next((step.figures for step in workflow.transitions if step.figures is not None), None)
+    return next((step.figures for step in workflow.transitions if step.figures in NAMED), None)
 
 
 def figures_answer(

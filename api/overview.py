@@ -18,9 +18,11 @@ from zoneinfo import ZoneInfo
 from pydantic import AwareDatetime, BaseModel
 from sqlalchemy import Connection
 
+from api import second_looks
 from api.auth import Asker
 from api.bootstrap import Runtime
 from api.requests import unreadable
+from api.schemas import SecondLooks
 from api.trail import NUMBERING_SECONDS, brought_up_to_date
 from engine.case import instant_text
 from engine.definition import Catalog
@@ -30,6 +32,7 @@ from engine.handle import OTHER_END
 from engine.store import marks, overview, people, trail
 from engine.store.overview import Counted, Of, Stretch
 from workflows.reference import levels, taxonomy
+from workflows.spot_check import REVISIT
 
 MOST_MONTHS = 24
 USUAL_MONTHS = 6
@@ -135,6 +138,8 @@ class OverviewAnswer(BaseModel):
 
     organisations    where one oversees several, each of them
     reports          of this month and the last
+    second_looks     of one's own organisation: how verifications held at spot checks, to those who answer for the whole school of
+                     everybody, to everybody else of himself
     """
 
     as_of: AwareDatetime
@@ -153,6 +158,7 @@ class OverviewAnswer(BaseModel):
     levels: list[Line]
     months: list[MonthLine]
     reports: list[ReportLine]
+    second_looks: list[SecondLooks]
 
 
 @dataclass(frozen=True)
@@ -194,7 +200,12 @@ def overview_of(runtime: Runtime, asker: Asker, asked: Asked) -> Overview:
     with _reading(runtime, shown) as connection:
         of, catalog = overview.as_seen(connection, of), runtime.engine.catalog
         told = _Telling(connection, catalog, asker.locale, zone, of, at, shown, links=own_alone)
-        answer = told.answer(bounds, everything=not own_alone or asker.seen.everything)
+        looks = (
+            second_looks.between(connection, asker, of.since, of.at, then=at is not None)
+            if own_alone and asked.workflow in (None, REVISIT.key)
+            else []
+        )
+        answer = told.answer(bounds, looks, everything=not own_alone or asker.seen.everything)
     return Overview(answer, at is not None, zone, [own, *under] if under else [], unnumbered)
 
 
@@ -307,7 +318,7 @@ class _Telling:
             known = people.departments(connection, of.organisations[0])
             self._departments = {department.code: department.name.in_(locale) for department in known}
 
-    def answer(self, bounds: Sequence[datetime], *, everything: bool) -> OverviewAnswer:
+    def answer(self, bounds: Sequence[datetime], looks: list[SecondLooks], *, everything: bool) -> OverviewAnswer:
         lines, stretches = overview.figures(self._connection, self._of, bounds)
         open_, overdue, closed = self._counts(lines, {})
         reports, missing = self._reports(months_until(self._of.at, 2, self._zone))
@@ -329,6 +340,7 @@ class _Telling:
             levels=self._levels(lines),
             months=[self._month(stretch) for stretch in stretches],
             reports=reports,
+            second_looks=looks,
         )
 
     # --- numbers and their lists ---

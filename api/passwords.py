@@ -23,9 +23,19 @@ WAIT_SECONDS = 5.0  # for a turn; a hash takes a tenth of a second
 _hasher = PasswordHasher(time_cost=3, memory_cost=64 * 1024, parallelism=4)
 
 
+#: the least that OWASP asks for. It is for what we drew: sixty bits are beyond guessing however quick each guess is, and a whole
+#: school's first passwords are hashed one after the other while somebody waits
+_hasher_of_drawn = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+
+
 def hashed(password: str) -> str:
     """What is kept of it, with a salt of its own."""
     return _hasher.hash(password)
+
+
+def hashed_as_drawn(password: str) -> str:
+    """What is kept of one that was `drawn`. It counts as `outdated`, and is made again in full where its owner signs in."""
+    return _hasher_of_drawn.hash(password)
 
 
 def fits(password: str, kept: str) -> bool:

@@ -20,8 +20,8 @@ from workflows.wording import ERROR_WORDS
 
 _NO_NUMBER = Text("不是这个流程可调的数值", "is no number of this loop")
 _RUNGS = Text(
-    "rung_offsets 中有本流程没有的提醒级别，或打乱了提醒的先后",
-    "`rung_offsets` names a rung that this loop has not, or puts rungs out of their order",
+    "各次提醒的先后被打乱，或 rung_offsets 中有本流程没有的提醒",
+    "the reminders would come out of their order, or `rung_offsets` names one that this loop has not",
 )
 
 

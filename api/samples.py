@@ -45,7 +45,10 @@ SAID: Mapping[str, tuple[str, str]] = {
     "cross_check": ("交叉检查：机电工程系检查总务后勤处", "总务后勤处"),
     "group_inspection": ("开学前分组排查", ""),
     "group_check": ("分组排查：实训楼一层（第 2 组）", "实训楼一层"),
+    "spot_check": ("2020 年 3 月抽查（回头看）", ""),
+    "revisit": ("回头看：插座面板破损", "教学楼三楼走廊"),
     "record": ("插座面板破损", "教学楼三楼走廊"),
+    "stage_summary": ("校园安全专项整治工作阶段小结", ""),
 }
 
 

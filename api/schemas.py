@@ -197,14 +197,27 @@ class CoverageAnswer(BaseModel):
     visited: int
 
 
+class SecondLooks(BaseModel):
+    """Somebody who verified, and the second looks at what he had verified, by number; `failed` are those that did not hold.
+    Where several verified one hazard, it is told of each.
+    """
+
+    person: str
+    name: str
+    visits: list[str]
+    failed: list[str]
+
+
 class CaseReading(CaseAnswer):
     """A case read by itself: each step says whether the asking person may take it, and why not.
 
-    coverage   of a joint inspection that was drawn, as it is now
+    coverage       of a joint inspection that was drawn, as it is now
+    second_looks   of a spot check: how what was verified held, by verifier; as far as the asking person is told
     """
 
     steps: Sequence[OfferedStep]
     coverage: CoverageAnswer | None = None
+    second_looks: list[SecondLooks] = []
 
 
 class BulkItem(BaseModel):

@@ -35,6 +35,12 @@ CORRECTS, CORRECTED_BY = "corrects", "corrected_by"
 FILES, FILED_IN = "files", "filed_in"
 #: the bond of a round to the one before it, whose draw it goes on with, and how that one calls it
 FOLLOWS, FOLLOWED_BY = "follows", "followed_by"
+#: the bond of a visit to the case it goes to look at again, and how that one calls it
+REVISITS, REVISITED_IN = "revisits", "revisited_in"
+#: the bond of a case to an earlier one of the same thing, which was not settled for good after all
+REBOUND_OF = "rebound_of"
+#: bonds of a case whose other ends its guards and effects look at: its steps are decided with them in sight
+LOOKED_AT = frozenset({"child", REVISITS})
 
 
 @dataclass(frozen=True, slots=True)

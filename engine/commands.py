@@ -13,14 +13,17 @@ from engine.errors import DEFAULT_LOCALE, Locale
 class OpenCase:
     """Open a case of a workflow's newest version. `data` is what its opening form asks for.
 
-    found_at   when the asker says he found it: a claim, shown as such
-    parent     the number of the case this one comes out of, if any
+    found_at     when the asker says he found it: a claim, shown as such
+    parent       the number of the case this one comes out of, if any
+    rebound_of   the number of the case that this one shows not to have been settled for good, however long that is ago. Effects
+                 say so; of what people report the engine finds out itself
     """
 
     workflow: str
     data: Mapping[str, Any]
     found_at: datetime | None = None
     parent: str | None = None
+    rebound_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

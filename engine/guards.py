@@ -26,7 +26,8 @@ class Situation:
     policy    the workflow's numbers as they hold for this organisation
     people    person → department of everybody the form names
     departed  who has not confirmed and has left since: nobody waits for him
-    related   by number: the cases the form refers to, as far as the actor may see them, and the case's own children
+    related   by number: the cases the form refers to, as far as the actor may see them, and while a step is taken the case's
+              own children and what it goes to look at again (`engine.case.LOOKED_AT`)
     figures   what the engine counted for a step that takes figures (`Transition.figures`); nobody sends them
     """
 

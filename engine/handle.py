@@ -26,6 +26,10 @@ from engine.case import (
     FILES,
     FOLLOWED_BY,
     FOLLOWS,
+    LOOKED_AT,
+    REBOUND_OF,
+    REVISITED_IN,
+    REVISITS,
     UNCONFIRMED,
     Case,
     Link,
@@ -109,10 +113,11 @@ POSTS_NAMED = 3  # in the remedy of a refusal; `could` has them all
 
 #: how the case at the other end of a bond calls it
 OTHER_END = {
-    "merged_into": "absorbed", "rebound_of": "rebounded_as", CORRECTS: CORRECTED_BY, FILES: FILED_IN, FOLLOWS: FOLLOWED_BY,
+    "merged_into": "absorbed", REBOUND_OF: "rebounded_as", CORRECTS: CORRECTED_BY, FILES: FILED_IN, FOLLOWS: FOLLOWED_BY,
+    REVISITS: REVISITED_IN,
 }  # fmt: skip
 #: bonds the other case counts
-COUNTED_BONDS = {"rebound_of": "rebounds"}
+COUNTED_BONDS = {REBOUND_OF: "rebounds"}
 
 
 #: (database, the case as it stands, now) → figures for its step: plain JSON, of what was recorded before now and no later, so
@@ -649,14 +654,14 @@ class _Turn:
         Asked whenever these become known or change: at the opening, or at triage when the reporter left them out.
         """
         rule, case = workflow.rebound, decision.case
-        if rule is None or case.final or any(link.kind == "rebound_of" for link in case.links):
+        if rule is None or case.final or any(link.kind == REBOUND_OF for link in (*case.links, *decision.links)):
             return decision
         alike = tuple(getattr(case, name) for name in rule.same)
         if not all(alike) or (before and alike == tuple(getattr(before, name) for name in rule.same)):
             return decision
         since = case.opened_at - timedelta(days=setting.policy[rule.within_days])
         found = [n for n in cases.closed_alike(self.connection, case, rule.same, since) if n != case.number]
-        return replace(decision, links=(*decision.links, Link("rebound_of", found[0]))) if found else decision
+        return replace(decision, links=(*decision.links, Link(REBOUND_OF, found[0]))) if found else decision
 
     def _open_period(self, actor: Actor, command: OpenPeriod) -> Outcome:
         organisation = actor.organisation
@@ -725,8 +730,8 @@ class _Turn:
             if transition.draws is not None:
                 data[transition.draws] = self._seed(transition.draws, data, asked_text)
             related = self._look_up(actor, form, data, asked_text)
-            children = [link.number for link in case.links if link.kind == "child"]
-            related |= cases.load_many(self.connection, actor.organisation, children, lock=True)
+            bound = [link.number for link in case.links if link.kind in LOOKED_AT]
+            related |= cases.load_many(self.connection, actor.organisation, bound, lock=True)
         named = self._named(actor.organisation, form, data)
         figures = None
         if transition.figures and case.state in transition.sources:

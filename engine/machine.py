@@ -17,7 +17,7 @@ from transitions import EventData, Machine, MachineError
 from engine.actor import Actor
 from engine.authority import Permit, judge
 from engine.calendar import Calendar
-from engine.case import ADDRESSEE, CONFIRMED, EXCUSED, UNCONFIRMED, Case, CaseClock, Link, instant_text
+from engine.case import ADDRESSEE, CONFIRMED, EXCUSED, REBOUND_OF, UNCONFIRMED, Case, CaseClock, Link, instant_text
 from engine.commands import FireTrigger, OpenCase, Remind
 from engine.deadlines import Budget, Deadline, Rung, due_at, is_overdue, next_repeat, plan_rungs, repeats_between
 from engine.definition import (
@@ -148,6 +148,7 @@ def decide_opening(
         _require(guard, situation, asked)
     effect = workflow.opening(situation, case) if workflow.opening else Effect(case)
     case = _with_mode(workflow, effect.case)
+    again = () if command.rebound_of is None else (Link(REBOUND_OF, command.rebound_of),)
     case, timers = _start_clock(workflow.initial, case, situation, setting, not_before=None)
     return Decision(
         case=case,
@@ -157,7 +158,7 @@ def decide_opening(
         data=data,
         timers=timers,
         opens=effect.opens,
-        links=effect.links,
+        links=(*effect.links, *again),
         told=_waiting(workflow, workflow.initial, case, "waiting"),
         found_at=command.found_at,
         found_at_flagged=_flagged(command.found_at, now),

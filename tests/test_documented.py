@@ -104,7 +104,7 @@ def test_the_readmes_session_closes_a_loop_with_nothing_but_curl(demo: Demo, tmp
     assert '"code":"not_allowed"' in said.replace(" ", "")  # he cannot confirm his own work
 
 
-SETUP_WITHIN = 200  # seconds; most of it is hashing first passwords, on purpose slowly
+SETUP_WITHIN = 200  # seconds; a quarter of a minute where nothing else runs
 
 
 def test_six_commands_make_a_working_school_of_an_empty_folder(tmp_path: Path) -> None:

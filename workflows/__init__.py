@@ -5,18 +5,20 @@ beside it, and the tests pin each by its fingerprint.
 """
 
 from engine.definition import Catalog
-from workflows.comparison import COMPARISON
-from workflows.cross_inspection import CROSS_CHECK, CROSS_INSPECTION
+from workflows.comparison import COMPARISON, COMPARISON_1
+from workflows.cross_inspection import CROSS_CHECK, CROSS_INSPECTION, CROSS_INSPECTION_1
 from workflows.daily import DAILY
 from workflows.drill import DRILL, DRILL_1
-from workflows.group_inspection import GROUP_CHECK, GROUP_INSPECTION
-from workflows.hazard import HAZARD, HAZARD_1, HAZARD_2, HAZARD_3
+from workflows.group_inspection import GROUP_CHECK, GROUP_INSPECTION, GROUP_INSPECTION_1
+from workflows.hazard import HAZARD, HAZARD_1, HAZARD_2, HAZARD_3, HAZARD_4
 from workflows.hazard_report import HAZARD_REPORT
 from workflows.inspection import INSPECTION
 from workflows.notice import NOTICE
 from workflows.portal import PORTAL
 from workflows.record import RECORD
 from workflows.roles import OVERSEERS
+from workflows.spot_check import REVISIT, SPOT_CHECK
+from workflows.stage_summary import STAGE_SUMMARY
 from workflows.task import TASK
 from workflows.weekly import WEEKLY
 
@@ -25,22 +27,29 @@ CATALOG = Catalog(
         HAZARD_1,
         HAZARD_2,
         HAZARD_3,
+        HAZARD_4,
         HAZARD,
         DRILL_1,
         DRILL,
         INSPECTION,
+        GROUP_INSPECTION_1,
         GROUP_INSPECTION,
         GROUP_CHECK,
+        CROSS_INSPECTION_1,
         CROSS_INSPECTION,
         CROSS_CHECK,
+        SPOT_CHECK,
+        REVISIT,
         NOTICE,
         TASK,
+        COMPARISON_1,
         COMPARISON,
         WEEKLY,
         DAILY,
         PORTAL,
         HAZARD_REPORT,
         RECORD,
+        STAGE_SUMMARY,
     ],
     overseers=OVERSEERS,
 )

@@ -23,6 +23,8 @@ class Choice:
     note: Text | None = None
 
 
+LEVEL_WORDS: Mapping[str, Text] = {"general": Text("一般隐患", "general"), "major": Text("重大隐患", "major")}
+
 #: the words of the answers a form's model lists, by the name of its field; a limit's are those of the reference
 CHOICE_WORDS: Mapping[str, Mapping[str, Text]] = MappingProxyType(
     {
@@ -56,7 +58,12 @@ CHOICE_WORDS: Mapping[str, Mapping[str, Text]] = MappingProxyType(
             "school": Text("学校", "the school itself"),
         },
         "doubts": DOUBT_WORDS,
-        "level": {"general": Text("一般隐患", "general"), "major": Text("重大隐患", "major")},
+        "level": LEVEL_WORDS,
+        "of_level": LEVEL_WORDS,
+        "which": {
+            "all": Text("未销号和已销号的", "open ones and closed ones"),
+            "closed": Text("只抽已销号的", "closed ones alone"),
+        },
         "how": {
             "platform": Text("系统平台", "a platform"),
             "mail": Text("电子邮件", "e-mail"),
@@ -82,7 +89,7 @@ def words_of(field: str, value: str) -> Text | None:
         return _audience_in_words(value)
     if field == "time_limit" and value in limits():
         return limits()[value].title
-    if field == "category" and value in taxonomy().all:
+    if field in ("category", "of_category") and value in taxonomy().all:
         return taxonomy().category(value).title
     if field == "checklists" and value in checklists():
         return checklists()[value].title
@@ -149,4 +156,6 @@ def _checklists() -> Sequence[Choice]:
     return [Choice(code, sheet.title) for code, sheet in checklists().items()]
 
 
-_LISTED: Mapping[str, Callable[[], Sequence[Choice]]] = {"category": _categories, "checklists": _checklists}
+_LISTED: Mapping[str, Callable[[], Sequence[Choice]]] = {
+    "category": _categories, "of_category": _categories, "checklists": _checklists,
+}  # fmt: skip

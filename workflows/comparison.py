@@ -3,6 +3,7 @@
 Each item is answered; nobody says *not applicable* without a reason, and what fails becomes a hazard.
 """
 
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -75,11 +76,20 @@ def due_after_the_accident(s: Situation, case: Case) -> Effect:
     return Effect(case.with_facts({"limit": limit}))
 
 
+def failures_become_hazards_by_its_day(s: Situation, case: Case) -> Effect:
+    """As `failures_become_hazards_from_above`; where a superior's paper opened the check and gave a day, each hazard has it."""
+    found = failures_become_hazards_from_above(s, case)
+    if case.facts.get("due_on") is None or not any(link.kind == "parent" for link in case.links):
+        return found
+    days = {"due_by": case.facts["due_on"], "due_paper": case.facts.get("basis")}
+    return replace(found, opens=tuple(replace(each, data={**each.data, **days}) for each in found.opens))
+
+
 def one_table(_: Case) -> str:
     return "comparison"
 
 
-COMPARISON = Workflow(
+COMPARISON_1 = Workflow(
     key="comparison",
     plural="comparisons",
     version=1,
@@ -119,3 +129,13 @@ COMPARISON = Workflow(
         ),
     ],
 )  # fmt: skip
+
+#: since version 2 what such a check finds has the day that the superior gave
+COMPARISON = replace(
+    COMPARISON_1,
+    version=2,
+    transitions=[
+        replace(step, effect=failures_become_hazards_by_its_day) if step.trigger == "submit" else step
+        for step in COMPARISON_1.transitions
+    ],
+)

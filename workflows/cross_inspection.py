@@ -46,8 +46,10 @@ from workflows.joint import (
     JointPolicy,
     checks_of,
     comes_out_of_a_draw,
+    counting_from,
     day_is_ahead,
     every_check_is_in,
+    second,
     until_issued,
 )
 from workflows.ladders import HOLDER_LADDER, OFFICE_LADDER
@@ -214,6 +216,11 @@ def issue_what_was_found(s: Situation, case: Case) -> Effect:
     return Effect(case.with_facts({"findings": len(found)}), opens=tuple(found))
 
 
+def issue_from_today(s: Situation, case: Case) -> Effect:
+    """As `issue_what_was_found`, and every limit counts from today, however long it takes until somebody is assigned."""
+    return counting_from(s.today, issue_what_was_found(s, case))
+
+
 def due_on_its_day(s: Situation, case: Case) -> Effect:
     return Effect(case.with_facts({"limit": {"until": s.data["due_on"]}}))
 
@@ -224,7 +231,7 @@ def one_table(_: Case) -> str:
 
 # --- the loops -------------------------------------------------------------------------------------------------------
 
-CROSS_INSPECTION = Workflow(
+CROSS_INSPECTION_1 = Workflow(
     key="cross_inspection",
     plural="cross_inspections",
     version=1,
@@ -269,6 +276,9 @@ CROSS_INSPECTION = Workflow(
         ),
     ],
 )  # fmt: skip
+
+#: since version 2 limits count from the day the list is issued
+CROSS_INSPECTION = second(CROSS_INSPECTION_1, issue_from_today)
 
 CROSS_CHECK = Workflow(
     key="cross_check",

@@ -37,8 +37,9 @@ from workflows.roles import SAFETY_OFFICE
 
 SIGNERS = ("safety_head", "vp_safety", "principal", "secretary")
 SIGN_FIRST = ("safety_head", "vp_safety")  # whom it waits for; the leaders where both are away
-HANDED_IN = frozenset({"submitted", "receipted", "handed_in"})  # states of what was handed in, which can be corrected
-WAIVED = "waived"
+#: states of what was handed in or signed for good, which can be corrected
+HANDED_IN = frozenset({"submitted", "receipted", "handed_in", "verified", "closed"})
+GIVEN_UP = frozenset({"waived", "called_off"})
 PERIODS_KNOWN = 1024  # days, weeks and months of departments, of which schools mostly have the same
 #: stand in a question for the beginning and the end of what a filing covers, and for the department that files it
 FROM, BEFORE, DEPARTMENT = "{from}", "{before}", "{department}"
@@ -159,12 +160,12 @@ def corrects_the_newest_that_was_handed_in(s: Situation) -> bool:
 
 
 def can_be_corrected(case: Case) -> bool:
-    """Whether it is a filing that was handed in, and the newest version of it; or a correction of one that was begun and waived:
+    """Whether it is a filing that was handed in, and the newest version of it; or a correction of one that was begun and given up:
     else what it began to correct could never be corrected any more.
     """
     if "covers_before" not in case.facts or any(link.kind == CORRECTED_BY for link in case.links):
         return False
-    return case.state in HANDED_IN or (case.state == WAIVED and case.facts["version"] > 1)
+    return case.state in HANDED_IN or (case.state in GIVEN_UP and case.facts["version"] > 1)
 
 
 OPENING_GUARDS: tuple[Guard, ...] = (opens_by_itself_or_corrects, corrects_the_newest_that_was_handed_in)

@@ -45,8 +45,10 @@ from workflows.joint import (
     JointPolicy,
     checks_of,
     comes_out_of_a_draw,
+    counting_from,
     day_is_ahead,
     every_check_is_in,
+    second,
     until_issued,
 )
 from workflows.ladders import OFFICE_LADDER, OVERDUE_LADDER
@@ -162,13 +164,18 @@ def issue_what_groups_found(s: Situation, case: Case) -> Effect:
     return Effect(case.with_facts({"findings": len(found)}), opens=tuple(found))
 
 
+def issue_groups_from_today(s: Situation, case: Case) -> Effect:
+    """As `issue_what_groups_found`, and every limit counts from today, however long it takes until somebody is assigned."""
+    return counting_from(s.today, issue_what_groups_found(s, case))
+
+
 def area_due_on_its_day(s: Situation, case: Case) -> Effect:
     return Effect(case.with_facts({"limit": {"until": s.data["due_on"]}}))
 
 
 # --- the loops -------------------------------------------------------------------------------------------------------
 
-GROUP_INSPECTION = Workflow(
+GROUP_INSPECTION_1 = Workflow(
     key="group_inspection",
     plural="group_inspections",
     version=1,
@@ -208,6 +215,9 @@ GROUP_INSPECTION = Workflow(
         ),
     ],
 )  # fmt: skip
+
+#: since version 2 limits count from the day the list is issued
+GROUP_INSPECTION = second(GROUP_INSPECTION_1, issue_groups_from_today)
 
 GROUP_CHECK = Workflow(
     key="group_check",

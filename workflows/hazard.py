@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, StrictBool, model_validator
 
 from engine.case import Case, Link
+from engine.deadlines import Budget, due_at
 from engine.definition import (
     Acknowledge,
     CaseRef,
@@ -1081,9 +1082,182 @@ class ReportHazardOrTakeOver(ReportHazardByAnybody):
 
 #: since version 4 what an older ledger leaves open can be taken over: reported now, with the number and the days it was given
 #: there as claims. Its way through the loop is that of every hazard
-HAZARD = replace(
+HAZARD_4 = replace(
     HAZARD_3,
     version=4,
     opens_with=ReportHazardOrTakeOver,
     opening_guards=(*HAZARD_3.opening_guards, by_the_safety_office, from_older_ledger),
+)
+
+# --- version 5 -------------------------------------------------------------------------------------------------------
+
+
+class ReportHazardFromAList(ReportHazardOrTakeOver):
+    """What opened it may say from which day its limit counts, and by which day a superior wants it done, by which paper."""
+
+    limit_from: Day | None = asks("限期起算日", "Day its limit counts from", default=None, typed=False)
+    due_by: Day | None = asks("上级要求的完成日期", "Day a superior asked for", default=None, typed=False)
+    due_paper: Line | None = asks("上级要求的依据", "By which paper", default=None, typed=False)
+
+
+_CONSENT = ("上级同意的依据（晚于上级要求日期的必填）", "By what the superior agrees, if it is later than he asked")
+
+
+class AskExtensionWithConsent(AskExtension):
+    consent: Line | None = asks(*_CONSENT, default=None)
+
+
+class AskDeferralWithConsent(AskDeferral):
+    consent: Line | None = asks(*_CONSENT, default=None)
+
+
+class FilePlanWithConsent(FilePlanWithPapers):
+    consent: Line | None = asks(*_CONSENT, default=None)
+
+
+@guard(
+    "hazard.days_come_from_what_opened_it",
+    obstacle=Text(
+        "限期起算日和上级要求的日期由联合检查清单或上级文件带来，不能自行填写",
+        "from when a limit counts, and a superior's day, come with a joint list or a superior's paper; nobody writes them",
+    ),
+    remedy=Text("请去掉这些日期", "Leave these days out"),
+    reads_form=True,
+)
+def days_come_from_what_opened_it(s: Situation) -> bool:
+    said = any(s.data[name] is not None for name in ("limit_from", "due_by", "due_paper"))
+    return not said or any(link.kind == "parent" for link in s.case.links)
+
+
+@guard(
+    "hazard.superior_agrees_to_a_later_day",
+    obstacle=Text(
+        "申请的日期晚于上级要求的完成日期，没有写明上级同意的依据",
+        "the date is later than a superior asked for, and nothing says that he agrees",
+    ),
+    remedy=Text(
+        "请填写上级同意的文号或答复，或改填不晚于上级要求的日期；上级要求的日期和依据见本项",
+        "Give the paper or the answer by which he does, or a date not after his; the case says which that is, and by what paper",
+    ),
+    reads_form=True,
+)
+def superior_agrees_to_a_later_day(s: Situation) -> bool:
+    asked = next(s.data[name] for name in ("new_date", "until", "due_date") if name in s.data)
+    due_by = s.case.facts.get("due_by")
+    return due_by is None or asked <= due_by or s.data["consent"] is not None
+
+
+def _earlier(s: Situation, case: Case, allowance: Mapping[str, int], since: date) -> Mapping[str, Any]:
+    """The allowance from a day on, or the day a superior asked for where that comes first, even if it has passed: what is late by
+    then is late. What counts from today stays an allowance, so that a later calendar can move it.
+    """
+    ends = s.calendar.local_date(
+        due_at(
+            Budget.from_json(allowance), s.now if since == s.today else s.calendar.start_of(since), s.calendar
+        ).due_at
+    )
+    due_by = case.facts.get("due_by")
+    if due_by is not None and date.fromisoformat(due_by) <= ends:
+        return {"until": due_by}
+    return allowance if since == s.today else {"until": ends.isoformat()}
+
+
+def grade_and_limit_by_its_days(s: Situation, case: Case) -> Effect:
+    """Triage: the level the criteria give, the limit the mode allows; from the day the list was issued, and never beyond a
+    superior's day.
+    """
+    graded = grade_and_limit(s, case).case
+    since = date.fromisoformat(case.facts.get("limit_from") or s.today.isoformat())
+    return Effect(graded.with_facts({"limit": _earlier(s, case, graded.facts["limit"], since)}))
+
+
+def limit_again_by_its_days(s: Situation, case: Case) -> Effect:
+    """Sent back: a new limit from today, and never beyond a superior's day."""
+    again = limit_again(s, case).case
+    return Effect(again.with_facts({"limit": _earlier(s, case, again.facts["limit"], s.today)}))
+
+
+def ask_extension_with_consent(s: Situation, case: Case) -> Effect:
+    return _asked_with_consent(s, ask_extension(s, case).case)
+
+
+def ask_deferral_with_consent(s: Situation, case: Case) -> Effect:
+    return _asked_with_consent(s, ask_deferral(s, case).case)
+
+
+def _asked_with_consent(s: Situation, case: Case) -> Effect:
+    consent = s.data["consent"]
+    return Effect(case if consent is None else case.with_facts({"asked": {**case.facts["asked"], "consent": consent}}))
+
+
+def grant_asked_with_consent(s: Situation, case: Case) -> Effect:
+    """What was granted beyond a superior's day is his day from now on, by the paper in which he agreed."""
+    asked = case.facts["asked"]
+    return Effect(_agreed(grant_asked(s, case).case, asked["until"], asked.get("consent")))
+
+
+def start_plan_with_consent(s: Situation, case: Case) -> Effect:
+    started = start_plan(s, case).case
+    return Effect(_agreed(started, case.facts["due_date"], case.facts.get("consent")))
+
+
+def _agreed(case: Case, until: str, consent: str | None) -> Case:
+    due_by = case.facts.get("due_by")
+    if due_by is None or until <= due_by:
+        return case
+    return case.with_facts({"due_by": until, "due_paper": consent})
+
+
+def days_in_words(case: Case) -> list[Text]:
+    """From when its limit counts, and by when a superior wants it done, where something that opened it says so."""
+    told = []
+    if (limit_from := case.facts.get("limit_from")) is not None:
+        told.append(
+            Text(f"限期自{_day_in_words(limit_from)}印发之日起算", f"Its limit counts from {limit_from}, when the list was issued")
+        )  # fmt: skip
+    if (due_by := case.facts.get("due_by")) is not None:
+        paper = case.facts.get("due_paper")
+        told.append(
+            Text(
+                f"上级要求{_day_in_words(due_by)}前完成" + (f"（依据：{paper}）" if paper else ""),
+                f"A superior asked for it by {due_by}" + (f" ({paper})" if paper else ""),
+            )
+        )
+    return told
+
+
+def _day_in_words(said: str) -> str:
+    day = date.fromisoformat(said)
+    return f" {day.year} 年 {day.month} 月 {day.day} 日"
+
+
+_FIFTH: Mapping[str, Mapping[str, Any]] = {
+    "assign": {"effect": grade_and_limit_by_its_days},
+    "return": {"effect": limit_again_by_its_days},
+    "send_back": {"effect": limit_again_by_its_days},
+    "file_plan": {"form": FilePlanWithConsent},
+    "approve_plan": {"effect": start_plan_with_consent},
+    "ask_extension": {"form": AskExtensionWithConsent, "effect": ask_extension_with_consent},
+    "grant_extension": {"effect": grant_asked_with_consent},
+    "ask_deferral": {"form": AskDeferralWithConsent, "effect": ask_deferral_with_consent},
+    "grant_deferral": {"effect": grant_asked_with_consent},
+}
+
+
+def _fifth(transition: Transition) -> Transition:
+    transition = replace(transition, **_FIFTH.get(transition.trigger, {}))
+    if transition.trigger in ("file_plan", "ask_extension", "ask_deferral"):
+        return replace(transition, guards=(*transition.guards, superior_agrees_to_a_later_day))
+    return transition
+
+
+#: since version 5 what a joint list or a superior's paper opened knows from which day its limit counts and by which day the
+#: superior wants it done: the limit ends with whichever comes first, and a later day needs that the superior agrees, besides all
+#: that an extension, a deferral or a plan needed before (rules.md 3.2, 8 and 33)
+HAZARD = replace(
+    HAZARD_4,
+    version=5,
+    opens_with=ReportHazardFromAList,
+    opening_guards=(*HAZARD_4.opening_guards, days_come_from_what_opened_it),
+    transitions=[_fifth(transition) for transition in HAZARD_4.transitions],
 )

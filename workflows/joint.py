@@ -4,20 +4,20 @@ Nothing that was found runs against a limit before the list is issued; then ever
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Annotated
 
 from pydantic import Field
 
 from engine.case import Case
-from engine.definition import Form, Policy, Words, asks
+from engine.definition import Effect, EffectFunction, Form, Policy, Words, Workflow, asks
 from engine.errors import Text
 from engine.guards import Situation, guard
 from workflows.roles import LEADERS
 
 #: the loop of the checks that come out of a joint inspection's draw
-CHECK_OF = {"cross_inspection": "cross_check", "group_inspection": "group_check"}
+CHECK_OF = {"cross_inspection": "cross_check", "group_inspection": "group_check", "spot_check": "revisit"}
 VISITED = frozenset({"fixed", "verified", "closed"})  # of a check: it was handed in
 
 #: who issues the list: what is on it is asked of departments, so not whoever only collected it
@@ -96,6 +96,18 @@ def coverage(case: Case, children: Iterable[Case]) -> Coverage | None:
         return None
     counted = [check for check in checks if check.state != "called_off"]
     return Coverage(len(counted), sum(check.counts_as in VISITED for check in counted))
+
+
+def counting_from(day: date, issued: Effect) -> Effect:
+    """The same, each hazard knowing that its limit counts from this day."""
+    since = {"limit_from": day.isoformat()}
+    return replace(issued, opens=tuple(replace(each, data={**each.data, **since}) for each in issued.opens))
+
+
+def second(first: Workflow, issue: EffectFunction) -> Workflow:
+    """Version 2 of a joint inspection: only the issuing of its list is another."""
+    steps = [replace(step, effect=issue) if step.trigger == "issue" else step for step in first.transitions]
+    return replace(first, version=2, transitions=steps)
 
 
 def until_issued(s: Situation, due_on: str) -> dict[str, str]:

@@ -204,7 +204,7 @@ def _passwords_for(planned: "Plan", names: Mapping[str, str], out: Path) -> "Ite
             with click.progressbar(planned.added, label="首次密码 · First passwords", file=sys.stderr) as bar:
                 for turn in bar:
                     drawn, who = passwords.drawn(), turn.after
-                    hashes[who.person] = passwords.hashed(drawn)
+                    hashes[who.person] = passwords.hashed_as_drawn(drawn)
                     department = names.get(who.department or "", "")
                     lines.append((who.name, department, who.staff_number or "", who.person, drawn))
             write_first_passwords(file, lines)

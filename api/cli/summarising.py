@@ -21,7 +21,7 @@ from engine.errors import FolderError, Text
 if TYPE_CHECKING:
     from api.bootstrap import Runtime
     from api.papers.summary.counting import Differing, Snapshot
-    from api.papers.summary.wording import SummaryText
+    from workflows.summary_text import SummaryText
 
 ENDINGS = (".docx", ".html")
 KEPT = ".figures.json"
@@ -53,9 +53,9 @@ def summary(
 ) -> None:
     """Write the stage summary (阶段小结) of a period, or count the numbers of one again (--again)."""
     if default_text:
-        from api.papers.summary import wording
+        from workflows.summary_text import standard_file
 
-        click.echo(wording.default_text(), nl=False)
+        click.echo(standard_file(), nl=False)
         return
     _must_fit(first, last, output, again)
     with opened(data) as runtime:
@@ -86,9 +86,10 @@ def _must_fit(first: datetime | None, last: datetime | None, output: Path | None
 
 def _words(text: Path | None) -> "SummaryText":
     from api.papers.summary import wording
+    from workflows.summary_text import standard
 
     if text is None:
-        return wording.read_text(wording.default_text())
+        return standard()
     try:
         return wording.read_text(read_file(text).decode())
     except UnicodeDecodeError:

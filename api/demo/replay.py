@@ -80,12 +80,14 @@ class DemoReport:
 
 
 def play(
-    settings: Settings, progress: Progress = lambda _: None, *, silent: tuple[date, date] | None = None
-) -> DemoReport:
+    settings: Settings, progress: Progress = lambda _: None, *, silent: tuple[date, date] | None = None,
+    last: date | None = None,
+) -> DemoReport:  # fmt: skip
     """Replay the campaign into the settings' data folder, which must be new.
 
     progress   called with the part done, from 0 to 1
     silent     an outage: from the first of these days until the second, that one not included, nothing ticks or delivers
+    last       the last day that is played; None plays them all
     Raises     FolderError when the folder is in use for something else
     """
     folder = Folder(settings.data)
@@ -105,7 +107,7 @@ def play(
     clock = SimulatedClock(starts)
     runtime = open_runtime(settings, clock=clock)
     try:
-        replay = _Replay(runtime, clock, silent)
+        replay = _Replay(runtime, clock, silent, last or told.last)
         replay.prepare()
         replay.run(progress)
         tokens, password = replay.tokens(), replay.password()
@@ -132,13 +134,14 @@ class _Turn:
 class _Replay:
     """The campaign's days, one tick and one step after the other."""
 
-    def __init__(self, runtime: Runtime, clock: SimulatedClock, silent: tuple[date, date] | None) -> None:
+    def __init__(self, runtime: Runtime, clock: SimulatedClock, silent: tuple[date, date] | None, last: date) -> None:
         self.runtime = runtime
         self.clock = clock
         self.silent = silent
         self.commands = 0
         self.calendar = first_calendar()
-        self.until = self.calendar.at(campaign().last, ENDS)
+        self.last = last
+        self.until = self.calendar.at(last, ENDS)
         self._turns: list[_Turn] = []
         self._order = count()
         self._actors: dict[str, Actor] = {}
@@ -299,9 +302,9 @@ class _Replay:
     # --- days ------------------------------------------------------------------------------------------------------
 
     def _ticks(self) -> Iterator[datetime]:
-        told = campaign()
-        for n in range((told.last - told.first).days + 1):
-            day: date = told.first + timedelta(days=n)
+        first = campaign().first
+        for n in range((self.last - first).days + 1):
+            day: date = first + timedelta(days=n)
             if self.silent and self.silent[0] <= day < self.silent[1]:
                 continue
             for at in TICKS:

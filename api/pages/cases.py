@@ -4,6 +4,7 @@ the steps the reader may take; for the others, why not.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Annotated
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -11,18 +12,21 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import Connection
 
+from api import second_looks
 from api.addressees import as_told, by_department, counts, standings
 from api.auth import Asker, SignedIn, TheRuntime
 from api.bootstrap import Runtime
-from api.figures import figures_answer, names_cases
+from api.figures import figures_answer, names_cases, query_of
 from api.figures import told as told_figures
 from api.pages.forms import Surroundings, Told, told
 from api.pages.loop import drawn
+from api.pages.paper import NAMES
 from api.pages.rendering import CASES, OPEN, local, page
 from api.pages.words import WORDS
 from api.papers import making
 from api.papers.making import Available
 from api.papers.story import Story
+from api.papers.summary.questions import is_detail, titled
 from api.periods import report_in_words
 from api.reading import (
     asks_nothing,
@@ -45,12 +49,14 @@ from engine.handle import offers
 from engine.store import cases, history, people
 from workflows import asking
 from workflows.filing import can_be_corrected
+from workflows.hazard import days_in_words
 from workflows.reference import levels
 
 router = APIRouter(prefix=CASES)
 
 Done = Annotated[str | None, Query(max_length=64)]
 
+ITS_DAYS = ("limit_from", "due_by", "due_paper")  # told in a sentence beside the deadline
 AFTER = ("photos_after", "photos_check")  # pictures of what was done, set beside those of before
 
 
@@ -128,6 +134,7 @@ def case_page(request: Request, runtime: TheRuntime, asker: SignedIn, number: st
         workflow = runtime.engine.catalog.of(case)
         known = _known(connection, workflow, asker, case, events, around)
         coverage = covered(connection, case)
+        looks = second_looks.of_spot_check(connection, asker, case)
     steps = [offered_step(workflow, offer, asker) for offer in most_pressing_first(workflow, case, offered)]
     quiet = {t.trigger for t in workflow.transitions if t.confirms}  # one by one they would bury everything else
     happened = [
@@ -139,14 +146,14 @@ def case_page(request: Request, runtime: TheRuntime, asker: SignedIn, number: st
     papers = _papers(Story(workflow, case, events, {}, {}, zone, now))
     last = next((event for event in reversed(events) if event.trigger == done), None)
     return page(
-        request, "case.html", asker=asker, active="cases", case=answer, figures=_figures(workflow, case, asker, zone), correct=_correct(runtime, asker, workflow, case), workflow=workflow.title, loop=drawn(workflow, case, locale),
+        request, "case.html", asker=asker, active="cases", case=answer, figures=_figures(workflow, case, asker, zone, {each.code: each.name.in_(locale) for each in around.departments}), correct=_correct(runtime, asker, workflow, case), workflow=workflow.title, loop=drawn(workflow, case, locale),
         level=_level(case), category=asking.words_of("category", case.category), names=_names(around, locale),
         due=None if case.due_at is None or case.final else local(case.due_at, zone), opened=local(case.opened_at, zone),
-        closed=None if case.closed_at is None else local(case.closed_at, zone), facts=[f for f in facts if f.words or f.lines or f.documents],
+        closed=None if case.closed_at is None else local(case.closed_at, zone), facts=[f for f in facts if (f.words or f.lines or f.documents) and f.name not in ITS_DAYS],
         report=report_in_words(answer.report, locale), unknown=None if is_known(workflow) else why_unknown(workflow), what_to_do=WHAT_TO_DO,
         before=_pictures(facts, after=False), after=_pictures(facts, after=True), happened=list(reversed(happened)),
-        held_back=not may_see_evidence(workflow, case, asker.actors), possible=[step for step in steps if step.possible], impossible=[step for step in steps if not step.possible],
-        at_once={offer.transition.trigger for offer in offered if asks_nothing(offer.transition)}, related=related, known=known, coverage=coverage, papers=[p for p in papers if p.address], absent=[p for p in papers if not p.address], done=last and event_answer(workflow, last, locale, Text("", "")).title,
+        days=days_in_words(case), held_back=not may_see_evidence(workflow, case, asker.actors), possible=[step for step in steps if step.possible], impossible=[step for step in steps if not step.possible],
+        at_once={offer.transition.trigger for offer in offered if asks_nothing(offer.transition)}, related=related, known=known, coverage=coverage, looks=looks, population=_population(case, zone), papers=[p for p in papers if p.address], absent=[p for p in papers if not p.address], done=last and event_answer(workflow, last, locale, Text("", "")).title,
     )  # fmt: skip
 
 
@@ -161,7 +168,7 @@ def _paper_line(story: Story, each: Available) -> PaperLine:
     file = f"{BASE}/{story.workflow.plural}/{story.case.number}/papers/{each.kind.code}"
     return PaperLine(
         each.kind.title, local(each.at, story.zone), Text(f"第 {each.event} 号记录", f"event {each.event}"), f"{CASES}/{story.case.number}/papers/{each.kind.code}?event={each.event}",
-        [(name, f"{file}.{form}?{urlencode(said)}") for form, name in (("docx", "Word"), ("xlsx", "Excel"))], each.why_not, None,
+        [(name, f"{file}.{form}?{urlencode(said)}") for form, name in NAMES.items() if form in each.kind.files], each.why_not, None,
     )  # fmt: skip
 
 
@@ -182,13 +189,20 @@ class Figures:
     not_filed: str | None = None
 
 
-def _figures(workflow: Workflow, case: Case, asker: Asker, zone: ZoneInfo) -> Figures | None:
+def _figures(
+    workflow: Workflow, case: Case, asker: Asker, zone: ZoneInfo, departments: Mapping[str, str]
+) -> Figures | None:
     if case.facts.get("figures") is None:
         return None
     counted = told_figures(case.facts["figures"], asker.locale, links=asker.seen.everything)
     lines = [
-        (each.title, each.count, f"{CASES}?{each.cases}" if each.cases is not None and each.count else None)
+        (
+            titled(each.title, departments),
+            each.count,
+            f"{CASES}?{each.cases}" if each.cases is not None and each.count else None,
+        )
         for each in counted.numbers
+        if each.count or not is_detail(each.key)
     ]
     table = f"{BASE}/{workflow.plural}/{case.number}/table" if asker.seen.everything or not names_cases(case) else ""
     as_of = local(counted.as_of, zone)
@@ -197,6 +211,28 @@ def _figures(workflow: Workflow, case: Case, asker: Asker, zone: ZoneInfo) -> Fi
         as_of, filed.frozen, counted.zero, filed.version, table, lines, sorted((filed.receipts or {}).items()),
         None if filed.not_filed is None else f"{CASES}?{filed.not_filed}",
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Population:
+    """What a spot check was drawn from. `cases`: the address of the list that has exactly these."""
+
+    size: int
+    sha256: str
+    as_of: str
+    members: Sequence[str]
+    cases: str
+
+
+def _population(case: Case, zone: ZoneInfo) -> Population | None:
+    kept = case.facts.get("population")
+    if kept is None:
+        return None
+    at, address = (
+        local(datetime.fromisoformat(kept["as_of"]), zone),
+        f"{CASES}?{query_of(kept['asked'], kept['as_of'])}",
+    )
+    return Population(kept["size"], kept["sha256"], at, kept["members"], address)
 
 
 def _correct(runtime: Runtime, asker: Asker, workflow: Workflow, case: Case) -> str | None:
@@ -208,7 +244,12 @@ def _correct(runtime: Runtime, asker: Asker, workflow: Workflow, case: Case) -> 
         allow_opening(newest, asker.actor, case, Text("", ""))
     except NotAllowed:
         return None
-    return f"{OPEN}/{workflow.key}?{urlencode({'corrects': case.number, 'department': case.department})}"
+    same: dict[str, str | None] = {
+        "corrects": case.number, "department": case.department, "title": case.title,
+        **{name: case.facts.get(name) for name in ("first_day", "last_day")},
+    }  # fmt: skip
+    asked = {name: value for name, value in same.items() if name in newest.opens_with.model_fields}
+    return f"{OPEN}/{workflow.key}?{urlencode(asked)}"
 
 
 def _surroundings(connection: Connection, asker: Asker, case: Case, events: Iterable[Event]) -> Surroundings:
@@ -314,6 +355,8 @@ RELATED: Mapping[str, Text] = {
     "files": Text("已填报", "filed"),
     "filed_in": Text("已填报于", "filed in"),
     "corrected_by": Text("已被更正为", "corrected by"),
+    "revisits": Text("回头看的是", "looks again at"),
+    "revisited_in": Text("回头看", "looked at again in"),
     "follows": Text("接续", "goes on from"),
     "followed_by": Text("下一轮", "next round"),
 }

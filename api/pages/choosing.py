@@ -91,6 +91,7 @@ BESIDES: Mapping[str, Text] = {
     "absorbed": Text("并入重复事项", "Absorbed another"),
     "rebounded_as": Text("再次出现", "Came back"),
     "corrected_by": Text("已更正", "Corrected"),
+    "revisited_in": Text("已回头看", "Looked at again"),
     "filed_in": Text("已填报上级平台", "Filed in a platform"),
     "recompute": Text("时限重算", "Deadline recomputed"),
 }

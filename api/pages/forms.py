@@ -70,6 +70,7 @@ class Control:
     least: str | None = None
     greatest: str | None = None
     rows: Sequence[tuple[Text | None, Sequence["Control"]]] = ()
+    open_rows: int = 0  # so many of them are seen at once; the others when one more is asked for
     names: bool = False
 
     @property
@@ -163,9 +164,10 @@ def _control(
     )  # fmt: skip
     if shape.kind == "rows":
         taken = _rows_said(path, shape.inner, said)
+        filled = max(taken, default=-1) + 1
         rows = [(None, _inside(shape.inner, f"{path}.{row}", around, said, faults, required=row in taken))
-                for row in range(max(taken, default=-1) + 1 + BLANK_ROWS)]  # fmt: skip
-        return replace(control, rows=rows[: shape.most or None])
+                for row in range(filled + BLANK_ROWS)]  # fmt: skip
+        return replace(control, rows=rows[: shape.most or None], open_rows=max(filled, int(control.required)))
     if shape.kind == "by_name":
         return replace(control, rows=_by_name(path, shape, around, said, faults))
     return control

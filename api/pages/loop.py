@@ -6,6 +6,7 @@ from functools import cache
 from math import cos, pi, sin
 from typing import Literal
 
+from api.pages.lettering import broken
 from engine.case import FIVE_STATES, Case
 from engine.definition import Workflow
 from engine.errors import Locale
@@ -14,6 +15,8 @@ SIZE = 240  # of the square it is drawn in
 CENTRE = SIZE / 2
 RADIUS = 84.0
 LABEL_DISTANCE = 20  # from the middle of a mark
+BESIDE, LETTERS, LINE = 96, 13, 16  # pixels there are for a name beside the ring, its letters, from line to line
+WITHIN, LARGE, LARGE_LINE = 128, 20, 24  # the same of the name inside it
 
 Progress = Literal["done", "here", "ahead"]
 
@@ -23,12 +26,14 @@ class Station:
     """One of the five states on the ring.
 
     x, y          of its mark, in the drawing
-    label_x, label_y, anchor   of its name, outside the ring
+    label_x, label_y, anchor   of its name, outside the ring; of its first line
+    lines         its name, broken where there is no room for it in one
     progress      done, here, or ahead
     """
 
     number: int
     title: str
+    lines: Sequence[str]
     progress: Progress
     x: float
     y: float
@@ -39,35 +44,43 @@ class Station:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What a template needs to draw the loop. `here`: the title of where the case stands, which may be none of the five."""
+    """What a template needs to draw the loop. `here`: the title of where the case stands, which may be none of the five, in
+    lines; the first of them stands at `here_y`.
+    """
 
     stations: Sequence[Station]
     travelled: str
     ahead: str
-    here: str
+    here: Sequence[str]
+    here_y: float
     closed: bool
 
 
 def drawn(workflow: Workflow, case: Case, locale: Locale) -> Drawn:
     at = FIVE_STATES.index(case.counts_as)
     stations = [
-        Station(
-            place + 1,
-            _title(workflow, counted, locale),
-            _progress(place, at, final=case.final),
-            *_set(place),
-        )
+        _station(place, title, _progress(place, at, final=case.final))
         for place, counted in enumerate(FIVE_STATES)
-        if _title(workflow, counted, locale)
+        if (title := _title(workflow, counted, locale))
     ]
+    here = broken(workflow.state(case.state).title.in_(locale), LARGE, WITHIN)
     reached = len(FIVE_STATES) if case.final else at
     return Drawn(
         stations=stations,
         travelled=_arc(0, reached),
         ahead=_arc(reached, len(FIVE_STATES)),
-        here=workflow.state(case.state).title.in_(locale),
+        here=here,
+        here_y=CENTRE + 7 - LARGE_LINE / 2 * (len(here) - 1),
         closed=case.final,
     )
+
+
+def _station(place: int, title: str, progress: Progress) -> Station:
+    x, y, label_x, label_y, anchor = _set(place)
+    lines = [title] if anchor == "middle" else broken(title, LETTERS, BESIDE)
+    return Station(
+        place + 1, title, lines, progress, x, y, label_x, round(label_y - LINE / 2 * (len(lines) - 1), 1), anchor
+    )  # fmt: skip
 
 
 def _progress(place: int, at: int, *, final: bool) -> Progress:

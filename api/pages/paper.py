@@ -11,6 +11,7 @@ from api.routes.papers import Of
 from api.routes.under import BASE
 
 router = APIRouter(prefix=CASES)
+NAMES = {"docx": "Word", "xlsx": "Excel"}  # of the files that a page offers; it is one itself
 
 
 @router.get("/{number}/papers/{paper}")
@@ -25,10 +26,13 @@ def paper_page(
     drawn = making.drawn(runtime, asker, None, number, paper, event, draft=True)
     workflow = runtime.engine.catalog.get(drawn.kind.workflow)
     assert workflow is not None  # the case is one of its
-    said = {"event": str(drawn.event), **({"draft": "true"} if drawn.paper.missing else {})}
+    said = {"event": str(drawn.event), **({"draft": "true"} if drawn.missing else {})}
     at = f"{BASE}/{workflow.plural}/{number}/papers/{paper}"
-    files = [(form, name, f"{at}.{form}?{urlencode(said)}") for form, name in (("docx", "Word"), ("xlsx", "Excel"))]
-    body = html.inside(drawn.paper, lambda sha: f"{BASE}/files/{sha}", stamped=drawn.kind.stamped)
+    files = [(form, name, f"{at}.{form}?{urlencode(said)}") for form, name in NAMES.items() if form in drawn.kind.files]
+    if isinstance(drawn, making.Written):
+        body = html.inside_summary(drawn.document)
+    else:
+        body = html.inside(drawn.paper, lambda sha: f"{BASE}/files/{sha}", stamped=drawn.kind.stamped)
     return page(
         request, "paper.html", asker=asker, active="cases", title=drawn.kind.title, number=number, files=files,
         back=f"{CASES}/{number}", body=body,

@@ -34,7 +34,9 @@ from engine.errors import InvalidInput, NotPossibleNow, Refusal, Text
 from engine.handle import offers
 from engine.machine import asked_for
 from engine.store import people
+from workflows.hazard import days_in_words
 from workflows.reference import suggest
+from workflows.stage_summary import EditStageSummary, words_so_far
 
 router = APIRouter()
 
@@ -116,7 +118,7 @@ def _step_page(
         walked=rounds.round_of(case, controls, asker.locale) if is_round else None, fresh=not said.get(SENT),
         findings=rounds.findings(workflow, case) if not is_round else None, action=f"{CASES}/{number}/{trigger}",
         key=key_of(said), found_at=FOUND_AT, revision=case.revision, asks_again="criteria" in form.model_fields,
-        for_whom=_for_whom(around, actor), form_name=SENT, allowed=actor is not None or refusal is not None,
+        for_whom=_for_whom(around, actor), form_name=SENT, days=days_in_words(case), allowed=actor is not None or refusal is not None,
     )  # fmt: skip
 
 
@@ -151,7 +153,8 @@ def filled_in(
         if name in form.model_fields and getattr(case, name)
     }
     before = rounds.handed_in_before(case) if again else {}
-    return {**known, **before, **said}
+    words = words_so_far(case) if form is EditStageSummary else {}
+    return {**known, **before, **{section: (written,) for section, written in words.items()}, **said}
 
 
 def _suggested(form: type[Form], case: Case, said: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:

@@ -6,6 +6,7 @@ from api.pages import words_diagram, words_labels, words_papers, words_school
 from api.pages.words_ledger import LEDGER
 from api.pages.words_overview import OVERVIEW
 from engine.errors import Text
+from workflows.spot_check import DIGEST
 
 WORDS: Mapping[str, Text] = {
     **words_school.WORDS,
@@ -29,6 +30,10 @@ WORDS: Mapping[str, Text] = {
     "correct_filing_hint": Text(
         "已报出的不改动：更正另成一版，两版都保留。",
         "What was handed in stays as it is: a correction is a further version, and both remain.",
+    ),
+    "correct_filing_counted": Text(
+        "更正改的是文字；系统统计的数字仍按期末当时的记录，不会因更正而改变。",
+        "A correction changes words. Numbers that the program counted stay those that were known at the end of the period.",
     ),
     # signing in
     "sign_in": Text("登录", "Sign in"),
@@ -184,6 +189,18 @@ WORDS: Mapping[str, Text] = {
     "found_at": Text("自称发现于", "found, as he says, at"),
     "related": Text("相关事项", "Related cases"),
     "coverage": Text("已检查/应检查", "Inspected / to be inspected"),
+    "population": Text("抽自（件）", "Drawn from"),
+    "population_digest": DIGEST,
+    "population_list": Text("抽签名单", "The list it was drawn from"),
+    "second_looks": Text("回头看结果（按复查人）", "Second looks, by who had verified"),
+    "second_looks_hint": Text(
+        "按这几个月办结的回头看统计；一项由几人复查的，每人各计一次；只有校领导和安稳办主任看到全部，其他人只看到自己的",
+        "Of those that were over in these months; what several verified is told of each. Leaders and the head of the safety "
+        "office see all of them, everybody else his own",
+    ),
+    "second_looks_who": Text("复查人", "Verified by"),
+    "second_looks_visits": Text("回头看", "Looked at again"),
+    "second_looks_failed": Text("不合格", "Failed"),
     "done_step": Text("已办理：", "Done: "),
     "back_to_case": Text("返回事项", "Back to the case"),
     # a form
@@ -227,6 +244,7 @@ WORDS: Mapping[str, Text] = {
     "more_fields": Text("补充更多（选填）", "Say more (optional)"),
     "open_other": Text("登记其他事项", "Open something else"),
     "row": Text("第", "No."),
+    "one_more_row": Text("增加一项", "Add one more"),
     # a round
     "round_hint": Text("逐项查看，逐项作答；空白不等于合格。", "Look at each item and answer each; blank is not pass."),
     "answered": Text("已答", "Answered"),

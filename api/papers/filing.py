@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo
 
 import xlsxwriter
 
-from api.figures import NAMED
+from api.figures import titles_of
 from api.papers.ledger import SOURCES
+from api.papers.summary.questions import is_detail, titled
 from engine.case import Case
 from engine.errors import Text
 from engine.store.periods import PeriodRecord
@@ -135,11 +136,15 @@ def _write(
 def _own_cells(filed: Filed) -> dict[str, object]:
     """A filing that no form of forms.yaml is printed for: its numbers under their own titles, and what was said with them."""
     facts, counts = filed.case.facts, counts_of(filed.case.facts)
-    titles = {number.key: number.title.zh for number in NAMED[facts["figures"]["name"]].numbers}
+    titles = {
+        key: titled(title.zh, filed.departments)
+        for key, title in titles_of(facts["figures"]).items()
+        if counts.get(key) or not is_detail(key)
+    }
     return {
         "部门": filed.departments.get(filed.case.department or "", filed.case.department or ""),
         "期间": facts["period"],
-        **{titles.get(key, key): count for key, count in counts.items()},
+        **{titles[key]: count for key, count in counts.items() if key in titles},
         "未整改及原因": facts.get("reasons") or "",
         "下期重点": facts.get("next_month") or "",
         "填报人": filed.compiled[0],

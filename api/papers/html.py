@@ -28,6 +28,12 @@ def file_of_sheet(sheet: Sheet) -> str:
 def file_of_summary(summary: Document, base: str) -> str:
     """base    what addresses begin with: where people open the program"""
 
+    return _file("summary_file.html", title=f"{summary.school}{summary.title}", body=inside_summary(summary, base))
+
+
+def inside_summary(summary: Document, base: str = "") -> Markup:
+    """The summary as part of a page of ours, or of a file with another `base`."""
+
     def drawn(part: Part) -> Markup:
         if isinstance(part, Counted):
             return Markup('<a href="{}/cases?{}" data-number="{}">{}</a>').format(base, part.query, part.key, part.text)
@@ -35,7 +41,8 @@ def file_of_summary(summary: Document, base: str) -> str:
             return Markup('<a href="{}/cases/{}">{}</a>').format(base, part.text, part.text)
         return Markup("<mark>{}</mark>").format(part.text) if isinstance(part, Gap) else escape(part.text)
 
-    return _file("summary_file.html", summary=summary, drawn=drawn)
+    html = _templates().get_template("summary_body.html").render(summary=summary, drawn=drawn)
+    return Markup(html)  # noqa: S704  drawn by a template that escapes
 
 
 def inside(paper: Paper, address: Callable[[str], str], *, stamped: bool) -> Markup:

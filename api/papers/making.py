@@ -11,11 +11,13 @@ from sqlalchemy import Connection
 from api.auth import Asker
 from api.bootstrap import Runtime
 from api.papers import book, html, telling
-from api.papers.kinds import BY_CODE, LISTS_BY_CODE, Kind, ListKind, kinds_of
+from api.papers.kinds import BY_CODE, LISTS_BY_CODE, PROSE_BY_CODE, Kind, ListKind, Prose, papers_of
 from api.papers.kinds.lists import Form
 from api.papers.paper import Paper, Sheet, short
 from api.papers.pictures import holding_back, printed, showing
 from api.papers.story import Story
+from api.papers.summary import counting, wording
+from api.papers.summary.document import Document
 from api.papers.word import asking
 from api.places import Places
 from api.problems import FileGone, unknown_address
@@ -24,7 +26,7 @@ from api.requests import unreadable
 from api.trail import Reader, noted, told_of
 from engine.authority import may_see_evidence
 from engine.definition import Workflow
-from engine.errors import NotPossibleNow, Text
+from engine.errors import NotAllowed, NotPossibleNow, Text
 from engine.events import Event
 from engine.store import files, people, templates, worklists
 from engine.store.files import FileRecord
@@ -56,7 +58,7 @@ class Available:
     why_not   why there is none, or why it may not be issued
     """
 
-    kind: Kind
+    kind: Kind | Prose
     event: int | None = None
     at: datetime | None = None
     missing: tuple[str, ...] = ()
@@ -74,12 +76,12 @@ def available(
 
 def of_story(story: Story) -> list[Available]:
     found = []
-    for kind in kinds_of(story.case.workflow):
+    for kind in papers_of(story.case.workflow):
         moments = kind.moments(story)
         if not moments:
             found.append(Available(kind, why_not=kind.none_yet))
         for moment in reversed(moments):
-            missing = kind.paper(story, moment, "").missing
+            missing = kind.missing(story, moment)
             why_not = _lacks(missing) if missing else None
             found.append(Available(kind, moment.sequence, moment.recorded_at, missing, why_not))
     return found
@@ -99,16 +101,34 @@ class Drawn:
     event: int
     records: Mapping[str, FileRecord]
 
+    @property
+    def missing(self) -> tuple[str, ...]:
+        return self.paper.missing
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A paper in prose."""
+
+    kind: Prose
+    case: str
+    document: Document
+    event: int
+    missing: tuple[str, ...]
+
 
 def drawn(
     runtime: Runtime, asker: Asker, workflow: Workflow | None, number: str, code: str, event: int | None, *, draft: bool
-) -> Drawn:
+) -> Drawn | Written:
     """The paper as an event finished it: the latest of its kind, or the one that is asked for.
 
     workflow   the loop whose address was asked; None for whichever the case is of
     draft      whether one that may not be issued is wanted all the same
-    Raises     UnknownCase, UnknownAddress; NotPossibleNow where there is none, or it may not be issued
+    Raises     UnknownCase, UnknownAddress; NotPossibleNow where there is none, or it may not be issued; NotAllowed for one that
+               tells of cases the asker does not see
     """
+    if code in PROSE_BY_CODE:
+        return _written(runtime, asker, workflow, number, PROSE_BY_CODE[code], event, draft=draft)
     kind, here = BY_CODE.get(code), asker.actor.organisation
     with runtime.database.read(here) as connection:
         case = visible_case(connection, asker, number, workflow)
@@ -122,17 +142,62 @@ def drawn(
         assert school is not None  # the case is one of its
         paper = kind.paper(story, moment, school.name.zh)
         if paper.missing and not draft:
-            raise NotPossibleNow(
-                asked=asked, obstacle=_lacks(paper.missing),
-                remedy=Text("请先办理相应步骤；只看草稿请加 draft=true", "Take the steps that fill them; to look at a draft ask with draft=true"),
-            )  # fmt: skip
+            raise _not_issued(asked, paper.missing)
         if not may_see_evidence(story.workflow, case, asker.actors):
             return Drawn(kind, holding_back(paper), moment.sequence, {})
         records = {sha: files.find(connection, here, sha) for sha in paper.pictures()}
     return _shown(runtime, kind, paper, moment, records)
 
 
-def _moment(kind: Kind, story: Story, event: int | None, asked: Text) -> Event:
+def _written(
+    runtime: Runtime,
+    asker: Asker,
+    workflow: Workflow | None,
+    number: str,
+    kind: Prose,
+    event: int | None,
+    *,
+    draft: bool,
+) -> Written:
+    """As `drawn`, of a paper in prose: words and numbers are those of the event, and the cases it names as they were known then."""
+    with runtime.database.read(asker.actor.organisation) as connection:
+        case = visible_case(connection, asker, number, workflow)
+        if kind.workflow != case.workflow:
+            raise unknown_address()
+        asked = Text(f"生成 {number} 的{kind.title.zh}", f"Make the paper {kind.title.en!r} of {number}")
+        if not asker.seen.everything:
+            raise NotAllowed(
+                asked=asked,
+                obstacle=Text("小结列举全校的事项，您只能查看其中一部分", "it names cases of the whole school, and you may see some of them only"),
+                remedy=Text("请由安稳办下载", "Leave it to the safety office"),
+            )  # fmt: skip
+        story = telling.story_of(connection, runtime.engine.catalog, asker, case, runtime.clock.now())
+    moment = _moment(kind, story, event, asked)
+    missing = kind.missing(story, moment)
+    if missing and not draft:
+        raise _not_issued(asked, missing)
+    told = counting.gather(runtime, counting.of_case(story.at(moment)))
+    return Written(
+        kind,
+        number,
+        wording.of_case(story.at(moment), told, moment.recorded_at, _signature(story, moment)),
+        moment.sequence,
+        missing,
+    )
+
+
+def _signature(story: Story, moment: Event) -> str:
+    return f"签发：{story.signed(moment)}" if moment.trigger == "sign" else "草稿：尚未签发，文字和数字还可能改动"
+
+
+def _not_issued(asked: Text, missing: Sequence[str]) -> NotPossibleNow:
+    return NotPossibleNow(
+        asked=asked, obstacle=_lacks(missing),
+        remedy=Text("请先办理相应步骤；只看草稿请加 draft=true", "Take the steps that fill them; to look at a draft ask with draft=true"),
+    )  # fmt: skip
+
+
+def _moment(kind: Kind | Prose, story: Story, event: int | None, asked: Text) -> Event:
     moments = kind.moments(story)
     if not moments:
         raise NotPossibleNow(
@@ -166,8 +231,20 @@ def _shown(runtime: Runtime, kind: Kind, paper: Paper, moment: Event, found: Map
     return Drawn(kind, showing(paper, why_not), moment.sequence, records)
 
 
-def file_of(runtime: Runtime, asker: Asker, made: Drawn, form: Form) -> bytes:
+def file_of(runtime: Runtime, asker: Asker, made: Drawn | Written, form: Form) -> bytes:
     """The paper as a file. Who takes it stands in the logbook before he has it. Raises Busy, InvalidInput for a template."""
+    if isinstance(made, Written):
+        with PLACES.one(
+            Text(f"生成{made.kind.title.zh}", f"Make the paper {made.kind.title.en!r}"),
+            TOO_MANY,
+            asker.actor.organisation,
+        ):
+            if form == "docx":
+                content = asking.summary_of(made.document)
+            else:
+                content = html.file_of_summary(made.document, runtime.settings.reached_at).encode()
+        _note(runtime, asker, made.case, made.kind.code, made.event, form)
+        return content
     paper, kind = made.paper, made.kind
     asked = Text(f"生成{kind.title.zh}", f"Make the paper {kind.title.en!r}")
     with PLACES.one(asked, TOO_MANY, asker.actor.organisation):
@@ -180,9 +257,12 @@ def file_of(runtime: Runtime, asker: Asker, made: Drawn, form: Form) -> bytes:
             content = file.getvalue()
         else:
             content = html.file_of_paper(paper, pictures, stamped=kind.stamped).encode()
-    told = {"case": paper.case, "paper": kind.code, "event": made.event, "format": form}
-    noted(runtime, Reader.of(asker), "paper", told, 1)
+    _note(runtime, asker, paper.case, kind.code, made.event, form)
     return content
+
+
+def _note(runtime: Runtime, asker: Asker, case: str, code: str, event: int, form: Form) -> None:
+    noted(runtime, Reader.of(asker), "paper", {"case": case, "paper": code, "event": event, "format": form}, 1)
 
 
 def _template(runtime: Runtime, asker: Asker, kind: Kind | ListKind) -> bytes | None:

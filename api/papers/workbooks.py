@@ -10,9 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import openpyxl
-from openpyxl.utils import column_index_from_string
-
 from api.causes import cause_of
 from engine.errors import FolderError, Text
 
@@ -66,6 +63,9 @@ def read_workbook(path: Path, called: Text, read: Callable[[Any, Any], T]) -> T:
     Raises   FolderError for a file that is no workbook, or is damaged
     """
     must_be_a_workbook(path, called)
+    # not above: a process that serves reads a workbook seldom, and would carry 9 MB more at all times
+    import openpyxl  # noqa: PLC0415
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about drop-downs and styles it does not carry; nothing we read
@@ -154,6 +154,8 @@ def cells_of(sheet: Any) -> Iterator[tuple[Any, ...]]:
 
 def layout_of(path: Path, sheet: Any) -> Layout:
     """Read from the file itself: the reader that takes a sheet row by row knows nothing of it."""
+    from openpyxl.utils import column_index_from_string  # noqa: PLC0415  # the same
+
     hidden: set[int] = set()
     merged: list[Merged] = []
     with zipfile.ZipFile(path) as parts, parts.open(sheet._worksheet_path) as xml:  # noqa: SLF001  no other way to its name

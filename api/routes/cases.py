@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
+from api import second_looks
 from api.acting import asked_by, tell_done, told_refusal
 from api.addressees import Standing, addressees, as_told
 from api.auth import Asker, SignedIn, TheRuntime, asker_of, runtime_of
@@ -602,9 +603,10 @@ def _read(workflow: Workflow) -> Callable[..., Response]:
             [answer] = read_now(runtime, connection, asker, [case], now)
             offered = offers(runtime.engine, connection, asker.actors, case)
             found = covered(connection, case)
+            looks = second_looks.of_spot_check(connection, asker, case)
         steps = [offered_step(runtime.engine.catalog.of(case), offer, asker) for offer in offered]
         coverage = None if found is None else CoverageAnswer(due=found.due, visited=found.visited)
-        reading = CaseReading(**{**dict(answer), "steps": steps, "coverage": coverage})
+        reading = CaseReading(**{**dict(answer), "steps": steps, "coverage": coverage, "second_looks": looks})
         return json_of(reading, headers={"ETag": f'"{case.revision}"'})
 
     return read_case

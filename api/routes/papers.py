@@ -15,7 +15,7 @@ from api.papers.kinds import Kind, ListKind
 from api.papers.kinds.lists import Form
 from api.papers.making import MEDIA_TYPES, Available
 from api.papers.word import asking
-from api.problems import not_for_you, unsupported_type
+from api.problems import not_for_you, unknown_address, unsupported_type
 from api.requests import read_bytes, takes_nothing
 from api.routes.cases import PROBLEMS, filter_of, json_of
 from api.routes.under import BASE, Router
@@ -123,7 +123,7 @@ def _answer(each: Available, at: str, locale: Locale) -> PaperAnswer:
     return PaperAnswer(
         code=each.kind.code, title=each.kind.title.in_(locale), event=each.event, at=each.at, missing=list(each.missing),
         why_not=None if each.why_not is None else each.why_not.in_(locale),
-        files={} if each.event is None else {form: f"{at}/{each.kind.code}.{form}{said}" for form in MEDIA_TYPES},
+        files={} if each.event is None else {form: f"{at}/{each.kind.code}.{form}{said}" for form in MEDIA_TYPES if form in each.kind.files},
     )  # fmt: skip
 
 
@@ -140,6 +140,8 @@ def _take(workflow: Workflow) -> Callable[..., Response]:
     ) -> Response:
         """Who takes it is noted."""
         drawn = making.drawn(runtime, asker, workflow, number, paper, event, draft=draft)
+        if form not in drawn.kind.files:
+            raise unknown_address()
         if takes_nothing(request):
             return Response(media_type=MEDIA_TYPES[form], headers={"Cache-Control": "private, no-store"})
         content = making.file_of(runtime, asker, drawn, form)

@@ -56,6 +56,7 @@ __all__ = [
 
 BUSY_TIMEOUT_SECONDS = 5  # a one-shot command waits this long for the serving process's group to commit
 READERS = 16  # connections; FastAPI runs up to 40 threads, the rest wait a moment for one
+READER_CACHE_KIB = 512  # of each on a file: with the usual 2 MB a process came to 267 MB, and answered no sooner
 READER_WAIT_SECONDS = 10
 LANES = 8  # groups of commands a process may commit at once on PostgreSQL
 WRITERS = LANES + 4  # connections: beside them tick, deliver, and sign somebody in or change the directory
@@ -180,7 +181,9 @@ class Database:
             self._reading_all = _Kept(self.readers_across, ACROSS, _SNAPSHOT, free_of_all)
             self._writing_all = _Kept(self.writers_across, ACROSS, _SHORT, free_of_all)
         else:
-            self.readers = self.readers_across = _sqlite_engine(parsed, "query_only=ON")
+            self.readers = self.readers_across = _sqlite_engine(
+                parsed, "query_only=ON", f"cache_size=-{READER_CACHE_KIB}"
+            )
             self.writers = self.writers_across = _sqlite_engine(parsed)
             self._owner = _sqlite_engine(parsed)
             event.listen(self._owner, "begin", lambda connection: statements.run(connection, "BEGIN IMMEDIATE"))

@@ -120,6 +120,14 @@ def count(connection: Connection, seen: Visibility, wanted: Filter, at: datetime
     return int(connection.execute(statement, then(seen.organisation, at)).scalar_one())
 
 
+def numbers(connection: Connection, seen: Visibility, wanted: Filter, at: datetime, limit: int) -> list[str]:
+    """The numbers of such a list's cases, in the order of their characters; no more than so many. `q` is not asked."""
+    stood = _STOOD_THEN
+    conditions = [*_conditions(connection, stood, seen, wanted, at), *seen_of(stood, seen)]
+    statement = select(stood.c.number).where(*conditions).limit(limit)
+    return sorted(connection.execute(statement, then(seen.organisation, at)).scalars())
+
+
 def figures(connection: Connection, seen: Visibility, wanted: Filter, at: datetime) -> list[Figures]:
     """How many of these cases were open, overdue and closed at this instant, by loop. `q` is not asked."""
     stood = _STOOD_THEN

@@ -20,8 +20,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
 
-from psycopg import RawCursor
-from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, Delete, Dialect, Insert, Select, Update, bindparam
 from sqlalchemy.exc import DBAPIError, OperationalError
 
@@ -390,7 +388,7 @@ def be_in_step(connection: Connection) -> None:
     if not connection.info.get(_UNSURE):
         return
     driver: Any = connection.connection.dbapi_connection
-    if driver.info.transaction_status is TransactionStatus.IDLE:
+    if driver.info.transaction_status.name == "IDLE":
         driver.execute("BEGIN")
         driver.rollback()  # asked so, the driver forgets and has the server forget; after a ROLLBACK of ours it does not
         connection.info[_UNSURE] = False
@@ -440,6 +438,9 @@ def _joined(statements: tuple[tuple[str, int], ...], counted: tuple[bool, ...]) 
 
 
 def _executed(driver: Any, one: _ToSend) -> Any:
+    # not above: where there is but a file, nobody needs it, its 8 MB and its tenth of a second
+    from psycopg import RawCursor  # noqa: PLC0415
+
     cursor = RawCursor(driver)
     return cursor.execute(one.sql) if one.parameters is None else cursor.execute(one.sql, one.parameters, prepare=True)
 

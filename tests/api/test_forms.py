@@ -137,6 +137,8 @@ def test_a_fault_stands_at_its_field_however_deep_it_lies() -> None:
     assert [control.name for control in controls if control.fault is not None] == ["title", "photos"]
     rows = draw(ReviewDrill, AROUND, {"problems.0.title": ("x",)}, [FieldFault("problems.0.place", said)])
     assert [control.name for control in every(rows) if control.fault is not None] == ["problems.0.place"]
+    [problems] = [control for control in rows if control.name == "problems"]
+    assert (problems.open_rows, len(problems.rows)) == (1, 4), "what was filled in is seen, more is offered"
 
 
 def test_only_who_is_here_can_be_named_and_the_cases_own_department_comes_first() -> None:

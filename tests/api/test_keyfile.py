@@ -99,6 +99,7 @@ def test_what_nobody_uses_is_not_missed(grounds: Grounds) -> None:
     assert [each.name for each in missing(grounds.runtime.database, grounds.place / "nowhere")] == ["links"]
 
 
+@on_sqlite
 def test_keys_lie_in_the_file_under_the_passphrase_alone(grounds: Grounds) -> None:
     set_up(grounds)
     (grounds.folder.keys / "setup").write_bytes(bytes(32))
@@ -146,7 +147,10 @@ def test_a_file_of_a_newer_program_says_so() -> None:
         (f"seal/school/{'a' * 64}.pem", b"no key"),
     ],
 )  # fmt: skip
-def test_who_knows_the_passphrase_writes_no_other_file_of_this_machine(name: str, content: bytes) -> None:
+def test_who_knows_the_passphrase_writes_no_other_file_of_this_machine(
+    name: str, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keyfile, "_N", 2)  # what takes long on purpose is measured by other tests
     with pytest.raises(FolderError, match="is no key"):
         opened(closed({name: content}, PASSPHRASE), PASSPHRASE)
 

@@ -232,6 +232,26 @@ def test_a_number_is_changed_after_a_look_at_what_that_does(campus: Campus) -> N
     assert "本校自定" in got(client, "/school/workflows/hazard").words
 
 
+def test_a_reminder_is_moved_after_a_look_at_when_it_would_come(campus: Campus) -> None:
+    client, at = as_(campus, "keeper"), "/school/workflows/hazard/policy"
+    form = got(client, at).form(at)
+    assert (form["rung_offsets.before-3"], form["rung_offsets.after-3"]) == ("-3", "3")
+    untidy = client.post(at, data={**form, "rung_offsets.before-3": "2"})
+    assert untidy.status_code == 422 and "提醒的先后被打乱" in untidy.text
+    no_number = client.post(at, data={**form, "rung_offsets.before-3": "soon"})
+    assert no_number.status_code == 422 and 'id="f-rung_offsets-before-3-fault"' in no_number.text
+    seen = Page(client.post(at, data={**form, "rung_offsets.before-3": "-2"}).text)
+    assert "到期前 3 个工作日" in seen.words and "到期前 2 个工作日" in seen.words
+    assert client.post(at, data=seen.form(at)).headers["location"] == "/school/workflows/hazard?done=set"
+    with campus.runtime.database.read(SCHOOL) as connection:
+        assert policies.in_force(connection, SCHOOL, "hazard")[1] == {"rung_offsets": {"before-3": -2}}
+    assert "到期前 2 个工作日" in got(client, "/school/workflows/hazard").words
+    back = Page(client.post(at, data={**got(client, at).form(at), "rung_offsets.before-3": "-3"}).text)
+    client.post(at, data=back.form(at))
+    with campus.runtime.database.read(SCHOOL) as connection:
+        assert policies.in_force(connection, SCHOOL, "hazard")[1] == {}, "as it was, nothing of its own"
+
+
 def test_a_holiday_notice_is_typed_in_and_faults_stand_at_their_field(campus: Campus) -> None:
     client = as_(campus, "keeper")
     at = "/school/calendars/new"

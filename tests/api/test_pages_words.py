@@ -41,8 +41,11 @@ SAME = {
     "ca",
     "pem",
 }
-#: what the campus calls its people, the accounts it signs in and a department
-DATA = re.compile(r"姓名-\w+|[\w.-]+@[\w.-]+|[A-Z]{2,8}-\d{4}-\d{4,}|(?i:python)\S*|\btest\b|\bHQC\b|bihuan \w+")
+#: what the campus calls its people, the accounts it signs in, a department, its mail server and what it sends mail by
+DATA = re.compile(
+    r"姓名-\w+|[\w.-]+@[\w.-]+|[\w.-]+\.example\.org|[A-Z]{2,8}-\d{4}-\d{4,}|(?i:python)\S*"
+    r"|\b(?:test|HQC|post)\b|bihuan \w+"
+)
 
 
 class Said(HTMLParser):

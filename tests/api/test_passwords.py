@@ -13,6 +13,14 @@ def test_only_the_password_itself_fits_its_hash() -> None:
     assert not passwords.outdated(kept)
 
 
+def test_a_drawn_one_is_hashed_quicker_and_made_again_in_full_at_the_first_sign_in() -> None:
+    drawn = passwords.drawn()
+    kept = passwords.hashed_as_drawn(drawn)
+    assert kept.startswith("$argon2id$v=19$m=19456,t=2,p=1$")  # what OWASP asks for at least
+    assert passwords.fits(drawn, kept) and not passwords.fits(passwords.drawn(), kept)
+    assert passwords.outdated(kept)
+
+
 @pytest.mark.parametrize(
     "password, accepted",
     [

@@ -11,6 +11,8 @@ from api.anonymous import Report
 from api.policies import set_numbers
 from engine.actor import Actor
 from engine.store import periods
+from notifications import accounts
+from notifications.accounts import SetUp
 from tests.browser.desk import Desk, a_desk
 from tests.journeys.campus import DAY, PHOTO, SCHOOL, Campus, a_campus
 from tests.pictures import a_photo, as_sent
@@ -47,9 +49,6 @@ PASSED_BY = {
     "/school/people/{person}/away/{absence}/end": "a form like the others of absences",
     "/school/people/{person}/withdraw": "a form like the one that grants",
     "/school/groups/{code}/seats/{number}": "a form like the one that seats",
-    "/school/channels/{name}": "needs a service to be set up",
-    "/school/channels/{name}/change": "needs a service to be set up",
-    "/school/channels/{name}/remove": "needs a service to be set up",
 }
 
 
@@ -72,6 +71,7 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
         )["number"]  # fmt: skip
         ticked = "&".join(f"number={number}" for number in numbers.values())
         token = _a_label(desk)
+        _a_channel(desk)
         campus_report = Report("看台下的储物间门锁坏了", "a stranger's", "192.0.2.1", [as_sent(a_photo("red"))])
         anonymous.take(campus.runtime, labels.scanned(campus.runtime, token), campus_report)
         walked, signed = (a_round_of(desk.campus, department) for department in ("XB1", "XB2"))
@@ -140,6 +140,9 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
                 Stop("departments", "/school/departments", "keeper"),
                 Stop("channels", "/school/channels", "keeper"),
                 Stop("channel-form", "/school/new-channel?kind=email", "keeper"),
+                Stop("channel", "/school/channels/post", "keeper"),
+                Stop("channel-change", "/school/channels/post/change", "keeper"),
+                Stop("channel-remove", "/school/channels/post/remove", "keeper"),
                 Stop("dead-letters", "/school/dead-letters", "keeper"),
                 Stop("workflows", "/school/workflows"),
                 Stop("workflow", "/school/workflows/hazard", "keeper"),
@@ -158,6 +161,16 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
                 Stop("case-anonymous", f"/cases/{reported[:-1]}{int(reported[-1]) + 1}", "vice"),
             ],
         )
+
+
+def _a_channel(desk: Desk) -> None:
+    """A mail server that nobody asks for anything."""
+    runtime = desk.campus.runtime
+    settings = {"host": "smtp.example.org", "sender": "safety@example.org"}
+    secret = accounts.closed(runtime.vault, SCHOOL, "post", {"password": "s3cret"})
+    with runtime.database.write(SCHOOL) as connection:
+        post = SetUp(SCHOOL, "post", "email", "", None, settings, secret, True, False, False, runtime.clock.now())
+        accounts.put(connection, post)
 
 
 def _a_label(desk: Desk) -> str:

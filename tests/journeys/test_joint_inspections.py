@@ -12,7 +12,7 @@ from engine.store import files
 from tests.builders import START
 from tests.databases import Kind
 from tests.journeys.campus import PHOTO, SCHOOL, Campus, a_campus
-from workflows.reference import checklists
+from workflows.reference import checklists, criteria_for
 
 INSPECTED_BY = "2020-03-13"  # a Friday
 TAKEN_THERE = "c" * 64
@@ -110,6 +110,21 @@ def test_departments_inspect_each_other_and_the_list_makes_hazards(campus: Campu
         ("reported", "cross", "2020-03-11")
     }
     assert all(h["facts"]["photos"] == [TAKEN_THERE] for h in hazards)
+
+    # assigned two days later, the limit counts from the day the list was issued, and says so
+    campus.on(date(2020, 3, 13))
+    at, holders = f"/api/v1/hazards/{hazards[0]['number']}", {"HQC": "fixer", "XB1": "xb1_head", "XB2": "xb2_head"}
+    category = hazards[0]["category"]
+    assigned = campus.done(
+        "officer", f"{at}/assign", category=category, criteria={c.code: False for c in criteria_for(category)},
+        department=hazards[0]["department"], assignee=holders.get(hazards[0]["department"], "officer"),
+        time_limit="days7", requirement="更换", interim="挂牌",
+    )  # fmt: skip
+    assert (assigned["version"], assigned["due_at"]) == (5, "2020-03-20T15:59:59Z")
+    page = campus.client.get(f"/cases/{hazards[0]['number']}", headers=campus.headers("officer")).text
+    assert "限期自 2020 年 3 月 11 日印发之日起算" in page
+    forged = campus.post("teacher", "/api/v1/hazards", title="插座", place="走廊", limit_from="2020-01-01")
+    assert forged.status_code == 409 and forged.json()["guard"] == "hazard.days_come_from_what_opened_it"
 
 
 def test_the_next_round_goes_on_with_the_draw_and_no_pair_comes_again(campus: Campus) -> None:

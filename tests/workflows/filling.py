@@ -5,7 +5,7 @@ What a model does not say by itself is taken from where the pages take it (`work
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import combinations
@@ -20,6 +20,7 @@ from pydantic_core import PydanticUndefined
 from engine.calendar import Calendar
 from engine.case import Case
 from engine.definition import Reference
+from workflows import stage_summary
 from workflows.asking import choices, questions
 
 FILE = "a" * 64
@@ -68,14 +69,18 @@ class Each:
     only_first: bool = False
 
 
-def filled(form: type[BaseModel], world: World) -> Iterator[dict[str, Any]]:
-    """The answers as validated JSON values; what the model itself does not take is left out."""
+def filled(form: type[BaseModel], world: World, around: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
+    """The answers as validated JSON values; what the model itself does not take is left out.
+
+    around   answers that were good, in place of the usual ones: of these only one is answered otherwise
+    """
     ways = {name: _of_field(name, field, world) for name, field in form.model_fields.items()}
-    usual = {name: found[0] for name, found in ways.items()}
+    usual = {name: found[0] for name, found in ways.items()} if around is None else dict(around)
     others = [(name, value) for name, found in ways.items() for value in found[1:]]
     one = [(other,) for other in others]
-    two = [pair for pair in combinations(others, 2) if pair[0][0] != pair[1][0]]
-    for changes in ((), *one, *two):
+    two = [] if around is not None else [pair for pair in combinations(others, 2) if pair[0][0] != pair[1][0]]
+    nothing = {name: None for name, found in ways.items() if None in found}
+    for changes in ((), tuple(nothing.items()), *one, *two):
         said = usual | dict(changes)
         for name, value in said.items():
             if isinstance(value, Each):
@@ -134,7 +139,8 @@ def _of(name: str, annotation: Any, metadata: tuple[Any, ...], world: World) -> 
     if annotation is date:
         return list(world.days())
     if annotation is str:
-        return [_text(name, metadata)]
+        written = stage_summary.words_so_far(world.case) if world.case is not None else {}
+        return [written.get(name, _text(name, metadata))]
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         made = list(filled(annotation, world))
         singly = 1 + sum(len(_of_field(n, f, world)) - 1 for n, f in annotation.model_fields.items())

@@ -6,7 +6,7 @@ condition has said no; what it did not get to is what its test shows.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache, cached_property
@@ -39,7 +39,7 @@ from engine.machine import (
 )
 from tests.workflows.filling import World, filled
 from tests.workflows.school import CALENDAR_V1, local
-from workflows import CATALOG
+from workflows import CATALOG, spot_check, stage_summary
 from workflows.wording import ERROR_WORDS
 
 SCHOOL = "school"
@@ -47,7 +47,7 @@ OURS, THEIRS = "HQC", "XB1"  # the department that answers, and another
 START = local("2020-01-06 09:00")  # a Monday
 LATER = timedelta(days=40)  # after a deadline, and into the next period of every cycle
 MOST_PLACES = 1_500  # looked at before the search gives up
-OFTEN = 3  # a step was tried with every answer; from then on with those that told something new
+OFTEN = 4  # a step was tried with every answer; from then on with those that told something new
 SEED = "5eed" * 16
 
 
@@ -214,14 +214,14 @@ def _allowed(workflow: Workflow) -> Mapping[str, Any]:
     return {name: True if value is False else value for name, value in workflow.defaults().items()}
 
 
-def taken(place: Place, decision: Decision, actor: Actor, cast: Cast) -> Place:
+def taken(place: Place, decision: Decision, actor: Actor, cast: Cast, others: Mapping[str, Case]) -> Place:
     """Where a step leads: what `handle` does besides writing it down. What comes out of it is opened, numbers are drawn."""
     case, family = decision.case, dict(place.family)
     for series in decision.series:
         if not (series.once and series.fact in case.facts):
             case = case.with_facts({series.fact: f"{series.prefix}-2020-0007"})
     for opening in decision.opens:
-        child = _child(replace(opening, parent=case.number), len(family), actor, cast, place.now)
+        child = _child(replace(opening, parent=case.number), len(family), actor, cast, others, place.now)
         family[child.number] = child
         case = case.linked("child", child.number)
     for link in decision.links:
@@ -235,12 +235,12 @@ def taken(place: Place, decision: Decision, actor: Actor, cast: Cast) -> Place:
     return replace(place, case=case, changes=changes, came_by=decision.trigger, before=place, family=family)
 
 
-def _child(opening: OpenCase, number: int, actor: Actor, cast: Cast, now: datetime) -> Case:
+def _child(opening: OpenCase, number: int, actor: Actor, cast: Cast, others: Mapping[str, Case], now: datetime) -> Case:
     """A case that comes out of another. Raises the refusal where the one that opens it says what its form does not take."""
     workflow = CATALOG.get(opening.workflow)
     assert workflow is not None, opening.workflow
     data = read_form(workflow.opens_with, opening.data, workflow.title, ERROR_WORDS)
-    setting = Setting(actor, workflow.defaults(), CALENDAR_V1, people=cast.departments)
+    setting = Setting(actor, workflow.defaults(), CALENDAR_V1, related=others, people=cast.departments)
     named = f"{workflow.prefix}-2020-{number + 1:04}"
     return decide_opening(workflow, named, opening, data, now, setting).case
 
@@ -259,6 +259,7 @@ class _Search:
 
     words     every text in its conditions: the names of the facts, counters and bonds they could look at
     drawn     state → its steps
+    asked_with   trigger → the same of those conditions alone that read its form
     others    by number: cases that forms can refer to, of this loop and, where it refers to any, hazards
     own       those of this loop
     seen      what the places met so far are like; met counts them, roughly
@@ -274,6 +275,13 @@ class _Search:
         self.drawn = {
             state.name: [step for step in workflow.transitions if state.name in step.sources] for state in workflow.states
         }  # fmt: skip
+        self.read = {guard.name: frozenset(_words_in(guard.condition)) for guard in _guards(workflow)}
+        self.asked_with = {
+            step.trigger: frozenset(
+                word for guard in guards_of(step.guards) if guard.reads_form for word in _words_in(guard.condition)
+            )
+            for step in workflow.transitions
+        }
         self.others = dict(self._hazards())
         self.own: dict[str, Place] = {}
         self.takers = {f"{role}.1" for step in workflow.transitions if step.takes_over for role in step.by}
@@ -285,6 +293,7 @@ class _Search:
         self.waiting: list[tuple[int, int, int, Place]] = []
         self.named: dict[str | None, tuple[str, ...]] = {}
         self.ways: dict[Any, list[Any]] = {}
+        self.worlds: dict[int, tuple[type[Form], World]] = {}
         self.tries: Counter[Any] = Counter()
         self.telling: defaultdict[Any, set[int]] = defaultdict(lambda: {0})
         self._run()
@@ -322,9 +331,13 @@ class _Search:
         parents = (None, "XX-2020-0001") if "parent" in self.words else (None,)
         for who, owed in self._openers():
             ways = self._ways(self.workflow.opens_with, who, owed, None)
+            good = False
             for data in ways:
                 for parent in parents:
-                    self._opened(who, data, owed, parent)
+                    if self._opened(who, data, owed, parent):
+                        if data is not ways[0] and not good:
+                            self._vary(ways, data)
+                        good = True
             for data in ways if who.kind == "anonymous" else ():  # whom a school lets in only where it chose to
                 self._opened(who, data, owed, None, _allowed(self.workflow))
 
@@ -356,7 +369,8 @@ class _Search:
     def _opened(
         self, who: Actor, data: Mapping[str, Any], owed: PeriodOwed | None, parent: str | None,
         policy: Mapping[str, Any] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> bool:  # fmt: skip
+        """Whether it was."""
         number = f"{self.workflow.prefix}-2020-0001"
         command = OpenCase(self.workflow.key, data, parent=parent)
         setting = Asking(self._nowhere, self.cast, self._around(self._nowhere)).setting(who)
@@ -367,15 +381,16 @@ class _Search:
             decision = decide_opening(self.workflow, number, command, data, START, setting)
         except GuardRefused as refusal:
             self.explored.refused.setdefault(("open", refusal.guard), refusal)
-            return
+            return False
         except NotAllowed:
-            return
+            return False
         place = Place(self.workflow, decision.case, START, (), "open")
         case = decision.case.changed(sequence=1, revision=1, last_recorded_at=START)
         for link in decision.links:
             case = case.linked(link.kind, link.number)
         self._meet(replace(place, case=case, changes=(case.changes_since(None),)))
         self._bind(decision)
+        return True
 
     @cached_property
     def _nowhere(self) -> Place:
@@ -402,14 +417,15 @@ class _Search:
                 failed[sort] += 1
 
     def _took(self, place: Place, step: Transition, actor: Actor, permit: Permit, *, in_all_ways: bool) -> bool:
-        succeeded = False
+        succeeded = usual_is_good = False
         form = self.workflow.form_of(step.trigger)
-        for figures in _figures(step):
+        for figures in _figures(step, [number for number in self.others if number.startswith("YH-")]):
             asking = Asking(place, self.cast, self._around(place), figures)
             setting = asking.setting(actor, permit)
             blocked = self._stands_in_the_way(step, _situation(place, setting)) is not None
             ways = self._ways(form, actor, None, place)
-            here = step.trigger, place.case.state, len(ways)
+            looked_at = frozenset(self.asked_with[step.trigger].intersection(place.case.facts))
+            here = step.trigger, place.case.state, len(ways), looked_at
             self.tries[here] += not blocked
             for n, answers in enumerate(ways):
                 if n > 0 and (blocked or (self.tries[here] > OFTEN and n not in self.telling[here])):
@@ -428,7 +444,10 @@ class _Search:
                 except InvalidInput:  # who is not waited for cannot be excused
                     continue
                 succeeded = True
-                after = taken(place, decision, actor, self.cast)
+                if n > 0 and not usual_is_good:
+                    self._vary(ways, answers)
+                usual_is_good = True
+                after = taken(place, decision, actor, self.cast, self.others)
                 if permit.completes:
                     self.explored.taken.setdefault(
                         (step.trigger, place.case.state), Step(asking, actor, answers, decision, after)
@@ -452,11 +471,14 @@ class _Search:
                 self._meet(replace(other, case=case, changes=changes, came_by=kind, before=other))
 
     def _around(self, place: Place) -> Mapping[str, Case]:
-        return {**self.others, place.case.number: place.case}
+        others = self.others
+        if (
+            place.waits and place.case.assignee is not None
+        ):  # while it waited, whoever has it did something about the others, too
+            others = {number: one.with_acted("fixer", place.case.assignee) for number, one in others.items()}
+        return {**others, place.case.number: place.case}
 
-    def _ways(
-        self, form: type[Form], actor: Actor, owed: PeriodOwed | None, place: Place | None
-    ) -> Sequence[Mapping[str, Any]]:
+    def _ways(self, form: type[Form], actor: Actor, owed: PeriodOwed | None, place: Place | None) -> list[Any]:
         case = place.case if place is not None else None
         now = place.now if place is not None else START
         people = self._named_by(actor)
@@ -476,7 +498,14 @@ class _Search:
                 scope, key = owed.name.split("/")[1:]
                 ways.insert(0, read_form(form, rule.data(scope, key), self.workflow.title, ERROR_WORDS))
             self.ways[known] = ways
+            self.worlds[id(ways)] = form, world
         return self.ways[known]
+
+    def _vary(self, ways: list[Any], good: Mapping[str, Any]) -> None:
+        """Answers that were good though the usual ones are not become the usual ones: they are tried with one other answer."""
+        if id(ways) in self.worlds:
+            form, world = self.worlds.pop(id(ways))
+            ways += filled(form, world, good)
 
     def _named_by(self, actor: Actor) -> tuple[str, ...]:
         """Whom he names as a rule; somebody of another department; himself; and who could take it over."""
@@ -509,8 +538,18 @@ class _Search:
         self.seen.add(like)
         if place.case.state not in self.explored.first_in:
             self._keep(place)
-        # first of all those that stand where few have stood: in a state, with these steps barred by these conditions
-        rough = like[:1] + like[2:4] + like[6:7]
+        # first of all those that stand where few have stood: in a state, with these steps barred by these conditions, and with
+        # what those go by that have not said no yet
+        wanted = self.to_refuse - self.explored.refused.keys()
+        told = (
+            name
+            for step in self.drawn[place.case.state]
+            for guard in guards_of(step.guards)
+            if guard.reads_form and (step.trigger, guard.name) in wanted
+            for name in self.read[guard.name]
+            if place.case.facts.get(name)
+        )
+        rough = (*like[:1], *like[2:4], like[6], like[10], frozenset(told))
         self.met[rough] += 1
         heappush(self.waiting, (self.met[rough] - 1, len(place.path) + cost, next(self.number), place))
         return True
@@ -524,7 +563,7 @@ class _Search:
     def _likeness(self, place: Place) -> Any:
         """All that a condition or a rule of authority could tell two places apart by."""
         case = place.case
-        situation = _situation(place, Asking(place, self.cast, self.others).setting(self.cast.people[0]))
+        situation = _situation(place, Asking(place, self.cast, self._around(place)).setting(self.cast.people[0]))
         return (
             case.state, case.mode, case.level, self.workflow.awaited(case), len(case.signed), len(case.unconfirmed),
             tuple(self._stands_in_the_way(step, situation) for step in self.drawn[case.state]),
@@ -565,15 +604,39 @@ def _ended(child: Case) -> Case:
     return replace(closed, number=child.number, department=child.department, links=child.links)
 
 
-def _figures(step: Transition) -> list[Mapping[str, Any] | None]:
-    """What could have been counted for a step: nothing at all, and one of each."""
+AS_OF = "2020-01-05T15:59:59.999999Z"
+
+
+def _summary_of(many: int) -> Mapping[str, Any]:
+    numbers = {"found": {"count": many, "cases": {}, "title": {"zh": "发现隐患", "en": "Hazards found"}}}
+    return {"name": stage_summary.FIGURES, "as_of": AS_OF, "zero": many == 0, "breaks": [], "numbers": numbers}
+
+
+#: what could have been counted for a step whose figures are no filing's, from the numbers of the cases there are
+COUNTED: Mapping[str, Callable[[list[str]], list[Mapping[str, Any]]]] = {
+    stage_summary.FIGURES: lambda _: [_summary_of(0), _summary_of(1)],
+    spot_check.POPULATION: lambda numbers: [
+        spot_check.population_of({}, AS_OF, members)
+        for members in (numbers[:2], [], [f"YH-2019-{n:04}" for n in range(spot_check.MOST_POPULATION + 1)])
+    ],
+}
+
+
+def _figures(step: Transition, numbers: list[str]) -> list[Mapping[str, Any] | None]:
+    """What could have been counted for a step: of a filing nothing at all, and one of each.
+
+    numbers   of the cases there are
+    """
     if step.figures is None:
         return [None]
-    numbers = NAMED[step.figures].numbers
+    if step.figures in COUNTED:
+        return [*COUNTED[step.figures](numbers)]
+    if step.figures not in NAMED:
+        raise LookupError(f"nothing is known of the figures {step.figures!r}: add a sample to COUNTED")
     return [
         {
-            "name": step.figures, "as_of": "2020-01-05T15:59:59.999999Z", "zero": many == 0,
-            "numbers": {number.key: {"count": many, "cases": {}} for number in numbers},
+            "name": step.figures, "as_of": AS_OF, "zero": many == 0,
+            "numbers": {number.key: {"count": many, "cases": {}} for number in NAMED[step.figures].numbers},
         }
         for many in (0, 1)
     ]  # fmt: skip
@@ -597,7 +660,8 @@ def _guards(workflow: Workflow) -> list[Guard]:
 def _refers_to_cases(workflow: Workflow) -> bool:
     [pattern] = (item.pattern for item in get_args(CaseRef) if isinstance(item, StringConstraints))
     forms = (workflow.opens_with, *(workflow.form_of(trigger) for trigger in workflow.triggers))
-    return any(repr(pattern) in str(form.model_json_schema()) for form in forms)
+    drawn = any(step.figures == spot_check.POPULATION for step in workflow.transitions)
+    return drawn or any(repr(pattern) in str(form.model_json_schema()) for form in forms)
 
 
 def _words_in(function: Callable[..., Any]) -> Iterator[str]:

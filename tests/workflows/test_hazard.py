@@ -283,6 +283,31 @@ class Clause:
     passes: dict[str, Story]
 
 
+def from_above(school: School, day: str) -> Case:
+    """Found by a comparison check that a superior's paper asked for by this day, and assigned."""
+    paper = school.open("officer", "notice", title="火灾通报", kind="accident", dated_on="2020-01-06", reply_by=day)
+    conveyed = school.step(
+        "officer", paper, "convey", audience=["role:dept_safety"], key_points="举一反三",
+        items=[{"title": "灭火器是否有效", "category": "FIRE.equip"}],
+        sites=[{"department": "HQC", "place": "油漆库"}],
+    )  # fmt: skip
+    [check] = [school.case(link.number) for link in conveyed.links if link.kind == "child"]
+    said: dict[str, Any] = {"answers": {"1": {"result": "fail", "note": "压力不足"}}, "summary": "一处不合格"}
+    checked = school.step("bob", check, "submit", **said)
+    [found] = [school.case(link.number) for link in checked.links if link.kind == "child"]
+    return school.assign(found, category="FIRE.equip")
+
+
+def asking_past_a_superior(new_date: str, **more: str) -> Story:
+    def story(school: School) -> Attempt:
+        case = from_above(school, "2020-01-10")
+        assert local_day(case.due_at) == "2020-01-10", "his day comes before the seven working days"
+        data = {"new_date": new_date, "reason": "等配件", "interim": "专人看守", **more}
+        return Attempt("alice", case, "ask_extension", data)
+
+    return story
+
+
 CLAUSES: dict[str, Clause] = {
     "hazard.limit_fits_level": Clause(
         refuses={
@@ -528,6 +553,13 @@ CLAUSES: dict[str, Clause] = {
             "the day after it": asking_extension("2020-01-16"),
             "a Sunday that is worked": asking_extension("2020-01-19"),
             "a year after the opening": asking_extension("2021-01-05"),
+        },
+    ),
+    "hazard.superior_agrees_to_a_later_day": Clause(
+        refuses={"the day after his, and nothing says that he agrees": asking_past_a_superior("2020-01-13")},
+        passes={
+            "the day after his, and he agrees": asking_past_a_superior("2020-01-13", consent="通教安复〔2020〕3号"),
+            "where no superior gave a day": asking_extension("2020-01-16"),
         },
     ),
     "hazard.within_a_break": Clause(

@@ -161,6 +161,15 @@ TABLE = [
         "1.2 h: two signatures, and 3.2, 34: the ledger is the safety office's; never by who entered it", never=("the inspector",)),
     Row("record", ("discard",), ("entered",), ("safety_staff", "safety_head", "vp_safety"),
         "1.2 m: whoever signed for it answers for it, and may say that it was a mistake"),
+    # --- stage summaries ---
+    Row("stage_summary", ("compile",), ("reported",), ("safety_staff", "safety_head"),
+        "3.2, 35: compiled from the records; roles: safety_staff may compile_report"),
+    Row("stage_summary", ("edit",), ("fixed",), ("safety_staff", "safety_head"), "3.2, 35: text editable, numbers locked"),
+    Row("stage_summary", ("sign",), ("fixed",), ("vp_safety", "principal", "secretary"),
+        "roles: vp_safety and leaders may sign_report; never who compiled or wrote it", never=("the submitter",)),
+    Row("stage_summary", ("send_back",), ("fixed",), SIGNS, "the same; to send back lets nothing pass"),
+    Row("stage_summary", ("file",), ("verified",), ("safety_staff", "safety_head"), "3.2, 35: filed by the office"),
+    Row("stage_summary", ("call_off",), ("reported",), SIGNS, "3.2, 35: who answers for it calls it off"),
     # --- filings ---
     *(row for loop in ("weekly", "portal") for row in (
         Row(loop, ("compile",), ("due", "compiled"), ("safety_staff", "safety_head"),
@@ -230,6 +239,12 @@ TABLE = [
     Row("group_check", ("send_back",), ("submitted",), OFFICE_AND_DEAN, "to send back lets nothing pass"),
     *(Row(loop, ("call_off",), ("due",), ("safety_head", "vp_safety"), "3.2, 7: not inspected, for a reason")
       for loop in ("cross_check", "group_check")),
+    # --- spot checks ---
+    Row("spot_check", ("draw", "call_off"), ("planned",), CONVEYS, "3.2, 9: drawn by whoever called it, and nobody chooses the seed"),
+    Row("spot_check", ("conclude",), ("visiting",), SIGNS, "1.2 g: signed off by a higher role"),
+    Row("revisit", ("pass", "fail"), ("due",), ("the assignee",), "3.2, 9: looked at again by whoever was sent"),
+    Row("revisit", ("change_visitor",), ("due",), CONVEYS, "3.2, 9: nobody looks at his own work, so somebody else can be sent"),
+    Row("revisit", ("call_off",), ("due",), ("safety_head", "vp_safety"), "3.2, 9: not looked at, for a reason"),
 ]  # fmt: skip
 
 #: loop → who opens a case of it
@@ -243,6 +258,7 @@ OPENS: dict[str, tuple[tuple[str, ...], str]] = {
         "3.2, 6: opened by the cycle; corrected by a new version alone",
     ),
     "portal": (("system", "safety_staff", "safety_head"), "the same"),
+    "stage_summary": (CONVEYS, "3.2, 35: by the office, or by who closes a phase"),
     "hazard_report": (("system", "dept_safety", "dept_head"), "the same, by the department"),
     "daily": (("system", "dept_safety", "dept_head"), "the same, by the department"),
     "notice": ((*CONVEYS, "vp_other"), "3.2, 2: received by the office or a leader; a meeting by whoever held it"),
@@ -252,6 +268,7 @@ OPENS: dict[str, tuple[tuple[str, ...], str]] = {
         ("cross_inspection", "cross_check", "group_inspection", "group_check"),
         (OFFICE_AND_DEAN, "3.2, 7 and 8: called by the safety office"),
     ),
+    **dict.fromkeys(("spot_check", "revisit"), (CONVEYS, "3.2, 9: called by the safety office or a leader")),
 }
 
 MODES: dict[str, dict[str, Any]] = {

@@ -1,7 +1,7 @@
 """The loops: drawn, and told in tables beside, with their numbers; and a number changed after a look at what that would do."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -17,7 +17,7 @@ from api.pages.school.diagram import Wording, drawn, numbered
 from api.pages.school.keeping import Asking, form_page, holding, is_confirmed, keeper, under_labels, whole
 from api.pages.words import WORDS
 from api.problems import unknown_address
-from engine.deadlines import Ladder
+from engine.deadlines import Ladder, Rung
 from engine.definition import State, Workflow
 from engine.errors import InvalidInput, Refusal, Text
 from engine.store import policies
@@ -194,6 +194,7 @@ def policy_form(request: Request, runtime: TheRuntime, asker: SignedIn, key: str
     asker = keeper(asker, _setting(loop))
     _, own = _in_force(runtime, asker, loop)
     said = {name: (_typed(value),) for name, value in {**loop.defaults(), **own}.items()}
+    said |= {_at(name): (str(days),) for name, days in _offsets(loop, own).items()}
     return _asking(request, asker, loop, said)
 
 
@@ -234,7 +235,48 @@ def _wanted(loop: Workflow, own: Mapping[str, Any], sent: Sent) -> dict[str, Any
         value: Any = said == "yes" if isinstance(default, bool) else whole(said) if isinstance(default, int) else said
         if value != own.get(name, default):
             wanted[name] = None if value == default else value
+    offsets: dict[str, Any] = {}
+    for name, rung in _rungs(loop).items():
+        days = whole(sent.one(_at(name))) if _at(name) in sent.values else _offsets(loop, own)[name]
+        if days != rung.offset_workdays:
+            offsets[name] = days
+    if offsets != own.get(RUNGS, {}):
+        wanted[RUNGS] = offsets or None
     return wanted
+
+
+# --- when reminders come ----------------------------------------------------------------------------------------------
+
+RUNGS = "rung_offsets"
+
+
+def _at(rung: str) -> str:
+    """The name of its control."""
+    return f"{RUNGS}.{rung}"
+
+
+def _rungs(loop: Workflow) -> dict[str, Rung]:
+    """By name, each rung that comes a number of working days before or after a deadline, the earliest first."""
+    ladders = [state.ladder for state in loop.states if state.ladder]
+    found = {rung.name: rung for ladder in ladders for rung in ladder.rungs if not rung.repeats}
+    return dict(sorted(found.items(), key=lambda each: each[1].offset_workdays or 0))
+
+
+def _offsets(loop: Workflow, own: Mapping[str, Any]) -> dict[str, int]:
+    """By rung, working days from the deadline as they hold here."""
+    return {name: own.get(RUNGS, {}).get(name, rung.offset_workdays or 0) for name, rung in _rungs(loop).items()}
+
+
+def _when(loop: Workflow, rung: Rung) -> Text:
+    return Text(Wording(loop, {}, "zh").rung(rung), Wording(loop, {}, "en").rung(rung))
+
+
+def _whom(loop: Workflow, name: str) -> Text:
+    """Everybody whom a rung of this name tells, in whatever state."""
+    ladders = dict.fromkeys(state.ladder for state in loop.states if state.ladder)
+    to = dict.fromkeys(who for ladder in ladders for rung in ladder.rungs if rung.name == name for who in rung.to)
+    zh, en = Wording(loop, {}, "zh").people(list(to)), Wording(loop, {}, "en").people(list(to))
+    return Text(f"提醒{zh}", f"Reminder to: {en}")
 
 
 def _foreseen(
@@ -245,12 +287,21 @@ def _foreseen(
     foreseen: numbers.Foreseen,
     refusal: Refusal | None = None,
 ) -> Response:
-    changed = [(_called(loop, n), _said(before), _said(after)) for n, (before, after) in foreseen.changed.items()]
+    changed = [
+        (_called(loop, n), _said(before), _said(after))
+        for n, (before, after) in foreseen.changed.items() if n != RUNGS
+    ]  # fmt: skip
+    before, after = (_offsets(loop, {RUNGS: offsets}) for offsets in foreseen.changed.get(RUNGS, ({}, {})))
+    changed += [
+        (_whom(loop, name), _when(loop, replace(rung, offset_workdays=before[name])),
+         _when(loop, replace(rung, offset_workdays=after[name])))
+        for name, rung in _rungs(loop).items() if before[name] != after[name]
+    ]  # fmt: skip
     running = [(_called(loop, each.number), each.state, each.count) for each in foreseen.running]
     return page(
         request, "school_foreseen.html", asker=asker, active="more", because=refusal, refusal=refusal, loop=loop, changed=changed,
         running=running, opened=foreseen.opened, action=f"{AT}/{loop.key}/policy", back=f"{AT}/{loop.key}/policy",
-        said=[(name, sent.one(name)) for name in loop.defaults() if name in sent.values],
+        said=[(name, sent.one(name)) for name in (*loop.defaults(), *map(_at, _rungs(loop))) if name in sent.values],
     )  # fmt: skip
 
 
@@ -268,6 +319,14 @@ def _asking(
         )
         for name, default in loop.defaults().items()
         if isinstance(default, int | str)
+    ]  # fmt: skip
+    controls += [
+        Control(
+            _at(name), _whom(loop, name), "whole", True, tuple(said.get(_at(name), ())),
+            note=Text(f"到期后几个工作日，到期前为负数；原定{_when(loop, rung).zh}",
+                      f"Working days after the deadline, negative before it; {_when(loop, rung).en} unless changed"),
+        )
+        for name, rung in _rungs(loop).items()
     ]  # fmt: skip
     asking = Asking(
         WORDS["change_numbers"], f"{AT}/{loop.key}/policy", WORDS["show_effect"], (f"{AT}/{loop.key}", WORDS["back_to_loop"]), controls,

@@ -5,8 +5,10 @@ from datetime import datetime
 
 from api.papers.kinds.kind import Kind, by_hand, lines
 from api.papers.story import Story
+from engine.case import Case
 from engine.errors import Text
 from engine.events import Event
+from workflows.hazard import days_in_words
 from workflows.reference import checklists, criteria, levels, taxonomy
 
 WORKFLOW = "hazard"
@@ -94,8 +96,14 @@ def _interim(story: Story, moment: Event) -> str:
 
 
 def _until(story: Story, moment: Event) -> str:
-    """The day, and how long that was, by the number that held; of a plan the day by which the plan itself is due."""
+    """The day, and how long that was, by the number that held; of a plan the day by which the plan itself is due. And from when it
+    counts, and whose day it is, where something says so.
+    """
     case = story.at(moment)
+    return lines(_day_and_length(story, case), *(said.zh for said in days_in_words(case)))
+
+
+def _day_and_length(story: Story, case: Case) -> str:
     day, limit = story.day(case.due_at), case.facts.get("limit") or {}
     said = f"{limit['workdays']} 个工作日" if "workdays" in limit else ""
     if "days" in limit:

@@ -1,8 +1,11 @@
-"""A kind of paper as one value: what it is called, of which loop it is made, from which events, and what fills each column."""
+"""A kind of paper as one value: what it is called, of which loop it is made, from which events, and what fills each column; or
+that it is told in sections of prose.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import ClassVar
 
 from api.papers.paper import Cell, Paper
 from api.papers.story import Story
@@ -44,6 +47,7 @@ class Kind:
     number: Callable[[Story, Event], str] = by_hand
     related_at: Callable[[Story, Event], datetime | None] = lambda _story, _moment: None
     stamped: bool = False
+    files: ClassVar[tuple[str, ...]] = ("docx", "xlsx", "html")
 
     def __post_init__(self) -> None:
         """Raises ValueError where a column is left out, or one is filled that the form does not have."""
@@ -62,6 +66,10 @@ class Kind:
     def columns(self) -> tuple[str, ...]:
         return forms()[self.code].columns
 
+    def missing(self, story: Story, moment: Event) -> tuple[str, ...]:
+        """Headings that have to be filled before it may be issued."""
+        return self.paper(story, moment, "").missing
+
     def paper(self, story: Story, moment: Event, school: str) -> Paper:
         """The paper as this event finished it. Nothing is looked up."""
         form, story = forms()[self.code], replace(story, school=school)
@@ -74,6 +82,26 @@ class Kind:
             case=story.case.number, sequence=len(story.events), cells=cells, layout=self.layout,
             made_at=story.minute(story.now),
         )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Prose:
+    """A paper that is told in sections of prose, its numbers leading to what they count; no school lays it out itself.
+
+    code, workflow, moments, none_yet   as those of a `Kind`
+    missing   what has to happen before it may be issued
+    """
+
+    code: str
+    workflow: str
+    moments: Callable[[Story], Sequence[Event]]
+    none_yet: Text
+    missing: Callable[[Story, Event], tuple[str, ...]]
+    files: ClassVar[tuple[str, ...]] = ("docx", "html")
+
+    @property
+    def title(self) -> Text:
+        return forms()[self.code].title
 
 
 def _cell(heading: str, fill: Fill, story: Story, moment: Event, *, required: bool) -> Cell:

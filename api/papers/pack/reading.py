@@ -58,6 +58,7 @@ LINKS: Mapping[str, Text] = {
     "merged_into": Text("并入", "merged into"), "absorbed": Text("并入本项的", "merged into this one:"),
     "rebound_of": Text("反弹自", "rebound of"), "rebounded_as": Text("反弹为", "rebounded as"),
     "corrects": Text("更正", "corrects"), "files": Text("填报", "files"), "filed_in": Text("填报于", "filed in"), "corrected_by": Text("被更正为", "corrected by"),
+    "revisits": Text("回头看的是", "looks again at"), "revisited_in": Text("回头看见于", "looked at again in"),
     "parent": Text("来自", "comes from"), "child": Text("引出", "led to"),
 }  # fmt: skip
 ABSENT: Mapping[str, Text] = {

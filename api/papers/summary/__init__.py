@@ -4,7 +4,6 @@
     questions.py   which numbers it tells, each as the question of a list
     counting.py    these numbers as they were known when the period was over: a snapshot, that can be counted again
     wording.py     prose with places for numbers, and what fills them in: the document
-    text.yaml      that prose; a school may bring its own
 
-Words may be changed, numbers are computed.
+The prose itself is `workflows/summary_text.py`; a school may bring its own. Words may be changed, numbers are computed.
 """

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from api.bootstrap import Runtime
-from api.figures import MOMENT, filter_of, how_many, query_of, which
-from api.papers.summary.questions import NAMED, Stretch, numbers
+from api.figures import MOMENT, filter_of, how_many, query_of, summary_of, which
+from api.papers.summary.questions import NAMED, stretch
 from api.trail import brought_up_to_date
 from engine.audit import canonical
 from engine.calendar import Calendar
@@ -18,8 +18,8 @@ from engine.case import Case, instant_text
 from engine.errors import Busy, FolderError, Text
 from engine.store import calendars, people
 from engine.store.database import Connection
+from workflows.stage_summary import LONGEST_DAYS
 
-LONGEST_DAYS = 1100  # three years; what is longer is a misspelt year
 SUMMARISING = Text("生成阶段小结", "Write a stage summary")
 
 
@@ -109,26 +109,30 @@ def take(runtime: Runtime, organisation: str, first: date, last: date) -> Snapsh
     now = runtime.clock.now()
     with runtime.database.read(organisation) as connection:
         calendar = _calendar(connection, organisation)
-        period = _stretch(calendar, "", first, last)
+        period = stretch(calendar, "", first, last)
         if datetime.fromisoformat(period.since) > now:
             raise FolderError(
                 Text(f"{first} 还没有到，没有可以总结的记录。", f"{first} has not come yet: nothing is on record.")
             )
         as_of = min(datetime.fromisoformat(period.before) - MOMENT, now)
-        pauses = tuple(
-            Pause(name=pause.name, first=max(pause.first, first), last=min(pause.last, last))
-            for pause in calendar.breaks
-            if pause.first <= last and first <= pause.last
-        )
-        breaks = [_stretch(calendar, pause.name, pause.first, pause.last) for pause in pauses]
-        codes = [each.code for each in people.departments(connection, organisation)]
+        asked = summary_of(connection, organisation, calendar, first, last)
         counted = {
-            each.key: Number(
-                title=each.title.zh, count=how_many(connection, organisation, each.asks, as_of), cases=dict(each.asks)
-            )
-            for each in numbers(period, breaks, codes)
+            key: Number(count=how_many(connection, organisation, each["cases"], as_of), **each)
+            for key, each in asked["numbers"].items()
         }
-    return Snapshot(organisation=organisation, first=first, last=last, as_of=as_of, breaks=pauses, numbers=counted)
+    breaks = tuple(map(Pause.model_validate, asked["breaks"]))
+    return Snapshot(organisation=organisation, first=first, last=last, as_of=as_of, breaks=breaks, numbers=counted)
+
+
+def of_case(case: Case) -> Snapshot:
+    """What the numbers of a stage summary that is a case are locked to."""
+    kept = case.facts["figures"]
+    return Snapshot.model_validate(
+        {
+            "organisation": case.organisation, "first": case.facts["first_day"], "last": case.facts["last_day"],
+            "as_of": kept["as_of"], "breaks": kept["breaks"], "numbers": kept["numbers"],
+        }
+    )  # fmt: skip
 
 
 def gather(runtime: Runtime, snapshot: Snapshot) -> Gathered:
@@ -213,8 +217,3 @@ def _calendar(connection: Connection, organisation: str) -> Calendar:
                  "The school has no calendar yet. Load one with `bihuan calendar load`.")
         )  # fmt: skip
     return calendar
-
-
-def _stretch(calendar: Calendar, name: str, first: date, last: date) -> Stretch:
-    since, before = calendar.start_of(first), calendar.start_of(last + timedelta(days=1))
-    return Stretch(name, first.isoformat(), last.isoformat(), instant_text(since), instant_text(before))

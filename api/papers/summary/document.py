@@ -72,6 +72,7 @@ class Document:
     span      the days it is about
     locked    what its numbers are locked to, and how that is known
     dated     the day under it
+    signature   by whom it was signed, and when; of a draft that it is one; empty where nobody signs it in the program
     """
 
     title: str
@@ -81,6 +82,7 @@ class Document:
     dated: str
     sections: tuple[Section, ...]
     numbers: tuple[Line, ...]
+    signature: str = ""
 
     def counted(self) -> Iterator[Counted]:
         """Every number there is to follow."""

@@ -1,9 +1,12 @@
 """The numbers of a stage summary, each the question of a list: so each can be opened, and counted again."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from typing import Any
 
+from engine.calendar import Calendar
+from engine.case import instant_text
 from engine.errors import Text
 from workflows import daily, hazard_report, inspection, portal, weekly
 from workflows.filing import Number
@@ -19,6 +22,11 @@ class Stretch:
     last: str
     since: str
     before: str
+
+
+def stretch(calendar: Calendar, name: str, first: date, last: date) -> Stretch:
+    since, before = calendar.start_of(first), calendar.start_of(last + timedelta(days=1))
+    return Stretch(name, first.isoformat(), last.isoformat(), instant_text(since), instant_text(before))
 
 
 #: what is owed again and again: under which name the text speaks of it, its cycle, and what it is called
@@ -151,6 +159,28 @@ def _left() -> Iterator[Number]:
     yield Number("in_time_at_end", Text("期末未销号、未到期限隐患", "of these not overdue"), in_time)
     yield Number("tasks_open", Text("期末未办结布置事项", "Tasks open at the end"), {"workflow": "task", "open": True})
     yield Number("notices_open", Text("期末未办结文件与会议", "Notices open"), {"workflow": "notice", "open": True})
+
+
+def is_detail(key: str) -> bool:
+    """One of a row by category or department, of which those that are nothing are left out."""
+    return key.startswith("found_") or ("_grouped_" in key and key.startswith("break"))
+
+
+def titled(title: str, departments: Mapping[str, str]) -> str:
+    """A number's title with the name of the department whose code it ends with."""
+    for comma in ("，", ", "):
+        head, found, code = title.rpartition(comma)
+        if found and code in departments:
+            return f"{head}{comma}{departments[code]}"
+    return title
+
+
+def titles(keys: Iterable[str], breaks: Sequence[str]) -> Mapping[str, Text]:
+    """What numbers of these keys are called, over a period that had these breaks."""
+    nowhen = Stretch("", "", "", "", "")
+    codes = dict.fromkeys(key.partition("_grouped_by_")[2] for key in keys if "_grouped_by_" in key)
+    found = numbers(nowhen, [replace(nowhen, name=name) for name in breaks], list(codes))
+    return {number.key: number.title for number in found}
 
 
 def _kinds() -> list[tuple[str, Text]]:

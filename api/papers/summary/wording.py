@@ -5,49 +5,28 @@ A place is `{name}`: a number by its key, some words (`{school}`), or a list tha
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from difflib import get_close_matches
-from importlib.resources import files
 from itertools import chain
-from typing import Annotated, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from api.addressees import counts
 from api.papers.summary.counting import Gathered
 from api.papers.summary.document import Cited, Counted, Document, Gap, Line, Paragraph, Part, Said, Section
-from api.papers.summary.questions import CAME, OWED
+from api.papers.summary.questions import CAME, OWED, is_detail, titled
 from engine.case import Case
 from engine.errors import FolderError, Text
 from workflows.reference import taxonomy
+from workflows.summary_text import PLACE, TO_WRITE, SummaryText
 
-TO_WRITE = "（请补充）"
 NOTHING = "本阶段没有这方面的记录"
 MOST_NAMED = 10  # of what is still open: a summary names the worst, and its number leads to all of them
-_PLACE = re.compile(r"\{([^{}]*)\}|(（请补充）)")
-
-Words = Annotated[str, Field(max_length=4000)]
-
-
-class SectionText(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    heading: Annotated[str, Field(max_length=200)] = ""
-    paragraphs: Annotated[list[Words], Field(max_length=100)]
-
-
-class SummaryText(BaseModel):
-    """What a summary says, with places for numbers."""
-
-    model_config = ConfigDict(extra="forbid")
-    title: Annotated[str, Field(min_length=1, max_length=200)]
-    sections: Annotated[list[SectionText], Field(min_length=1, max_length=50)]
-
-
-def default_text() -> str:
-    """The file as it comes with the program."""
-    return files("api.papers.summary").joinpath("text.yaml").read_text(encoding="utf-8")
+_PLACE = re.compile(rf"{PLACE.pattern}|({TO_WRITE})")
 
 
 def read_text(said: str) -> SummaryText:
@@ -64,10 +43,21 @@ def read_text(said: str) -> SummaryText:
         ) from error  # fmt: skip
 
 
-def written(text: SummaryText, told: Gathered, now: datetime) -> Document:
+BY_COMMAND = "可用 bihuan summary --again 重新统计并逐项比对。"
+
+
+def of_case(case: Case, told: Gathered, at: datetime, signature: str) -> Document:
+    """The document of a summary that is a case, with the words and the title that the case has."""
+    text = SummaryText.model_validate(case.facts["words"])
+    again = f"可在 {case.number} 重新统计，或用 bihuan audit figures {case.number} 逐项比对。"
+    return replace(written(text, told, at, again), title=case.title, signature=signature)
+
+
+def written(text: SummaryText, told: Gathered, now: datetime, again: str = BY_COMMAND) -> Document:
     """The document. Raises FolderError for a place that nothing fills in.
 
     now    when it is written
+    again  how its numbers are counted again
     """
     snapshot, filling = told.snapshot, _Filling(told)
     sections = tuple(
@@ -82,26 +72,16 @@ def written(text: SummaryText, told: Gathered, now: datetime) -> Document:
         span=f"{_day(snapshot.first)}至{_day(snapshot.last)}",
         locked=(
             f"数字统计截至 {kept:%Y-%m-%d %H:%M:%S}，此后的登记不计入；数字快照校验值 SHA-256 {snapshot.digest}。"
-            "可用 bihuan summary --again 重新统计并逐项比对。"
+            f"{again}"
         ),
         dated=_day(now.astimezone(zone).date()),
         sections=sections,
         numbers=tuple(
-            Line(_titled(number.title, told.departments), filling.number(key))
+            Line(titled(number.title, told.departments), filling.number(key))
             for key, number in snapshot.numbers.items()
-            if number.count or not _is_detail(key)
+            if number.count or not is_detail(key)
         ),
     )
-
-
-def _is_detail(key: str) -> bool:
-    """One of a row by category or department, of which those that are nothing are left out."""
-    return key.startswith("found_") or ("_grouped_" in key and key.startswith("break"))
-
-
-def _titled(title: str, departments: Mapping[str, str]) -> str:
-    head, comma, code = title.rpartition("，")
-    return f"{head}{comma}{departments.get(code, code)}"
 
 
 class _Filling:

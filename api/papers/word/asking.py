@@ -57,7 +57,7 @@ def summary_of(summary: Document) -> bytes:
 def _plainly(summary: Document) -> dict[str, Any]:
     """As the process that writes takes it: of a part its words, and which are to be written by somebody."""
     return {
-        "school": summary.school, "title": summary.title, "span": summary.span, "dated": summary.dated,
+        "school": summary.school, "title": summary.title, "span": summary.span, "dated": summary.dated, "signature": summary.signature,
         "locked": summary.locked, "numbers": [[line.title, line.count.text] for line in summary.numbers],
         "sections": [
             {

@@ -29,6 +29,8 @@ def summary(told: Mapping[str, Any]) -> bytes:
         signed.alignment = WD_ALIGN_PARAGRAPH.RIGHT
         signed.paragraph_format.space_before = Pt(BODY)
         signed.paragraph_format.keep_with_next = words != told["dated"]
+    if told["signature"]:
+        blank.line(document, told["signature"], size=10).alignment = WD_ALIGN_PARAGRAPH.RIGHT
     _numbers(document, told["numbers"])
     blank.line(document, told["locked"], size=8)
     blank.footer(document, "")

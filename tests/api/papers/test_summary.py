@@ -21,16 +21,16 @@ from api.papers import html
 from api.papers.summary import counting, questions, wording
 from api.papers.summary.counting import Gathered, Number, Pause, Snapshot
 from api.papers.summary.document import Counted, Document, Gap
-from api.papers.summary.wording import SectionText, SummaryText
 from api.settings import Settings
 from engine.errors import FolderError
-from engine.store import accounts
+from engine.store import accounts, cases
 from tests.api.pages import sign_in
 from tests.api.test_overview import Links, Lists
 from tests.builders import PASSWORD, a_password, quick_hashing
 from tests.builders import School as Names
 from tests.conftest import Played
 from tests.fakes import calling
+from workflows.summary_text import SectionText, SummaryText, standard
 
 BASE = "https://safety.school.example"
 FIRST, LAST = date(2019, 11, 20), date(2020, 3, 31)
@@ -57,8 +57,9 @@ def winter(campaign: Played, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     folder = campaign.copied_to(tmp_path_factory.mktemp("summary") / "data")
     runtime = open_runtime(Settings(_env_file=None, data=folder), hashing=quick_hashing())
     with runtime.database.write(ORGANISATION) as connection:
-        token = Names(ORGANISATION).token("principal")
-        accounts.add_token(connection, ORGANISATION, "principal", token, "test", runtime.clock.now())
+        for person in ("principal", "safety.staff"):
+            token = Names(ORGANISATION).token(person)
+            accounts.add_token(connection, ORGANISATION, person, token, "test", runtime.clock.now())
     a_password(runtime, Names(ORGANISATION), "principal")
     yield runtime
     runtime.close()
@@ -71,7 +72,7 @@ def snapshot(winter: Runtime) -> Snapshot:
 
 @pytest.fixture(scope="module")
 def document(winter: Runtime, snapshot: Snapshot) -> Document:
-    text = wording.read_text(wording.default_text())
+    text = standard()
     return wording.written(text, counting.gather(winter, snapshot), winter.clock.now())
 
 
@@ -232,6 +233,51 @@ def test_what_cannot_be_summarised_is_refused_and_nothing_written(
     assert [path.name for path in tmp_path.iterdir()] == ["none.figures.json"]
 
 
+# --- as a case -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_case_and_the_command_tell_the_same_and_every_page_leads_on(
+    winter: Runtime,
+) -> None:
+    last = date(2020, 2, 29)  # a day that is over in the demo
+    snapshot = counting.take(winter, ORGANISATION, FIRST, last)
+    document = wording.written(standard(), counting.gather(winter, snapshot), winter.clock.now())
+    said = {"title": "校园安全专项整治工作阶段小结", "first_day": f"{FIRST}", "last_day": f"{last}"}
+    with calling(create_app(winter)) as client:
+
+        def done(who: str, path: str, **body: Any) -> dict[str, Any]:
+            headers = {"Authorization": f"Bearer {Names(ORGANISATION).token(who)}"}
+            answer = client.post(f"/api/v1/stage_summaries{path}", json=body, headers=headers)
+            assert answer.is_success, answer.text
+            told: dict[str, Any] = answer.json()
+            return told
+
+        number = done("safety.staff", "", **said)["number"]
+        done("safety.staff", f"/{number}/compile")
+        with winter.database.read(ORGANISATION) as connection:
+            case = cases.load(connection, ORGANISATION, number)
+        assert case is not None and counting.of_case(case) == snapshot
+        sign_in(client, "principal", PASSWORD)
+        draft = client.get(f"/cases/{number}/papers/stage_summary")
+        assert "草稿" in draft.text
+        assert {part.query for part in document.counted()} == {
+            urlsplit(href).query for href, _ in Links(draft.text).found if "as_of=" in href
+        }
+        done("principal", f"/{number}/sign", opinion="同意签发")
+        page = client.get(f"/cases/{number}").text
+        assert f"/cases/{number}/papers/stage_summary?event=3" in page
+        assert "更正改的是文字" in page and "联合检查发现，总务后勤处" in page and "联合检查发现，HQC" not in page
+        (correct,) = [href for href, _ in Links(page).found if "corrects=" in href]
+        filled = client.get(correct).text
+        assert all(f'value="{word}"' in filled for word in (number, *said.values()))
+        word = client.get(f"/api/v1/stage_summaries/{number}/papers/stage_summary.docx")
+        told = [paragraph.text for paragraph in WordFile(io.BytesIO(word.content)).paragraphs]
+        assert any(line.startswith("签发：校长") for line in told) and all(heading in told for heading in HEADINGS)
+    again = CliRunner().invoke(main, ["audit", "figures", number, "--data", str(winter.settings.data), "--json"])
+    told = json.loads(again.stdout)
+    assert (again.exit_code, told["counted"], told["differing"]) == (0, 1, [])
+
+
 # --- words ---------------------------------------------------------------------------------------------------------------
 
 
@@ -254,9 +300,7 @@ def said_of(told: Gathered, *paragraphs: str) -> Document:
 
 
 def test_a_school_that_recorded_nothing_reads_zeros_and_that_nothing_is_recorded() -> None:
-    written = wording.written(
-        wording.read_text(wording.default_text()), nothing_happened(), datetime(2020, 3, 1, tzinfo=UTC)
-    )
+    written = wording.written(standard(), nothing_happened(), datetime(2020, 3, 1, tzinfo=UTC))
     assert {part.text for part in written.counted()} == {"0"}
     words = "\n".join(paragraph.text for section in written.sections for paragraph in section.paragraphs)
     assert words.count("本阶段没有这方面的记录。") == 7

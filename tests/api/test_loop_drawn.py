@@ -1,0 +1,29 @@
+"""The ring on a case's page: whatever a loop calls its states, in whichever language, there is room for it."""
+
+import pytest
+
+from api.pages.lettering import width_of
+from api.pages.loop import BESIDE, CENTRE, LARGE, LETTERS, SIZE, WITHIN, drawn
+from engine.definition import Workflow
+from engine.errors import Locale
+from engine.proof.stage import case_of
+from workflows import CATALOG
+
+FREE = 80  # pixels of the drawing on each side of the square the ring is in
+
+
+@pytest.mark.parametrize("locale", ["zh", "en"])
+@pytest.mark.parametrize("workflow", CATALOG.newest(), ids=lambda loop: loop.key)
+def test_every_name_is_seen_whole(workflow: Workflow, locale: Locale) -> None:
+    for state in workflow.states:
+        ring = drawn(workflow, case_of(workflow, state.name), locale)
+        for station in ring.stations:
+            widest = max(width_of(line, LETTERS) for line in station.lines)
+            if station.anchor != "middle":
+                room = SIZE + FREE - station.label_x if station.anchor == "start" else station.label_x + FREE
+                assert widest <= BESIDE <= room, station.title
+            else:
+                assert widest / 2 <= CENTRE + FREE, station.title
+        assert len(ring.here) <= 3 and max(width_of(line, LARGE) for line in ring.here) <= WITHIN, ring.here
+        if locale == "en":
+            assert " ".join(ring.here) == state.title.en, "broken where words end"
