@@ -2,25 +2,26 @@
 somebody changes these, what the change would open.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Protocol
 
 from sqlalchemy import Connection
 
 from api import conditions
 from engine.actor import Visibility
-from engine.definition import Catalog, Workflow
+from engine.definition import WHAT_TO_DO, Catalog, Workflow, is_known, why_unknown
 from engine.errors import Refusal, Text
 from engine.proof import Finding, Known, Question, check, worse
-from engine.store import calendars, people, periods, policies, worklists
+from engine.store import calendars, cases, people, periods, policies, worklists
 from engine.store.database import Door
 from engine.store.worklists import Filter
 from workflows.roles import ROLES
 
 #: what every department of one's own ought to have somebody for
 POSTS: Mapping[str, Text] = {"dept_head": Text("负责人", "head"), "dept_safety": Text("安全员", "safety officer")}
+MOST_NAMED = 10  # cases a finding tells one by one
 LISTED = 5  # dead corners a refusal tells one by one; the rest are counted
 MOST_KEPT = 2_000  # answers a process keeps: measured at twelve kilobytes each, twice as much in a large school
 
@@ -140,9 +141,30 @@ def opened_by(reading: Door, writing: Door, check: Check, apply: Callable[[Conne
 
 def findings(connection: Connection, catalog: Catalog, organisation: str, now: datetime) -> list[Finding]:
     """What stands in the way of closing every loop, as the database holds it at this instant."""
-    found = check(question(connection, catalog, organisation, now), known=kept.known())
+    asked = question(connection, catalog, organisation, now)
+    found = check(asked, known=kept.known())
+    found += _of_unknown_loops(connection, catalog, organisation, now, asked.first)
     found += conditions.findings(connection, organisation, now)
     return sorted(found, key=lambda finding: (not finding.stuck, finding.since, finding.key))
+
+
+def _of_unknown_loops(
+    connection: Connection, catalog: Catalog, organisation: str, now: datetime, today: date
+) -> Iterator[Finding]:
+    """Open cases that nobody can bring on by this program, loop by loop."""
+    if all(catalog.get(*each) is not None for each in cases.definitions_in_use(connection)):
+        return  # as it nearly always is, and told by an index
+    stuck: dict[Workflow, list[str]] = {}
+    for case in worklists.all_open(connection, Visibility(organisation, everything=True), Filter(), now):
+        if not is_known(workflow := catalog.of(case)):
+            stuck.setdefault(workflow, []).append(case.number)
+    for workflow, numbers in stuck.items():
+        listed, why = "、".join(sorted(numbers)[:MOST_NAMED]), why_unknown(workflow)
+        some = Text(f"{listed}（共 {len(numbers)} 件）", f"{listed.replace('、', ', ')} ({len(numbers)} in all)")
+        yield Finding(
+            key=f"loop_unknown:{workflow.key}:{workflow.version}", code="loop_unknown", stuck=True,
+            text=Text(f"{some.zh}：{why.zh}", f"{some.en}: {why.en}"), remedy=WHAT_TO_DO, since=today, workflow=workflow.key,
+        )  # fmt: skip
 
 
 def question(connection: Connection, catalog: Catalog, organisation: str, now: datetime) -> Question:
@@ -159,7 +181,7 @@ def question(connection: Connection, catalog: Catalog, organisation: str, now: d
         if obligation.cycle in cycles and not over:
             owed.setdefault(cycles[obligation.cycle], set()).add(obligation.scope)
     everything = Visibility(organisation, everything=True)
-    open_ = worklists.all_open(connection, everything, Filter(), now)
+    open_ = [c for c in worklists.all_open(connection, everything, Filter(), now) if is_known(catalog.of(c))]
     return Question(
         workflows=catalog.newest(),
         directory=people.directory(connection, organisation),

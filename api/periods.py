@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from api.bootstrap import Runtime
 from api.papers.listing import Column
-from api.schemas import period_answer
+from api.schemas import ReportAnswer, period_answer
 from api.trail import Reader, Taken, noted, on_the_wall
 from engine.definition import Catalog
 from engine.errors import Locale, Text
@@ -31,6 +31,14 @@ OF_REPORTS: Mapping[str, Text] = {
     "zero": Text("零报告", "zero report"),
     "corrected": Text("已更正", "corrected"),
 }
+
+
+def report_in_words(report: ReportAnswer | None, locale: Locale) -> Sequence[str]:
+    """What came of a case's period, and what else is said of it; nothing of a case that was opened for none."""
+    if report is None:
+        return ()
+    besides = [OF_REPORTS[name] for name in BESIDES if getattr(report, name)]
+    return [text.in_(locale) for text in (REPORTS[report.came], *besides)]
 
 
 def shown(

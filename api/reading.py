@@ -9,19 +9,19 @@ from sqlalchemy import Connection
 from api.auth import Asker
 from api.bootstrap import Runtime
 from api.problems import holders
-from api.schemas import CaseAnswer, HolderAnswer, OfferedStep, WhyNot, case_answer
+from api.schemas import CaseAnswer, HolderAnswer, OfferedStep, WhyNot, case_answer, report_answer
 from api.trail import called
 from engine.actor import Actor
 from engine.authority import is_awaited, may_see
 from engine.calendar import Calendar
 from engine.case import FIVE_STATES, Case
 from engine.deadlines import in_words
-from engine.definition import Catalog, Transition, Workflow, form_of, guards_of, is_typed
+from engine.definition import Catalog, Transition, Workflow, form_of, guards_of, is_known, is_typed
 from engine.directory import Person
 from engine.errors import Locale, NotAllowed, Text
 from engine.events import Event, in_the_name_of
 from engine.handle import Offer, unknown_case
-from engine.store import calendars, cases, people, worklists
+from engine.store import calendars, cases, people, periods, worklists
 from workflows.joint import CHECK_OF, Coverage, coverage
 
 LONGEST_NAME = 64  # of a trigger or a number; longer ones name nothing, and would not fit the logs
@@ -32,12 +32,15 @@ AT_A_TIME = 200  # cases fetched from the database at once, the longest page the
 def read_now(
     runtime: Runtime, connection: Connection, asker: Asker, found: list[Case], now: datetime
 ) -> list[CaseAnswer]:
-    """Cases as they stand this moment, with what is left of their time in words."""
-    calendar = calendars.newest(connection, asker.actor.organisation)
+    """Cases as they stand this moment, with what is left of their time in words, and what came of a period that they owe."""
+    here = asker.actor.organisation
+    calendar = calendars.newest(connection, here)
+    owed = periods.of_cases(connection, here, [case.number for case in found if case.period is not None])
     return [
         case_answer(
             runtime.engine.catalog.of(case), case, asker.locale, now,
             due_in_words=left_in_words(case, now, calendar, asker.locale),
+            report=report_answer(owed.get(case.number), now),
         )
         for case in found
     ]  # fmt: skip
@@ -162,10 +165,15 @@ def waiting_for(
     while True:
         # SQL finds by role and department; what holding a case means exactly, the definition says
         maybe = worklists.waiting_for(connection, asker.seen, actor, limit=at_a_time, after=after)
-        yield from ((case, actor) for case in maybe if is_awaited(actor, case, catalog.of(case)))
+        yield from ((case, actor) for case in maybe if _waits_for(catalog.of(case), case, actor))
         if len(maybe) < at_a_time:
             return
         after, at_a_time = (maybe[-1].due_at, maybe[-1].number), AT_A_TIME
+
+
+def _waits_for(workflow: Workflow, case: Case, actor: Actor) -> bool:
+    """Of a loop that this program does not know it holds what whoever wrote the case down said."""
+    return not is_known(workflow) or is_awaited(actor, case, workflow)
 
 
 def by_deadline(waiting: tuple[Case, Actor]) -> tuple[bool, datetime, str]:

@@ -128,9 +128,23 @@ class AddresseePage(BaseModel):
     next: str | None
 
 
-class CaseAnswer(BaseModel):
-    """A case. `steps` are those its state knows. `due_in_words` is left to readings of now.
+class ReportAnswer(BaseModel):
+    """What came of the period a case was opened for: nothing, nothing yet, and that there was nothing are three answers.
 
+    came        reported, late, waived, waiting (it has time) or missing
+    zero        what was handed in says that there was nothing
+    corrected   a later version of it was handed in
+    """
+
+    came: Report
+    zero: bool
+    corrected: bool
+
+
+class CaseAnswer(BaseModel):
+    """A case. `steps` are those its state knows. `due_in_words` and `report` are left to readings of now.
+
+    report         of a case that was opened for a period, what came of it; null for a correction, which came besides
     witnessed      whether what it tells happened before this program; false of the records of an older ledger
     acknowledgement   of a case that many have to know of
     carried_over   in the book of a year, whether it was found in a year before; null in every other list
@@ -164,6 +178,7 @@ class CaseAnswer(BaseModel):
     revision: int
     sequence: int
     period: str | None
+    report: ReportAnswer | None = None
     signed: dict[str, tuple[str, ...]]
     facts: dict[str, Any]
     counters: dict[str, int]
@@ -436,6 +451,7 @@ def case_answer(
     event: Event | None = None,
     by: Text | None = None,
     due_in_words: str | None = None,
+    report: ReportAnswer | None = None,
 ) -> CaseAnswer:
     """A case in one language.
 
@@ -473,6 +489,7 @@ def case_answer(
         revision=case.revision,
         sequence=case.sequence,
         period=case.period,
+        report=report,
         signed=dict(case.signed),
         facts=dict(case.facts),
         counters=dict(case.counters),
@@ -484,6 +501,12 @@ def case_answer(
         acknowledgement=acknowledgement_of(case),
         event=None if event is None else event_answer(workflow, event, locale, by or Text(event.actor, event.actor)),
     )
+
+
+def report_answer(record: PeriodRecord | None, now: datetime) -> ReportAnswer | None:
+    if record is None:
+        return None
+    return ReportAnswer(came=record.report(now), zero=record.zero, corrected=record.corrected_at is not None)
 
 
 def acknowledgement_of(case: Case) -> AcknowledgementAnswer | None:

@@ -7,6 +7,7 @@ BihuanError
 │   ├── UnknownCase         no such case, or not one this person may see: the two look alike on purpose
 │   ├── NotPossibleNow      the case stands somewhere else on its loop
 │   ├── GuardRefused        a named condition of the step does not hold
+│   ├── LoopUnknown         the case goes by a definition that this program does not know
 │   ├── StaleCase           the case has moved on since the asker looked at it
 │   ├── InvalidInput        what was sent cannot be read, field by field
 │   ├── KeyReused           the idempotency key already stands for another request
@@ -138,6 +139,13 @@ class GuardRefused(Refusal):
     def __init__(self, guard: str, *, asked: Text, obstacle: Text, remedy: Text) -> None:
         super().__init__(asked=asked, obstacle=obstacle, remedy=remedy)
         self.guard = guard
+
+
+class LoopUnknown(Refusal):
+    """The case goes by a definition that this program does not carry: a newer version's, or a removed module's."""
+
+    code = "loop_unknown"
+    title = Text("流程未知", "Loop unknown")
 
 
 class StaleCase(Refusal):

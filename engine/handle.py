@@ -40,7 +40,7 @@ from engine.case import (
 from engine.clock import Clock
 from engine.commands import Asked, Counted, FireTrigger, OpenCase, OpenPeriod, Recompute, Remind
 from engine.cycles import Cycle, Night, OnEvent, TimesADay, periods_between
-from engine.definition import Catalog, Form, Transition, Workflow, references
+from engine.definition import Catalog, Form, Transition, Workflow, is_known, must_be_known, references
 from engine.directory import AT, Directory, Person
 from engine.errors import (
     BihuanError,
@@ -742,6 +742,7 @@ class _Turn:
             return again
         workflow = self.engine.catalog.of(case)
         asked_text = asked_for(workflow, case, command.trigger)
+        must_be_known(workflow, asked_text)
         drawn = workflow.triggers.get(command.trigger)
         if drawn is None:
             raise _no_such_step(workflow, asked_text)
@@ -992,6 +993,8 @@ class _Turn:
         if not taken:
             return Idle(f"the rungs of {command.case} were told already")
         workflow = self.engine.catalog.of(case)
+        if not is_known(workflow):  # another node tells it, or this one once it knows the loop
+            return Idle(f"the loop of {command.case} is not known here")
         actor = system(organisation)
         if self._nobody_is_left(workflow, case, taken):
             timers.cancel(self.connection, organisation, case.number, self.now, taken, generation=command.generation)
@@ -1035,6 +1038,8 @@ class _Turn:
     def recomputed(self, case: Case) -> Decision | None:
         """What the newest calendar makes of the case's deadline; None when it stays."""
         workflow = self.engine.catalog.of(case)
+        if not is_known(workflow):  # it would lose its ladder with its old deadline
+            return None
         owed = self._owed_again(workflow, case) if case.period else None
         setting = self.setting(system(case.organisation), workflow, period=owed)
         return decide_recompute(workflow, case, setting, self.now)
@@ -1055,6 +1060,9 @@ class _Turn:
         other = self._locked(actor.organisation, number)
         assert other is not None  # it was looked up in this transaction
         workflow = self.engine.catalog.of(other)
+        must_be_known(
+            workflow, Text(f"与 {number} 关联", f"Bind it to {number}")
+        )  # whom it waits for is not known either
         after = other.linked(OTHER_END[kind], to)
         if kind in COUNTED_BONDS:
             after = after.counted(COUNTED_BONDS[kind])

@@ -16,6 +16,8 @@ from api.demo import play
 from api.settings import Settings
 from engine.store.database import Database
 from tests.databases import KINDS, Kind, dropping_copies
+from tests.fakes import hearing
+from tests.journeys.rows import not_shown, rows_of
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,19 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("BIHUAN_"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _shows_what_its_row_says(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A journey that stands for a row of the founding document drives the loops of its row, or fails."""
+    rows = rows_of(request.node.module.__name__, getattr(request.node, "originalname", request.node.name))
+    if not rows:
+        yield
+        return
+    with hearing() as answered:
+        yield
+    wrong = {row.words: missing for row in rows if (missing := not_shown(row, answered))}
+    assert not wrong, f"the rows of this journey (tests/journeys/rows.py) name what it did not step through: {wrong}"
 
 
 gc.disable()  # until everything is imported and collected: looking through it on the way finds nothing that is garbage

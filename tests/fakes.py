@@ -2,10 +2,32 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+
+class Answered(NamedTuple):
+    """What was asked of an application in this process, and how it answered."""
+
+    method: str
+    path: str
+    status: int
+
+
+_hearing: list[list[Answered]] = []
+
+
+@contextmanager
+def hearing() -> Iterator[list[Answered]]:
+    """What is asked by `calling` meanwhile."""
+    heard: list[Answered] = []
+    _hearing.append(heard)
+    try:
+        yield heard
+    finally:
+        _hearing.remove(heard)
 
 
 class InProcess(httpx.BaseTransport):
@@ -16,7 +38,10 @@ class InProcess(httpx.BaseTransport):
         self._portal = portal
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        return self._portal.call(self._answer, request, request.read())
+        answer = self._portal.call(self._answer, request, request.read())
+        for heard in _hearing:
+            heard.append(Answered(request.method, request.url.path, answer.status_code))
+        return answer
 
     async def _answer(self, request: httpx.Request, content: bytes) -> httpx.Response:
         asked = httpx.Request(request.method, request.url, headers=request.headers, content=content)

@@ -28,7 +28,7 @@ from api.papers import making
 from api.papers.making import Available
 from api.papers.story import Story
 from api.papers.summary.questions import is_detail, titled
-from api.periods import REPORTS
+from api.periods import REPORTS, report_in_words
 from api.publishing import published, publishes
 from api.publishing import told as told_published
 from api.reading import (
@@ -45,7 +45,7 @@ from api.routes.under import BASE
 from api.schemas import event_answer
 from engine.authority import allow_opening, may_see, may_see_evidence
 from engine.case import ADDRESSEE, FOLLOWED_BY, WITHIN, Case
-from engine.definition import Form, Workflow
+from engine.definition import WHAT_TO_DO, Form, Workflow, is_known, why_unknown
 from engine.errors import Locale, NotAllowed, Text
 from engine.events import Event
 from engine.handle import offers
@@ -159,6 +159,7 @@ def case_page(request: Request, runtime: TheRuntime, asker: SignedIn, number: st
         level=_level(case), category=asking.words_of("category", case.category), names=names,
         due=None if case.due_at is None or case.final else local(case.due_at, zone), opened=local(case.opened_at, zone),
         closed=None if case.closed_at is None else local(case.closed_at, zone), facts=[f for f in facts if (f.words or f.lines or f.documents) and f.name not in ITS_DAYS],
+        report=report_in_words(answer.report, locale), unknown=None if is_known(workflow) else why_unknown(workflow), what_to_do=WHAT_TO_DO,
         before=_pictures(facts, after=False), after=_pictures(facts, after=True), happened=list(reversed(happened)),
         days=days_in_words(case), held_back=not may_see_evidence(workflow, case, asker.actors), possible=[step for step in steps if step.possible], impossible=[step for step in steps if not step.possible],
         at_once={offer.transition.trigger for offer in offered if asks_nothing(offer.transition)}, related=related, known=known, coverage=coverage, campaign=campaign, inside=inside, survey=survey, reports=REPORTS, looks=looks, population=_population(case, zone), papers=[p for p in papers if p.address], absent=[p for p in papers if not p.address], done=last and event_answer(workflow, last, locale, Text("", "")).title,

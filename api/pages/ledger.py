@@ -21,6 +21,7 @@ from api.pages.choosing import LABELS, Vocabulary, day_in_words
 from api.pages.rendering import CASES, TRAIL, page
 from api.pages.words import WORDS
 from api.papers.kinds.lists import THREE_LISTS
+from api.periods import report_in_words
 from api.reading import name_for, read_now
 from api.requests import after_cursor, cursor_of, known_parameters
 from api.routes.cases import AsOf, filter_of_all, must_have_been
@@ -222,7 +223,7 @@ def _cell(name: Column, case: CaseAnswer, words: Vocabulary, zone: ZoneInfo) -> 
         at = case.opened_at if name == "opened" else case.closed_at
         return Cell(name, label, "" if at is None else _day(at, zone))
     if name == "state":
-        return Cell(name, label, case.state_title)
+        return Cell(name, label, case.state_title, " · ".join(report_in_words(case.report, words.locale)))
     if name == "number":
         return Cell(name, label, case.number, CARRIED_OVER.in_(words.locale) if case.carried_over else "")
     value = getattr(case, name)

@@ -75,7 +75,6 @@ def _cards(
     runtime: Runtime, connection: Connection, asker: Asker, waiting: Sequence[tuple[Case, Actor]], now: datetime
 ) -> Iterator[Card]:
     answers = read_now(runtime, connection, asker, [case for case, _ in waiting], now)
-    kinds = _kinds(runtime, asker)
     called = {
         actor.on_behalf_of: _called(connection, asker, actor.on_behalf_of)
         for _, actor in waiting if actor.on_behalf_of is not None
@@ -86,14 +85,14 @@ def _cards(
         confirm = workflow.confirmation(case.state)
         if confirm is not None and not stands_as("holder", actor, case, workflow):
             steps = [(confirm.trigger, confirm.title.in_(locale), True)]  # nobody is barred from knowing of it
-            yield Card(answer, kinds[case.workflow], False, for_whom, steps, to_know=True)
+            yield Card(answer, workflow.title.in_(locale), False, for_whom, steps, to_know=True)
             continue
         offered = offers(runtime.engine, connection, (actor,), case) if place < WITH_STEPS else []
         steps = [
             (step.trigger, step.title.in_(locale), asks_nothing(step))
             for step in (o.transition for o in most_pressing_first(workflow, case, offered) if o.why_not is None)
         ]
-        yield Card(answer, kinds[case.workflow], answer.overdue, for_whom, steps)
+        yield Card(answer, workflow.title.in_(locale), answer.overdue, for_whom, steps)
 
 
 def _called(connection: Connection, asker: Asker, key: str) -> str:

@@ -30,9 +30,10 @@ from api.routes.under import BASE
 from engine.actor import Actor
 from engine.case import Case
 from engine.commands import Command, FireTrigger, OpenCase
-from engine.definition import Form, Transition, Workflow
+from engine.definition import Form, Transition, Workflow, must_be_known
 from engine.errors import InvalidInput, NotPossibleNow, Refusal, Text
 from engine.handle import offers
+from engine.machine import asked_for
 from engine.store import people
 from workflows.hazard import days_in_words
 from workflows.reference import suggest
@@ -60,6 +61,7 @@ def take_step(
     with runtime.database.read(asker.actor.organisation) as connection:
         case = visible_case(connection, asker, number)
         workflow = runtime.engine.catalog.of(case)
+        must_be_known(workflow, asked_for(workflow, case, trigger))
         if trigger not in workflow.triggers:
             raise unknown_address()
         # none where the case has moved on: a second press of the same form still gets its answer again
@@ -94,6 +96,7 @@ def _step_page(
     with runtime.database.read(asker.actor.organisation) as connection:
         case = visible_case(connection, asker, number)
         workflow = runtime.engine.catalog.of(case)
+        must_be_known(workflow, asked_for(workflow, case, trigger))
         step = step_of(workflow, case, trigger)
         offered = [o for o in offers(runtime.engine, connection, asker.actors, case) if o.transition is step]
         [answer] = read_now(runtime, connection, asker, [case], runtime.clock.now())

@@ -59,6 +59,7 @@ from engine.definition.parts import (
     form_of,
     guards_of,
 )
+from engine.definition.unknown import WHAT_TO_DO, is_known, must_be_known, why_unknown
 from engine.definition.workflow import Catalog, Workflow
 
 __all__ = [
@@ -66,6 +67,7 @@ __all__ = [
     "RECEIPT",
     "RELATIONS",
     "VIA",
+    "WHAT_TO_DO",
     "Acknowledge",
     "AddresseeRef",
     "AudienceRef",
@@ -103,7 +105,10 @@ __all__ = [
     "diagram",
     "form_of",
     "guards_of",
+    "is_known",
     "is_typed",
+    "must_be_known",
     "references",
     "said",
+    "why_unknown",
 ]

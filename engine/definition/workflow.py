@@ -4,14 +4,14 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import Any, get_args
 
 from pydantic import ValidationError
 
 from engine.actor import ANOTHER_DEPARTMENT
 from engine.case import FIVE_STATES, Case
-from engine.definition.forms import COLUMNS, Form, Reference, choices_of, is_typed
+from engine.definition.forms import COLUMNS, Form, Nothing, Reference, choices_of, is_typed
 from engine.definition.meaning import WORDS_ALONE, fingerprint_of
 from engine.definition.parts import (
     RECEIPT,
@@ -167,6 +167,37 @@ class Workflow:
         return fingerprint_of(self)
 
 
+# --- what stands in for a definition that is not there ---------------------------------------------------------------
+
+STAND_INS = 256  # definitions that cases name and this program lacks: as many as a node lags behind, which is few
+
+
+def _all_of_it(_: Case) -> bool:
+    return True
+
+
+class UnknownWorkflow(Workflow):
+    """Of a newer version that another node runs already, or of a module that was removed: such cases are listed and read. A loop
+    without steps, in which every state is one; what nobody knows nobody guesses. Nobody is awaited, and what was sent along is shown to nobody: who may
+    look at it is not known either.
+    """
+
+    def __post_init__(self) -> None:
+        """There is nothing to check: it is no definition, and nothing is opened with it."""
+
+    def state(self, name: str) -> State:
+        return State(name, Text(f"未知阶段（{name}）", f"unknown state ({name})"), counts_as="reported")
+
+
+@lru_cache(maxsize=STAND_INS)
+def standing_in(key: str, version: int) -> UnknownWorkflow:
+    return UnknownWorkflow(
+        key=key, plural=key, version=version, prefix="", title=Text(f"未知流程（{key} 第 {version} 版）", f"unknown loop ({key} v{version})"),
+        opens_with=Nothing, opens_by=(), roles={}, transitions=(), holds_back=_all_of_it,
+        states=(State("unknown", Text("未知阶段", "unknown state"), counts_as="reported"),),
+    )  # fmt: skip
+
+
 class Catalog:
     """Every workflow this program carries, by key and version.
 
@@ -235,7 +266,9 @@ class Catalog:
         return {name: words for name, words in found.items() if name not in again}
 
     def of(self, case: Case) -> Workflow:
-        return self._by_version[case.workflow, case.version]
+        """The definition a case is pinned to; what stands in for it where this program does not carry it."""
+        known = self._by_version.get((case.workflow, case.version))
+        return known if known is not None else standing_in(case.workflow, case.version)
 
     def cycles(self) -> list[tuple[Workflow, CycleRule]]:
         return [(workflow, rule) for workflow in self.newest() for rule in workflow.cycles]

@@ -352,9 +352,14 @@ def settle(
     *,
     zero: bool = False,
 ) -> None:
-    """What the period owed was handed in with this case, or waived. Late stays late; doing it again changes nothing."""
-    here = (_periods.c.organisation == organisation, _periods.c.number == number, _periods.c.status == "open")
+    """What the period owed was handed in with this case, or waived. Late stays late, and how it came stays so; whether it says
+    that there was nothing goes by what was handed in last, after it was sent back.
+    """
+    this = (_periods.c.organisation == organisation, _periods.c.number == number)
+    here = (*this, _periods.c.status == "open")
     if how == "reported":
+        again = update(_periods).where(*this, _periods.c.status.in_(("reported", "late")))
+        connection.execute(again.values(zero=zero))
         late = update(_periods).where(*here, _periods.c.due_at < at)
         connection.execute(late.values(status="late", reported_at=at, zero=zero))
     reported_at = at if how == "reported" else None
@@ -394,6 +399,15 @@ def find(
         statement = statement.where(_periods.c.scope.in_(scopes))
     ordered = statement.order_by(_periods.c.cycle, _periods.c.opens_at, _periods.c.key, _periods.c.scope)
     return [_record(row) for row in connection.execute(ordered)]
+
+
+def of_cases(connection: Connection, organisation: str, numbers: Collection[str]) -> dict[str, PeriodRecord]:
+    """By number: of the cases that were opened for a period, what it owes; a correction of one is not among them."""
+    if not numbers:
+        return {}
+    here = _periods.c.organisation == organisation, _periods.c.number.in_(sorted(numbers))
+    found = (_record(row) for row in connection.execute(select(_periods).where(*here)))
+    return {record.number: record for record in found}
 
 
 def _record(row: Row[tuple[object, ...]]) -> PeriodRecord:

@@ -28,6 +28,7 @@ CODES = {
     "UnknownCase": "unknown_case",
     "NotPossibleNow": "not_possible_now",
     "GuardRefused": "guard_refused",
+    "LoopUnknown": "loop_unknown",
     "StaleCase": "stale_case",
     "InvalidInput": "invalid_input",
     "KeyReused": "key_reused",

@@ -1,19 +1,19 @@
-"""decide() says what a command means for a case: it moves it as drawn or refuses with words, and touches nothing."""
+"""decide() says what a command means for a case: it moves it as drawn or refuses with words, and touches nothing.
+
+That this holds of every step of every loop is shown along generated paths, in tests/workflows/test_paths.py.
+"""
 
 from collections.abc import Mapping
-from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from engine.actor import Actor, Grant
 from engine.authority import Permit
 from engine.calendar import Break, Calendar
-from engine.case import FIVE_STATES, Case, CaseClock, Link, instant_text
+from engine.case import Case, CaseClock, Link, instant_text
 from engine.commands import FireTrigger, OpenCase, Remind
 from engine.definition import Form, Series, State, Transition, Within, Workflow, asks, guards_of
 from engine.errors import GuardRefused, InvalidInput, NotPossibleNow, StaleCase, Text
@@ -437,131 +437,3 @@ def test_every_field_that_cannot_be_read_is_named_in_both_languages() -> None:
     assert set(faults) == {"words", "wrods"}
     assert faults["words"] == WORDS["missing"]
     assert "words 必须填写" in refused.value.obstacle.zh
-
-
-# --- every loop of the catalog --------------------------------------------------------------------------------------------
-
-EVERYTHING: dict[str, Any] = {  # every answer any guard or effect of the catalog asks for
-    "seed": "0" * 64,
-    "category": "ELEC.wire", "criteria": {"elec.burning": False, "general.needs_stop": False, "general.beyond_school": False},
-    "department": "HQC", "assignee": "alice", "time_limit": "days7", "requirement": "更换", "interim": "断电",
-    "corrected_by": "bob", "measure": "更换", "photos_after": [], "into": "YH-2020-0009", "reason": "同一处", "opinion": "同意",
-    "new_date": "2020-01-20", "until": "2020-02-10", "due_date": "2020-03-20", "finding": "合格", "photos_check": [],
-    "responsible_person": "alice", "measures": "更换", "fund": "8 万元", "emergency_plan": "停用", "spent": None,
-    "planned_on": "2020-01-20", "held_on": "2020-01-03", "evacuation_seconds": 110, "should_attend": 9, "attended": 9,
-    "problems": [], "answers": {}, "photos": {}, "summary": "零报告", "arrangement": "布置", "course": "过程",
-    "suitability": "适宜", "sufficiency": "充分", "participants": 9, "to": "市教育局", "how": "mail", "receipt": "3号",
-    "receipts": [{"hazard": "YH-2020-0009", "receipt": "P-1"}], "expected": 40, "present": 40, "sick": 0, "symptoms": 0,
-    "travel": 0, "audience": ["everyone"], "key_points": "学习", "tasks": [], "items": [],
-    "sites": [], "persons": ["alice"], "points": "学习", "meeting": "YH-2020-0009", "done": "已办", "reply": "已办",
-    "phases": [{"title": "自查", "first_day": "2020-01-01", "last_day": "2020-01-06"}], "outcome": "完成", "result": "完成",
-    "reports": [{"title": "报告", "department": "HQC", "due_on": "2020-01-06"}],
-}  # fmt: skip
-FIGURES = {
-    "name": "week", "as_of": "2020-01-05T15:59:59.999999Z", "zero": True,
-    "numbers": {"found": {"count": 0, "cases": {}}, "left": {"count": 0, "cases": {}}},
-    "size": 1, "members": ["YH-2020-0009"],
-}  # fmt: skip
-PLACES = [
-    pytest.param(workflow, state.name, trigger, id=f"{workflow.key}: {trigger} at {state.name}")
-    for workflow in CATALOG.newest()
-    for state in workflow.states
-    for trigger in workflow.triggers
-]
-
-
-def standing_at(workflow: Workflow, state: str, facts: Mapping[str, Any], **attributes: Any) -> Case:
-    clock = (
-        None
-        if workflow.state(state).final
-        else CaseClock(NOW, {"workdays": 7}, DUE, provisional=False, calendar_version=1)
-    )
-    known = {
-        "limit": {"workdays": 7}, "checklists": ["office"], "kind": "school_meeting", "target_seconds": 120,
-        "period_opens_at": "2019-12-31T16:00:00.000000Z", "period_due_at": "2020-01-20T15:59:59.000000Z",
-        "covers_from": "2019-12-29T16:00:00.000000Z", "covers_before": "2020-01-05T16:00:00.000000Z", "figures": FIGURES,
-        "departments": ["HQC", "XB5"], "round": 0, "inspected": "XB5", "due_on": "2020-01-20",
-        "phases": [{"title": "自查", "first_day": "2020-01-01", "last_day": "2020-01-06"}], "phase": 0, "questions": [],
-        "areas": [{"place": "实训楼", "department": "XB5"}], "leaders": ["alice"],
-        "hazard": "YH-2020-0009", "visitors": ["alice"], "how_many": 1,
-    }  # fmt: skip
-    if workflow.addresses_many and state != workflow.initial.name:
-        attributes["acted"] = {"addressee": ("alice", "bob")}
-    case = a_case(workflow, state, clock=clock, facts={**known, **facts}, category="ELEC.wire", **attributes)
-    return case if workflow.sign_off is None else replace(case, mode=workflow.sign_off.mode_of(case))
-
-
-def chosen(workflow: Workflow, trigger: str, answers: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: answers.get(name, EVERYTHING.get(name)) for name in workflow.form_of(trigger).model_fields}
-
-
-def try_step(
-    workflow: Workflow, case: Case, trigger: str, answers: Mapping[str, Any], now: datetime = NOW
-) -> Decision | None:
-    data = chosen(workflow, trigger, answers)
-    other = replace(case, number="YH-2020-0009", state="reported", final=False)
-    around = setting(
-        workflow, related={"YH-2020-0009": other}, addressed=("alice", "bob", "carol"), figures=FIGURES,
-    )  # fmt: skip
-    try:
-        return decide(workflow, case, FireTrigger(case.number, trigger, data), data, now, around)
-    except (NotPossibleNow, GuardRefused):
-        return None
-
-
-@pytest.mark.parametrize("workflow, state, trigger", PLACES)
-def test_every_trigger_from_every_state_moves_as_drawn_or_refuses(workflow: Workflow, state: str, trigger: str) -> None:
-    case = standing_at(workflow, state, {})
-    drawn = workflow.transition(trigger, state)
-    decision = try_step(workflow, case, trigger, {})
-    if drawn is None:
-        assert decision is None
-    elif decision is not None:
-        after = decision.case
-        assert after.state == (drawn.target or state)
-        assert (after.counts_as, after.final) == (
-            workflow.state(after.state).counted,
-            workflow.state(after.state).final,
-        )
-        assert after.counts_as in FIVE_STATES
-
-
-ASKED = st.sampled_from(
-    [
-        None,
-        {"what": "extension", "until": "2020-01-20", "interim": "断电"},
-        {"what": "deferral", "until": "2020-02-10", "interim": "断电"},
-    ]
-)
-FACTS = st.fixed_dictionaries(
-    {},
-    optional={
-        "asked": ASKED, "plan_approved": st.booleans(), "plan_waits": st.booleans(), "limit_by_plan": st.booleans(), "on_spot": st.booleans(), "due_date": st.just("2020-03-20"),
-        "measures": st.just("更换"), "fund": st.just("8 万元"), "emergency_plan": st.just("停用"),
-        "responsible_person": st.just("alice"),
-    },
-)  # fmt: skip
-ANSWERS = st.fixed_dictionaries(
-    {},
-    optional={
-        "time_limit": st.sampled_from(["same_day", "days7"]), "interim": st.sampled_from([None, "断电"]),
-        "photos_after": st.sampled_from([[], ["a" * 64]]), "new_date": st.sampled_from(["2020-01-10", "2020-01-20"]),
-        "held_on": st.sampled_from(["2020-01-03", "2020-06-01"]),
-        "problems": st.sampled_from([[], [{"title": "拥堵", "place": "楼梯", "category": "MGMT.drill"}]]),
-    },
-)  # fmt: skip
-
-
-@given(place=st.sampled_from(PLACES), facts=FACTS, answers=ANSWERS, level=st.sampled_from(["", "general", "major"]),
-       late=st.booleans(), returned=st.integers(0, 4))  # fmt: skip
-def test_deciding_never_changes_what_it_was_given(
-    place: Any, facts: dict[str, Any], answers: dict[str, Any], level: str, late: bool, returned: int
-) -> None:
-    workflow, state, trigger = place.values
-    case = standing_at(workflow, state, deepcopy(facts), level=level, counters={"returned": returned})
-    before, asked = deepcopy(case), deepcopy(answers)
-    now = DUE + timedelta(days=3) if late else NOW
-    first = try_step(workflow, case, trigger, answers, now)
-    assert (case, answers) == (before, asked)
-    assert try_step(workflow, case, trigger, answers, now) == first  # nothing is remembered between two decisions
-    assert case == before

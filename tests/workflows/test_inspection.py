@@ -225,6 +225,19 @@ def test_a_finding_withdrawn_in_the_correction_keeps_its_hazard_and_counts_no_mo
     assert school.case(case.links[0].number).state == "reported"
 
 
+def test_sent_back_and_handed_in_again_late_it_came_when_it_came_and_says_what_it_says_now(school: School) -> None:
+    """A round of nothing that turns out to be one of something is no zero report any more; nor does it become late."""
+    case = opened(school)
+    case = submit(school, case, all_pass(case), summary="零报告")
+    [period] = school.periods()
+    assert (period.status, period.zero) == ("reported", True)
+    case = school.step("head_of_xb1", case, "send_back", reason="实训楼未查")
+    school.at("2020-03-02 09:00")
+    submit(school, case, all_pass(case, office_02={"result": "fail", "note": "压力不足"}))
+    [again] = school.periods()
+    assert (again.status, again.reported_at, again.zero) == ("reported", period.reported_at, False)
+
+
 # --- periods ------------------------------------------------------------------------------------------------------------
 
 

@@ -4,7 +4,6 @@ Generated: each step of each loop, tried in each state by each post. No sentence
 a role, a relation, a state or a guard as the program writes it.
 """
 
-import re
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -13,20 +12,11 @@ import pytest
 
 from engine.case import Case
 from engine.commands import Asked, FireTrigger, OpenCase
-from engine.definition import RELATIONS
-from engine.errors import GuardRefused, InvalidInput, NotAllowed, Refusal
+from engine.errors import GuardRefused, NotAllowed
 from engine.handle import Refused, handle, offers
 from tests.workflows.school import PEOPLE, School
+from tests.workflows.sentences import holds_its_own
 from workflows import CATALOG
-from workflows.roles import ROLES
-
-ENGLISH = re.compile(r"[A-Za-z]{2,}")
-#: what may stand in a Chinese sentence all the same: case numbers, and the command an administrator has to type
-NO_WORDS = re.compile(r"[A-Z]{2}-\d{4}-\d{4,}|bihuan check")
-CHINESE = re.compile("[\u4e00-\u9fff]")
-KEYS = {*ROLES, *RELATIONS, *(f"{role}_of_another_department" for role in ROLES)}
-KEYS = {key for key in KEYS if "_" in key}  # `student`, `driver` and the like are English words too
-A_KEY = re.compile(rf"\b(?:{'|'.join(sorted(KEYS))})\b")
 
 
 def deferred(school: School) -> Case:
@@ -87,24 +77,6 @@ STATES: dict[str, Callable[[School], Case]] = {
     "inspection due": lambda s: an_inspection(s, "due"),
     "inspection waived": lambda s: an_inspection(s, "waived"),
 }
-
-
-def holds_its_own(refusal: Refusal) -> list[str]:
-    """What is wrong with the words of a refusal."""
-    wrong = []
-    for name in ("asked", "obstacle", "remedy"):
-        text = getattr(refusal, name)
-        if not CHINESE.search(text.zh) or CHINESE.search(text.en) or not text.en.strip():
-            wrong.append(f"{name} is not in its language: {text}")
-        if isinstance(refusal, InvalidInput) and name == "obstacle":
-            continue  # it quotes the form's fields; the edge puts their labels before them
-        if ENGLISH.search(NO_WORDS.sub("", text.zh)):
-            wrong.append(f"{name} holds English: {text.zh}")
-    sentence = refusal.sentence("zh") + refusal.sentence("en")
-    wrong += [f"{key} in {sentence}" for key in A_KEY.findall(sentence)]
-    if not refusal.sentence("zh").endswith("。") or "。。" in refusal.sentence("zh"):
-        wrong.append(f"no sentence: {refusal.sentence('zh')}")
-    return wrong
 
 
 @pytest.mark.parametrize("state", STATES)
