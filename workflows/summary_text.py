@@ -19,6 +19,7 @@ FILE = "stage_summary.yaml"
 TO_WRITE = "（请补充）"  # marks what no record says
 PLACE = re.compile(r"\{([^{}]*)\}")
 LIST = ".list"  # how the name of a place ends that stands for a list
+MOST_PARAGRAPHS = 100  # of a section; what is longer is no summary
 
 Words = Annotated[str, Field(max_length=4000)]
 
@@ -29,7 +30,7 @@ class SectionText(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     key: Annotated[str, Field(max_length=40)] = ""
     heading: Annotated[str, Field(max_length=200)] = ""
-    paragraphs: Annotated[list[Words], Field(max_length=100)]
+    paragraphs: Annotated[list[Words], Field(max_length=MOST_PARAGRAPHS)]
 
 
 class SummaryText(BaseModel):
@@ -69,6 +70,11 @@ def paragraphs_of(words: str) -> list[str]:
 
 def fault_in(section: str, words: str) -> Text | None:
     """What is wrong with these words for a section, naming each place; None where nothing is."""
+    if len(paragraphs_of(words)) > MOST_PARAGRAPHS:  # kept all the same, it could be signed and never be printed
+        return Text(
+            f"超过 {MOST_PARAGRAPHS} 段；一行算一段，请合并或删减",
+            f"these are more than {MOST_PARAGRAPHS} paragraphs, each line being one: join some, or leave some out",
+        )
     wanted, given = places_of(section), places_in(words)
     if not {"{", "}"}.isdisjoint(PLACE.sub("", words)):
         return Text(

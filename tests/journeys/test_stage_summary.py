@@ -66,6 +66,7 @@ def test_a_summary_is_compiled_written_signed_and_corrected_and_what_was_signed_
         (said + "\n另有{hearsay}次", "多出 {hearsay}"),
         (said.replace("\n", ""), "{meetings.list} 是列表，须单独成段"),
         (said + "}", "不成对的花括号"),
+        (said + "\n再" * 99, "超过 100 段"),
     ):
         refused = campus.post("officer", f"{path}/edit", meetings=words)
         assert refused.status_code == 422 and refused.json()["fields"][0]["field"] == "meetings"
