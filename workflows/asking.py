@@ -80,7 +80,7 @@ CHOICE_WORDS: Mapping[str, Mapping[str, Text]] = MappingProxyType(
         "level": LEVEL_WORDS,
         "of_level": LEVEL_WORDS,
         "which": {
-            "all": Text("未销号和已销号的", "open ones and closed ones"),
+            "all": Text("已受理未销号的和已销号的", "open ones that were taken up, and closed ones"),
             "closed": Text("只抽已销号的", "closed ones alone"),
         },
         "how": {

@@ -60,7 +60,9 @@ CALLERS = (*OFFICE, *LEADERS)
 HAND_IN_IT = ("assignee", "fixer", "verifier", "approver")
 #: those that go on record with the visit: whom it tells something about
 TOLD_ABOUT = ("fixer", "verifier", "approver")
-UNFIT = ("rejected", "merged")  # states of what was never a hazard of its own
+#: states of what nobody has looked at once, and may say what only the safety office should read; and of what was never a
+#: hazard of its own
+UNFIT = ("reported", "rejected", "merged")
 NOTE, LONGEST = 1_200, 4_000  # characters of what somebody wrote that are said again in another case; of `Words`
 
 #: what is shown beside the list that was drawn from, so that anybody can check that it is the one
@@ -75,7 +77,7 @@ DIGEST = Text(
 
 def question_of(case: Case, calendar: Calendar) -> dict[str, Any]:
     """The list's question (`worklists.Filter`) behind a spot check: hazards that were registered in its days, and are closed, or
-    were not found to be none.
+    were taken up and not found to be none.
     """
     said = case.facts
     first, last = (date.fromisoformat(said[name]) for name in ("first_day", "last_day"))

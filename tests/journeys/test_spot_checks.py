@@ -85,6 +85,9 @@ def test_what_was_closed_and_fails_opens_anew_and_counts_against_its_verifier(ca
     fails, holds, open_ = closed(campus), closed(campus), number_of(campus.hazard("fixed"))
     none = campus.done("teacher", "/api/v1/hazards", title="误报", place="东门")["number"]
     campus.done("officer", f"/api/v1/hazards/{none}/reject", reason="不是隐患")
+    campus.done(
+        "teacher", "/api/v1/hazards", title="传闻", place="西门", details="不要告诉别人"
+    )  # nobody looked at it once
     campus.on(date(2020, 3, 3))
     campus.hazard("assigned")  # of today: what somebody does now cannot put anything into the draw
     spot = drawn(campus)
