@@ -393,7 +393,7 @@ CAMPAIGN = Workflow(
         ),
         Transition(
             "close", "verified", "closed", Text("办结", "Close"), by=APPROVERS, never=("fixer",), form=CloseCampaign,
-            guards=(given_out_is_done,), acts_as="approver",
+            acts_as="approver",
         ),
         Transition(
             "send_back", "verified", "fixed", Text("退回补正", "Send back"), by=APPROVERS, form=SendCampaignBack,

@@ -30,6 +30,7 @@ class Row:
 
 
 _NOTICES, _JOINT = "tests.journeys.test_notices::", "tests.journeys.test_joint_inspections::"
+_CAMPAIGNS = "tests.journeys.test_campaigns::"
 _FILINGS, _MONTH = "tests.journeys.test_filings::", "tests.journeys.test_four_departments::"
 
 ROWS: Mapping[int, Row] = {
@@ -37,6 +38,10 @@ ROWS: Mapping[int, Row] = {
     2: Row(
         "上级文件、电视电话会议", f"{_NOTICES}test_a_superiors_paper_gives_its_day_to_the_tasks_and_ends_with_an_answer",
         ("notice", "task"),
+    ),
+    5: Row(
+        "实施方案（专项行动）", f"{_CAMPAIGNS}test_a_campaign_of_two_phases_from_its_plan_to_its_end",
+        ("campaign", "stage_summary", "task"),
     ),
     6: Row(
         "安全常规检查、安全月报表", f"{_MONTH}test_four_departments_and_a_month_are_four_different_things_wherever_one_looks",
@@ -49,11 +54,24 @@ ROWS: Mapping[int, Row] = {
         "交叉检查、集中汇报、限期整改", f"{_JOINT}test_departments_inspect_each_other_and_the_list_makes_hazards",
         ("cross_inspection", "cross_check"),
     ),
+    9: Row(
+        "抽查、督查",
+        "tests.journeys.test_spot_checks::test_what_was_closed_and_fails_opens_anew_and_counts_against_its_verifier",
+        ("spot_check", "revisit"),
+    ),
+    11: Row(
+        "会议通报", "tests.journeys.test_bulletins::test_a_bulletin_is_counted_signed_read_out_published_and_read_by_all",
+        ("bulletin",),
+    ),
     12: Row(
         "每周上报市局自查情况表", f"{_FILINGS}test_a_week_from_due_to_corrected_and_counted_again_a_month_later", ("weekly",),
     ),
     13: Row(
         "填报省风险管控系统", f"{_FILINGS}test_a_month_is_typed_into_the_platform_and_its_numbers_come_back", ("portal",),
+    ),
+    14: Row(
+        "应急预案体系建设调查", f"{_CAMPAIGNS}test_a_survey_knows_who_is_missing_who_was_late_and_who_has_none",
+        ("survey", "survey_answer"),
     ),
     16: Row(
         "事故通报后的对照排查", f"{_NOTICES}test_an_accident_elsewhere_opens_a_comparison_at_every_place_of_its_kind",
@@ -71,8 +89,10 @@ ROWS: Mapping[int, Row] = {
         ("hazard",), ("/api/v1/cases/books", "/api/v1/cases", "/cases/books"),
     ),
     35: Row(
-        "阶段小结", "tests.api.papers.test_summary::test_each_number_leads_to_exactly_the_cases_it_counts",
-        asks=("/api/v1/cases",),
+        "阶段小结",
+        "tests.journeys.test_stage_summary::"
+        "test_a_summary_is_compiled_written_signed_and_corrected_and_what_was_signed_remains",
+        ("stage_summary",),
     ),
 }  # fmt: skip
 

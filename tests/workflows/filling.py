@@ -171,6 +171,9 @@ def _lists(name: str, item: Any, metadata: tuple[Any, ...], world: World) -> lis
     shortest = max((each.min_length for each in metadata if isinstance(each, MinLen)), default=0)
     longest = min((each.max_length for each in metadata if isinstance(each, MaxLen)), default=2)
     found = [ways[:1], [], ways[:1] * 2, ways[:2], *([way] for way in ways[1:])]
+    if isinstance(ways[0], Mapping) and "last_day" in ways[0]:  # stretches of days: one after the other
+        later = (date.fromisoformat(ways[0]["last_day"]) + timedelta(days=14)).isoformat()
+        found.insert(1, [ways[0], {**ways[0], "first_day": later, "last_day": later}])
     fitting = [one for one in found if shortest <= len(one) <= longest]
     usual = ways[:2] if shortest == 2 else ways[:1]  # a list of two at least has two that differ
     return [usual, *(one for one in fitting if one != usual)]
@@ -179,8 +182,10 @@ def _lists(name: str, item: Any, metadata: tuple[Any, ...], world: World) -> lis
 def _by_name(answer: Any, world: World) -> list[Any]:
     """All alike; the first otherwise, or left out."""
     ways = _of("", answer, (), world)
-    if isinstance(ways[0], str):  # a file for some of them, as a rule for none
+    if ways[0] == FILE:  # for some of them, as a rule for none
         return [{}, Each(ways[0], ways[0], only_first=True)]
+    if ways == [PROSE]:  # what asks for a number takes no prose
+        return [Each(PROSE), Each("0"), Each(PROSE, None)]
     return [Each(ways[0]), *(Each(ways[0], way) for way in ways[1:]), Each(ways[0], None)]
 
 

@@ -282,7 +282,7 @@ class _Search:
             )
             for step in workflow.transitions
         }
-        self.others = dict(self._hazards())
+        self.others = {**dict(self._hazards()), **dict(self._meetings())}
         self.own: dict[str, Place] = {}
         self.takers = {f"{role}.1" for step in workflow.transitions if step.takes_over for role in step.by}
         self.to_take = {(step.trigger, source) for step in workflow.transitions for source in step.sources}
@@ -323,6 +323,20 @@ class _Search:
             if (place := there.first_in.get(state.name)) is not None:
                 number = f"{hazard.prefix}-2020-{n + 101:04}"
                 yield number, replace(place.case, number=number)
+
+    def _meetings(self) -> Iterable[tuple[str, Case]]:
+        """One long ago and one still to come: what a loop refers to whose conditions speak of them."""
+        notice = CATALOG.get("notice")
+        if notice is None or self.workflow.key == notice.key or "school_meeting" not in self.words:
+            return
+        held = next(place.case for place in explored(notice).first_in.values() if not place.case.final)
+        for n, days in enumerate((-100, 200)):
+            number = f"{notice.prefix}-2020-{n + 401:04}"
+            day = CALENDAR_V1.local_date(START) + timedelta(days=days)
+            yield (
+                number,
+                replace(held, number=number).with_facts({"kind": "school_meeting", "dated_on": day.isoformat()}),
+            )
 
     # --- opening ---
 
@@ -388,7 +402,12 @@ class _Search:
         case = decision.case.changed(sequence=1, revision=1, last_recorded_at=START)
         for link in decision.links:
             case = case.linked(link.kind, link.number)
-        self._meet(replace(place, case=case, changes=(case.changes_since(None),)))
+        family: dict[str, Case] = {}
+        for opening in decision.opens:
+            child = _child(replace(opening, parent=number), len(family), who, self.cast, self.others, START)
+            family[child.number] = child
+            case = case.linked("child", child.number)
+        self._meet(replace(place, case=case, changes=(case.changes_since(None),), family=family))
         self._bind(decision)
         return True
 
@@ -485,7 +504,7 @@ class _Search:
         around = tuple(self._around(place)) if place is not None else tuple(self._around(self._nowhere))
         asked_of = (
             None if case is None
-            else (case.category, case.department, case.due_at, case.unconfirmed, repr(case.facts.get("checklists", case.facts.get("items"))))
+            else (case.category, case.department, case.due_at, case.unconfirmed, repr([case.facts.get(name) for name in ("checklists", "items", "questions")]))
         )  # fmt: skip
         known = (form, people, now, asked_of, around)
         if known not in self.ways:
@@ -586,6 +605,8 @@ def _shape(value: Any) -> Any:
     """What conditions go by in a fact: whether it is there, and of what was asked or counted what it was."""
     if isinstance(value, Mapping):
         return tuple((name, said) for name, said in value.items() if isinstance(said, bool) or name == "what")
+    if isinstance(value, list):  # of questions: of what kind each is
+        return tuple(each["kind"] for each in value if isinstance(each, Mapping) and "kind" in each)
     return None
 
 
