@@ -188,16 +188,20 @@ def follows_a_bulletin(s: Situation) -> bool:
 
 
 @guard(
-    "bulletin.begins_on_a_day",
-    obstacle=Text("不知道从哪天开始统计", "nothing says from which day it counts"),
+    "bulletin.begins_on_one_day",
+    obstacle=Text(
+        "上一期通报和统计起始日须填且只填一项：都不填不知道从哪天统计，都填会重复或漏掉日子",
+        "it needs either the bulletin before it or a first day: with neither nothing says from which day it counts, with both days "
+        "might be counted twice, or never",
+    ),
     remedy=Text(
         "请填写上一期通报的编号；第一期请填写统计起始日",
         "Name the bulletin before it; of the first one give the first day",
     ),
     reads_form=True,
 )
-def begins_on_a_day(s: Situation) -> bool:
-    return s.data["follows"] is not None or s.data["first_day"] is not None
+def begins_on_one_day(s: Situation) -> bool:
+    return (s.data["follows"] is None) is not (s.data["first_day"] is None)
 
 
 @guard(
@@ -308,7 +312,7 @@ BULLETIN = Workflow(
     opens_with=OpenBulletin,
     opens_by=OFFICE,
     opening=begin,
-    opening_guards=(follows_a_bulletin, begins_on_a_day, covers_days_before_the_meeting),
+    opening_guards=(follows_a_bulletin, begins_on_one_day, covers_days_before_the_meeting),
     roles=LOOP_ROLES,
     policy=BulletinPolicy,
     sign_off=SignOff(filing.SIGN_OFF.rows, filing.one_table),

@@ -1,6 +1,6 @@
 """The rows of the founding document that are built, each with the journey that shows it working over HTTP.
 
-What a row says of its journey is held to while the journey runs (`driving`, in `tests/conftest.py`): a journey that no longer
+What a row says of its journey is held to while the journey runs (`_shows_what_its_row_says`, in `tests/conftest.py`): a journey that no longer
 steps through the loops its row names fails by that.
 """
 

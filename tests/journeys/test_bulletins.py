@@ -159,7 +159,8 @@ def test_a_bulletin_is_counted_signed_read_out_published_and_read_by_all(campus:
     [same] = counted_again(campus.runtime.engine, SCHOOL, number)
     assert same.differing == [] and campus.get("clerk", f"{path}/published") == table
     following = {"title": "5月安全例会通报", "held_on": "2020-05-08"}
-    assert refused(campus, "officer", "/api/v1/bulletins", **following) == "bulletin.begins_on_a_day"
+    for days in ({}, {"follows": number, "first_day": FIRST}):  # none, and some of them a second time
+        assert refused(campus, "officer", "/api/v1/bulletins", **following, **days) == "bulletin.begins_on_one_day"
     second = campus.done("officer", "/api/v1/bulletins", **following, follows=number)
     assert (second["facts"]["first_day"], second["facts"]["last_day"]) == (MEETING_DAY, "2020-05-07")
     assert refused(campus, "officer", "/api/v1/bulletins", **following, follows=number) == "bulletin.follows_a_bulletin"

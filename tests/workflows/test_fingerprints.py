@@ -50,7 +50,7 @@ PUBLISHED = {
     ("weekly", 2): "7508950b8e585a572a07c0af5f9d814b0b51229a65d62e8ae6b377baec85b9f6",
     ("daily", 1): "60da807cfdf5c092d027eaaf45966cd7e0d74d1958779174c9a517a39b4fb1b1",
     ("portal", 1): "715bca141e8fc129838d6700b15442be566c58b4d1e9394592b1b3682519e280",
-    ("bulletin", 1): "fb6cbadae2981cc327430a7d8e86f46f0210b5805f4e25584e93ec4810c4f56d",
+    ("bulletin", 1): "fa8f96a8e871bde52373401b0a791dec4dc022c1ef9b2b2126a3a59f212f532e",
     ("portal", 2): "d8fd17156a55d77ebd2dd168124883c653ba1f5cd3b25df23627fc30c6b5393d",
     ("hazard_report", 1): "9ece9c3bde4bebb03ebff9af3c6c1d63d978b5d71c8382a03e14a08876d78efe",
     ("hazard_report", 2): "37c220fc074cbdc7431c5a492255cab36ee77e3a5f9233c8684f1cd253763942",
