@@ -388,7 +388,7 @@ RELATED: Mapping[str, Text] = {
     "revisits": Text("回头看的是", "looks again at"),
     "revisited_in": Text("回头看", "looked at again in"),
     "follows": Text("接续", "goes on from"),
-    "followed_by": Text("下一轮", "next round"),
+    "followed_by": Text("接续本项的", "followed by"),
     "read_out_at": Text("通报于会议", "read out at"),
     "reads_out": Text("会上通报了", "read out there"),
 }

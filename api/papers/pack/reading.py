@@ -60,6 +60,7 @@ LINKS: Mapping[str, Text] = {
     "corrects": Text("更正", "corrects"), "files": Text("填报", "files"), "filed_in": Text("填报于", "filed in"), "corrected_by": Text("被更正为", "corrected by"),
     "revisits": Text("回头看的是", "looks again at"), "revisited_in": Text("回头看见于", "looked at again in"),
     "read_out_at": Text("通报于会议", "read out at"), "reads_out": Text("会上通报了", "read out there"),
+    "follows": Text("接续", "goes on from"), "followed_by": Text("接续本项的", "followed by"), "within": Text("属于专项行动", "opened in the campaign"),
     "parent": Text("来自", "comes from"), "child": Text("引出", "led to"),
 }  # fmt: skip
 ABSENT: Mapping[str, Text] = {

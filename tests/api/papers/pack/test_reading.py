@@ -8,8 +8,11 @@ import httpx
 import pytest
 
 from api.bootstrap import Runtime
+from api.pages.cases import RELATED
+from api.papers.pack.reading import LINKS
+from engine.case import WITHIN
 from engine.commands import Asked, FireTrigger, OpenCase
-from engine.handle import Done, handle_one
+from engine.handle import OTHER_END, Done, handle_one
 from tests.api.papers.pack.packs import a_key, a_pack, a_repair, files_of
 from tests.builders import School
 
@@ -32,6 +35,12 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.words += data
+
+
+def test_every_bond_between_cases_has_words_of_its_own_in_packs_and_on_pages() -> None:
+    bonds = {"parent", "child", *OTHER_END, *OTHER_END.values()}
+    assert bonds <= RELATED.keys()
+    assert {*bonds, WITHIN} <= LINKS.keys()
 
 
 @pytest.fixture
