@@ -161,9 +161,19 @@ def test_a_bulletin_is_counted_signed_read_out_published_and_read_by_all(campus:
     following = {"title": "5月安全例会通报", "held_on": "2020-05-08"}
     for days in ({}, {"follows": number, "first_day": FIRST}):  # none, and some of them a second time
         assert refused(campus, "officer", "/api/v1/bulletins", **following, **days) == "bulletin.begins_on_one_day"
+    the_page_of_one_that_is_withdrawn_says_so(campus)
     second = campus.done("officer", "/api/v1/bulletins", **following, follows=number)
     assert (second["facts"]["first_day"], second["facts"]["last_day"]) == (MEETING_DAY, "2020-05-07")
     assert refused(campus, "officer", "/api/v1/bulletins", **following, follows=number) == "bulletin.follows_a_bulletin"
+
+
+def the_page_of_one_that_is_withdrawn_says_so(campus: Campus) -> None:
+    path = "/api/v1/bulletins/" + campus.done("officer", "/api/v1/bulletins", **OPENING)["number"]
+    campus.done("officer", f"{path}/compile")
+    campus.done("vice", f"{path}/sign", opinion="同意")
+    assert "撤回" not in paper(campus, "head", path, "bulletin")
+    campus.done("head", f"{path}/withdraw", reason="同一期间已有通报")
+    assert "本通报已撤回：同一期间已有通报" in paper(campus, "head", path, "bulletin")
 
 
 def paper(campus: Campus, who: str, path: str, code: str, **query: str) -> str:

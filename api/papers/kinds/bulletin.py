@@ -112,7 +112,11 @@ def _said(name: str) -> Fill:
 
 
 def _read_out(story: Story, moment: Event) -> str:
-    """At which meeting, as the meeting's record tells it, too."""
+    """At which meeting, as the meeting's record tells it, too; or that no meeting will hear it, so that nobody hands the page out
+    as one that stands.
+    """
+    if (gone := story.next(moment, "withdraw")) is not None:
+        return lines(f"本通报已撤回：{story.said(gone, 'reason')}", story.signed(gone))
     event = story.next(moment, "read_out")
     number = next((link.number for link in story.case.links if link.kind == READ_OUT_AT), None)
     if event is None or number is None:
