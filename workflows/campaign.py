@@ -270,6 +270,16 @@ def given_out_is_done(s: Situation) -> bool:
     return all(s.related[number].final for number in given if number in s.related)
 
 
+@guard(
+    "campaign.has_days_left",
+    obstacle=Text("各阶段的日期都已过去", "all its phases have passed by now"),
+    remedy=Text("请取消，按新的日期重新拟定", "Call it off, and draw it up with other days"),
+)
+def has_days_left(s: Situation) -> bool:
+    """Else every report is missing the moment it is asked for."""
+    return bool(s.case.facts["phases"][-1]["last_day"] >= s.today.isoformat())
+
+
 # --- effects ---------------------------------------------------------------------------------------------------------
 
 
@@ -369,7 +379,8 @@ CAMPAIGN = Workflow(
     transitions=[
         Transition(
             "begin", "reported", "assigned", Text("批准并启动", "Let it begin"), by=APPROVERS, never=("reporter",),
-            form=BeginCampaign, effect=begin, acts_as="approver", tells=("dept_head", "dept_safety"),
+            form=BeginCampaign, guards=(has_days_left,), effect=begin, acts_as="approver",
+            tells=("dept_head", "dept_safety"),
         ),
         Transition(
             "ask_for_reports", "assigned", None, Text("补充报送要求", "Ask for further reports"), by=OFFICE,

@@ -239,6 +239,10 @@ def test_a_campaign_of_two_phases_from_its_plan_to_its_end(campus: Campus) -> No
     assert all(links_of(each, "within") == [number] for each in facts)
 
     ends_when_all_is_done(campus, path, tasks, asked, summaries)
+    left_lying = campus.done("vice", CAMPAIGNS, **DRAWN_UP)["number"]
+    campus.on(date(2020, 3, 21))
+    late = refused(campus, "principal", f"{CAMPAIGNS}/{left_lying}/begin", opinion="同意")
+    assert late == (409, "campaign.has_days_left")
 
 
 def refuses_questions_that_cannot_be_asked(campus: Campus, said: dict[str, Any]) -> None:

@@ -40,7 +40,7 @@ PUBLISHED = {
     ("cross_inspection", 1): "4ff3ff6d8681990a597ff40879d273f1c7e0a9238e1bdf0325f86fcceefead42",
     ("cross_inspection", 2): "c310ec9d72579c19b5492a0a450bac26cb76f007307a946046b75168e2b4401e",
     ("cross_check", 1): "79768a9e73630d354f72cf5d0d2f52f965fe5c276505a9ce91dcec396892a9bc",
-    ("campaign", 1): "5fcd7620c28f57496059cb255f24046d6843d412b2274d234cb9fc36e9847b82",
+    ("campaign", 1): "0d39fd703da7cab1956ea7a3b8461850e449ee78494aebd76b6196595a0285b8",
     ("survey", 1): "55dea5fde2ad0030f0f7ec78f4b59b8ede74348883277b4dfa223358cc2b8931",
     ("survey_answer", 1): "3707c3545efb5b0b82fa2d12f306b187a2808b8214b3be11626f17e8af777695",
     ("spot_check", 1): "1c2e52c7ac8947bbabf3100dcff85b6501c8c516cc001d849c9d26f117345197",
