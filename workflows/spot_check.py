@@ -39,7 +39,6 @@ from workflows.hazard import WRITTEN_EVIDENCE, Category, Photos
 from workflows.joint import (
     ISSUERS,
     CallOffInspection,
-    CheckPolicy,
     JointPolicy,
     checks_of,
     comes_out_of_a_draw,
@@ -454,7 +453,6 @@ REVISIT = Workflow(
     opening=begin_visit,
     opening_guards=(comes_out_of_a_draw, is_about_a_hazard),
     roles=LOOP_ROLES,
-    policy=CheckPolicy,
     own_words={
         "assignee": Text("回头看人员", "whoever goes to look again"),
         "verifier": Text("原复查人", "whoever had verified it"),

@@ -10,9 +10,11 @@ from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
 from api import pages
+from api.pages.school.loops import NUMBERS, RUNGS
 from api.pages.words import WORDS
 from tests.api.pages import sign_in
 from tests.browser.tour import PASSED_BY, Stop, a_busy_desk
+from workflows import CATALOG
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 #: what is the same in every language: the product's name, units and what a phone calls itself
@@ -127,3 +129,8 @@ def test_every_word_of_ours_is_there_in_both_languages() -> None:
     assert [name for name, text in WORDS.items() if CHINESE.search(text.en)] == []
     without = [name for name, text in WORDS.items() if not CHINESE.search(text.zh)]
     assert without in ([], ["product"]), without
+
+
+def test_every_number_a_school_may_set_is_called_in_words() -> None:
+    numbers = {name for loop in CATALOG.newest() for name in loop.defaults()}
+    assert numbers - {RUNGS} <= NUMBERS.keys()

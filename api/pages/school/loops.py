@@ -37,7 +37,7 @@ NUMBERS: Mapping[str, Text] = {
     "days30": Text("“30 日”时限实际天数", "Days that the limit '30 days' means"),
     "plan_workdays": Text("多少个工作日内提交治理方案", "Working days to file a plan"),
     "verify_workdays": Text("多少个工作日内复查", "Working days to verify"),
-    "approve_workdays": Text("多少个工作日内销号", "Working days to approve the closure"),
+    "approve_workdays": Text("多少个工作日内批准或销号", "Working days to approve it"),
     "returns_before_escalation": Text("退回几次后上报领导", "Returns before leaders are told"),
     "rebound_days": Text("多少天内再现算反弹", "Days within which it counts as a rebound"),
     "verifier_may_approve": Text("复查人可以销号", "Whoever verified may approve"),
@@ -46,8 +46,8 @@ NUMBERS: Mapping[str, Text] = {
     "anonymous_per_address": Text("每个网络地址每天最多匿名上报", "Anonymous reports a network address and day"),
     "anonymous_per_day": Text("全校每天最多匿名上报", "Anonymous reports a day in all"),
     "review_workdays": Text("多少个工作日内评估", "Working days to evaluate a drill"),
-    "file_workdays": Text("多少个工作日内归档", "Working days to file a drill"),
-    "sign_workdays": Text("多少个工作日内签字", "Working days to sign an inspection"),
+    "file_workdays": Text("多少个工作日内归档", "Working days to file it"),
+    "sign_workdays": Text("多少个工作日内签字", "Working days to sign it"),
     "convey_workdays": Text("多少个工作日内传达", "Working days to convey a notice"),
     "heads_after_workdays": Text(
         "几个工作日后告知未确认人员的负责人", "Working days until heads hear who has not confirmed"
@@ -58,6 +58,18 @@ NUMBERS: Mapping[str, Text] = {
     "close_workdays": Text("多少个工作日内办结", "Working days to close it"),
     "check_workdays": Text("多少个工作日内核实", "Working days to check what was done"),
     "compare_workdays": Text("上级未定日期的，多少个工作日内对照检查", "Working days to compare, where no day was set"),
+    "draw_workdays": Text("多少个工作日内抽签", "Working days to draw"),
+    "issue_workdays": Text(
+        "检查截止后多少个工作日内印发清单或办结",
+        "Working days after the last day of inspecting to issue the list, or to conclude",
+    ),
+    "wind_up_workdays": Text("最后阶段结束后多少个工作日内总结", "Working days to wind it up after its last phase"),
+    "accept_workdays": Text("填报后多少个工作日内收录", "Working days to accept an answer"),
+    "correct_workdays": Text("退回后多少个工作日内重新填报", "Working days to answer again what was sent back"),
+    "correction_workdays": Text("更正发起后多少个工作日内报出", "Working days to hand in a correction that was begun"),
+    "receipt_workdays": Text("报送后多少个工作日内登记回执", "Working days until a receipt is asked after"),
+    "compile_workdays": Text("期间结束后多少个工作日内汇总", "Working days to compile it after its period"),
+    "publish_workdays": Text("会上通报后多少个工作日内公示", "Working days to publish what was read out"),
 }
 
 
