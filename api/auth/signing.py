@@ -78,6 +78,8 @@ def sign_in(runtime: Runtime, attempt: Attempt) -> Opened:
     counted = _counted(runtime, attempt, found)
     with _trying(runtime, counted) as hasher:
         right = hasher.fits(attempt.password, hasher.nobodys if kept is None else kept.hash)
+        if not right and kept is not None and hasher.outdated(kept.hash):
+            hasher.fits(attempt.password, hasher.nobodys)  # a quicker "no" would tell that there is such an account
         if not right or found is None or kept is None:
             runtime.strangers.count("wrong_password")
             raise sign_in_failed()

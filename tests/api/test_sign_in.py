@@ -144,6 +144,20 @@ def test_whoever_is_meant_one_password_is_compared(
     assert counting.compared[0].startswith("$argon2id$")
 
 
+def test_a_hash_that_is_quick_to_compare_does_not_tell_that_there_is_an_account(
+    client: httpx.Client, runtime: Runtime, teacher: School
+) -> None:
+    with runtime.hashing.turn() as hasher:
+        quick = hasher.hashed(PASSWORD)
+    counting = Counting()
+    counting.outdated = lambda kept: kept == quick  # type: ignore[method-assign]
+    with runtime.database.write_across() as connection:
+        accounts.set_password(connection, "school", "teacher", quick, START, must_change=True)
+    runtime.hashing = Hashing(counting)
+    assert sign_in(client, password="not his").status_code == 401
+    assert counting.compared == [quick, counting.nobodys]
+
+
 def test_a_hash_of_older_numbers_is_made_anew_when_the_password_is_at_hand(
     client: httpx.Client, runtime: Runtime, teacher: School
 ) -> None:
