@@ -129,6 +129,13 @@ class DrawHazards(Form):
     )
 
 
+class ChangeSpotCheck(Form):
+    visitors: Annotated[list[PersonRef], Field(min_length=1, max_length=MOST_VISITORS)] = asks(
+        "改由谁回头看", "Who goes now, in turn"
+    )
+    due_on: Day = asks("完成日期", "Looked at by")
+
+
 class ConcludeSpotCheck(Form):
     summary: Words = asks("抽查结论与要求", "What it showed, and what is asked")
 
@@ -271,6 +278,10 @@ def hands_in(hazard: Case) -> frozenset[str]:
 
 
 # --- effects ---------------------------------------------------------------------------------------------------------
+
+
+def change_plan(s: Situation, case: Case) -> Effect:
+    return Effect(case.with_facts({name: s.data[name] for name in ("visitors", "due_on")}))
 
 
 def draw_from_the_book(s: Situation, case: Case) -> Effect:
@@ -431,6 +442,10 @@ SPOT_CHECK = Workflow(
             "draw", "planned", "visiting", Text("抽签", "Draw"), by=CALLERS, form=DrawHazards,
             guards=(there_is_something_to_draw, population_can_be_kept), effect=draw_from_the_book, draws="seed",
             figures=POPULATION,
+        ),
+        Transition(  # who was to go may have left the school meanwhile, and the day may have passed
+            "change_plan", "planned", None, Text("调整人员与日期", "Change who goes and by when"), by=CALLERS,
+            form=ChangeSpotCheck, guards=(nobody_goes_twice, day_is_ahead), effect=change_plan, quiet=True,
         ),
         Transition(
             "conclude", "visiting", "concluded", Text("抽查办结", "Conclude"), by=ISSUERS, form=ConcludeSpotCheck,

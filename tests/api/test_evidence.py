@@ -409,7 +409,7 @@ def test_the_form_says_that_a_document_is_asked_for(hazards: tuple[httpx.Client,
     asked = forms["ReportFixWithPapers"]["properties"]
     assert (asked["attachments"]["items"]["reference"], asked["attachments"]["maxItems"]) == ("document", 5)
     assert "reference" not in asked["photos_after"]["items"]
-    assert "attachments" in forms["FilePlanWithPapers"]["properties"]
+    assert "attachments" in forms["FilePlanWithConsent"]["properties"]
 
 
 def test_a_picture_looks_as_it_did(client: httpx.Client, school: School) -> None:

@@ -306,7 +306,7 @@ def test_a_list_shows_cases_as_they_were_known_at_an_instant(asking: Asking, fix
     assert states(0, assignee="repairer") == {}
     [then] = asking.get("repairs", as_of=at(1))["items"]
     alone = asking.get(f"repairs/{fixed}", as_of=at(1))
-    assert alone.pop("coverage") is None  # which is read with a case by itself
+    assert alone.pop("coverage") is None and alone.pop("second_looks") == []  # which are read with a case by itself
     assert then == alone | {"steps": then["steps"]}
     assert (then["revision"], then["sequence"], then["assignee"], then["facts"].get("done")) == (2, 2, "repairer", None)
 

@@ -27,7 +27,7 @@ from engine.directory import Person
 from engine.errors import Busy
 from engine.handle import Done, Engine, handle
 from engine.sealing import number, seal_in
-from engine.store import accounts, people, seals, statements
+from engine.store import accounts, people, seals
 from engine.store.accounts import secret_hash, token_hash
 from engine.store.database import OF_ALL, OF_ONE, Database, naming, speak_for, table_of
 from engine.store.tables import EventRow, OrganisationRow, PersonRow, SessionRow, TokenRow
@@ -217,7 +217,7 @@ def test_the_whole_api_with_its_own_scoping_switched_off_shows_no_other_schools_
         def execute(self, query: Any, *args: Any, **kwargs: Any) -> Self:
             return super().execute(unscoped(query), *args, **kwargs)
 
-    monkeypatch.setattr(statements, "RawCursor", UnscopedRaw)
+    monkeypatch.setattr("psycopg.RawCursor", UnscopedRaw)
 
     def switch_off(connection: Any, *_: object) -> None:
         connection.cursor_factory = Unscoped

@@ -14,7 +14,7 @@ import pytest
 
 from api.figures import query_of
 from tests.databases import Kind
-from tests.journeys.campus import PHOTO, Campus, a_campus
+from tests.journeys.campus import PHOTO, SCHOOL, Campus, a_campus
 
 LOOP = "/api/v1/spot_checks"
 SAID: dict[str, Any] = {
@@ -172,6 +172,19 @@ def test_a_draw_is_refused_where_there_is_nothing_and_nobody_chooses_it(campus: 
         campus.client.get(f"/open/{loop}", headers=campus.headers("officer")) for loop in ("spot_check", "revisit")
     ]
     assert [page.status_code for page in pages] == [200, 404]
+
+    # who was to go has left the school: somebody else goes, and the draw is taken
+    left = f"{LOOP}/" + campus.done("officer", LOOP, **{**SAID, "visitors": ["clerk"]})["number"]
+    with campus.runtime.database.write(SCHOOL) as connection:
+        connection.exec_driver_sql("UPDATE person SET active = false WHERE person = 'clerk'")
+    assert campus.post("officer", f"{left}/draw").status_code == 422
+    twice = {"visitors": ["teacher", "teacher"], "due_on": "2020-04-20"}
+    assert refused(campus, "officer", f"{left}/change_plan", **twice) == (409, "spot.nobody_goes_twice")
+    changed = campus.done("officer", f"{left}/change_plan", visitors=["teacher"], due_on="2020-04-20")
+    assert changed["facts"]["visitors"] == ["teacher"]
+    campus.done("officer", f"{left}/draw")
+    with campus.runtime.database.write(SCHOOL) as connection:
+        connection.exec_driver_sql("UPDATE person SET active = true WHERE person = 'clerk'")
 
     empty = f"{LOOP}/" + campus.done("officer", LOOP, **SAID, of_department="XB1")["number"]
     assert refused(campus, "officer", f"{empty}/draw") == (409, "spot.there_is_something_to_draw")

@@ -272,7 +272,7 @@ TABLE = [
     Row("survey_answer", ("send_back",), ("answered",), OFFICE_AND_DEAN, "to send back lets nothing pass"),
     Row("survey_answer", ("excuse",), ("due",), ("safety_head", "vp_safety"), "3.2, 14: missing ones are named, or excused"),
     # --- spot checks ---
-    Row("spot_check", ("draw", "call_off"), ("planned",), CONVEYS, "3.2, 9: drawn by whoever called it, and nobody chooses the seed"),
+    Row("spot_check", ("draw", "change_plan", "call_off"), ("planned",), CONVEYS, "3.2, 9: drawn by whoever called it, and nobody chooses the seed"),
     Row("spot_check", ("conclude",), ("visiting",), SIGNS, "1.2 g: signed off by a higher role"),
     Row("revisit", ("pass", "fail"), ("due",), ("the assignee",), "3.2, 9: looked at again by whoever was sent"),
     Row("revisit", ("change_visitor",), ("due",), CONVEYS, "3.2, 9: nobody looks at his own work, so somebody else can be sent"),

@@ -61,7 +61,7 @@ def test_everything_is_committed_to_once(school: School) -> None:
     opened, assigned = _entries(school, number)
     assert opened.keys() == {
         "kept.title", "kept.place", "kept.category", "kept.facts.photos", "kept.facts.source", "data.department",
-        "data.checklist_item", "data.details", "data.imported", "set.acted", "set.reporter", "set",
+        "data.checklist_item", "data.details", "data.imported", "data.limit_from", "data.due_by", "data.due_paper", "set.acted", "set.reporter", "set",
     }  # fmt: skip
     assert not {"organisation", "number", "state", "opened_at", "sequence"} & opened["set"]["value"].keys()
     assert assigned["kept.assignee"]["value"] == "alice"
