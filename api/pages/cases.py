@@ -233,10 +233,8 @@ def _population(case: Case, zone: ZoneInfo) -> Population | None:
     kept = case.facts.get("population")
     if kept is None:
         return None
-    at, address = (
-        local(datetime.fromisoformat(kept["as_of"]), zone),
-        f"{CASES}?{query_of(kept['asked'], kept['as_of'])}",
-    )
+    at = local(datetime.fromisoformat(kept["as_of"]), zone)
+    address = f"{CASES}?{query_of(kept['asked'], kept['as_of'])}"
     return Population(kept["size"], kept["sha256"], at, kept["members"], address)
 
 

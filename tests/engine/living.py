@@ -18,6 +18,7 @@ WHO = {
     "assign": "sam", "acknowledge": "alice", "fix": "alice", "verify": "erin", "return": "erin", "approve": "helen",
     "send_back": "helen", "reject": "sam",
 }  # fmt: skip
+TURNS = 150  # however the chances fall, some forty instants of them have events
 
 
 def live(school: School) -> School:
@@ -27,7 +28,7 @@ def live(school: School) -> School:
 
     chance = random.Random(random.getrandbits(64))  # of the run's own seed, which pytest prints
     numbers: list[str] = []
-    for turn in range(110):
+    for turn in range(TURNS):
         school.later(minutes=chance.choice([0, 0, 7, 90, 600, 2_000]))
         if turn % 9 == 0:
             school.tick()
