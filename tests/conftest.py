@@ -43,7 +43,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _quiet_logs() -> None:
-    """Unconfigured, each command and each request is told in colours, which takes as long as a fifth of a request."""
+    """Unconfigured, each command and each request is told in colours, a tenth of what a request takes."""
     logs.configure("warning", "console")
 
 
