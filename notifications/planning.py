@@ -20,7 +20,7 @@ from typing import Any, Self
 from engine.clock import Clock
 from engine.errors import Text
 from engine.events import LOGBOOK, PERSON, Notice, Recipient
-from engine.store.database import Database, is_crossed, is_passing
+from engine.store.database import Database, is_crossed, is_passing, undone_by_itself
 from notifications import accounts, answers, deliveries, readers
 from notifications.accounts import AccountBook, SetUp, State
 from notifications.answers import as_kept, in_words
@@ -210,7 +210,7 @@ class Planner:
     ) -> RoundResult:
         notice = claimed.notice
         try:
-            with connection.begin_nested():
+            with undone_by_itself(connection):
                 return self._write_plan(connection, claimed, self.routed(connection, notice, now, ask), now)
         except LeaseLost:
             return RoundResult(lost=1)
@@ -220,7 +220,7 @@ class Planner:
             log.exception("notice %s cannot be planned", notice.id)
             cause = as_kept(answers.NOT_PLANNED, f"{type(error).__name__}: {error}")
         try:
-            with connection.begin_nested():
+            with undone_by_itself(connection):
                 return self._write_plan(connection, claimed, [unreachable(notice, cause, now)], now)
         except LeaseLost:
             return RoundResult(lost=1)
@@ -253,7 +253,7 @@ class Planner:
         for delivery in deliveries.unaddressed(connection, PLAN_GROUP):
             still: str | None
             try:
-                with connection.begin_nested():
+                with undone_by_itself(connection):
                     planned = self.routed(connection, delivery.notice, now)
                     # whoever else hears of it has had it already, maybe by a way that is closed by now
                     planned = [p for p in planned if p.addressee.key == delivery.addressee.key] or planned
@@ -606,7 +606,7 @@ class Planner:
         self, connection: Connection, lines: Iterable[Delivery], now: datetime, work: Callable[[], RoundResult]
     ) -> RoundResult:
         try:
-            with connection.begin_nested():
+            with undone_by_itself(connection):
                 return work()
         except _Faster:
             return RoundResult()

@@ -27,7 +27,7 @@ from engine.errors import Text
 from engine.events import LOOKS_AFTER, PERSON, Recipient
 from engine.store import calendars, cases
 from engine.store.database import naming, one_at_a_time, table_of, upsert
-from engine.store.statements import Question, Statement, ask
+from engine.store.statements import Listing, Question, Statement, ask
 from engine.store.statements import Row as StoredRow
 from engine.store.tables import (
     AbsenceRow,
@@ -291,11 +291,11 @@ def asking_grants_of(organisation: str, key: str) -> Question[list[Grant]]:
     return Question(_GRANTS_OF, {"organisation": organisation, "person": key}, lambda rows: [*map(_grant, rows)])
 
 
-def _grant(row: Row[Any]) -> Grant:
+def _grant(row: Row[Any] | StoredRow) -> Grant:
     return Grant(row.role, row.scope, row.valid_from, row.valid_until)
 
 
-def _person(row: Row[Any]) -> Person:
+def _person(row: Row[Any] | StoredRow) -> Person:
     return Person(
         row.organisation, row.person, row.name, row.department, row.locale, row.addresses, row.active, row.staff_number,
         row.post, row.human,
@@ -716,15 +716,15 @@ class _Calling:
         return self._held[role]
 
 
-_OF_KEYS = select(_people).where(
-    _people.c.organisation == bindparam("organisation"), _people.c.person.in_(bindparam("keys", expanding=True))
+_OF_KEYS = Listing(
+    lambda keys: select(_people).where(_people.c.organisation == bindparam("organisation"), _people.c.person.in_(keys))
 )
-_HOLDING = (
+_HOLDING = Statement(
     select(_grants)
     .where(_grants.c.organisation == bindparam("organisation"), _grants.c.role == bindparam("role"))
     .order_by(_grants.c.person, _grants.c.scope)
 )
-_SEATED = (
+_SEATED = Statement(
     select(_seats)
     .where(_seats.c.organisation == bindparam("organisation"), _seats.c.code == bindparam("code"))
     .order_by(_seats.c.kind, _seats.c.holder)
@@ -735,7 +735,7 @@ def _of_keys(connection: Connection, organisation: str, keys: Iterable[str]) -> 
     """Those of these keys that somebody has, in their order."""
     wanted = list(dict.fromkeys(keys))
     mine = [key for key in wanted if AT not in key]
-    rows = connection.execute(_OF_KEYS, {"organisation": organisation, "keys": mine}) if mine else ()
+    rows = _OF_KEYS.all(connection, mine, {"organisation": organisation})
     known = {row.person: _person(row) for row in rows}
     known |= _strangers(connection, organisation, wanted)
     return {key: known[key] for key in wanted if key in known}
@@ -745,22 +745,22 @@ def holders(connection: Connection, organisation: str, role: str, today: date) -
     """(person, scope) of whoever holds a role that day, by himself or in a group: as `Directory.holders` finds them, active
     or not, without reading the whole directory.
     """
-    rows = connection.execute(_HOLDING, {"organisation": organisation, "role": role})
+    rows = _HOLDING.all(connection, {"organisation": organisation, "role": role})
     found = {(row.person, row.scope): None for row in rows if _grant(row).holds_on(today)}
-    for row in connection.execute(_SEATED, {"organisation": organisation, "code": role}).all():
+    for row in _SEATED.all(connection, {"organisation": organisation, "code": role}):
         if not Seat(row.kind, row.holder, row.rank, row.valid_from, row.valid_until).holds_on(today):
             continue
         if row.kind == "person":
             found[row.holder, WHOLE_ORGANISATION] = None
         else:
-            by_role = connection.execute(_HOLDING, {"organisation": organisation, "role": row.holder})
+            by_role = _HOLDING.all(connection, {"organisation": organisation, "role": row.holder})
             found |= {(held.person, WHOLE_ORGANISATION): None for held in by_role if _grant(held).holds_on(today)}
     return list(found)
 
 
 def holders_from(connection: Connection, organisation: str, roles: Collection[str], today: date) -> frozenset[str]:
     """Whoever was granted one of these roles that he holds on this day or on one still to come; of groups not who sits in them."""
-    rows = [row for role in roles for row in connection.execute(_HOLDING, {"organisation": organisation, "role": role})]
+    rows = [row for role in roles for row in _HOLDING.all(connection, {"organisation": organisation, "role": role})]
     granted = ((row.person, _grant(row)) for row in rows)
     return frozenset(person for person, grant in granted if grant.valid_until is None or grant.valid_until >= today)
 
