@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
@@ -553,20 +553,7 @@ def recipients(
     """The people these roles and relations mean for this case on this day: current holders and who stands in for them,
     each once, in order. Without such a case only those remain who are meant whatever it is about.
     """
-    names = tuple(audience)
-    about_people = all(name.startswith((PERSON, LOOKS_AFTER)) for name in names)
-    case = None if about_people else cases.load(connection, organisation, number)
-    calling = _Calling(connection, organisation, today)
-    found, stood_in_for = calling.by(case, names)
-    everyone = {key: who for key, who in _of_keys(connection, organisation, found).items() if who.active}
-    # a delegate who is away as well is told, but whom he stands in for is not left out for him: somebody has to see it
-    there = {key for key in everyone if not calling.is_away(key)}
-    away = {key for key, delegates in stood_in_for.items() if delegates & there}
-    return [
-        Recipient(key, p.name, "en" if p.locale == "en" else "zh", p.addresses, p.department, key in away)
-        for key in found
-        if (p := everyone.get(key)) is not None
-    ]
+    return Looking(connection, organisation, today).recipients(number, audience)
 
 
 def called_upon(
@@ -716,6 +703,41 @@ class _Calling:
         return self._held[role]
 
 
+class Looking:
+    """Who is to be told in an organisation on one day, for a transaction that asks much: each case, role and person is looked
+    up once.
+    """
+
+    def __init__(self, connection: Connection, organisation: str, today: date) -> None:
+        self._connection = connection
+        self._organisation = organisation
+        self._calling = _Calling(connection, organisation, today)
+        self._people: dict[str, Person | None] = {}
+        self.case = cache(lambda number: cases.load(connection, organisation, number))
+
+    def recipients(self, number: str, audience: Iterable[str]) -> list[Recipient]:
+        """As `recipients`."""
+        names = tuple(audience)
+        about_people = all(name.startswith((PERSON, LOOKS_AFTER)) for name in names)
+        found, stood_in_for = self._calling.by(None if about_people else self.case(number), names)
+        everyone = self._active(found)
+        # a delegate who is away as well is told, but whom he stands in for is not left out for him: somebody has to see it
+        there = {key for key in everyone if not self._calling.is_away(key)}
+        away = {key for key, delegates in stood_in_for.items() if delegates & there}
+        return [
+            Recipient(key, p.name, "en" if p.locale == "en" else "zh", p.addresses, p.department, key in away)
+            for key in found
+            if (p := everyone.get(key)) is not None
+        ]
+
+    def _active(self, keys: Iterable[str]) -> dict[str, Person]:
+        wanted = list(keys)
+        if new := [key for key in wanted if key not in self._people]:
+            known = _of_keys(self._connection, self._organisation, new)
+            self._people |= {key: known.get(key) for key in new}
+        return {key: who for key in wanted if (who := self._people[key]) is not None and who.active}
+
+
 _OF_KEYS = Listing(
     lambda keys: select(_people).where(_people.c.organisation == bindparam("organisation"), _people.c.person.in_(keys))
 )
@@ -765,12 +787,9 @@ def holders_from(connection: Connection, organisation: str, roles: Collection[st
     return frozenset(person for person, grant in granted if grant.valid_until is None or grant.valid_until >= today)
 
 
-def meant_to_tell(
-    connection: Connection, organisation: str, case: str, audience: tuple[str, ...], now: datetime
-) -> list[Recipient]:
-    """Who is to be told as of this instant: what the delivery worker asks of the directory."""
-    today = now.astimezone(time_zone(connection, organisation)).date()
-    return recipients(connection, organisation, case, audience, today)
+def looking(connection: Connection, organisation: str, now: datetime) -> Looking:
+    """As of this instant: what the delivery worker asks of the directory."""
+    return Looking(connection, organisation, now.astimezone(time_zone(connection, organisation)).date())
 
 
 def time_zone(connection: Connection, organisation: str) -> ZoneInfo:
