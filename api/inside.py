@@ -27,6 +27,16 @@ from workflows.campaign import CAMPAIGN
 from workflows.owed import HANDED_IN_BY, Came, OfDepartment, by_department, came_of
 from workflows.survey import SURVEY, numbered, options_of
 
+#: what came of what a department owes; of a period's five words none says that something was sent back
+CAME_IN_WORDS: Mapping[Came, Text] = {
+    "reported": REPORTS["reported"],
+    "late": REPORTS["late"],
+    "returned": Text("退回未再报", "sent back"),
+    "waiting": REPORTS["waiting"],
+    "missing": REPORTS["missing"],
+    "waived": REPORTS["waived"],
+}
+
 #: of cases opened inside, those that put what others do there together: nobody's own work
 NOT_COUNTED = ("task", "survey", "survey_answer", "stage_summary")
 
@@ -57,8 +67,8 @@ class InsideLine(BaseModel):
 
 
 class DepartmentLine(BaseModel):
-    """How many of the reports and survey answers a department owes came in time, late, not yet, not at all (`missing`, which is
-    not zero), or are asked for no longer.
+    """How many of the reports and survey answers a department owes came in time, late, were sent back and are not in again, came
+    not yet, not at all (`missing`, which is not zero), or are asked for no longer.
 
     silent   it owed something, its day has passed, and nothing came at all
     opened   how many other cases inside it answers for
@@ -67,6 +77,7 @@ class DepartmentLine(BaseModel):
     department: str
     reported: int
     late: int
+    returned: int
     waiting: int
     missing: int
     waived: int
@@ -162,7 +173,7 @@ class QuestionAnswer(BaseModel):
 class AnsweredLine(BaseModel):
     """What came from a department. `answers`: by the number of the question, in the newest version; empty where none came.
 
-    came         reported, late, waiting, missing (which is not zero) or waived
+    came         reported, late, returned, waiting, missing (which is not zero) or waived
     corrected    how many further versions there were
     waived_for   why it need not answer
     """
@@ -256,7 +267,7 @@ def answer_columns(page: AnsweredPage, locale: Locale, zone: ZoneInfo) -> Sequen
 
     return [
         (OF_DEPARTMENT.in_(locale), lambda line: line.department_title),
-        (OF_CAME.in_(locale), lambda line: REPORTS[line.came].in_(locale)),
+        (OF_CAME.in_(locale), lambda line: CAME_IN_WORDS[line.came].in_(locale)),
         *map(of_question, page.questions),
         (OF_HANDED_IN.in_(locale), lambda line: when(line.handed_in_at)),
         (OF_CORRECTED.in_(locale), lambda line: line.corrected or ""),

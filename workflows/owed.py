@@ -1,6 +1,7 @@
-"""What departments owe a campaign or a survey by a day, and what came of it: in time, late, not yet, never, or not asked any more.
+"""What departments owe a campaign or a survey by a day, and what came of it: in time, late, sent back, not yet, never, or not
+asked any more.
 
-Five different things wherever they are told; *missing* is never zero, since whoever has nothing to report says so.
+Six different things wherever they are told; *missing* is never zero, since whoever has nothing to report says so.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,9 +11,10 @@ from typing import Literal, get_args
 
 from engine.case import Case
 
-Came = Literal["reported", "late", "waiting", "missing", "waived"]
+Came = Literal["reported", "late", "returned", "waiting", "missing", "waived"]
 #: reported   handed in before the end of its day
 #: late       handed in after it, and late for good, whatever is corrected since
+#: returned   handed in, sent back, and not handed in again: what came does not stand
 #: waiting    not handed in, and there is time
 #: missing    not handed in, and there is no time left
 #: waived     asked for no longer, for a reason that is on record
@@ -30,6 +32,8 @@ def came_of(case: Case, handed_in: datetime | None, now: datetime) -> Came:
     due_at = case.first_due_at
     if handed_in is None:
         return "missing" if due_at is not None and now > due_at else "waiting"
+    if case.counts_as == "assigned":
+        return "returned"
     return "late" if due_at is not None and handed_in > due_at else "reported"
 
 
@@ -44,7 +48,7 @@ class OfDepartment:
     @property
     def silent(self) -> bool:
         """It owed something by a day that has passed, and nothing came from it at all."""
-        return bool(self.came["missing"]) and not self.came["reported"] and not self.came["late"]
+        return bool(self.came["missing"]) and not any(self.came[name] for name in ("reported", "late", "returned"))
 
 
 def by_department(

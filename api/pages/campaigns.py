@@ -9,10 +9,9 @@ from sqlalchemy import Connection
 
 from api.auth import Asker
 from api.bootstrap import Runtime
-from api.inside import InsideAnswer, answer_in_words, answered, inside_of, is_survey
+from api.inside import CAME_IN_WORDS, InsideAnswer, answer_in_words, answered, inside_of, is_survey
 from api.pages.forms import opens_by_hand
 from api.pages.rendering import CASES, OPEN, local
-from api.periods import REPORTS
 from api.reading import visible_case
 from api.requests import IN_CAMPAIGN
 from api.routes.under import BASE
@@ -45,14 +44,14 @@ class Inside:
 
     phases        (title, days, how it stands)
     loops         (loop, (state, count, overdue, address of the list)…)
-    departments   (name, in time, late, still to come, missing, waived, others opened, whether it is silent)
+    departments   (name, in time, late, sent back, still to come, missing, waived, others opened, whether it is silent)
     silent        the names of those of whom nothing came
     opens         (title, address) of what the reader may open inside; nothing once the campaign has ended
     """
 
     phases: Sequence[tuple[str, str, Text]]
     loops: Sequence[tuple[str, Sequence[tuple[str, int, int, str]]]]
-    departments: Sequence[tuple[str, int, int, int, int, int, int, bool]]
+    departments: Sequence[tuple[str, int, int, int, int, int, int, int, bool]]
     silent: Sequence[str]
     all: str
     opens: Sequence[tuple[Text, str]]
@@ -96,7 +95,7 @@ def inside_card(connection: Connection, runtime: Runtime, asker: Asker, case: Ca
         loops=_by_loop(told),
         departments=[
             (
-                names.get(each.department, each.department), each.reported, each.late, each.waiting, each.missing,
+                names.get(each.department, each.department), each.reported, each.late, each.returned, each.waiting, each.missing,
                 each.waived, each.opened, each.silent,
             )
             for each in told.departments
@@ -135,7 +134,7 @@ def survey_card(connection: Connection, runtime: Runtime, asker: Asker, case: Ca
     page = answered(connection, asker, case, runtime.clock.now())
     rows = [
         (
-            line.department_title, REPORTS[line.came], "" if line.handed_in_at is None else local(line.handed_in_at, zone),
+            line.department_title, CAME_IN_WORDS[line.came], "" if line.handed_in_at is None else local(line.handed_in_at, zone),
             line.corrected, f"{CASES}/{line.number}",
             [answer_in_words(each, line.answers.get(each.number), asker.locale) for each in page.questions],
         )

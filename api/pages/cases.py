@@ -18,6 +18,7 @@ from api.auth import Asker, SignedIn, TheRuntime
 from api.bootstrap import Runtime
 from api.figures import NumberAnswer, figures_answer, names_cases, query_of
 from api.figures import told as told_figures
+from api.inside import CAME_IN_WORDS
 from api.pages.campaigns import campaign_of, inside_card, survey_card
 from api.pages.forms import Surroundings, Told, told
 from api.pages.loop import drawn
@@ -28,7 +29,7 @@ from api.papers import making
 from api.papers.making import Available
 from api.papers.story import Story
 from api.papers.summary.questions import is_detail, titled
-from api.periods import REPORTS, report_in_words
+from api.periods import report_in_words
 from api.publishing import published, publishes
 from api.publishing import told as told_published
 from api.reading import (
@@ -162,7 +163,7 @@ def case_page(request: Request, runtime: TheRuntime, asker: SignedIn, number: st
         report=report_in_words(answer.report, locale), unknown=None if is_known(workflow) else why_unknown(workflow), what_to_do=WHAT_TO_DO,
         before=_pictures(facts, after=False), after=_pictures(facts, after=True), happened=list(reversed(happened)),
         days=days_in_words(case), held_back=not may_see_evidence(workflow, case, asker.actors), possible=[step for step in steps if step.possible], impossible=[step for step in steps if not step.possible],
-        at_once={offer.transition.trigger for offer in offered if asks_nothing(offer.transition)}, related=related, known=known, coverage=coverage, campaign=campaign, inside=inside, survey=survey, reports=REPORTS, looks=looks, population=_population(case, zone), papers=[p for p in papers if p.address], absent=[p for p in papers if not p.address], done=last and event_answer(workflow, last, locale, Text("", "")).title,
+        at_once={offer.transition.trigger for offer in offered if asks_nothing(offer.transition)}, related=related, known=known, coverage=coverage, campaign=campaign, inside=inside, survey=survey, reports=CAME_IN_WORDS, looks=looks, population=_population(case, zone), papers=[p for p in papers if p.address], absent=[p for p in papers if not p.address], done=last and event_answer(workflow, last, locale, Text("", "")).title,
     )  # fmt: skip
 
 

@@ -320,6 +320,7 @@ def test_a_survey_knows_who_is_missing_who_was_late_and_who_has_none(campus: Cam
     campus.done("xb2_head", f"{at('XB2')}/answer", answers=full)
     assert refused(campus, "officer", f"{path}/close", conclusion="已汇总") == (409, "survey.every_answer_is_in")
     campus.done("officer", f"{at('XB2')}/send_back", reason="请补充困难")
+    assert campus.get("officer", f"{path}/answers")["items"][2]["came"] == "returned", "what was sent back counts as in"
     campus.done("xb2_head", f"{at('XB2')}/answer", answers={**full, "4": "没有"})
     campus.done("head", f"{at('DZB')}/excuse", reason="由安稳办代管")
 
