@@ -397,7 +397,7 @@ DayOrInstant = Annotated[date | datetime, BeforeValidator(_day_or_instant)]
 
 async def known_parameters(request: Request) -> None:
     """A misspelt filter, overlooked, would show everything: refuses what this address does not know."""
-    if request.method != "GET":  # an answer to HEAD is made by GET
+    if request.method != "GET" or not request.query_params:  # an answer to HEAD is made by GET
         return
     known = sorted(field.alias for field in get_flat_params(request.scope["route"].dependant) if _is_query(field))
     strange = sorted({name[:40] for name in request.query_params if name not in known})

@@ -6,9 +6,15 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from importlinter.application.use_cases import create_report, read_user_options
+from importlinter.configuration import configure
+from importlinter.contracts.forbidden import ForbiddenContract
+from importlinter.contracts.layers import LayersContract
+from importlinter.domain.contract import registry
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -51,16 +57,73 @@ def test_the_import_contracts_hold() -> None:
     assert broken_contracts(ROOT) == set()
 
 
-@pytest.fixture
-def copied_sources(tmp_path: Path) -> Path:
-    """The packages' Python files and the contracts, free to be spoiled."""
+@pytest.fixture(scope="module")
+def copied_sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The packages' Python files and the contracts, free to be spoiled; whoever does puts them right again."""
+    tree = tmp_path_factory.mktemp("sources")
     for package in PACKAGES:
         for source in (ROOT / package).rglob("*.py"):
-            target = tmp_path / source.relative_to(ROOT)
+            target = tree / source.relative_to(ROOT)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
-    shutil.copyfile(ROOT / "pyproject.toml", tmp_path / "pyproject.toml")
-    return tmp_path
+    shutil.copyfile(ROOT / "pyproject.toml", tree / "pyproject.toml")
+    return tree
+
+
+@pytest.fixture
+def broken_here(copied_sources: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], set[str]]:
+    """What `broken_contracts` says of the copied sources, asked of the same linter in this process.
+
+    It looks the packages up as an import would, so for a moment none of them is known; what it read of a file it keeps
+    until the file is another.
+    """
+    configure()
+    registry.register(ForbiddenContract, "forbidden")
+    registry.register(LayersContract, "layers")
+    asked = read_user_options(str(copied_sources / "pyproject.toml"))
+
+    def broken() -> set[str]:
+        with monkeypatch.context() as patch:
+            for package in PACKAGES:
+                patch.delitem(sys.modules, package, raising=False)
+            patch.syspath_prepend(copied_sources)
+            report = create_report(asked, cache_dir=str(copied_sources / ".read"))
+        assert not report.could_not_run, report.invalid_contract_options
+        verdicts = {contract.name: check.kept for contract, check in report.get_contracts_and_checks()}
+        assert set(verdicts) == set(CONTRACTS.values())
+        return {contract for contract, name in CONTRACTS.items() if not verdicts[name]}
+
+    return broken
+
+
+@pytest.fixture
+def plant(copied_sources: Path) -> Iterator[Callable[[str, str], None]]:
+    """Writes a line at the end of a file, for as long as the test runs."""
+    originals: dict[Path, str | None] = {}
+
+    def planted(where: str, line: str) -> None:
+        spoiled = copied_sources / where
+        originals[spoiled] = spoiled.read_text(encoding="utf-8") if spoiled.exists() else None
+        spoiled.write_text(f"{originals[spoiled] or ''}\n{line}\n", encoding="utf-8")
+
+    yield planted
+    for spoiled, original in originals.items():
+        if original is None:
+            spoiled.unlink()
+        else:
+            spoiled.write_text(original, encoding="utf-8")
+
+
+def test_what_is_asked_here_says_what_the_command_says(
+    copied_sources: Path, broken_here: Callable[[], set[str]], plant: Callable[[str, str], None]
+) -> None:
+    assert broken_here() == set()
+    plant("engine/clock.py", "import api")
+    plant("notifications/planted.py", "from engine.store import outbox")
+    plant("api/feeds.py", "from icalendar import Event")
+    assert (
+        broken_here() == broken_contracts(copied_sources) >= {"packages", "notifications-see-events", "icalendar-door"}
+    )
 
 
 @pytest.mark.parametrize(
@@ -111,12 +174,11 @@ def copied_sources(tmp_path: Path) -> Path:
         ("notifications/channels/planted.py", "import sqlmodel", "sql-doors"),
     ],
 )
-def test_a_forbidden_import_breaks_its_contract(copied_sources: Path, where: str, planted: str, contract: str) -> None:
-    spoiled = copied_sources / where
-    original = spoiled.read_text(encoding="utf-8") if spoiled.exists() else ""
-    spoiled.write_text(f"{original}\n{planted}\n", encoding="utf-8")
-
-    assert contract in broken_contracts(copied_sources)
+def test_a_forbidden_import_breaks_its_contract(
+    broken_here: Callable[[], set[str]], plant: Callable[[str, str], None], where: str, planted: str, contract: str
+) -> None:
+    plant(where, planted)
+    assert contract in broken_here()
 
 
 def test_a_clone_has_nothing_at_the_top_but_what_the_design_names() -> None:

@@ -38,7 +38,7 @@ WORDS: Mapping[str, Text] = {
         "以统计截止时的情况为准，不含任何人的姓名，也不含匿名上报人。",
         "As known when the days it covers were over. It names nobody, and no anonymous reporter.",
     ),
-    "published_overdue": Text("逾期", "overdue"),
+    "published_overdue": Text("超期", "overdue"),
     "published_left_out": Text(
         "隐患较多，未列入本表的还有（项）：", "There are more than this table may hold; not listed:"
     ),

@@ -20,7 +20,7 @@ WORDS: Mapping[str, Text] = {
     "inside_open": Text("在本行动中登记", "Open inside this campaign"),
     "survey_answers": Text("汇总表", "Put together"),
     "survey_missing": Text("未报部门", "Departments that have not answered"),
-    "survey_nobody_missing": Text("没有逾期未报的部门。", "No department is past its day."),
+    "survey_nobody_missing": Text("没有超期未报的部门。", "No department is past its day."),
     "survey_department": Text("部门", "Department"),
     "survey_came": Text("填报情况", "What came"),
     "survey_at": Text("填报时间", "Answered at"),

@@ -169,6 +169,13 @@ WORDS: Mapping[str, Text] = {
     "seats": Text("席位", "Seats"),
     "sitting_today": Text("今天在任", "Sitting today"),
     "least": Text("至少人数", "Needs at least"),
+    "least_unit": Text("人", "members"),
+    "change_least": Text("更改至少人数", "Change how many it needs"),
+    "least_hint": Text(
+        "任职人数不足此数时，工作组不能履行职责（如验收、联合检查），死角检查会列出它。按人指定的席位不能少于此数。",
+        "With fewer members than this the group cannot do its work, as accepting a hazard, and is listed as a dead corner. "
+        "Seats of named persons alone may not be fewer.",
+    ),
     "add_seat": Text("增加席位", "Add a seat"),
     "take_seat_away": Text("撤去席位", "Take the seat away"),
     "back_to_group": Text("返回工作组", "Back to the group"),

@@ -112,12 +112,21 @@ class SeatForm(_Body):
     valid_until: Day | None = None
 
 
+Least = Annotated[int, Field(ge=1, le=directory.MOST_SEATS, strict=True)]
+
+
+class Needing(_Body):
+    """How many a group needs to do its work, alone: what the page changes of it."""
+
+    least: Least
+
+
 class SetGroup(_Body):
     """A group as it shall be from now on. `least` is how many it needs to do its work."""
 
     name: InBothLanguages
     seats: list[SeatForm] = Field(max_length=directory.MOST_SEATS)
-    least: Annotated[int, Field(ge=1, le=directory.MOST_SEATS, strict=True)] = 1
+    least: Least = 1
     confirmed: Confirmed
 
 

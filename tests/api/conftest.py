@@ -4,18 +4,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api import logs
 from api.app import create_app
 from api.bootstrap import Runtime
 from engine.store import people
 from tests.builders import FOUNDED, School, a_runtime, a_school
 from tests.databases import EMPTY, Kind
 from tests.fakes import calling
-
-
-@pytest.fixture(autouse=True)
-def _quiet_logs() -> None:
-    logs.configure("warning", "console")
 
 
 @pytest.fixture

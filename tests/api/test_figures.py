@@ -257,6 +257,9 @@ def test_the_page_of_a_bulletin_leads_on_for_the_office_and_shows_the_table_alon
     counted = [n for numbers in by_department(case.facts["figures"]).values() for n in numbers.values() if n.count]
     for number in counted:
         assert links[f"/cases?{query_of(number.cases, case.facts['figures']['as_of'])}"] == str(number.count)
+    folded = [int(n) for n in re.findall(r'<details class="unfolds"><summary>[^<]+<span class="tag">(\d+)<', text)]
+    with winter.database.read(case.organisation) as connection:
+        assert len(folded) > 1 and sum(folded) == len(published(connection, case).cases)  # every one under a department
     [next_one] = [href for href in links if href.startswith("/open/bulletin")]
     assert f'value="{case.number}"' in desk.get(next_one).text
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -202,6 +203,23 @@ def test_a_seat_is_added_and_taken_away(campus: Campus) -> None:
     form = got(client, f"{at}/seats/{number}").form(f"{at}/seats/{number}")
     assert client.post(f"{at}/seats/{number}", data=form).headers["location"] == f"{at}?done=set"
     assert "姓名-clerk" not in got(client, at).words
+
+
+def test_how_many_a_group_needs_is_changed_and_too_many_are_refused_beside_the_field(campus: Campus) -> None:
+    client = as_(campus, "keeper")
+    at = "/school/groups/acceptance_group"
+    with campus.runtime.database.read(SCHOOL) as connection:
+        [before] = [g for g in people.groups(connection, SCHOOL) if g.code == "acceptance_group"]
+    form = got(client, f"{at}/least").form(f"{at}/least")
+    assert form["least"] == str(before.least) and f'href="{at}/least"' in client.get(at).text
+    for wrong in ("", "0", "两人", str(len(before.seats) + 1)):
+        answer = client.post(f"{at}/least", data={**form, "least": wrong})
+        assert answer.status_code == 422 and 'id="f-least-fault"' in answer.text, wrong
+        assert Page(answer.text).form(f"{at}/least")["least"] == wrong  # what was typed is kept
+    after = len(before.seats)
+    assert client.post(f"{at}/least", data={**form, "least": str(after)}).headers["location"] == f"{at}?done=set"
+    with campus.runtime.database.read(SCHOOL) as connection:
+        assert replace(before, least=after) in people.groups(connection, SCHOOL)
 
 
 def test_a_department_is_made_and_called_otherwise(campus: Campus) -> None:

@@ -43,11 +43,8 @@ def chromium(path: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=path,
-            args=[
-                "--no-sandbox",
-                "--disable-dev-shm-usage",
-                f"--disable-features={','.join(UNSEEN)}",
-            ],  # containers have neither namespaces nor much shared memory
+            # containers have neither namespaces nor much shared memory
+            args=["--no-sandbox", "--disable-dev-shm-usage", f"--disable-features={','.join(UNSEEN)}"],
         )
         yield browser
         browser.close()

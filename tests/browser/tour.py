@@ -142,6 +142,7 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
                 Stop("groups", "/school/groups", "keeper"),
                 Stop("group", "/school/groups/acceptance_group", "keeper"),
                 Stop("group-seat", "/school/groups/acceptance_group/seat", "keeper"),
+                Stop("group-least", "/school/groups/acceptance_group/least", "keeper"),
                 Stop("department-form", "/school/department", "keeper"),
                 Stop("departments", "/school/departments", "keeper"),
                 Stop("channels", "/school/channels", "keeper"),

@@ -69,8 +69,12 @@ class Cast:
 
     def holding_everything(self, person: str) -> Actor:
         """This person with every role there is: whatever keeps him from a step, it is none that he lacks."""
-        grants = frozenset(grant for actor in self.people for grant in actor.grants)
-        return Actor(SCHOOL, "person", person=person, department=self.departments.get(person, OURS), grants=grants)
+        home = self.departments.get(person, OURS)
+        return Actor(SCHOOL, "person", person=person, department=home, grants=self._every_grant)
+
+    @cached_property
+    def _every_grant(self) -> frozenset[Grant]:
+        return frozenset(grant for actor in self.people for grant in actor.grants)
 
 
 def cast_of(workflow: Workflow) -> Cast:
@@ -284,6 +288,7 @@ class _Search:
         }
         self.others = {**dict(self._hazards()), **dict(self._meetings())}
         self.own: dict[str, Place] = {}
+        self.fixed: defaultdict[str, dict[str, tuple[Case, Case]]] = defaultdict(dict)
         self.takers = {f"{role}.1" for step in workflow.transitions if step.takes_over for role in step.by}
         self.to_take = {(step.trigger, source) for step in workflow.transitions for source in step.sources}
         self.to_refuse = conditions(workflow)
@@ -490,12 +495,20 @@ class _Search:
                 self._meet(replace(other, case=case, changes=changes, came_by=kind, before=other))
 
     def _around(self, place: Place) -> Mapping[str, Case]:
-        others = self.others
+        others: Mapping[str, Case] = self.others
         if (
             place.waits and place.case.assignee is not None
         ):  # while it waited, whoever has it did something about the others, too
-            others = {number: one.with_acted("fixer", place.case.assignee) for number, one in others.items()}
+            others = self._fixed_by(place.case.assignee)
         return {**others, place.case.number: place.case}
+
+    def _fixed_by(self, person: str) -> Mapping[str, Case]:
+        """The other cases, had this person put them right; of each that is the same as long as there is no other."""
+        known = self.fixed[person]
+        for number, case in self.others.items():
+            if number not in known or known[number][0] is not case:
+                known[number] = case, case.with_acted("fixer", person)
+        return {number: known[number][1] for number in self.others}
 
     def _ways(self, form: type[Form], actor: Actor, owed: PeriodOwed | None, place: Place | None) -> list[Any]:
         case = place.case if place is not None else None

@@ -8,7 +8,7 @@ How a row names people: `safety_head` is the role held in the whole school or in
 `dept_safety elsewhere` the role held in another department, `the assignee` a relation to the case.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cache
@@ -435,17 +435,21 @@ def _besides(row: Row, who: Comes) -> bool:
     return not row.himself or (who.own_name and who.of_the_department)
 
 
-def taken(loop: Workflow, trigger: str, case: Case, actor: Actor, calendar: Calendar) -> bool:
-    """Whether the engine lets him, as far as it looks at people before the form is filled in."""
-    transition = loop.transition(trigger, case.state)
+def let(loop: Workflow, trigger: str, case: Case, calendar: Calendar) -> Callable[[Actor], bool]:
+    """Whom the engine lets take the step, as far as it looks at people before the form is filled in."""
+    transition, policy = loop.transition(trigger, case.state), loop.defaults()
     assert transition is not None
-    try:
-        judge(loop, transition, case, actor, loop.defaults(), ASKED)
-    except NotAllowed:
-        return False
-    situation = Situation(case, actor, {}, NOW, date(2020, 1, 6), calendar)
-    conditions = (g for g in guards_of(transition.guards) if g.of_people and not g.reads_form)
-    return all(condition.holds(situation) for condition in conditions)
+    conditions = [g for g in guards_of(transition.guards) if g.of_people and not g.reads_form]
+
+    def taken(actor: Actor) -> bool:
+        try:
+            judge(loop, transition, case, actor, policy, ASKED)
+        except NotAllowed:
+            return False
+        situation = Situation(case, actor, {}, NOW, date(2020, 1, 6), calendar)
+        return all(condition.holds(situation) for condition in conditions)
+
+    return taken
 
 
 LOOPS = {loop.key: loop for loop in CATALOG.newest()}
@@ -497,10 +501,9 @@ def test_whoever_stands_in_no_row_is_denied(loop: str, trigger: str) -> None:
     wrong: list[str] = []
     for state, mode in [(state, mode) for key, step, state, mode in STEPS if (key, step) == (loop, trigger)]:
         row, case = row_of(loop, trigger, state, mode), a_case(workflow, state, **MODES[mode])
+        taken = let(workflow, trigger, case, CALENDAR)
         wrong += [
-            f"{state}, {mode}: {who}; {row.clause}"
-            for who in everybody()
-            if taken(workflow, trigger, case, who.actor, CALENDAR) is not allowed(row, who)
+            f"{state}, {mode}: {who}; {row.clause}" for who in everybody() if taken(who.actor) is not allowed(row, who)
         ]
     assert not wrong, f"{len(wrong)} differ, the first: " + "\n".join(wrong[:5])
 
@@ -549,9 +552,6 @@ def test_the_inspector_confirms_what_was_corrected_before_him_unless_he_correcte
     trigger: str, state: str, reporter: str, may: bool
 ) -> None:
     case = a_case(LOOPS["hazard"], state, **MODES["on_spot"], reporter=reporter)
-    let = {
-        (who.actor.person, who.actor.on_behalf_of)
-        for who in everybody()
-        if taken(LOOPS["hazard"], trigger, case, who.actor, CALENDAR)
-    }
-    assert let == ({(reporter, None), ("delegate", reporter)} if may else set())
+    taken = let(LOOPS["hazard"], trigger, case, CALENDAR)
+    took = {(who.actor.person, who.actor.on_behalf_of) for who in everybody() if taken(who.actor)}
+    assert took == ({(reporter, None), ("delegate", reporter)} if may else set())

@@ -24,10 +24,11 @@ from api.pages.school.keeping import (
     line,
     of_people,
     read_form,
+    whole,
 )
 from api.pages.words import WORDS
 from api.requests import read_as
-from api.routes.directory import SeatForm, SetDepartment, editor_of
+from api.routes.directory import Needing, SeatForm, SetDepartment, editor_of
 from engine.directory import Department, Group, Seat
 from engine.errors import InvalidInput, Refusal, Text
 from engine.store import people, periods
@@ -210,6 +211,44 @@ def _unseating(
         WORDS["take_seat_away"], f"{at}/seats/{number}", WORDS["take_seat_away"], (at, WORDS["back_to_group"]),
         about=f"{shown.name.in_(asker.locale)} · {shown.seats[number].holder}",
         hidden={"seat": f"{seat.kind}:{seat.holder}"},  # by name: the place may be another's by now
+    )  # fmt: skip
+    return form_page(request, asker, asking, refusal)
+
+
+@router.get(f"{AT_GROUPS}/{{code}}/least")
+def least_form(request: Request, runtime: TheRuntime, asker: SignedIn, code: str) -> Response:
+    return _needing(request, runtime, keeper(asker, directory.SETTING), code)
+
+
+@router.post(f"{AT_GROUPS}/{{code}}/least")
+def set_least(request: Request, runtime: TheRuntime, asker: SignedIn, code: str, sent: TheSent) -> Response:
+    asker = keeper(asker, directory.SETTING)
+    with runtime.database.read(asker.actor.organisation) as connection:
+        group = _group(connection, asker, code)
+    try:
+        form = read_as(Needing, {"least": whole(sent.one("least"))}, runtime.engine.words)
+        directory.set_group(editor_of(runtime, asker, confirmed=is_confirmed(sent)), replace(group, least=form.least))
+    except Refusal as refusal:
+        return _needing(request, runtime, asker, code, sent.values, refusal)
+    return go_to(f"{AT_GROUPS}/{code}?done=set")
+
+
+def _needing(
+    request: Request,
+    runtime: Runtime,
+    asker: Asker,
+    code: str,
+    said: Mapping[str, tuple[str, ...]] | None = None,
+    refusal: Refusal | None = None,
+) -> Response:
+    with runtime.database.read(asker.actor.organisation) as connection:
+        group = _group(connection, asker, code)
+    said = {"least": (str(group.least),)} if said is None else said
+    at = f"{AT_GROUPS}/{code}"
+    asking = Asking(
+        WORDS["change_least"], f"{at}/least", WORDS["save"], (at, WORDS["back_to_group"]),
+        [line("least", "least", said, kind="whole", required=True, note=WORDS["least_hint"])],
+        about=group.name.in_(asker.locale),
     )  # fmt: skip
     return form_page(request, asker, asking, refusal)
 
