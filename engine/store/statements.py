@@ -175,13 +175,14 @@ class Listing:
 
     def all(self, connection: Connection, listed: Sequence[Any], values: Values) -> list[Row]:
         """Every row it gives; none where nothing is listed."""
-        return self._of(listed).all(connection, _listing(listed, values)) if listed else []
+        return self.of(listed).all(connection, _listing(listed, values)) if listed else []
 
     def changed(self, connection: Connection, listed: Sequence[Any], values: Values) -> int:
         """Write at once; how many rows were changed."""
-        return self._of(listed).changed(connection, _listing(listed, values)) if listed else 0
+        return self.of(listed).changed(connection, _listing(listed, values)) if listed else 0
 
-    def _of(self, listed: Sequence[Any]) -> Statement:
+    def of(self, listed: Sequence[Any]) -> Statement:
+        """As it is said for a list of this length."""
         room = _room_for(listed)
         made = self._made.get(room)
         if made is None:

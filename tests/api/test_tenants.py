@@ -21,6 +21,7 @@ from sqlalchemy import Engine, event
 from sqlmodel import SQLModel
 
 import engine.store
+import notifications
 from api import directory, labels
 from api.app import create_app
 from api.bootstrap import Runtime, open_runtime
@@ -37,7 +38,7 @@ from engine.handle import Done, handle_one
 from engine.store import accounts, cases, people, periods
 from engine.store.accounts import secret_hash
 from engine.store.database import Database
-from engine.store.statements import Statement
+from engine.store.statements import Listing, Statement
 from notifications import accounts as channel_accounts
 from notifications import deliveries
 from notifications.accounts import SetUp
@@ -499,9 +500,13 @@ def _unnamed(judged: set[str]) -> list[str]:
 
 def _prebuilt() -> Iterator[Statement]:
     """What goes to the driver itself, past whoever listens."""
-    for found in pkgutil.iter_modules(engine.store.__path__, "engine.store."):
-        module = importlib.import_module(found.name)
-        yield from (value for value in vars(module).values() if isinstance(value, Statement))
+    for package in (engine.store, notifications):
+        for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            for value in vars(importlib.import_module(found.name)).values():
+                if isinstance(value, Statement):
+                    yield value
+                elif isinstance(value, Listing):
+                    yield value.of([""])
 
 
 def _tables(statement: str) -> set[str]:
