@@ -42,11 +42,13 @@ SAME = {
     "starttls",
     "ca",
     "pem",
+    "sha",  # SHA-256 and UTF-8: what anybody draws again by
+    "utf",
 }
-#: what the campus calls its people, the accounts it signs in, a department, its mail server and what it sends mail by
+#: what the campus calls its people, the accounts it signs in, a department, its mail server and what it sends mail by; seeds and digests
 DATA = re.compile(
     r"姓名-\w+|[\w.-]+@[\w.-]+|[\w.-]+\.example\.org|[A-Z]{2,8}-\d{4}-\d{4,}|(?i:python)\S*"
-    r"|\b(?:test|HQC|post)\b|bihuan \w+"
+    r"|\b(?:test|HQC|post)\b|bihuan \w+|\b[0-9a-f]{64}\b"
 )
 
 
