@@ -9,12 +9,13 @@ from tempfile import TemporaryDirectory
 
 from api import anonymous, labels
 from api.anonymous import Report
+from api.first_visit import code_of
 from api.policies import set_numbers
 from engine.actor import Actor
 from engine.store import periods
 from notifications import accounts
 from notifications.accounts import SetUp
-from tests.browser.desk import Desk, a_desk
+from tests.browser.desk import Desk, a_desk, an_empty_desk
 from tests.browser.month import LAST, a_month_gone_by
 from tests.journeys.campus import PHOTO, SCHOOL, Campus, a_campus
 from tests.pictures import a_photo, as_sent
@@ -34,12 +35,19 @@ LOOKS_BACK = (
 
 @dataclass(frozen=True)
 class Stop:
-    """A page on the walk. `who` looks at it, nobody if None; `status` is what it answers with."""
+    """A page on the walk. `who` looks at it, nobody if None; `status` is what it answers with.
+
+    elsewhere   the desk it is on, where that is none of the busy one's
+    """
 
     name: str
     path: str
     who: str | None = "officer"
     status: int = 200
+    elsewhere: Desk | None = None
+
+    def url(self, desk: Desk) -> str:
+        return f"{(self.elsewhere or desk).url}{self.path}"
 
 
 #: addresses that show no page of their own, or one that the walk cannot come by, and why
@@ -51,7 +59,6 @@ PASSED_BY = {
     "/language/{locale}": "leads on",
     "/desk/token": "for scripts",
     "/report/suggest": "for scripts",
-    "/setup": "of an empty folder alone",
     "/r": "needs the link of a message",
     "/account/away/{absence}/end": "a form like the others of absences",
     "/school/people/{person}/away/{absence}/end": "a form like the others of absences",
@@ -67,6 +74,7 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
         TemporaryDirectory(prefix="bihuan-tour-") as folder,
         a_campus(Path(folder), "sqlite") as campus,
         a_desk(campus) as desk,
+        an_empty_desk(Path(folder) / "empty") as empty,
     ):
         campus.administrator("keeper")
         of_month = a_month_gone_by(campus)
@@ -94,6 +102,8 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
             desk,
             [
                 Stop("sign-in", "/sign-in", None),
+                Stop("setup-code", "/setup", None, elsewhere=empty),
+                Stop("setup", f"/setup?code={code_of(empty.campus.runtime.folder)}", None, elsewhere=empty),
                 Stop("mine", "/mine"),
                 Stop("mine-empty", "/mine", "vice"),
                 Stop("report", "/report", "teacher"),
