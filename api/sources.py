@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -44,6 +45,20 @@ class OutboxOfTheEngine:
         return outbox.done(connection, organisation, notice_id, fence)
 
 
+class LookingInTheEngine:
+    """`notifications.sources.Looking`, answered by `engine.store.people`."""
+
+    def __init__(self, connection: Connection, clock: Clock) -> None:
+        self._there = cache(lambda organisation: people.looking(connection, organisation, clock.now()))
+
+    def recipients(self, organisation: str, case: str, audience: tuple[str, ...]) -> Sequence[Recipient]:
+        return self._there(organisation).recipients(case, audience)
+
+    def state_of(self, organisation: str, case: str) -> str | None:
+        found = self._there(organisation).case(case)
+        return None if found is None else found.state
+
+
 class DirectoryOfTheEngine:
     """`notifications.sources.Directory`, answered by `engine.store.people` and its neighbours."""
 
@@ -51,14 +66,8 @@ class DirectoryOfTheEngine:
         self._clock = clock
         self._catalog = catalog
 
-    def recipients(
-        self, connection: Connection, organisation: str, case: str, audience: tuple[str, ...]
-    ) -> Sequence[Recipient]:
-        return people.meant_to_tell(connection, organisation, case, audience, self._clock.now())
-
-    def state_of(self, connection: Connection, organisation: str, case: str) -> str | None:
-        found = cases.load(connection, organisation, case)
-        return None if found is None else found.state
+    def looking(self, connection: Connection) -> "LookingInTheEngine":
+        return LookingInTheEngine(connection, self._clock)
 
     def time_zone(self, connection: Connection, organisation: str) -> ZoneInfo:
         return people.time_zone(connection, organisation)

@@ -47,13 +47,6 @@ def stands_as(name: str, actor: Actor, case: Case, workflow: Workflow) -> bool:
     return False
 
 
-def _stands_as_any(names: tuple[str, ...], actor: Actor, case: Case, workflow: Workflow) -> bool:
-    for name in names:  # noqa: SIM110  the same
-        if stands_as(name, actor, case, workflow):
-            return True
-    return False
-
-
 def _relates(name: str, actor: Actor, case: Case, workflow: Workflow) -> bool:
     if name == "system":
         return actor.kind == "system"
@@ -160,7 +153,7 @@ def judge(
     if transition.confirms:
         return _judge_confirmation(workflow, case, actor, asked)
     if not transition.sign_off:
-        if not _stands_as_any(transition.by, actor, case, workflow):
+        if not any(stands_as(name, actor, case, workflow) for name in transition.by):
             raise NotAllowed(
                 asked=asked,
                 obstacle=_only(workflow, transition.by),
@@ -202,7 +195,7 @@ def _judge_signature(
     row = workflow.sign_off.rows[workflow.sign_off.mode_of(case), transition.sign_off]
     by = tuple(dict.fromkeys((*row.by, *transition.by)))
     never = tuple(name for name in row.never if not policy.get(row.waived_by.get(name, ""), False))
-    if not _stands_as_any(by, actor, case, workflow):
+    if not any(stands_as(name, actor, case, workflow) for name in by):
         raise NotAllowed(
             asked=asked,
             obstacle=_only(workflow, by),

@@ -11,10 +11,8 @@ from typing import Any, cast
 
 from sqlalchemy import (
     ColumnElement,
-    Insert,
     Row,
     Select,
-    Update,
     and_,
     bindparam,
     exists,
@@ -30,6 +28,8 @@ from sqlalchemy import case as when
 
 from engine.events import Notice, Recipient
 from engine.store.database import table_of, upsert
+from engine.store.statements import Listing, Statement
+from engine.store.statements import Row as StoredRow
 from notifications.accounts import works_again
 from notifications.answers import NOT_IN_USE, as_kept
 from notifications.message import (
@@ -61,6 +61,7 @@ M = INBOX.c
 _IS_STUCK = D.status.in_(
     [literal_column(repr(status)) for status in STUCK]
 )  # as its index has it, no value to be bound
+_NOW = bindparam("now", type_=D.not_before.type)
 _IS_LOOSE = and_(D.status == literal_column("'waiting'"), D.message.is_(None))
 MOST = 10_000  # counted of anything; a millisecond or two, and whoever has more knows what he needs to know
 LINES = 20  # looked at for each message wanted; a digest has many, and whoever finds fewer comes again
@@ -72,7 +73,7 @@ ANSWER_LIMIT = 500  # characters; an error page must not fill the table
 def plan(connection: Connection, planned: Sequence[Planned], now: datetime) -> int:
     """Write these deliveries down; those that exist already stay as they are. How many are new."""
     rows = [_row_of(delivery, now) for delivery in planned]
-    return connection.execute(_insert_statement(DeliveryRow), rows).rowcount if rows else 0
+    return _INSERT[DeliveryRow].changed(connection, *rows)
 
 
 def revive(connection: Connection, planned: Sequence[Planned]) -> int:
@@ -108,13 +109,13 @@ def take_up(connection: Connection, planned: Sequence[Planned], now: datetime, *
 def _insert_once(
     connection: Connection, row_class: type[DeliveryRow | DigestRow | InboxMessageRow], row: Mapping[str, Any]
 ) -> int:
-    return connection.execute(_insert_statement(row_class), row).rowcount
+    return _INSERT[row_class].changed(connection, row)
 
 
-@cache
-def _insert_statement(row_class: type[DeliveryRow | DigestRow | InboxMessageRow]) -> Insert:
-    """Put together once: building a statement costs more than running it."""
-    return upsert(table_of(row_class)).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+_INSERT = {
+    row_class: Statement(upsert(table_of(row_class)).on_conflict_do_nothing())
+    for row_class in (DeliveryRow, DigestRow, InboxMessageRow)
+}
 
 
 def _row_of(planned: Planned, now: datetime) -> dict[str, Any]:
@@ -144,6 +145,9 @@ def _row_of(planned: Planned, now: datetime) -> dict[str, Any]:
         "planned_at": now,
         "answer": planned.cause,
         "account": planned.account or planned.channel,
+        "lease_until": None,
+        "sent_at": None,
+        "acknowledged_at": None,
     }
 
 
@@ -153,8 +157,10 @@ def _told(recipient: Recipient) -> dict[str, str]:
 
 def something_unaddressed(connection: Connection) -> bool:
     """A cheap look before a write transaction is begun."""
-    asked = select(D.id).where(D.channel == NOBODY, D.status == "waiting").limit(1)
-    return connection.execute(asked).first() is not None
+    return _UNADDRESSED.first(connection, {}) is not None
+
+
+_UNADDRESSED = Statement(select(D.id).where(D.channel == NOBODY, D.status == "waiting").limit(1))
 
 
 def unaddressed(connection: Connection, limit: int) -> list[Delivery]:
@@ -209,7 +215,12 @@ def settle_unaddressed(connection: Connection, delivery: Delivery, status: Statu
 
 def something_loose(connection: Connection, channels: Collection[str], now: datetime) -> bool:
     """A cheap look before a write transaction is begun: whether anything is due that is no message yet."""
-    return connection.execute(select(D.id).where(_loose(channels), D.not_before <= now).limit(1)).first() is not None
+    return bool(_SOMETHING_LOOSE.all(connection, sorted(channels), {"now": now}))
+
+
+_SOMETHING_LOOSE = Listing(
+    lambda channels: select(D.id).where(D.channel.in_(channels), _IS_LOOSE, D.not_before <= _NOW).limit(1)
+)
 
 
 def waiting_direct(connection: Connection, channels: Collection[str], now: datetime, limit: int) -> list[Delivery]:
@@ -255,20 +266,32 @@ def due_lines(
 
 def loose_lines(connection: Connection, channels: Collection[str], organisation: str, addressee: str) -> list[Delivery]:
     """Every line of this reader that is in no message yet, due or not."""
-    mine = (D.organisation == organisation, D.addressee == addressee, _loose(channels), D.how == "digest")
-    return _deliveries(connection, select(DELIVERY).where(*mine).order_by(D.written_at, D.id))
+    found = _LOOSE_LINES.all(connection, sorted(channels), {"of": organisation, "to": addressee})
+    return [_delivery(row) for row in found]
 
 
-_REST = select(G.waiting, G.more, G.overdue).where(G.organisation == bindparam("of"), G.message == bindparam("key"))
+_LOOSE_LINES = Listing(
+    lambda channels: select(DELIVERY)
+    .where(
+        D.organisation == bindparam("of"), D.addressee == bindparam("to"), D.channel.in_(channels), _IS_LOOSE,
+        D.how == "digest",
+    )
+    .order_by(D.written_at, D.id)
+)  # fmt: skip
+
+
+_REST = Statement(
+    select(G.waiting, G.more, G.overdue).where(G.organisation == bindparam("of"), G.message == bindparam("key"))
+)
 
 
 def had_digest(connection: Connection, organisation: str, addressee: str, day: date) -> bool:
     """Whether this reader's digest of that local day is put together already."""
     mine = {"of": organisation, "to": addressee, "on": day.isoformat()}
-    return connection.execute(_HAD_DIGEST, mine).first() is not None
+    return _HAD_DIGEST.first(connection, mine) is not None
 
 
-_HAD_DIGEST = (
+_HAD_DIGEST = Statement(
     select(G.message)
     .where(G.organisation == bindparam("of"), G.addressee == bindparam("to"), G.day == bindparam("on"))
     .limit(1)
@@ -291,20 +314,9 @@ def bind(
     connection: Connection, lines: Sequence[Delivery], key: str, day: date, addressee: Addressee, account: str
 ) -> None:
     """One message of these lines. From now on nothing joins it and nothing leaves it: each try says the same."""
-    said = {"of": lines[0].organisation, "ids": [line.id for line in lines]} if lines else {}
-    if said:
-        values = {
-            "message": key, "digest_for": day.isoformat(), "addressee_data": addressee.to_json(), "account": account
-        }  # fmt: skip
-        connection.execute(_BIND, said | {f"as_{name}": value for name, value in values.items()})
-
-
-_BIND = (
-    update(DELIVERY)
-    .where(D.organisation == bindparam("of"), D.id.in_(bindparam("ids", expanding=True)))
-    .values({name: bindparam(f"as_{name}", type_=D[name].type) for name in
-             ("message", "digest_for", "addressee_data", "account")})
-)  # fmt: skip
+    _change(
+        connection, lines, message=key, digest_for=day.isoformat(), addressee_data=addressee.to_json(), account=account
+    )
 
 
 def postpone(connection: Connection, lines: Sequence[Delivery], day: date | None, leaves_at: datetime) -> None:
@@ -331,9 +343,15 @@ def channels_tried(connection: Connection, organisation: str, notices: Collectio
 def _change(connection: Connection, lines: Sequence[Delivery], **values: Any) -> None:
     """All of them are one organisation's."""
     if lines:
-        ids = [line.id for line in lines]
-        mine = and_(D.organisation == lines[0].organisation, D.id.in_(ids))
-        connection.execute(update(DELIVERY).where(mine).values(**values))
+        said = {"of": lines[0].organisation} | {f"as_{name}": value for name, value in values.items()}
+        _change_of(*values).changed(connection, [line.id for line in lines], said)
+
+
+@cache
+def _change_of(*names: str) -> Listing:
+    values = {name: bindparam(f"as_{name}", type_=D[name].type) for name in names}
+    mine = D.organisation == bindparam("of")
+    return Listing(lambda ids: update(DELIVERY).where(mine, D.id.in_(ids)).values(values))
 
 
 def _loose(channels: Collection[str]) -> ColumnElement[bool]:
@@ -363,7 +381,6 @@ def last_day_begun(connection: Connection, organisation: str) -> date | None:
 
 # put together once: building these for each message took longer than running them
 _BY = bindparam("by", type_=D.channel.type)
-_NOW = bindparam("now", type_=D.not_before.type)
 _THIS = (D.organisation == bindparam("of"), D.message == bindparam("key"))
 _WAITS = and_(D.channel == _BY, D.status == "waiting", D.not_before <= _NOW, D.message.is_not(None))
 _ABANDONED = and_(D.channel == _BY, D.status == "sending", D.lease_until <= _NOW)
@@ -379,7 +396,7 @@ def _not_left_alone() -> ColumnElement[bool]:
     return ~exists().where(mine, alone)
 
 
-_SOMETHING_DUE = select(D.id).where(or_(_WAITS, _ABANDONED), _not_left_alone()).limit(1)
+_SOMETHING_DUE = Statement(select(D.id).where(or_(_WAITS, _ABANDONED), _not_left_alone()).limit(1))
 _NEXT_ACCOUNT = tuple(
     select(D.organisation, D.account).where(due, _not_left_alone()).order_by(since).limit(1)
     for due, since in _DUE_BY
@@ -393,16 +410,18 @@ _DUE_LINES = tuple(
 _OF_ACCOUNT = (D.organisation == bindparam("of"), D.account == bindparam("account_of"))
 _DUE_LINES_OF_ACCOUNT = tuple(found.where(*_OF_ACCOUNT) for found in _DUE_LINES)
 _TAKE = tuple(
-    update(DELIVERY).where(*_THIS, due)
-    .values(status="sending", fence=D.fence + 1, lease_until=bindparam("until", type_=D.lease_until.type))
+    Statement(
+        update(DELIVERY).where(*_THIS, due)
+        .values(status="sending", fence=D.fence + 1, lease_until=bindparam("until", type_=D.lease_until.type))
+    )
     for due, _ in _DUE_BY
 )  # fmt: skip
-_TAKEN = select(DELIVERY).where(*_THIS, D.status == "sending").order_by(D.written_at, D.id)
+_TAKEN = Statement(select(DELIVERY).where(*_THIS, D.status == "sending").order_by(D.written_at, D.id))
 
 
 def something_due(connection: Connection, channel: str, now: datetime) -> bool:
     """A cheap look before a write transaction is begun."""
-    return connection.execute(_SOMETHING_DUE, {"by": channel, "now": now}).first() is not None
+    return _SOMETHING_DUE.first(connection, {"by": channel, "now": now}) is not None
 
 
 def next_account(
@@ -455,16 +474,15 @@ def _claim(
     channel: str,
     organisation: str,
     message: str,
-    take: Update,
+    take: Statement,
     now: datetime,
     lease_until: datetime,
 ) -> Claimed | None:
     """One message, whole. None when another worker was faster."""
     mine = {"of": organisation, "key": message}
-    taken = connection.execute(take, {**mine, "by": channel, "now": now, "until": lease_until})
-    if not taken.rowcount:
+    if not take.changed(connection, {**mine, "by": channel, "now": now, "until": lease_until}):
         return None
-    members = _deliveries(connection, _TAKEN, mine)
+    members = [_delivery(row) for row in _TAKEN.all(connection, mine)]
     first = members[0]
     rest = Rest() if first.how == "direct" else _rest_of(connection, organisation, message)
     return Claimed(
@@ -500,7 +518,7 @@ def waiting_by(
 
 
 def _rest_of(connection: Connection, organisation: str, message: str) -> Rest:
-    row = connection.execute(_REST, {"of": organisation, "key": message}).first()  # what an older node bound has none
+    row = _REST.first(connection, {"of": organisation, "key": message})  # what an older node bound has none
     return Rest() if row is None else Rest(tuple(row.waiting), row.more, row.overdue)
 
 
@@ -527,15 +545,16 @@ def settle(
         values["not_before"] = not_before
     mine = {"of": claimed.organisation, "key": claimed.message, "under": claimed.fence}
     settled = _settle_statement(*values, counts=counts)
-    return connection.execute(settled, mine | {f"as_{name}": value for name, value in values.items()}).rowcount > 0
+    return settled.changed(connection, mine | {f"as_{name}": value for name, value in values.items()}) > 0
 
 
 @cache
-def _settle_statement(*names: str, counts: bool) -> Update:
+def _settle_statement(*names: str, counts: bool) -> Statement:
     values: dict[str, Any] = {name: bindparam(f"as_{name}", type_=D[name].type) for name in names}
     if counts:
         values["attempts"] = D.attempts + 1
-    return update(DELIVERY).where(*_THIS, D.status == "sending", D.fence == bindparam("under")).values(**values)
+    mine = (*_THIS, D.status == "sending", D.fence == bindparam("under"))
+    return Statement(update(DELIVERY).where(*mine).values(**values))
 
 
 def hold(connection: Connection, channels: Collection[str], now: datetime, why: str) -> int:
@@ -764,6 +783,7 @@ def put_on_desk(connection: Connection, message: Outgoing, now: datetime) -> boo
         "link": message.words.link,
         "cases": list(dict.fromkeys(notice.case for notice in message.items)),
         "received_at": now,
+        "read_at": None,
     }
     return _insert_once(connection, InboxMessageRow, row) > 0
 
@@ -810,13 +830,11 @@ def mark_read(connection: Connection, organisation: str, person: str, ids: Itera
 # --- rows to values --------------------------------------------------------------------------------------------------
 
 
-def _deliveries(
-    connection: Connection, statement: Select[Any], values: Mapping[str, Any] | None = None
-) -> list[Delivery]:
-    return [_delivery(row) for row in connection.execute(statement, values)]
+def _deliveries(connection: Connection, statement: Select[Any]) -> list[Delivery]:
+    return [_delivery(row) for row in connection.execute(statement)]
 
 
-def _delivery(row: Row[Any]) -> Delivery:
+def _delivery(row: Row[Any] | StoredRow) -> Delivery:
     notice = Notice(
         id=row.notice, organisation=row.organisation, case=row.case, sequence=row.sequence, reason=row.reason,
         audience=tuple(row.audience), how=row.notice_how, written_at=row.written_at, about=row.about,

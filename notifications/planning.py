@@ -20,7 +20,7 @@ from typing import Any, Self
 from engine.clock import Clock
 from engine.errors import Text
 from engine.events import LOGBOOK, PERSON, Notice, Recipient
-from engine.store.database import Database, is_crossed, is_passing
+from engine.store.database import Database, is_crossed, is_passing, undone_by_itself
 from notifications import accounts, answers, deliveries, readers
 from notifications.accounts import AccountBook, SetUp, State
 from notifications.answers import as_kept, in_words
@@ -210,7 +210,7 @@ class Planner:
     ) -> RoundResult:
         notice = claimed.notice
         try:
-            with connection.begin_nested():
+            with undone_by_itself(connection):
                 return self._write_plan(connection, claimed, self.routed(connection, notice, now, ask), now)
         except LeaseLost:
             return RoundResult(lost=1)
@@ -220,7 +220,7 @@ class Planner:
             log.exception("notice %s cannot be planned", notice.id)
             cause = as_kept(answers.NOT_PLANNED, f"{type(error).__name__}: {error}")
         try:
-            with connection.begin_nested():
+            with undone_by_itself(connection):
                 return self._write_plan(connection, claimed, [unreachable(notice, cause, now)], now)
         except LeaseLost:
             return RoundResult(lost=1)
@@ -239,7 +239,7 @@ class Planner:
     ) -> list[Planned]:
         """Its deliveries, to whomever it means now. Whom nothing reaches is written down, and brought to who looks after him."""
         ask = ask or self._asked(connection)
-        recipients = self._directory.recipients(connection, notice.organisation, notice.case, notice.audience)
+        recipients = ask.recipients(notice.organisation, notice.case, notice.audience)
         situation = ask.situation(notice.organisation, recipients)
         digest = next_digest(notice.written_at, situation.zone, ask.workdays(notice.organisation), situation.school)
         for recipient in recipients:
@@ -253,7 +253,7 @@ class Planner:
         for delivery in deliveries.unaddressed(connection, PLAN_GROUP):
             still: str | None
             try:
-                with connection.begin_nested():
+                with undone_by_itself(connection):
                     planned = self.routed(connection, delivery.notice, now)
                     # whoever else hears of it has had it already, maybe by a way that is closed by now
                     planned = [p for p in planned if p.addressee.key == delivery.addressee.key] or planned
@@ -606,7 +606,7 @@ class Planner:
         self, connection: Connection, lines: Iterable[Delivery], now: datetime, work: Callable[[], RoundResult]
     ) -> RoundResult:
         try:
-            with connection.begin_nested():
+            with undone_by_itself(connection):
                 return work()
         except _Faster:
             return RoundResult()
@@ -677,12 +677,18 @@ class Planner:
             deliveries.postpone(connection, lines, later.day, later.leaves_at)
             return RoundResult(postponed=len(lines))
         result, kept = RoundResult(), []
+        over: dict[str, list[Delivery]] = {}  # by why
         for line in lines:
             of_line, gone = self._still(ask, line)
-            if gone is not None:
+            if gone is None:
+                kept.append((line, of_line))
+            elif gone.readdress:
                 result += self._take_out(connection, line, gone, now)
             else:
-                kept.append((line, of_line))
+                over.setdefault(gone.why, []).append(line)
+        for why, of_why in over.items():
+            deliveries.withdraw(connection, of_why, why)
+            result += RoundResult(withdrawn=len(of_why))
         fired = {line.notice.case for line, _ in kept if line.notice.reason != DAY}
         soon = workdays_ahead(today, SOON_WORKDAYS, workdays)
         if not fired and not any(due_soon(about, soon, zone) for about in waits):
@@ -824,8 +830,9 @@ class _Asked:
         self.time_zone = cache(lambda organisation: directory.time_zone(connection, organisation))
         self._school = cache(lambda organisation: settings(directory.decided(connection, organisation)))
         self._ways = cache(ways)
-        self._recipients = cache(lambda *question: directory.recipients(connection, *question))
-        self._state = cache(lambda organisation, case: directory.state_of(connection, organisation, case))
+        looking = directory.looking(connection)
+        self.recipients = cache(looking.recipients)
+        self._state = cache(looking.state_of)
         self._workday = cache(lambda organisation, day: directory.is_workday(connection, organisation, day))
 
     def about(self, notice: Notice) -> tuple[Sequence[Recipient], str | None]:
@@ -834,7 +841,7 @@ class _Asked:
             him = self.person(notice.organisation, notice.audience[0].removeprefix(PERSON))
             return ([] if him is None else [him]), None
         question = (notice.organisation, notice.case, notice.audience)
-        return self._recipients(*question), self._state(notice.organisation, notice.case)
+        return self.recipients(*question), self._state(notice.organisation, notice.case)
 
     def person(self, organisation: str, key: str) -> Recipient | None:
         """He as the directory knows him now; None when he is not active any more."""
@@ -850,7 +857,7 @@ class _Asked:
         if not asked:
             return
         audience = tuple(f"{PERSON}{key}" for key in asked)
-        found = self._directory.recipients(self._connection, organisation, LOGBOOK, audience)
+        found = self.recipients(organisation, LOGBOOK, audience)
         known = {recipient.person: recipient for recipient in found}
         self._people |= {(organisation, key): known.get(key) for key in asked}
 

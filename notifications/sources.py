@@ -78,15 +78,25 @@ class LinkMaker(Protocol):
         ...
 
 
-class Directory(Protocol):
-    """Who is who, at the moment of asking."""
+class Looking(Protocol):
+    """Whom cases concern, and how they stand, in one transaction: what was looked up once is not looked up again."""
 
-    def recipients(
-        self, connection: Connection, organisation: str, case: str, audience: tuple[str, ...]
-    ) -> Sequence[Recipient]:
+    def recipients(self, organisation: str, case: str, audience: tuple[str, ...]) -> Sequence[Recipient]:
         """The people who hold these roles and relations to the case now, each once. `person:KEY` and `looks_after:…` mean
         somebody without a case, too.
         """
+        ...
+
+    def state_of(self, organisation: str, case: str) -> str | None:
+        """The state the case stands in now; None when it is not known."""
+        ...
+
+
+class Directory(Protocol):
+    """Who is who, at the moment of asking."""
+
+    def looking(self, connection: Connection) -> Looking:
+        """Begin to look, for no longer than this transaction lasts."""
         ...
 
     def called(self, connection: Connection, organisation: str, department: str) -> Text | None:
@@ -113,10 +123,6 @@ class Directory(Protocol):
 
     def back(self, connection: Connection, organisation: str, since: date, today: date) -> Sequence[Back]:
         """Who is at work again today whose absence ended on `since` or later, and had somebody to act for him."""
-        ...
-
-    def state_of(self, connection: Connection, organisation: str, case: str) -> str | None:
-        """The state the case stands in now; None when it is not known."""
         ...
 
     def time_zone(self, connection: Connection, organisation: str) -> ZoneInfo:

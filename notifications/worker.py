@@ -451,9 +451,8 @@ class _WhoStands:
     """Who stands to a notice's case in one of these relations now, or in for whoever does; each asked once."""
 
     def __init__(self, directory: Directory, connection: Connection, planner: Planner) -> None:
-        self._found = cache(
-            lambda *question: frozenset(found.person for found in directory.recipients(connection, *question))
-        )
+        looking = directory.looking(connection)
+        self._found = cache(lambda *question: frozenset(found.person for found in looking.recipients(*question)))
         self._school = cache(lambda organisation: planner.settings_of(connection, organisation))
 
     def link_days(self, organisation: str) -> timedelta:

@@ -19,6 +19,7 @@ from engine.store.database import Database
 from tests.databases import KINDS, Kind, dropping_copies
 from tests.fakes import hearing
 from tests.journeys.rows import not_shown, rows_of
+from tests.scratch import write_there
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _quiet_logs() -> None:
-    """Unconfigured, each command and each request is told in colours, which takes as long as a fifth of a request."""
+    """Unconfigured, each command and each request is told in colours, a tenth of what a request takes."""
     logs.configure("warning", "console")
 
 
@@ -59,6 +60,8 @@ def _shows_what_its_row_says(request: pytest.FixtureRequest) -> Iterator[None]:
     wrong = {row.words: missing for row in rows if (missing := not_shown(row, answered))}
     assert not wrong, f"the rows of this journey (tests/journeys/rows.py) name what it did not step through: {wrong}"
 
+
+write_there()
 
 gc.disable()  # until everything is imported and collected: looking through it on the way finds nothing that is garbage
 

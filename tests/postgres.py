@@ -26,6 +26,8 @@ from typing import Any, Self
 import psycopg
 from psycopg import sql
 
+from tests.scratch import roomy
+
 STARTS_WITHIN_SECONDS = 30  # a start takes a fifth of one; a busy machine takes its time
 STOPS_WITHIN_SECONDS = 30
 UNPRIVILEGED = "nobody"  # PostgreSQL refuses to run as root
@@ -96,7 +98,8 @@ class Cluster:
         self.durable = durable
         self._programs = installed or programs(places())
         # short, since a socket's path has to fit into 107 bytes, which TMPDIR and a test's folder may not leave
-        self.folder = Path(tempfile.mkdtemp(prefix="bh", dir="/tmp" if Path("/tmp").is_dir() else None))  # noqa: S108
+        disk = "/tmp" if Path("/tmp").is_dir() else None  # noqa: S108
+        self.folder = Path(tempfile.mkdtemp(prefix="bh", dir=disk if durable else roomy() or disk))
         self._server: subprocess.Popen[bytes] | None = None
         self._cleaner: subprocess.Popen[bytes] | None = None
 

@@ -167,8 +167,6 @@ class Play:
         self._names: dict[Any, tuple[str, ...]] = {}
         self._told: dict[str | None, frozenset[str]] = {}
         self._mattering: dict[Any, frozenset[str]] = {}
-        self._parts: dict[Any, frozenset[str]] = {}
-        self._persons: dict[frozenset[str], frozenset[str]] = {}  # of equal ones the first: it knows its hash
         within = _Ways(self)
         self._ways = (within, _Ways(self, within))
         organisation = stage.company.organisation
@@ -651,27 +649,17 @@ class Play:
 
     def but_for_acts(self, stand: Stand) -> Stand:
         """All of a case but who acted, where to have acted can only bar him."""
-        state, department, reporter, assignee, aspect, signed, acted, charged = stand
-        if self._relied_on:
-            kept = tuple(
-                persons if relation in self._relied_on else _NOBODY
-                for relation, persons in zip(self._relations, acted, strict=True)
-            )
-        else:
-            kept = ()
-        return Stand(state, department, reporter, assignee, aspect, signed, kept, charged)
+        acted = (
+            persons if relation in self._relied_on else _NOBODY
+            for relation, persons in zip(self._relations, stand.acted, strict=True)
+        )
+        return stand._replace(acted=tuple(acted) if self._relied_on else ())
 
     def _involved(self, stand: Stand) -> frozenset[str]:
         """Who must be told apart from others of his class: whom his part in the case could bar, and who signed."""
-        _, _, reporter, assignee, _, signed, acted, _ = stand
-        at = (reporter, assignee, signed, acted)
-        found = self._parts.get(at)
-        if found is None:
-            signers = {name for _, given in signed for text in given for name in signers_of(text)}
-            own = {person for person in (reporter, assignee) if person is not None}
-            found = frozenset(signers.union(own, *acted))
-            self._parts[at] = found = self._persons.setdefault(found, found)
-        return found
+        signers = {name for _, given in stand.signed for text in given for name in signers_of(text)}
+        own = {person for person in (stand.reporter, stand.assignee) if person is not None}
+        return frozenset(signers.union(own, *stand.acted))
 
     # --- what is missing ---
 

@@ -157,7 +157,6 @@ class Seen:
             for player in players:
                 self.class_of[player] = standing
         self._fitting: dict[tuple[str, ...], list[list[Player]]] = {}
-        self._candidates: dict[tuple[tuple[str, ...], frozenset[str]], tuple[Player, ...]] = {}
 
     def _standing(self, player: Player) -> "Standing":
         """What a rule of this loop can see of an actor, but for who he is: as what he stands to a case of this department,
@@ -176,17 +175,14 @@ class Seen:
             actor.own_department == here, actor.in_relations,
         )  # fmt: skip
 
-    def candidates(self, names: tuple[str, ...], involved: frozenset[str]) -> tuple[Player, ...]:
+    def candidates(self, names: tuple[str, ...], involved: frozenset[str]) -> Iterator[Player]:
         """Who may be one of these: a fresh player of each class that a role of theirs fits, and everybody involved."""
-        found = self._candidates.get((names, involved))
-        if found is None:
-            fresh = (
-                next((player for player in players if player.selves.isdisjoint(involved)), None)
-                for players in self.fitting(names)
-            )
-            found = (*(player for player in fresh if player is not None), *self.involved(involved))
-            self._candidates[names, involved] = found
-        return found
+        for players in self.fitting(names):
+            for player in players:
+                if player.selves.isdisjoint(involved):
+                    yield player
+                    break
+        yield from self.involved(involved)
 
     def involved(self, persons: Iterable[str]) -> Iterable[Player]:
         return dict.fromkeys(player for person in sorted(persons) for player in self.by_self.get(person, ()))

@@ -465,6 +465,19 @@ class _Kept:
         connection.close()
 
 
+@contextmanager
+def undone_by_itself(connection: Connection) -> Iterator[None]:
+    """What is written in this block is undone when it raises, and nothing else of its transaction."""
+    statements.mark(connection)
+    try:
+        yield
+        statements.flush(connection)  # what fails of it is this block's
+    except BaseException:
+        statements.undo_to_mark(connection)
+        raise
+    statements.release_mark(connection)
+
+
 def speak_for(connection: Connection, organisation: str) -> None:
     """From here on this transaction sees the rows of this organisation, and no longer of the one before."""
     if connection.dialect.name != "sqlite":

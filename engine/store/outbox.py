@@ -47,7 +47,7 @@ def is_written(connection: Connection, organisation: str, notice_id: str) -> boo
 
 def waits(connection: Connection, now: datetime) -> bool:
     """Whether anything is to be told that nobody holds."""
-    return connection.execute(_FREE, {"now": now}).first() is not None
+    return _FREE.first(connection, {"now": now}) is not None
 
 
 _IS_WAITING = text("status = 'waiting'")  # written out, as the index that has only these is
@@ -57,10 +57,10 @@ def _nobody_holds(now: Any) -> ColumnElement[bool]:
     return or_(_outbox.c.lease_until.is_(None), _outbox.c.lease_until <= now)
 
 
-_FREE = select(_outbox.c.id).where(_IS_WAITING, _nobody_holds(bindparam("now", type_=UtcDateTime))).limit(1)
+_FREE = Statement(select(_outbox.c.id).where(_IS_WAITING, _nobody_holds(bindparam("now", type_=UtcDateTime))).limit(1))
 
 
-_OLDEST_FREE = (
+_OLDEST_FREE = Statement(
     select(_outbox)
     .where(_IS_WAITING, _nobody_holds(bindparam("now", type_=UtcDateTime)))
     .order_by(_outbox.c.written_at, _outbox.c.organisation, _outbox.c.number, _outbox.c.sequence, _outbox.c.id)
@@ -68,12 +68,12 @@ _OLDEST_FREE = (
     .with_for_update(skip_locked=True)  # what another node is just claiming is none of ours
 )
 _THIS = (_outbox.c.organisation == bindparam("of"), _outbox.c.id == bindparam("notice"))
-_TAKE = (
+_TAKE = Statement(
     update(_outbox)
     .where(*_THIS)
     .values(lease_until=bindparam("until", type_=UtcDateTime), fence=bindparam("under"))
 )  # fmt: skip
-_DONE = (
+_DONE = Statement(
     update(_outbox)
     .where(*_THIS, _outbox.c.fence == bindparam("under"), _outbox.c.status == "waiting")
     .values(status="planned", lease_until=None)
@@ -82,16 +82,16 @@ _DONE = (
 
 def claim(connection: Connection, now: datetime, lease_until: datetime, limit: int) -> list[tuple[Notice, int]]:
     """Take up to `limit` notices nobody holds, oldest first, each with its fence. Needs a write transaction."""
-    rows = connection.execute(_OLDEST_FREE, {"now": now, "most": limit}).all()
+    rows = _OLDEST_FREE.all(connection, {"now": now, "most": limit})
     if rows:
         taken = [{"of": r.organisation, "notice": r.id, "until": lease_until, "under": r.fence + 1} for r in rows]
-        connection.execute(_TAKE, taken)
+        _TAKE.changed(connection, *taken)
     return [(_notice(row), row.fence + 1) for row in rows]
 
 
 def done(connection: Connection, organisation: str, notice_id: str, fence: int) -> bool:
     """The notice was turned into deliveries. False when somebody else claimed it meanwhile: then nothing may stay."""
-    return connection.execute(_DONE, {"of": organisation, "notice": notice_id, "under": fence}).rowcount == 1
+    return _DONE.changed(connection, {"of": organisation, "notice": notice_id, "under": fence}) == 1
 
 
 def notices_of(connection: Connection, organisation: str, number: str) -> list[Notice]:

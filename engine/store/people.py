@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
@@ -27,7 +27,7 @@ from engine.errors import Text
 from engine.events import LOOKS_AFTER, PERSON, Recipient
 from engine.store import calendars, cases
 from engine.store.database import naming, one_at_a_time, table_of, upsert
-from engine.store.statements import Question, Statement, ask
+from engine.store.statements import Listing, Question, Statement, ask
 from engine.store.statements import Row as StoredRow
 from engine.store.tables import (
     AbsenceRow,
@@ -291,11 +291,11 @@ def asking_grants_of(organisation: str, key: str) -> Question[list[Grant]]:
     return Question(_GRANTS_OF, {"organisation": organisation, "person": key}, lambda rows: [*map(_grant, rows)])
 
 
-def _grant(row: Row[Any]) -> Grant:
+def _grant(row: Row[Any] | StoredRow) -> Grant:
     return Grant(row.role, row.scope, row.valid_from, row.valid_until)
 
 
-def _person(row: Row[Any]) -> Person:
+def _person(row: Row[Any] | StoredRow) -> Person:
     return Person(
         row.organisation, row.person, row.name, row.department, row.locale, row.addresses, row.active, row.staff_number,
         row.post, row.human,
@@ -553,20 +553,7 @@ def recipients(
     """The people these roles and relations mean for this case on this day: current holders and who stands in for them,
     each once, in order. Without such a case only those remain who are meant whatever it is about.
     """
-    names = tuple(audience)
-    about_people = all(name.startswith((PERSON, LOOKS_AFTER)) for name in names)
-    case = None if about_people else cases.load(connection, organisation, number)
-    calling = _Calling(connection, organisation, today)
-    found, stood_in_for = calling.by(case, names)
-    everyone = {key: who for key, who in _of_keys(connection, organisation, found).items() if who.active}
-    # a delegate who is away as well is told, but whom he stands in for is not left out for him: somebody has to see it
-    there = {key for key in everyone if not calling.is_away(key)}
-    away = {key for key, delegates in stood_in_for.items() if delegates & there}
-    return [
-        Recipient(key, p.name, "en" if p.locale == "en" else "zh", p.addresses, p.department, key in away)
-        for key in found
-        if (p := everyone.get(key)) is not None
-    ]
+    return Looking(connection, organisation, today).recipients(number, audience)
 
 
 def called_upon(
@@ -716,15 +703,50 @@ class _Calling:
         return self._held[role]
 
 
-_OF_KEYS = select(_people).where(
-    _people.c.organisation == bindparam("organisation"), _people.c.person.in_(bindparam("keys", expanding=True))
+class Looking:
+    """Who is to be told in an organisation on one day, for a transaction that asks much: each case, role and person is looked
+    up once.
+    """
+
+    def __init__(self, connection: Connection, organisation: str, today: date) -> None:
+        self._connection = connection
+        self._organisation = organisation
+        self._calling = _Calling(connection, organisation, today)
+        self._people: dict[str, Person | None] = {}
+        self.case = cache(lambda number: cases.load(connection, organisation, number))
+
+    def recipients(self, number: str, audience: Iterable[str]) -> list[Recipient]:
+        """As `recipients`."""
+        names = tuple(audience)
+        about_people = all(name.startswith((PERSON, LOOKS_AFTER)) for name in names)
+        found, stood_in_for = self._calling.by(None if about_people else self.case(number), names)
+        everyone = self._active(found)
+        # a delegate who is away as well is told, but whom he stands in for is not left out for him: somebody has to see it
+        there = {key for key in everyone if not self._calling.is_away(key)}
+        away = {key for key, delegates in stood_in_for.items() if delegates & there}
+        return [
+            Recipient(key, p.name, "en" if p.locale == "en" else "zh", p.addresses, p.department, key in away)
+            for key in found
+            if (p := everyone.get(key)) is not None
+        ]
+
+    def _active(self, keys: Iterable[str]) -> dict[str, Person]:
+        wanted = list(keys)
+        if new := [key for key in wanted if key not in self._people]:
+            known = _of_keys(self._connection, self._organisation, new)
+            self._people |= {key: known.get(key) for key in new}
+        return {key: who for key in wanted if (who := self._people[key]) is not None and who.active}
+
+
+_OF_KEYS = Listing(
+    lambda keys: select(_people).where(_people.c.organisation == bindparam("organisation"), _people.c.person.in_(keys))
 )
-_HOLDING = (
+_HOLDING = Statement(
     select(_grants)
     .where(_grants.c.organisation == bindparam("organisation"), _grants.c.role == bindparam("role"))
     .order_by(_grants.c.person, _grants.c.scope)
 )
-_SEATED = (
+_SEATED = Statement(
     select(_seats)
     .where(_seats.c.organisation == bindparam("organisation"), _seats.c.code == bindparam("code"))
     .order_by(_seats.c.kind, _seats.c.holder)
@@ -735,7 +757,7 @@ def _of_keys(connection: Connection, organisation: str, keys: Iterable[str]) -> 
     """Those of these keys that somebody has, in their order."""
     wanted = list(dict.fromkeys(keys))
     mine = [key for key in wanted if AT not in key]
-    rows = connection.execute(_OF_KEYS, {"organisation": organisation, "keys": mine}) if mine else ()
+    rows = _OF_KEYS.all(connection, mine, {"organisation": organisation})
     known = {row.person: _person(row) for row in rows}
     known |= _strangers(connection, organisation, wanted)
     return {key: known[key] for key in wanted if key in known}
@@ -745,32 +767,29 @@ def holders(connection: Connection, organisation: str, role: str, today: date) -
     """(person, scope) of whoever holds a role that day, by himself or in a group: as `Directory.holders` finds them, active
     or not, without reading the whole directory.
     """
-    rows = connection.execute(_HOLDING, {"organisation": organisation, "role": role})
+    rows = _HOLDING.all(connection, {"organisation": organisation, "role": role})
     found = {(row.person, row.scope): None for row in rows if _grant(row).holds_on(today)}
-    for row in connection.execute(_SEATED, {"organisation": organisation, "code": role}).all():
+    for row in _SEATED.all(connection, {"organisation": organisation, "code": role}):
         if not Seat(row.kind, row.holder, row.rank, row.valid_from, row.valid_until).holds_on(today):
             continue
         if row.kind == "person":
             found[row.holder, WHOLE_ORGANISATION] = None
         else:
-            by_role = connection.execute(_HOLDING, {"organisation": organisation, "role": row.holder})
+            by_role = _HOLDING.all(connection, {"organisation": organisation, "role": row.holder})
             found |= {(held.person, WHOLE_ORGANISATION): None for held in by_role if _grant(held).holds_on(today)}
     return list(found)
 
 
 def holders_from(connection: Connection, organisation: str, roles: Collection[str], today: date) -> frozenset[str]:
     """Whoever was granted one of these roles that he holds on this day or on one still to come; of groups not who sits in them."""
-    rows = [row for role in roles for row in connection.execute(_HOLDING, {"organisation": organisation, "role": role})]
+    rows = [row for role in roles for row in _HOLDING.all(connection, {"organisation": organisation, "role": role})]
     granted = ((row.person, _grant(row)) for row in rows)
     return frozenset(person for person, grant in granted if grant.valid_until is None or grant.valid_until >= today)
 
 
-def meant_to_tell(
-    connection: Connection, organisation: str, case: str, audience: tuple[str, ...], now: datetime
-) -> list[Recipient]:
-    """Who is to be told as of this instant: what the delivery worker asks of the directory."""
-    today = now.astimezone(time_zone(connection, organisation)).date()
-    return recipients(connection, organisation, case, audience, today)
+def looking(connection: Connection, organisation: str, now: datetime) -> Looking:
+    """As of this instant: what the delivery worker asks of the directory."""
+    return Looking(connection, organisation, now.astimezone(time_zone(connection, organisation)).date())
 
 
 def time_zone(connection: Connection, organisation: str) -> ZoneInfo:

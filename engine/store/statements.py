@@ -18,9 +18,10 @@ from collections import namedtuple
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain, repeat
 from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
 
-from sqlalchemy import Connection, Delete, Dialect, Insert, Select, Update, bindparam
+from sqlalchemy import BindParameter, Connection, Delete, Dialect, Insert, Select, Update, bindparam
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 T = TypeVar("T")
@@ -117,6 +118,20 @@ class Statement:
         if check is not None:
             check(changed)
 
+    def changed(self, connection: Connection, *rows: Values) -> int:
+        """Write these rows at once; how many were changed in all. On a server they travel together."""
+        if not rows:
+            return 0
+        note_written(connection)
+        made = self.made(connection)
+        each = [made.parameters(values) for values in rows]
+        if _puts_off(connection):
+            cursors = _journey(connection, [_ToSend(made.sql, parameters) for parameters in each])
+            return sum(cursor.rowcount for cursor in cursors)
+        if len(each) > 1:
+            return int(_driven(connection, "executemany", made.sql, each).rowcount)
+        return int(_driven(connection, "execute", made.sql, each[0]).rowcount)
+
     def _of_rows(
         self, connection: Connection, rows: Sequence[Values], check: Check | None = None
     ) -> Iterator[tuple[str, list[Any]]]:
@@ -145,6 +160,42 @@ class Statement:
                 )
             made = self._made[key] = _made(clause, connection.dialect)
         return made
+
+
+class Listing:
+    """A statement with a list of values among its others: put together for 1, 2, 4, 8 and so on of them. A shorter list is
+    filled up with its last value, which makes no difference to what is in it.
+
+        _OF = Listing(lambda keys: select(people).where(people.c.person.in_(keys)))
+    """
+
+    def __init__(self, clause: Callable[[list[BindParameter[Any]]], Select[Any] | Update | Delete]) -> None:
+        self._clause = clause
+        self._made: dict[int, Statement] = {}
+
+    def all(self, connection: Connection, listed: Sequence[Any], values: Values) -> list[Row]:
+        """Every row it gives; none where nothing is listed."""
+        return self._of(listed).all(connection, _listing(listed, values)) if listed else []
+
+    def changed(self, connection: Connection, listed: Sequence[Any], values: Values) -> int:
+        """Write at once; how many rows were changed."""
+        return self._of(listed).changed(connection, _listing(listed, values)) if listed else 0
+
+    def _of(self, listed: Sequence[Any]) -> Statement:
+        room = _room_for(listed)
+        made = self._made.get(room)
+        if made is None:
+            made = self._made[room] = Statement(self._clause([bindparam(f"listed__{n}") for n in range(room)]))
+        return made
+
+
+def _room_for(listed: Sequence[Any]) -> int:
+    return 1 << (len(listed) - 1).bit_length()
+
+
+def _listing(listed: Sequence[Any], values: Values) -> Values:
+    filled = chain(listed, repeat(listed[-1], _room_for(listed) - len(listed)))
+    return {**values, **{f"listed__{n}": value for n, value in enumerate(filled)}}
 
 
 @dataclass(frozen=True, slots=True)

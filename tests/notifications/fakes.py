@@ -117,6 +117,19 @@ class FakeOutbox:
         return [kept.notice.id for kept in self._kept.values() if not kept.done]
 
 
+@dataclass(frozen=True)
+class FakeLooking:
+    """Looks everything up anew: nothing here costs anything."""
+
+    directory: "FakeDirectory"
+
+    def recipients(self, organisation: str, case: str, audience: tuple[str, ...]) -> Sequence[Recipient]:
+        return self.directory.recipients(organisation, case, audience)
+
+    def state_of(self, organisation: str, case: str) -> str | None:
+        return self.directory.state_of(organisation, case)
+
+
 class FakeDirectory:
     """Who holds what, as a table a test may rewrite at noon. Saturdays and Sundays are free."""
 
@@ -132,9 +145,10 @@ class FakeDirectory:
         self.returned: list[Back] = []
         self.places: list[Place] = []
 
-    def recipients(
-        self, connection: Connection, organisation: str, case: str, audience: tuple[str, ...]
-    ) -> Sequence[Recipient]:
+    def looking(self, connection: Connection) -> FakeLooking:
+        return FakeLooking(self)
+
+    def recipients(self, organisation: str, case: str, audience: tuple[str, ...]) -> Sequence[Recipient]:
         if "broken" in audience:
             raise RuntimeError("the directory does not understand this audience")
         if self.fails_with is not None:
@@ -170,7 +184,7 @@ class FakeDirectory:
     def back(self, connection: Connection, organisation: str, since: date, today: date) -> Sequence[Back]:
         return [back for back in self.returned if since <= back.last_day < today]
 
-    def state_of(self, connection: Connection, organisation: str, case: str) -> str | None:
+    def state_of(self, organisation: str, case: str) -> str | None:
         if not self.knows_states:
             raise RuntimeError("the directory has lost its mind")
         return self.states.get(case)

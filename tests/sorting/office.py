@@ -50,9 +50,7 @@ D = table_of(DeliveryRow).c
 class Everybody(FakeDirectory):
     """Whoever a message is for is still in charge."""
 
-    def recipients(
-        self, connection: object, organisation: str, case: str, audience: tuple[str, ...]
-    ) -> Sequence[Recipient]:
+    def recipients(self, organisation: str, case: str, audience: tuple[str, ...]) -> Sequence[Recipient]:
         return [reader(int(name.removeprefix("p"))) for name in audience]
 
 

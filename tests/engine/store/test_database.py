@@ -22,6 +22,7 @@ from engine.store.database import (
     is_crossed,
     is_passing,
     table_of,
+    undone_by_itself,
 )
 from engine.store.statements import Question
 from engine.store.tables import TimerRow
@@ -162,7 +163,7 @@ def test_a_disk_that_is_full_in_the_middle_is_told_in_our_words(school: School) 
         pages = connection.execute(text("PRAGMA page_count")).scalar_one()
         connection.execute(text(f"PRAGMA max_page_count = {pages}"))
         for key in range(1000):
-            with connection.begin_nested():  # which the full disk takes away: that it is gone is told last
+            with undone_by_itself(connection):  # which the full disk takes away: that it is gone is told last
                 connection.execute(
                     insert(table_of(TimerRow)), {**TIMER, "rung": str(key), "fire_at": school.clock.now()}
                 )

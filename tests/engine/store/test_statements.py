@@ -6,8 +6,8 @@ from sqlalchemy.exc import OperationalError, PendingRollbackError
 
 from engine.errors import Busy
 from engine.store import statements
-from engine.store.database import naming, speak_for, table_of
-from engine.store.statements import Statement, back_to, flush, standing
+from engine.store.database import naming, speak_for, table_of, undone_by_itself, upsert
+from engine.store.statements import Listing, Statement, back_to, flush, standing
 from engine.store.tables import PersonRow, SeriesRow
 from tests.databases import on_postgresql
 from tests.engine.fakes import HERE, THERE, School
@@ -16,6 +16,10 @@ TABLE = table_of(SeriesRow)
 ADD = Statement(insert(TABLE))
 MOVE = Statement(update(TABLE).where(TABLE.c.prefix == bindparam("of_prefix")).values(last=bindparam("to")))
 LAST = Statement(select(TABLE.c.prefix, TABLE.c.last).where(TABLE.c.year == 1999).order_by(TABLE.c.prefix))
+
+ONCE = Statement(upsert(TABLE).on_conflict_do_nothing())
+OF = Listing(lambda listed: select(TABLE.c.prefix).where(TABLE.c.year == 1999, TABLE.c.prefix.in_(listed)))
+MOVE_ALL = Listing(lambda listed: update(TABLE).where(TABLE.c.prefix.in_(listed)).values(last=bindparam("to")))
 
 
 def row(prefix: str, last: int = 0) -> dict[str, object]:
@@ -175,3 +179,41 @@ def test_nothing_is_asked_or_written_once_the_connection_is_lost_whoever_swallow
             go_on_all_the_same()
         with school.engine.database.read(HERE) as connection:
             assert LAST.all(connection, {}) == []
+
+
+def test_how_many_rows_were_changed_is_told_at_once(school: School) -> None:
+    with school.engine.database.write(HERE) as connection:
+        assert ONCE.changed(connection) == 0
+        assert ONCE.changed(connection, row("A")) == 1
+        assert ONCE.changed(connection, row("A", 5)) == 0
+        assert ONCE.changed(connection, row("A", 5), row("B"), row("C")) == 2
+        assert MOVE.changed(connection, {"of_prefix": "A", "to": 7}, {"of_prefix": "Z", "to": 7}) == 1
+        assert [tuple(found) for found in LAST.all(connection, {})] == [("A", 7), ("B", 0), ("C", 0)]
+
+
+@pytest.mark.parametrize("listed", ["", "A", "AB", "ABC", "ABCD", "ABCDE"])
+def test_a_list_of_any_length_means_what_is_in_it_and_each_once(school: School, listed: str) -> None:
+    with school.engine.database.write(HERE) as connection:
+        ADD.put(connection, *(row(prefix) for prefix in "ABCDEF"))
+        assert sorted(found.prefix for found in OF.all(connection, listed, {})) == list(listed)
+        assert MOVE_ALL.changed(connection, listed, {"to": 7}) == len(listed)
+        assert [found.prefix for found in LAST.all(connection, {}) if found.last == 7] == list(listed)
+
+
+@pytest.mark.parametrize("sent", [False, True])
+def test_what_raises_is_undone_by_itself_and_nothing_else(school: School, sent: bool) -> None:
+    def write_and_fail() -> None:
+        with undone_by_itself(connection):
+            ADD.put(connection, row("B"))
+            if sent:
+                flush(connection)
+            raise LookupError
+
+    with school.engine.database.write(HERE) as connection:
+        ADD.put(connection, row("A"))
+        with pytest.raises(LookupError):
+            write_and_fail()
+        with undone_by_itself(connection):
+            ADD.put(connection, row("C"))
+    with school.engine.database.read(HERE) as connection:
+        assert [found.prefix for found in LAST.all(connection, {})] == ["A", "C"]
