@@ -161,7 +161,7 @@ def case_page(request: Request, runtime: TheRuntime, asker: SignedIn, number: st
         due=None if case.due_at is None or case.final else local(case.due_at, zone), opened=local(case.opened_at, zone),
         closed=None if case.closed_at is None else local(case.closed_at, zone), facts=[f for f in facts if (f.words or f.lines or f.documents) and f.name not in ITS_DAYS],
         report=report_in_words(answer.report, locale), unknown=None if is_known(workflow) else why_unknown(workflow), what_to_do=WHAT_TO_DO,
-        before=_pictures(facts, after=False), after=_pictures(facts, after=True), happened=list(reversed(happened)),
+        before=_pictures(facts, after=False), after=_pictures(facts, after=True), mends=_mends(workflow), called=_called(workflow), undecided=workflow.state(case.state).due is not None, happened=list(reversed(happened)),
         days=days_in_words(case), held_back=not may_see_evidence(workflow, case, asker.actors), possible=[step for step in steps if step.possible], impossible=[step for step in steps if not step.possible],
         at_once={offer.transition.trigger for offer in offered if asks_nothing(offer.transition)}, related=related, known=known, coverage=coverage, campaign=campaign, inside=inside, survey=survey, reports=CAME_IN_WORDS, looks=looks, population=_population(case, zone), papers=[p for p in papers if p.address], absent=[p for p in papers if not p.address], done=last and event_answer(workflow, last, locale, Text("", "")).title,
     )  # fmt: skip
@@ -352,6 +352,17 @@ def _happened(
         said=said,
         by_program=event.actor == "system",
     )
+
+
+def _mends(workflow: Workflow) -> bool:
+    """Whether pictures are ever taken of what was done; where not, there is no after to a before."""
+    return any(name in AFTER for form in _forms(workflow) for name in form.model_fields)
+
+
+def _called(workflow: Workflow) -> dict[str, Text]:
+    """What a loop calls whoever began a case and whoever holds it; as everywhere, if it has no words of its own."""
+    own = {name: Text(text.zh, text.en[:1].upper() + text.en[1:]) for name, text in workflow.own_words.items()}
+    return {name: own.get(name, WORDS[name]) for name in ("reporter", "assignee")}
 
 
 def _pictures(facts: Sequence[Told], *, after: bool) -> list[str]:

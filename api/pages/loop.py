@@ -23,8 +23,9 @@ Progress = Literal["done", "here", "ahead"]
 
 @dataclass(frozen=True, slots=True)
 class Station:
-    """One of the five states on the ring.
+    """One of the five states on the ring, of a loop that has it. Where the case is, it is called as the case's own state is.
 
+    number        in the order of those that the loop has
     x, y          of its mark, in the drawing
     label_x, label_y, anchor   of its name, outside the ring; of its first line
     lines         its name, broken where there is no room for it in one
@@ -58,12 +59,13 @@ class Drawn:
 
 def drawn(workflow: Workflow, case: Case, locale: Locale) -> Drawn:
     at = FIVE_STATES.index(case.counts_as)
+    stands = workflow.state(case.state).title.in_(locale)
+    titles = {place: _title(workflow, counted, locale) for place, counted in enumerate(FIVE_STATES)} | {at: stands}
     stations = [
-        _station(place, title, _progress(place, at, final=case.final))
-        for place, counted in enumerate(FIVE_STATES)
-        if (title := _title(workflow, counted, locale))
+        _station(number, place, titles[place], _progress(place, at, final=case.final))
+        for number, place in enumerate((place for place in titles if titles[place]), start=1)
     ]
-    here = broken(workflow.state(case.state).title.in_(locale), LARGE, WITHIN)
+    here = broken(stands, LARGE, WITHIN)
     reached = len(FIVE_STATES) if case.final else at
     return Drawn(
         stations=stations,
@@ -75,11 +77,11 @@ def drawn(workflow: Workflow, case: Case, locale: Locale) -> Drawn:
     )
 
 
-def _station(place: int, title: str, progress: Progress) -> Station:
+def _station(number: int, place: int, title: str, progress: Progress) -> Station:
     x, y, label_x, label_y, anchor = _set(place)
     lines = [title] if anchor == "middle" else broken(title, LETTERS, BESIDE)
     return Station(
-        place + 1, title, lines, progress, x, y, label_x, round(label_y - LINE / 2 * (len(lines) - 1), 1), anchor
+        number, title, lines, progress, x, y, label_x, round(label_y - LINE / 2 * (len(lines) - 1), 1), anchor
     )  # fmt: skip
 
 

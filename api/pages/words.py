@@ -199,6 +199,7 @@ WORDS: Mapping[str, Text] = {
     "not_mine": Text("其他步骤，以及为什么现在不能办", "Other steps, and why you cannot take them now"),
     "could": Text("可由以下人员办理", "Could be taken by"),
     "before_after": Text("整改前后", "Before and after"),
+    "pictures": Text("照片", "Pictures"),
     "before": Text("整改前", "Before"),
     "after": Text("整改后", "After"),
     "no_picture": Text("没有照片", "no picture"),

@@ -27,3 +27,12 @@ def test_every_name_is_seen_whole(workflow: Workflow, locale: Locale) -> None:
         assert len(ring.here) <= 3 and max(width_of(line, LARGE) for line in ring.here) <= WITHIN, ring.here
         if locale == "en":
             assert " ".join(ring.here) == state.title.en, "broken where words end"
+
+
+@pytest.mark.parametrize("workflow", CATALOG.newest(), ids=lambda loop: loop.key)
+def test_where_a_case_is_the_ring_calls_as_the_case_does_and_counts_without_gaps(workflow: Workflow) -> None:
+    for state in workflow.states:
+        stations = drawn(workflow, case_of(workflow, state.name), "zh").stations
+        here = [each.title for each in stations if each.progress == "here"] or [stations[-1].title]
+        assert here == [state.title.zh]
+        assert [each.number for each in stations] == list(range(1, len(stations) + 1))

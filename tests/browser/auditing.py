@@ -65,7 +65,7 @@ def _axe(desk: Desk, browser: Browser, stops: list[Stop]) -> list[str]:
 
 def _validated(desk: Desk, browser: Browser, stops: list[Stop], folder: Path) -> list[str]:
     for stop, page in _walked(desk, browser, stops, PHONE):
-        answer = page.request.get(stop.path)
+        answer = page.request.get(stop.url(desk))
         (folder / f"{stop.name}.html").write_text(answer.text(), encoding="utf-8")
     checked = subprocess.run(
         ["java", "-jar", VALIDATOR, "--format", "json", *sorted(folder.glob("*.html"))],
@@ -83,7 +83,7 @@ def _walked(desk: Desk, browser: Browser, stops: list[Stop], size: dict[str, int
     pages = {who: desk.of(browser, who, size=size) for who in {stop.who for stop in stops}}
     for stop in stops:
         page = pages[stop.who]
-        page.goto(stop.path)
+        page.goto(stop.url(desk))
         yield stop, page
     for page in pages.values():
         page.context.close()
@@ -94,7 +94,7 @@ def _lighthouse(desk: Desk, browser: Browser, stop: Stop, chromium_path: str) ->
     cookie = "; ".join(f"{each['name']}={each['value']}" for each in page.context.cookies())
     page.context.close()
     run = subprocess.run(
-        ["node", LIGHTHOUSE, f"{desk.url}{stop.path}", "--quiet", "--output=json", f"--chrome-path={chromium_path}",
+        ["node", LIGHTHOUSE, stop.url(desk), "--quiet", "--output=json", f"--chrome-path={chromium_path}",
          "--chrome-flags=--headless=new --no-sandbox --disable-dev-shm-usage", f"--only-categories={','.join(CATEGORIES)}",
          f"--extra-headers={json.dumps({'Cookie': cookie, 'Accept-Language': 'zh-CN'})}"],
         capture_output=True, encoding="utf-8", check=False,

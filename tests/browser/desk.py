@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,9 +18,12 @@ from typing import Literal
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, FilePayload, Locator, Page, expect, sync_playwright
 
+from api.app import create_app
 from engine.store import accounts
-from tests.builders import PASSWORD
+from tests.builders import PASSWORD, a_runtime
+from tests.fakes import calling
 from tests.journeys.campus import SCHOOL, Campus
+from workflows import CATALOG
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 PHONE, WIDE = {"width": 360, "height": 740}, {"width": 1280, "height": 800}
@@ -122,6 +125,15 @@ def a_desk(campus: Campus) -> Iterator[Desk]:
         server.should_exit = True
         thread.join(timeout=30)
         listener.close()
+
+
+@contextmanager
+def an_empty_desk(folder: Path) -> Iterator[Desk]:
+    """One without a school: whoever comes first sets it up."""
+    with closing(a_runtime(folder, "sqlite", catalog=CATALOG)) as runtime:
+        app = create_app(runtime)
+        with calling(app) as client, a_desk(Campus(runtime, client, app)) as desk:
+            yield desk
 
 
 class Finger:

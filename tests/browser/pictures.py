@@ -29,7 +29,7 @@ def main(folder: Path, only: str | None) -> None:
                     if only is not None and only not in stop.name:
                         continue
                     page = pages[stop.who]
-                    page.goto(stop.path)
+                    page.goto(stop.url(desk))
                     page.evaluate("document.querySelectorAll('img').forEach(each => each.loading = 'eager')")
                     page.wait_for_load_state("networkidle")
                     page.screenshot(path=folder / f"{stop.name}-{width}-{language}.png", full_page=True)

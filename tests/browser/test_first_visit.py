@@ -1,27 +1,20 @@
 """From an empty folder to a school whose administrator is signed in, in a browser alone."""
 
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from api.app import create_app
 from api.first_visit import code_of
-from tests.browser.desk import PHONE, WIDE, Desk, Language, a_desk
-from tests.builders import PASSWORD, a_runtime
-from tests.fakes import calling
-from tests.journeys.campus import Campus
-from workflows import CATALOG
+from tests.browser.desk import PHONE, WIDE, Desk, Language, an_empty_desk
+from tests.builders import PASSWORD
 
 
 @pytest.fixture
 def empty(tmp_path: Path) -> Iterator[Desk]:
-    with closing(a_runtime(tmp_path / "empty", "sqlite", catalog=CATALOG)) as runtime:
-        app = create_app(runtime)
-        with calling(app) as client, a_desk(Campus(runtime, client, app)) as desk:
-            yield desk
+    with an_empty_desk(tmp_path / "empty") as desk:
+        yield desk
 
 
 def fill(page: Page, password: str = PASSWORD) -> None:

@@ -9,13 +9,15 @@ from tempfile import TemporaryDirectory
 
 from api import anonymous, labels
 from api.anonymous import Report
+from api.first_visit import code_of
 from api.policies import set_numbers
 from engine.actor import Actor
 from engine.store import periods
 from notifications import accounts
 from notifications.accounts import SetUp
-from tests.browser.desk import Desk, a_desk
-from tests.journeys.campus import DAY, PHOTO, SCHOOL, Campus, a_campus
+from tests.browser.desk import Desk, a_desk, an_empty_desk
+from tests.browser.month import LAST, a_month_gone_by
+from tests.journeys.campus import PHOTO, SCHOOL, Campus, a_campus
 from tests.pictures import a_photo, as_sent
 from workflows import CATALOG
 from workflows.inspection import CYCLE
@@ -24,15 +26,28 @@ from workflows.reference import checklists
 PEOPLE = ("officer", "teacher", "fixer", "head", "vice", "keeper", "xb1_safety", "xb2_head")
 OFFICE = [item.code for item in checklists()["office"].items]  # what XB1 and XB2 look at
 
+#: loops of which the month that is over left a case
+LOOKS_BACK = (
+    "weekly", "daily", "portal", "hazard_report", "bulletin", "stage_summary", "spot_check", "revisit",
+    "cross_inspection", "cross_check", "group_inspection", "task", "comparison", "record",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Stop:
-    """A page on the walk. `who` looks at it, nobody if None; `status` is what it answers with."""
+    """A page on the walk. `who` looks at it, nobody if None; `status` is what it answers with.
+
+    elsewhere   the desk it is on, where that is none of the busy one's
+    """
 
     name: str
     path: str
     who: str | None = "officer"
     status: int = 200
+    elsewhere: Desk | None = None
+
+    def url(self, desk: Desk) -> str:
+        return f"{(self.elsewhere or desk).url}{self.path}"
 
 
 #: addresses that show no page of their own, or one that the walk cannot come by, and why
@@ -44,7 +59,6 @@ PASSED_BY = {
     "/language/{locale}": "leads on",
     "/desk/token": "for scripts",
     "/report/suggest": "for scripts",
-    "/setup": "of an empty folder alone",
     "/r": "needs the link of a message",
     "/account/away/{absence}/end": "a form like the others of absences",
     "/school/people/{person}/away/{absence}/end": "a form like the others of absences",
@@ -60,8 +74,10 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
         TemporaryDirectory(prefix="bihuan-tour-") as folder,
         a_campus(Path(folder), "sqlite") as campus,
         a_desk(campus) as desk,
+        an_empty_desk(Path(folder) / "empty") as empty,
     ):
         campus.administrator("keeper")
+        of_month = a_month_gone_by(campus)
         desk.let_in(*PEOPLE)
         _lay_down_the_photo(desk)
         numbers = {name: campus.hazard(name).rsplit("/", 1)[1] for name in ("assigned", "fixed", "verified")}
@@ -86,6 +102,8 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
             desk,
             [
                 Stop("sign-in", "/sign-in", None),
+                Stop("setup-code", "/setup", None, elsewhere=empty),
+                Stop("setup", f"/setup?code={code_of(empty.campus.runtime.folder)}", None, elsewhere=empty),
                 Stop("mine", "/mine"),
                 Stop("mine-empty", "/mine", "vice"),
                 Stop("report", "/report", "teacher"),
@@ -106,11 +124,17 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
                 Stop("open-inside", f"/open/survey?within={campaign}"),
                 Stop("case-survey", f"/cases/{survey}"),
                 Stop("step-answer", f"/cases/{asked}/answer", "xb2_head"),
+                *(Stop(f"case-{loop}", f"/cases/{of_month[loop]}") for loop in LOOKS_BACK),
+                Stop("case-bulletin-to-read", f"/cases/{of_month['bulletin']}", "teacher"),
+                Stop("case-group_check", f"/cases/{of_month['group_check']}", "head"),
+                Stop("step-receipts", f"/cases/{of_month['portal']}/receipts"),
+                Stop("step-fail", f"/cases/{of_month['revisit']}/fail", of_month["visitor"]),
+                Stop("round-compare", f"/cases/{of_month['comparison']}/submit", "xb1_safety"),
                 Stop("step-convey", f"/cases/{received}/convey"),
                 Stop("mine-to-know", "/mine", "teacher"),
                 Stop("no-such-case", "/cases/YH-2020-9999", status=404),
                 Stop("ledger", "/cases", "head"),
-                Stop("ledger-filtered", "/cases?q=插座&department=HQC&as_of=2020-01-06", "head"),
+                Stop("ledger-filtered", f"/cases?q=插座&department=HQC&as_of={LAST}", "head"),
                 Stop("ledger-nothing", "/cases?level=major&state=merged", "head"),
                 Stop("book", "/cases/books", "head"),
                 Stop("ledger-views", "/cases/views?query=state%3Dassigned%26overdue%3Dtrue", "head"),
@@ -119,7 +143,7 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
                 Stop("trail", "/trail", "head"),
                 Stop("trail-counts", "/trail?by=month&by=action", "head"),
                 Stop("overview", "/overview"),
-                Stop("overview-then", "/overview?as_of=2020-01-05"),
+                Stop("overview-then", f"/overview?as_of={LAST}"),
                 Stop("inbox", "/inbox"),
                 Stop("account", "/account"),
                 Stop("away", "/account/away", "fixer"),
@@ -165,7 +189,7 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
                 Stop("stranger", f"/q/{token}", None),
                 Stop("stranger-thanks", f"/q/{token}?done=sent", None),
                 Stop("no-such-label", "/q/none", None, 404),
-                Stop("case-anonymous", f"/cases/{reported[:-1]}{int(reported[-1]) + 1}", "vice"),
+                Stop("case-anonymous", f"/cases/{reported[:-4]}{int(reported[-4:]) + 1:04}", "vice"),
             ],
         )
 
@@ -194,7 +218,7 @@ def _a_label(desk: Desk) -> str:
 def a_round_of(campus: Campus, department: str) -> str:
     """The number of an inspection that this department owes this month."""
     with campus.runtime.database.write_across() as connection:
-        periods.owe(connection, periods.Obligation(SCHOOL, CYCLE, department, DAY.replace(day=1)))
+        periods.owe(connection, periods.Obligation(SCHOOL, CYCLE, department, campus.today.replace(day=1)))
     campus.runtime.tick()
     opened = campus.get("officer", "/api/v1/inspections")["items"]
     return str(next(case["number"] for case in opened if case["department"] == department))
@@ -205,7 +229,7 @@ def a_meeting(campus: Campus) -> str:
     said = {
         "title": "校园安全专项整治工作会议",
         "kind": "school_meeting",
-        "dated_on": DAY.isoformat(),
+        "dated_on": campus.today.isoformat(),
         "place": "报告厅",
     }
     number = str(campus.done("officer", "/api/v1/notices", **said)["number"])
@@ -229,8 +253,8 @@ def a_meeting(campus: Campus) -> str:
 
 def a_paper(campus: Campus) -> str:
     """The number of a superior's paper that was just received."""
-    said = {"title": "关于开展冬季校园安全检查的通知", "kind": "superior_notice", "dated_on": DAY.isoformat()}
-    more = {"tier": "city", "issuer": "市教育局", "reply_by": "2020-03-20"}
+    said = {"title": "关于开展冬季校园安全检查的通知", "kind": "superior_notice", "dated_on": campus.today.isoformat()}
+    more = {"tier": "city", "issuer": "市教育局", "reply_by": "2020-04-20"}
     return str(campus.done("officer", "/api/v1/notices", **said, **more)["number"])
 
 
@@ -238,11 +262,15 @@ def a_campaign(campus: Campus) -> tuple[str, str, str]:
     """The numbers of a campaign that runs, of a survey inside it that some departments have answered, and of an answer that is
     still to come.
     """
-    last = (DAY + timedelta(days=18)).isoformat()
+    last = (campus.today + timedelta(days=18)).isoformat()
     reports = [{"title": "自查情况报告", "department": code, "due_on": last} for code in ("HQC", "XB1")]
     phases = [
-        {"title": "动员自查", "first_day": DAY.isoformat(), "last_day": (DAY + timedelta(days=4)).isoformat()},
-        {"title": "集中整治", "first_day": (DAY + timedelta(days=5)).isoformat(), "last_day": last},
+        {
+            "title": "动员自查",
+            "first_day": campus.today.isoformat(),
+            "last_day": (campus.today + timedelta(days=4)).isoformat(),
+        },
+        {"title": "集中整治", "first_day": (campus.today + timedelta(days=5)).isoformat(), "last_day": last},
     ]
     campaign = str(
         campus.done(
