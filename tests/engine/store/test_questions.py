@@ -31,9 +31,8 @@ def test_an_index_says_which_refusals_are_asked_for(asked: Asked, index: str, sc
     with school.engine.database.write_across() as connection:
         for n in range(50):  # of several workflows: where all are alike, either index would do
             refusals.log(connection, replace(RECORD, number=f"{'YH' if n % 5 == 0 else 'JC'}-2020-{n + 1:04}"))
-        if (
-            school.engine.database.on_server
-        ):  # as it does by itself in time; until then it guesses, now this way, now that
+    if school.engine.database.on_server:
+        with school.engine.database.own() as connection:  # it counts by itself in time, and until then guesses
             connection.exec_driver_sql("ANALYZE refusal")
     with school.engine.database.read(HERE) as connection:
         ran = asked_by(connection, lambda: questions.page(connection, OVERSEER, replace(asked, outcome="refused")))
