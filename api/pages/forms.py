@@ -165,7 +165,8 @@ def _control(
     if shape.kind == "rows":
         taken = _rows_said(path, shape.inner, said)
         filled = max(taken, default=-1) + 1
-        rows = [(None, _inside(shape.inner, f"{path}.{row}", around, said, faults, required=row in taken))
+        asked = taken or ({0} if control.required else set())  # of a group that must not be empty, its first row
+        rows = [(None, _inside(shape.inner, f"{path}.{row}", around, said, faults, required=row in asked))
                 for row in range(filled + BLANK_ROWS)]  # fmt: skip
         return replace(control, rows=rows[: shape.most or None], open_rows=max(filled, int(control.required)))
     if shape.kind == "by_name":

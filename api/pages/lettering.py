@@ -14,6 +14,9 @@ THIN_LETTERS = frozenset("iIjlft.,:;'!|()[] ·")
 CLOSING = frozenset("、，。；：！？）》”’,.;:!?)")
 
 
+STOPS = frozenset("、，。；：！？")
+
+
 def width_of(words: str, size: float) -> float:
     """Pixels, for letters of this size."""
     return size * sum(_width(letter) for letter in words)
@@ -29,13 +32,21 @@ def _width(letter: str) -> float:
 
 def broken(words: str, size: float, most: float) -> list[str]:
     """The words in lines of at most so many pixels: Chinese breaks between any two characters but before a stop, other words
-    where they end. A word that is longer by itself than a line is cut.
+    where they end. A word that is longer by itself than a line is cut. Where it takes no line more, they break behind a stop.
     """
+    full, sensible = _filled(words, size, most), _filled(words, size, most, at_stops=True)
+    return sensible if len(sensible) == len(full) else full
+
+
+def _filled(words: str, size: float, most: float, *, at_stops: bool = False) -> list[str]:
     lines, line = [], ""
     for piece in _pieces(words):
         if line and width_of((line + piece).rstrip(), size) > most:
-            lines.append(line.rstrip())
-            line = ""
+            end = max((n for n, letter in enumerate(line, 1) if letter in STOPS), default=0) if at_stops else 0
+            if not end or width_of((line[end:] + piece).rstrip(), size) > most:
+                end = len(line)
+            lines.append(line[:end].rstrip())
+            line = line[end:]
         line += piece if line else piece.lstrip()
         while width_of(line.rstrip(), size) > most:
             kept = next(n for n in range(len(line), 0, -1) if n == 1 or width_of(line[:n], size) <= most)

@@ -17,9 +17,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from api import first_visit, labels, links
 from api.auth import Asker, cookies, locale_of, runtime_of
 from api.auth.forms import TAKES_FILES
+from api.bootstrap import Runtime
 from api.pages.words import WORDS
 from api.problems import MUST_CHANGE, STATUS, headers_of
 from engine.errors import Locale, NotAllowed, NotSignedIn, Refusal, Text
+from engine.store import people
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 STATIC = Path(__file__).parents[1] / "static"
@@ -154,12 +156,22 @@ def page(
         t=words, one=words.one, other_language=_other_language(request, locale), lang="zh-CN" if locale == "zh" else "en", asker=asker,
         active=active, areas=AREAS, csrf=asker.account.csrf if asker is not None and asker.account.session is not None else None,
         desk=None if asker is None else f"{asker.account.organisation}/{asker.account.person}",
-        simulated=runtime.clock.now() if runtime.simulated else None, **values,
+        simulated=_here_it_is(runtime, asker) if runtime.simulated else None, **values,
     )  # fmt: skip
     said = {**HEADERS, "Content-Language": locale, **(headers or {})}
     if keep and status == 200 and asker is not None and asker.account.session is not None:
         said[KEEP] = asker.account.session.name
     return HTMLResponse(html, status, said)
+
+
+def _here_it_is(runtime: Runtime, asker: Asker | None) -> str:
+    """A simulated instant as the reader's organisation has it: every other time on the page is told so."""
+    now = runtime.clock.now()
+    if asker is None:
+        return f"{now:%Y-%m-%d %H:%M} UTC"
+    organisation = asker.actor.organisation
+    with runtime.database.read(organisation) as connection:
+        return local(now, people.time_zone(connection, organisation))
 
 
 def script(template: str, **values: object) -> str:

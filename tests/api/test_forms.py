@@ -18,6 +18,7 @@ from workflows.checking import SubmitInspection
 from workflows.drill import HoldDrill, ReviewDrill
 from workflows.hazard import Assign, ReportFix, ReportHazard
 from workflows.inspection import OpenInspection
+from workflows.portal import RecordReceipts
 from workflows.reference import criteria_for
 
 FORMS: Mapping[str, type[Form]] = {
@@ -139,6 +140,14 @@ def test_a_fault_stands_at_its_field_however_deep_it_lies() -> None:
     assert [control.name for control in every(rows) if control.fault is not None] == ["problems.0.place"]
     [problems] = [control for control in rows if control.name == "problems"]
     assert (problems.open_rows, len(problems.rows)) == (1, 4), "what was filled in is seen, more is offered"
+
+
+@pytest.mark.parametrize("typed, required", [({}, [0]), ({"receipts.1.receipt": ("S-1",)}, [1])])
+def test_of_a_group_that_must_not_be_empty_the_first_row_is_asked_for(
+    typed: dict[str, tuple[str, ...]], required: list[int]
+) -> None:
+    [receipts] = draw(RecordReceipts, AROUND, typed)
+    assert [n for n, (_, row) in enumerate(receipts.rows) if any(control.required for control in row)] == required
 
 
 def test_only_who_is_here_can_be_named_and_the_cases_own_department_comes_first() -> None:

@@ -151,4 +151,10 @@ def test_no_line_is_wider_than_it_may_be_and_no_word_is_lost(words: str, most: i
 def test_lines_end_between_words_and_never_before_a_stop() -> None:
     assert broken("Ask for an extension", 10, 80) == ["Ask for an", "extension"]
     assert broken("校长、书记、主任", 10, 31) == ["校长、", "书记、", "主任"]
+    assert broken("已汇总，待签发", 10, 62) == ["已汇总，", "待签发"], (
+        "six letters would fit, and one would stand alone"
+    )
+    assert broken("甲、乙丙丁戊己庚辛", 10, 52) == ["甲、乙丙丁", "戊己庚辛"], (
+        "behind the stop it would take a third line"
+    )
     assert broken("", 10, 80) == []

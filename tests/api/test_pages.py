@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Iterator
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -57,6 +58,8 @@ def test_from_the_front_page_in_to_one_s_account_and_out_again(english: httpx.Cl
     assert english.get("/").headers["location"] == "/mine"
     assert english.get("/sign-in").headers["location"] == "/mine"
     page = got(english, "/account")
+    here = START.astimezone(ZoneInfo("Asia/Shanghai"))
+    assert f"here it is {here:%Y-%m-%d %H:%M}" in page.words, "simulated time is told as the school has it"
     for word in ("教师", "teacher", "My account", "Sample school", "everywhere", "Nobody is represented by me"):
         assert word in page.words
     out = english.post("/sign-out", data=page.form("/sign-out"))
