@@ -47,7 +47,12 @@ def chromium(path: str) -> Iterator[Browser]:
         browser = playwright.chromium.launch(
             executable_path=path,
             # containers have neither namespaces nor much shared memory
-            args=["--no-sandbox", "--disable-dev-shm-usage", f"--disable-features={','.join(UNSEEN)}"],
+            args=[
+                "--no-sandbox",
+                "--disable-dev-shm-usage",
+                f"--disable-features={','.join(UNSEEN)}",
+                *os.environ.get("XARGS", "").split(),
+            ],
         )
         yield browser
         browser.close()
@@ -72,8 +77,9 @@ class Desk:
         """A browser of one's own, signed in by the form where somebody is named."""
         context = self.context(browser, size=size, language=language, script=script)
         page = context.new_page()
-        page.goto(self.url)
-        if who is not None:
+        if who is None:
+            page.goto(self.url)
+        else:
             self.sign_in(page, who)
         return page
 
