@@ -47,12 +47,7 @@ def chromium(path: str) -> Iterator[Browser]:
         browser = playwright.chromium.launch(
             executable_path=path,
             # containers have neither namespaces nor much shared memory
-            args=[
-                "--no-sandbox",
-                "--disable-dev-shm-usage",
-                f"--disable-features={','.join(UNSEEN)}",
-                *os.environ.get("XARGS", "").split(),
-            ],
+            args=["--no-sandbox", "--disable-dev-shm-usage", f"--disable-features={','.join(UNSEEN)}"],
         )
         yield browser
         browser.close()
