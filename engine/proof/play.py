@@ -775,11 +775,14 @@ class Play:
 
     def but_for_acts(self, stand: Stand) -> Stand:
         """All of a case but who acted, where to have acted can only bar him."""
-        acted = (
-            persons if relation in self._relied_on else _NOBODY
-            for relation, persons in zip(self._relations, stand.acted, strict=True)
-        )
-        return stand._replace(acted=tuple(acted) if self._relied_on else ())
+        state, department, reporter, assignee, aspect, signed, acted, charged = stand
+        kept: tuple[frozenset[str], ...] = ()
+        if self._relied_on:
+            kept = tuple(
+                persons if relation in self._relied_on else _NOBODY
+                for relation, persons in zip(self._relations, acted, strict=True)
+            )
+        return Stand(state, department, reporter, assignee, aspect, signed, kept, charged)
 
     def _party(self, stand: Stand) -> Party:
         _, department, reporter, assignee, _, signed, acted, _ = stand
@@ -931,6 +934,8 @@ class _Ways:
         self._latest = count(0, -1)  # of equal rank, what was put last comes first
 
     def lead_on(self, stand: Stand) -> bool:
+        if self.is_good(stand):
+            return True
         self._agenda.clear()
         self._awake.clear()
         self._asked = stand
