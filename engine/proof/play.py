@@ -233,6 +233,7 @@ class Play:
         self._mattering: dict[Any, frozenset[str]] = {}
         within = _Ways(self)
         self._ways = (within, _Ways(self, within))
+        self._at_first = _Ways(self, in_short=True)
         organisation = stage.company.organisation
         self._ghosts = {name: Player(Actor(organisation, "person", person=name)) for name in (LEFT, GONE)}
         anything = frozenset(map(Grant, roles_asked_for(self.workflow)))
@@ -260,11 +261,21 @@ class Play:
 
     def _stuck(self, department: str | None) -> list[Stand]:
         reached = dict.fromkeys(self._as_left(stand) for stand in self._reached(department))
+        if self._all_lead_on(reached):
+            self._clean.add(department)
+            return []
         within, across = self._ways
         bad = [stand for stand in reached if not within.lead_on(stand)]
         if not bad:
             self._clean.add(department)
         return [stand for stand in bad if not across.lead_on(stand)]
+
+    def _all_lead_on(self, reached: Iterable[Stand]) -> bool:
+        """Whether each has a way within its department, as nearly always: those first in which most acted, since what
+        differs in nothing else has one then, too. Where one has none it is looked at again, for what keeps them from it.
+        """
+        hardest = sorted(reached, key=lambda stand: -sum(map(len, stand.acted)))
+        return all(map(self._at_first.lead_on, hardest))
 
     # --- what others may have done ---
 
@@ -919,9 +930,12 @@ class _Ways:
     is not looked at before.
     """
 
-    def __init__(self, play: Play, known: "_Ways | None" = None) -> None:
-        """known   the ways within the department; with it, those across departments"""
+    def __init__(self, play: Play, known: "_Ways | None" = None, *, in_short: bool = False) -> None:
+        """known      the ways within the department; with it, those across departments
+        in_short   a case is good as well as soon as one is where more acted: enough to tell that all are, not why none is
+        """
         self._play = play
+        self._in_short = in_short
         self._known = known
         self._good: set[Stand] = set()
         self._tried: dict[Stand, Iterator[Outcomes]] = {}  # with the choices that are still to be looked at
@@ -964,6 +978,13 @@ class _Ways:
         awaited = dict.fromkeys(self.looked_at(after) for after in self._awaits.get(stand, ()))
         return [after for after in awaited if after in self._tried and not self.is_good(after)]
 
+    def _is_easier(self, stand: Stand) -> bool:
+        """Whether one is good that differs in nothing but that more acted."""
+        return any(
+            worse in self._good and all(map(frozenset.issubset, stand.acted, worse.acted))
+            for worse in self._alike.get(self._play.but_for_acts(stand), ())
+        )
+
     def _better(self, stand: Stand) -> Stand | None:
         """One that is not known to be good, and differs in nothing but that fewer acted."""
         for better in self._alike.get(self._play.but_for_acts(stand), ()):
@@ -980,6 +1001,9 @@ class _Ways:
                 continue
             self._awake.add(one)
             if one not in self._tried:
+                if self._in_short and self._is_easier(one):
+                    self._found_good(one)
+                    continue
                 better = self._better(one)
                 if better is not None:
                     self._awaited_by.setdefault(better, []).append((one, ()))

@@ -545,6 +545,9 @@ def test_what_was_asked_before_changes_no_answer(name: str) -> None:
         one_way = {stand: forth._ways[0].lead_on(stand) for stand in left}
         other_way = {stand: back._ways[0].lead_on(stand) for stand in reversed(left)}
         assert one_way == other_way
+        in_short = Play(stage)._at_first  # the hardest first, and none looked at that is easier than one that has a way
+        hardest = sorted(left, key=lambda stand: -sum(map(len, stand.acted)))
+        assert {stand: in_short.lead_on(stand) for stand in hardest} == one_way
         assert all(Play(stage)._ways[0].lead_on(stand) is one_way[stand] for stand in left[::29])
 
 
