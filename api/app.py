@@ -2,19 +2,18 @@
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
 import structlog
-from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import iter_route_contexts
+from fastapi.routing import APIRoute
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.routing import BaseRoute, compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import feeds as calendar_feeds
@@ -25,7 +24,7 @@ from api.auth.forms import put_away
 from api.bootstrap import Runtime
 from api.problems import defect, method_refused, problem, unknown_address
 from api.reading import LONGEST_NAME
-from api.requests import ONLY_HEADERS, fault_of, known_parameters, misread, unreadable
+from api.requests import ONLY_HEADERS, fault_of, misread, unreadable
 from api.routes import (
     accounts,
     campaigns,
@@ -50,7 +49,7 @@ from api.routes import (
     workflows,
     worklist,
 )
-from api.routes.under import BASE
+from api.routes.under import BASE, Addresses
 from api.schemas import Problem
 from engine.case import instant_text
 from engine.definition import Catalog
@@ -77,7 +76,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.runtime = runtime
-    app.router.routes.extend(_routes_of(runtime.engine.catalog))
+    app.router.routes.append(_found_by_words(runtime.engine.catalog))
     app.state.addresses = _addresses_of(runtime.engine.catalog)
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(RequestValidationError, _unreadable)
@@ -88,16 +87,12 @@ def create_app(runtime: Runtime) -> FastAPI:
 
 
 @lru_cache(maxsize=8)  # it takes a quarter of a second; a process has one catalog, tests have some
-def _routes_of(catalog: Catalog) -> Sequence[BaseRoute]:
+def routes_of(catalog: Catalog) -> Sequence[APIRoute]:
     """Every address but that of the document, each closed or open on purpose. They know no runtime: a request brings it
-    along.
+    along. Where two fit, the first is asked.
     """
-    routes = APIRouter()
-    # the fixed addresses first: a loop's plural may not hide them, and the definition refuses one that would
-    refusals_everywhere: dict[int | str, dict[str, Any]] = {
-        status: cases.PROBLEMS[status] for status in (401, 403, 404, 422)
-    }
-    for router in (
+    routers = (
+        # the fixed addresses first: a loop's plural may not hide them, and the definition refuses one that would
         worklist.router,
         workflows.router,
         files.router,
@@ -121,16 +116,27 @@ def _routes_of(catalog: Catalog) -> Sequence[BaseRoute]:
         *figures.routers(catalog),
         *campaigns.routers(catalog),
         *deliveries.routers(catalog),
-    ):
-        routes.include_router(
-            router, dependencies=[Depends(signed_in), Depends(known_parameters)], responses=refusals_everywhere
-        )
-    # they are looked through one after another: what is asked less often comes last
-    for open_to_all in (health.router, accounts.strangers, feeds.strangers, pages.strangers):
-        routes.include_router(open_to_all)
-    routes.include_router(pages.router, dependencies=[Depends(signed_in)])
+        health.router,
+        accounts.strangers,
+        feeds.strangers,
+        *pages.STRANGERS,
+        *pages.ROUTERS,
+    )
+    routes = tuple(route for router in routers for route in _made_by(router))
     must_be_closed(routes)
-    return tuple(routes.routes)
+    return routes
+
+
+def _made_by(router: APIRouter) -> Iterator[APIRoute]:
+    for route in router.routes:
+        if not isinstance(route, APIRoute):
+            raise RuntimeError(f"{route!r} is no address of its own, and what it leads to would not be looked at")
+        yield route
+
+
+@lru_cache(maxsize=8)  # as the routes
+def _found_by_words(catalog: Catalog) -> Addresses:
+    return Addresses(routes_of(catalog))
 
 
 #: what anybody may ask, signed in or not; whatever else is added is closed or does not start
@@ -155,27 +161,27 @@ OPEN = frozenset(
 )
 
 
-def must_be_closed(app: FastAPI | APIRouter) -> None:
+def must_be_closed(routes: Iterable[APIRoute]) -> None:
     """Raises RuntimeError for an address that neither asks who is there, before it asks or reads anything else, nor is open
     on purpose.
     """
-    for context in iter_route_contexts(app.routes):
-        if context.path not in OPEN and not _asks_who_first(getattr(context, "dependant", None)):
-            raise RuntimeError(f"{context.path} is open to everybody: give it Depends(signed_in), or list it in OPEN")
+    for route in routes:
+        if route.path not in OPEN and not _asks_who_first(route.dependant):
+            raise RuntimeError(f"{route.path} is open to everybody: make it of `Router` or `Pages`, or list it in OPEN")
 
 
-def _asks_who_first(dependant: Dependant | None) -> bool:
+def _asks_who_first(dependant: Dependant) -> bool:
     """FastAPI goes through what an address needs in this order, and those of the router come first."""
-    return dependant is not None and bool(dependant.dependencies) and dependant.dependencies[0].call is signed_in
+    return bool(dependant.dependencies) and dependant.dependencies[0].call is signed_in
 
 
 @lru_cache(maxsize=8)  # as the routes
 def _addresses_of(catalog: Catalog) -> Sequence[tuple[re.Pattern[str], frozenset[str]]]:
     """Every address that is written down, and the methods it takes."""
     return tuple(
-        (compile_path(context.path)[0], frozenset(context.methods or ()))
-        for context in iter_route_contexts(_routes_of(catalog))
-        if context.path is not None and (context.include_in_schema or not context.path.startswith(f"{BASE}/"))
+        (route.path_regex, frozenset(route.methods or ()))
+        for route in routes_of(catalog)
+        if route.include_in_schema or not route.path.startswith(f"{BASE}/")
     )
 
 
@@ -189,7 +195,7 @@ def _openapi(app: FastAPI, runtime: Runtime) -> dict[str, Any]:
 @lru_cache(maxsize=8)  # as the addresses that stand in it
 def _document(title: str, version: str, description: str, catalog: Catalog, cookie: str) -> dict[str, Any]:
     """cookie   the name of the session's"""
-    schema = get_openapi(title=title, version=version, description=description, routes=_routes_of(catalog))
+    schema = get_openapi(title=title, version=version, description=description, routes=routes_of(catalog))
     components = schema.setdefault("components", {})
     named = components.setdefault("schemas", {})
     named |= cases.form_components(catalog)

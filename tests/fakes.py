@@ -8,6 +8,10 @@ from threading import Thread
 from typing import Any, NamedTuple
 
 import httpx
+from fastapi import FastAPI
+from starlette.routing import Route
+
+from api.routes.under import Addresses
 
 
 class Answered(NamedTuple):
@@ -55,6 +59,16 @@ class InProcess(httpx.BaseTransport):
             [part async for part in answer.aiter_raw()]
         )  # as it travelled: the client undoes what compressed it
         return answer.status_code, answer.headers, raw
+
+
+def written_down(app: FastAPI) -> Iterator[Route]:
+    """Every address of an application, those of its document and of its addresses."""
+    for route in app.routes:
+        if isinstance(route, Addresses):
+            yield from route.routes
+        else:
+            assert isinstance(route, Route), f"{route!r} is not looked at"
+            yield route
 
 
 @contextmanager

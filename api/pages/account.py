@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, cast
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from api import accounts as keeping
 from api import labels
@@ -15,6 +15,7 @@ from api.auth.forms import TheFields
 from api.auth.signing import change_password
 from api.bootstrap import Runtime
 from api.directory import NotInDirectory
+from api.pages.addresses import Pages
 from api.pages.naming import Duty, NamesOf
 from api.pages.rendering import ACCOUNT, go_to, local, page
 from api.pages.words import WORDS
@@ -24,7 +25,7 @@ from api.routes.accounts import MakeToken, end_own_session, make_own_token, with
 from engine.errors import Busy, FieldFault, InvalidInput, Locale, NotAllowed, Refusal, Text
 from engine.store import accounts, people
 
-router = APIRouter(prefix=ACCOUNT)
+router = Pages(prefix=ACCOUNT)
 
 Done = Annotated[str | None, Query(max_length=20)]
 DONE = frozenset({"password", "session", "others", "token"})

@@ -7,9 +7,10 @@ from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from fastapi import Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.routing import APIRoute
 
+from api.auth import signed_in
 from api.pages.rendering import go_to
 from api.requests import unreadable
 from engine.errors import Text
@@ -21,6 +22,13 @@ DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 DAYS = frozenset({"due_before", "opened_after", "as_of", "from", "to"})
 _OF_DAY = "_day"
 EARLIEST, LATEST = 1900, 9000  # years; beyond them a day has no midnight in UTC
+
+
+class Pages(APIRouter):
+    """Of pages that ask before anything else who is there; no document names them."""
+
+    def __init__(self, prefix: str = "", **given: Any) -> None:
+        super().__init__(prefix=prefix, dependencies=[Depends(signed_in)], include_in_schema=False, **given)
 
 
 class Tidy(APIRoute):

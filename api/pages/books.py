@@ -1,10 +1,10 @@
 """The book of a year as a page: how many, in which boxes; every number leads to the cases it stands for."""
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 
 from api.auth import SignedIn, TheRuntime
 from api.books import Counted, book_of_year
-from api.pages.addresses import Tidy
+from api.pages.addresses import Pages, Tidy
 from api.pages.rendering import CASES, page
 from api.requests import known_parameters
 from api.routes.cases import Year, must_have_begun
@@ -12,7 +12,7 @@ from api.trail import saying_what_is_missing
 
 BOOKS = f"{CASES}/books"
 
-router = APIRouter(prefix=BOOKS, route_class=Tidy)
+router = Pages(prefix=BOOKS, route_class=Tidy)
 
 
 @router.get("", dependencies=[Depends(known_parameters)])

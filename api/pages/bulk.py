@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from sqlalchemy import Connection
 
 from api.acting import carry_out_all
 from api.auth import Asker, SignedIn, TheRuntime
 from api.auth.forms import TheSent
 from api.bootstrap import Runtime
-from api.pages.addresses import Tidy, address_of
+from api.pages.addresses import Pages, Tidy, address_of
 from api.pages.forms import SENT, answers, draw, kept_files
 from api.pages.rendering import CASES, go_to, page
 from api.pages.steps import around_of, filled_in, keep, key_of, key_said, route_of, step_of
@@ -37,7 +37,7 @@ from engine.store import cases
 
 BULK = f"{CASES}/bulk"
 
-router = APIRouter(prefix=BULK, route_class=Tidy)
+router = Pages(prefix=BULK, route_class=Tidy)
 
 LONGEST_REVISION = 10  # digits
 Number = Annotated[str, Query(max_length=LONGEST_NAME)]

@@ -6,13 +6,14 @@ from datetime import date, timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from api import feeds, schedule
 from api.auth import Asker, SignedIn, TheRuntime
 from api.auth.forms import TheFields
 from api.bootstrap import Runtime
 from api.feeds import MakeFeed
+from api.pages.addresses import Pages
 from api.pages.naming import WEEKDAYS, NamesOf, day_in_words, month_in_words
 from api.pages.rendering import CALENDAR, CASES, go_to, local, page
 from api.pages.words import WORDS
@@ -25,7 +26,7 @@ from engine.store import people
 from engine.store.feeds import Feed
 from workflows.asking import Choice
 
-router = APIRouter()
+router = Pages()
 
 ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 MINE = "mine"  # only what one is part of oneself

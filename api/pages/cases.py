@@ -9,7 +9,7 @@ from typing import Annotated
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from sqlalchemy import Connection
 
 from api import second_looks
@@ -19,6 +19,7 @@ from api.bootstrap import Runtime
 from api.figures import NumberAnswer, figures_answer, names_cases, query_of
 from api.figures import told as told_figures
 from api.inside import CAME_IN_WORDS
+from api.pages.addresses import Pages
 from api.pages.campaigns import campaign_of, inside_card, survey_card
 from api.pages.forms import Surroundings, Told, told
 from api.pages.loop import drawn
@@ -57,7 +58,7 @@ from workflows.filing import can_be_corrected
 from workflows.hazard import days_in_words
 from workflows.reference import levels
 
-router = APIRouter(prefix=CASES)
+router = Pages(prefix=CASES)
 
 Done = Annotated[str | None, Query(max_length=64)]
 

@@ -8,12 +8,13 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from api.auth import SignedIn, locale_of
+from api.pages.addresses import Pages
 from api.pages.rendering import DESK, HEADERS, HOME, MANIFEST, SUGGEST, WORKER, script, static_address, static_files
 from api.pages.words import WORDS
 from workflows.reference import suggest, taxonomy
 
-strangers = APIRouter()
-router = APIRouter()
+strangers = APIRouter(include_in_schema=False)
+router = Pages()
 
 Words = Annotated[str, Query(max_length=500)]
 

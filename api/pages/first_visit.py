@@ -21,7 +21,7 @@ from api.sealing import key_of
 from engine.directory import Organisation, Person
 from engine.errors import Busy, FieldFault, InvalidInput, NotAllowed, Refusal, Text
 
-strangers = APIRouter()
+strangers = APIRouter(include_in_schema=False)
 
 POST = "系统管理员"
 ZONE = "Asia/Shanghai"

@@ -7,9 +7,10 @@ does each task with a real browser and counts them.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from api.auth import SignedIn
+from api.pages.addresses import Pages
 from api.pages.forms import label_of
 from api.pages.rendering import AREAS, HELP, page
 from api.pages.sketches import Part, Screen, sketched
@@ -18,7 +19,7 @@ from engine.errors import Text
 from workflows.asking import CHOICE_WORDS
 from workflows.hazard import HAZARD
 
-router = APIRouter()
+router = Pages()
 
 #: how often a finger touches the screen, from the page where the task begins until it is done: a tap into a field counts,
 #: the typing that follows and the camera's own buttons do not

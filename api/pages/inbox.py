@@ -2,15 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from api.auth import SignedIn, TheRuntime
 from api.auth.forms import TheSent
+from api.pages.addresses import Pages
 from api.pages.rendering import INBOX, go_to, local, page
 from engine.store import people
 from notifications import deliveries
 
-router = APIRouter(prefix=INBOX)
+router = Pages(prefix=INBOX)
 
 AT_A_TIME = 30
 

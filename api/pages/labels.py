@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from fastapi.responses import HTMLResponse
 
 from api import anonymous, labels
@@ -11,6 +11,7 @@ from api.auth.forms import Fields, TheFields
 from api.bootstrap import Runtime
 from api.checking import OpensDeadCorner
 from api.labels import MakeLabel
+from api.pages.addresses import Pages
 from api.pages.rendering import HEADERS, LABELS, go_to, local, page, static_address
 from api.pages.school.keeping import holding
 from api.papers.labels import sheet
@@ -22,7 +23,7 @@ from engine.errors import Busy, InvalidInput, Refusal, Text
 from engine.store import people
 from workflows.roles import ADMINISTRATOR
 
-router = APIRouter(prefix=LABELS)
+router = Pages(prefix=LABELS)
 
 Done = Annotated[str | None, Query(max_length=20)]
 Wanted = Annotated[list[str] | None, Query(alias="label", max_length=labels.MOST)]

@@ -10,12 +10,12 @@ from datetime import date, datetime
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from sqlalchemy import Connection
 
 from api.auth import Asker, SignedIn, TheRuntime, cookies
 from api.bootstrap import Runtime
-from api.pages.addresses import Pairs, Tidy, address_of, beginning, evening, pairs_of
+from api.pages.addresses import Pages, Pairs, Tidy, address_of, beginning, evening, pairs_of
 from api.pages.books import BOOKS
 from api.pages.choosing import LABELS, Vocabulary, day_in_words
 from api.pages.rendering import CASES, TRAIL, page
@@ -34,7 +34,7 @@ from engine.errors import Locale, Text
 from engine.store import books, known, people, views, worklists
 from engine.store.worklists import Filter
 
-router = APIRouter(prefix=CASES, route_class=Tidy)
+router = Pages(prefix=CASES, route_class=Tidy)
 
 AT_A_TIME = 50
 Column = Literal[

@@ -6,11 +6,12 @@ from datetime import datetime
 from heapq import merge
 from itertools import islice
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from sqlalchemy import Connection
 
 from api.auth import Asker, SignedIn, TheRuntime
 from api.bootstrap import Runtime
+from api.pages.addresses import Pages
 from api.pages.rendering import MINE, page
 from api.pages.words import WORDS
 from api.reading import asks_nothing, by_deadline, each_once, most_pressing_first, read_now, waiting_for
@@ -23,7 +24,7 @@ from engine.handle import offers
 from engine.store import people, worklists
 from notifications import deliveries
 
-router = APIRouter()
+router = Pages()
 
 SHOWN = 50  # cases that wait; whoever has more works from the top
 WITH_STEPS = 10  # of them with the steps he can take: judging them costs a millisecond each

@@ -1,13 +1,14 @@
 """More: the pages that have no place in the navigation, each with a line about what it is for."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from api.auth import SignedIn
+from api.pages.addresses import Pages
 from api.pages.rendering import ACCOUNT, CALENDAR, HELP, INBOX, MORE, SCHOOL, TRAIL, page
 from api.pages.school.away import MINE as AWAY
 from api.pages.words import WORDS
 
-router = APIRouter()
+router = Pages()
 
 #: address, and what `words` calls it; its line is called so with `_note` behind it
 ENTRIES = (

@@ -5,12 +5,13 @@ from datetime import date, datetime
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from markupsafe import Markup
 from pydantic import BeforeValidator
 
 from api.auth import SignedIn, TheRuntime
 from api.overview import MOST_MONTHS, USUAL_MONTHS, Asked, Figure, Line, MonthLine, Overview, overview_of, query_of
+from api.pages.addresses import Pages
 from api.pages.drawing import PATTERNS, Part, Series, bar, line_sample, lines, sample
 from api.pages.rendering import CASES, OVERVIEW, page
 from api.pages.words import WORDS
@@ -19,7 +20,7 @@ from api.routes.cases import one_of
 from api.trail import saying_what_is_missing
 from engine.errors import Locale
 
-router = APIRouter(prefix=OVERVIEW)
+router = Pages(prefix=OVERVIEW)
 
 MONTHS = (3, 6, 12, MOST_MONTHS)
 IN_ENGLISH = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

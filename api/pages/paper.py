@@ -2,15 +2,16 @@
 
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from api.auth import SignedIn, TheRuntime
+from api.pages.addresses import Pages
 from api.pages.rendering import CASES, page
 from api.papers import html, making
 from api.routes.papers import Of
 from api.routes.under import BASE
 
-router = APIRouter(prefix=CASES)
+router = Pages(prefix=CASES)
 NAMES = {"docx": "Word", "xlsx": "Excel"}  # of the files that a page offers; it is one itself
 
 

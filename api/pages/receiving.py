@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from sqlalchemy import Connection
 
 from api.auth import Asker, SignedIn, TheRuntime
@@ -18,6 +18,7 @@ from api.auth.asking import asks_at
 from api.auth.forms import TheFields
 from api.bootstrap import Runtime
 from api.links import PARAMETER, PATH, Token, token_of
+from api.pages.addresses import Pages
 from api.pages.rendering import CASES, local, page
 from api.pages.words import WORDS
 from api.problems import STATUS, LinkNotGood, LinkOver, headers_of
@@ -32,7 +33,7 @@ from notifications import deliveries
 from notifications.message import Delivery
 from notifications.rendering import due_in_words, left_in_words
 
-router = APIRouter(prefix=PATH)
+router = Pages(prefix=PATH)
 
 Said = Annotated[str, Query(alias=PARAMETER, max_length=200)]
 ROUTE = f"POST {PATH}"

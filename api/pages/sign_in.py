@@ -9,14 +9,15 @@ from api.auth import SignedIn, TheRuntime, before_password_change, cookies, who
 from api.auth.forms import TheFields
 from api.auth.signing import sign_in, sign_out
 from api.bootstrap import Runtime
+from api.pages.addresses import Pages
 from api.pages.rendering import ACCOUNT, HOME, LANGUAGE, SIGN_IN, compressed, go_to, own_address, page, static_files
 from api.problems import STATUS, SignInFailed, TooManyTries, headers_of, unknown_address
 from api.routes.accounts import attempt_of, with_session
 from engine.errors import Busy, NotAllowed, Refusal
 from engine.store import people
 
-strangers = APIRouter()
-router = APIRouter()
+strangers = APIRouter(include_in_schema=False)
+router = Pages()
 
 Next = Annotated[str | None, Query(alias="next", max_length=600)]
 STATIC_SECONDS = 365 * 24 * 3600  # other content has another address

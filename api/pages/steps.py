@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import partial
 from typing import Literal
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from sqlalchemy import Connection
 
 from api.acting import carry_out
@@ -19,6 +19,7 @@ from api.auth import Asker, SignedIn, TheRuntime
 from api.auth.forms import Sent, SentFile, TheSent
 from api.bootstrap import Runtime
 from api.pages import rounds
+from api.pages.addresses import Pages
 from api.pages.campaigns import campaign_called
 from api.pages.forms import SENT, Control, Surroundings, answers, draw, kept_files, opens_by_hand
 from api.pages.rendering import CASES, OPEN, REPORT, go_to, may_work_offline, page
@@ -39,7 +40,7 @@ from workflows.hazard import days_in_words
 from workflows.reference import suggest
 from workflows.stage_summary import EditStageSummary, words_so_far
 
-router = APIRouter()
+router = Pages()
 
 LONGEST_SAID = 200  # characters of an answer in an address
 HAZARD = "hazard"  # the loop that has a page of its own to be opened by

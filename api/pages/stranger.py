@@ -20,7 +20,7 @@ from api.requests import KEY
 from engine.errors import Busy, GuardRefused, InvalidInput, NotAllowed, Refusal, Text
 from engine.store.labels import Label
 
-strangers = APIRouter(prefix=PATH)
+strangers = APIRouter(prefix=PATH, include_in_schema=False)
 
 TRAP = "website"  # nobody sees this field; programs fill it in
 LONGEST = 1000  # characters that are looked at; the form takes 200

@@ -6,11 +6,11 @@ from datetime import date, datetime, timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from sqlalchemy import Connection
 
 from api.auth import SignedIn, TheRuntime
-from api.pages.addresses import Pairs, Tidy, address_of, beginning, pairs_of
+from api.pages.addresses import Pages, Pairs, Tidy, address_of, beginning, pairs_of
 from api.pages.choosing import LABELS, Vocabulary
 from api.pages.ledger import Chip, query_of
 from api.pages.rendering import CASES, TRAIL, local, page
@@ -25,7 +25,7 @@ from engine.events import LOGBOOK
 from engine.store import people, questions, seals, trail
 from engine.store.questions import Asked, Dimension
 
-router = APIRouter(prefix=TRAIL, route_class=Tidy)
+router = Pages(prefix=TRAIL, route_class=Tidy)
 
 AT_A_TIME = 50
 MOST_COUNTED = 200  # lines on a page; the whole answer is the JSON's

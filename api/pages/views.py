@@ -3,13 +3,13 @@
 from typing import Annotated
 from urllib.parse import parse_qsl
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from pydantic import StringConstraints
 
 from api.auth import Asker, SignedIn, TheRuntime
 from api.auth.forms import TheSent
 from api.bootstrap import Runtime
-from api.pages.addresses import Pairs, address_of
+from api.pages.addresses import Pages, Pairs, address_of
 from api.pages.choosing import LABELS, Vocabulary
 from api.pages.ledger import HOW
 from api.pages.rendering import CASES, go_to, page
@@ -20,7 +20,7 @@ from engine.definition import Form, Line, asks
 from engine.errors import FieldFault, InvalidInput, Refusal, Text
 from engine.store import people, views
 
-router = APIRouter(prefix=f"{CASES}/views")
+router = Pages(prefix=f"{CASES}/views")
 
 LONGEST = 1000  # characters of what an address says
 MOST_PAIRS = 40

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from api import accounts as keeping
@@ -12,16 +12,16 @@ from api.bootstrap import Runtime
 from api.directory import Editor
 from api.problems import not_for_you, not_from_a_token
 from api.requests import Answers, StrangersAnswers, read_as
-from api.routes.cases import PROBLEMS, json_of
+from api.routes.cases import json_of
 from api.routes.directory import ME
-from api.routes.under import BASE, Router
+from api.routes.under import BASE, PROBLEMS, Router
 from engine.errors import Text
 from engine.store import accounts
 from engine.store.accounts import Session
 from workflows.roles import ADMINISTRATOR
 
-strangers = Router(prefix=BASE, tags=["sign-in"])  # open: nobody is signed in yet
-router = Router(prefix=BASE, tags=["sign-in"])
+strangers = APIRouter(prefix=BASE, tags=["sign-in"])  # open: nobody is signed in yet
+router = Router(tags=["sign-in"])
 
 Word = Annotated[str, Field(min_length=1, max_length=200)]
 Secret = Annotated[str, Field(max_length=1000)]

@@ -9,9 +9,9 @@ from api.auth import SignedIn, TheRuntime
 from api.inside import AnsweredPage, InsideAnswer, answered, inside_of, take_answers
 from api.reading import visible_case
 from api.requests import takes_nothing
-from api.routes.cases import PROBLEMS, json_of
+from api.routes.cases import json_of
 from api.routes.taking import FILES, AsFile, file_of, headers_alone
-from api.routes.under import BASE, Router
+from api.routes.under import PROBLEMS, Router
 from api.trail import Reader
 from engine.definition import Catalog, Workflow
 from workflows.survey import SURVEY
@@ -25,7 +25,7 @@ def routers(catalog: Catalog) -> list[APIRouter]:
 
 
 def _holding(workflow: Workflow) -> APIRouter:
-    routes = Router(prefix=BASE)
+    routes = Router()
     routes.add_api_route(
         f"/{workflow.plural}/{{number}}/inside", _read_inside(workflow), methods=["GET"], response_model=InsideAnswer,
         tags=[workflow.key], summary=f"行动进展 · What was opened inside: {workflow.title.zh} · {workflow.title.en}",
@@ -45,7 +45,7 @@ def _read_inside(workflow: Workflow) -> Callable[..., Response]:
 
 
 def _asking(workflow: Workflow) -> APIRouter:
-    routes = Router(prefix=BASE)
+    routes = Router()
     routes.add_api_route(
         f"/{workflow.plural}/{{number}}/answers", _read_answers(workflow), methods=["GET"],
         response_model=AnsweredPage, tags=[workflow.key],

@@ -40,7 +40,7 @@ from api.requests import (
     unreadable,
 )
 from api.routes.taking import FILES, AsFile, file_of, headers_alone, must_be_whole
-from api.routes.under import BASE, Router
+from api.routes.under import BASE, PROBLEMS, Router
 from api.schemas import (
     AddresseeAnswer,
     AddresseePage,
@@ -74,13 +74,6 @@ Endpoint = Callable[..., Awaitable[Response]]
 
 MOST_AS_OF = 100  # cases of a page of then: each is folded from its events, at a millisecond a case
 MOST_AT_ONCE = 200  # cases of one bulk: the longest page of a list
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {
-        "description": "RFC 9457 problem",
-        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-    }
-    for status in (401, 403, 404, 409, 410, 412, 413, 415, 422, 429, 503)
-}
 
 
 FIRST_BOOK, LAST_BOOK = 2000, 2100  # years that a form's day can be of
@@ -309,7 +302,7 @@ Limit = Annotated[int, Query(ge=1, le=200)]
 
 def routers(catalog: Catalog) -> list[APIRouter]:
     """`/cases`, and for the newest version of every workflow its own addresses."""
-    every = Router(prefix=BASE)
+    every = Router()
     every.add_api_route(
         "/cases", _list_of(None), methods=["GET"], response_model=CasePage, tags=["cases"],
         summary="Cases of every loop", responses={200: FILES, **_only(401, 422)},
@@ -339,7 +332,7 @@ def forms_of(catalog: Catalog) -> dict[str, type[Form]]:
 
 
 def _of(workflow: Workflow) -> APIRouter:
-    routes = Router(prefix=BASE)
+    routes = Router()
     plural, tags = f"/{workflow.plural}", [workflow.key]
     title = f"{workflow.title.zh} · {workflow.title.en}"
     routes.add_api_route(

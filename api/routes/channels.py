@@ -12,14 +12,14 @@ from api.channels import UNSAID, Change, Keeper, Seen
 from api.conditions import IN_WORDS, Condition
 from api.problems import not_for_you
 from api.requests import Answers, Key, expected_revision_of, read_as
-from api.routes.cases import KEY_HEADER, PROBLEMS, REVISION_HEADER, json_of
-from api.routes.under import BASE, Router
+from api.routes.cases import KEY_HEADER, REVISION_HEADER, json_of
+from api.routes.under import PROBLEMS, Router
 from engine.errors import Locale, Text
 from notifications.answers import in_words
 from notifications.channels import Channel
 from workflows.roles import ADMINISTRATOR
 
-router = Router(prefix=BASE, tags=["channels"])
+router = Router(tags=["channels"])
 
 READERS = frozenset({ADMINISTRATOR, "auditor"})
 SET = Text("已设置", "set")

@@ -6,12 +6,12 @@ from pydantic import BaseModel
 from api import checking
 from api.auth import SignedIn, TheRuntime
 from api.problems import not_for_you
-from api.routes.cases import PROBLEMS, json_of
-from api.routes.under import BASE, Router
+from api.routes.cases import json_of
+from api.routes.under import PROBLEMS, Router
 from engine.errors import Locale, Text
 from engine.proof import DAYS_AHEAD, Finding
 
-router = Router(prefix=BASE, tags=["check"])
+router = Router(tags=["check"])
 
 OPEN_TO = Text("校领导、安稳办、部门负责人和系统管理员", "leaders, the safety office, heads and administrators")
 

@@ -12,8 +12,8 @@ from api.deliveries import STATUS_WORDS, message_in_words, unknown_delivery
 from api.problems import not_for_you
 from api.reading import LONGEST_NAME
 from api.requests import no_cursor, without_nul
-from api.routes.cases import PROBLEMS, Limit, json_of, link_to_next, one_of
-from api.routes.under import BASE, Router
+from api.routes.cases import Limit, json_of, link_to_next, one_of
+from api.routes.under import PROBLEMS, Router
 from api.trail import called
 from engine.authority import may_see
 from engine.definition import Catalog, Workflow
@@ -25,7 +25,7 @@ from notifications import accounts, deliveries
 from notifications.answers import in_words
 from notifications.message import NOBODY, ORGANISATION, STATUSES, Delivery, Status
 
-router = Router(prefix=BASE, tags=["deliveries"])
+router = Router(tags=["deliveries"])
 
 OVERSEERS = Text("安稳办和校领导", "the safety office and leaders")
 MOST_OF_A_CASE = 1_000
@@ -176,7 +176,7 @@ def routers(catalog: Catalog) -> list[APIRouter]:
 
 
 def _of(workflow: Workflow) -> APIRouter:
-    routes = Router(prefix=BASE)
+    routes = Router()
     routes.add_api_route(
         f"/{workflow.plural}/{{number}}/deliveries", _told(workflow), methods=["GET"], response_model=CaseDeliveries,
         tags=[workflow.key], summary=f"通知情况 · Who was told: {workflow.title.zh} · {workflow.title.en}",

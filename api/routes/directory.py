@@ -15,8 +15,8 @@ from api.bootstrap import Runtime
 from api.checking import DeadCorners
 from api.directory import Editor, NotInDirectory
 from api.requests import Answers, Key, no_cursor, read_as
-from api.routes.cases import PROBLEMS, json_of
-from api.routes.under import BASE, Router
+from api.routes.cases import json_of
+from api.routes.under import PROBLEMS, Router
 from api.schemas import DepartmentAnswer, GrantAnswer, PersonAnswer, department_answer, person_answer
 from engine.actor import WHOLE_ORGANISATION, Grant
 from engine.definition import said
@@ -25,7 +25,7 @@ from engine.errors import KeyReused, NotAllowed, Text
 from engine.store import people
 from workflows.roles import ADMINISTRATOR
 
-router = Router(prefix=f"{BASE}/people", tags=["directory"])
+router = Router("/people", tags=["directory"])
 
 AUDITOR = "auditor"
 ME = "me"

@@ -15,8 +15,7 @@ from api.papers.pack.packing import take
 from api.places import Places
 from api.reading import LONGEST_NAME
 from api.requests import takes_nothing
-from api.routes.cases import PROBLEMS
-from api.routes.under import BASE, Router
+from api.routes.under import PROBLEMS, Router
 from engine.authority import may_see
 from engine.case import ADDRESSEE
 from engine.definition import Catalog, Workflow
@@ -37,7 +36,7 @@ def routers(catalog: Catalog) -> list[APIRouter]:
 
 
 def _of(workflow: Workflow) -> APIRouter:
-    routes = Router(prefix=BASE)
+    routes = Router()
     routes.add_api_route(
         f"/{workflow.plural}/{{number}}/evidence", _take(workflow), methods=["GET"], response_class=StreamingResponse,
         tags=[workflow.key], summary=f"证据包 · Evidence pack: {workflow.title.zh} · {workflow.title.en}",

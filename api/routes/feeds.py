@@ -2,7 +2,7 @@
 
 from hashlib import sha256
 
-from fastapi import Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import AwareDatetime, BaseModel
 
 from api import feeds
@@ -11,12 +11,12 @@ from api.bootstrap import Runtime
 from api.feeds import ENDING, PATH, MakeFeed
 from api.papers.ics import MEDIA_TYPE
 from api.requests import Answers, known_tag, read_as
-from api.routes.cases import PROBLEMS, json_of
-from api.routes.under import BASE, Router
+from api.routes.cases import json_of
+from api.routes.under import BASE, PROBLEMS, Router
 from engine.store.feeds import Feed
 
-router = Router(prefix=BASE, tags=["feeds"])
-strangers = Router(include_in_schema=False)  # open: a telephone's calendar signs in nowhere
+router = Router(tags=["feeds"])
+strangers = APIRouter(include_in_schema=False)  # open: a telephone's calendar signs in nowhere
 
 #: the bodies of these addresses, as components of the OpenAPI document
 FORMS: dict[str, type[BaseModel]] = {MakeFeed.__name__: MakeFeed}

@@ -24,8 +24,8 @@ from api.papers.filing import MEDIA_TYPE, Filed, write_table
 from api.publishing import PublishedAnswer, published, publishes, told
 from api.reading import name_for, visible_case, who_did
 from api.requests import takes_nothing
-from api.routes.cases import PROBLEMS, json_of
-from api.routes.under import BASE, Router
+from api.routes.cases import json_of
+from api.routes.under import PROBLEMS, Router
 from api.trail import Reader, noted
 from engine.case import CORRECTED_BY, CORRECTS, Case
 from engine.definition import Catalog, Workflow
@@ -42,7 +42,7 @@ def routers(catalog: Catalog) -> list[APIRouter]:
 
 
 def _of(workflow: Workflow, name: str) -> APIRouter:
-    routes = Router(prefix=BASE)
+    routes = Router()
     routes.add_api_route(
         f"/{workflow.plural}/{{number}}/figures", _read(workflow, name), methods=["GET"], response_model=FiguresAnswer,
         tags=[workflow.key], summary=f"数字 · Figures: {workflow.title.zh} · {workflow.title.en}",

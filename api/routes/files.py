@@ -13,15 +13,15 @@ from api.evidence.names import as_attachment
 from api.evidence.store import Kept
 from api.problems import unknown_address
 from api.requests import UPLOADED, Uploaded, known_tag
-from api.routes.cases import PROBLEMS, json_of
-from api.routes.under import BASE, Router
+from api.routes.cases import json_of
+from api.routes.under import BASE, PROBLEMS, Router
 from api.schemas import FileAnswer, file_answer
 from engine.authority import may_see, may_see_evidence
 from engine.case import Case
 from engine.store import cases, files
 from engine.store.files import Sent
 
-router = Router(prefix=BASE, tags=["files"])
+router = Router(tags=["files"])
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 NOT_TOLD = "application/octet-stream"  # of a document: what its true type is a browser might act on

@@ -11,12 +11,12 @@ from api.labels import MakeLabel
 from api.papers.labels import qr_of
 from api.problems import not_for_you
 from api.requests import Answers, read_as
-from api.routes.cases import PROBLEMS, json_of
-from api.routes.under import BASE, Router
+from api.routes.cases import json_of
+from api.routes.under import BASE, PROBLEMS, Router
 from engine.errors import Text
 from engine.store.labels import Label
 
-router = Router(prefix=BASE, tags=["labels"])
+router = Router(tags=["labels"])
 
 #: the bodies of these addresses, as components of the OpenAPI document
 FORMS: dict[str, type[BaseModel]] = {MakeLabel.__name__: MakeLabel}

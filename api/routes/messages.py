@@ -9,15 +9,15 @@ from api import texts
 from api.auth import Asker, SignedIn, TheRuntime
 from api.problems import not_for_you
 from api.requests import Answers, read_as
-from api.routes.cases import PROBLEMS, json_of
-from api.routes.under import BASE, Router
+from api.routes.cases import json_of
+from api.routes.under import PROBLEMS, Router
 from api.texts import Shown
 from engine.errors import Locale, Text
 from notifications.editing import LONGEST_TEXT
 from notifications.routing import SchoolSettings
 from workflows.roles import ADMINISTRATOR
 
-router = Router(prefix=BASE, tags=["messages"])
+router = Router(tags=["messages"])
 
 READERS = frozenset({ADMINISTRATOR, "auditor"})
 Loop = Annotated[str, Query(max_length=64, description="Of this loop alone; of all where it is left out")]

@@ -9,12 +9,12 @@ from pydantic import BaseModel
 
 from api.auth import SignedIn, TheRuntime
 from api.routes.cases import json_of
-from api.routes.under import BASE, Router
+from api.routes.under import Router
 from engine.directory import below
 from engine.store import figures, people
 from engine.store.figures import Figures
 
-router = Router(prefix=BASE, tags=["organisations"])
+router = Router(tags=["organisations"])
 
 
 class Counts(BaseModel):

@@ -8,10 +8,10 @@ from api.auth import SignedIn, TheRuntime
 from api.overview import MOST_MONTHS, USUAL_MONTHS, Asked, OverviewAnswer, overview_of
 from api.requests import DayOrInstant
 from api.routes.cases import json_of, one_of
-from api.routes.under import BASE, Router
+from api.routes.under import Router
 from api.trail import saying_what_is_missing
 
-router = Router(prefix=BASE, tags=["cases"])
+router = Router(tags=["cases"])
 
 Months = Annotated[int, Query(ge=1, le=MOST_MONTHS, description="So many months, the present one among them")]
 

@@ -17,14 +17,14 @@ from api.papers.making import MEDIA_TYPES, Available
 from api.papers.word import asking
 from api.problems import not_for_you, unknown_address, unsupported_type
 from api.requests import read_bytes, takes_nothing
-from api.routes.cases import PROBLEMS, filter_of, json_of
-from api.routes.under import BASE, Router
+from api.routes.cases import filter_of, json_of
+from api.routes.under import BASE, PROBLEMS, Router
 from engine.definition import Catalog, Workflow
 from engine.errors import Locale, Text
 from engine.store.templates import PaperTemplate
 from engine.store.worklists import Filter
 
-router = Router(prefix=BASE, tags=["papers"])
+router = Router(tags=["papers"])
 
 DOCX = MEDIA_TYPES["docx"]
 SENT_AS = (DOCX, "application/octet-stream")
@@ -81,7 +81,7 @@ class TemplateList(BaseModel):
 
 def routers(catalog: Catalog) -> list[APIRouter]:
     """Under every loop, and over the cases of a filter."""
-    lists = Router(prefix=BASE, tags=["papers"])
+    lists = Router(tags=["papers"])
     lists.add_api_route(
         "/cases/papers/{paper}.{form}", take_list, methods=["GET"], response_class=Response,
         summary="清单文书 · A paper over many cases", responses={200: FILE, **_only(401, 404, 409, 422)},
@@ -94,7 +94,7 @@ def _only(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def _of(workflow: Workflow) -> APIRouter:
-    routes = Router(prefix=BASE)
+    routes = Router()
     at, title = f"/{workflow.plural}/{{number}}/papers", f"{workflow.title.zh} · {workflow.title.en}"
     routes.add_api_route(
         at, _list(workflow), methods=["GET"], response_model=PaperList, tags=[workflow.key],

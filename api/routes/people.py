@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 from api.auth import Asker, SignedIn, TheRuntime
 from api.requests import Answers, no_cursor, read_as
 from api.routes.cases import json_of, link_to_next
-from api.routes.under import BASE, Router
+from api.routes.under import Router
 from api.schemas import (
     GrantAnswer,
     InboxPage,
@@ -24,7 +24,7 @@ from engine.store.database import table_of
 from notifications import deliveries
 from notifications.tables import InboxMessageRow
 
-router = Router(prefix=BASE, tags=["people"])
+router = Router(tags=["people"])
 
 
 _inbox = table_of(InboxMessageRow)

@@ -12,12 +12,12 @@ from api.auth import Asker, SignedIn, TheRuntime
 from api.directory import Editor
 from api.preferences import Choice, Reading, told
 from api.requests import Answers, read_as
-from api.routes.cases import PROBLEMS, json_of
-from api.routes.under import BASE, Router
+from api.routes.cases import json_of
+from api.routes.under import PROBLEMS, Router
 from engine.definition import said
 from engine.errors import Locale, Text
 
-router = Router(prefix=BASE, tags=["people"])
+router = Router(tags=["people"])
 
 CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
 

@@ -8,9 +8,9 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel
 
 from api.auth import SignedIn, TheRuntime
 from api.requests import Instant, place_cursor, place_of, takes_nothing, unreadable, without_nul
-from api.routes.cases import PROBLEMS, Limit, json_of, link_to_next, one_of
+from api.routes.cases import Limit, json_of, link_to_next, one_of
 from api.routes.taking import FILES, AsFile, file_of, headers_alone, must_be_whole
-from api.routes.under import BASE, Router
+from api.routes.under import PROBLEMS, Router
 from api.trail import (
     Reader,
     TrailEntry,
@@ -25,7 +25,7 @@ from engine.events import EventType
 from engine.store import people, questions
 from engine.store.questions import OF_TIME, Asked, Dimension, Outcome
 
-router = Router(prefix=BASE, tags=["events"])
+router = Router(tags=["events"])
 
 MOST_COUNTED = 10_000  # lines of one answer
 Word = Annotated[str | None, Query(max_length=80), AfterValidator(without_nul)]

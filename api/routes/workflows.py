@@ -11,9 +11,9 @@ from api.periods import shown, take_periods
 from api.policies import set_numbers
 from api.problems import not_for_you, unknown_address
 from api.requests import Answers, read_as, takes_nothing
-from api.routes.cases import PROBLEMS, json_of
+from api.routes.cases import json_of
 from api.routes.taking import FILES, AsFile, file_of, headers_alone
-from api.routes.under import BASE, Router
+from api.routes.under import PROBLEMS, Router
 from api.schemas import (
     CycleList,
     PeriodList,
@@ -30,7 +30,7 @@ from engine.store import periods, policies
 from engine.store.marks import Report
 from workflows.roles import ADMINISTRATOR
 
-router = Router(prefix=BASE, tags=["workflows"])
+router = Router(tags=["workflows"])
 
 
 @router.get("/workflows", response_model=WorkflowList, summary="流程 · Loops")

@@ -10,10 +10,10 @@ from api.auth import SignedIn, TheRuntime
 from api.reading import by_deadline, each_once, read_now, waiting_for
 from api.requests import cursor_of, due_cursor
 from api.routes.cases import Limit, json_of, link_to_next
-from api.routes.under import BASE, Router
+from api.routes.under import Router
 from api.schemas import WorkItem, WorkPage
 
-router = Router(prefix=BASE, tags=["worklist"])
+router = Router(tags=["worklist"])
 
 NO_DEADLINE = datetime.max.replace(tzinfo=UTC)
 AT_A_TIME = 200  # cases fetched from the database at once, the longest page there is

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fastapi.routing import iter_route_contexts
 
 from engine.store import accounts
 from tests.api.pages import Page, got, sign_in
 from tests.builders import PASSWORD
 from tests.databases import Kind
+from tests.fakes import written_down
 from tests.journeys.campus import PHOTO, SCHOOL, Campus, a_campus
 from workflows.reference import criteria_for
 
@@ -108,9 +108,9 @@ def test_a_script_in_an_address_comes_back_as_text(path: str, campus: Campus) ->
 def test_no_page_changes_anything_without_the_token_of_its_form(campus: Campus) -> None:
     client = signed_in(campus, "officer")
     posted = {
-        context.path
-        for context in iter_route_contexts(campus.app.routes)
-        if context.path and "POST" in (context.methods or ()) and not context.path.startswith("/api/")
+        route.path
+        for route in written_down(campus.app)
+        if "POST" in (route.methods or ()) and not route.path.startswith("/api/")
     }
     assert {"/report", "/cases/{number}/{trigger}", "/open/{loop}", "/inbox/read", "/account/tokens"} <= posted
     for path in sorted(posted - {"/sign-in", "/setup", "/q/{token}"}):  # forms of strangers have tests of their own

@@ -6,7 +6,6 @@ from html.parser import HTMLParser
 
 import httpx
 import pytest
-from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
 from api import pages
@@ -104,23 +103,19 @@ def test_no_page_has_an_english_word_in_the_chinese_interface(busy: tuple[httpx.
     assert found == {}
 
 
-def addresses(router: APIRouter) -> Iterator[str]:
-    """Of everything that can be looked at, as its route says it: of this router and of those it takes in."""
-    for route in router.routes:
-        if isinstance(route, APIRoute):
-            if "GET" in (route.methods or ()):
-                yield route.path
-        else:
-            yield from addresses(route.original_router)  # type: ignore[attr-defined]  # how one router holds another
+def addresses() -> set[str]:
+    """Of every page that can be looked at, as its route says it."""
+    routes = [route for router in (*pages.STRANGERS, *pages.ROUTERS) for route in router.routes]
+    return {route.path for route in routes if isinstance(route, APIRoute) and "GET" in (route.methods or ())}
 
 
 def test_every_page_there_is_lies_on_the_walk(busy: tuple[httpx.Client, list[Stop]]) -> None:
     """So that each new page is looked at, in pictures, by the auditors and for its words."""
     _, stops = busy
     walked = {stop.path.partition("?")[0] for stop in stops}
-    known = {path for path in [*addresses(pages.strangers), *addresses(pages.router)] if "{" not in path}
+    known = {path for path in addresses() if "{" not in path}
     left = set()
-    for path in {*addresses(pages.strangers), *addresses(pages.router)}:
+    for path in addresses():
         pattern = re.compile(re.sub(r"\{\w+\}", "[^/]+", path))
         if not any(pattern.fullmatch(each) and (each == path or each not in known) for each in walked):
             left.add(path)

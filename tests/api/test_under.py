@@ -1,9 +1,16 @@
-"""Which addresses are looked at at all: never fewer than FastAPI would find."""
+"""Which address a request asks for: the one FastAPI would find going through all of them, found without that."""
+
+import re
+from typing import Any
 
 import pytest
-from starlette.routing import Match
+from fastapi.routing import APIRoute
+from starlette.routing import Match, Route
+from starlette.types import Scope
 
-from api.routes.under import BASE, Route, Router
+from api.app import routes_of
+from api.routes.under import BASE, Addresses, Router
+from workflows import CATALOG
 
 
 async def nothing() -> None:
@@ -11,35 +18,67 @@ async def nothing() -> None:
 
 
 def a_router() -> Router:
-    router = Router(prefix=BASE)
-    for path in ("/loops", "/loops/{number}", "/loops/{number}/fix", "/loops/{number}/{trigger}", "/loops/bulk/fix"):
+    router = Router()
+    for path in ("/loops", "/loops/{number}", "/loops/bulk/fix", "/loops/{number}/fix", "/loops/{number}/{trigger}"):
         router.add_api_route(path, nothing, methods=["POST"])
+    router.add_api_route("/loops/{number}/fix", nothing, methods=["GET"])
     return router
 
 
-FOUND: dict[str, list[str]] = {
-    "/loops": ["/loops"],
-    "/loops/7": ["/loops/{number}"],
-    "/loops/7/fix": ["/loops/{number}/fix", "/loops/{number}/{trigger}"],
-    "/loops/7/suffix": ["/loops/{number}/{trigger}"],
-    "/loops/bulk/fix": ["/loops/{number}/fix", "/loops/{number}/{trigger}", "/loops/bulk/fix"],
-    "/loops/fix": ["/loops/{number}"],
-    "/loops/7/fix/": [],
-    "/other": [],
+def addresses_of(router: Router) -> Addresses:
+    return Addresses([route for route in router.routes if isinstance(route, Route)])
+
+
+def asked(path: str, method: str = "POST", root: str = "") -> Scope:
+    return {"type": "http", "method": method, "path": f"{root}{path}", "root_path": root, "headers": []}
+
+
+FOUND: dict[tuple[str, str], tuple[Match, str | None]] = {
+    ("POST", "/loops"): (Match.FULL, "/loops"),
+    ("POST", "/loops/7"): (Match.FULL, "/loops/{number}"),
+    ("POST", "/loops/7/fix"): (Match.FULL, "/loops/{number}/fix"),
+    ("GET", "/loops/7/fix"): (Match.FULL, "/loops/{number}/fix"),  # the second of that path takes it
+    ("PUT", "/loops/7/fix"): (Match.PARTIAL, "/loops/{number}/fix"),
+    ("POST", "/loops/7/suffix"): (Match.FULL, "/loops/{number}/{trigger}"),
+    ("POST", "/loops/bulk/fix"): (Match.FULL, "/loops/bulk/fix"),
+    ("POST", "/loops/fix"): (Match.FULL, "/loops/{number}"),
+    ("POST", "/loops/7/fix/"): (Match.NONE, None),
+    ("POST", "/loops/"): (Match.NONE, None),
+    ("POST", "/loopsome"): (Match.NONE, None),
+    ("POST", "/other"): (Match.NONE, None),
+    ("POST", ""): (Match.NONE, None),
 }
 
 
-@pytest.mark.parametrize("path", FOUND)
+@pytest.mark.parametrize("method, path", FOUND)
 @pytest.mark.parametrize("root", ["", "/school"])
-def test_a_path_is_compared_with_the_addresses_that_end_as_it_does(path: str, root: str) -> None:
-    scope = {"type": "http", "method": "POST", "path": f"{root}{BASE}{path}", "root_path": root, "headers": []}
-    routes = [route for route in a_router().routes if isinstance(route, Route)]
-    matching = [route.path for route in routes if route.matches(dict(scope))[0] is Match.FULL]
-    assert matching == [f"{BASE}{found}" for found in FOUND[path]]
+def test_the_first_written_down_that_fits_is_found(method: str, path: str, root: str) -> None:
+    match, told = addresses_of(a_router()).matches(asked(f"{BASE}{path}", method, root))
+    found = told["route"].path.removeprefix(BASE) if told else None
+    assert (match, found) == FOUND[method, path]
 
 
-def test_an_address_without_a_word_of_its_own_has_another_router() -> None:
-    router = Router(prefix=BASE)
+def test_whatever_is_asked_the_same_is_found_as_by_going_through_all() -> None:
+    routes = routes_of(CATALOG)
+    addresses = Addresses(routes)
+    for route in routes:
+        for word in ("x", "bulk"):
+            scope = asked(re.sub(r"{\w+}", word, route.path), min(route.methods or ()))
+            match, told = addresses.matches(dict(scope))
+            assert match is Match.FULL and told["route"] is _by_going_through(routes, scope), scope["path"]
+
+
+def _by_going_through(routes: Any, scope: Scope) -> APIRoute | None:
+    return next((route for route in routes if route.matches(dict(scope))[0] is Match.FULL), None)
+
+
+def test_an_address_without_a_word_of_its_own_is_refused() -> None:
+    router = Router()
     router.add_api_route("/{anything}", nothing)
-    with pytest.raises(RuntimeError, match="FastAPI's router"):
-        router.matches({"type": "http", "method": "GET", "path": f"{BASE}/x", "headers": []})
+    with pytest.raises(RuntimeError, match="no word of its own"):
+        addresses_of(router)
+
+
+def test_a_router_asks_who_is_there_before_anything_else() -> None:
+    asks = [[each.call.__name__ for each in route.dependant.dependencies] for route in a_router().routes]  # type: ignore[attr-defined]
+    assert asks == [["signed_in", "known_parameters"]] * 6

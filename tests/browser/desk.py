@@ -72,8 +72,9 @@ class Desk:
         """A browser of one's own, signed in by the form where somebody is named."""
         context = self.context(browser, size=size, language=language, script=script)
         page = context.new_page()
-        page.goto(self.url)
-        if who is not None:
+        if who is None:
+            page.goto(self.url)
+        else:
             self.sign_in(page, who)
         return page
 

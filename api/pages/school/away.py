@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from sqlalchemy import Connection
 
 from api import accounts as accounts_kept
@@ -14,6 +14,7 @@ from api import directory
 from api.auth import Asker, SignedIn, TheRuntime
 from api.auth.forms import Sent, TheSent
 from api.bootstrap import Runtime
+from api.pages.addresses import Pages
 from api.pages.naming import NamesOf, day_in_words
 from api.pages.rendering import ACCOUNT, SCHOOL, go_to, page
 from api.pages.school.keeping import Asking, chosen, form_page, is_confirmed, keeper, line, of_people, read_form
@@ -24,7 +25,7 @@ from engine.errors import Refusal
 from engine.store import people
 from workflows.asking import Choice
 
-router = APIRouter()
+router = Pages()
 
 MINE = f"{ACCOUNT}/away"
 

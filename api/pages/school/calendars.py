@@ -8,13 +8,14 @@ from functools import partial
 from itertools import groupby
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from sqlalchemy import Connection
 
 from api import calendars as keeping
 from api.auth import Asker, SignedIn, TheRuntime
 from api.auth.forms import Sent, TheSent
 from api.bootstrap import Runtime
+from api.pages.addresses import Pages
 from api.pages.naming import NamesOf, day_in_words
 from api.pages.rendering import CASES, SCHOOL, go_to, local, page
 from api.pages.school.keeping import Asking, form_page, holding, keeper, line
@@ -27,7 +28,7 @@ from engine.handle import handle, note_in, recompute_preview
 from engine.store import calendars, people, periods
 from workflows.roles import ADMINISTRATOR
 
-router = APIRouter()
+router = Pages()
 
 AT = f"{SCHOOL}/calendars"
 LOADING = Text("载入放假安排", "Load a holiday notice")

@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from api import channels
 from api.auth import Asker, SignedIn, TheRuntime
 from api.auth.forms import Sent, TheSent
 from api.bootstrap import Runtime
 from api.channels import UNSAID, Change, Keeper
+from api.pages.addresses import Pages
 from api.pages.forms import Control
 from api.pages.naming import day_in_words
 from api.pages.rendering import SCHOOL, go_to, page
@@ -30,7 +31,7 @@ from notifications.deliveries import Stuck
 from workflows.asking import Choice
 from workflows.roles import ADMINISTRATOR
 
-router = APIRouter()
+router = Pages()
 
 AT = f"{SCHOOL}/channels"
 NEW = f"{SCHOOL}/new-channel"

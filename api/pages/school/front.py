@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from api import checking, labels, paper_templates
 from api.auth import Asker, SignedIn, TheRuntime
+from api.pages.addresses import Pages
 from api.pages.naming import NamesOf, day_in_words
 from api.pages.rendering import CASES, SCHOOL, page
 from api.pages.school.keeping import AUDITOR, holding
@@ -18,7 +19,7 @@ from engine.proof import DAYS_AHEAD, Finding
 from notifications.deliveries import Stuck, stuck_ids
 from workflows.roles import ADMINISTRATOR
 
-router = APIRouter()
+router = Pages()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from sqlalchemy import Connection
 
 from api import directory
 from api.auth import Asker, SignedIn, TheRuntime
 from api.auth.forms import TheSent
 from api.bootstrap import Runtime
+from api.pages.addresses import Pages
 from api.pages.naming import NamesOf, day_in_words
 from api.pages.rendering import SCHOOL, go_to, page
 from api.pages.school.keeping import (
@@ -36,7 +37,7 @@ from workflows.asking import Choice
 from workflows.inspection import CYCLE
 from workflows.roles import ADMINISTRATOR, GROUPS, ROLES
 
-router = APIRouter()
+router = Pages()
 
 AT_GROUPS = f"{SCHOOL}/groups"
 AT_DEPARTMENTS = f"{SCHOOL}/departments"

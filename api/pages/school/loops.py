@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from api import policies as numbers
 from api.auth import Asker, SignedIn, TheRuntime
 from api.auth.forms import Sent, TheSent
 from api.bootstrap import Runtime
 from api.checking import OpensDeadCorner
+from api.pages.addresses import Pages
 from api.pages.forms import Control, label_of
 from api.pages.rendering import SCHOOL, go_to, page
 from api.pages.school.diagram import Wording, drawn, numbered
@@ -23,7 +24,7 @@ from engine.errors import InvalidInput, Refusal, Text
 from engine.store import policies
 from workflows.roles import ADMINISTRATOR
 
-router = APIRouter()
+router = Pages()
 
 AT = f"{SCHOOL}/workflows"
 #: what the numbers of the loops are called; one that is not here is called by its own name

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from api import paper_templates
 from api.auth import Asker, SignedIn, TheRuntime
 from api.auth.forms import Sent, TheSent
 from api.bootstrap import Runtime
+from api.pages.addresses import Pages
 from api.pages.rendering import PAPERS, SCHOOL, go_to, local, page
 from api.pages.school.keeping import holding
 from api.pages.words import WORDS
@@ -21,7 +22,7 @@ from api.routes.under import BASE
 from engine.errors import Busy, FieldFault, InvalidInput, Refusal, Text
 from engine.store import people
 
-router = APIRouter(prefix=PAPERS)
+router = Pages(prefix=PAPERS)
 
 Done = Annotated[str, Query(max_length=20)]
 DONE = ("set", "reset")

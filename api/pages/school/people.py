@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from sqlalchemy import Connection
 
 from api import accounts as accounts_kept
@@ -12,6 +12,7 @@ from api import directory
 from api.auth import Asker, SignedIn, TheRuntime
 from api.auth.forms import TheSent
 from api.bootstrap import Runtime
+from api.pages.addresses import Pages
 from api.pages.naming import NamesOf
 from api.pages.rendering import SCHOOL, go_to, local, page
 from api.pages.school.away import absences_of
@@ -43,7 +44,7 @@ PEOPLE = f"{SCHOOL}/people"
 NEW = f"{SCHOOL}/new-person"
 AT_A_TIME = 50
 
-router = APIRouter()
+router = Pages()
 
 LOOKING = Text("查看人员", "See the people")
 ADDRESSES = ("phone", "email", "wecom")  # offered on the form; others that are kept already stay
