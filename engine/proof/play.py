@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 from engine.actor import Actor, Grant
 from engine.authority import Permit, judge, signers_of, stands_as
 from engine.calendar import Calendar
-from engine.case import FIVE_STATES, Case
+from engine.case import FIVE_STATES, OF_ONESELF, Case
 from engine.definition import State, Transition, Workflow, form_of, guards_of
 from engine.errors import NotAllowed, Text
 from engine.guards import EVERYONE_HAS_CONFIRMED, Guard, Situation
@@ -109,6 +109,7 @@ class Step:
     asks        its conditions on people
     tells       the relation it makes whoever takes it stand in, where that is remembered of anybody
     waits       whether everybody who has to know of the case must have confirmed before, or been excused
+    reads       what of the people in a case decides who may take it
     """
 
     transition: Transition
@@ -119,9 +120,71 @@ class Step:
     asks: tuple[Guard, ...]
     tells: str | None
     waits: bool
+    reads: "Reads"
+
+
+class Reads(NamedTuple):
+    """What `engine.authority.judge` looks at, of a case and for one step, besides its department.
+
+    row                  the row of the sign-off table by which it goes
+    reporter, assignee   whether who that is
+    acted                which relations, by their places in `Stand.acted`
+    signed               whether who signed
+    everything           the whole case: whose move it is, and who has to confirm, depends on more than names
+    """
+
+    row: bool
+    reporter: bool
+    assignee: bool
+    acted: tuple[int, ...]
+    signed: bool
+    everything: bool
+
+    def part(self, stand: "Stand") -> tuple[object, ...]:
+        state, department, reporter, assignee, aspect, signed, acted, _ = stand
+        if self.everything:
+            return state, department, reporter, assignee, aspect, signed, acted
+        return (
+            department, aspect.mode if self.row else None, reporter if self.reporter else None, assignee if self.assignee else None,
+            signed if self.signed else (), *[acted[n] for n in self.acted],
+        )  # fmt: skip
 
 
 Outcomes = tuple[Stand, ...]
+
+
+class Deed(NamedTuple):
+    """A step that somebody takes, as far as the people in the case make it: what becomes of them.
+
+    completes    False where it is a signature and more are needed
+    named        whom its form puts in charge
+    """
+
+    completes: bool
+    named: str | None
+    department: str | None
+    reporter: str | None
+    assignee: str | None
+    signed: tuple[tuple[str, tuple[str, ...]], ...]
+    acted: tuple[frozenset[str], ...]
+    charged: str | None
+
+
+@dataclass(eq=False, slots=True)
+class Party:
+    """The people in a case. Where they are the same, and the row of the sign-off table is, the same deeds can be done by the
+    same persons, whatever state the case is in: but for the few steps of which `Reads.everything` is said.
+
+    involved   who of them must be told apart
+    deeds      step → what anybody may have done
+    able       step → who is there and may take it, those first of whom the least is remembered
+    ways       step → what those may do, where it puts nobody in charge
+    """
+
+    involved: frozenset[str]
+    deeds: dict[Any, tuple[Deed, ...]] = field(default_factory=dict)
+    able: dict[Any, list[Player]] = field(default_factory=dict)
+    ways: dict[Any, tuple[Deed, ...]] = field(default_factory=dict)
 
 
 @dataclass(eq=False, slots=True)
@@ -161,6 +224,7 @@ class Play:
         self._cases = memory.cases
         self._permits = memory.permits
         self._led: dict[Any, Aspect] = {}
+        self._parties: dict[Any, Party] = {}
         self._fates: dict[Any, Outcomes] = {}
         self._agreements: dict[Any, bool] = {}
         self._clean: set[str | None] = set()
@@ -169,6 +233,7 @@ class Play:
         self._mattering: dict[Any, frozenset[str]] = {}
         within = _Ways(self)
         self._ways = (within, _Ways(self, within))
+        self._at_first = _Ways(self, in_short=True)
         organisation = stage.company.organisation
         self._ghosts = {name: Player(Actor(organisation, "person", person=name)) for name in (LEFT, GONE)}
         anything = frozenset(map(Grant, roles_asked_for(self.workflow)))
@@ -196,11 +261,21 @@ class Play:
 
     def _stuck(self, department: str | None) -> list[Stand]:
         reached = dict.fromkeys(self._as_left(stand) for stand in self._reached(department))
+        if self._all_lead_on(reached):
+            self._clean.add(department)
+            return []
         within, across = self._ways
         bad = [stand for stand in reached if not within.lead_on(stand)]
         if not bad:
             self._clean.add(department)
         return [stand for stand in bad if not across.lead_on(stand)]
+
+    def _all_lead_on(self, reached: Iterable[Stand]) -> bool:
+        """Whether each has a way within its department, as nearly always: those first in which most acted, since what
+        differs in nothing else has one then, too. Where one has none it is looked at again, for what keeps them from it.
+        """
+        hardest = sorted(reached, key=lambda stand: -sum(map(len, stand.acted)))
+        return all(map(self._at_first.lead_on, hardest))
 
     # --- what others may have done ---
 
@@ -244,29 +319,46 @@ class Play:
 
     def _done_by_anyone(self, stand: Stand) -> Iterator[Stand]:
         """Every case that somebody's next step may leave behind, but for finished ones."""
-        involved = self._involved(stand)
+        party = self._party(stand)
+        for step in self._fated[stand.state]:
+            at = (self._decides(step, stand), stand.charged)
+            deeds = party.deeds.get(at)
+            if deeds is None:
+                deeds = party.deeds[at] = tuple(self._deeds(step, stand, party.involved))
+            for deed in deeds:
+                yield from self._after(step, stand, deed)
+
+    @cached_property
+    def _fated(self) -> dict[str, list[Step]]:
+        """State → the steps that are looked at before help comes: none that ends the case, and none that takes it over. One
+        person is put in charge until then, and where a case can be taken over he has been.
+        """
+        return {
+            name: [
+                step
+                for step in steps
+                if not step.transition.takes_over and not self.workflow.state(step.transition.target or name).final
+            ]
+            for name, steps in self._steps.items()
+        }
+
+    def _deeds(self, step: Step, stand: Stand, involved: frozenset[str]) -> Iterator[Deed]:
+        if step.fields and step.moves and stand.department is None:
+            return  # it is one of that department's cases from then on
         seen = self.stage.before.seen_from(stand.department)
-        mode = stand.aspect.mode
-        for step in self._steps[stand.state]:
-            if self.workflow.state(step.transition.target or stand.state).final:
-                continue
-            if step.transition.takes_over:
-                continue  # one person is put in charge, and where a case can be taken over he has been
-            if step.fields and step.moves and stand.department is None:
-                continue  # it is one of that department's cases from then on
-            names = self._called(step, mode)
-            done: set[Any] = set()
-            once = not step.fields and step.tells is None and self._needed(step, stand) == 1
-            ghosts = [self._ghosts[name] for name in (stand.assignee, stand.reporter) if name in self._ghosts]
-            for player in (*seen.candidates(names, involved), *ghosts):
-                yield from self._done_by(player, step, stand, involved, done)
-                if once and done:
-                    break
-            if stand.reporter == SOMEBODY and not REPORTING.isdisjoint(names):
-                yield from self._done_by(self._ghosts[GONE], step, stand._replace(reporter=GONE), involved, done)
-                for player in seen.candidates(("anyone",), involved):
-                    if (known := self._as_reporter(stand, player)) is not None:
-                        yield from self._done_by(player, step, known, self._involved(known), set())
+        names = self._called(step, stand.aspect.mode)
+        done: set[Any] = set()
+        once = not step.fields and step.tells is None and self._needed(step, stand) == 1
+        ghosts = [self._ghosts[name] for name in (stand.assignee, stand.reporter) if name in self._ghosts]
+        for player in (*seen.candidates(names, involved), *ghosts):
+            yield from self._done_by(player, step, stand, involved, done)
+            if once and done:
+                break
+        if stand.reporter == SOMEBODY and not REPORTING.isdisjoint(names):
+            yield from self._done_by(self._ghosts[GONE], step, stand._replace(reporter=GONE), involved, done)
+            for player in seen.candidates(("anyone",), involved):
+                if (known := self._as_reporter(stand, player)) is not None:
+                    yield from self._done_by(player, step, known, self._involved(known), set())
 
     def _as_reporter(self, stand: Stand, player: Player) -> Stand | None:
         """The same case, had it been reported by whom this player stands for; None where it makes no difference who did."""
@@ -297,7 +389,7 @@ class Play:
 
     def _done_by(
         self, player: Player, step: Step, stand: Stand, involved: frozenset[str], done: set[Any]
-    ) -> Iterator[Stand]:
+    ) -> Iterator[Deed]:
         """done   what was made of this case by others: who acts makes no difference where nothing is remembered of him"""
         effect = self._remembered(step.tells, player.persons, stand.reporter)
         alone = self._needed(step, stand) == 1
@@ -307,10 +399,10 @@ class Play:
         for named in self._whom_fate_names(stand, player, involved) if step.fields else (None,):
             if alone and (effect, named) in done:
                 continue
-            made = self._made(step, stand, player, named, stand.department, known)
-            if made:
+            deed = self._deed(step, stand, player, named, stand.department, known)
+            if deed is not None:
                 done.add((effect, named))
-                yield from (after._replace(charged=named) for after in made) if named else made
+                yield deed._replace(charged=named) if named else deed
 
     def _whom_fate_names(self, stand: Stand, player: Player, involved: frozenset[str]) -> Iterable[str]:
         """One person answers for a case: whoever it is already, or anybody, or somebody who left since.
@@ -335,31 +427,47 @@ class Play:
 
         Where nothing is remembered of who took a step, no other choice of person is better.
         """
-        involved = self._involved(stand)
-        seen = self.stage.now.seen_from(stand.department)
-        mode = stand.aspect.mode
+        party = self._party(stand)
         for step in self._steps[stand.state]:
-            players = seen.candidates(self._called(step, mode), involved)
-            known = self._answers(step, stand)
-            able = [player for player in players if self._may(step, stand, player, known) is not None]
+            at = self._decides(step, stand)
+            able = party.able.get(at)
+            if able is None:
+                able = party.able[at] = self._able(step, stand, party.involved)
             if not able or (step.waits and not self._can_be_settled(stand)):
                 continue
-            able.sort(key=lambda player: len(self._remembered(step.tells, player.persons, stand.reporter)))
             if step.fields:
-                yield from self._naming(step, stand, able, involved, seen, cross=cross)
+                seen = self.stage.now.seen_from(stand.department)
+                yield from self._naming(step, stand, able, party.involved, seen, cross=cross)
                 continue
             if step.transition.takes_over:
                 yield from self._taking_over(step, stand, able)
                 continue
-            alone = self._needed(step, stand) == 1
-            done: set[Any] = set()
-            for player in able:
-                effect = self._remembered(step.tells, player.persons, stand.reporter)
-                if alone and (effect in done or frozenset() in done):
-                    continue
-                if made := self._made(step, stand, player, None, stand.department, known):
-                    done.add(effect)
-                    yield made
+            ways = party.ways.get(at)
+            if ways is None:
+                ways = party.ways[at] = tuple(self._done_alone(step, stand, able))
+            for deed in ways:
+                yield self._after(step, stand, deed)
+
+    def _able(self, step: Step, stand: Stand, involved: frozenset[str]) -> list[Player]:
+        players = self.stage.now.seen_from(stand.department).candidates(self._called(step, stand.aspect.mode), involved)
+        known = self._answers(step, stand)
+        able = [player for player in players if self._may(step, stand, player, known) is not None]
+        able.sort(key=lambda player: len(self._remembered(step.tells, player.persons, stand.reporter)))
+        return able
+
+    def _done_alone(self, step: Step, stand: Stand, able: Iterable[Player]) -> Iterator[Deed]:
+        """What a step comes to that puts nobody in charge."""
+        known = self._answers(step, stand)
+        alone = self._needed(step, stand) == 1
+        done: set[Any] = set()
+        for player in able:
+            effect = self._remembered(step.tells, player.persons, stand.reporter)
+            if alone and (effect in done or frozenset() in done):
+                continue
+            deed = self._deed(step, stand, player, None, stand.department, known)
+            if deed is not None:
+                done.add(effect)
+                yield deed
 
     def _can_be_settled(self, stand: Stand) -> bool:
         """Whether whoever never confirms does not hold the case up for good: somebody present may excuse him."""
@@ -374,7 +482,9 @@ class Play:
         """The step that excuses people in this case's state."""
         for number, t in enumerate(self.workflow.transitions):
             if t.excuses and stand.state in t.sources:
-                return Step(t, number, (), moves=False, places=False, asks=(), tells=None, waits=False)
+                return Step(
+                    t, number, (), moves=False, places=False, asks=(), tells=None, waits=False, reads=self._reads(t)
+                )
         return None
 
     def _taking_over(self, step: Step, stand: Stand, able: list[Player]) -> Iterator[Outcomes]:
@@ -478,13 +588,26 @@ class Play:
             asks = tuple(guard for guard in guards_of(t.guards) if guard.of_people)
             tells = t.acts_as if t.acts_as in self._relations else None
             waits = any(guard.name == EVERYONE_HAS_CONFIRMED for guard in guards_of(t.guards))
-            step = Step(t, number, fields, moves, places, asks, tells, waits)
+            step = Step(t, number, fields, moves, places, asks, tells, waits, self._reads(t))
             for source in t.sources:
                 found[source].append(step)
         far = len(found)
         for state, steps in found.items():
             steps.sort(key=lambda step, state=state: self.distance.get(step.transition.target or state, far))  # type: ignore[misc]
         return found
+
+    def _reads(self, transition: Transition) -> Reads:
+        table = self.workflow.sign_off.rows.items() if self.workflow.sign_off and transition.sign_off else ()
+        rows = [row for (_, signed), row in table if signed == transition.sign_off]
+        names = {*transition.by, *transition.never}.union(*((*row.by, *row.never) for row in rows))
+        return Reads(
+            row=bool(rows),
+            reporter=not REPORTING.isdisjoint(names),
+            assignee="assignee" in names,
+            acted=tuple(n for relation, n in self._relations.items() if relation in names),
+            signed=any(row.count > 1 for row in rows),
+            everything=transition.confirms or "holder" in names or not OF_ONESELF.isdisjoint(names),
+        )
 
     def _called(self, step: Step, mode: str) -> tuple[str, ...]:
         """Whom the rules call upon, by roles and relations."""
@@ -503,8 +626,7 @@ class Play:
 
     def _answers(self, step: Step, stand: Stand) -> dict[object, Permit | None]:
         """What is known of who may take this step on it."""
-        state, department, reporter, assignee, aspect, signed, acted, _ = stand
-        at = (step.number, state, department, reporter, assignee, aspect.mode, signed, acted)
+        at = (step.number, step.reads.part(stand))
         found = self._permits.get(at)
         if found is None:
             found = self._permits[at] = {}
@@ -534,32 +656,47 @@ class Play:
 
         known   as for `_may`
         """
+        deed = self._deed(step, stand, player, named, department, known)
+        return () if deed is None else self._after(step, stand, deed)
+
+    def _deed(
+        self, step: Step, stand: Stand, player: Player, named: str | None, department: str | None,
+        known: dict[object, Permit | None] | None = None,
+    ) -> Deed | None:  # fmt: skip
         permit = self._may(step, stand, player, known)
         if permit is None:
-            return ()
+            return None
         if step.asks and not self._agreed(step, stand, player, named, department):
-            return ()
-        transition, reporter = step.transition, stand.reporter
+            return None
+        transition, reporter, signed = step.transition, stand.reporter, stand.signed
         acted = self._with_acted(stand.acted, step.tells, player.persons, reporter) if step.tells else stand.acted
-        if not permit.completes:
-            signed = _signed(stand.signed, str(transition.sign_off), str(permit.signature))
-            return (stand._replace(acted=acted, signed=signed),)
         assignee = stand.assignee
+        if not permit.completes:
+            signed = _signed(signed, str(transition.sign_off), str(permit.signature))
+            return Deed(False, named, stand.department, reporter, assignee, signed, acted, stand.charged)
         if named is not None and "assignee" in step.fields and not transition.quiet:
             acted = self._with_acted(acted, "assignee", (named,), reporter)
             assignee = self._stand_in(named, reporter)
         if transition.takes_over:
             acted = self._with_acted(acted, "assignee", player.persons, reporter)
             assignee = self._stand_in(player.actor.person, reporter)
+        there = department if step.fields else stand.department
+        return Deed(True, named, there, reporter, assignee, signed, acted, stand.charged)
+
+    def _after(self, step: Step, stand: Stand, deed: Deed) -> Outcomes:
+        """What the deed makes of a case with these people."""
+        completes, named, department, reporter, assignee, signed, acted, charged = deed
+        if not completes:
+            return (Stand(stand.state, department, reporter, assignee, stand.aspect, signed, acted, charged),)
+        transition = step.transition
         target = transition.target or stand.state
         after = Stand(
-            target, department if step.fields else stand.department, stand.reporter, assignee,
-            self._aspect_after(step, target, stand.aspect), stand.signed if target == stand.state else (), acted,
-            stand.charged,
+            target, department, reporter, assignee, self._aspect_after(step, target, stand.aspect),
+            signed if target == stand.state else (), acted, charged,
         )  # fmt: skip
         if transition.outcomes is None:
             return (after,)
-        at = (step.number, after, named, department)
+        at = (step.number, after, named)
         if at not in self._fates:
             data = _told(step, named, department)
             made = (self._stand(case, keep=after) for case in transition.outcomes(self._case(after), data))
@@ -649,11 +786,28 @@ class Play:
 
     def but_for_acts(self, stand: Stand) -> Stand:
         """All of a case but who acted, where to have acted can only bar him."""
-        acted = (
-            persons if relation in self._relied_on else _NOBODY
-            for relation, persons in zip(self._relations, stand.acted, strict=True)
-        )
-        return stand._replace(acted=tuple(acted) if self._relied_on else ())
+        state, department, reporter, assignee, aspect, signed, acted, charged = stand
+        kept: tuple[frozenset[str], ...] = ()
+        if self._relied_on:
+            kept = tuple(
+                persons if relation in self._relied_on else _NOBODY
+                for relation, persons in zip(self._relations, acted, strict=True)
+            )
+        return Stand(state, department, reporter, assignee, aspect, signed, kept, charged)
+
+    def _party(self, stand: Stand) -> Party:
+        _, department, reporter, assignee, _, signed, acted, _ = stand
+        at = (department, reporter, assignee, signed, acted)
+        found = self._parties.get(at)
+        if found is None:
+            found = self._parties[at] = Party(self._involved(stand))
+        return found
+
+    def _decides(self, step: Step, stand: Stand) -> object:
+        """The step, and all of a case but the people in it that decides who may take it."""
+        if step.reads.everything:
+            return step.number, stand.state, stand.aspect
+        return (step.number, stand.aspect.mode) if step.transition.sign_off else step.number
 
     def _involved(self, stand: Stand) -> frozenset[str]:
         """Who must be told apart from others of his class: whom his part in the case could bar, and who signed."""
@@ -776,9 +930,12 @@ class _Ways:
     is not looked at before.
     """
 
-    def __init__(self, play: Play, known: "_Ways | None" = None) -> None:
-        """known   the ways within the department; with it, those across departments"""
+    def __init__(self, play: Play, known: "_Ways | None" = None, *, in_short: bool = False) -> None:
+        """known      the ways within the department; with it, those across departments
+        in_short   a case is good as well as soon as one is where more acted: enough to tell that all are, not why none is
+        """
         self._play = play
+        self._in_short = in_short
         self._known = known
         self._good: set[Stand] = set()
         self._tried: dict[Stand, Iterator[Outcomes]] = {}  # with the choices that are still to be looked at
@@ -791,6 +948,8 @@ class _Ways:
         self._latest = count(0, -1)  # of equal rank, what was put last comes first
 
     def lead_on(self, stand: Stand) -> bool:
+        if self.is_good(stand):
+            return True
         self._agenda.clear()
         self._awake.clear()
         self._asked = stand
@@ -819,6 +978,13 @@ class _Ways:
         awaited = dict.fromkeys(self.looked_at(after) for after in self._awaits.get(stand, ()))
         return [after for after in awaited if after in self._tried and not self.is_good(after)]
 
+    def _is_easier(self, stand: Stand) -> bool:
+        """Whether one is good that differs in nothing but that more acted."""
+        return any(
+            worse in self._good and all(map(frozenset.issubset, stand.acted, worse.acted))
+            for worse in self._alike.get(self._play.but_for_acts(stand), ())
+        )
+
     def _better(self, stand: Stand) -> Stand | None:
         """One that is not known to be good, and differs in nothing but that fewer acted."""
         for better in self._alike.get(self._play.but_for_acts(stand), ()):
@@ -835,6 +1001,9 @@ class _Ways:
                 continue
             self._awake.add(one)
             if one not in self._tried:
+                if self._in_short and self._is_easier(one):
+                    self._found_good(one)
+                    continue
                 better = self._better(one)
                 if better is not None:
                     self._awaited_by.setdefault(better, []).append((one, ()))

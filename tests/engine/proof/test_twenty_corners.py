@@ -545,4 +545,36 @@ def test_what_was_asked_before_changes_no_answer(name: str) -> None:
         one_way = {stand: forth._ways[0].lead_on(stand) for stand in left}
         other_way = {stand: back._ways[0].lead_on(stand) for stand in reversed(left)}
         assert one_way == other_way
+        in_short = Play(stage)._at_first  # the hardest first, and none looked at that is easier than one that has a way
+        hardest = sorted(left, key=lambda stand: -sum(map(len, stand.acted)))
+        assert {stand: in_short.lead_on(stand) for stand in hardest} == one_way
         assert all(Play(stage)._ways[0].lead_on(stand) is one_way[stand] for stand in left[::29])
+
+
+@pytest.mark.parametrize(
+    "name", ["the only safety officer is the only one who verifies", "the delegate is the one who fixed it"]
+)
+def test_what_is_known_of_the_people_in_a_case_holds_in_every_other(name: str) -> None:
+    """Whoever works out anew for each case who may do what finds the same deeds as who asks once for the same people."""
+    [corner] = [corner for corner in CORNERS if corner.name == name]
+    question = corner.asked(corner.broken)
+    company = company_on(question.directory, LEAVES)
+    hazard = CATALOG.get("hazard")
+    assert hazard is not None
+    steps = [replace(t, by=("holder",)) if t.trigger == "fix" else t for t in hazard.transitions]
+    states = [replace(s, awaits=("vp_safety",), awaits_in={}) if s.name == "deferred" else s for s in hazard.states]
+    for workflow in (*CATALOG.newest(), replace(hazard, transitions=steps, states=states)):
+        stage = Stage(workflow, question.policy_of(workflow), company)
+        knowing, anew = Play(stage), Play(stage)
+        reached = list(knowing._reached("XB5"))
+        for stand in (*reached[::13], *reached[-3:]):
+            anew._parties.clear()
+            anew._permits.clear()
+            assert list(anew._done_by_anyone(stand)) == list(knowing._done_by_anyone(stand))
+            left = knowing._as_left(stand)
+            assert list(anew.choices(left, cross=False)) == list(knowing.choices(left, cross=False))
+            assert all(
+                anew._may(step, stand, player) == knowing._may(step, stand, player)
+                for step in knowing._steps[stand.state]
+                for player in stage.now.all
+            )
