@@ -378,8 +378,8 @@ def in_words(due_at: datetime, now: datetime, calendar: Calendar, locale: Locale
     if is_overdue(due_at, now):
         late = calendar.workdays_between(due_day, today)
         if late == 0:
-            return "已超期，不足 1 个工作日" if zh else "overdue by less than a working day"
-        said = f"已超期 {late} 个工作日" if zh else f"{_working_days(late)} overdue"
+            return "已逾期，不足 1 个工作日" if zh else "overdue by less than a working day"
+        said = f"已逾期 {late} 个工作日" if zh else f"{_working_days(late)} overdue"
         return said + _notes(due_day, today, calendar, zh=zh)
     if due_day == today:
         at = due_at.astimezone(calendar.zone)

@@ -29,7 +29,7 @@ LABELS: Mapping[str, Text] = {
     "category": Text("类别", "Category"),
     "department": Text("部门", "Department"),
     "assignee": Text("责任人", "Held by"),
-    "overdue": Text("超期", "Overdue"),
+    "overdue": Text("逾期", "Overdue"),
     "open": Text("未办结", "Open"),
     "due_before": Text("期限早于", "Due before"),
     "opened_after": Text("登记日期自", "Opened since"),
@@ -102,7 +102,7 @@ BESIDES: Mapping[str, Text] = {
 REMINDERS: Mapping[str, Text] = {
     "before": Text("到期前 {} 天提醒", "Reminder, {} days before"),
     "due": Text("到期提醒", "Reminder, due"),
-    "after": Text("超期 {} 天提醒", "Reminder, {} days late"),
+    "after": Text("逾期 {} 天提醒", "Reminder, {} days late"),
     "repeat": Text("第 {} 次催办", "Reminder again, {}"),
     "receipt": Text("签收提醒", "Reminder to acknowledge"),
 }

@@ -111,7 +111,7 @@ def _greeting(cards: Sequence[Card], zh: bool) -> str:
     if not cards:
         said: Text = WORDS["nothing_waits"]
     elif late:
-        said = Text(f"{len(cards)} 项待办，其中 {late} 项已超期", f"{len(cards)} waiting, {late} of them overdue")
+        said = Text(f"{len(cards)} 项待办，其中 {late} 项已逾期", f"{len(cards)} waiting, {late} of them overdue")
     else:
         said = Text(f"{len(cards)} 项待办，都在期限内", f"{len(cards)} waiting, all in time")
     return said.zh if zh else said.en

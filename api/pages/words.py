@@ -38,7 +38,7 @@ WORDS: Mapping[str, Text] = {
         "以统计截止时的情况为准，不含任何人的姓名，也不含匿名上报人。",
         "As known when the days it covers were over. It names nobody, and no anonymous reporter.",
     ),
-    "published_overdue": Text("超期", "overdue"),
+    "published_overdue": Text("逾期", "overdue"),
     "published_left_out": Text(
         "隐患较多，未列入本表的还有（项）：", "There are more than this table may hold; not listed:"
     ),
@@ -177,7 +177,7 @@ WORDS: Mapping[str, Text] = {
     "nothing_reported": Text("还没有上报过。", "You have not reported anything yet."),
     "unread": Text("未读消息", "Unread messages"),
     "on_behalf": Text("代", "for"),
-    "late": Text("已超期", "overdue"),
+    "late": Text("已逾期", "overdue"),
     # a case
     "level": Text("等级", "Level"),
     "category": Text("类别", "Category"),

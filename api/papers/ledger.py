@@ -296,7 +296,7 @@ def _remarks(told: Told) -> str:
     if case.facts.get("on_spot"):
         remarks.append("当场改正")
     if case.overdue(told.now):
-        remarks.append("已超期")
+        remarks.append("已逾期")
     if case.supervised:
         remarks.append("挂牌督办")
     if returned := case.counters.get("returned"):

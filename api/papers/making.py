@@ -338,7 +338,7 @@ def _about(runtime: Runtime, wanted: Filter, around: telling.Around, kind: ListK
         "level": lambda v: levels()[v].title.zh if v in levels() else v,
         "category": lambda v: taxonomy().title(v) if v in taxonomy().all else v,
         "department": lambda v: around.departments.get(v, v), "assignee": lambda v: around.names.get(v, v),
-        "overdue": lambda v: "已超期" if v else "未超期", "open_": lambda v: "未办结" if v else "已办结",
+        "overdue": lambda v: "已逾期" if v else "未逾期", "open_": lambda v: "未办结" if v else "已办结",
         "q": lambda v: f"含“{v}”",
     }  # fmt: skip
     said = [

@@ -170,7 +170,7 @@ def test_every_number_and_every_bar_of_the_page_leads_to_as_many_cases(campaigni
                 continue
             asked = href.removeprefix("/cases?")
             assert told[asked] > 0, "nothing is no link"
-            number = re.search(r"未办结 (\d+)，其中超期", said) or re.fullmatch(r"\D*?(\d+)( 件)?", said.strip())
+            number = re.search(r"未办结 (\d+)，其中逾期", said) or re.fullmatch(r"\D*?(\d+)( 件)?", said.strip())
             if number is None:  # a share, or days
                 assert re.fullmatch(r"[\d.]+(%| 天)", said.strip()), said
                 continue

@@ -156,6 +156,8 @@ class RawPostgres:
     def vacuum(self) -> None:
         self._connection.autocommit = True
         self._cursor.execute("VACUUM ANALYZE")
+        # what was written a moment ago: where gigabytes were, it would be brought to the disk while others are measured
+        self._cursor.execute("CHECKPOINT")
 
     def close(self) -> None:
         self._connection.close()

@@ -476,15 +476,15 @@ def test_a_ladder_built_wrong_is_refused(build: Callable[[], object], complaint:
         (
             local("2020-01-17 15:30"),
             "2020-01-17 15:31",
-            "已超期，不足 1 个工作日",
+            "已逾期，不足 1 个工作日",
             "overdue by less than a working day",
         ),
-        (end("2020-01-23"), "2020-01-27 09:00", "已超期，不足 1 个工作日", "overdue by less than a working day"),
-        (end("2020-01-14"), "2020-01-17 09:00", "已超期 3 个工作日", "3 working days overdue"),
+        (end("2020-01-23"), "2020-01-27 09:00", "已逾期，不足 1 个工作日", "overdue by less than a working day"),
+        (end("2020-01-14"), "2020-01-17 09:00", "已逾期 3 个工作日", "3 working days overdue"),
         (
             end("2020-01-17"),
             "2020-02-01 09:00",
-            "已超期 7 个工作日（1 月 19 日、2 月 1 日补班计入）",
+            "已逾期 7 个工作日（1 月 19 日、2 月 1 日补班计入）",
             "7 working days overdue (make-up workday 19 January, 1 February counted)",
         ),
         (

@@ -179,7 +179,7 @@ class Wording:
         if not days:
             return "到期当日" if self.locale == "zh" else "on the day it is due"
         if self.locale == "zh":
-            return f"{'超期' if days > 0 else '到期前'} {abs(days)} 个工作日"
+            return f"{'逾期' if days > 0 else '到期前'} {abs(days)} 个工作日"
         unit = "working day" if abs(days) == 1 else "working days"
         return f"{abs(days)} {unit} {'overdue' if days > 0 else 'before it is due'}"
 

@@ -46,7 +46,7 @@ def _inside(heading: str) -> tuple[str, tuple[str, ...]]:
 def _three_lists(told: Told, at: int) -> tuple[str, ...]:
     cells = row_of(told)
     leading = told.last("supervise", "approve_plan")  # the leader who took it upon himself; nobody did of most
-    progress = told.workflow.state(told.case.state).title.zh + ("（已超期）" if told.case.overdue(told.now) else "")
+    progress = told.workflow.state(told.case.state).title.zh + ("（已逾期）" if told.case.overdue(told.now) else "")
     cleared = "\n".join(part for part in (cells["销号人"], cells["销号日期"]) if part)
     return (
         str(at), told.case.number, cells["隐患描述"], cells["部位"], cells["类别"], cells["等级"], told.by(leading),

@@ -246,7 +246,7 @@ def wide(**said: Any) -> tuple[Any, ...]:
         ({"销号日期": "2019-11-09"}, True, date(2019, 11, 9), ()),
         # struck off is what counts where there is a column for it
         ({"完成日期": "2019-11-08"}, False, None, ("status_unsaid",)),
-        ({"备注": "整改中；已超期"}, False, None, ()),
+        ({"备注": "整改中；已逾期"}, False, None, ()),
         ({"备注": "补录（非系统见证）；原表称已整改", "完成日期": "2019-11-08"}, True, date(2019, 11, 8), ("status_by_words",)),
         ({"销号日期": "2019-11-01"}, True, None, ("date_order", "closed_undated")),
         ({"销号日期": "2020-11-01"}, True, None, ("date_future", "closed_undated")),
