@@ -157,7 +157,7 @@ def case_page(request: Request, runtime: TheRuntime, asker: SignedIn, number: st
     papers = _papers(Story(workflow, case, events, {}, {}, zone, now))
     last = next((event for event in reversed(events) if event.trigger == done), None)
     return page(
-        request, "case.html", asker=asker, active="cases", case=answer, figures=_figures(workflow, case, asker, zone, names), published=shown and told_published(shown, runtime.engine.catalog, names, zone, locale), correct=_correct(runtime, asker, workflow, case), following=_following(runtime, asker, workflow, case), workflow=workflow.title, loop=drawn(workflow, case, locale),
+        request, "case.html", asker=asker, active="cases", case=answer, figures=_figures(workflow, case, asker, zone, names), published=shown and told_published(shown, runtime.engine.catalog, names, zone, locale), correct=_correct(runtime, asker, workflow, case), following=_following(runtime, asker, workflow, case), workflow=workflow.title, loop=drawn(workflow, case, {event.to_state for event in events}, locale),
         level=_level(case), category=asking.words_of("category", case.category), names=names,
         due=None if case.due_at is None or case.final else local(case.due_at, zone), opened=local(case.opened_at, zone),
         closed=None if case.closed_at is None else local(case.closed_at, zone), facts=[f for f in facts if (f.words or f.lines or f.documents) and f.name not in ITS_DAYS],

@@ -1,6 +1,6 @@
 """A case's loop drawn: the five states on a ring, how far it has come, and what closes it. SVG, readable without colour."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import cos, pi, sin
@@ -18,7 +18,7 @@ LABEL_DISTANCE = 20  # from the middle of a mark
 BESIDE, LETTERS, LINE = 96, 13, 16  # pixels there are for a name beside the ring, its letters, from line to line
 WITHIN, LARGE, LARGE_LINE = 128, 20, 24  # the same of the name inside it
 
-Progress = Literal["done", "here", "ahead"]
+Progress = Literal["done", "skipped", "here", "ahead"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Station:
     x, y          of its mark, in the drawing
     label_x, label_y, anchor   of its name, outside the ring; of its first line
     lines         its name, broken where there is no room for it in one
-    progress      done, here, or ahead
+    progress      done, skipped where it went on without having been there, here, or ahead
     """
 
     number: int
@@ -46,7 +46,7 @@ class Station:
 @dataclass(frozen=True, slots=True)
 class Drawn:
     """What a template needs to draw the loop. `here`: the title of where the case stands, which may be none of the five, in
-    lines; the first of them stands at `here_y`.
+    lines; the first of them stands at `here_y`. What ended early has travelled as far as it came, and is closed all the same.
     """
 
     stations: Sequence[Station]
@@ -57,16 +57,19 @@ class Drawn:
     closed: bool
 
 
-def drawn(workflow: Workflow, case: Case, locale: Locale) -> Drawn:
+def drawn(workflow: Workflow, case: Case, been: Iterable[str], locale: Locale) -> Drawn:
+    """been   the states it has been in, as its events tell"""
     at = FIVE_STATES.index(case.counts_as)
+    passed = {FIVE_STATES.index(workflow.state(name).counted) for name in been} | {at}
     stands = workflow.state(case.state).title.in_(locale)
     titles = {place: _title(workflow, counted, locale) for place, counted in enumerate(FIVE_STATES)} | {at: stands}
     stations = [
-        _station(number, place, titles[place], _progress(place, at, final=case.final))
+        _station(number, place, titles[place], _progress(place, at, passed, final=case.final))
         for number, place in enumerate((place for place in titles if titles[place]), start=1)
     ]
     here = broken(stands, LARGE, WITHIN)
-    reached = len(FIVE_STATES) if case.final else at
+    whole = all(place in passed for place in range(at) if titles[place])
+    reached = (len(FIVE_STATES) if whole else max(passed - {at}, default=0)) if case.final else at
     return Drawn(
         stations=stations,
         travelled=_arc(0, reached),
@@ -85,8 +88,10 @@ def _station(number: int, place: int, title: str, progress: Progress) -> Station
     )  # fmt: skip
 
 
-def _progress(place: int, at: int, *, final: bool) -> Progress:
-    if place < at or (final and place == at):
+def _progress(place: int, at: int, passed: Collection[int], *, final: bool) -> Progress:
+    if place < at:
+        return "done" if place in passed else "skipped"
+    if final and place == at:
         return "done"
     return "here" if place == at else "ahead"
 

@@ -193,6 +193,7 @@ WORDS: Mapping[str, Text] = {
     "the_loop": Text("闭环进度", "The loop"),
     "done_station": Text("已完成", "done"),
     "here_station": Text("现在", "now"),
+    "skipped_station": Text("未经过", "passed by"),
     "ahead_station": Text("未到", "ahead"),
     "what_i_can_do": Text("我能办理", "What you can do"),
     "nothing_to_do": Text("此事项现在没有需要您办理的步骤。", "There is no step for you to take here now."),

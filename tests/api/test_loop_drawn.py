@@ -12,11 +12,15 @@ from workflows import CATALOG
 FREE = 80  # pixels of the drawing on each side of the square the ring is in
 
 
+def every(workflow: Workflow) -> list[str]:
+    return [state.name for state in workflow.states]
+
+
 @pytest.mark.parametrize("locale", ["zh", "en"])
 @pytest.mark.parametrize("workflow", CATALOG.newest(), ids=lambda loop: loop.key)
 def test_every_name_is_seen_whole(workflow: Workflow, locale: Locale) -> None:
     for state in workflow.states:
-        ring = drawn(workflow, case_of(workflow, state.name), locale)
+        ring = drawn(workflow, case_of(workflow, state.name), every(workflow), locale)
         for station in ring.stations:
             widest = max(width_of(line, LETTERS) for line in station.lines)
             if station.anchor != "middle":
@@ -32,7 +36,26 @@ def test_every_name_is_seen_whole(workflow: Workflow, locale: Locale) -> None:
 @pytest.mark.parametrize("workflow", CATALOG.newest(), ids=lambda loop: loop.key)
 def test_where_a_case_is_the_ring_calls_as_the_case_does_and_counts_without_gaps(workflow: Workflow) -> None:
     for state in workflow.states:
-        stations = drawn(workflow, case_of(workflow, state.name), "zh").stations
+        stations = drawn(workflow, case_of(workflow, state.name), every(workflow), "zh").stations
         here = [each.title for each in stations if each.progress == "here"] or [stations[-1].title]
         assert here == [state.title.zh]
         assert [each.number for each in stations] == list(range(1, len(stations) + 1))
+
+
+#: where a hazard has been, last where it is → how each of the five is shown, and how many of the five legs are drawn as gone
+SHOWN: dict[tuple[str, ...], tuple[str, int]] = {
+    ("reported",): ("here ahead ahead ahead ahead", 0),
+    ("reported", "assigned"): ("done here ahead ahead ahead", 1),
+    ("reported", "assigned", "fixed", "assigned"): ("done here ahead ahead ahead", 1),
+    ("reported", "assigned", "fixed", "verified", "closed"): ("done done done done done", 5),
+    ("reported", "rejected"): ("done skipped skipped skipped done", 0),
+    ("reported", "assigned", "merged"): ("done done skipped skipped done", 1),
+}
+
+
+@pytest.mark.parametrize("been", SHOWN, ids=" ".join)
+def test_what_it_did_not_come_through_is_not_ticked(been: tuple[str, ...]) -> None:
+    hazard = next(loop for loop in CATALOG.newest() if loop.key == "hazard")
+    ring = drawn(hazard, case_of(hazard, been[-1]), been, "zh")
+    assert (" ".join(each.progress for each in ring.stations), ring.travelled.count("A")) == SHOWN[been]
+    assert ring.travelled.count("A") + ring.ahead.count("A") == 5
