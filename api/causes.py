@@ -51,7 +51,10 @@ def cause_of(error: BaseException) -> Text:
 
 def faults_in_words(error: ValidationError, *, prefix: str = "", words: Mapping[str, Text] = ERROR_WORDS) -> Text:
     """Each field with what is wrong with it; never the value, which may be a secret."""
-    told = [(prefix + ".".join(map(str, item["loc"])), _fault(item, words)) for item in error.errors(include_url=False)]
+    told = [
+        (prefix + ".".join(map(str, item["loc"])), what_is_wrong(item, words))
+        for item in error.errors(include_url=False)
+    ]
     if prefix:
         told = [(name.upper(), fault) for name, fault in told]
     return Text(  # what is wrong with no single field has no name in front
@@ -60,7 +63,8 @@ def faults_in_words(error: ValidationError, *, prefix: str = "", words: Mapping[
     )
 
 
-def _fault(item: Any, words: Mapping[str, Text]) -> Text:
+def what_is_wrong(item: Any, words: Mapping[str, Text] = ERROR_WORDS) -> Text:
+    """One of pydantic's errors in words, without the name of its field."""
     context = {name: str(value) for name, value in item.get("ctx", {}).items()}
     if item["type"] == "said":
         return Text(context["zh"], context["en"])

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy import Connection
 
-from api.causes import faults_in_words
+from api.causes import faults_in_words, what_is_wrong
 from api.checking import DeadCorners, OpensDeadCorner, opened_by
 from engine.actor import Actor, Visibility
 from engine.definition import Within, Workflow
@@ -22,6 +22,10 @@ _NO_NUMBER = Text("不是这个流程可调的数值", "is no number of this loo
 _RUNGS = Text(
     "各次提醒的先后被打乱，或 rung_offsets 中有本流程没有的提醒",
     "the reminders would come out of their order, or `rung_offsets` names one that this loop has not",
+)
+_OUT_OF_ORDER = Text(
+    "各次提醒的先后被打乱，或其中有本流程没有的提醒",
+    "the reminders would come out of their order, or one of them is none of this loop",
 )
 
 
@@ -111,13 +115,17 @@ def _checked(loop: Workflow, wanted: Mapping[str, Any], asked: Text) -> dict[str
         return loop.checked_policy(wanted)
     except ValueError as error:
         if isinstance(error, ValidationError):
-            wrong = faults_in_words(error, words={**ERROR_WORDS, "extra_forbidden": _NO_NUMBER})
-            fields = [".".join(str(part) for part in item["loc"]) for item in error.errors()]
+            words = {**ERROR_WORDS, "extra_forbidden": _NO_NUMBER}
+            wrong = faults_in_words(error, words=words)
+            fields = [
+                FieldFault(".".join(str(part) for part in item["loc"]) or "set", what_is_wrong(item, words))
+                for item in error.errors()
+            ]
         else:
-            wrong, fields = _RUNGS, ["rung_offsets"]
+            wrong, fields = _RUNGS, [FieldFault("rung_offsets", _OUT_OF_ORDER)]
         raise InvalidInput(
             asked=asked,
             obstacle=Text(f"不能这样设置：{wrong.zh}", f"it cannot be set so: {wrong.en}"),
             remedy=Text("请改正后重新设置", "Correct it and set it again"),
-            fields=[FieldFault(field or "set", wrong) for field in fields],
+            fields=fields,
         ) from error

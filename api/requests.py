@@ -25,6 +25,7 @@ from engine.clock import utc
 from engine.definition import Form, said
 from engine.errors import FieldFault, InvalidInput, Text
 from engine.handle import CASE_NUMBER
+from engine.machine import among_of
 from engine.store.questions import Place
 
 Read = TypeVar("Read", bound=BaseModel)
@@ -141,12 +142,17 @@ def takes_nothing(request: Request) -> bool:
     return ONLY_HEADERS in request.scope
 
 
-def unreadable(obstacle: Text, field: str = "body") -> NoReturn:
+#: what a request is refused for that could not be read; a page, on which people fill in a form, calls it by the form's title
+READING = Text("读取请求", "Read the request")
+
+
+def unreadable(obstacle: Text, field: str = "body", *, what: Text | None = None, among: Sequence[str] = ()) -> NoReturn:
+    """what    is wrong with the field, where the obstacle names it besides"""
     raise InvalidInput(
-        asked=Text("读取请求", "Read the request"),
+        asked=READING,
         obstacle=obstacle,
         remedy=Text("请改正后重新提交", "Correct it and send it again"),
-        fields=(FieldFault(field, obstacle),),
+        fields=(FieldFault(field, what or obstacle, tuple(among)),),
     )
 
 
@@ -168,12 +174,13 @@ def fault_of(field: str, item: Mapping[str, Any], words: Mapping[str, Text]) -> 
     text = words.get(item["type"]) or Text(item["msg"], item["msg"])
     # pydantic lists choices in English: 'a', 'b' or 'c'
     listed = {name: value.replace("', '", "'、'").replace("' or '", "'、'") for name, value in context.items()}
-    return FieldFault(field or "body", Text(text.zh.format(**listed), text.en.format(**context)))
+    what = Text(text.zh.format(**listed), text.en.format(**context))
+    return FieldFault(field or "body", what, among_of(item["type"], context))
 
 
 def misread(faults: Sequence[FieldFault]) -> InvalidInput:
     return InvalidInput(
-        asked=Text("读取请求", "Read the request"),
+        asked=READING,
         obstacle=Text(
             "；".join(f"{f.field} {f.what.zh}" for f in faults), "; ".join(f"{f.field} {f.what.en}" for f in faults)
         ),
@@ -249,6 +256,7 @@ def take_found_at(answers: dict[str, Any]) -> tuple[dict[str, Any], datetime | N
                 f"{FOUND_AT} has to be a time with its offset, as 2026-03-14T08:00:00+08:00",
             ),
             FOUND_AT,
+            what=Text("应为带时区的时间", "has to be a time with its offset"),
         )
 
 
@@ -265,6 +273,7 @@ def take_within(answers: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
                 f"{IN_CAMPAIGN} has to be the number of a campaign, as ZX-2026-0001",
             ),
             IN_CAMPAIGN,
+            what=Text("应为专项行动的编号，如 ZX-2026-0001", "has to be the number of a campaign, as ZX-2026-0001"),
         )
     return rest, number
 

@@ -46,10 +46,14 @@ class BihuanError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FieldFault:
-    """One field that could not be read: `field` is its dotted path, as the form spells it."""
+    """One field that could not be read: `field` is its dotted path, as the form spells it.
+
+    among   of an answer that is none of these, what it could have been: a page calls them by their words
+    """
 
     field: str
     what: Text
+    among: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

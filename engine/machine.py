@@ -5,6 +5,7 @@ here they become refusals with words. One shared machine per definition moves a 
 bound to it.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time
@@ -391,7 +392,12 @@ def _fault(error: Any, words: Mapping[str, Text]) -> FieldFault:
         return FieldFault(path, Text(error["msg"], error["msg"]))
     # pydantic lists choices in English: 'a', 'b' or 'c'
     listed = {name: value.replace("', '", "'、'").replace("' or '", "'、'") for name, value in context.items()}
-    return FieldFault(path, Text(text.zh.format(**listed), text.en.format(**context)))
+    return FieldFault(path, Text(text.zh.format(**listed), text.en.format(**context)), among_of(error["type"], context))
+
+
+def among_of(kind: str, context: Mapping[str, str]) -> tuple[str, ...]:
+    """What an answer could have been that is none of its choices, out of pydantic's own list of them."""
+    return tuple(re.findall(r"'([^']*)'", context["expected"])) if kind in ("literal_error", "enum") else ()
 
 
 # --- the engine's own commands ---------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """One's account: who I am here, for whom I may act, where I am signed in, my password and my tokens."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, cast
@@ -11,11 +12,13 @@ from fastapi import Query, Request, Response
 from api import accounts as keeping
 from api import labels
 from api.auth import Asker, SignedIn, TheRuntime, before_password_change
-from api.auth.forms import TheFields
+from api.auth.forms import Fields, TheFields
 from api.auth.signing import change_password
 from api.bootstrap import Runtime
 from api.directory import NotInDirectory
 from api.pages.addresses import Pages
+from api.pages.faults import under_words
+from api.pages.forms import what_of
 from api.pages.naming import Duty, NamesOf
 from api.pages.rendering import ACCOUNT, go_to, local, page
 from api.pages.words import WORDS
@@ -29,6 +32,9 @@ router = Pages(prefix=ACCOUNT)
 
 Done = Annotated[str | None, Query(max_length=20)]
 DONE = frozenset({"password", "session", "others", "token"})
+OF_TOKEN: Mapping[str, Text] = {name: WORDS[name] for name in ("label", "allows", "days")}
+USUAL_DAYS = 90  # that the form offers a token for
+WHOLE = re.compile(r"-?\d{1,18}", re.ASCII)  # also far beyond what is taken, which is told as such
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +104,12 @@ def make_by_form(request: Request, runtime: TheRuntime, asker: SignedIn, fields:
     said: dict[str, Any] = {"label": fields.get("label", ""), "allows": fields.get("allows", "read")}
     days = fields.get("days", "").strip()
     if days:
-        said["days"] = int(days) if re.fullmatch(r"\d{1,6}", days, re.ASCII) else days
+        said["days"] = int(days) if WHOLE.fullmatch(days) else days
     try:
         made = make_own_token(runtime, asker, read_as(MakeToken, said, runtime.engine.words))
     except (InvalidInput, NotAllowed) as refusal:
-        return _account(request, runtime, asker, refusal=refusal)
+        told = under_words(refusal, OF_TOKEN, WORDS["make_token"])
+        return _account(request, runtime, asker, refusal=told, token=fields)
     return _account(request, runtime, asker, made=made)
 
 
@@ -128,8 +135,12 @@ def _account(
     refusal: Refusal | None = None,
     made: keeping.MadeToken | None = None,
     done: str | None = None,
+    token: Fields | None = None,
 ) -> Response:
-    """The page as things stand, with what was refused or done just now. Before the password is changed, only its form."""
+    """The page as things stand, with what was refused or done just now. Before the password is changed, only its form.
+
+    token    what was typed into the form of a token that was refused
+    """
     if refusal is not None:
         runtime.metrics.refused(refusal)
     status, headers = (STATUS[type(refusal)], headers_of(refusal)) if refusal is not None else (200, None)
@@ -156,6 +167,8 @@ def _account(
         request, "account.html", status=status, headers=headers, asker=asker, refusal=refusal, made=made, done=done,
         me=me, organisation=here.name.in_(asker.locale), department=names.department(me.department),
         keeps_labels=asker.actor.holds_any(labels.READERS), duties=duties, represented=represented, sessions=sessions, tokens=tokens,
+        token=token or {"days": str(USUAL_DAYS)}, faults={f.field: what_of(f) for f in refusal.fields} if token and refusal else {},
+        longest_label=keeping.LONGEST_LABEL, most_days=keeping.MOST_DAYS,
     )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from api.auth import Asker, SignedIn, TheRuntime
 from api.auth.forms import TheSent
 from api.bootstrap import Runtime
 from api.pages.addresses import Pages, Tidy, address_of
+from api.pages.faults import under_labels
 from api.pages.forms import SENT, answers, draw, kept_files
 from api.pages.rendering import CASES, go_to, page
 from api.pages.steps import around_of, filled_in, keep, key_of, key_said, route_of, step_of
@@ -260,9 +261,11 @@ def _preview(
     ]
     can = [line for line in lines if line.why_not is None]
     before = filled_in(form, around.case, said, again=False) if around.case is not None else said
+    controls = draw(form, around, before, refusal.fields if refusal is not None else ())
+    title = _title(ticked, trigger, form)
     return page(
-        request, "bulk_step.html", asker=asker, active="cases", because=refusal, refusal=refusal, step=_title(ticked, trigger, form),
-        controls=draw(form, around, before, refusal.fields if refusal is not None else ()) if can else [], can=can,
+        request, "bulk_step.html", asker=asker, active="cases", because=refusal, refusal=under_labels(refusal, controls, title), step=title,
+        controls=controls if can else [], can=can,
         cannot=[line for line in lines if line.why_not is not None], action=f"{BULK}/{trigger}", key=key_of(said), form_name=SENT,
         asks_again="criteria" in form.model_fields, ledger=CASES,
         back=address_of(BULK, [("number", number) for number in numbers]),
@@ -293,13 +296,14 @@ def _told(
     with runtime.database.read(asker.actor.organisation) as connection:
         now = cases.load_many(connection, asker.actor.organisation, [each.case.number for each in ticked])
         told = read_now(runtime, connection, asker, [now[each.case.number] for each in ticked], runtime.clock.now())
+        controls = draw(form, around_of(connection, asker, None), {})
     lines = []
     for each, answer in zip(ticked, told, strict=True):
         outcome = fared.get(each.case.number)
         if isinstance(outcome, Refusal):
             runtime.metrics.refused(outcome)
         why_not = _in_the_way(each, trigger, form) if outcome is None else outcome
-        lines.append(Line(answer, None if isinstance(why_not, Done) else why_not))
+        lines.append(Line(answer, None if isinstance(why_not, Done) else under_labels(why_not, controls)))
     done = [line for line in lines if line.why_not is None]
     return page(
         request, "bulk_told.html", asker=asker, active="cases", step=_title(ticked, trigger, form), done=done, ledger=CASES,

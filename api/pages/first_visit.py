@@ -11,10 +11,11 @@ from api.auth.forms import Fields, TheFields
 from api.bootstrap import Runtime
 from api.first_visit import PARAMETER, PATH
 from api.founding import Founding
+from api.pages.faults import under_labels
 from api.pages.forms import Control
 from api.pages.naming import day_in_words
 from api.pages.rendering import SIGN_IN, page
-from api.pages.school.keeping import faulted, line, under_labels
+from api.pages.school.keeping import faulted, line
 from api.pages.words import WORDS
 from api.problems import unknown_address
 from api.sealing import key_of
@@ -110,7 +111,7 @@ def _form(request: Request, runtime: Runtime, fields: Mapping[str, str], refusal
     code = fields.get(PARAMETER, "")
     said = {name: (value,) for name, value in fields.items()}
     controls = _controls(said)
-    told = under_labels(refusal, controls) if refusal is not None else None
+    told = under_labels(refusal, controls)
     answer = page(
         request, "setup.html", because=told, refusal=told, controls=faulted(controls, refusal), path=PATH, parameter=PARAMETER, code=code,
         known=first_visit.is_code(runtime.folder, code), departments=fields.get("departments") == "yes", form_token=cookies.csrf_of(secret),

@@ -22,6 +22,7 @@ from engine.directory import Department, Person
 from engine.errors import FieldFault, Locale, Text
 from workflows import asking
 from workflows.asking import Choice
+from workflows.wording import ERROR_WORDS
 
 Kind = Literal[
     "line", "words", "choice", "many", "photos", "documents", "day", "whole", "yes_no", "rows", "by_name", "number_of_case",
@@ -157,10 +158,11 @@ def _control(
 ) -> Control:
     shape = _shape(annotation, metadata)
     name = path.rsplit(".", 1)[-1]
+    choices = _choices(name, shape, around)
     control = Control(
         path, label_of(name, info), shape.kind, info.is_required(), _said(path, shape, info, said),
-        choices=_choices(name, shape, around), most=shape.most, least=shape.least, greatest=shape.greatest,
-        fault=_fault(path, faults, deep=shape.kind not in ("rows", "by_name")), names=shape.reference is not None,
+        choices=choices, most=shape.most, least=shape.least, greatest=shape.greatest,
+        fault=fault_at(path, faults, choices, deep=shape.kind not in ("rows", "by_name")), names=shape.reference is not None,
     )  # fmt: skip
     if shape.kind == "rows":
         taken = _rows_said(path, shape.inner, said)
@@ -205,9 +207,10 @@ def _by_name(
             continue
         inner = _shape(shape.inner, ())
         kind: Kind = "choice" if question.offered else "line" if question.brief else inner.kind
+        choices = question.offered or _choices(at, inner, around)
         control = Control(
             at, question.title, kind, question.needed or kind == "yes_no", said.get(at, ()),
-            choices=question.offered or _choices(at, inner, around), note=question.note, fault=_fault(at, faults), most=1 if inner.kind == "photos" else inner.most,
+            choices=choices, note=question.note, fault=fault_at(at, faults, choices), most=1 if inner.kind == "photos" else inner.most,
         )  # fmt: skip
         rows.append((None, [control]))
     return rows
@@ -244,11 +247,33 @@ def _said(path: str, shape: _Shape, info: FieldInfo, said: Mapping[str, tuple[st
 SENT = "sent"
 
 
-def _fault(path: str, faults: Sequence[FieldFault], *, deep: bool = True) -> Text | None:
-    found = [each.what for each in faults if each.field == path or (deep and each.field.startswith(f"{path}."))]
+def fault_at(
+    path: str, faults: Iterable[FieldFault], choices: Sequence[Choice] = (), *, deep: bool = True
+) -> Text | None:
+    """What is wrong with a control, as it stands beside it: without a name.
+
+    deep    whether what is wrong with a part of it is told here, too
+    """
+    wrong = [each for each in faults if each.field == path or (deep and each.field.startswith(f"{path}."))]
+    found = list(dict.fromkeys(what_of(each, choices) for each in wrong))
     if not found:
         return None
     return Text("；".join(each.zh for each in found), "; ".join(each.en for each in found))
+
+
+_NO_CHOICE = Text("没有这一选项", "is none of the choices")
+
+
+def what_of(fault: FieldFault, choices: Sequence[Choice] = ()) -> Text:
+    """What is wrong, the choices there are called as the form calls them."""
+    if not fault.among:
+        return fault.what
+    called = [each.title for each in choices if each.value in fault.among]
+    if not called:
+        return _NO_CHOICE
+    expected = "、".join(each.zh for each in called), ", ".join(each.en for each in called)
+    words = ERROR_WORDS["literal_error"]
+    return Text(words.zh.format(expected=expected[0]), words.en.format(expected=expected[1]))
 
 
 def _choices(name: str, shape: _Shape, around: Surroundings) -> Sequence[Choice]:

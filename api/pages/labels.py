@@ -12,8 +12,10 @@ from api.bootstrap import Runtime
 from api.checking import OpensDeadCorner
 from api.labels import MakeLabel
 from api.pages.addresses import Pages
+from api.pages.faults import under_words
 from api.pages.rendering import HEADERS, LABELS, go_to, local, page, static_address
 from api.pages.school.keeping import holding
+from api.pages.words import WORDS
 from api.papers.labels import sheet
 from api.policies import set_numbers
 from api.problems import LabelKeyGone, UnknownLabel, not_for_you
@@ -63,7 +65,7 @@ def set_by_form(request: Request, runtime: TheRuntime, asker: SignedIn, fields: 
         runtime.writer.must_be_in_place()
         set_numbers(runtime.engine, asker.actor, loop, wanted, asker.account.person)
     except (InvalidInput, OpensDeadCorner, Busy) as refusal:
-        return _page(request, runtime, asker, fields, refusal)
+        return _page(request, runtime, asker, fields, under_words(refusal, {name: WORDS[name] for name in NUMBERS}))
     return go_to(f"{LABELS}?done=policy")
 
 

@@ -21,6 +21,7 @@ from api.bootstrap import Runtime
 from api.pages import rounds
 from api.pages.addresses import Pages
 from api.pages.campaigns import campaign_called
+from api.pages.faults import under_labels
 from api.pages.forms import SENT, Control, Surroundings, answers, draw, kept_files, opens_by_hand
 from api.pages.rendering import CASES, OPEN, REPORT, go_to, may_work_offline, page
 from api.pages.words import WORDS
@@ -103,7 +104,7 @@ def _step_page(
         [answer] = read_now(runtime, connection, asker, [case], runtime.clock.now())
         around = around_of(connection, asker, case)
     form = workflow.form_of(trigger)
-    why_not = refusal or (offered[0].why_not if offered and all(o.why_not for o in offered) else None)
+    why_not = offered[0].why_not if offered and all(o.why_not for o in offered) else None
     actor: Actor | None = next((o.actor for o in offered if o.why_not is None), None)
     faults = list(refusal.fields) if refusal is not None else []
     is_round = rounds.is_round(workflow, trigger)
@@ -114,9 +115,10 @@ def _step_page(
     controls = [
         _marked(control) if control.name in suggested else control for control in draw(form, around, filled, faults)
     ]
+    told = under_labels(refusal, controls, step.title) or why_not
     return page(
         request, "round.html" if is_round else "step.html", asker=asker, active="cases", because=refusal, case=answer,
-        step=step.title, workflow=workflow.title, controls=controls, refusal=why_not, keep=is_round and not said,
+        step=step.title, workflow=workflow.title, controls=controls, refusal=told, keep=is_round and not said,
         walked=rounds.round_of(case, controls, asker.locale) if is_round else None, fresh=not said.get(SENT),
         findings=rounds.findings(workflow, case) if not is_round else None, action=f"{CASES}/{number}/{trigger}",
         key=key_of(said), found_at=FOUND_AT, revision=case.revision, asks_again="criteria" in form.model_fields,
@@ -237,7 +239,7 @@ def _open_page(
     first = [c for name in QUICK for c in controls if c.name == name] if quick else []
     return page(
         request, "open.html", asker=asker, active="report" if quick else "", because=refusal, workflow=workflow.title,
-        quick=quick, campaign=campaign, in_campaign=IN_CAMPAIGN, within=number, first=first, rest=[c for c in controls if c not in first], refusal=refusal, key=key_of(said), form_name=SENT,
+        quick=quick, campaign=campaign, in_campaign=IN_CAMPAIGN, within=number, first=first, rest=[c for c in controls if c not in first], refusal=under_labels(refusal, controls, workflow.title), key=key_of(said), form_name=SENT,
         fresh=not said.get(SENT), keep=quick and not said, online_only=quick and not may_work_offline(request), found_at=FOUND_AT,
         action=REPORT if quick else f"{OPEN}/{workflow.key}", rest_open=any(c.fault for c in controls if c not in first),
         others=[(loop.key, loop.title) for loop in runtime.engine.catalog.newest() if loop.key != workflow.key and opens_by_hand(loop)] if quick else [],

@@ -117,7 +117,7 @@ WORDS: Mapping[str, Text] = {
     "read": Text("只读", "read"),
     "act": Text("读取并办理", "read and act"),
     "days": Text("有效天数", "Days it holds"),
-    "days_hint": Text("不填则长期有效", "for good if left empty"),
+    "days_hint": Text("最多 {} 天，不填则长期有效", "at most {}; for good if left empty"),
     "make_token": Text("新建令牌", "Make a token"),
     "revoke": Text("吊销", "Revoke"),
     "revoked": Text("已吊销", "revoked"),

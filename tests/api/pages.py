@@ -30,7 +30,7 @@ class Page(HTMLParser):
         )
         if tag == "form":
             self.forms.append({"action": given.get("action"), "method": given.get("method"), "fields": {}})
-        if tag in {"input", "select"} and given.get("name"):
+        if tag in {"input", "select", "textarea"} and given.get("name"):
             self.forms[-1]["fields"][given["name"]] = given.get("value") or ""
 
     def handle_data(self, data: str) -> None:

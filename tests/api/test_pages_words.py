@@ -11,10 +11,12 @@ from fastapi.routing import APIRoute
 from api import pages
 from api.pages.school.loops import NUMBERS, RUNGS
 from api.pages.words import WORDS
-from tests.api.pages import sign_in
+from tests.api.pages import Page, sign_in
 from tests.browser.tour import PASSED_BY, Stop, a_busy_desk
 from workflows import CATALOG
 
+CHINESE_READER = {"Accept": "text/html", "Accept-Language": "zh-CN"}
+HIDDEN = ("csrf", "key", "revision", "sent", "kind", "known", "case")  # what goes along with a form
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 #: what is the same in every language: the product's name, units and what a phone calls itself
 SAME = {
@@ -77,6 +79,12 @@ class Said(HTMLParser):
             self.words.append(data)
 
 
+def strange_in(text: str) -> set[str]:
+    """Words of a Chinese page that are English."""
+    said = DATA.sub("", " ".join(Said(text).words))
+    return {word.lower() for word in re.findall(r"[A-Za-z]{2,}", said)} - SAME
+
+
 @pytest.fixture(scope="module")
 def busy() -> Iterator[tuple[httpx.Client, list[Stop]]]:
     with a_busy_desk() as (desk, stops):
@@ -96,11 +104,85 @@ def test_no_page_has_an_english_word_in_the_chinese_interface(busy: tuple[httpx.
         asks = client if stop.elsewhere is None else stop.elsewhere.campus.client
         answer = asks.get(stop.path, headers={"Accept": "text/html", "Accept-Language": "zh-CN"})
         assert answer.status_code == stop.status, stop.path
-        said = DATA.sub("", " ".join(Said(answer.text).words))
-        strange = {word.lower() for word in re.findall(r"[A-Za-z]{2,}", said)} - SAME
-        if strange:
+        if strange := strange_in(answer.text):
             found[stop.name] = strange
     assert found == {}
+
+
+#: stops whose forms are sent back refused: with nothing in them, and with what nobody takes
+ASKED = (
+    "report", "open-drill", "open-inside", "step-assign", "step-fix", "step-answer", "step-receipts", "step-fail",
+    "step-convey", "round", "round-compare", "person-new", "person-form", "grant-form", "group-seat", "group-least",
+    "department-form", "channel-form", "workflow-numbers", "holidays-form", "labels", "account", "away-form", "calendar",
+)  # fmt: skip
+#: forms on these pages that change something without asking
+NOT_SENT = re.compile(r"/sign-out|.*/(revoke|end|end-others|print)")
+RESERVED = {"kinds", "inbox", "console"}  # what a channel may not be called
+WRONG = "字" * 2500  # too long for words, no number, no day and none of any choices
+
+
+def test_no_refused_form_names_its_fields_as_programs_do(busy: tuple[httpx.Client, list[Stop]]) -> None:
+    client, stops = busy
+    found: dict[str, set[str]] = {}
+    sent = 0
+    for stop in sorted((each for each in stops if each.name in ASKED), key=lambda each: each.who or ""):
+        _as(client, str(stop.who))
+        shown = Page(client.get(stop.path, headers=CHINESE_READER).text)
+        for form in shown.forms:
+            if form["method"] != "post" or NOT_SENT.fullmatch(form["action"]):
+                continue
+            hidden = {name: value for name, value in form["fields"].items() if name in HIDDEN}
+            for how, fill in (("empty", ""), ("wrong", WRONG)):
+                if (form["action"], how) == ("/calendar/feeds", "empty"):
+                    continue  # one's own calendar
+                said = {**dict.fromkeys(form["fields"], fill), **hidden}
+                answer = client.post(form["action"], data=said, headers=CHINESE_READER)
+                assert answer.status_code in (409, 422), (stop.name, form["action"], how, answer.status_code)
+                sent += 1
+                if strange := strange_in(answer.text) - RESERVED:
+                    found[f"{stop.name} {form['action']} {how}"] = strange
+    assert found == {}
+    assert sent > 2 * len(ASKED) - 10
+
+
+def test_a_refused_form_says_what_was_wrong_as_the_form_says_it(busy: tuple[httpx.Client, list[Stop]]) -> None:
+    client, stops = busy
+    told: dict[str, str] = {}
+    for at, who, name, more in (
+        ("report", "teacher", "/report", {"place": ""}),
+        ("step-assign", "officer", "assign", {"time_limit": "一年"}),
+        ("workflow-numbers", "keeper", "policy", {"triage_hours": "一天", "days3": "0", "remind_at": "早上"}),
+        ("workflow-numbers", "keeper", "policy", {"rung_offsets.before-3": "9"}),
+        ("account", "officer", "/account/tokens", {"label": "字" * 101, "days": "-1"}),
+        ("account", "officer", "/account/tokens", {"days": "9999999999"}),
+    ):
+        _as(client, who)
+        path = next(stop.path for stop in stops if stop.name == at)
+        [form] = [f for f in Page(client.get(path).text).forms if f["action"].endswith(name) and f["method"] == "post"]
+        answer = client.post(form["action"], data={**form["fields"], "allows": "read", **more}, headers=CHINESE_READER)
+        assert answer.status_code == 422
+        told["".join(more)] = re.sub(r"\s+", " ", answer.text)
+    assert (
+        "登记“隐患整改”：" in told["place"]
+        and "；部位：必须填写</p>" in told["place"]
+        and "（place）" not in told["place"]
+    )
+    assert "只能是 当日整改、3个工作日、" in told["time_limit"]
+    numbers = told["triage_hoursdays3remind_at"]
+    assert ">应为整数</p>" in numbers and ">不能小于 1</p>" in numbers and ">格式不对</p>" in numbers
+    assert "上报后多少小时内分级交办：应为整数" in numbers
+    assert "各次提醒的先后被打乱" in told["rung_offsets.before-3"]
+    assert (
+        'id="days-fault">不能小于 1</p>' in told["labeldays"]
+        and 'id="label-fault">最多 100 个字</p>' in told["labeldays"]
+    )
+    assert "新建令牌：用途：最多 100 个字；有效天数：不能小于 1" in told["labeldays"]
+    assert 'id="days-fault">不能大于 3650</p>' in told["days"] and 'value="9999999999"' in told["days"]
+
+
+def _as(client: httpx.Client, who: str) -> None:
+    client.cookies.clear()
+    assert sign_in(client, who).status_code == 303
 
 
 def addresses() -> set[str]:

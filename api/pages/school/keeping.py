@@ -16,13 +16,14 @@ from api.auth import Asker
 from api.auth.forms import Sent
 from api.bootstrap import Runtime
 from api.checking import OpensDeadCorner
-from api.pages.forms import Control
+from api.pages.faults import under_labels
+from api.pages.forms import Control, fault_at
 from api.pages.rendering import page
 from api.pages.words import WORDS
 from api.requests import read_as
 from api.routes.directory import for_administrators
 from engine.directory import Department, Person
-from engine.errors import FieldFault, InvalidInput, Refusal, Text
+from engine.errors import Refusal, Text
 from workflows.asking import Choice
 from workflows.roles import ADMINISTRATOR
 
@@ -79,7 +80,7 @@ def form_page(
 ) -> Response:
     """The form; after a refusal with what was typed, each fault beside its field, and a tick where it only has to be meant."""
     controls = faulted(asking.controls, refusal)
-    told = refusal if refusal is None else under_labels(refusal, controls)
+    told = under_labels(refusal, controls, asking.title)
     return page(
         request, "school_form.html", asker=asker, active="more", because=told, refusal=told, asking=asking,
         controls=controls, confirm=isinstance(refusal, OpensDeadCorner), key=key,
@@ -89,28 +90,7 @@ def form_page(
 def faulted(controls: Iterable[Control], refusal: Refusal | None) -> list[Control]:
     """Each control with what is wrong with it."""
     faults = refusal.fields if refusal is not None else ()
-    return [replace(each, fault=_fault(each.name, faults)) for each in controls]
-
-
-def under_labels(refusal: Refusal, controls: Iterable[Control]) -> Refusal:
-    """The same refusal, its faults under the labels of the form: who fills it in does not know the fields' names."""
-    labels = {each.name: each.label for each in controls}
-    if not isinstance(refusal, InvalidInput) or not refusal.fields or not labels:
-        return refusal
-    said = [(labels.get(f.field), f.what) for f in refusal.fields]
-    return InvalidInput(
-        asked=refusal.asked,
-        obstacle=Text(
-            "；".join(f"{label.zh}：{what.zh}" if label else what.zh for label, what in said),
-            "; ".join(f"{label.en}: {what.en}" if label else what.en for label, what in said),
-        ),
-        remedy=refusal.remedy,
-        fields=refusal.fields,
-    )
-
-
-def _fault(name: str, faults: Iterable[FieldFault]) -> Text | None:
-    return next((f.what for f in faults if f.field == name or f.field.startswith(f"{name}.")), None)
+    return [replace(each, fault=fault_at(each.name, faults, each.choices)) for each in controls]
 
 
 def line(name: str, label: str, said: Mapping[str, tuple[str, ...]], **more: Any) -> Control:

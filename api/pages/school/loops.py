@@ -15,7 +15,7 @@ from api.pages.addresses import Pages
 from api.pages.forms import Control, label_of
 from api.pages.rendering import SCHOOL, go_to, page
 from api.pages.school.diagram import Wording, drawn, numbered
-from api.pages.school.keeping import Asking, form_page, holding, is_confirmed, keeper, under_labels, whole
+from api.pages.school.keeping import Asking, form_page, holding, is_confirmed, keeper, whole
 from api.pages.words import WORDS
 from api.problems import unknown_address
 from engine.deadlines import Ladder, Rung
@@ -345,7 +345,7 @@ def _asking(
         WORDS["change_numbers"], f"{AT}/{loop.key}/policy", WORDS["show_effect"], (f"{AT}/{loop.key}", WORDS["back_to_loop"]), controls,
         about=loop.title.in_(asker.locale), note=WORDS["numbers_note"],
     )  # fmt: skip
-    return form_page(request, asker, asking, None if refusal is None else under_labels(refusal, controls))
+    return form_page(request, asker, asking, refusal)
 
 
 def _typed(value: Any) -> str:
