@@ -24,7 +24,8 @@ from api.pages import (
     trail,
     views,
 )
-from api.pages.rendering import is_page, refused
+from api.pages.refusals import refused
+from api.pages.rendering import is_page
 
 #: open: nobody is signed in yet
 STRANGERS = (sign_in.strangers, first_visit.strangers, stranger.strangers, desk.strangers)

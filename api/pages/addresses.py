@@ -20,8 +20,10 @@ Pairs = Sequence[tuple[str, str]]
 DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 #: parameters that take an instant, as those of the JSON lists do, and on a page a day
 DAYS = frozenset({"due_before", "opened_after", "as_of", "from", "to"})
-_OF_DAY = "_day"
+OF_DAY = "_day"
 EARLIEST, LATEST = 1900, 9000  # years; beyond them a day has no midnight in UTC
+#: for controls of days, so that a browser sends no year that is half typed
+FIRST_DAY, LAST_DAY = f"{EARLIEST}-01-01", f"{LATEST}-12-31"
 
 
 class Pages(APIRouter):
@@ -48,7 +50,7 @@ class Tidy(APIRoute):
                 return go_to(address_of(request.url.path, kept))
             days = {name for name, value in kept if name in DAYS and DAY.fullmatch(value)}
             named = [
-                (f"{name}{_OF_DAY}" if DAY.fullmatch(value) else name, value) if name in days else (name, value)
+                (f"{name}{OF_DAY}" if DAY.fullmatch(value) else name, value) if name in days else (name, value)
                 for name, value in kept
                 if name not in days or DAY.fullmatch(value)
             ]
@@ -61,7 +63,7 @@ class Tidy(APIRoute):
 def pairs_of(request: Request, without: Iterable[str] = ()) -> Pairs:
     """What the address says, days under the names they came by."""
     left_out = frozenset(without)
-    said = [(name.removesuffix(_OF_DAY), value) for name, value in request.query_params.multi_items()]
+    said = [(name.removesuffix(OF_DAY), value) for name, value in request.query_params.multi_items()]
     return [(name, value) for name, value in said if name not in left_out]
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from api.auth import Asker, SignedIn, TheRuntime, cookies
 from api.bootstrap import Runtime
-from api.pages.addresses import Pages, Pairs, Tidy, address_of, beginning, evening, pairs_of
+from api.pages.addresses import FIRST_DAY, LAST_DAY, Pages, Pairs, Tidy, address_of, beginning, evening, pairs_of
 from api.pages.books import BOOKS
 from api.pages.choosing import LABELS, Vocabulary, day_in_words
 from api.pages.rendering import CASES, TRAIL, page
@@ -170,7 +170,7 @@ def ledger(
         more=address_of(CASES, [*said, ("cursor", cursor_of(found.next_after))]) if found.next_after else None, later=cursor is not None,
         files=_files(asked), papers=_papers(asked), as_of=None if asked.as_of is None else _as_of_in_words(asked.as_of, asked.zone, asker.locale),
         quick=_quick(said, me), save=address_of(f"{CASES}/views", [("query", address_of("", said).removeprefix("?"))]) if said else None,
-        can_act=asked.as_of is None, trail=TRAIL, books=BOOKS,
+        can_act=asked.as_of is None, trail=TRAIL, books=BOOKS, first_day=FIRST_DAY, last_day=LAST_DAY, today=now.astimezone(asked.zone).date(),
     )  # fmt: skip
     if columns is not None:
         cookies.give(answer, COOKIE, ".".join(shown), runtime.settings, seconds=cookies.DEVICE_SECONDS)

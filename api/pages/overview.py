@@ -10,7 +10,18 @@ from markupsafe import Markup
 from pydantic import BeforeValidator
 
 from api.auth import SignedIn, TheRuntime
-from api.overview import MOST_MONTHS, USUAL_MONTHS, Asked, Figure, Line, MonthLine, Overview, overview_of, query_of
+from api.overview import (
+    EARLIEST,
+    MOST_MONTHS,
+    USUAL_MONTHS,
+    Asked,
+    Figure,
+    Line,
+    MonthLine,
+    Overview,
+    overview_of,
+    query_of,
+)
 from api.pages.addresses import Pages
 from api.pages.drawing import PATTERNS, Part, Series, bar, line_sample, lines, sample
 from api.pages.rendering import CASES, OVERVIEW, page
@@ -54,6 +65,7 @@ def overview_page(
         found=found.answer, asked=asked, choice=found.choice, unnumbered=found.unnumbered, months=sorted({*MONTHS, months}),
         loops=[(loop.key, loop.title.in_(asker.locale)) for loop in loops], words=words, patterns=PATTERNS,
         sample=sample, line_sample=line_sample, day=as_of.isoformat()[:10] if as_of else "",
+        first_day=f"{EARLIEST}-01-01", today=runtime.clock.now().astimezone(found.zone).date(),
     )  # fmt: skip
 
 

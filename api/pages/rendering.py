@@ -11,16 +11,15 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from fastapi import Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from api import first_visit, labels, links
-from api.auth import Asker, cookies, locale_of, runtime_of
-from api.auth.forms import TAKES_FILES
+from api.auth import Asker, locale_of, runtime_of
 from api.bootstrap import Runtime
 from api.pages.words import WORDS
-from api.problems import MUST_CHANGE, STATUS, headers_of
-from engine.errors import Locale, NotAllowed, NotSignedIn, Refusal, Text
+from api.problems import STATUS, headers_of
+from engine.errors import Locale, Refusal, Text
 from engine.store import people
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
@@ -206,7 +205,7 @@ def own_address(said: str | None) -> str | None:
     return said if said and _OWN_ADDRESS.fullmatch(said) else None
 
 
-# --- refusals ----------------------------------------------------------------------------------------------------------
+# --- what is a page ----------------------------------------------------------------------------------------------------------
 
 
 #: asked by programs that watch the service, whatever they say they accept
@@ -241,23 +240,3 @@ AREAS = (
     ("overview", OVERVIEW, "overview"),
     ("more", MORE, "area_more"),
 )
-
-
-def refused(request: Request, refusal: Refusal, headers: Mapping[str, str] | None = None) -> Response:
-    """The refusal as a page in words; whoever is not signed in is led to where he can."""
-    if isinstance(refusal, NotSignedIn):
-        wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        back = own_address(wanted) if request.method in cookies.SAFE and wanted not in {"/", MINE} else None
-        answer = go_to(f"{SIGN_IN}?next={quote(back, safe='')}" if back else SIGN_IN)
-        runtime = runtime_of(request)
-        if cookies.shown(request, cookies.SESSION, runtime.settings) is not None:
-            cookies.take_away(answer, cookies.SESSION, runtime.settings)
-        return answer
-    if isinstance(refusal, NotAllowed) and refusal.reason == MUST_CHANGE and request.method in cookies.SAFE:
-        return go_to(ACCOUNT)  # where he can
-    said = {**headers_of(refusal), **(headers or {})}
-    asker: Asker | None = getattr(request.state, "asker", None)
-    back = HOME if asker is not None else SIGN_IN
-    if asker is None and getattr(request.state, TAKES_FILES, False):
-        back = request.url.path  # a stranger at a label signs in nowhere
-    return page(request, "refusal.html", status=STATUS[type(refusal)], headers=said, refusal=refusal, back=back)

@@ -10,7 +10,7 @@ from fastapi import Depends, Query, Request, Response
 from sqlalchemy import Connection
 
 from api.auth import SignedIn, TheRuntime
-from api.pages.addresses import Pages, Pairs, Tidy, address_of, beginning, pairs_of
+from api.pages.addresses import FIRST_DAY, LAST_DAY, Pages, Pairs, Tidy, address_of, beginning, pairs_of
 from api.pages.choosing import LABELS, Vocabulary
 from api.pages.ledger import Chip, query_of
 from api.pages.rendering import CASES, TRAIL, local, page
@@ -119,7 +119,7 @@ def trail_page(
     values, dimensions = dict(said), [(name, LABELS[name]) for name in DIMENSIONS]
     every = [("by", name) for name in by or ()]
     return page(
-        request, "trail.html", asker=asker, active="cases", lines=[_line(entry, vocabulary, zone) for entry in entries], said=values,
+        request, "trail.html", asker=asker, active="cases", first_day=FIRST_DAY, last_day=LAST_DAY, lines=[_line(entry, vocabulary, zone) for entry in entries], said=values,
         selects=[vocabulary.choices(name, values.get(name, "")) for name in SELECTS if name != "person" or everybody],
         dates=[(name, LABELS[name]) for name in DATES], kept=_kept(said, bool(everybody)), chips=_chips(said, every, vocabulary), by=by or [], chosen=[*(by or ()), "", ""],
         dimensions=dimensions, tallies=tallies, total=0 if counted is None else counted.total(), seal=seal, missing=missing,

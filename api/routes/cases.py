@@ -102,6 +102,7 @@ def must_have_been(as_of: datetime | None, now: datetime, name: str = "as_of") -
                 f"{name} has not come yet: it is {instant_text(now)}",
             ),
             name,
+            what=Text(f"还没有到：现在是 {instant_text(now)}", f"has not come yet: it is {instant_text(now)}"),
         )
 
 
@@ -294,7 +295,8 @@ def _plainly(said: list[str] | None) -> tuple[str, ...] | None:
 
 def one_of(name: str, said: str | None, known: Sequence[str]) -> None:
     if said is not None and said not in known:
-        unreadable(Text(f"{name} 只能是 {'、'.join(known)} 之一", f"{name} has to be one of {', '.join(known)}"), name)
+        what = Text(f"只能是 {'、'.join(known)} 之一", f"has to be one of {', '.join(known)}")
+        unreadable(Text(f"{name} {what.zh}", f"{name} {what.en}"), name, what=what, among=known)
 
 
 Limit = Annotated[int, Query(ge=1, le=200)]

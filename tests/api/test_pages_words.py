@@ -119,6 +119,27 @@ ASKED = (
 NOT_SENT = re.compile(r"/sign-out|.*/(revoke|end|end-others|print)")
 RESERVED = {"kinds", "inbox", "console"}  # what a channel may not be called
 WRONG = "字" * 2500  # too long for words, no number, no day and none of any choices
+#: what lists cannot be asked, and where the page leads back to
+MISASKED = {
+    "/cases?due_before=0202-01-01&level=major": "/cases?level=major",
+    "/cases?opened_after=2020-02-31": "/cases",
+    "/cases?as_of=2999-01-01": "/cases",
+    "/cases?as_of=2999-01-01T00:00:00Z": "/cases",
+    "/cases?state=无": "/cases",
+    "/cases?overdue=无&level=major": "/cases?level=major",
+    "/cases?没有=1&level=major": "/cases?level=major",
+    "/cases?cursor=无": "/cases",
+    "/cases?columns=无": "/cases",
+    "/overview?as_of=2999-01-01": "/overview",
+    "/overview?as_of=0202-01-01&months=3": "/overview?months=3",
+    "/overview?as_of=2020-02-31": "/overview",
+    "/overview?months=999": "/overview",
+    "/overview?workflow=无": "/overview",
+    "/overview?organisation=无": "/overview",
+    "/trail?from=0001-01-01": "/trail",
+    "/trail?from=2020-04-01&to=2020-03-01": "/trail?to=2020-03-01",
+    "/trail?outcome=无&by=month": "/trail?by=month",
+}
 
 
 def test_no_refused_form_names_its_fields_as_programs_do(busy: tuple[httpx.Client, list[Stop]]) -> None:
@@ -178,6 +199,56 @@ def test_a_refused_form_says_what_was_wrong_as_the_form_says_it(busy: tuple[http
     )
     assert "新建令牌：用途：最多 100 个字；有效天数：不能小于 1" in told["labeldays"]
     assert 'id="days-fault">不能大于 3650</p>' in told["days"] and 'value="9999999999"' in told["days"]
+
+
+def test_a_list_that_cannot_be_asked_so_leads_back_to_it_and_says_what_is_wrong(
+    busy: tuple[httpx.Client, list[Stop]],
+) -> None:
+    client, _ = busy
+    _as(client, "officer")
+    found: dict[str, set[str]] = {}
+    for path, back in MISASKED.items():
+        answer = client.get(path, headers=CHINESE_READER)
+        shown = Page(answer.text)
+        assert answer.status_code == 422, path
+        assert back in shown.addresses and "/overview" in shown.addresses, path
+        assert client.get(back, headers=CHINESE_READER).status_code == 200
+        if strange := strange_in(answer.text):
+            found[path] = strange
+    assert found == {}
+    for path, said in (
+        ("/cases?due_before=0202-01-01", "期限早于：0202-01-01 不在可查的年份内"),
+        ("/cases?as_of=2999-01-01", "当时情况：2999-01-01 还没有到"),
+        ("/overview?as_of=2999-01-01", f"{WORDS['overview_day'].zh}：还没有到"),
+        ("/trail?from=2020-04-01&to=2020-03-01", "自：起始日期晚于截止日期"),
+        ("/cases?没有=1", "不能识别的条件"),
+    ):
+        assert said in client.get(path, headers=CHINESE_READER).text, path
+    for path in ("/cases", "/trail", "/overview"):
+        days = re.findall(r'<input[^>]* type="date"[^>]*>', client.get(path).text)
+        assert days and all('min="1' in day and "max=" in day for day in days), path
+
+
+def test_a_refusal_leads_back_to_the_case_it_was_about(busy: tuple[httpx.Client, list[Stop]]) -> None:
+    client, stops = busy
+    _as(client, "officer")
+    not_yet = next(stop.path for stop in stops if stop.name == "paper-not-yet")
+    case = not_yet.partition("/papers")[0]
+    for path, status, back in (
+        (not_yet, 409, case),
+        (f"{case}/approve", 409, case),
+        (f"{case}/nothing", 404, case),
+        ("/cases/YH-2020-9999/approve", 404, "/mine"),
+        ("/nowhere", 404, "/mine"),
+        ("/account/tokens", 405, "/mine"),
+    ):
+        answer = client.get(path, headers=CHINESE_READER)
+        assert answer.status_code == status, path
+        assert f'class="button" href="{back}"' in answer.text, path
+        assert strange_in(answer.text) == set(), path
+        assert "openapi" not in answer.text
+    assert "没有这个页面" in client.get("/nowhere", headers=CHINESE_READER).text
+    assert "openapi" in client.get("/api/v1/nowhere").text
 
 
 def _as(client: httpx.Client, who: str) -> None:

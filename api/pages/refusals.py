@@ -1,0 +1,102 @@
+"""A refusal that no form tells, as a page of its own: in words of people, and with a way back to where they can go on."""
+
+import re
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from fastapi import Request
+from fastapi.responses import Response
+
+from api.auth import Asker, cookies, runtime_of
+from api.auth.forms import TAKES_FILES
+from api.pages.addresses import OF_DAY, address_of
+from api.pages.choosing import LABELS
+from api.pages.faults import under_words
+from api.pages.rendering import ACCOUNT, CASES, HOME, MINE, OVERVIEW, SIGN_IN, go_to, own_address, page
+from api.pages.words import WORDS
+from api.problems import MUST_CHANGE, STATUS, MethodRefused, UnknownAddress, headers_of
+from engine.errors import FieldFault, InvalidInput, NotAllowed, NotSignedIn, Refusal, Text, UnknownCase
+from engine.handle import CASE_NUMBER
+
+_OF_CASE = re.compile(rf"{CASES}/({CASE_NUMBER.pattern})/.")
+#: what a page calls its questions where it does not call them as the lists do
+_OWN_LABELS: Mapping[str, Mapping[str, Text]] = {
+    OVERVIEW: {
+        "as_of": WORDS["overview_day"],
+        "months": WORDS["overview_months"],
+        "workflow": WORDS["overview_loop"],
+        "organisation": WORDS["overview_whose"],
+    }
+}
+_OPENING = Text("打开页面", "Open the page")
+
+
+def refused(request: Request, refusal: Refusal, headers: Mapping[str, str] | None = None) -> Response:
+    """The refusal as a page in words; whoever is not signed in is led to where he can."""
+    if isinstance(refusal, NotSignedIn):
+        answer = go_to(_sign_in(request))
+        runtime = runtime_of(request)
+        if cookies.shown(request, cookies.SESSION, runtime.settings) is not None:
+            cookies.take_away(answer, cookies.SESSION, runtime.settings)
+        return answer
+    if isinstance(refusal, NotAllowed) and refusal.reason == MUST_CHANGE and request.method in cookies.SAFE:
+        return go_to(ACCOUNT)  # where he can
+    asker: Asker | None = getattr(request.state, "asker", None)
+    told = _for_people(request, refusal, signed_in=asker is not None)
+    status = STATUS[type(refusal)]
+    # what is around the page asks the database, which may be what fails; and leads to pages that open after the password is changed
+    around = asker if asker is not None and status < 500 and not asker.account.must_change else None
+    return page(
+        request, "refusal.html", status=status, headers={**headers_of(refusal), **(headers or {})}, asker=around,
+        refusal=told, back=_back(request, refusal, asker),
+    )  # fmt: skip
+
+
+def _sign_in(request: Request) -> str:
+    """Where one signs in, and goes on to the page that was asked for."""
+    wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    back = own_address(wanted) if request.method in cookies.SAFE and wanted not in {"/", MINE} else None
+    return f"{SIGN_IN}?next={quote(back, safe='')}" if back else SIGN_IN
+
+
+def _for_people(request: Request, refusal: Refusal, *, signed_in: bool) -> Refusal:
+    """Without what only programs know: names of parameters, addresses of documents, headers."""
+    if isinstance(refusal, UnknownAddress | MethodRefused):
+        return UnknownAddress(
+            asked=_OPENING,
+            obstacle=Text("没有这个页面", "there is no such page"),
+            remedy=Text("请核对网址，或从页面上方的“待办”“台账”等栏目开始", "Check the address, or begin at one of the areas above, as Mine or the ledger")
+            if signed_in
+            else Text("请核对网址，或登录后从“待办”开始", "Check the address, or sign in and begin at Mine"),
+        )  # fmt: skip
+    if not isinstance(refusal, InvalidInput) or not refusal.fields:
+        return refusal
+    path = request.url.path
+    labels = {**LABELS, **_OWN_LABELS.get(path, {})}
+    faults = [_of_address(fault, labels) for fault in refusal.fields]
+    again = InvalidInput(asked=refusal.asked, obstacle=refusal.obstacle, remedy=refusal.remedy, fields=faults)
+    if request.method in cookies.SAFE:
+        again.remedy = Text("请返回，改正后再查询", "Go back, correct it and ask again")
+    return under_words(again, labels, _OPENING) or refusal
+
+
+def _of_address(fault: FieldFault, labels: Mapping[str, Text]) -> FieldFault:
+    name = fault.field.removesuffix(OF_DAY)
+    if name.partition(".")[0] in labels or name == "body":
+        return FieldFault(name, fault.what, fault.among)
+    return FieldFault(name, Text("网址中有不能识别的条件", "the address asks for what this page does not know"))
+
+
+def _back(request: Request, refusal: Refusal, asker: Asker | None) -> str:
+    """The case that was acted on, the page without what it could not be asked, or where one begins."""
+    path = request.url.path
+    if asker is None:  # a stranger at a label signs in nowhere
+        return path if getattr(request.state, TAKES_FILES, False) else SIGN_IN
+    if (case := _OF_CASE.match(path)) is not None and not isinstance(refusal, UnknownCase):
+        return f"{CASES}/{case[1]}"
+    if isinstance(refusal, InvalidInput) and request.method in cookies.SAFE and request.url.query:
+        wrong = {fault.field.removesuffix(OF_DAY).partition(".")[0] for fault in refusal.fields}
+        said = [(name.removesuffix(OF_DAY), value) for name, value in request.query_params.multi_items()]
+        rest = [(name, value) for name, value in said if name not in wrong]
+        return address_of(path, rest if len(rest) < len(said) else [])
+    return HOME
