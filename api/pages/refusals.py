@@ -18,6 +18,8 @@ from api.problems import MUST_CHANGE, STATUS, MethodRefused, UnknownAddress, hea
 from engine.errors import FieldFault, InvalidInput, NotAllowed, NotSignedIn, Refusal, Text, UnknownCase
 from engine.handle import CASE_NUMBER
 
+UNSENT = "unsent"  # in the address of the sign-in page: what was just sent was not taken
+SIGN_OUT = "/sign-out"
 _OF_CASE = re.compile(rf"{CASES}/({CASE_NUMBER.pattern})/.")
 #: what a page calls its questions where it does not call them as the lists do
 _OWN_LABELS: Mapping[str, Mapping[str, Text]] = {
@@ -53,10 +55,21 @@ def refused(request: Request, refusal: Refusal, headers: Mapping[str, str] | Non
 
 
 def _sign_in(request: Request) -> str:
-    """Where one signs in, and goes on to the page that was asked for."""
-    wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    back = own_address(wanted) if request.method in cookies.SAFE and wanted not in {"/", MINE} else None
-    return f"{SIGN_IN}?next={quote(back, safe='')}" if back else SIGN_IN
+    """Where one signs in, and goes on to the page that was asked for. What was sent is lost, and that is said there."""
+    path = request.url.path
+    if request.method in cookies.SAFE:
+        wanted = own_address(path + (f"?{request.url.query}" if request.url.query else ""))
+        return f"{SIGN_IN}?next={quote(wanted, safe='')}" if wanted and wanted not in {"/", MINE} else SIGN_IN
+    if path in {SIGN_OUT, SIGN_IN}:
+        return SIGN_IN
+    back = own_address(path) if _can_be_looked_at(request) else None
+    return f"{SIGN_IN}?{UNSENT}=1" + (f"&next={quote(back, safe='')}" if back else "")
+
+
+def _can_be_looked_at(request: Request) -> bool:
+    """Whether the address of the form that was sent also shows it."""
+    known = request.app.state.addresses
+    return any("GET" in methods and path.match(request.url.path) for path, methods in known)
 
 
 def _for_people(request: Request, refusal: Refusal, *, signed_in: bool) -> Refusal:

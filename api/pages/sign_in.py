@@ -20,6 +20,7 @@ strangers = APIRouter(include_in_schema=False)
 router = Pages()
 
 Next = Annotated[str | None, Query(alias="next", max_length=600)]
+Flag = Annotated[str, Query(max_length=20)]
 STATIC_SECONDS = 365 * 24 * 3600  # other content has another address
 
 
@@ -51,12 +52,12 @@ def choose_language(runtime: TheRuntime, locale: Literal["zh", "en"], following:
 
 
 @strangers.get(SIGN_IN)
-def sign_in_page(request: Request, runtime: TheRuntime, following: Next = None) -> Response:
+def sign_in_page(request: Request, runtime: TheRuntime, following: Next = None, unsent: Flag = "") -> Response:
     if _is_signed_in(request):
         return go_to(own_address(following) or HOME)
     if first_visit.is_open(runtime):
         return go_to(first_visit.PATH)
-    return _form(request, runtime, {"next": following or ""})
+    return _form(request, runtime, {"next": following or ""}, unsent=unsent == "1")
 
 
 @strangers.post(SIGN_IN)
@@ -84,8 +85,13 @@ def sign_out_by_form(runtime: TheRuntime, asker: SignedIn) -> Response:
     return answer
 
 
-def _form(request: Request, runtime: Runtime, fields: dict[str, str], refusal: Refusal | None = None) -> Response:
-    """The form, with what was typed last but for the password, and why it did not do."""
+def _form(
+    request: Request, runtime: Runtime, fields: dict[str, str], refusal: Refusal | None = None, *, unsent: bool = False
+) -> Response:
+    """The form, with what was typed last but for the password, and why it did not do.
+
+    unsent    whether another form was sent when nobody was signed in any more
+    """
     if refusal is not None:
         runtime.metrics.refused(refusal)
     secret = cookies.shown(request, cookies.FORM, runtime.settings) or cookies.drawn()
@@ -93,7 +99,7 @@ def _form(request: Request, runtime: Runtime, fields: dict[str, str], refusal: R
         several = len(people.organisations(connection)) > 1
     answer = page(
         request, "sign_in.html", status=STATUS[type(refusal)] if refusal else 200,
-        headers=headers_of(refusal) if refusal else None, refusal=refusal, several=several,
+        headers=headers_of(refusal) if refusal else None, refusal=refusal, several=several, unsent=unsent,
         account=fields.get("account", ""), organisation=fields.get("organisation", ""),
         following=own_address(fields.get("next")) or "", form_token=cookies.csrf_of(secret),
     )  # fmt: skip

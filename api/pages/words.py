@@ -64,6 +64,10 @@ WORDS: Mapping[str, Text] = {
     "organisation_hint": Text(
         "单位代号；账号只在一个单位有时可不填", "Its key; may stay empty if your account is in one only"
     ),
+    "unsent": Text(
+        "登录已失效，刚才的内容没有提交。请登录后重新填写提交。",
+        "You are signed out by now, and what you just sent was not taken. Sign in, fill it in and send it again.",
+    ),
     "forgotten": Text(
         "没有密码或忘记密码：请本单位系统管理员重置。",
         "No password, or forgotten it? The administrator can set a new one.",

@@ -236,6 +236,20 @@ def test_who_is_not_signed_in_is_led_to_where_he_can_and_back(client: httpx.Clie
     assert sign_in(client, next=fields["next"]).headers["location"] == "/account?done=token"
 
 
+def test_what_was_sent_after_the_session_was_over_is_said_to_be_lost(english: httpx.Client, teacher: School) -> None:
+    sign_in(english)
+    csrf = got(english, "/account").form("/account/password")["csrf"]
+    english.cookies.clear()
+    led = english.post("/report", data={"csrf": csrf, "title": "a loose handrail"})
+    assert (led.status_code, led.headers["location"]) == (303, "/sign-in?unsent=1&next=%2Freport")
+    page = got(english, led.headers["location"])
+    assert "what you just sent was not taken" in page.words and page.form("/sign-in")["next"] == "/report"
+    no_page = english.post("/account/tokens", data={"csrf": csrf})
+    assert no_page.headers["location"] == "/sign-in?unsent=1", "there is nothing to look at"
+    assert english.post("/sign-out", data={"csrf": csrf}).headers["location"] == "/sign-in"
+    assert "not taken" not in got(english, "/sign-in").words
+
+
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "a b", '"><script>'])
 def test_a_host_somebody_made_up_stands_in_no_answer(host: str, client: httpx.Client, teacher: School) -> None:
     for path in ("/", "/sign-in", "/account", "/nowhere"):

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -126,7 +127,10 @@ def test_a_form_with_pictures_of_a_stranger_is_not_even_read(campus: Campus) -> 
     campus.client.cookies.clear()
     for path in ("/report", "/cases/YH-2020-0001/fix"):
         answer = campus.client.post(path, files={"photos": ("a.jpg", b"x" * 1_000_000, "image/jpeg")})
-        assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
+        assert (answer.status_code, answer.headers["location"]) == (
+            303,
+            f"/sign-in?unsent=1&next={quote(path, safe='')}",
+        )
 
 
 def test_what_is_not_one_s_own_step_is_refused_in_words_and_changes_nothing(campus: Campus) -> None:
