@@ -276,11 +276,18 @@ def test_a_holiday_notice_is_typed_in_and_faults_stand_at_their_field(campus: Ca
     with campus.runtime.database.read(SCHOOL) as connection:
         before = calendars.newest(connection, SCHOOL)
     assert before is not None
-    day = before.known_from
-    said = {"known_from": f"{day}", "known_until": f"{before.known_until}"}
-    wrong = send(client, at, **said, days_off="春节")
-    assert wrong.status_code == 422 and 'id="f-days_off-fault"' in wrong.text
     year = before.known_until.year
+    said = {"known_from": f"{year}-01-01", "known_until": f"{before.known_until}"}
+    untouched = got(client, at).form(at)
+    for field, wrong in (
+        ("days_off", {**said, "days_off": "春节"}),
+        ("days_off", untouched),
+        ("known_from", {**untouched, "known_from": "0001-01-01"}),
+        ("known_until", {**untouched, "known_until": "9999-12-31"}),
+        ("breaks", {**said, "days_off": f"{year}-05-01", "breaks": f"暑假 {year}-07-10 至 9999-12-31"}),
+    ):
+        refused = client.post(at, data={**untouched, **wrong})
+        assert refused.status_code == 422 and f'id="f-{field}-fault"' in refused.text, wrong
     done = send(
         client, at, **said, days_off=f"{year}-05-01 至 {year}-05-05", breaks=f"暑假 {year}-07-10 至 {year}-08-31"
     )
@@ -299,7 +306,7 @@ def test_who_took_a_notice_in_and_moved_deadlines_stands_in_the_logbook(campus: 
         before = calendars.newest(connection, SCHOOL)
     assert before is not None
     off = f"{DAY + timedelta(days=1)} 至 {DAY + timedelta(days=20)}"
-    said = {"known_from": f"{before.known_from}", "known_until": f"{before.known_until}"}
+    said = {"known_from": f"{DAY.year}-01-01", "known_until": f"{DAY.year}-12-31"}
     assert send(client, "/school/calendars/new", **said, days_off=off).status_code == 303
     page = got(client, "/school/calendars")
     assert f"/cases/{number}" not in page.addresses
