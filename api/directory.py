@@ -510,11 +510,14 @@ def _entry(connection: Connection, editor: Editor, asked: Text, entry: Person, o
 ARRANGING = Text("设置部门", "Set a department")
 
 
-def set_department(editor: Editor, department: Department, *, owes_monthly: bool | None = None) -> Department:
+def set_department(
+    editor: Editor, department: Department, *, owes_monthly: bool | None = None, new: bool | None = None
+) -> Department:
     """Write a department down as it shall be from now on; it is never deleted.
 
     owes_monthly   whether a monthly inspection is due from it. None leaves that as it is; a new one owes if it is the
                    school's own
+    new            whether nobody may have its code yet, or somebody has to. None where either will do
     """
 
     def apply(connection: Connection) -> Department:
@@ -523,6 +526,11 @@ def set_department(editor: Editor, department: Department, *, owes_monthly: bool
                 ARRANGING, "code",
                 Text("代号应以字母开头，由 1 至 32 个字母、数字或下划线组成", "a code begins with a letter and has 1 to 32 of A-Z, 0-9 and _"),
             )  # fmt: skip
+        known = people.department_exists(connection, editor.organisation, department.code)
+        if known and new:
+            raise _code_taken(connection, department)
+        if not known and new is False:
+            raise no_department_here(department.code)
         for field, name in (("name.zh", department.name.zh), ("name.en", department.name.en)):
             _name(ARRANGING, field, name)
         others = [d for d in people.departments(connection, editor.organisation) if d.code != department.code]
@@ -542,6 +550,22 @@ def set_department(editor: Editor, department: Department, *, owes_monthly: bool
         "owes_monthly": owes_monthly,
     }  # fmt: skip
     return editor.does(ARRANGING, "department_set", about, apply)
+
+
+def _code_taken(connection: Connection, department: Department) -> InvalidInput:
+    has = next(d.name for d in people.departments(connection, department.organisation) if d.code == department.code)
+    what = Text(
+        f"代号 {department.code!r} 已是部门“{has.zh}”的", f"{department.code!r} is the code of the department {has.en!r} already"
+    )  # fmt: skip
+    remedy = Text(
+        "请换一个代号；要更改该部门，请在部门列表中点它旁边的“更改”",
+        "Choose another code; to change that department, press Change beside it in the list of departments",
+    )
+    return InvalidInput(asked=ARRANGING, obstacle=what, remedy=remedy, fields=(FieldFault("code", what),))
+
+
+def no_department_here(code: str) -> NotInDirectory:
+    return _not_here(ARRANGING, _no_department(code))
 
 
 def write_department(

@@ -229,6 +229,25 @@ def test_a_department_is_made_and_called_otherwise(campus: Campus) -> None:
     taken = send(client, "/school/department", code="NEW2", name__zh="新部门", external="no", owes_monthly="no")
     assert taken.status_code == 422 and "也叫这个名称" in taken.text
     assert "新部门" in got(client, "/school/departments").words
+    assert client.get("/school/department?code=NEW", headers={"Accept": "text/html"}).status_code == 200
+    again = {"name__zh": "更名部门", "external": "no", "owes_monthly": "yes"}
+    assert send(client, "/school/department?code=NEW", code="NEW", **again).status_code == 303
+    assert "更名部门" in got(client, "/school/departments").words
+
+
+def test_a_new_department_takes_no_code_that_is_another_s(campus: Campus) -> None:
+    client = as_(campus, "keeper")
+    with campus.runtime.database.read(SCHOOL) as connection:
+        before = people.departments(connection, SCHOOL)
+    refused = send(client, "/school/department", code="HQC", name__zh="别的", external="yes", owes_monthly="no")
+    assert refused.status_code == 422 and 'id="f-code-fault"' in refused.text
+    words = Page(refused.text).words
+    assert "代号 'HQC' 已是部门" in words and "点它旁边的“更改”" in words
+    assert client.get("/school/department?code=ZZZ", headers={"Accept": "text/html"}).status_code == 404
+    unknown = {**got(client, "/school/department?code=HQC").form("/school/department"), "code": "ZZZ"}
+    assert client.post("/school/department", data=unknown).status_code == 404
+    with campus.runtime.database.read(SCHOOL) as connection:
+        assert people.departments(connection, SCHOOL) == before
 
 
 def test_a_number_is_changed_after_a_look_at_what_that_does(campus: Campus) -> None:
