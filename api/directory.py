@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from types import MappingProxyType
 from typing import Any, NoReturn, TypeVar
 
 from sqlalchemy import Connection
@@ -31,6 +32,9 @@ PERSON_KEY = re.compile(r"[a-z0-9][a-z0-9._-]{0,30}", re.ASCII)
 RESERVED = frozenset({"me", "groups", "changes", "departments", "import", "export"})
 DEPARTMENT_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}", re.ASCII)
 STAFF_NUMBER = re.compile(r"[\w.\-/]{1,32}")
+#: as loose as may be: what a message needs of it, the channel asks. An address inside a school's own network has no dot
+EMAIL = re.compile(r"[^@\s,;，；、]+@[^@\s.,;，；、]+(\.[^@\s.,;，；、]+)*")
+PHONE = re.compile(r"(?=(?:\D*\d){3})[\d+() -]{3,30}", re.ASCII)  # 110 and numbers inside a school are short
 CHANNEL = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
 LONGEST_NAME = 100
 LONGEST_ADDRESS = 200
@@ -449,7 +453,7 @@ def update(editor: Editor, person: str, changed: Mapping[str, Any]) -> Person:
         if not changed:
             _refuse(UPDATING, "body", Text("没有写明要更改什么", "it names nothing to change"))
         updated = replace(found, **changed)
-        _entry(connection, editor, UPDATING, updated, changed)
+        _entry(connection, editor, UPDATING, updated, changed, found.addresses)
         administered = _administered(connection, editor)
         people.update_person(connection, updated)
         if administered and not _administered(connection, editor):
@@ -465,10 +469,18 @@ def update(editor: Editor, person: str, changed: Mapping[str, Any]) -> Person:
     return editor.does(UPDATING, "person_changed", {"person": person, **about}, apply)
 
 
-def _entry(connection: Connection, editor: Editor, asked: Text, entry: Person, only: Iterable[str] = UPDATABLE) -> None:
+def _entry(
+    connection: Connection,
+    editor: Editor,
+    asked: Text,
+    entry: Person,
+    only: Iterable[str] = UPDATABLE,
+    known: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Raises InvalidInput for what may not be written of a person.
 
-    only   what is new of it: what stands there already is not asked about again
+    only    what is new of it: what stands there already is not asked about again
+    known   the addresses that stand there
     """
     fields = set(only)
     if "name" in fields:
@@ -501,8 +513,27 @@ def _entry(connection: Connection, editor: Editor, asked: Text, entry: Person, o
             )  # fmt: skip
     if "addresses" in fields:
         for channel, address in entry.addresses.items():
-            if not CHANNEL.fullmatch(channel) or not 0 < len(address) <= LONGEST_ADDRESS or not address.isprintable():
-                _refuse(asked, f"addresses.{channel[:32]}", Text("不是可用的地址", "this is no address"))
+            if known.get(channel) != address:
+                _address(asked, channel, address)
+
+
+def _address(asked: Text, channel: str, address: str) -> None:
+    field = f"addresses.{channel[:32]}"
+    if not CHANNEL.fullmatch(channel) or not 0 < len(address) <= LONGEST_ADDRESS or not address.isprintable():
+        _refuse(asked, field, Text("不是可用的地址", "this is no address"))
+    if channel == "email" and not EMAIL.fullmatch(address):
+        _refuse(
+            asked, field,
+            Text(f"{address[:40]!r} 不是一个邮箱地址；请写成 name@example.cn", f"{address[:40]!r} is not one e-mail address; give it like name@example.cn"),
+        )  # fmt: skip
+    if channel == "phone" and not PHONE.fullmatch(address):
+        _refuse(
+            asked, field,
+            Text(
+                f"{address[:40]!r} 不是一个电话号码：应为 3 至 30 个字符，只有数字、+、-、括号和空格",
+                f"{address[:40]!r} is not one telephone number: it has 3 to 30 characters, digits with + - ( ) and blanks",
+            ),
+        )  # fmt: skip
 
 
 # --- departments ---------------------------------------------------------------------------------------------------------

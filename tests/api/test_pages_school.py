@@ -112,10 +112,14 @@ def test_a_person_is_added_changed_and_found_again(campus: Campus) -> None:
     client = as_(campus, "keeper")
     bad = send(client, "/school/new-person", person="Xin!", name="新教师")
     assert bad.status_code == 422 and 'id="f-person-fault"' in bad.text and "新教师" in bad.text
+    bad = send(client, "/school/new-person", person="xin", name="新教师", addresses__email="nope")
+    assert bad.status_code == 422 and 'id="f-addresses-email-fault"' in bad.text and "不是一个邮箱地址" in bad.text
     added = send(
         client, "/school/new-person", person="xin", name="新教师", department="XB1", addresses__email="xin@example.org"
     )
     assert added.headers["location"] == "/school/people/xin?done=added"
+    bad = send(client, "/school/people/xin/change", name="新老师", addresses__phone="abc")
+    assert bad.status_code == 422 and 'id="f-addresses-phone-fault"' in bad.text and "不是一个电话号码" in bad.text
     changed = send(
         client,
         "/school/people/xin/change",
