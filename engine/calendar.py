@@ -389,7 +389,7 @@ def taken_in(newest: Calendar | None, notice: Calendar, today: date) -> Calendar
     _check_span(notice, max(today.year + YEARS_AHEAD, believed.known_until.year if believed else 0))
     if not notice.days_off:
         raise CalendarFault(
-            "没有填写任何放假日，照此全年都要上班。",
+            "没有填写任何放假日，照此每个周一至周五都要上班。",
             "It names no day off: every weekday of it would be worked.",
             field="days_off",
             remedy=Text("请把通知中的放假日期填全后重新提交", "State the days off of the notice and send it again"),
