@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from api.bootstrap import Runtime
 from engine.actor import system
-from engine.calendar import Calendar
+from engine.calendar import Calendar, taken_in
 from engine.commands import Asked, Recompute
 from engine.handle import Done, Failed, Outcome, recompute_preview
 from engine.store import calendars, people
@@ -28,7 +28,7 @@ def load(
     moves.
 
     note      writes down who did it, in the same transaction
-    Raises    CalendarFault
+    Raises    CalendarFault, also for a notice that cannot be right
     """
     said = dict(notice)
     with database.write(organisation) as connection:
@@ -38,8 +38,7 @@ def load(
         if newest is not None:
             said.setdefault("time_zone", newest.time_zone)
         loaded = Calendar.from_json(said)
-        if newest is not None:
-            loaded = newest.joined_with(loaded)
+        loaded = taken_in(newest, loaded, loaded.local_date(at))
         calendars.add(connection, organisation, loaded, at)
         note(connection, loaded)
     return newest, loaded

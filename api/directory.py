@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from types import MappingProxyType
 from typing import Any, NoReturn, TypeVar
 
 from sqlalchemy import Connection
@@ -31,6 +32,9 @@ PERSON_KEY = re.compile(r"[a-z0-9][a-z0-9._-]{0,30}", re.ASCII)
 RESERVED = frozenset({"me", "groups", "changes", "departments", "import", "export"})
 DEPARTMENT_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}", re.ASCII)
 STAFF_NUMBER = re.compile(r"[\w.\-/]{1,32}")
+#: as loose as may be: what a message needs of it, the channel asks. An address inside a school's own network has no dot
+EMAIL = re.compile(r"[^@\s,;，；、]+@[^@\s.,;，；、]+(\.[^@\s.,;，；、]+)*")
+PHONE = re.compile(r"(?=(?:\D*\d){3})[\d+() -]{3,30}", re.ASCII)  # 110 and numbers inside a school are short
 CHANNEL = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
 LONGEST_NAME = 100
 LONGEST_ADDRESS = 200
@@ -449,7 +453,7 @@ def update(editor: Editor, person: str, changed: Mapping[str, Any]) -> Person:
         if not changed:
             _refuse(UPDATING, "body", Text("没有写明要更改什么", "it names nothing to change"))
         updated = replace(found, **changed)
-        _entry(connection, editor, UPDATING, updated, changed)
+        _entry(connection, editor, UPDATING, updated, changed, found.addresses)
         administered = _administered(connection, editor)
         people.update_person(connection, updated)
         if administered and not _administered(connection, editor):
@@ -465,10 +469,18 @@ def update(editor: Editor, person: str, changed: Mapping[str, Any]) -> Person:
     return editor.does(UPDATING, "person_changed", {"person": person, **about}, apply)
 
 
-def _entry(connection: Connection, editor: Editor, asked: Text, entry: Person, only: Iterable[str] = UPDATABLE) -> None:
+def _entry(
+    connection: Connection,
+    editor: Editor,
+    asked: Text,
+    entry: Person,
+    only: Iterable[str] = UPDATABLE,
+    known: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Raises InvalidInput for what may not be written of a person.
 
-    only   what is new of it: what stands there already is not asked about again
+    only    what is new of it: what stands there already is not asked about again
+    known   the addresses that stand there
     """
     fields = set(only)
     if "name" in fields:
@@ -501,8 +513,27 @@ def _entry(connection: Connection, editor: Editor, asked: Text, entry: Person, o
             )  # fmt: skip
     if "addresses" in fields:
         for channel, address in entry.addresses.items():
-            if not CHANNEL.fullmatch(channel) or not 0 < len(address) <= LONGEST_ADDRESS or not address.isprintable():
-                _refuse(asked, f"addresses.{channel[:32]}", Text("不是可用的地址", "this is no address"))
+            if known.get(channel) != address:
+                _address(asked, channel, address)
+
+
+def _address(asked: Text, channel: str, address: str) -> None:
+    field = f"addresses.{channel[:32]}"
+    if not CHANNEL.fullmatch(channel) or not 0 < len(address) <= LONGEST_ADDRESS or not address.isprintable():
+        _refuse(asked, field, Text("不是可用的地址", "this is no address"))
+    if channel == "email" and not EMAIL.fullmatch(address):
+        _refuse(
+            asked, field,
+            Text(f"{address[:40]!r} 不是一个邮箱地址；请写成 name@example.cn", f"{address[:40]!r} is not one e-mail address; give it like name@example.cn"),
+        )  # fmt: skip
+    if channel == "phone" and not PHONE.fullmatch(address):
+        _refuse(
+            asked, field,
+            Text(
+                f"{address[:40]!r} 不是一个电话号码：应为 3 至 30 个字符，只有数字、+、-、括号和空格",
+                f"{address[:40]!r} is not one telephone number: it has 3 to 30 characters, digits with + - ( ) and blanks",
+            ),
+        )  # fmt: skip
 
 
 # --- departments ---------------------------------------------------------------------------------------------------------
@@ -510,11 +541,14 @@ def _entry(connection: Connection, editor: Editor, asked: Text, entry: Person, o
 ARRANGING = Text("设置部门", "Set a department")
 
 
-def set_department(editor: Editor, department: Department, *, owes_monthly: bool | None = None) -> Department:
+def set_department(
+    editor: Editor, department: Department, *, owes_monthly: bool | None = None, new: bool | None = None
+) -> Department:
     """Write a department down as it shall be from now on; it is never deleted.
 
     owes_monthly   whether a monthly inspection is due from it. None leaves that as it is; a new one owes if it is the
                    school's own
+    new            whether nobody may have its code yet, or somebody has to. None where either will do
     """
 
     def apply(connection: Connection) -> Department:
@@ -523,6 +557,11 @@ def set_department(editor: Editor, department: Department, *, owes_monthly: bool
                 ARRANGING, "code",
                 Text("代号应以字母开头，由 1 至 32 个字母、数字或下划线组成", "a code begins with a letter and has 1 to 32 of A-Z, 0-9 and _"),
             )  # fmt: skip
+        known = people.department_exists(connection, editor.organisation, department.code)
+        if known and new:
+            raise _code_taken(connection, department)
+        if not known and new is False:
+            raise no_department_here(department.code)
         for field, name in (("name.zh", department.name.zh), ("name.en", department.name.en)):
             _name(ARRANGING, field, name)
         others = [d for d in people.departments(connection, editor.organisation) if d.code != department.code]
@@ -542,6 +581,22 @@ def set_department(editor: Editor, department: Department, *, owes_monthly: bool
         "owes_monthly": owes_monthly,
     }  # fmt: skip
     return editor.does(ARRANGING, "department_set", about, apply)
+
+
+def _code_taken(connection: Connection, department: Department) -> InvalidInput:
+    has = next(d.name for d in people.departments(connection, department.organisation) if d.code == department.code)
+    what = Text(
+        f"代号 {department.code!r} 已是部门“{has.zh}”的", f"{department.code!r} is the code of the department {has.en!r} already"
+    )  # fmt: skip
+    remedy = Text(
+        "请换一个代号；要更改该部门，请在部门列表中点它旁边的“更改”",
+        "Choose another code; to change that department, press Change beside it in the list of departments",
+    )
+    return InvalidInput(asked=ARRANGING, obstacle=what, remedy=remedy, fields=(FieldFault("code", what),))
+
+
+def no_department_here(code: str) -> NotInDirectory:
+    return _not_here(ARRANGING, _no_department(code))
 
 
 def write_department(

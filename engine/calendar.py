@@ -18,13 +18,25 @@ WARN_BEFORE_END = timedelta(days=60)  # next year's holiday notice comes out in 
 SATURDAY = 5
 REMEMBERED = 4_096  # of each; a year has a few hundred days, and a ladder some ten rungs
 WEEKDAYS_ZH = "一二三四五六日"
+EARLIEST = 1900  # the first year that is asked about; the year 1 has no day before it, nor a midnight in UTC
+YEARS_AHEAD = 2  # a notice comes out in the November before its year; nobody knows the year after the next but one
+LONGEST_NOTICE = 400  # days; a notice is for one year, and may reach into its neighbours
+LONGEST_BREAK = 200  # days; the longest there is has fewer
+STATUTORY = 11  # days off at least in a year: 全国年节及纪念日放假办法, 13 since 2025
+CORRECTED = Text("请改正后重新提交", "Correct it and send it again")
 
 
 class CalendarFault(ValueError):
-    """What makes no calendar, in both languages: it is read by whoever typed a holiday notice."""
+    """What makes no calendar, in both languages: it is read by whoever typed a holiday notice.
 
-    def __init__(self, zh: str, en: str) -> None:
+    field     what of the notice is wrong; "" where it is no single one
+    remedy    what to do next
+    """
+
+    def __init__(self, zh: str, en: str, *, field: str = "", remedy: Text = CORRECTED) -> None:
         self.text = Text(zh, en)
+        self.field = field
+        self.remedy = remedy
         super().__init__(en)
 
 
@@ -130,8 +142,33 @@ class Calendar:
         return self.known_from <= day <= self.known_until
 
     def warns_on(self, today: date) -> bool:
-        """Whether it is time to load another year: the calendar ends within 60 days, or has ended."""
-        return today >= self.known_until - WARN_BEFORE_END
+        """Whether it is time to load another year: what can be believed of the calendar ends within 60 days, or has ended."""
+        believed = self.believed(today)
+        return believed is None or today >= believed.known_until - WARN_BEFORE_END
+
+    def believed(self, today: date) -> "Calendar | None":
+        """The calendar without what nobody can know; None where nothing is left of it.
+
+        Once a first day in the year 1, or a last one in 2120, was taken in: then only those years count, on end and next to
+        today, in which it knows a day off or a make-up workday, so that the right notices fit on to it.
+        """
+        if self.known_from.year >= EARLIEST and self.known_until.year <= today.year + YEARS_AHEAD:
+            return self
+        told = {day.year for day in self.days_off | self.working_weekend_days if day.year >= EARLIEST}
+        if not told:
+            return None
+        first = last = min(told, key=lambda year: abs(year - today.year))
+        while first - 1 in told:
+            first -= 1
+        while last + 1 in told:
+            last += 1
+        return replace(
+            self,
+            days_off=frozenset(day for day in self.days_off if first <= day.year <= last),
+            working_weekend_days=frozenset(day for day in self.working_weekend_days if first <= day.year <= last),
+            known_from=max(self.known_from, date(first, 1, 1)),
+            known_until=min(self.known_until, date(last, 12, 31)),
+        )
 
     def add_workdays(self, day: date, n: int) -> date:
         """The n-th working day after `day`, or before it when n is negative; `day` itself, worked or not, when n is 0."""
@@ -255,7 +292,8 @@ class Calendar:
         )
 
     def joined_with(self, notice: "Calendar") -> "Calendar":
-        """The next version: the notice holds for the days it knows, what was known of other days stays.
+        """The next version: the notice holds for the days it knows, what was known of other days stays. Whether the notice
+        can be right is for `taken_in` to say.
 
         Raises    CalendarFault when days between the two would be known to neither, or they hold for different time zones
         """
@@ -264,7 +302,7 @@ class Calendar:
                 f"时区 {notice.time_zone} 与现用的 {self.time_zone} 不同。",
                 f"The time zone {notice.time_zone!r} is not the one that holds, {self.time_zone!r}.",
             )
-        if notice.known_from > self.known_until + DAY or notice.known_until < self.known_from - DAY:
+        if (notice.known_from - self.known_until).days > 1 or (self.known_from - notice.known_until).days > 1:
             raise CalendarFault(
                 f"{notice.known_from} 至 {notice.known_until} 与已知的 {self.known_from} 至 {self.known_until} 之间有空缺。"
                 "请先载入其间的安排。",
@@ -340,6 +378,86 @@ class Calendar:
         )
 
 
+def taken_in(newest: Calendar | None, notice: Calendar, today: date) -> Calendar:
+    """The next version after a notice that somebody typed; the notice itself where no calendar is known yet.
+
+    newest    the version that holds
+    today     when it is taken in: a notice does not come out years ahead
+    Raises    CalendarFault for a notice that cannot be right, and as `joined_with`
+    """
+    believed = None if newest is None else newest.believed(today)
+    _check_span(notice, max(today.year + YEARS_AHEAD, believed.known_until.year if believed else 0))
+    if not notice.days_off:
+        raise CalendarFault(
+            "没有填写任何放假日，照此每个周一至周五都要上班。",
+            "It names no day off: every weekday of it would be worked.",
+            field="days_off",
+            remedy=Text("请把通知中的放假日期填全后重新提交", "State the days off of the notice and send it again"),
+        )
+    if believed is not None:
+        _check_what_goes(believed, notice)
+        return believed.joined_with(notice)
+    if newest is None:
+        return notice
+    kept = [pause for pause in newest.breaks if not notice.known_from <= pause.first <= notice.known_until]
+    breaks = tuple(sorted((*kept, *notice.breaks), key=lambda pause: pause.first))
+    return replace(notice, version=newest.version + 1, breaks=breaks)
+
+
+def _check_span(notice: Calendar, latest: int) -> None:
+    """Raises CalendarFault for years of which there is no notice, and for more than a notice speaks of."""
+    for name, day in (("known_from", notice.known_from), ("known_until", notice.known_until)):
+        if not EARLIEST <= day.year <= latest:
+            raise CalendarFault(
+                f"{day} 不在 {EARLIEST} 至 {latest} 年之内，不会已有放假安排。",
+                f"No holiday notice speaks of {day}: its year is not one of {EARLIEST} to {latest}.",
+                field=name,
+                remedy=Text("请核对年份后重新提交", "Look at the year again and send it again"),
+            )
+    days = (notice.known_until - notice.known_from).days + 1
+    if days > LONGEST_NOTICE:
+        raise CalendarFault(
+            f"{notice.known_from} 至 {notice.known_until} 有 {days} 天；一份放假安排约管一年，最多 {LONGEST_NOTICE} 天。",
+            f"{notice.known_from} to {notice.known_until} are {days} days; a notice speaks of about one year, "
+            f"{LONGEST_NOTICE} days at most.",
+            field="known_until",
+            remedy=Text(
+                "请核对起止日期；有几年的，一年一年载入", "Look at both days again; load several years one by one"
+            ),
+        )
+    for pause in notice.breaks:
+        long = (pause.last - pause.first).days >= LONGEST_BREAK
+        far = max((notice.known_from - pause.last).days, (pause.first - notice.known_until).days) > LONGEST_NOTICE
+        if long or far:
+            raise CalendarFault(
+                f"假期“{pause.name}”{pause.first} 至 {pause.last} 超过 {LONGEST_BREAK} 天，或离这份安排太远。",
+                f"The break {pause.name!r}, {pause.first} to {pause.last}, is longer than {LONGEST_BREAK} days or far from "
+                "the days of this notice.",
+                field="breaks",
+                remedy=Text("请核对该假期的日期后重新提交", "Look at the days of that break again and send it again"),
+            )
+
+
+def _check_what_goes(known: Calendar, notice: Calendar) -> None:
+    """Raises CalendarFault where a year would lose most days off that are known of it, as when only what changes was typed
+    beside the first and last day of the year. A year with as many as the law gives is taken as a whole one that corrects.
+    """
+    for year in range(notice.known_from.year, notice.known_until.year + 1):
+        before = sum(day.year == year and notice.knows(day) for day in known.days_off)
+        after = sum(day.year == year for day in notice.days_off)
+        if after < STATUTORY and after * 3 < before:
+            raise CalendarFault(
+                f"照此 {year} 年已知的 {before} 个放假日只剩 {after} 个：填写的放假日取代起止日期之内已知的全部。",
+                f"Of {before} days off known in {year} it would leave {after}: what is stated takes the place of all "
+                "that is known between the first and the last day.",
+                field="days_off",
+                remedy=Text(
+                    "请把起止日期缩到有变化的几天，或填全这一年的放假日",
+                    "Set the first and last day around what changes, or state every day off of that year",
+                ),
+            )
+
+
 def _remember(known: dict[K, V], key: K, value: V) -> None:
     if len(known) >= REMEMBERED:
         known.clear()
@@ -373,7 +491,7 @@ def _check_breaks(breaks: tuple[Break, ...]) -> None:
     for pause in breaks:
         if not pause.between_terms:
             continue
-        begins = pause.last + DAY
+        begins = pause.last + DAY if pause.last < date.max else pause.last
         other = begun.setdefault((begins.year, begins.month > 6), pause)
         if other is not pause:
             raise CalendarFault(

@@ -589,7 +589,7 @@ def left_in_words(due_at: datetime, zone: ZoneInfo, now: datetime, locale: Local
         late = Text("今天已到期", "due earlier today") if due_at < now else Text("今天到期", "due today")
         return late.in_(locale)
     if locale == "zh":
-        return f"还有 {days} 天" if days > 0 else f"已超 {-days} 天"
+        return f"还有 {days} 天" if days > 0 else f"已逾期 {-days} 天"
     unit = "day" if abs(days) == 1 else "days"
     return f"{days} {unit} left" if days > 0 else f"{-days} {unit} overdue"
 

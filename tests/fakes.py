@@ -85,8 +85,11 @@ class InProcess(httpx.BaseTransport):
     async def _answer(self, scope: dict[str, Any], body: bytes, answered: Future[Any]) -> None:
         unread = [(b"", False), (body, True)]  # the last part first
         over = asyncio.Event()
-        status = 500
+        status = 0  # not begun
         headers: list[tuple[bytes, bytes]] = []
+        wrong: list[
+            str
+        ] = []  # of how the application answers; raised in it, it would be taken for a defect and answered
         parts: list[bytes] = []
 
         async def receive() -> dict[str, Any]:
@@ -99,10 +102,12 @@ class InProcess(httpx.BaseTransport):
         async def send(message: dict[str, Any]) -> None:
             nonlocal status, headers
             if message["type"] == "http.response.start":
-                assert not headers, "an answer begins once"
+                if status:
+                    wrong.append("began to answer twice")
                 status, headers = message["status"], list(message.get("headers", []))
                 return
-            assert not over.is_set(), "nothing follows the last part"
+            if over.is_set() or not status:
+                wrong.append("answered before it began, or after the last part")
             parts.append(message.get("body", b""))
             if not message.get("more_body", False):
                 over.set()
@@ -110,11 +115,14 @@ class InProcess(httpx.BaseTransport):
         try:
             await self._app(scope, receive, send)
         except Exception:  # noqa: BLE001  a server answers whatever it is
+            status = status or 500
             over.set()  # what has left until then is all there is
         except BaseException as stopped:
             answered.set_exception(stopped)
             raise
-        if over.is_set():
+        if wrong:
+            answered.set_exception(AssertionError(f"{scope['path']}: the application {wrong[0]}"))
+        elif over.is_set():
             answered.set_result((status, headers, b"" if scope["method"] == "HEAD" else b"".join(parts)))
         else:
             answered.set_exception(AssertionError(f"{scope['path']} was given no whole answer"))

@@ -91,8 +91,8 @@ def load(file: Path, data: Path | None, organisation: str | None) -> None:
         except CalendarFault as error:
             raise FolderError(
                 Text(
-                    f"日历文件 {file} 不能使用（格式见 bihuan calendar load --help）：{error.text.zh}",
-                    f"The calendar file {file} cannot be used (its form: bihuan calendar load --help): {error.text.en}",
+                    f"日历文件 {file} 不能使用（格式见 bihuan calendar load --help）：{error.text.zh}{error.remedy.zh}。",
+                    f"The calendar file {file} cannot be used (its form: bihuan calendar load --help): {error.text.en} {error.remedy.en}.",
                 )
             ) from error
     click.echo(f"calendar v{loaded.version}: {loaded.known_from} … {loaded.known_until}")

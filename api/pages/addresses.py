@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 from api.auth import signed_in
 from api.pages.rendering import go_to
 from api.requests import unreadable
+from engine.calendar import EARLIEST
 from engine.errors import Text
 
 Pairs = Sequence[tuple[str, str]]
@@ -21,7 +22,7 @@ DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 #: parameters that take an instant, as those of the JSON lists do, and on a page a day
 DAYS = frozenset({"due_before", "opened_after", "as_of", "from", "to"})
 OF_DAY = "_day"
-EARLIEST, LATEST = 1900, 9000  # years; beyond them a day has no midnight in UTC
+LATEST = 9000  # years; beyond it, as before the EARLIEST, a day has no midnight in UTC
 #: for controls of days, so that a browser sends no year that is half typed
 FIRST_DAY, LAST_DAY = f"{EARLIEST}-01-01", f"{LATEST}-12-31"
 

@@ -21,7 +21,7 @@ from api.pages.addresses import Pages, Tidy, address_of
 from api.pages.faults import under_labels
 from api.pages.forms import SENT, answers, draw, kept_files
 from api.pages.rendering import CASES, go_to, page
-from api.pages.steps import around_of, filled_in, keep, key_of, key_said, route_of, step_of
+from api.pages.steps import around_of, filled_in, keep, key_of, key_said, route_of, step_of, whole_revision
 from api.problems import unknown_address
 from api.reading import LONGEST_NAME, read_now
 from api.requests import unreadable
@@ -40,7 +40,6 @@ BULK = f"{CASES}/bulk"
 
 router = Pages(prefix=BULK, route_class=Tidy)
 
-LONGEST_REVISION = 10  # digits
 Number = Annotated[str, Query(max_length=LONGEST_NAME)]
 Numbers = Annotated[list[Number] | None, Query(max_length=MOST_AT_ONCE)]
 
@@ -233,8 +232,7 @@ def _wanted(said: Mapping[str, tuple[str, ...]]) -> dict[str, Wanted]:
     for value in said.get("case", ()):
         number, _, rest = value.partition(":")
         revision, _, on_behalf_of = rest.partition(":")
-        whole = revision.isdecimal() and len(revision) < LONGEST_REVISION
-        found[number[:LONGEST_NAME]] = Wanted(int(revision) if whole else None, on_behalf_of)
+        found[number[:LONGEST_NAME]] = Wanted(whole_revision(revision) if revision else None, on_behalf_of)
     if len(found) > MOST_AT_ONCE:
         unreadable(Text(f"一次最多 {MOST_AT_ONCE} 项", f"at most {MOST_AT_ONCE} at once"), "case")
     return found
@@ -266,7 +264,7 @@ def _preview(
     return page(
         request, "bulk_step.html", asker=asker, active="cases", because=refusal, refusal=under_labels(refusal, controls, title), step=title,
         controls=controls if can else [], can=can,
-        cannot=[line for line in lines if line.why_not is not None], action=f"{BULK}/{trigger}", key=key_of(said), form_name=SENT,
+        cannot=[line for line in lines if line.why_not is not None], action=f"{BULK}/{trigger}", key=key_of(said, refusal), form_name=SENT,
         asks_again="criteria" in form.model_fields, ledger=CASES,
         back=address_of(BULK, [("number", number) for number in numbers]),
     )  # fmt: skip

@@ -27,13 +27,13 @@ from api.pages.rendering import CASES, OPEN, REPORT, go_to, may_work_offline, pa
 from api.pages.words import WORDS
 from api.problems import unknown_address
 from api.reading import LONGEST_NAME, read_now, visible_case
-from api.requests import FOUND_AT, IN_CAMPAIGN, KEY, take_found_at, take_within
+from api.requests import FOUND_AT, IN_CAMPAIGN, KEY, take_found_at, take_within, unreadable
 from api.routes.under import BASE
 from engine.actor import Actor
 from engine.case import Case
 from engine.commands import Command, FireTrigger, OpenCase
 from engine.definition import Form, Transition, Workflow, must_be_known
-from engine.errors import InvalidInput, NotPossibleNow, Refusal, Text
+from engine.errors import InvalidInput, KeyReused, NotPossibleNow, Refusal, Text
 from engine.handle import offers
 from engine.machine import asked_for
 from engine.store import people
@@ -45,6 +45,7 @@ router = Pages()
 
 LONGEST_SAID = 200  # characters of an answer in an address
 HAZARD = "hazard"  # the loop that has a page of its own to be opened by
+LONGEST_REVISION = 10  # digits
 
 
 # --- a step --------------------------------------------------------------------------------------------------------------
@@ -121,7 +122,7 @@ def _step_page(
         step=step.title, workflow=workflow.title, controls=controls, refusal=told, keep=is_round and not said,
         walked=rounds.round_of(case, controls, asker.locale) if is_round else None, fresh=not said.get(SENT),
         findings=rounds.findings(workflow, case) if not is_round else None, action=f"{CASES}/{number}/{trigger}",
-        key=key_of(said), found_at=FOUND_AT, revision=case.revision, asks_again="criteria" in form.model_fields,
+        key=key_of(said, refusal), found_at=FOUND_AT, revision=case.revision, asks_again="criteria" in form.model_fields,
         for_whom=_for_whom(around, actor), form_name=SENT, days=days_in_words(case), allowed=actor is not None or refusal is not None,
     )  # fmt: skip
 
@@ -239,7 +240,7 @@ def _open_page(
     first = [c for name in QUICK for c in controls if c.name == name] if quick else []
     return page(
         request, "open.html", asker=asker, active="report" if quick else "", because=refusal, workflow=workflow.title,
-        quick=quick, campaign=campaign, in_campaign=IN_CAMPAIGN, within=number, first=first, rest=[c for c in controls if c not in first], refusal=under_labels(refusal, controls, workflow.title), key=key_of(said), form_name=SENT,
+        quick=quick, campaign=campaign, in_campaign=IN_CAMPAIGN, within=number, first=first, rest=[c for c in controls if c not in first], refusal=under_labels(refusal, controls, workflow.title), key=key_of(said, refusal), form_name=SENT,
         fresh=not said.get(SENT), keep=quick and not said, online_only=quick and not may_work_offline(request), found_at=FOUND_AT,
         action=REPORT if quick else f"{OPEN}/{workflow.key}", rest_open=any(c.fault for c in controls if c not in first),
         others=[(loop.key, loop.title) for loop in runtime.engine.catalog.newest() if loop.key != workflow.key and opens_by_hand(loop)] if quick else [],
@@ -297,9 +298,11 @@ def key_said(sent: Sent) -> str | None:
     return said if KEY.fullmatch(said) else None
 
 
-def key_of(said: Mapping[str, Sequence[str]]) -> str:
-    """The key of the form: the one it had, so that what was refused and mended is still the same intention; or a new one."""
-    had = [value for value in said.get("key", ()) if KEY.fullmatch(value)]
+def key_of(said: Mapping[str, Sequence[str]], refusal: Refusal | None = None) -> str:
+    """The key of the form: the one it had, so that what was refused and mended is still the same intention; or a new one, as
+    where something else was done with that.
+    """
+    had = [value for value in said.get("key", ()) if KEY.fullmatch(value) and not isinstance(refusal, KeyReused)]
     return had[-1] if had else secrets.token_urlsafe(16)
 
 
@@ -316,5 +319,13 @@ def _within(sent: Sent) -> str | None:
 
 
 def _revision(sent: Sent) -> int | None:
+    """Of the case as the form was made for it. Raises InvalidInput for what no form of ours says."""
     said = sent.one("revision")
-    return int(said) if said.isdecimal() and len(said) < 10 else None
+    return whole_revision(said) if said else None
+
+
+def whole_revision(said: str) -> int:
+    """Raises InvalidInput for no number: taken for none, it would let a step through that nobody looked at."""
+    if not (said.isdecimal() and len(said) < LONGEST_REVISION):
+        unreadable(Text("表单所说的版本读不出来", "the revision the form was made for cannot be read"), "revision")
+    return int(said)

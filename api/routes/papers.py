@@ -17,7 +17,7 @@ from api.papers.making import MEDIA_TYPES, Available
 from api.papers.word import asking
 from api.problems import not_for_you, unknown_address, unsupported_type
 from api.requests import read_bytes, takes_nothing
-from api.routes.cases import filter_of, json_of
+from api.routes.cases import filter_of_all, json_of, one_of
 from api.routes.under import BASE, PROBLEMS, Router
 from engine.definition import Catalog, Workflow
 from engine.errors import Locale, Text
@@ -156,10 +156,11 @@ def take_list(
     asker: SignedIn,
     paper: str,
     form: Form,
-    wanted: Annotated[Filter, Depends(filter_of)],
+    wanted: Annotated[Filter, Depends(filter_of_all)],
 ) -> Response:
-    """Of the cases the filter finds, as they stand now; who takes it is noted."""
+    """Of the cases the filter finds, as they stand now; who takes it is noted. A list is of one loop, whatever else is asked."""
     kind = making.list_kind(paper, form)
+    one_of("workflow", wanted.workflow, [kind.workflow])
     if takes_nothing(request):
         return Response(media_type=MEDIA_TYPES[form], headers={"Cache-Control": "private, no-store"})
     return _file(making.list_of(runtime, asker, kind, wanted, form), form, kind.title.zh, paper)

@@ -48,7 +48,9 @@ class Addresses(BaseRoute):
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """The first that takes path and method, else the first that takes the path: that one says which methods it takes."""
         found: tuple[Match, Scope] = Match.NONE, {}
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        path, root = scope["path"], scope.get("root_path", "")
+        if root and path.startswith(f"{root}/"):  # a proxy's own beginning, and no word that only begins like it
+            path = path.removeprefix(root)
         for ending, route in self._beginning.get(_beginning(path), ()):
             if ending is None or path.endswith(ending):
                 match, told = route.matches(scope)

@@ -101,7 +101,11 @@ def test_a_corrected_calendar_moves_no_deadline_until_it_is_told_to(data: Path, 
     runtime = open_runtime(the_settings(data), clock=SimulatedClock(START))
     number = assigned_hazard(runtime, school)
     runtime.close()
-    corrected = a_calendar(version=2, days_off=frozenset({date(2020, 3, 3), date(2020, 3, 4)}))
+    days, year = (
+        frozenset({date(2020, 3, 3), date(2020, 3, 4)}),
+        {"known_from": date(2020, 1, 1), "known_until": date(2020, 12, 31)},
+    )
+    corrected = a_calendar(version=2, days_off=days, **year)
     (data.parent / "v2.json").write_text(json.dumps(corrected.to_json()))
     loaded = bihuan("calendar", "load", data.parent / "v2.json", "--data", data)
     assert loaded.exit_code == 0, loaded.output
@@ -132,6 +136,11 @@ def test_the_calendar_of_a_new_year_keeps_what_was_known_and_says_what_it_brings
     refused = bihuan("calendar", "load", file, "--data", data)
     assert refused.exit_code == 1
     assert "'brekas'" in refused.stderr
+    file.write_text(
+        "known_from: 2021-01-01\nknown_until: 9999-12-31\ndays_off: [2021-01-01]\nworking_weekend_days: []\n"
+    )
+    refused = bihuan("calendar", "load", file, "--data", data)
+    assert refused.exit_code == 1 and "请核对年份" in refused.stderr and "Look at the year again" in refused.stderr
 
 
 def test_a_deadline_that_only_becomes_provisional_or_firm_says_so(data: Path, school: School) -> None:

@@ -1,7 +1,8 @@
 """The directory is changed in one way: values are checked, each change is on record, and no dead corner opens unseen."""
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -134,6 +135,8 @@ WRONG = [
     ("PATCH", "teacher", {"post": "a\nb"}, "post", "visible characters"),
     ("PATCH", "teacher", {"department": "NO"}, "department", "'NO' is no department here"),
     ("PATCH", "teacher", {"addresses": {"Web Hook": "x"}}, "addresses.Web Hook", "no address"),
+    ("PATCH", "teacher", {"addresses": {"email": "nope"}}, "addresses.email", "is not one e-mail address"),
+    ("PATCH", "teacher", {"addresses": {"phone": "abc"}}, "addresses.phone", "is not one telephone number"),
     ("PATCH", "teacher", {"active": "yes"}, "active", ""),
     ("PATCH", "teacher", {"human": "x"}, "human", ""),
     ("PUT", "groups/patrol", {**GROUP, "seats": []}, "seats", "1 to 200 seats"),
@@ -379,6 +382,34 @@ def test_a_group_is_set_and_its_seats_hold_its_role(client: httpx.Client, school
     mine = asked(client, school, "hqc_head", "GET", "me").json()["grants"]
     assert "patrol" in [grant["role"] for grant in mine]
     assert asked(client, school, "principal", "POST", "teacher/grants", {"role": "patrol"}).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "form, right, wrong",
+    [
+        (directory.EMAIL, ("li@school", "li.hong+1@mail.school.cn", "李@例子.中国"),
+         ("nope", "@x.cn", "a@", "a b@x.cn", "a@x..cn", "a@x.cn.", "a@x .cn", "a@x.cn,b@x.cn", "a@@x.cn")),
+        (directory.PHONE, ("801", "110", "13900000001", "+86 (0513) 8596-0000"),
+         ("abc", "12", "- - -", "1380000000x", "１３８００００", "1" * 31)),
+    ],
+)  # fmt: skip
+def test_addresses_that_people_have_are_taken_and_no_others(
+    form: re.Pattern[str], right: tuple[str, ...], wrong: tuple[str, ...]
+) -> None:
+    assert [each for each in (*right, *wrong) if form.fullmatch(each)] == [*right]
+
+
+def test_an_address_that_stands_there_already_is_not_asked_about_again(
+    client: httpx.Client, school: School, runtime: Runtime
+) -> None:
+    with runtime.database.write_across() as connection:
+        found = people.person(connection, "school", "teacher")
+        assert found is not None
+        people.update_person(connection, replace(found, addresses={"email": "as it came once", "phone": "?"}))
+    kept = {"addresses": {"email": "as it came once", "phone": "110"}}
+    assert asked(client, school, "principal", "PATCH", "teacher", kept).status_code == 200
+    changed = {"addresses": {"email": "as it came then", "phone": "110"}}
+    assert asked(client, school, "principal", "PATCH", "teacher", changed).status_code == 422
 
 
 def test_only_what_is_named_changes_of_a_person(client: httpx.Client, school: School, runtime: Runtime) -> None:

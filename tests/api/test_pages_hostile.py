@@ -155,6 +155,22 @@ def test_a_second_press_is_the_same_step_and_an_older_page_is_told_so(campus: Ca
     stale = {**form, "key": "another-key", "revision": str(int(form["revision"]) - 1)}
     moved = client.post(f"/cases/{number}/verify", data={**stale, "finding": "灯亮"})
     assert moved.status_code == 412 and "灯亮" in moved.text
+    for nonsense in ("abc", "1.0", "-1", "9" * 12):  # taken for none, it would have looked at nothing
+        garbled = client.post(
+            f"/cases/{number}/verify", data={**form, "key": "third-key", "revision": nonsense, "finding": "灯亮"}
+        )
+        assert garbled.status_code == 422 and "灯亮" in garbled.text, nonsense
     pressed = [client.post(f"/cases/{number}/verify", data={**form, "finding": "灯亮"}) for _ in range(2)]
     assert [answer.status_code for answer in pressed] == [303, 303]
     assert [e["trigger"] for e in campus.get("officer", f"{path}/events")["items"]].count("verify") == 1
+
+
+def test_a_form_whose_key_was_used_for_something_else_is_given_another(campus: Campus) -> None:
+    client = signed_in(campus, "teacher")
+    form = got(client, "/report").form("/report")
+    said = {"place": "教学楼", "title": "灯不亮"}
+    assert client.post("/report", data={**form, **said}).status_code == 303
+    refused = client.post("/report", data={**form, **said, "title": "插座松动"})
+    again = Page(refused.text).form("/report")
+    assert refused.status_code == 422 and again["title"] == "插座松动" and again["key"] != form["key"]
+    assert client.post("/report", data=again).status_code == 303

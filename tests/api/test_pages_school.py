@@ -112,10 +112,14 @@ def test_a_person_is_added_changed_and_found_again(campus: Campus) -> None:
     client = as_(campus, "keeper")
     bad = send(client, "/school/new-person", person="Xin!", name="新教师")
     assert bad.status_code == 422 and 'id="f-person-fault"' in bad.text and "新教师" in bad.text
+    bad = send(client, "/school/new-person", person="xin", name="新教师", addresses__email="nope")
+    assert bad.status_code == 422 and 'id="f-addresses-email-fault"' in bad.text and "不是一个邮箱地址" in bad.text
     added = send(
         client, "/school/new-person", person="xin", name="新教师", department="XB1", addresses__email="xin@example.org"
     )
     assert added.headers["location"] == "/school/people/xin?done=added"
+    bad = send(client, "/school/people/xin/change", name="新老师", addresses__phone="abc")
+    assert bad.status_code == 422 and 'id="f-addresses-phone-fault"' in bad.text and "不是一个电话号码" in bad.text
     changed = send(
         client,
         "/school/people/xin/change",
@@ -229,6 +233,25 @@ def test_a_department_is_made_and_called_otherwise(campus: Campus) -> None:
     taken = send(client, "/school/department", code="NEW2", name__zh="新部门", external="no", owes_monthly="no")
     assert taken.status_code == 422 and "也叫这个名称" in taken.text
     assert "新部门" in got(client, "/school/departments").words
+    assert client.get("/school/department?code=NEW", headers={"Accept": "text/html"}).status_code == 200
+    again = {"name__zh": "更名部门", "external": "no", "owes_monthly": "yes"}
+    assert send(client, "/school/department?code=NEW", code="NEW", **again).status_code == 303
+    assert "更名部门" in got(client, "/school/departments").words
+
+
+def test_a_new_department_takes_no_code_that_is_another_s(campus: Campus) -> None:
+    client = as_(campus, "keeper")
+    with campus.runtime.database.read(SCHOOL) as connection:
+        before = people.departments(connection, SCHOOL)
+    refused = send(client, "/school/department", code="HQC", name__zh="别的", external="yes", owes_monthly="no")
+    assert refused.status_code == 422 and 'id="f-code-fault"' in refused.text
+    words = Page(refused.text).words
+    assert "代号 'HQC' 已是部门" in words and "点它旁边的“更改”" in words
+    assert client.get("/school/department?code=ZZZ", headers={"Accept": "text/html"}).status_code == 404
+    unknown = {**got(client, "/school/department?code=HQC").form("/school/department"), "code": "ZZZ"}
+    assert client.post("/school/department", data=unknown).status_code == 404
+    with campus.runtime.database.read(SCHOOL) as connection:
+        assert people.departments(connection, SCHOOL) == before
 
 
 def test_a_number_is_changed_after_a_look_at_what_that_does(campus: Campus) -> None:
@@ -276,11 +299,18 @@ def test_a_holiday_notice_is_typed_in_and_faults_stand_at_their_field(campus: Ca
     with campus.runtime.database.read(SCHOOL) as connection:
         before = calendars.newest(connection, SCHOOL)
     assert before is not None
-    day = before.known_from
-    said = {"known_from": f"{day}", "known_until": f"{before.known_until}"}
-    wrong = send(client, at, **said, days_off="春节")
-    assert wrong.status_code == 422 and 'id="f-days_off-fault"' in wrong.text
     year = before.known_until.year
+    said = {"known_from": f"{year}-01-01", "known_until": f"{before.known_until}"}
+    untouched = got(client, at).form(at)
+    for field, wrong in (
+        ("days_off", {**said, "days_off": "春节"}),
+        ("days_off", untouched),
+        ("known_from", {**untouched, "known_from": "0001-01-01"}),
+        ("known_until", {**untouched, "known_until": "9999-12-31"}),
+        ("breaks", {**said, "days_off": f"{year}-05-01", "breaks": f"暑假 {year}-07-10 至 9999-12-31"}),
+    ):
+        refused = client.post(at, data={**untouched, **wrong})
+        assert refused.status_code == 422 and f'id="f-{field}-fault"' in refused.text, wrong
     done = send(
         client, at, **said, days_off=f"{year}-05-01 至 {year}-05-05", breaks=f"暑假 {year}-07-10 至 {year}-08-31"
     )
@@ -299,7 +329,7 @@ def test_who_took_a_notice_in_and_moved_deadlines_stands_in_the_logbook(campus: 
         before = calendars.newest(connection, SCHOOL)
     assert before is not None
     off = f"{DAY + timedelta(days=1)} 至 {DAY + timedelta(days=20)}"
-    said = {"known_from": f"{before.known_from}", "known_until": f"{before.known_until}"}
+    said = {"known_from": f"{DAY.year}-01-01", "known_until": f"{DAY.year}-12-31"}
     assert send(client, "/school/calendars/new", **said, days_off=off).status_code == 303
     page = got(client, "/school/calendars")
     assert f"/cases/{number}" not in page.addresses

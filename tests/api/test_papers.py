@@ -151,6 +151,10 @@ def test_the_three_lists_hold_the_cases_of_the_filter_and_are_noted(
     sheet = sheet_of(asked(campus, "officer", "/api/v1/cases/papers/three_lists.xlsx"))
     assert [row[1].value for row in sheet.iter_rows(min_row=5)] == [*numbers, major], "the oldest first"
     assert [cell.value for cell in sheet[3] if cell.value] == ["问题清单", "责任清单", "整改清单"]
+    # as the ledger's own links say it, which came from the overview
+    named = sheet_of(asked(campus, "officer", "/api/v1/cases/papers/three_lists.xlsx?without_workflow=weekly"))
+    assert [row[1].value for row in named.iter_rows(min_row=5)] == [*numbers, major]
+    refused(campus, "officer", "/api/v1/cases/papers/three_lists.xlsx?workflow=drill", 422)
     word = words_of(asked(campus, "officer", "/api/v1/cases/papers/three_lists.docx?level=major").content)
     assert major in word and numbers[0] not in word and "范围：重大隐患" in word
     html = asked(campus, "officer", "/api/v1/cases/papers/three_lists.html?state=closed").text
@@ -158,6 +162,7 @@ def test_the_three_lists_hold_the_cases_of_the_filter_and_are_noted(
     ledger = sheet_of(asked(campus, "officer", "/api/v1/cases/papers/ledger.xlsx"))
     assert [row[0].value for row in ledger.iter_rows(min_row=4)] == [*numbers, major]
     assert [(each["what"], each["rows"]) for each in taken(campus)] == [
+        ("three_lists", 3),
         ("three_lists", 3),
         ("three_lists", 1),
         ("three_lists", 0),

@@ -51,7 +51,7 @@ FOUND: dict[tuple[str, str], tuple[Match, str | None]] = {
 
 
 @pytest.mark.parametrize("method, path", FOUND)
-@pytest.mark.parametrize("root", ["", "/school"])
+@pytest.mark.parametrize("root", ["", "/school", "/api"])
 def test_the_first_written_down_that_fits_is_found(method: str, path: str, root: str) -> None:
     match, told = addresses_of(a_router()).matches(asked(f"{BASE}{path}", method, root))
     found = told["route"].path.removeprefix(BASE) if told else None
@@ -70,6 +70,11 @@ def test_whatever_is_asked_the_same_is_found_as_by_going_through_all() -> None:
 
 def _by_going_through(routes: Any, scope: Scope) -> APIRoute | None:
     return next((route for route in routes if route.matches(dict(scope))[0] is Match.FULL), None)
+
+
+def test_a_root_is_no_part_of_a_word() -> None:
+    scope = {**asked(f"{BASE}/loops"), "root_path": "/ap"}
+    assert addresses_of(a_router()).matches(scope)[0] is Match.FULL
 
 
 def test_an_address_without_a_word_of_its_own_is_refused() -> None:

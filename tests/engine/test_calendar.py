@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.calendar import DAY, Break, Calendar, CalendarFault
+from engine.calendar import DAY, Break, Calendar, CalendarFault, taken_in
 
 WINTER = Break("寒假", date(2020, 1, 18), date(2020, 2, 16))
 SUMMER = Break("暑假", date(2020, 7, 4), date(2020, 8, 30))
@@ -386,3 +386,102 @@ def test_what_makes_no_calendar_is_told_in_both_languages(change: dict[str, obje
 def test_a_notice_for_another_time_zone_is_refused() -> None:
     with pytest.raises(CalendarFault, match="is not the one that holds"):
         OLD.joined_with(replace(NEW, time_zone="Asia/Urumqi"))
+
+
+# --- a notice that cannot be right ---------------------------------------------------------------------------------------
+
+TODAY = date(2020, 12, 1)
+FOUR = [date(2021, 1, 1), date(2021, 2, 11), date(2021, 2, 12), date(2021, 5, 3)]
+SPOKEN = taken_in(OLD, a_year(2021, FOUR, []), TODAY)
+
+
+def told(known_from: str, known_until: str, *off: str, pause: Break | None = None) -> Calendar:
+    days, breaks = frozenset(map(date.fromisoformat, off)), (pause,) if pause else ()
+    return replace(
+        NEW, days_off=days, working_weekend_days=frozenset(), breaks=breaks,
+        known_from=date.fromisoformat(known_from), known_until=date.fromisoformat(known_until),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "notice, field, zh, en",
+    [
+        (told("0001-01-01", "2021-12-31", "2021-01-01"), "known_from", "不在 1900 至 2022", "speaks of 0001-01-01"),
+        (told("0001-01-01", "0001-01-02", "0001-01-01"), "known_from", "不在 1900 至 2022", "speaks of 0001-01-01"),
+        (told("2021-01-01", "9999-12-31", "2021-01-01"), "known_until", "不在 1900 至 2022", "speaks of 9999-12-31"),
+        (told("2021-01-01", "2120-12-31", "2021-01-01"), "known_until", "不在 1900 至 2022", "speaks of 2120-12-31"),
+        (told("2019-01-01", "2021-12-31", "2021-01-01"), "known_until", "有 1096 天", "are 1096 days"),
+        (told("2021-01-01", "2022-02-05", "2021-01-01"), "known_until", "有 401 天", "are 401 days"),
+        (told("2022-01-01", "2022-12-31"), "days_off", "没有填写任何放假日", "names no day off"),
+        (told("2020-12-01", "2021-12-31", "2020-12-31"), "days_off", "2021 年已知的 4 个放假日只剩 0 个", "Of 4 days off"),
+        (told("2021-01-01", "2021-12-31", "2021-01-01"), "days_off", "只剩 1 个", "it would leave 1"),
+        (told("2022-01-01", "2022-12-31", "2022-01-01", pause=Break("长", date(2022, 1, 2), date(9999, 12, 31))),
+         "breaks", "假期“长”", "The break '长'"),
+        (told("2022-01-01", "2022-12-31", "2022-01-01", pause=Break("远", date(1, 1, 1), date(1, 1, 2))),
+         "breaks", "假期“远”", "The break '远'"),
+    ],
+)  # fmt: skip
+def test_a_notice_that_cannot_be_right_is_refused_where_it_is_wrong(
+    notice: Calendar, field: str, zh: str, en: str
+) -> None:
+    with pytest.raises(CalendarFault) as refused:
+        taken_in(SPOKEN, notice, TODAY)
+    assert refused.value.field == field
+    assert zh in refused.value.text.zh and en in refused.value.text.en
+    assert refused.value.remedy.zh and refused.value.remedy.en
+
+
+@pytest.mark.parametrize(
+    "notice",
+    [
+        told("2021-01-01", "2022-02-04", *map(str, FOUR)),  # 400 days
+        told("2022-01-01", "2022-12-31", "2022-01-03"),
+        told("2021-02-01", "2021-02-28", "2021-02-15"),  # Spring Festival moved
+        told("2021-01-01", "2021-12-31", "2021-02-15", "2021-06-14"),
+        told("2022-01-01", "2022-12-31", "2022-01-03", pause=Break("寒假", date(2021, 12, 27), date(2022, 2, 20))),
+    ],
+)
+def test_a_notice_that_can_be_right_is_taken_in(notice: Calendar) -> None:
+    taken = taken_in(SPOKEN, notice, TODAY)
+    assert taken.version == SPOKEN.version + 1
+    assert {day for day in taken.days_off if notice.knows(day)} == notice.days_off
+    assert taken.known_until == max(date(2021, 12, 31), notice.known_until)
+
+
+def test_a_whole_year_stands_in_the_place_of_one_with_far_too_many_days_off() -> None:
+    too_many = [date(2021, 2, 5) + timedelta(days=n) for n in range(150)]
+    right = [date(2021, 2, 11) + timedelta(days=n) for n in range(11)]
+    wrong = taken_in(OLD, a_year(2021, too_many, []), TODAY)
+    with pytest.raises(CalendarFault, match="would leave 10"):
+        taken_in(wrong, a_year(2021, right[1:], []), TODAY)
+    assert taken_in(wrong, a_year(2021, right, []), TODAY).days_off == {date(2020, 10, 1), *right}
+
+
+@pytest.mark.parametrize(
+    "wrong, until",
+    [
+        (told("0001-01-01", "2021-12-31"), date(2020, 12, 31)),  # every day off is gone
+        (told("0001-01-01", "9999-12-31"), date(2020, 12, 31)),
+        (told("0001-01-01", "0001-01-31", "0001-01-02"), date(2020, 12, 31)),
+        (told("2020-01-01", "9999-12-31", "2020-10-01"), date(2020, 12, 31)),
+        (told("2019-01-01", "2120-12-31", "2019-10-01", "2020-10-01", "2120-10-01"), date(2020, 12, 31)),
+        (told("0001-01-01", "2021-12-31", "2021-10-01"), date(2021, 12, 31)),
+    ],
+)
+def test_a_school_whose_calendar_was_wrong_before_takes_the_right_years_in(wrong: Calendar, until: date) -> None:
+    """As versions before this one have kept it, which took anything."""
+    wrong = replace(Calendar.from_json({**wrong.to_json(), "breaks": []}), version=7)
+    assert wrong.warns_on(TODAY) is (until < date(2021, 1, 30)), "and is told to"
+    this_year = taken_in(wrong, a_year(2020, [date(2020, 1, 1)], []), TODAY)
+    assert (this_year.version, this_year.known_until) == (8, until)
+    assert date(2019, 1, 1) <= this_year.known_from <= date(2020, 1, 1)
+    both = taken_in(this_year, NEW, TODAY)
+    assert (both.version, both.known_until) == (9, date(2021, 12, 31))
+    assert both.warns_on(date(2021, 11, 1)) and not both.warns_on(date(2021, 10, 31))
+    assert {date(2020, 1, 1), date(2021, 1, 1)} <= both.days_off and not both.is_workday(date(2021, 1, 1))
+
+
+def test_a_calendar_that_speaks_of_years_yet_to_come_is_believed_where_it_names_their_days() -> None:
+    """A school that plays the past knows later years."""
+    joined = OLD.joined_with(NEW)
+    assert joined.believed(date(2015, 6, 1)) == joined

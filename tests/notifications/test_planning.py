@@ -645,7 +645,7 @@ def test_a_departments_group_gets_its_list_by_name_once_a_working_day_and_none_o
     words = group.arrived[0].words
     assert "教务处" in words.subject and "2 项" in words.subject and "1 项已逾期" in words.subject
     first, second = (line for line in words.body.splitlines() if line[:2] in ("1.", "2."))
-    assert "张伟、李娜" in first and "插座面板破损" in first and "已超" in first
+    assert "张伟、李娜" in first and "插座面板破损" in first and "已逾期" in first
     assert "李娜" in second and "灭火器过期" in second
 
 

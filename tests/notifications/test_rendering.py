@@ -167,7 +167,7 @@ def test_a_digest_puts_the_worst_first_and_ends_in_one_link() -> None:
         "1. 【重大】插座面板破损（教学楼三楼走廊）\n"
         "待办，还有 3 天：https://safety.school.example/cases/YH-2020-0004\n"
         "2. 插座面板破损（地点未填）\n"
-        "逾期上报，已超 6 天：https://safety.school.example/cases/YH-2020-0002\n"
+        "逾期上报，已逾期 6 天：https://safety.school.example/cases/YH-2020-0002\n"
         "3. 插座面板破损（教学楼三楼走廊）\n"
         "待办，还有 3 天：https://safety.school.example/cases/YH-2020-0001\n"
         "4. 插座面板破损（教学楼三楼走廊）\n"
@@ -197,9 +197,9 @@ def test_of_several_words_on_one_case_the_newest_counts() -> None:
         ("2020-01-17 10:30", "1月17日（周五）10:30|还有 1 天", "Fri 17 Jan 10:30|1 day left"),  # near: the hour matters
         ("2020-01-16 17:30", "1月16日（周四）17:30|今天到期", "Thu 16 Jan 17:30|due today"),
         ("2020-01-16 07:00", "1月16日（周四）07:00|今天已到期", "Thu 16 Jan 07:00|due earlier today"),
-        ("2020-01-15 23:59:59", "1月15日（周三）|已超 1 天", "Wed 15 Jan|1 day overdue"),
-        ("2020-01-11 12:00", "1月11日（周六）|已超 5 天", "Sat 11 Jan|5 days overdue"),
-        ("2019-12-31 23:59:59", "2019年12月31日（周二）|已超 16 天", "Tue 31 Dec 2019|16 days overdue"),
+        ("2020-01-15 23:59:59", "1月15日（周三）|已逾期 1 天", "Wed 15 Jan|1 day overdue"),
+        ("2020-01-11 12:00", "1月11日（周六）|已逾期 5 天", "Sat 11 Jan|5 days overdue"),
+        ("2019-12-31 23:59:59", "2019年12月31日（周二）|已逾期 16 天", "Tue 31 Dec 2019|16 days overdue"),
     ],
 )
 def test_a_deadline_is_said_as_people_say_it(due: str, zh: str, en: str) -> None:

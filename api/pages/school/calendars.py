@@ -21,7 +21,7 @@ from api.pages.rendering import CASES, SCHOOL, go_to, local, page
 from api.pages.school.keeping import Asking, form_page, holding, keeper, line
 from api.pages.words import WORDS
 from engine.authority import may_see
-from engine.calendar import Calendar, CalendarFault
+from engine.calendar import CORRECTED, LONGEST_BREAK, Calendar, CalendarFault
 from engine.cycles import OnEvent, periods_between
 from engine.errors import FieldFault, InvalidInput, Refusal, Text
 from engine.handle import handle, note_in, recompute_preview
@@ -34,7 +34,6 @@ AT = f"{SCHOOL}/calendars"
 LOADING = Text("载入放假安排", "Load a holiday notice")
 RECOMPUTING = Text("重新计算期限", "Work the deadlines out again")
 DAY = re.compile(r"\d{4}-\d{1,2}-\d{1,2}", re.ASCII)
-LONGEST_SPAN = 200  # days of one line: the longest break there is has fewer
 MOVES_SHOWN = 50
 NEXT = 3  # dates of a cycle
 AHEAD = timedelta(days=400)  # a year's cycle has its next one
@@ -83,7 +82,9 @@ def load_form(request: Request, runtime: TheRuntime, asker: SignedIn) -> Respons
     asker = keeper(asker, LOADING)
     with runtime.database.read(asker.actor.organisation) as connection:
         newest = calendars.newest(connection, asker.actor.organisation)
-    year = newest.known_until.year + 1 if newest else runtime.clock.now().year
+    today = runtime.clock.now().date()
+    believed = newest.believed(today) if newest else None
+    year = believed.known_until.year + 1 if believed else today.year
     said = {"known_from": (f"{year}-01-01",), "known_until": (f"{year}-12-31",)}
     return _loading(request, asker, said)
 
@@ -99,8 +100,7 @@ def load(request: Request, runtime: TheRuntime, asker: SignedIn, sent: TheSent) 
         )  # fmt: skip
     except CalendarFault as error:
         fault = InvalidInput(
-            asked=LOADING, obstacle=error.text, remedy=Text("请改正后重新提交", "Correct it and send it again"),
-            fields=(FieldFault("notice", error.text),),
+            asked=LOADING, obstacle=error.text, remedy=error.remedy, fields=(FieldFault(error.field or "notice", error.text),)
         )  # fmt: skip
         return _loading(request, asker, sent.values, fault)
     except Refusal as refusal:
@@ -135,9 +135,9 @@ def _days_in(field: str, said: str) -> list[date]:
     if not named:
         what = Text(f"“{said[:40]}”中没有日期；请写成 2027-02-05", f"{said[:40]!r} names no day; write 2027-02-05")
         raise InvalidInput(
-            asked=LOADING, obstacle=what, remedy=Text("请改正后重新提交", "Correct it and send it again"), fields=(FieldFault(field, what),)
+            asked=LOADING, obstacle=what, remedy=CORRECTED, fields=(FieldFault(field, what),)
         )  # fmt: skip
-    if len(named) == 2 and (span := (named[1] - named[0]).days) in range(LONGEST_SPAN):
+    if len(named) == 2 and (span := (named[1] - named[0]).days) in range(LONGEST_BREAK):
         return [named[0] + timedelta(days=n) for n in range(span + 1)]
     return named
 

@@ -290,13 +290,15 @@ def _owing(connection: Connection, organisation: str, today: date) -> set[str]:
 def department_form(
     request: Request, runtime: TheRuntime, asker: SignedIn, code: Annotated[str, Query(max_length=32)] = ""
 ) -> Response:
-    """A new one, or the one the address names."""
+    """A new one, or the one the address names. Raises NotInDirectory where there is none with this code."""
     asker = keeper(asker, directory.ARRANGING)
     organisation = asker.actor.organisation
     said: dict[str, tuple[str, ...]] = {"owes_monthly": ("yes",), "external": ("no",)}
     with runtime.database.read(organisation) as connection:
         known = next((d for d in people.departments(connection, organisation) if d.code == code), None)
         today = runtime.clock.now().astimezone(people.time_zone(connection, organisation)).date()
+        if known is None and code:
+            raise directory.no_department_here(code)
         if known is not None:
             owes = code in _owing(connection, organisation, today)
             said = {
@@ -319,7 +321,9 @@ def set_department(request: Request, runtime: TheRuntime, asker: SignedIn, sent:
         name = Text(form.name.zh, form.name.en)
         department = Department(asker.actor.organisation, sent.one("code").strip(), name, form.external)
         editor = editor_of(runtime, asker, confirmed=form.confirmed)
-        directory.set_department(editor, department, owes_monthly=form.owes_monthly)
+        directory.set_department(editor, department, owes_monthly=form.owes_monthly, new=not known)
+    except directory.NotInDirectory:
+        raise
     except Refusal as refusal:
         return _arranging(request, asker, sent.values, refusal, known=known)
     return go_to(f"{AT_DEPARTMENTS}?done=set")
