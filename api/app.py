@@ -291,7 +291,8 @@ def _answered(request: Request, refusal: Refusal, headers: dict[str, str] | None
     """The problem; and when a signed-in person was refused before `handle` could log it, the log's line."""
     asker: Asker | None = getattr(request.state, "asker", None)
     if asker is not None and not isinstance(refusal, Busy):
-        _log(request, asker, refusal)
+        told = pages.for_people(request, refusal) if pages.is_page(request) else refusal
+        _log(request, asker, refusal, told)
     runtime_of(request).metrics.refused(refusal)
     names = asker is not None and asker.seen.everything
     if pages.is_page(request):
@@ -299,7 +300,8 @@ def _answered(request: Request, refusal: Refusal, headers: dict[str, str] | None
     return problem(refusal, locale_of(request), request.url.path, headers, names=names)
 
 
-def _log(request: Request, asker: Asker, refusal: Refusal) -> None:
+def _log(request: Request, asker: Asker, refusal: Refusal, told: Refusal) -> None:
+    """told    the refusal as its reader has it: whoever reads the trail reads the same"""
     runtime = runtime_of(request)
     number = request.path_params.get("number")
     last = request.url.path.rsplit("/", 1)[-1]
@@ -316,7 +318,7 @@ def _log(request: Request, asker: Asker, refusal: Refusal) -> None:
         code=refusal.code,
         reason=getattr(refusal, "reason", ""),
         # what is wrong with a field quotes what was typed, and this log is never erased
-        sentence=f"{refusal.asked.zh}：{refusal.title.zh}。" if refusal.fields else refusal.sentence("zh"),
+        sentence=f"{told.asked.zh}：{told.title.zh}。" if told.fields else told.sentence("zh"),
     )
     try:
         with runtime.database.write(record.organisation) as connection:

@@ -24,7 +24,7 @@ from api.pages import (
     trail,
     views,
 )
-from api.pages.refusals import refused
+from api.pages.refusals import for_people, refused
 from api.pages.rendering import is_page
 
 #: open: nobody is signed in yet
@@ -52,4 +52,4 @@ ROUTERS = (
     *school.ROUTERS,
 )
 
-__all__ = ["ROUTERS", "STRANGERS", "is_page", "refused"]
+__all__ = ["ROUTERS", "STRANGERS", "for_people", "is_page", "refused"]

@@ -44,7 +44,7 @@ def refused(request: Request, refusal: Refusal, headers: Mapping[str, str] | Non
     if isinstance(refusal, NotAllowed) and refusal.reason == MUST_CHANGE and request.method in cookies.SAFE:
         return go_to(ACCOUNT)  # where he can
     asker: Asker | None = getattr(request.state, "asker", None)
-    told = _for_people(request, refusal, signed_in=asker is not None)
+    told = for_people(request, refusal)
     status = STATUS[type(refusal)]
     # what is around the page asks the database, which may be what fails; and leads to pages that open after the password is changed
     around = asker if asker is not None and status < 500 and not asker.account.must_change else None
@@ -72,24 +72,25 @@ def _can_be_looked_at(request: Request) -> bool:
     return any("GET" in methods and path.match(request.url.path) for path, methods in known)
 
 
-def _for_people(request: Request, refusal: Refusal, *, signed_in: bool) -> Refusal:
-    """Without what only programs know: names of parameters, addresses of documents, headers."""
+def for_people(request: Request, refusal: Refusal) -> Refusal:
+    """The same without what only programs know: names of parameters, addresses of documents, headers."""
     if isinstance(refusal, UnknownAddress | MethodRefused):
         return UnknownAddress(
             asked=_OPENING,
             obstacle=Text("没有这个页面", "there is no such page"),
             remedy=Text("请核对网址，或从页面上方的“待办”“台账”等栏目开始", "Check the address, or begin at one of the areas above, as Mine or the ledger")
-            if signed_in
+            if getattr(request.state, "asker", None) is not None
             else Text("请核对网址，或登录后从“待办”开始", "Check the address, or sign in and begin at Mine"),
         )  # fmt: skip
     if not isinstance(refusal, InvalidInput) or not refusal.fields:
         return refusal
     path = request.url.path
     labels = {**LABELS, **_OWN_LABELS.get(path, {})}
+    if request.method not in cookies.SAFE:
+        return under_words(refusal, labels) or refusal
     faults = [_of_address(fault, labels) for fault in refusal.fields]
-    again = InvalidInput(asked=refusal.asked, obstacle=refusal.obstacle, remedy=refusal.remedy, fields=faults)
-    if request.method in cookies.SAFE:
-        again.remedy = Text("请返回，改正后再查询", "Go back, correct it and ask again")
+    remedy = Text("请返回，改正后再查询", "Go back, correct it and ask again")
+    again = InvalidInput(asked=refusal.asked, obstacle=refusal.obstacle, remedy=remedy, fields=faults)
     return under_words(again, labels, _OPENING) or refusal
 
 

@@ -238,7 +238,7 @@ def test_a_refusal_leads_back_to_the_case_it_was_about(busy: tuple[httpx.Client,
         (not_yet, 409, case),
         (f"{case}/approve", 409, case),
         (f"{case}/nothing", 404, case),
-        ("/cases/YH-2020-9999/approve", 404, "/mine"),
+        ("/cases/YH-2020-9999/papers/receipt", 404, "/mine"),
         ("/nowhere", 404, "/mine"),
         ("/account/tokens", 405, "/mine"),
     ):
@@ -248,6 +248,9 @@ def test_a_refusal_leads_back_to_the_case_it_was_about(busy: tuple[httpx.Client,
         assert strange_in(answer.text) == set(), path
         assert "openapi" not in answer.text
     assert "没有这个页面" in client.get("/nowhere", headers=CHINESE_READER).text
+    _as(client, "head")
+    assert "没有这个页面" in client.get("/trail").text, "it is told as he was told"
+    client.cookies.clear()
     assert "openapi" in client.get("/api/v1/nowhere").text
 
 
