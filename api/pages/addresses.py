@@ -22,7 +22,7 @@ DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 #: parameters that take an instant, as those of the JSON lists do, and on a page a day
 DAYS = frozenset({"due_before", "opened_after", "as_of", "from", "to"})
 OF_DAY = "_day"
-LATEST = 9000  # years; beyond it, as before the EARLIEST, a day has no midnight in UTC
+LATEST = 2999  # years; a later one is mistyped, and before the EARLIEST a day may have no midnight in UTC
 #: for controls of days, so that a browser sends no year that is half typed
 FIRST_DAY, LAST_DAY = f"{EARLIEST}-01-01", f"{LATEST}-12-31"
 
