@@ -86,7 +86,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     return app
 
 
-@lru_cache(maxsize=8)  # it takes a quarter of a second; a process has one catalog, tests have some
+@lru_cache(maxsize=8)  # it takes half a second; a process has one catalog, tests have some
 def routes_of(catalog: Catalog) -> Sequence[APIRoute]:
     """Every address but that of the document, each closed or open on purpose. They know no runtime: a request brings it
     along. Where two fit, the first is asked.

@@ -114,7 +114,9 @@ class InProcess(httpx.BaseTransport):
 
         try:
             await self._app(scope, receive, send)
-        except Exception:  # noqa: BLE001  a server answers whatever it is
+        # of any kind, as a server does: what went wrong in the application is answered, and its own log says what it was; let
+        # through, it would end the task and whoever called would wait for ever
+        except Exception:  # noqa: BLE001
             status = status or 500
             over.set()  # what has left until then is all there is
         except BaseException as stopped:

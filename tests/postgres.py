@@ -98,7 +98,8 @@ class Cluster:
         self.durable = durable
         self._programs = installed or programs(places())
         # short, since a socket's path has to fit into 107 bytes, which TMPDIR and a test's folder may not leave
-        disk = "/tmp" if Path("/tmp").is_dir() else None  # noqa: S108  mkdtemp: a new name, closed to everybody else
+        # and no secret of ours: `mkdtemp` makes a new name there, closed to everybody else, which the warning cannot know
+        disk = "/tmp" if Path("/tmp").is_dir() else None  # noqa: S108
         self.folder = Path(tempfile.mkdtemp(prefix="bh", dir=disk if durable else roomy() or disk))
         self._server: subprocess.Popen[bytes] | None = None
         self._cleaner: subprocess.Popen[bytes] | None = None

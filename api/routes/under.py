@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Depends
-from starlette.routing import BaseRoute, Match, Route
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from api.auth import signed_in
@@ -41,7 +42,7 @@ class Addresses(BaseRoute):
     that fit the first written down is taken, as there.
     """
 
-    def __init__(self, routes: Sequence[Route]) -> None:
+    def __init__(self, routes: Sequence[APIRoute]) -> None:
         self.routes = tuple(routes)
         self._beginning = _by_beginning(self.routes)
 
@@ -55,18 +56,18 @@ class Addresses(BaseRoute):
             if ending is None or path.endswith(ending):
                 match, told = route.matches(scope)
                 if match is Match.FULL:
-                    return match, {**told, "route": route}
+                    return match, told
                 if match is Match.PARTIAL and found[0] is Match.NONE:
-                    found = match, {**told, "route": route}
+                    found = match, told
         return found
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await scope["route"].handle(scope, receive, send)
+        await scope["route"].handle(scope, receive, send)  # the one that matched put itself there, as FastAPI's do
 
 
-def _by_beginning(routes: Iterable[Route]) -> Mapping[str, Sequence[tuple[str | None, Route]]]:
+def _by_beginning(routes: Iterable[APIRoute]) -> Mapping[str, Sequence[tuple[str | None, APIRoute]]]:
     """First word → the ending without which none can fit, None where anything may stand there, and the route."""
-    found: dict[str, list[tuple[str | None, Route]]] = {}
+    found: dict[str, list[tuple[str | None, APIRoute]]] = {}
     for route in routes:
         beginning, ending = _beginning(route.path), route.path[route.path.rfind("/") :]
         if "{" in beginning:

@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 from fastapi.routing import APIRoute
-from starlette.routing import Match, Route
+from starlette.routing import Match
 from starlette.types import Scope
 
 from api.app import routes_of
+from api.auth import signed_in
+from api.requests import known_parameters
 from api.routes.under import BASE, Addresses, Router
 from workflows import CATALOG
 
@@ -26,7 +28,11 @@ def a_router() -> Router:
 
 
 def addresses_of(router: Router) -> Addresses:
-    return Addresses([route for route in router.routes if isinstance(route, Route)])
+    return Addresses(routes_in(router))
+
+
+def routes_in(router: Router) -> list[APIRoute]:
+    return [route for route in router.routes if isinstance(route, APIRoute)]
 
 
 def asked(path: str, method: str = "POST", root: str = "") -> Scope:
@@ -85,5 +91,5 @@ def test_an_address_without_a_word_of_its_own_is_refused() -> None:
 
 
 def test_a_router_asks_who_is_there_before_anything_else() -> None:
-    asks = [[each.call.__name__ for each in route.dependant.dependencies] for route in a_router().routes]  # type: ignore[attr-defined]
-    assert asks == [["signed_in", "known_parameters"]] * 6
+    asks = [[each.call for each in route.dependant.dependencies] for route in routes_in(a_router())]
+    assert asks == [[signed_in, known_parameters]] * 6
