@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import psycopg
 import pytest
 
 from engine.actor import Visibility
@@ -10,7 +9,7 @@ from engine.store import questions, refusals
 from engine.store.questions import Asked, Eyes
 from engine.store.refusals import RefusalRecord
 from tests.engine.fakes import HERE, START, School, local
-from tests.plans import asked_by, explained
+from tests.plans import asked_by, explained, looked_into
 
 OVERSEER = Eyes(Visibility(HERE, everything=True), frozenset({"person:helen"}))
 RECORD = RefusalRecord(HERE, local(START), "person:bob", "route", "YH-2020-0001", "fix", "not_allowed", "role", "无权")
@@ -32,9 +31,7 @@ def test_an_index_says_which_refusals_are_asked_for(asked: Asked, index: str, sc
     with school.engine.database.write_across() as connection:
         for n in range(400):  # of several workflows: where all are alike, or on one page, either index would do
             refusals.log(connection, replace(RECORD, number=f"{'YH' if n % 5 == 0 else 'JC'}-2020-{n + 1:04}"))
-    if school.engine.database.on_server:  # in time it does that by itself, and until then it guesses
-        with psycopg.connect(school.engine.database.url.replace("+psycopg", ""), autocommit=True) as driver:
-            driver.execute("VACUUM ANALYZE refusal")
+    looked_into(school.engine.database, "refusal")
     with school.engine.database.read(HERE) as connection:
         ran = asked_by(connection, lambda: questions.page(connection, OVERSEER, replace(asked, outcome="refused")))
         [which] = [explained(connection, *each) for each in ran if "which" in each[0]]

@@ -3,7 +3,6 @@ from functools import partial
 from itertools import product
 from typing import Any
 
-import psycopg
 import pytest
 from sqlalchemy import insert, select
 
@@ -16,7 +15,7 @@ from engine.store.database import table_of
 from engine.store.tables import WORDS, CaseRow
 from engine.store.worklists import Filter
 from tests.engine.fakes import HERE, PEOPLE, THERE, School, local
-from tests.plans import asked_by, explained
+from tests.plans import asked_by, explained, looked_into
 from workflows.roles import OVERSEERS
 
 ALL = Visibility(HERE, everything=True)
@@ -252,11 +251,7 @@ def many(five: School) -> School:
         rows = [dict(row) for row in connection.execute(select(cases_)).mappings()]
         copies = [{**row, "number": f"{row['number']}-{n}"} for row in rows for n in range(400)]
         connection.execute(insert(cases_), copies)
-    if database.on_server:
-        with psycopg.connect(database.url.replace("+psycopg", ""), autocommit=True) as connection:
-            # the tests' server writes its log down late, and what is not in it counts as seen by nobody
-            connection.execute("CHECKPOINT")
-            connection.execute("VACUUM ANALYZE case_record")
+    looked_into(database, "case_record")
     return five
 
 
