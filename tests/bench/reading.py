@@ -11,13 +11,13 @@ import json
 import os
 import random
 import re
-import subprocess
+import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from statistics import quantiles
 from tempfile import TemporaryDirectory
@@ -28,8 +28,8 @@ from api.requests import cursor_of
 from engine.store.database import Database
 from tests.bench import many
 from tests.bench.grounds import Ground
-from tests.bench.over_http import program
 from tests.builders import School
+from tests.journeys.serving import Started
 
 READY_WITHIN_SECONDS = 3.0
 LIST_MILLISECONDS = 150
@@ -185,10 +185,9 @@ def read(ground: Ground, *, cases: int, times: int, mixed: int) -> Read:
 
 
 def _read(folder: Path, database: Database, *, cases: int, times: int, mixed: int) -> Read:
-    Folder(folder).make(simulated=True, at=many.NOW)
     began = time.perf_counter()
-    with program("tests.bench.serving", "whole", str(folder), database.url) as server:
-        port = port_of(server)
+    with serving(folder, database, at=many.NOW) as server:
+        port = ready_at(server)
         ready = time.perf_counter() - began
         asked = questions(cases)
         with closing(Reader(port)) as reader:
@@ -212,10 +211,23 @@ def _first_visit(port: int) -> int:
         return reader.travelled
 
 
-def port_of(server: "subprocess.Popen[str]") -> int:
+@contextmanager
+def serving(folder: Path, database: Database, *, at: datetime) -> Iterator[Started]:
+    """`bihuan serve` as a school has it, and nothing of ours that measures in the same process."""
+    data = folder / "school"
+    Folder(data).make(simulated=True, at=at)
+    with Started(data, BIHUAN_DATABASE_URL=database.url, BIHUAN_LOG_LEVEL="info") as server:
+        try:
+            yield server
+        except BaseException:
+            sys.stderr.writelines(server.log.read_text(encoding="utf-8").splitlines(keepends=True)[-40:])
+            raise
+        server.stop()
+
+
+def ready_at(server: Started) -> int:
     """The port, once it says that it is ready."""
-    assert server.stdout is not None
-    port = int(server.stdout.readline())
+    port = int(server.url.rpartition(":")[2])
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=GIVE_UP_SECONDS)) as connection:
         connection.request("GET", "/readyz")
         answer = connection.getresponse()
@@ -257,10 +269,10 @@ def _mix(port: int, asked: Sequence[Question], cases: int, requests: int, turn: 
         list(askers.map(ask, range(ASKERS)))
 
 
-def _resident(server: "subprocess.Popen[str]") -> float | None:
+def _resident(server: Started) -> float | None:
     """Megabytes the process has in memory; None where the system does not say it this way."""
     try:
-        pages = int(Path(f"/proc/{server.pid}/statm").read_text().split()[1])
+        pages = int(Path(f"/proc/{server.process.pid}/statm").read_text().split()[1])
     except OSError:
         return None
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6

@@ -1,6 +1,6 @@
-"""A server in a process of its own: `python -m tests.bench.serving whole|ours|raw FOLDER URL`. Says its port once it listens.
+"""A server in a process of its own: `python -m tests.bench.serving ours|raw FOLDER URL`. Says its port once it listens.
 
-Whole is `bihuan serve`. Ours is the same but for the ticking, which a process beside it may do. Raw is a bare FastAPI with one
+Ours is `bihuan serve` but for the ticking, which a process beside it may do. Raw is a bare FastAPI with one
 `def` route, run by the same web server with the same settings: it writes what ours wrote for the same command, and answers
 a small JSON. It asks for no token, reads no body and decides nothing.
 """
@@ -22,11 +22,11 @@ from tests.builders import the_settings
 RECORDED = "recorded.pickle"  # in raw's folder: what ours wrote, by case and command
 
 
-def ours(folder: Path, url: str, *, ticks: bool = False) -> None:
+def ours(folder: Path, url: str) -> None:
     settings = the_settings(folder, database_url=url, port=0)
     logs.configure(settings.log_level, settings.log_format)
     listening, settings, _ = listen(settings)
-    answer(settings, listening, ticks=ticks, started=lambda _: _tell(listening))
+    answer(settings, listening, ticks=False, started=lambda _: _tell(listening))
 
 
 def raw(folder: Path, url: str) -> None:
@@ -65,7 +65,4 @@ def _tell(listening: socket.socket) -> None:
 
 if __name__ == "__main__":
     kind, place, database_url = sys.argv[1:]
-    if kind == "raw":
-        raw(Path(place), database_url)
-    else:
-        ours(Path(place), database_url, ticks=kind == "whole")
+    {"ours": ours, "raw": raw}[kind](Path(place), database_url)

@@ -15,7 +15,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlencode
 
-from api.folder import Folder
 from api.requests import place_cursor
 from engine.clock import SimulatedClock
 from engine.commands import Asked, FireTrigger, OpenCase
@@ -27,8 +26,7 @@ from engine.store.tables import LONG, CaseRow, DisclosureRow, EventRow, TrailRow
 from engine.tick import tick
 from tests.bench.commands import SCHOOL, STEPS, opening
 from tests.bench.grounds import Ground, Raw, an_engine
-from tests.bench.over_http import program
-from tests.bench.reading import Reader, nineteen_in_twenty, port_of
+from tests.bench.reading import Reader, nineteen_in_twenty, ready_at, serving
 from tests.builders import START
 
 EVENTS = 10  # of each case
@@ -171,11 +169,7 @@ def ask(ground: Ground, *, cases: int, times: int) -> Found:
 
 
 def _asked(folder: Path, database: Database, *, cases: int, times: int) -> Mapping[str, tuple[float, int]]:
-    Folder(folder).make(simulated=True, at=NOW)
-    with (
-        program("tests.bench.serving", "whole", str(folder), database.url) as server,
-        closing(Reader(port_of(server))) as reader,
-    ):
+    with serving(folder, database, at=NOW) as server, closing(Reader(ready_at(server))) as reader:
         found = {}
         for question in questions(cases):
             taken = []

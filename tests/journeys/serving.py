@@ -44,7 +44,7 @@ class Served:
                 [*self.asks_for, *options, "--data", str(data)],
                 log,
                 cwd=data.parent,  # no .env of ours lies there
-                env=environment(BIHUAN_LOG_LEVEL="warning", **settings),
+                env=environment(**{"BIHUAN_LOG_LEVEL": "warning", **settings}),
             )
         self.said: list[str] = []
         assert self.process.stdout is not None
