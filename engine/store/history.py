@@ -305,17 +305,11 @@ def latest_instant(connection: Connection) -> datetime | None:
         .where(_trail.c.organisation == _organisations.c.organisation)
         .scalar_subquery()
     )
-    waiting = (
-        select(func.max(_events.c.recorded_at))
-        .select_from(_unnumbered)
-        .join(
-            _events,
-            same_event(_events, _unnumbered),
-        )
-    )
+    # not joined: SQLite would go through all events, to look for each whether it has a number
+    waiting = select(_events.c.recorded_at).where(same_event(_events, _unnumbered)).scalar_subquery()
     found: list[datetime | None] = [
         connection.execute(select(func.max(numbered)).select_from(_organisations)).scalar_one(),
-        connection.execute(waiting).scalar_one(),
+        connection.execute(select(func.max(waiting)).select_from(_unnumbered)).scalar_one(),
     ]
     return max((instant for instant in found if instant is not None), default=None)
 
