@@ -1,6 +1,6 @@
 """What notifications ask of the engine's memory, answered by `engine.store` as of the clock's now."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from functools import cache
 from typing import Any
@@ -94,13 +94,15 @@ class DirectoryOfTheEngine:
 
     def waiting(self, connection: Connection, organisation: str) -> Mapping[str, Sequence[Mapping[str, Any]]]:
         open_ = self._open(connection, organisation, Filter())
-        if not open_:
-            return {}
-        said = self._said(connection, organisation, open_)
-        awaited = [(case, self._awaited(case)) for case in open_]
-        today = self._today(connection, organisation)
-        each = people.waiting_for_each(connection, organisation, awaited, today)
-        return {person: [said[case.number] for case in mine] for person, mine in each.items()}
+        awaited = ((case, self._awaited(case), _pressing(case)) for case in open_)
+        return people.waiting_for_each(connection, organisation, awaited, self._today(connection, organisation))
+
+    def as_they_stand(
+        self, connection: Connection, organisation: str, numbers: Sequence[str]
+    ) -> Sequence[Mapping[str, Any]]:
+        found = cases.load_many(connection, organisation, numbers)
+        said = self._said(connection, organisation, (case for case in found.values() if not case.final))
+        return [said[number] for number in numbers if number in said]
 
     def _awaited(self, case: Case) -> tuple[str, ...]:
         """Whose move it is, those included of whom it is only waited for that they confirm."""
@@ -108,18 +110,18 @@ class DirectoryOfTheEngine:
         return (*workflow.awaited(case), *((UNCONFIRMED,) if workflow.waits_by_name(case) else ()))
 
     def work_of(self, connection: Connection, organisation: str, department: str | None) -> Sequence[Mapping[str, Any]]:
-        open_ = self._open(connection, organisation, Filter(department=department))
+        open_ = list(self._open(connection, organisation, Filter(department=department)))
         if not open_:
             return []
         said = self._said(connection, organisation, open_)
-        awaited = [(case, self._catalog.of(case).awaited(case)) for case in open_]
+        awaited = [(case, self._catalog.of(case).awaited(case), case.number) for case in open_]
         today = self._today(connection, organisation)
         names: dict[str, list[str]] = {}
         each = people.waiting_for_each(connection, organisation, awaited, today)
         called = people.names(connection, organisation)
         for person, mine in each.items():
-            for case in mine:
-                names.setdefault(case.number, []).append(called.get(person, person))
+            for number in mine:
+                names.setdefault(number, []).append(called.get(person, person))
         return [{**said[case.number], "who": names.get(case.number, [])} for case in open_]
 
     def back(self, connection: Connection, organisation: str, since: date, today: date) -> Sequence[Back]:
@@ -150,7 +152,7 @@ class DirectoryOfTheEngine:
                 step = drawn[0].title.to_json() if drawn else None
                 yield {**said[number], "trigger_title": step, "at": at.isoformat()}
 
-    def _open(self, connection: Connection, organisation: str, wanted: Filter) -> list[Case]:
+    def _open(self, connection: Connection, organisation: str, wanted: Filter) -> Iterator[Case]:
         return worklists.all_open(connection, Visibility(organisation, everything=True), wanted, self._clock.now())
 
     def _said(self, connection: Connection, organisation: str, known: Iterable[Case]) -> dict[str, dict[str, Any]]:
@@ -165,3 +167,7 @@ class DirectoryOfTheEngine:
 
     def _today(self, connection: Connection, organisation: str) -> date:
         return self._clock.now().astimezone(people.time_zone(connection, organisation)).date()
+
+
+def _pressing(case: Case) -> dict[str, Any]:
+    return {"number": case.number, "level": case.level, "due_at": case.due_at.isoformat() if case.due_at else None}

@@ -696,7 +696,8 @@ class Planner:
             return result + RoundResult(withdrawn=len(kept))
         besides = sorted((about for about in waits if about.get("number") not in fired), key=worst_first)
         late = sum(due_soon(about, today - timedelta(days=1), zone) for about in besides[SHOWN:])
-        rest = Rest(tuple(besides[:SHOWN]), max(0, len(besides) - SHOWN), late)
+        shown = self._directory.as_they_stand(connection, organisation, [about["number"] for about in besides[:SHOWN]])
+        rest = Rest(tuple(shown), max(0, len(besides) - SHOWN), late)
         outside = situation.outside(him, silence=not loud)
         bound: set[str] = set()
         for way in (*situation.inside(him), *([outside] if outside else ())):

@@ -114,7 +114,15 @@ class Directory(Protocol):
         ...
 
     def waiting(self, connection: Connection, organisation: str) -> Mapping[str, Sequence[Mapping[str, Any]]]:
-        """Person → everything that waits for him, or for somebody he stands in for: as a notice's `about`."""
+        """Person → everything that waits for him, or for somebody he stands in for: of a notice's `about` as much as tells how
+        it presses, `number`, `level` and `due_at`. An organisation may have very many; few of them are ever told of.
+        """
+        ...
+
+    def as_they_stand(
+        self, connection: Connection, organisation: str, numbers: Sequence[str]
+    ) -> Sequence[Mapping[str, Any]]:
+        """These cases in this order, as a notice's `about`; without those that are finished by now."""
         ...
 
     def work_of(self, connection: Connection, organisation: str, department: str | None) -> Sequence[Mapping[str, Any]]:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache, cached_property
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select, update
@@ -47,6 +47,8 @@ class AtWork(NamedTuple):
     organisation: Organisation
     around: Directory
 
+
+T = TypeVar("T")
 
 _organisations = table_of(OrganisationRow)
 _departments = table_of(DepartmentRow)
@@ -602,17 +604,18 @@ def looked_after_together(
 
 
 def waiting_for_each(
-    connection: Connection, organisation: str, waiting: Iterable[tuple[Case, tuple[str, ...]]], today: date
-) -> dict[str, list[Case]]:
-    """Person → the cases that wait for him, or for somebody he stands in for. `waiting` gives each with those it waits for.
+    connection: Connection, organisation: str, waiting: Iterable[tuple[Case, tuple[str, ...], T]], today: date
+) -> dict[str, list[T]]:
+    """Person → of the cases that wait for him, or for somebody he stands in for, what the caller wants to know.
 
+    waiting   each case with those it waits for and what is to be known of it
     Looks each role up once, however many cases there are.
     """
     calling = _Calling(connection, organisation, today)
-    found: dict[str, list[Case]] = {}
-    for case, awaited in waiting:
+    found: dict[str, list[T]] = {}
+    for case, awaited, known_of_it in waiting:
         for key in calling.by(case, awaited)[0]:
-            found.setdefault(key, []).append(case)
+            found.setdefault(key, []).append(known_of_it)
     known = _of_keys(connection, organisation, found)
     return {key: mine for key, mine in found.items() if key in known and known[key].active}
 

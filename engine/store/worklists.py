@@ -1,6 +1,6 @@
 """Lists of cases as people ask for them: filtered, paged by cursor, and never beyond what the asker may see."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -169,14 +169,14 @@ def all_cases(connection: Connection, seen: Visibility, wanted: Filter, now: dat
     return [Case.from_json(row.body, last_hash=row.last_hash) for row in connection.execute(statement)]
 
 
-def all_open(connection: Connection, seen: Visibility, wanted: Filter, now: datetime) -> list[Case]:
-    """As `all_cases`, but for those that are finished."""
+def all_open(connection: Connection, seen: Visibility, wanted: Filter, now: datetime) -> Iterator[Case]:
+    """As `all_cases`, but for those that are finished; one after another, as a school may have tens of thousands."""
     statement = (
         select(_cases.c.body, _cases.c.last_hash)
         .where(visible(seen), OPEN, _all(connection, seen, wanted, now))
         .order_by(_cases.c.number)
     )
-    return [Case.from_json(row.body, last_hash=row.last_hash) for row in connection.execute(statement)]
+    return (Case.from_json(row.body, last_hash=row.last_hash) for row in connection.execute(statement))
 
 
 def count(connection: Connection, seen: Visibility, wanted: Filter, now: datetime) -> int:

@@ -158,3 +158,21 @@ def test_who_has_no_address_climbs_to_his_head_and_stands_in_the_check_until_he_
     office.at("2020-03-03 09:00")
     assert unreached() == []
     assert len(office.mailed("fixer")) >= 1
+
+
+def test_of_what_waits_little_is_looked_up_and_the_rest_when_it_is_told(office: Office) -> None:
+    """A school may have ten thousand open cases, and a digest tells of twelve."""
+    campus = office.campus
+    paths = [campus.hazard(state) for state in ("assigned", "assigned", "verified")]
+    first, second, closed = (path.rsplit("/", 1)[1] for path in paths)
+    campus.done("head", f"{paths[2]}/approve", opinion="同意销号")
+    directory = DirectoryOfTheEngine(campus.runtime.clock, campus.runtime.engine.catalog)
+    with campus.runtime.database.read_across() as connection:
+        waiting = directory.waiting(connection, SCHOOL)["fixer"]
+        told = directory.as_they_stand(connection, SCHOOL, [second, closed, "YH-2020-9999", first])
+    assert {about["number"] for about in waiting} == {first, second}
+    assert all(about.keys() == {"number", "level", "due_at"} for about in waiting)
+    assert [about["number"] for about in told] == [second, first], "what is finished by now waits no more"
+    assert [about["due_at"] for about in told] == [
+        about["due_at"] for number in (second, first) for about in waiting if about["number"] == number
+    ]

@@ -176,7 +176,13 @@ class FakeDirectory:
         return self.policy
 
     def waiting(self, connection: Connection, organisation: str) -> Mapping[str, Sequence[Mapping[str, Any]]]:
-        return self.waits
+        return {person: [_pressing(about) for about in mine] for person, mine in self.waits.items()}
+
+    def as_they_stand(
+        self, connection: Connection, organisation: str, numbers: Sequence[str]
+    ) -> Sequence[Mapping[str, Any]]:
+        known = {about.get("number"): about for mine in self.waits.values() for about in mine}
+        return [known[number] for number in numbers]
 
     def work_of(self, connection: Connection, organisation: str, department: str | None) -> Sequence[Mapping[str, Any]]:
         return self.work.get(department, [])
@@ -194,6 +200,10 @@ class FakeDirectory:
 
     def is_workday(self, connection: Connection, organisation: str, day: date) -> bool:
         return day.weekday() < 5 and day not in self.holidays
+
+
+def _pressing(about: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in about.items() if name in ("number", "level", "due_at")}
 
 
 class OpenVault:

@@ -531,7 +531,7 @@ def test_a_channel_changed_in_between_makes_no_second_digest(ways: Ways) -> None
 
 def test_what_cannot_be_put_together_is_put_off_and_stops_nobody_else(ways: Ways) -> None:
     ways.post.outbox.write(a_notice("YH-1", how="digest", audience=("assignee", "dept_head")))
-    ways.post.directory.waits["alice"] = [None]  # type: ignore[list-item]
+    ways.post.directory.waits["alice"] = [{"level": "general"}]  # of no case
     ways.post.at("2020-01-16 07:45")
     worker = ways.worker()
     worker._planner._begun["school"] = date(2020, 1, 16)
