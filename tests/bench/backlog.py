@@ -31,6 +31,7 @@ class WorkedOff:
 def work_off(ground: Ground, due: int) -> WorkedOff:
     """Tell of so many cases in one tick, while somebody reports and closes hazards one after another."""
     with closing(OpenCases(ground, due)) as backlog:
+        backlog.fall_due(due)  # before anybody opens a case: its number could be among theirs
         writer = Writer(backlog.engine)
         latencies: list[Seconds] = []
         over = threading.Event()
@@ -44,7 +45,7 @@ def work_off(ground: Ground, due: int) -> WorkedOff:
         person = threading.Thread(target=somebody)
         person.start()
         try:
-            taken = backlog.remind(due)
+            taken = backlog.tell(due)
         finally:
             over.set()
             person.join()

@@ -86,14 +86,22 @@ class OpenCases:
 
     def remind(self, due: int) -> Seconds:
         """The time it takes to tell of a rung of each of `due` cases, which fell due a moment ago."""
+        self.fall_due(due)
+        return self.tell(due)
+
+    def fall_due(self, due: int) -> None:
+        """A rung of each of the first `due` cases, whatever was told of them before."""
         first = f"{self._number.rpartition('-')[0]}-{1:08d}"
         last = f"{self._number.rpartition('-')[0]}-{due:08d}"
         case = f"\"number\" = '{self._number}'"
         self._raw.run(
             f"UPDATE timer SET status = 'waiting', fire_at = (SELECT opened_at FROM case_record WHERE {case})"
-            f" WHERE \"number\" BETWEEN '{first}' AND '{last}' AND (generation, rung) ="
+            f" WHERE \"number\" BETWEEN '{first}' AND '{last}' AND NOT {case} AND (generation, rung) ="
             f" (SELECT generation, rung FROM timer WHERE {case} ORDER BY generation DESC, fire_at LIMIT 1)"
         )
+
+    def tell(self, due: int) -> Seconds:
+        """The time it takes to tell of what fell due. Raises AssertionError unless that is so many."""
         told: list[int] = []
         taken = seconds_of(lambda: told.append(tick(self.engine).reminded))
         assert told == [due], told
