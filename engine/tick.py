@@ -18,7 +18,7 @@ from engine.store.database import Connection
 from engine.store.periods import Obligation
 from engine.store.statements import Question, ask
 
-CHUNK = 2_000  # cases with due rungs looked at in one read
+CHUNK = 2_000  # rungs that fell due looked at in one read
 CALENDARS = 500  # asked for at once
 SHARE = 10  # organisations whose periods one node opens while the others leave them alone; a fraction of a second
 FARTHEST_EAST = timedelta(hours=14)  # no place on earth has a later day than that
@@ -45,7 +45,7 @@ def tick(
 
     pace       how many commands go into a group; what a process knows of it from its last tick
     going_on   asked between groups: what is left when it says no is done by the next tick, of whichever node
-    chunk      how many cases with due rungs are looked at in one read
+    chunk      how many rungs that fell due are looked at in one read
     """
     ticked, pace = Ticked(), pace or Pace()
     look = _Look(engine, ticked)

@@ -70,6 +70,25 @@ def test_what_is_due_comes_case_by_case_with_its_rungs_by_time(school: School) -
         assert timers.due(connection, LATER, 10, after=(HERE, "X-2019-0002")) == []
 
 
+@pytest.mark.parametrize("limit", range(1, 12))
+def test_however_little_is_looked_at_each_case_comes_once_with_all_its_rungs(school: School, limit: int) -> None:
+    for number in ("X-2019-0001", "X-2019-0002", "X-2019-0003"):
+        watch(school, number)
+    watch(school, "X-2019-0002", generation=2)
+    watch(school, organisation=THERE)
+    with school.engine.database.read_across() as connection:
+        looks, after = [timers.due(connection, LATER, limit)], ("", "")
+        while looks[-1]:
+            after = looks[-1][-1][:2]
+            looks.append(timers.due(connection, LATER, limit, after))
+        at_once = timers.due(connection, LATER, 100)
+    assert [found for look in looks for found in look] == at_once
+    assert {(case, generation, rungs) for _, case, generation, rungs in at_once} == {
+        ("X-2019-0001", 1, ("before-1", "due")), ("X-2019-0002", 2, ("before-1", "due")),
+        ("X-2019-0003", 1, ("before-1", "due")),
+    }  # fmt: skip
+
+
 def test_voiding_takes_all_rungs_or_those_named_or_those_of_one_generation(school: School) -> None:
     watch(school)
     watch(school, generation=2)
