@@ -71,7 +71,10 @@ def test_five_people_close_a_hazard(
     page.wait_for_url(f"**/cases/{number}/assign")
     shows_no_overflow(page)
     page.locator("[name=category]").select_option("FIRE.exit")
-    page.get_by_role("button", name=words["fetch"]).click()
+    with (
+        page.expect_navigation()
+    ):  # what is chosen and ticked before the page with the criteria is there is lost with this one
+        page.get_by_role("button", name=words["fetch"]).click()
     for question in page.locator("input[value=no]").all():
         question.check()
     page.locator("[name=department]").select_option("HQC")
