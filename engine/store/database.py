@@ -514,7 +514,7 @@ def _quoted(value: str) -> str:
 
 def _tell(error: BaseException) -> None:
     """Raises, in words of ours, what the database cannot do just now, and what a value it does not take comes to."""
-    if is_passing(error):
+    if is_passing(error) or is_crossed(error):
         raise _busy(error) from error
     if isinstance(error, DataError):
         raise _not_taken() from error
@@ -527,6 +527,8 @@ def is_same_key(error: BaseException) -> bool:
 
 def is_crossed(error: BaseException) -> bool:
     """Whether somebody else's transaction and ours waited for each other: who starts anew gets through."""
+    if isinstance(error, Busy):  # in words already
+        error = error.__cause__ or error
     return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _CROSSED
 
 
@@ -549,10 +551,8 @@ def is_passing(error: BaseException) -> bool:
     """Whether the database could not do just now what it does at other times (its disk is full, somebody holds it, it is
     gone): it says nothing about what was asked of it, and who asks again later gets through.
     """
-    if is_crossed(
-        error
-    ):  # of which the server says that one is *blocked* by the other; who began it begins anew at once
-        return False
+    if is_crossed(error):
+        return False  # of which the server says that one is *blocked* by the other; who began it begins anew at once
     return is_lost(error) or (isinstance(error, OperationalError) and why(error) is not _NOT_WRITTEN)
 
 

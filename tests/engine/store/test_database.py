@@ -289,7 +289,14 @@ def test_a_naive_instant_is_refused(school: School) -> None:
         connection.execute(insert(table_of(TimerRow)), {**TIMER, "fire_at": datetime(2020, 1, 1)})  # noqa: DTZ001
 
 
-def test_two_that_waited_for_each_other_are_not_told_to_come_again_later() -> None:
+def test_who_waited_for_another_who_waited_for_him_is_told_to_come_again(school: School) -> None:
+    crossed = OperationalError("UPDATE", None, DeadlockDetected("Process 1 waits for ShareLock; blocked by process 2."))
+    with pytest.raises(Busy, match="waited for each other") as told, school.engine.database.write(HERE):
+        raise crossed
+    assert is_crossed(told.value), "who can begin anew by himself still sees it"
+
+
+def test_two_that_waited_for_each_other_are_no_passing_fault_of_the_database() -> None:
     """The server says that one is blocked by the other, in which *locked* is only spelt."""
     crossed = OperationalError("SELECT", None, DeadlockDetected("Process 1 waits for ShareLock; blocked by process 2."))
     assert is_crossed(crossed)
