@@ -215,7 +215,9 @@ def change_my_password(request: Request, runtime: TheRuntime, asker: SignedIn, a
     responses=_only(403, 404, 409, 503),
 )  # fmt: skip
 def reset_password(runtime: TheRuntime, asker: SignedIn, person: str) -> Response:
-    """By an administrator: draws a first password, shown this once, and signs that person out everywhere."""
+    """By an administrator who is signed in with his own: draws a first password, shown this once, and signs that person out
+    everywhere. A token draws none, as it makes no other.
+    """
     password = first_password(runtime, asker, person)
     return json_of(FirstPassword(password=password, must_change=True), headers=NOT_KEPT)
 
@@ -223,6 +225,8 @@ def reset_password(runtime: TheRuntime, asker: SignedIn, person: str) -> Respons
 def first_password(runtime: Runtime, asker: Asker, person: str) -> str:
     """Somebody else's first password, to be shown this once. Raises NotAllowed, NotInDirectory."""
     _for_administrators(asker)
+    if asker.account.session is None:  # whoever has the token would sign in as somebody, and go on when it is over
+        raise not_from_a_token(keeping.RESETTING)
     if (asker.actor.organisation, person) == (asker.account.organisation, asker.account.person):
         raise not_for_you(
             Text("另一位系统管理员；本人请用 people/me/password", "another administrator; use people/me/password")

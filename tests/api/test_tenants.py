@@ -43,7 +43,7 @@ from engine.store.statements import Listing, Statement
 from notifications import accounts as channel_accounts
 from notifications import deliveries
 from notifications.accounts import SetUp
-from tests.builders import START, School, a_runtime, a_school, quick_hashing, the_settings
+from tests.builders import START, School, a_runtime, a_school, a_session, quick_hashing, the_settings
 from tests.databases import EMPTY, FILE, Kind, Template
 from tests.fakes import calling
 from workflows import CATALOG
@@ -196,7 +196,7 @@ def _filled(runtime: Runtime, client: httpx.Client, north: School, south: School
         south_s = SetUp("south", MARK.lower(), "email", MARK, None, {"host": MARK}, b"", True, False, False, START)
         channel_accounts.put(connection, south_s)
         delivery = deliveries.list_deliveries(connection, "south", case="YH-2020-0002")[0]
-    feed = client.post("/api/v1/feeds", json={}, headers=south.headers("teacher")).json()["id"]
+    feed = client.post("/api/v1/feeds", json={}, headers=a_session(runtime, south, "teacher")).json()["id"]
     return {
         "number": ["YH-2020-0002"], "sha256": [pictures[1]], "person": [MARK, f"{MARK}@south", "teacher@south"],
         "code": [MARK.lower()], "absence": [absence.id], "key": ["nothing"],
