@@ -10,7 +10,8 @@ logbook commits to what is left, under a salt of its own (`nonce`), which goes a
     4. the pictures that were named
     5. the person's row, last: as long as it is there, somebody who was interrupted can begin again
 
-Each transaction writes into the logbook what it cleared.
+Each transaction writes into the logbook what it cleared. A Word file that the organisation fills in for its papers is not written
+anew, which might break it: where one says what is looked for it is named, before and afterwards, until it is replaced.
 """
 
 import re
@@ -24,6 +25,7 @@ from sqlalchemy import Table, and_, delete, or_, select, update
 from sqlalchemy.exc import DBAPIError
 
 from api.evidence.store import FileStore
+from api.keeping import word_files
 from engine.actor import system
 from engine.audit import commit_with
 from engine.case import fold
@@ -31,7 +33,7 @@ from engine.directory import Person
 from engine.errors import Busy, FolderError, Text
 from engine.events import LOGBOOK
 from engine.handle import Engine, note_in
-from engine.store import cases, files, history, people
+from engine.store import cases, files, history, people, templates
 from engine.store.database import Connection, Database, naming, table_of
 from engine.store.tables import (
     AnswerRow,
@@ -40,9 +42,11 @@ from engine.store.tables import (
     DisclosureRow,
     FeedRow,
     FileHolderRow,
+    GroupRow,
     OutboxRow,
     PasswordRow,
     PersonRow,
+    PlaceLabelRow,
     RefusalRow,
     SavedViewRow,
     SessionRow,
@@ -83,6 +87,8 @@ SEARCHED: Mapping[Table, tuple[str, ...]] = {
     table_of(DirectoryChangeRow): ("about",),
     table_of(TokenRow): ("label",),
     table_of(SavedViewRow): ("name", "said"),
+    table_of(GroupRow): ("name_zh", "name_en"),
+    table_of(PlaceLabelRow): ("place",),
     table_of(AnswerRow): ("key",),  # which whoever asks makes up
 }
 #: how the entries of an event begin that hold what somebody typed (`engine.store.history`); and those that are answers
@@ -136,6 +142,7 @@ class Found:
     entries    (case, sequence, names of entries) of events
     rows       table → how many
     untouched  what is not looked for, since it is too short or is the key itself
+    papers     kinds of paper whose Word template, the organisation's own, says it; not touched
     linked     accounts of the same human being in other organisations, which are not touched
     notes      sequences in the logbook
     """
@@ -145,6 +152,7 @@ class Found:
     rows: dict[str, int] = field(default_factory=dict)
     pictures: list[str] = field(default_factory=list)
     untouched: Sequence[str] = ()
+    papers: Sequence[str] = ()
     linked: Sequence[str] = ()
     notes: list[int] = field(default_factory=list)
     rewritten: bool = False
@@ -291,7 +299,7 @@ class _Run:
         return cls(database, wanted, person, mask, names, sorted(called.difference(names)), linked)
 
     def found(self) -> Found:
-        return Found(names=self.names, untouched=self.untouched, linked=self.linked)
+        return Found(names=self.names, untouched=self.untouched, papers=self.papers(), linked=self.linked)
 
     # --- where it is ---
 
@@ -316,6 +324,16 @@ class _Run:
         if name.startswith(ANSWERS) and "erased" not in entry and names_any(value, self.wanted.pictures):
             return [value]
         return None
+
+    def papers(self) -> list[str]:
+        """Kinds of paper whose template says it."""
+        here = self.wanted.organisation
+        with self.database.read(here) as connection:
+            own = {paper: templates.content(connection, here, paper) for paper in templates.all_of(connection, here)}
+        return sorted(
+            paper for paper, content in own.items()
+            if content is not None and word_files.says(content, lambda text: self.mask(text) != text)
+        )  # fmt: skip
 
     def rows_of(self, table: Table) -> list[tuple[Any, ...]]:
         """The keys of the rows of a table that say it."""
