@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import JSON, String, Text, cast, select, update
+from sqlalchemy import JSON, LargeBinary, String, Text, cast, select, update
 from sqlmodel import AutoString, SQLModel
 
 from api.cli import main
@@ -110,7 +110,9 @@ def everywhere(grounds: Grounds) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     with grounds.runtime.database.read_across() as connection:
         for table in SQLModel.metadata.sorted_tables:
-            rows = connection.execute(select(*(cast(c, Text) for c in table.columns))).fetchall()
+            rows = connection.execute(
+                select(*(c if isinstance(c.type, LargeBinary) else cast(c, Text) for c in table.columns))
+            ).fetchall()
             said = json.dumps([list(row) for row in rows], ensure_ascii=False, default=str)
             if there := [word for word in SAID if word in said]:
                 found[table.name] = there

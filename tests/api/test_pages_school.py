@@ -281,6 +281,8 @@ def test_a_reminder_is_moved_after_a_look_at_when_it_would_come(campus: Campus) 
     assert untidy.status_code == 422 and "提醒的先后被打乱" in untidy.text
     no_number = client.post(at, data={**form, "rung_offsets.before-3": "soon"})
     assert no_number.status_code == 422 and 'id="f-rung_offsets-before-3-fault"' in no_number.text
+    years = client.post(at, data={**form, "rung_offsets.before-3": "-366"})
+    assert years.status_code == 422 and 'id="f-rung_offsets-before-3-fault">不能小于 -365<' in years.text
     seen = Page(client.post(at, data={**form, "rung_offsets.before-3": "-2"}).text)
     assert "到期前 3 个工作日" in seen.words and "到期前 2 个工作日" in seen.words
     assert client.post(at, data=seen.form(at)).headers["location"] == "/school/workflows/hazard?done=set"
