@@ -28,7 +28,7 @@ from api.evidence.store import FileStore
 from api.keeping import word_files
 from engine.actor import system
 from engine.audit import commit_with
-from engine.case import fold
+from engine.case import TAKEN_OVER, fold
 from engine.directory import Person
 from engine.errors import Busy, FolderError, Text
 from engine.events import LOGBOOK
@@ -94,6 +94,7 @@ SEARCHED: Mapping[Table, tuple[str, ...]] = {
 #: how the entries of an event begin that hold what somebody typed (`engine.store.history`); and those that are answers
 TYPED = ("data.", *(f"{kind}.{of}" for kind in ("kept", "set") for of in ("facts.", "title", "place")))
 ANSWERS = ("data.", "kept.")
+_TAKEN_OVER = f".{TAKEN_OVER}"
 _SIGN_IN = (table_of(PasswordRow), table_of(SessionRow), table_of(TokenRow))
 #: what is kept of him as a reader, by the column with his key: gone with the account, since nothing is sent to him any more
 _AS_READER = (
@@ -314,13 +315,14 @@ class _Run:
         """What is to be left of an entry's value, in a list; None where it stays as it is.
 
         Of what an event changed of a case only texts are looked at: the rest are keys, states and instants. What names a
-        picture keeps its hash; it only says that nobody need look for the bytes.
+        picture keeps its hash; it only says that nobody need look for the bytes. Which line of an older ledger a case is, is a hash of
+        the words there: by it the name would be found by trying names.
         """
         value = entry["value"]
         if name.startswith(TYPED):
             left = self.mask(value)
             if left != value:
-                return [left]
+                return [_another_line(left) if name.endswith(_TAKEN_OVER) else left]
         if name.startswith(ANSWERS) and "erased" not in entry and names_any(value, self.wanted.pictures):
             return [value]
         return None
@@ -403,6 +405,11 @@ class _Run:
                 if changed:
                     history.erase(connection, organisation, number, sequence, {**entries, **changed})
                     cleared.append((number, sequence, commitments))
+                    forgotten = {
+                        "request_hash": ""
+                    }  # which fits no request: one that comes again is refused, and not carried out twice
+                    if any(name.endswith(_TAKEN_OVER) for name in changed):  # it was asked under the key of its line
+                        forgotten["key"] = f"{CLEARED}{secrets.token_hex(16)}"
                     connection.execute(
                         update(_answers)
                         .where(
@@ -410,8 +417,7 @@ class _Run:
                             _answers.c.number == number,
                             _answers.c.sequence == sequence,
                         )
-                        # which fits no request: one that comes again is refused, and not carried out twice
-                        .values(request_hash="")
+                        .values(forgotten)
                     )
             if number != LOGBOOK:
                 events = history.events_of(connection, organisation, number)
@@ -493,6 +499,11 @@ def _linked(connection: Connection, person: Person) -> list[str]:
     others = or_(_people.c.organisation != person.organisation, _people.c.person != person.person)
     rows = connection.execute(select(_people).where(_people.c.human == person.human, others))
     return sorted(f"{row.person}@{row.organisation}" for row in rows)
+
+
+def _another_line(taken: Any) -> Any:
+    """What is kept of an older ledger's line, under a key that nothing leads to."""
+    return {**taken, "key": secrets.token_hex(32)} if isinstance(taken, dict) and "key" in taken else taken
 
 
 def _some(values: Iterable[T], count: int) -> Iterator[list[T]]:

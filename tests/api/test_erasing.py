@@ -1,7 +1,9 @@
 """Personal data goes from everywhere it lies, and every proof still holds."""
 
+import hashlib
 import itertools
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +24,7 @@ from engine.errors import FolderError, KeyReused, Refusal
 from engine.errors import Text as Words
 from engine.events import LOGBOOK
 from engine.handle import note
-from engine.store import accounts, cases, feeds, files, history, labels, people, refusals, templates
+from engine.store import accounts, books, cases, feeds, files, history, labels, people, refusals, templates
 from engine.store.database import table_of
 from engine.store.refusals import RefusalRecord
 from engine.store.tables import PersonRow
@@ -40,8 +42,11 @@ from tests.faults.invariants import Ledger, contents, must_hold
 
 WHO = "teacher"
 NAME, FORMER, NUMBER, MAIL, PHONE = "甲乙丙丁", "戊己庚辛", "T-20071", "somebody.here@example.org", "13900000001"
-SAID = (NAME, FORMER, NUMBER, MAIL, PHONE)
 PICTURE = "ab" * 32
+LINE = hashlib.sha256(
+    f"{NAME} 的插座".encode()
+).hexdigest()  # of an older ledger: who knows the words but for the name finds it
+SAID = (NAME, FORMER, NUMBER, MAIL, PHONE, LINE)
 WANTED = Wanted(HERE, WHO, "本人申请 2020-7")
 
 
@@ -77,6 +82,9 @@ def named(grounds: Grounds) -> Grounds:
         grounds.work(f"{NAME} 报 {turn}" + "，详" * 40 * turn, place=f"{FORMER} 办公室")
     form = {"title": "插座", "place": f"找 {MAIL} 或 {PHONE}", "source": "staff", "photos": [PICTURE]}
     grounds.do(WHO, OpenCase("hazard", form), "open")
+    taken = {"key": LINE, "number": "旧-1", "sheet": "2019", "row": 3, "written": {"描述": f"{NAME} 的插座"}}
+    older = {"title": f"{NAME} 的插座", "place": "三楼", "source": "older_ledger", "imported": taken}
+    grounds.do("safety_staff", OpenCase("hazard", older), f"{LINE}:0")
     with pytest.raises(Refusal):
         grounds.do(WHO, FireTrigger("YH-2020-0001", "verify", {"finding": NAME}), "refused")
     with database.write(HERE) as connection:  # who takes a name for a number, or for a step
@@ -145,9 +153,12 @@ def test_after_it_the_name_is_nowhere_and_every_proof_holds(named: Grounds) -> N
         assert history_of(named, number)[: len(bytes_before)] == bytes_before, "no event was touched"
     with runtime.database.read(HERE) as connection:
         notes = history.events_of(connection, HERE, LOGBOOK)
-        case = cases.load(connection, HERE, "YH-2020-0001")
+        case, taken = (cases.load(connection, HERE, number) for number in ("YH-2020-0001", "YH-2020-0005"))
+        lines = {each.key for each in books.taken_over(connection, HERE)}
         person = people.person(connection, HERE, WHO)
     assert case is not None and (case.title, case.place) == (f"{CLEARED} 报 0 0", f"{CLEARED} 办公室")
+    assert taken is not None and taken.facts["imported"]["written"] == {"描述": f"{CLEARED} 的插座"}
+    assert re.fullmatch("[0-9a-f]{64}", taken.facts["imported"]["key"]) and lines == {taken.facts["imported"]["key"]}
     assert case.reporter == WHO, "the key is a pseudonym, and chained"
     assert person is not None and (person.name, person.active, person.addresses, person.post) == (
         CLEARED,
