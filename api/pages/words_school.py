@@ -323,9 +323,20 @@ WORDS: Mapping[str, Text] = {
     "month": Text("月份", "Month"),
     "days_of_month": Text("日期", "Days"),
     "would_move": Text("按新安排会变动的期限", "Deadlines the newest notice would move"),
+    "would_move_note": Text(
+        "正在计的期限不会自己变动，要重新计算才会变；每一项都留下记录，并通知办理人。",
+        "No running deadline moves by itself: they move when they are worked out again, each on record, and whoever it waits for is told.",
+    ),
+    "not_listed": Text("另有 {} 项未列出", "Not listed here: {}"),
+    "becomes_firm": Text("变为确定", "becomes firm"),
+    "becomes_provisional": Text("变为暂定", "becomes provisional"),
     "from_to": Text("改为", "becomes"),
     "recompute": Text("重新计算这些期限", "Work these deadlines out again"),
     "done_loaded": Text("已载入。", "Loaded."),
+    "some_would_move": Text(
+        "按它会变动的期限见下，都还没有动：", "Deadlines that it would move stand below, and none has yet: "
+    ),
+    "none_would_move": Text("没有正在计的期限因此变动。", "No running deadline would move by it."),
     "done_moved": Text("已调整期限：", "Deadlines moved: "),
     # the calendar
     "by_month": Text("月", "Month"),
