@@ -34,7 +34,7 @@ from sqlalchemy import (
 # the one that both compile; SQLite's own knows only itself
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
-from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, OperationalError, PendingRollbackError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.util import LRUCache
 from sqlmodel import SQLModel
@@ -244,7 +244,7 @@ class Database:
         with kept.transaction(organisation, *names, alone=alone) as connection:
             try:
                 yield connection
-            except DBAPIError as error:
+            except SQLAlchemyError as error:
                 _tell(error)
                 raise
 
@@ -541,8 +541,8 @@ def wait_briefly(connection: Connection) -> None:
 
 
 def is_lost(error: BaseException) -> bool:
-    """Whether the connection is gone, and the transaction with it."""
-    return isinstance(error, DBAPIError) and error.connection_invalidated
+    """Whether the connection is gone, and the transaction with it: that is just told, or somebody went on all the same."""
+    return isinstance(error, PendingRollbackError) or (isinstance(error, DBAPIError) and error.connection_invalidated)
 
 
 def is_passing(error: BaseException) -> bool:
@@ -576,6 +576,7 @@ _WHY: Mapping[str, Text] = {
         "数据库的这个登录没有所需的角色（见 bihuan db roles）",
         "this login of the database has not the role it needs (see `bihuan db roles`)",
     ),
+    "reconnect": Text("数据库连接不上", "the database cannot be reached"),
     "connection": Text("数据库连接不上", "the database cannot be reached"),
 }
 _NOT_WRITTEN = Text("数据没有写成", "it could not be written")
