@@ -109,8 +109,10 @@ WORDS: Mapping[str, Text] = {
     "new_first_password": Text("重置密码", "Reset the password"),
     "draw_password": Text("生成新密码", "Draw a new password"),
     "first_password_note": Text(
-        "系统会生成一个首次密码，只显示一次；此人在各处的登录随即失效，下次登录须改为自己的密码。",
-        "A first password is drawn and shown once. The person is signed out everywhere and has to choose another one.",
+        "系统会生成一个首次密码，只显示一次；此人在各处的登录和日历订阅链接随即失效，下次登录须改为自己的密码。"
+        "此人的令牌仍然有效，需要时请用 bihuan token 吊销。",
+        "A first password is drawn and shown once. The person is signed out everywhere, his links to calendars lead nowhere any more, "
+        "and he has to choose another password. His tokens go on: revoke them by `bihuan token` where that is needed.",
     ),
     "first_password": Text("首次密码", "First password"),
     "has_no_password": Text("还没有密码，不能登录", "no password yet: cannot sign in"),
