@@ -146,7 +146,7 @@ def say_otherwise(connection: Connection, case: Case) -> None:
     """Write down anew what a case says in words, after something was cleared from its events: how it stands is the same."""
     said = columns(case, ())
     here = (_cases.c.organisation == case.organisation, _cases.c.number == case.number)
-    names = ("title", "place", "words", "longer", "body")
+    names = ("title", "place", "words", "longer", "taken", "body")
     connection.execute(update(_cases).where(*here).values({name: said[name] for name in names}))
 
 
