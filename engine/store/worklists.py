@@ -40,7 +40,7 @@ WAITS = text("party.waits")
 LOOKED_AT = 100  # a millisecond or two
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
     """What a list shows; None leaves a question open. `q` is looked for in numbers, titles, places and what was written.
 
