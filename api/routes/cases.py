@@ -338,7 +338,7 @@ def routers(catalog: Catalog) -> list[APIRouter]:
         summary="Cases of every loop", responses={200: FILES, **_only(401, 422)},
     )  # fmt: skip
     every.add_api_route(
-        "/cases/figures", count_cases, methods=["GET"], response_model=FiguresAnswer, tags=["cases"],
+        "/cases/figures", count_cases, methods=["GET"], response_model=CaseFigures, tags=["cases"],
         summary="统计 · How many are open, overdue, closed", responses=_only(401, 422),
     )  # fmt: skip
     every.add_api_route(
@@ -498,7 +498,7 @@ class FiguresLine(BaseModel):
     closed: int
 
 
-class FiguresAnswer(BaseModel):
+class CaseFigures(BaseModel):
     """How many cases there are, by loop and together, as they were known at `as_of`."""
 
     as_of: AwareDatetime
@@ -519,7 +519,7 @@ def count_cases(
     unnumbered = brought_up_to_date(runtime, asker.actor.organisation)
     with runtime.database.read(asker.actor.organisation) as connection:
         lines = known.figures(connection, asker.seen, wanted, at)
-    answer = FiguresAnswer(
+    answer = CaseFigures(
         as_of=at,
         items=[
             FiguresLine(workflow=line.workflow, open=line.open, overdue=line.overdue, closed=line.closed)

@@ -12,7 +12,7 @@ from api.auth import Asker, SignedIn, TheRuntime
 from api.evidence.names import as_attachment
 from api.figures import (
     FIGURES,
-    FiguresAnswer,
+    FilingFigures,
     cases_behind,
     figures_answer,
     figures_of,
@@ -44,7 +44,7 @@ def routers(catalog: Catalog) -> list[APIRouter]:
 def _of(workflow: Workflow, name: str) -> APIRouter:
     routes = Router()
     routes.add_api_route(
-        f"/{workflow.plural}/{{number}}/figures", _read(workflow, name), methods=["GET"], response_model=FiguresAnswer,
+        f"/{workflow.plural}/{{number}}/figures", _read(workflow, name), methods=["GET"], response_model=FilingFigures,
         tags=[workflow.key], summary=f"数字 · Figures: {workflow.title.zh} · {workflow.title.en}",
         operation_id=f"figures_of_{workflow.key}",
         responses={status: PROBLEMS[status] for status in (401, 404, 409, 422, 503)},

@@ -42,7 +42,7 @@ class TrailPage(BaseModel):
     unnumbered: int
 
 
-class Counted(BaseModel):
+class EntryCount(BaseModel):
     """How many entries there are of these values, in the order of `by`; null for those that have none."""
 
     of: list[str | None]
@@ -55,7 +55,7 @@ class CountsAnswer(BaseModel):
     """
 
     by: list[str]
-    items: list[Counted]
+    items: list[EntryCount]
     total: int
     more: bool
     unnumbered: int
@@ -142,7 +142,7 @@ def count_events(
     return json_of(
         CountsAnswer(
             by=list(by),
-            items=[Counted(of=list(of), count=count) for of, count in questions.greatest(counted, limit)],
+            items=[EntryCount(of=list(of), count=count) for of, count in questions.greatest(counted, limit)],
             total=counted.total(),
             more=len(counted) > limit,
             unnumbered=unnumbered,
