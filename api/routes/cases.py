@@ -77,8 +77,12 @@ MOST_AT_ONCE = 200  # cases of one bulk: the longest page of a list
 
 
 FIRST_BOOK, LAST_BOOK = 2000, 2100  # years that a form's day can be of
+GOES_ON = "`next` of the page before this one"  # of the parameter `cursor`
+A_PAGE = "So many on a page at most"  # of the parameter `limit`
 EASTERNMOST = timedelta(hours=14)  # a clock on the wall is ahead of UTC by no more
-Year = Annotated[int | None, Query(ge=FIRST_BOOK, le=LAST_BOOK)]
+Year = Annotated[
+    int | None, Query(ge=FIRST_BOOK, le=LAST_BOOK, description="The newest book there is where it is left out")
+]
 MAY_LACK = ("department", "level", "category")
 Names = list[Annotated[str, Field(max_length=LONGEST_NAME)]] | None
 AsOf = Annotated[
@@ -139,22 +143,27 @@ class Bulk(BaseModel):
 
 async def filter_of(  # async, so that it costs no thread; a list of one loop has no `workflow` to choose
     runtime: TheRuntime,
-    state: str | None = None,
-    counts_as: str | None = None,
-    level: str | None = None,
-    category: str | None = None,
-    department: str | None = None,
-    assignee: str | None = None,
-    overdue: bool | None = None,
-    due_before: Instant | None = None,
-    opened_after: Instant | None = None,
-    q: Annotated[str | None, Query(max_length=200)] = None,
+    state: Annotated[str | None, Query(description="The state in which they stand, by its name in their loop")] = None,
+    counts_as: Annotated[str | None, Query(description="Which of the five states that one counts as")] = None,
+    level: Annotated[str | None, Query(description="Their level, by its code")] = None,
+    category: Annotated[str | None, Query(description="Their category, by its code, with its sub-categories")] = None,
+    department: Annotated[str | None, Query(description="The department they are given to, by its code")] = None,
+    assignee: Annotated[str | None, Query(description="Who holds them, by that person's key")] = None,
+    overdue: Annotated[bool | None, Query(description="Whether their deadline has passed while they are open")] = None,
+    due_before: Annotated[Instant | None, Query(description="Due earlier than this")] = None,
+    opened_after: Annotated[
+        Instant | None, Query(description="Opened later than this; `opened_from` takes the instant itself as well")
+    ] = None,
+    q: Annotated[
+        str | None,
+        Query(max_length=200, description="Words to be found in numbers, titles, places or what was written"),
+    ] = None,
     open_: Annotated[bool | None, Query(alias="open", description="Whether it has not come to its end")] = None,
     without: Annotated[Names, Query(description="department, level or category: cases of which it is not said")] = None,
-    opened_from: Instant | None = None,
-    opened_before: Instant | None = None,
-    closed_from: Instant | None = None,
-    closed_before: Instant | None = None,
+    opened_from: Annotated[Instant | None, Query(description="Opened then or later")] = None,
+    opened_before: Annotated[Instant | None, Query(description="Opened earlier than this")] = None,
+    closed_from: Annotated[Instant | None, Query(description="Closed then or later")] = None,
+    closed_before: Annotated[Instant | None, Query(description="Closed earlier than this")] = None,
     action: Annotated[Names, Query(description="Steps: cases to which at least one of them was done")] = None,
     report: Annotated[Report | None, Query(description="What came of the period a case was opened for")] = None,
     cycle: Annotated[str | None, Query(description="Cases that were opened for periods of this cycle")] = None,
@@ -267,7 +276,7 @@ async def filter_of(  # async, so that it costs no thread; a list of one loop ha
 async def filter_of_all(
     runtime: TheRuntime,
     wanted: Annotated[Filter, Depends(filter_of)],
-    workflow: str | None = None,
+    workflow: Annotated[str | None, Query(description="Of this loop alone, by its key")] = None,
     without_workflow: Annotated[Names, Query(description="Loops that are left out")] = None,
 ) -> Filter:
     keys = [loop.key for loop in runtime.engine.catalog.newest()]
@@ -327,7 +336,8 @@ def one_of(name: str, said: str | None, known: Sequence[str]) -> None:
         unreadable(Text(f"{name} {what.zh}", f"{name} {what.en}"), name, what=what, among=known)
 
 
-Limit = Annotated[int, Query(ge=1, le=200)]
+Limit = Annotated[int, Query(ge=1, le=200, description=A_PAGE)]
+Cursor = Annotated[str | None, Query(description=GOES_ON)]
 
 
 def routers(catalog: Catalog) -> list[APIRouter]:
@@ -450,7 +460,7 @@ def _list_of(workflow: Workflow | None) -> Callable[..., Response]:
         wanted: Annotated[Filter, Depends(chosen_by)],
         as_of: AsOf = None,
         limit: Limit = 50,
-        cursor: str | None = None,
+        cursor: Cursor = None,
         form: AsFile = None,
     ) -> Response:
         if workflow is not None:
@@ -591,11 +601,11 @@ def list_changes(
     runtime: TheRuntime,
     asker: SignedIn,
     wanted: Annotated[Filter, Depends(filter_of_all)],
-    since: Annotated[Instant, Query(alias="from")],
-    until: Annotated[Instant, Query(alias="to")],
-    change: Change | None = None,
+    since: Annotated[Instant, Query(alias="from", description="The earlier instant")],
+    until: Annotated[Instant, Query(alias="to", description="The later one, at which they stand otherwise")],
+    change: Annotated[Change | None, Query(description="Only those to which this happened between the two")] = None,
     limit: Limit = 50,
-    cursor: str | None = None,
+    cursor: Cursor = None,
 ) -> Response:
     """How cases stand at the later instant that stood otherwise at the earlier one: as known then, and as filtered then."""
     must_have_been(until, runtime.clock.now(), "to")
@@ -683,10 +693,10 @@ def _addressees(workflow: Workflow) -> Callable[..., Response]:
         runtime: TheRuntime,
         asker: SignedIn,
         number: str,
-        standing: Standing | None = None,
-        department: str | None = None,
+        standing: Annotated[Standing | None, Query(description="Only those who stand so")] = None,
+        department: Annotated[str | None, Query(description="Only those of this department, by its code")] = None,
         limit: Limit = 50,
-        cursor: str | None = None,
+        cursor: Cursor = None,
     ) -> Response:
         """The cursor is the key of the last one shown: it says nothing that the page did not."""
         with runtime.database.read(asker.actor.organisation) as connection:

@@ -12,7 +12,7 @@ from api.deliveries import STATUS_WORDS, message_in_words, unknown_delivery
 from api.problems import not_for_you
 from api.reading import LONGEST_NAME
 from api.requests import no_cursor, without_nul
-from api.routes.cases import Limit, json_of, link_to_next, one_of
+from api.routes.cases import GOES_ON, Limit, json_of, link_to_next, one_of
 from api.routes.under import PROBLEMS, Router
 from api.trail import called
 from engine.authority import may_see
@@ -115,12 +115,12 @@ def list_deliveries(
     asker: SignedIn,
     case: Annotated[Word, Query(description="A case's number")] = None,
     person: Annotated[Word, Query(description="A person's key; `me` for oneself")] = None,
-    status: str | None = None,
+    status: Annotated[str | None, Query(description="Only those that stand so")] = None,
     channel: Annotated[Word, Query(description="A kind of channel")] = None,
     account: Annotated[Word, Query(description="One of the organisation's channels by its name")] = None,
     dead: Annotated[bool, Query(description="Only what goes nowhere by itself: given up, or nobody to reach")] = False,
     limit: Limit = 50,
-    cursor: Annotated[str | None, Query(max_length=64)] = None,
+    cursor: Annotated[str | None, Query(max_length=64, description=GOES_ON)] = None,
 ) -> Response:
     """One's own; whoever oversees sees everybody's."""
     one_of("status", status, STATUSES)

@@ -15,7 +15,7 @@ from api.bootstrap import Runtime
 from api.checking import DeadCorners
 from api.directory import Editor, NotInDirectory
 from api.requests import Answers, Key, no_cursor, read_as
-from api.routes.cases import json_of
+from api.routes.cases import GOES_ON, Limit, json_of
 from api.routes.under import PROBLEMS, Router
 from api.schemas import DepartmentAnswer, GrantAnswer, PersonAnswer, department_answer, person_answer
 from engine.actor import WHOLE_ORGANISATION, Grant
@@ -43,6 +43,8 @@ def _day(value: Any) -> date:
 
 
 Day = Annotated[date, BeforeValidator(_day)]
+LastDay = Annotated[Day | None, Query(description="The last day on which it holds; yesterday where it is left out")]
+Meant = Annotated[bool, Query(description="Meant, although it opens a dead corner")]
 Name = Annotated[str, Field(max_length=130)]
 Confirmed = Annotated[
     bool, Field(default=False, strict=True, title="确认", description="Meant, although it opens a dead corner")
@@ -276,10 +278,12 @@ def withdraw(
     runtime: TheRuntime,
     asker: SignedIn,
     person: str,
-    role: str,
-    scope: str = WHOLE_ORGANISATION,
-    last_day: Day | None = None,
-    confirmed: bool = False,
+    role: Annotated[str, Query(description="The role that is withdrawn")],
+    scope: Annotated[
+        str, Query(description="Where it is held: a department's code, or `*` for the organisation")
+    ] = WHOLE_ORGANISATION,
+    last_day: LastDay = None,
+    confirmed: Meant = False,
 ) -> Response:
     """It ends with `last_day`, yesterday where that is left out, and stays on record."""
     for_administrators(asker, directory.WITHDRAWING)
@@ -359,8 +363,8 @@ def come_back(
     asker: SignedIn,
     person: str,
     absence: str,
-    last_day: Day | None = None,
-    confirmed: bool = False,
+    last_day: LastDay = None,
+    confirmed: Meant = False,
 ) -> Response:
     """It ends with `last_day`, yesterday where that is left out, and stays on record."""
     back = oneself_or_administrator(asker, person, directory.RETURNING)
@@ -498,8 +502,8 @@ def change_person(runtime: TheRuntime, asker: SignedIn, person: str, answers: An
 def changes(
     runtime: TheRuntime,
     asker: SignedIn,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(max_length=20)] = None,
+    limit: Limit = 50,
+    cursor: Annotated[str | None, Query(max_length=20, description=GOES_ON)] = None,
 ) -> Response:
     for_administrators(asker, Text("查看名册更改记录", "See what was changed"), AUDITOR)
     if cursor is not None and not re.fullmatch(r"\d{1,18}", cursor, re.ASCII):

@@ -20,7 +20,7 @@ async def asked_of(
     runtime: TheRuntime,
     as_of: Annotated[DayOrInstant | None, Query(description="As it was known that evening, or at that instant")] = None,
     months: Months = USUAL_MONTHS,
-    workflow: str | None = None,
+    workflow: Annotated[str | None, Query(description="Of this loop alone, by its key")] = None,
     organisation: Annotated[str | None, Query(description="Of those one oversees, this one alone")] = None,
 ) -> Asked:
     one_of("workflow", workflow, [loop.key for loop in runtime.engine.catalog.newest()])

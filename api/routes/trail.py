@@ -8,7 +8,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel
 
 from api.auth import SignedIn, TheRuntime
 from api.requests import Instant, place_cursor, place_of, takes_nothing, unreadable, without_nul
-from api.routes.cases import Limit, json_of, link_to_next, one_of
+from api.routes.cases import Cursor, Limit, json_of, link_to_next, one_of
 from api.routes.taking import FILES, AsFile, file_of, headers_alone, must_be_whole
 from api.routes.under import PROBLEMS, Router
 from api.trail import (
@@ -67,14 +67,14 @@ async def asked_of(  # async, so that it costs no thread
     since: Annotated[Instant | None, Query(alias="from", description="Recorded at this instant or later")] = None,
     before: Annotated[Instant | None, Query(alias="to", description="Recorded earlier than this")] = None,
     person: Annotated[Word, Query(description="What he did and what was done in his name")] = None,
-    actor: Word = None,
-    on_behalf_of: Word = None,
+    actor: Annotated[Word, Query(description="Who did it himself: a person's key, or `system`")] = None,
+    on_behalf_of: Annotated[Word, Query(description="In whose name it was done, by that person's key")] = None,
     action: Annotated[Word, Query(description="A step, or `open`; of refusals also `read`")] = None,
-    type_: Annotated[EventType | None, Query(alias="type")] = None,
+    type_: Annotated[EventType | None, Query(alias="type", description="A type of event; refusals have none")] = None,
     case: Annotated[Word, Query(description="A case's number; `logbook` for what was done with the records")] = None,
     department: Annotated[Word, Query(description="Of the case after the event; of refusals, today")] = None,
-    workflow: Word = None,
-    outcome: Outcome | None = None,
+    workflow: Annotated[Word, Query(description="Of this loop alone, by its key")] = None,
+    outcome: Annotated[Outcome | None, Query(description="What was done, or what was refused")] = None,
 ) -> Asked:
     """What is asked of the trail. A misspelt word is refused where it is known which there are."""
     one_of("workflow", workflow, [loop.key for loop in runtime.engine.catalog.newest()])
@@ -100,7 +100,7 @@ def list_events(
     asker: SignedIn,
     asked: Question,
     limit: Limit = 50,
-    cursor: str | None = None,
+    cursor: Cursor = None,
     form: AsFile = None,
 ) -> Response:
     """Those of cases the asker may see, and what he was refused himself; whoever oversees sees all of them."""
@@ -129,8 +129,12 @@ def count_events(
     runtime: TheRuntime,
     asker: SignedIn,
     asked: Question,
-    by: Annotated[list[Dimension], Query(min_length=1, max_length=2)],
-    limit: Annotated[int, Query(ge=1, le=MOST_COUNTED)] = 1_000,
+    by: Annotated[
+        list[Dimension], Query(min_length=1, max_length=2, description="What they are counted by, one or two")
+    ],
+    limit: Annotated[
+        int, Query(ge=1, le=MOST_COUNTED, description="So many lines at most, the greatest counts first")
+    ] = 1_000,
 ) -> Response:
     """By one or two of what they are asked by. Days and months are those of the organisation's time zone."""
     must_be_two(by)

@@ -41,7 +41,10 @@ def list_workflows(runtime: TheRuntime, asker: SignedIn) -> Response:
 
 @router.get("/workflows/{key}", response_model=WorkflowAnswer, summary="流程定义 · A loop's definition")
 def read_workflow(
-    runtime: TheRuntime, asker: SignedIn, key: str, version: Annotated[int | None, Query(ge=1)] = None
+    runtime: TheRuntime,
+    asker: SignedIn,
+    key: str,
+    version: Annotated[int | None, Query(ge=1, description="The newest where it is left out")] = None,
 ) -> Response:
     workflow = runtime.engine.catalog.get(key, version)
     if workflow is None:
@@ -108,9 +111,11 @@ def list_periods(
     request: Request,
     runtime: TheRuntime,
     asker: SignedIn,
-    cycle: str | None = None,
-    key: str | None = None,
-    scope: str | None = None,
+    cycle: Annotated[str | None, Query(description="Of this cycle alone, by its key")] = None,
+    key: Annotated[str | None, Query(description="The period by its civil key, as `2026-03` or `2026-W11`")] = None,
+    scope: Annotated[
+        str | None, Query(description="Who owes it: a department's code, or `*` for the organisation")
+    ] = None,
     report: Annotated[Report | None, Query(description="Only those of which this came, as `missing`")] = None,
     form: AsFile = None,
 ) -> Response:
