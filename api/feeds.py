@@ -46,6 +46,7 @@ from engine.store.feeds import Feed
 PATH = "/feeds"
 ENDING = ".ics"
 TOKEN_BYTES = 18  # 144 bits, in 24 characters
+#: how far a calendar on a phone goes: back to what was due last month, ahead to the end of the term
 BACK, AHEAD = timedelta(days=31), timedelta(days=183)
 MOST = 500  # cases, and as many turns: the nearest ones; two tenths of a second of a processor
 LAST_SECOND = time(23, 59, 59)  # of a deadline that is a day

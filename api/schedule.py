@@ -16,6 +16,8 @@ from engine.errors import Text
 from engine.store import calendars, people, periods, worklists
 
 MOST = 400  # deadlines of a stretch; whoever has more looks at a week, or at his department
+#: how long before its day a turn may have opened: a quarter and some working days; of ours a month and five of them is the longest
+OPENS_BEFORE = timedelta(days=100)
 
 Kind = Literal["deadline", "round"]
 
@@ -118,7 +120,7 @@ def turns(
         mine = [o for o in owed if o.cycle == cycle.key and owes(cycle, o.scope)]
         if not mine or isinstance(cycle.every, OnEvent):
             continue
-        for period in periods_between(cycle, calendar, first - timedelta(days=100), last):
+        for period in periods_between(cycle, calendar, first - OPENS_BEFORE, last):
             day, opens = calendar.local_date(period.due_at), calendar.local_date(period.opens_at)
             owing = [o for o in mine if o.first_day <= opens and (o.last_day is None or opens <= o.last_day)]
             to_open = tuple(o.scope for o in owing if opens > o.unopened_after)

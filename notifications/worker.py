@@ -471,4 +471,4 @@ class _WhoStands:
 
 def _as_transport_error(channel: Channel, error: Exception) -> TransportError:
     log.error("channel %s failed in an unexpected way", channel.name, exc_info=error)
-    return TransportError(f"{type(error).__name__}: {error}")
+    return TransportError(type(error).__name__)  # what it says besides may hold a secret, and is in the log

@@ -212,7 +212,7 @@ def test_a_defect_in_a_channel_leaves_the_message_waiting(post: Post) -> None:
     post.outbox.write(a_notice())
     assert post.worker().run_once().again == 1
     [waiting] = post.deliveries()
-    assert (waiting.status, waiting.answer) == ("waiting", "KeyError: 'errcode'")
+    assert (waiting.status, waiting.answer) == ("waiting", "KeyError"), "what it says besides is for the log"
 
 
 def test_a_message_that_nobody_can_write_is_a_dead_letter_and_stops_no_other(post: Post) -> None:
