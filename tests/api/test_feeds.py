@@ -533,12 +533,12 @@ def inspecting(tmp_path: Path, kind: Kind) -> Iterator[tuple[httpx.Client, Runti
             yield client, runtime, school
 
 
-def test_no_turn_of_a_cycle_opens_longer_before_its_day_than_is_looked_back() -> None:
+def test_no_period_of_a_cycle_opens_longer_before_its_day_than_is_looked_back() -> None:
     calendar = official(years=[2019, 2020, 2021])
     for _, rule in CATALOG.cycles():
         if not isinstance(rule.cycle.every, OnEvent):
-            for turn in periods_between(rule.cycle, calendar, date(2019, 12, 31), date(2020, 12, 31)):
-                assert turn.due_at - turn.opens_at < OPENS_BEFORE, rule.cycle.key
+            for period in periods_between(rule.cycle, calendar, date(2019, 12, 31), date(2020, 12, 31)):
+                assert period.due_at - period.opens_at < OPENS_BEFORE, rule.cycle.key
 
 
 #: who asks for whose calendar, and how many open inspections and turns to come stand in it

@@ -191,7 +191,7 @@ def _note(runtime: Runtime, connection: Connection, asker: Asker, **about: str |
 
 @dataclass(frozen=True, slots=True)
 class Coming:
-    """A cycle in words: who owes it, and its next turns (opens, due)."""
+    """A cycle in words: who owes it, and its next periods (opens, due)."""
 
     title: Text
     loop: Text
