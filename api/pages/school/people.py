@@ -13,6 +13,7 @@ from api.auth import Asker, SignedIn, TheRuntime
 from api.auth.forms import TheSent
 from api.bootstrap import Runtime
 from api.pages.addresses import Pages
+from api.pages.lists import DrawnAgain
 from api.pages.naming import NamesOf
 from api.pages.rendering import SCHOOL, go_to, local, page
 from api.pages.school.away import absences_of
@@ -44,7 +45,7 @@ PEOPLE = f"{SCHOOL}/people"
 NEW = f"{SCHOOL}/new-person"
 AT_A_TIME = 50
 
-router = Pages()
+router = Pages(route_class=DrawnAgain)
 
 LOOKING = Text("查看人员", "See the people")
 ADDRESSES = ("phone", "email", "wecom")  # offered on the form; others that are kept already stay
