@@ -115,6 +115,8 @@ def _templates() -> Environment:
     return made
 
 
+#: in a request's state: the organisation that a page is of which strangers see
+PAGE_OF = "page_of"
 #: in a request's state: the answer to an address that cannot be asked so, of a list that draws itself again
 DRAWN_AGAIN = "drawn_again"
 
@@ -189,7 +191,7 @@ def page(
         t=words, one=words.one, other_language=_other_language(request, locale, misasked), lang="zh-CN" if locale == "zh" else "en", asker=asker,
         active=active, areas=AREAS, csrf=asker.account.csrf if asker is not None and asker.account.session is not None else None,
         desk=None if asker is None else f"{asker.account.organisation}/{asker.account.person}",
-        simulated=_here_it_is(runtime, asker) if runtime.simulated else None,
+        simulated=_here_it_is(request, runtime, status) if runtime.simulated else None,
         misasked=None if misasked is None else misasked.refusal, wrong={} if misasked is None else misasked.wrong, **values,
     )  # fmt: skip
     said = {**HEADERS, "Content-Language": locale, **(headers or {})}
@@ -198,14 +200,21 @@ def page(
     return HTMLResponse(html, status, said)
 
 
-def _here_it_is(runtime: Runtime, asker: Asker | None) -> str:
-    """A simulated instant as the reader's organisation has it: every other time on the page is told so."""
+def _here_it_is(request: Request, runtime: Runtime, status: int) -> str:
+    """A simulated instant as the organisation has it that the page is of: every other time on the page is told so. In UTC, and
+    saying so, where several may be meant, or the database is what fails.
+    """
     now = runtime.clock.now()
-    if asker is None:
-        return f"{now:%Y-%m-%d %H:%M} UTC"
-    organisation = asker.actor.organisation
-    with runtime.database.read(organisation) as connection:
-        return local(now, people.time_zone(connection, organisation))
+    asker: Asker | None = getattr(request.state, "asker", None)
+    organisation: str | None = getattr(request.state, PAGE_OF, None) if asker is None else asker.actor.organisation
+    if status >= 500:
+        zone = None
+    elif organisation is None:
+        zone = runtime.shared_zone()
+    else:
+        with runtime.database.read(organisation) as connection:
+            zone = people.time_zone(connection, organisation)
+    return f"{now:%Y-%m-%d %H:%M} UTC" if zone is None else local(now, zone)
 
 
 def script(template: str, **values: object) -> str:
