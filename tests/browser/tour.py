@@ -62,6 +62,7 @@ PASSED_BY = {
     "/r": "needs the link of a message",
     "/account/away/{absence}/end": "a form like the others of absences",
     "/school/people/{person}/away/{absence}/end": "a form like the others of absences",
+    "/school/new-people/template.xlsx": "a file",
     "/school/people/{person}/withdraw": "a form like the one that grants",
     "/school/groups/{code}/seats/{number}": "a form like the one that seats",
 }
@@ -159,6 +160,7 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
                 Stop("person-form", "/school/people/fixer/change", "keeper"),
                 Stop("grant-form", "/school/people/fixer/grant", "keeper"),
                 Stop("person-new", "/school/new-person", "keeper"),
+                Stop("people-import", "/school/new-people", "keeper"),
                 Stop("person-active", "/school/people/fixer/active", "keeper"),
                 Stop("person-password", "/school/people/fixer/password", "keeper"),
                 Stop("person-away", "/school/people/fixer/away", "keeper"),
