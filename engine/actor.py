@@ -84,6 +84,11 @@ class Actor:
         return "system"
 
     @property
+    def represented(self) -> str | None:
+        """Who is represented, as an event names him; None for whoever acts for himself."""
+        return f"person:{self.on_behalf_of}" if self.on_behalf_of else None
+
+    @property
     def persons(self) -> tuple[str, ...]:
         """Everyone this act counts for: the person acting and the person represented."""
         return tuple(p for p in (self.person, self.on_behalf_of) if p is not None)

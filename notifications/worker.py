@@ -14,7 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, partial
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from engine.events import Notice, Recipient
@@ -40,6 +41,7 @@ PATIENCE_SECONDS = 20.0  # how long one channel may keep a round; the rest goes 
 RECORDED_AGAIN = 5  # times, when an answer is written down beside others that are
 SENDERS = 4  # at once by one channel, an account each: a slow one keeps one of them
 SLOW_DOWN = timedelta(minutes=1)  # for whoever asks for it and does not say how long
+T = TypeVar("T")
 
 
 class DeliveryWorker:
@@ -233,9 +235,10 @@ class DeliveryWorker:
         except Exception as error:  # noqa: BLE001  a defect in a channel must leave the messages waiting, not lost
             answers = iter([_as_transport_error(channel, error)] * len(messages))
         results = [next(answers) if isinstance(message, Outgoing) else message for message in composed]
-        with self._database.write_across() as connection:
-            recorded = [self._record(connection, *pair) for pair in zip(group, results, strict=True)]
-        return sum(recorded, RoundResult())
+        answered = list(zip(group, results, strict=True))
+        return self._written_down(
+            lambda connection: sum((self._record(connection, *pair) for pair in answered), RoundResult())
+        )
 
     def _send_one_by_one(
         self, channel: Channel, group: Sequence[Claimed], says: "_Says", gives_up_at: float
@@ -256,7 +259,7 @@ class DeliveryWorker:
                 answer = self._handed_over(channel, message, account) if isinstance(account, Account) else account
             else:
                 answer = message
-            recorded, left_alone = self._written_down(channel, claimed, answer)
+            recorded, left_alone = self._written_down(partial(self._record_and_judge, channel, claimed, answer))
             result += recorded
             if left_alone:
                 self._give_back(untried)
@@ -264,19 +267,15 @@ class DeliveryWorker:
         self._give_back(untried)
         return result
 
-    def _written_down(
-        self, channel: Channel, claimed: Claimed, answer: Receipt | TransportError
-    ) -> tuple[RoundResult, bool]:
-        """What came of a message, and whether its account is left alone from now on.
-
-        Where this transaction crossed with another worker's it is tried again: the message has left, and one whose answer
-        is not written down goes a second time when its lease is over.
+    def _written_down(self, write: Callable[[Connection], T]) -> T:
+        """What came of messages. Where that transaction crossed with another worker's it is tried again: they have left, and
+        one whose answer is not written down goes a second time when its lease is over.
         """
         again = RECORDED_AGAIN
         while True:
             try:
                 with self._database.write_across() as connection:
-                    return self._record(connection, claimed, answer), self._judge(connection, channel, claimed, answer)
+                    return write(connection)
             except Exception as error:  # whatever else it is goes on: only `is_crossed` knows drivers' errors here
                 if not again or not is_crossed(error):
                     raise
@@ -393,6 +392,12 @@ class DeliveryWorker:
             return RoundResult(dead=1) + self._planner.another_way(connection, claimed, answer, now)
         mine = deliveries.settle(connection, claimed, "waiting", answer=answer.answer, not_before=now + following.wait)
         return RoundResult(again=1) if mine else RoundResult(lost=1)
+
+    def _record_and_judge(
+        self, channel: Channel, claimed: Claimed, answer: Receipt | TransportError, connection: Connection
+    ) -> tuple[RoundResult, bool]:
+        """What came of a message, and whether its account is left alone from now on."""
+        return self._record(connection, claimed, answer), self._judge(connection, channel, claimed, answer)
 
     def _what_follows(
         self, connection: Connection, claimed: Claimed, answer: TransportError, now: datetime

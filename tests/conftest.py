@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
+from hypothesis import settings
 
 from api import logs
 from api.demo import play
@@ -21,6 +22,10 @@ from tests.databases import KINDS, Kind, dropping_copies
 from tests.fakes import hearing
 from tests.journeys.rows import not_shown, rows_of
 from tests.scratch import write_there
+
+# How long an example may take is the benches' business: a machine that is busy with other work is no defect.
+settings.register_profile("unhurried", settings.default, deadline=None)
+settings.load_profile("unhurried")
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ from sqlalchemy import (
 # the one that both compile; SQLite's own knows only itself
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
-from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, OperationalError, PendingRollbackError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.util import LRUCache
 from sqlmodel import SQLModel
@@ -244,7 +244,7 @@ class Database:
         with kept.transaction(organisation, *names, alone=alone) as connection:
             try:
                 yield connection
-            except DBAPIError as error:
+            except SQLAlchemyError as error:
                 _tell(error)
                 raise
 
@@ -514,7 +514,7 @@ def _quoted(value: str) -> str:
 
 def _tell(error: BaseException) -> None:
     """Raises, in words of ours, what the database cannot do just now, and what a value it does not take comes to."""
-    if is_passing(error):
+    if is_passing(error) or is_crossed(error):
         raise _busy(error) from error
     if isinstance(error, DataError):
         raise _not_taken() from error
@@ -527,6 +527,8 @@ def is_same_key(error: BaseException) -> bool:
 
 def is_crossed(error: BaseException) -> bool:
     """Whether somebody else's transaction and ours waited for each other: who starts anew gets through."""
+    if isinstance(error, Busy):  # in words already
+        error = error.__cause__ or error
     return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _CROSSED
 
 
@@ -541,18 +543,16 @@ def wait_briefly(connection: Connection) -> None:
 
 
 def is_lost(error: BaseException) -> bool:
-    """Whether the connection is gone, and the transaction with it."""
-    return isinstance(error, DBAPIError) and error.connection_invalidated
+    """Whether the connection is gone, and the transaction with it: that is just told, or somebody went on all the same."""
+    return isinstance(error, PendingRollbackError) or (isinstance(error, DBAPIError) and error.connection_invalidated)
 
 
 def is_passing(error: BaseException) -> bool:
     """Whether the database could not do just now what it does at other times (its disk is full, somebody holds it, it is
     gone): it says nothing about what was asked of it, and who asks again later gets through.
     """
-    if is_crossed(
-        error
-    ):  # of which the server says that one is *blocked* by the other; who began it begins anew at once
-        return False
+    if is_crossed(error):
+        return False  # of which the server says that one is *blocked* by the other; who began it begins anew at once
     return is_lost(error) or (isinstance(error, OperationalError) and why(error) is not _NOT_WRITTEN)
 
 
@@ -576,6 +576,7 @@ _WHY: Mapping[str, Text] = {
         "数据库的这个登录没有所需的角色（见 bihuan db roles）",
         "this login of the database has not the role it needs (see `bihuan db roles`)",
     ),
+    "reconnect": Text("数据库连接不上", "the database cannot be reached"),
     "connection": Text("数据库连接不上", "the database cannot be reached"),
 }
 _NOT_WRITTEN = Text("数据没有写成", "it could not be written")

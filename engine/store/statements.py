@@ -16,6 +16,7 @@ import re
 import select as select_module
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, repeat
@@ -333,6 +334,8 @@ def mark(connection: Connection) -> None:
 
 def undo_to_mark(connection: Connection) -> None:
     """As if nothing had been written since `mark`."""
+    if connection.invalidated:
+        return  # the server has undone all of it; another error here would hide what happened
     put_off: list[_ToSend] = connection.info.get(_PUT_OFF, [])
     for n in reversed(range(len(put_off))):
         if put_off[n].sql == _MARK:  # nothing since was sent, nor the mark
@@ -432,7 +435,10 @@ def doubt(connection: Connection) -> None:
     prepared, too, and the server passed them over. To be called with each error of a server's.
     """
     if not connection.closed and not connection.invalidated:
-        connection.info[_UNSURE] = True
+        with suppress(
+            NotImplementedError
+        ):  # SQLAlchemy itself still asks whom it met there: nothing of ours is prepared yet
+            connection.info[_UNSURE] = True
 
 
 def be_in_step(connection: Connection) -> None:

@@ -110,7 +110,7 @@ def _ask(clients: Mapping[Kind, httpx.Client], school: School, somewhere: Any, n
     # by the address: drawn by the function, as is usual, nearly every address would be given the same
     @seed(crc32(somewhere.label.encode()))
     @settings(
-        max_examples=EXAMPLES, derandomize=True, database=None, deadline=None, phases=[Phase.generate],
+        max_examples=EXAMPLES, derandomize=True, database=None, phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(case=_described_or_not(somewhere, nowhere), data=st.data())

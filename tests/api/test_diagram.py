@@ -99,7 +99,7 @@ def loops(draw: st.DrawFn) -> Workflow:
     )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(loops(), st.sampled_from(LANGUAGES))
 def test_any_loop_that_can_be_defined_is_drawn_tidily(loop: Workflow, locale: Locale) -> None:
     is_tidy(a_diagram(loop, locale))

@@ -215,7 +215,7 @@ def test_whatever_is_sent_is_kept_or_refused_in_words(client: httpx.Client, runt
     known: set[Path] = set()
     taken = {201: 0, 422: 0}
 
-    @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=300, suppress_health_check=list(HealthCheck))
     @given(spoiled())
     def sending(upload: tuple[bytes, str]) -> None:
         answer = send(client, school, *upload)

@@ -391,9 +391,7 @@ def act(school: School, hazards: list[Case], how: str, which: int) -> None:
         return
 
 
-@settings(
-    max_examples=8, database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
-)
+@settings(max_examples=8, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(within=ACTS, later=ACTS)
 def test_whatever_is_done_later_a_signed_week_counts_the_same(within: list[Act], later: list[Act]) -> None:
     with TemporaryDirectory() as folder, a_school(Path(folder), "sqlite") as school:

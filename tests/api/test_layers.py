@@ -70,7 +70,7 @@ def runs_over(layout: Layout) -> list[tuple[int, int]]:
     return found
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(drawings())
 def test_nothing_lies_over_anything_whatever_is_laid_out(
     drawing: tuple[tuple[Box, ...], tuple[Link, ...]],
@@ -87,7 +87,7 @@ def test_nothing_lies_over_anything_whatever_is_laid_out(
         assert all(not route.label.y < cut < route.label.y + route.label.height for route in layout.routes)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(drawings())
 def test_a_link_goes_from_its_box_past_its_label_to_the_other_and_down_unless_it_leads_back(
     drawing: tuple[tuple[Box, ...], tuple[Link, ...]],
@@ -140,7 +140,7 @@ def test_neighbours_keep_their_distance() -> None:
 # --- lettering ---------------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.text(alphabet="隐患整改、。（）abc WM1-", max_size=60), st.integers(30, 200))
 def test_no_line_is_wider_than_it_may_be_and_no_word_is_lost(words: str, most: int) -> None:
     lines = broken(words, 12.5, most)

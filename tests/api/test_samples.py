@@ -172,7 +172,7 @@ PIECES = st.sampled_from(
 
 
 @given(st.lists(PIECES, max_size=25).map("".join), st.sets(st.sampled_from(sorted(DEMANDS["waiting"].may))))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_what_is_taken_can_always_be_written_whatever_is_known(scribble: str, known: set[str]) -> None:
     for text in (scribble, f"{GOOD}{scribble}", f"{scribble}{GOOD}"):
         for name in ("waiting", "digest", "digest_line"):

@@ -198,10 +198,10 @@ def written(database: Database, directory: Directory) -> Iterator[Connection]:
 
 
 any_directory = given(directories())
-unhurried = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+on_one_school = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-@unhurried
+@on_one_school
 @any_directory
 def test_what_is_read_around_one_person_makes_the_same_actors_as_the_whole(
     database: Database, directory: Directory
@@ -214,7 +214,7 @@ def test_what_is_read_around_one_person_makes_the_same_actors_as_the_whole(
                 assert people.actor(connection, HERE, key, today) == directory.actor(key, today)
 
 
-@unhurried
+@on_one_school
 @any_directory
 def test_what_is_read_around_several_makes_the_same_actors_as_the_whole(
     database: Database, directory: Directory
@@ -227,7 +227,7 @@ def test_what_is_read_around_several_makes_the_same_actors_as_the_whole(
         assert "nobody" not in around.people
 
 
-@unhurried
+@on_one_school
 @any_directory
 def test_holders_are_found_in_sql_as_the_directory_finds_them(database: Database, directory: Directory) -> None:
     with written(database, directory) as connection:
@@ -239,7 +239,7 @@ def test_holders_are_found_in_sql_as_the_directory_finds_them(database: Database
                 assert active == set(directory.holders(role, today))
 
 
-@unhurried
+@on_one_school
 @any_directory
 def test_a_directory_read_back_says_the_same_of_everybody(database: Database, directory: Directory) -> None:
     with written(database, directory) as connection:

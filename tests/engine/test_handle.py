@@ -26,7 +26,8 @@ from engine.errors import (
     StaleCase,
     UnknownCase,
 )
-from engine.handle import MOST_AHEAD, Done, Failed, Idle, Refused, handle, handle_one, recompute_preview, settled
+from engine.handle import Done, Failed, Idle, Refused, handle, handle_one, recompute_preview, settled
+from engine.handle.reading import MOST_AHEAD
 from engine.store import answers, calendars, files, history, refusals
 from engine.store.database import Database
 from engine.store.refusals import RefusalRecord
@@ -312,7 +313,7 @@ def test_who_names_more_than_a_form_asks_for_keeps_nobody_of_his_group_waiting(
         asked.extend(questions)
         return ask(connection, questions)
 
-    monkeypatch.setattr("engine.handle.ask", noting)
+    monkeypatch.setattr("engine.handle.reading.ask", noting)
     report = {"title": "插座松动", "place": "A", "category": "ELEC.use"}
     bob = school.actor("bob")
     innocent, hostile = (school.asked(bob, OpenCase("hazard", data)) for data in (report, {**report, **many}))

@@ -713,7 +713,6 @@ class PromisesOnPostgreSQL(Promises):
 Promises.TestCase.settings = settings(
     max_examples=400 if LONG else 36,
     stateful_step_count=80 if LONG else 40,
-    deadline=None,
     # shrinking outlasts the timeout of a test; the long run does it
     phases=tuple(Phase) if LONG else (Phase.explicit, Phase.reuse, Phase.generate),
     derandomize=not LONG and "CI" in os.environ,

@@ -109,7 +109,7 @@ def test_the_list_of_a_day_is_planned_once(post: Post) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(1, 12), st.integers(0, 30), st.integers(0, 90)), min_size=1, max_size=40))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_span_of_the_services_clock_ever_has_more_than_it_takes(
     post: Post, sends: list[tuple[int, int, int]]
 ) -> None:

@@ -25,7 +25,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(history=steps)
 def test_nothing_is_lost_and_nothing_has_two_names(kind: Kind, history: list[Step]) -> None:
     with tempfile.TemporaryDirectory() as folder, a_post(Path(folder), kind, local("2020-01-15 16:00")) as post:

@@ -245,25 +245,27 @@ class _TheyWaitForEachOther(Exception):
 
 
 @pytest.mark.parametrize("times, told", [(1, {"sent": 1}), (3, {"sent": 1}), (99, {"sending": 1})])
+@pytest.mark.parametrize("way", ["outside", "inside"])  # one by one, and many in one transaction
 def test_what_came_of_a_message_is_written_down_although_two_workers_cross(
-    post: Post, monkeypatch: pytest.MonkeyPatch, times: int, told: dict[str, int]
+    post: Post, monkeypatch: pytest.MonkeyPatch, way: str, times: int, told: dict[str, int]
 ) -> None:
     left = times
-    worked = accounts.worked
+    settle = deliveries.settle
 
-    def crossing(*about: Any) -> None:
+    def crossing(*about: Any, **more: Any) -> bool:
         nonlocal left
         left -= 1
         if left >= 0:
-            raise OperationalError("UPDATE channel_state", None, _TheyWaitForEachOther())
-        worked(*about)
+            raise OperationalError("UPDATE delivery", None, _TheyWaitForEachOther())
+        return settle(*about, **more)
 
-    monkeypatch.setattr(accounts, "worked", crossing)  # a server that undoes one of two cannot be had on demand
+    monkeypatch.setattr(deliveries, "settle", crossing)  # a server that undoes one of two cannot be had on demand
     post.outbox.write(a_notice())
-    with nullcontext() if "sent" in told else pytest.raises(OperationalError):
-        post.worker().run_once()
+    with nullcontext() if "sent" in told else pytest.raises(Busy):
+        post.worker(post.channel if way == "outside" else post.inbox()).run_once()
     assert post.statuses() == told
-    assert len(post.channel.arrived) == 1
+    if way == "outside":
+        assert len(post.channel.arrived) == 1
 
 
 def test_killed_before_sending_it_is_sent_once_the_lease_has_run_out(post: Post) -> None:

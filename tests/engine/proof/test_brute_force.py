@@ -44,7 +44,7 @@ WORDS = Text("词", "word")
 
 def drawn(examples: int) -> settings:
     return settings(
-        max_examples=examples * MORE, derandomize=MORE == 1, database=None, deadline=None,
+        max_examples=examples * MORE, derandomize=MORE == 1, database=None,
         suppress_health_check=list(HealthCheck), phases=[Phase.generate, Phase.shrink],
     )  # fmt: skip
 

@@ -1,13 +1,16 @@
 import itertools
 import threading
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
 from psycopg.errors import DeadlockDetected
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, insert, make_url, select, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
 
@@ -28,6 +31,9 @@ from engine.store.statements import Question
 from engine.store.tables import TimerRow
 from tests.databases import on_postgresql, on_sqlite
 from tests.engine.fakes import HERE, THERE, School
+from tests.faults.connections import SOCKET
+from tests.faults.proxying import Harm, Proxy
+from tests.postgres import the_cluster
 
 TIMER = {"organisation": HERE, "number": "X-2019-0001", "generation": 1, "rung": "due", "status": "waiting"}
 
@@ -98,6 +104,27 @@ def test_who_is_left_in_a_pipeline_by_a_server_that_died_is_told_so_and_nothing_
     with pytest.raises(Busy):
         write()
     school.report()  # on a connection of its own again
+
+
+@on_postgresql
+@pytest.mark.parametrize("question", [b"pg_catalog.version()", b"current_schema()", b"show standard_conforming"])
+def test_a_server_that_dies_while_a_new_connection_asks_whom_it_met_is_away_for_now(
+    school: School, question: bytes
+) -> None:
+    """SQLAlchemy asks by itself, on a connection that is none yet; what we note of a failed one must not hide the fault."""
+    url = make_url(school.engine.database.url)
+    with (
+        TemporaryDirectory(prefix="bh", dir="/tmp") as wire,  # a socket's path has to fit into 107 bytes
+        Proxy(upstream=the_cluster().folder / SOCKET, listen=Path(wire) / SOCKET) as proxy,
+        closing(Database(url.set(query={**url.query, "host": wire}).render_as_string(hide_password=False))) as database,
+    ):
+        proxy.do(Harm("swallow", on=question))
+        with pytest.raises(Busy), database.read(HERE):
+            pass
+        assert proxy.hits == 1
+        proxy.heal()
+        with database.read(HERE) as connection:
+            assert people.person(connection, HERE, "alice") is not None
 
 
 @on_postgresql
@@ -262,7 +289,14 @@ def test_a_naive_instant_is_refused(school: School) -> None:
         connection.execute(insert(table_of(TimerRow)), {**TIMER, "fire_at": datetime(2020, 1, 1)})  # noqa: DTZ001
 
 
-def test_two_that_waited_for_each_other_are_not_told_to_come_again_later() -> None:
+def test_who_waited_for_another_who_waited_for_him_is_told_to_come_again(school: School) -> None:
+    crossed = OperationalError("UPDATE", None, DeadlockDetected("Process 1 waits for ShareLock; blocked by process 2."))
+    with pytest.raises(Busy, match="waited for each other") as told, school.engine.database.write(HERE):
+        raise crossed
+    assert is_crossed(told.value), "who can begin anew by himself still sees it"
+
+
+def test_two_that_waited_for_each_other_are_no_passing_fault_of_the_database() -> None:
     """The server says that one is blocked by the other, in which *locked* is only spelt."""
     crossed = OperationalError("SELECT", None, DeadlockDetected("Process 1 waits for ShareLock; blocked by process 2."))
     assert is_crossed(crossed)

@@ -35,7 +35,7 @@ def test_a_list_as_of_any_instant_is_the_events_until_then_folded_from_nothing(l
     span = (every[-1] - every[0]).total_seconds()
 
     @settings(
-        max_examples=INSTANTS, database=None, deadline=None, phases=[Phase.generate],
+        max_examples=INSTANTS, database=None, phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(

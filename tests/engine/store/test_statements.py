@@ -2,11 +2,11 @@
 
 import pytest
 from sqlalchemy import bindparam, delete, insert, select, text, update
-from sqlalchemy.exc import OperationalError, PendingRollbackError
+from sqlalchemy.exc import OperationalError
 
 from engine.errors import Busy
 from engine.store import statements
-from engine.store.database import naming, speak_for, table_of, undone_by_itself, upsert
+from engine.store.database import is_passing, naming, speak_for, table_of, undone_by_itself, upsert
 from engine.store.statements import Listing, Statement, back_to, flush, standing
 from engine.store.tables import PersonRow, SeriesRow
 from tests.databases import on_postgresql
@@ -157,7 +157,7 @@ def test_a_connection_whose_server_ended_meanwhile_is_thrown_away_before_anythin
 
 
 @on_postgresql
-@pytest.mark.parametrize("went", ["prebuilt", "SQLAlchemy's"])
+@pytest.mark.parametrize("went", ["prebuilt", "SQLAlchemy's", "to a mark"])
 def test_nothing_is_asked_or_written_once_the_connection_is_lost_whoever_swallowed_that(
     school: School, went: str
 ) -> None:
@@ -171,14 +171,43 @@ def test_nothing_is_asked_or_written_once_the_connection_is_lost_whoever_swallow
                 LAST.all(connection, {})
             if went == "prebuilt":
                 ADD.put(connection, row("A"))
+            elif went == "to a mark":
+                with undone_by_itself(connection):
+                    pass
             else:
                 connection.execute(insert(TABLE), row("A"))
 
     for _ in range(2):  # on a new connection, and on a kept one
-        with pytest.raises((Busy, PendingRollbackError)):
+        with pytest.raises(Busy, match="the database cannot be reached"):
             go_on_all_the_same()
         with school.engine.database.read(HERE) as connection:
             assert LAST.all(connection, {}) == []
+
+
+@on_postgresql
+def test_a_server_that_dies_under_what_is_undone_by_itself_is_what_is_told_of_it(school: School) -> None:
+    """Who plans messages goes by it: a fault of the database's says nothing about the message, any other would bury it."""
+    told: list[Exception] = []
+
+    def lose_the_server() -> None:
+        with school.engine.database.write_across() as connection:
+            driver = connection.connection.dbapi_connection
+            assert driver is not None
+            try:
+                with undone_by_itself(connection):
+                    with school.engine.database.own() as owner:
+                        owner.execute(
+                            text("SELECT pg_terminate_backend(:end, 10000)"), {"end": driver.info.backend_pid}
+                        )
+                    LAST.all(connection, {})
+            except Exception as error:
+                told.append(error)
+                raise
+
+    with pytest.raises(Busy):
+        lose_the_server()
+    assert [type(error) for error in told] == [OperationalError]
+    assert is_passing(told[0])
 
 
 def test_how_many_rows_were_changed_is_told_at_once(school: School) -> None:

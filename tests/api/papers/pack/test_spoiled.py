@@ -48,7 +48,7 @@ def test_a_byte_changed_in_any_file_is_found(name: str, where: str, made: Made) 
 
 @pytest.mark.slow
 @given(st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_byte_of_a_pack_can_be_otherwise(made: Made, data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(sorted(made.files)))
     content = made.files[name]
@@ -116,7 +116,7 @@ def test_a_pack_cut_off_is_told(kept: float, made: Made) -> None:
 
 @pytest.mark.slow
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_damaged_zip_never_shows_another_content(made: Made, data: st.DataObject) -> None:
     """A byte of the zip itself: it is told, or it was one that holds no content (a time, a system), and everything still is
     what was signed. It never ends in a traceback."""

@@ -81,7 +81,7 @@ def test_a_key_of_small_order_which_would_sign_everything_is_none(y: int) -> Non
 
 
 @given(seed=st.binary(min_size=32, max_size=32), message=st.binary(max_size=200), at=st.integers(0, 63))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_it_agrees_with_the_library_that_signs(seed: bytes, message: bytes, at: int) -> None:
     key = Ed25519PrivateKey.from_private_bytes(seed)
     public, signature = key.public_key().public_bytes_raw(), key.sign(message)
