@@ -138,10 +138,14 @@ class Misasked:
     query: str
 
 
+FIRST_WHOLE_YEAR = 1000  # an earlier one is a year of which not all digits were typed
+
+
 def _is_day(said: str) -> bool:
-    """Whether a box of days takes it: four digits, two, two, and there is such a day."""
+    """Whether a box of days takes it: four digits, two, two, there is such a day, and its year is not half typed."""
     try:
-        return date.fromisoformat(said).isoformat() == said
+        day = date.fromisoformat(said)
+        return day.isoformat() == said and day.year >= FIRST_WHOLE_YEAR
     except ValueError:
         return False
 
