@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from api.bootstrap import Runtime
 from api.conditions import Condition, condition_of
-from api.directory import DEPARTMENT_CODE
+from api.directory import DEPARTMENT_CODE, not_in_his_place
 from api.problems import UnknownChannel
 from api.requests import fault_of
 from engine.actor import Actor
@@ -154,15 +154,21 @@ def form_of(channel: Channel | None) -> type[Form] | None:
 
 # --- changed ---------------------------------------------------------------------------------------------------------
 
+HANDED_ON = frozenset({"title", "enabled"})  # of a channel, to who stands in for an administrator
 SETTING = Text("设置消息渠道", "Set a channel up")
 REMOVING = Text("移除消息渠道", "Remove a channel")
+_STAYS = Text(
+    "消息发往哪里不随代理移交，代理人只能停用、启用和改名",
+    "where messages go is not handed on with a delegation: who stands in switches a channel off and on, and names it",
+)
 
 
 def set_up(keeper: Keeper, name: str, change: Change, expected: int | None = None) -> Seen:
     """Set a channel up, or change it, switch it on or off. What is so already changes nothing and is not noted again.
 
     expected   the revision somebody looked at
-    Raises     InvalidInput field by field; StaleCase where it was changed since
+    Raises     InvalidInput field by field; StaleCase where it was changed since; NotAllowed in an administrator's place for more
+               than its name and its switch
     """
     here, now = keeper.organisation, keeper.engine.clock.now()
     _must_be_a_name(keeper, name)
@@ -173,6 +179,9 @@ def set_up(keeper: Keeper, name: str, change: Change, expected: int | None = Non
         if not changed:
             return find(connection, keeper, name)
         _must_be_as_looked_at(name, known, expected, SETTING)
+        # who only stands in would go on reading at an address of his own when he does not any more
+        if keeper.actor.on_behalf_of is not None and (known is None or {*changed} - HANDED_ON):
+            raise not_in_his_place(SETTING, _STAYS)
         if known is None and len(accounts.all_of(connection, here)) >= MOST:
             _refuse("name", Text(f"最多 {MOST} 个渠道", f"an organisation has {MOST} channels at most"))
         wanted = replace(

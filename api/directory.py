@@ -125,13 +125,13 @@ def within_the_delegation(connection: Connection, editor: Editor, asked: Text, *
     trusted = people.holders_from(connection, editor.organisation, TRUSTED, editor.today(connection))
     for key in touched:
         if _is_the_editor(connection, editor, key):
-            raise _not_in_his_place(
+            raise not_in_his_place(
                 asked, Text("代理人不能借代理改变自己的权限", "a delegate does not change his own standing by it")
             )
         if key in trusted:
-            raise _not_in_his_place(asked, _KEPT_BY_ITS_OWN)
+            raise not_in_his_place(asked, _KEPT_BY_ITS_OWN)
     if role in TRUSTED:
-        raise _not_in_his_place(asked, _KEPT_BY_ITS_OWN)
+        raise not_in_his_place(asked, _KEPT_BY_ITS_OWN)
 
 
 def _is_the_editor(connection: Connection, editor: Editor, key: str) -> bool:
@@ -153,7 +153,8 @@ _KEPT_BY_ITS_OWN = Text(
 )
 
 
-def _not_in_his_place(asked: Text, obstacle: Text) -> NotAllowed:
+def not_in_his_place(asked: Text, obstacle: Text) -> NotAllowed:
+    """What is not done in an administrator's place, since it would outlast that."""
     return NotAllowed(
         asked=asked, obstacle=obstacle,
         remedy=Text("请由系统管理员本人办理，或用 bihuan 命令在数据目录上办理", "Let an administrator do it himself, or do it at the data folder by `bihuan`"),

@@ -29,7 +29,7 @@ from api.auth import Asker, as_he_would, cookies
 from api.bootstrap import Runtime
 from api.papers.ics import Entry, calendar_of
 from api.places import Places
-from api.problems import UnknownFeed
+from api.problems import UnknownFeed, not_from_a_token
 from api.reading import by_deadline, each_once, waiting_for
 from engine.actor import WHOLE_ORGANISATION, Actor
 from engine.calendar import Calendar
@@ -92,14 +92,16 @@ def mine(connection: Connection, asker: Asker) -> list[Feed]:
 
 
 def are_told(asker: Asker) -> bool:
-    """Whether he is told what his links hold: not by a token that only reads, since they would outlive it."""
-    return not asker.account.reads_only
+    """Whether he is told what his links hold: not by a token, which they would outlive."""
+    return asker.account.session is not None
 
 
 def make(runtime: Runtime, asker: Asker, department: str | None) -> tuple[Feed, bool]:
-    """A link to this calendar, and whether it is new: who has one already gets the same. Raises InvalidInput for a department
-    that is not there, or that he may not see.
+    """A link to this calendar, and whether it is new: who has one already gets the same. Raises NotAllowed for a token, which the
+    link would outlive; InvalidInput for a department that is not there, or that he may not see.
     """
+    if not are_told(asker):
+        raise not_from_a_token(MAKING)
     actor = asker.actor
     here, person, now = actor.organisation, str(actor.person), runtime.clock.now()
     with runtime.database.write(here) as connection:

@@ -9,7 +9,7 @@ The loop tests use when any loop would do is REPAIR: report → assign → fix �
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -18,6 +18,7 @@ from pydantic import field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from sqlalchemy import Connection, Table, insert, select
 
+from api.auth import cookies
 from api.bootstrap import Runtime, open_runtime
 from api.folder import Folder
 from api.passwords import Hasher, Hashing
@@ -313,6 +314,16 @@ def quick_hashing() -> Hashing:
 
 
 PASSWORD = "晴空万里 2020 flagpole"
+
+
+def a_session(runtime: Runtime, school: School, person: str, **more: str) -> dict[str, str]:
+    """A request's headers of this person as somebody signed in with his password, where `School.headers` have his token."""
+    secret = cookies.drawn()
+    now = runtime.clock.now()
+    with runtime.database.write(school.organisation) as connection:
+        accounts.add_session(connection, school.organisation, person, secret, "", now, now + timedelta(days=400))
+    named = {name.replace("_", "-"): value for name, value in more.items()}
+    return {"Cookie": f"{cookies.SESSION}={secret}", cookies.CSRF_HEADER: cookies.csrf_of(secret), **named}
 
 
 def a_password(

@@ -26,6 +26,7 @@ def calendar() -> None:
 @json_option
 def show(data: Path | None, organisation: str | None, as_json: bool) -> None:
     """The versions there are, and the newest one."""
+    from engine.handle import recompute_preview
     from engine.store import calendars
 
     with opened(data) as runtime:
@@ -33,13 +34,17 @@ def show(data: Path | None, organisation: str | None, as_json: bool) -> None:
         today = runtime.clock.now()
         with runtime.database.read(here) as connection:
             versions = calendars.versions(connection, here)
+        moving = len(recompute_preview(runtime.engine, here)) if versions else 0
     if not versions:
         raise FolderError(Text("尚未载入日历。", "No calendar has been loaded."))
     newest, _ = versions[-1]
     if as_json:
         print_json(
-            {"versions": [{"version": c.version, "loaded_at": at} for c, at in versions], "newest": newest.to_json()}
-        )
+            {
+                "versions": [{"version": c.version, "loaded_at": at} for c, at in versions], "newest": newest.to_json(),
+                "deadlines_to_recompute": moving,
+            }
+        )  # fmt: skip
         return
     for known, loaded_at in versions:
         local = loaded_at.astimezone(newest.zone)
@@ -55,6 +60,22 @@ def show(data: Path | None, organisation: str | None, as_json: bool) -> None:
             f"The calendar ends on {newest.known_until}; deadlines after it are provisional. Load the next year.",
             err=True,
         )
+    if moving:
+        _say_what_moves(moving, data, organisation)
+
+
+def _say_what_moves(moving: int, data: Path | None, organisation: str | None) -> None:
+    """How many running deadlines were worked out by other days than the newest calendar's, and how they are moved."""
+    where = (f" --data {data}" if data else "") + (f" --organisation {organisation}" if organisation else "")
+    if not moving:
+        click.echo("没有正在计的期限因此变动 · No running deadline would move by it")
+        return
+    click.echo(
+        f"按最新日历会变动的期限（目前都没有动，请先看是哪些，再调整）：{moving} 项 · "
+        f"Running deadlines that would move by the newest calendar, and none has yet; look which, then move them: {moving}"
+    )
+    click.echo(f"  bihuan calendar recompute --dry-run{where}")
+    click.echo(f"  bihuan calendar recompute{where}")
 
 
 def _by_month(what: str, days: Collection[date]) -> None:
@@ -71,7 +92,7 @@ def _by_month(what: str, days: Collection[date]) -> None:
 def load(file: Path, data: Path | None, organisation: str | None) -> None:
     """Take a holiday notice in: FILE (.yaml or .json) holds for the days it knows, everything else stays as it was.
 
-    It becomes the next version; no deadline moves until `calendar recompute`. An example, the year 2027:
+    It becomes the next version. No deadline moves until `calendar recompute`: it is said how many would. An example, the year 2027:
 
     \b
       known_from: 2027-01-01
@@ -82,6 +103,7 @@ def load(file: Path, data: Path | None, organisation: str | None) -> None:
     """
     from api import calendars as keeping
     from engine.calendar import CalendarFault
+    from engine.handle import recompute_preview
 
     said = _read(file)
     with opened(data) as runtime:
@@ -95,6 +117,7 @@ def load(file: Path, data: Path | None, organisation: str | None) -> None:
                     f"The calendar file {file} cannot be used (its form: bihuan calendar load --help): {error.text.en} {error.remedy.en}.",
                 )
             ) from error
+        moving = len(recompute_preview(runtime.engine, here))
     click.echo(f"calendar v{loaded.version}: {loaded.known_from} … {loaded.known_until}")
     if newest is not None:
         if (newest.known_from, newest.known_until) != (loaded.known_from, loaded.known_until):
@@ -105,6 +128,7 @@ def load(file: Path, data: Path | None, organisation: str | None) -> None:
         _say_what_differs(newest.working_weekend_days, loaded.working_weekend_days, "补班 · worked weekend days")
         before, after = ({f"{p.name} {p.first}…{p.last}" for p in c.breaks} for c in (newest, loaded))
         _say_what_differs(before, after, "学校假期 · breaks")
+    _say_what_moves(moving, data, organisation)
 
 
 def _say_what_differs(before: Collection[object], after: Collection[object], what: str) -> None:

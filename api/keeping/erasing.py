@@ -10,7 +10,8 @@ logbook commits to what is left, under a salt of its own (`nonce`), which goes a
     4. the pictures that were named
     5. the person's row, last: as long as it is there, somebody who was interrupted can begin again
 
-Each transaction writes into the logbook what it cleared.
+Each transaction writes into the logbook what it cleared. A Word file that the organisation fills in for its papers is not written
+anew, which might break it: where one says what is looked for it is named, before and afterwards, until it is replaced.
 """
 
 import re
@@ -24,14 +25,15 @@ from sqlalchemy import Table, and_, delete, or_, select, update
 from sqlalchemy.exc import DBAPIError
 
 from api.evidence.store import FileStore
+from api.keeping import word_files
 from engine.actor import system
 from engine.audit import commit_with
-from engine.case import fold
+from engine.case import TAKEN_OVER, fold
 from engine.directory import Person
 from engine.errors import Busy, FolderError, Text
 from engine.events import LOGBOOK
 from engine.handle import Engine, note_in
-from engine.store import cases, files, history, people
+from engine.store import cases, files, history, people, templates
 from engine.store.database import Connection, Database, naming, table_of
 from engine.store.tables import (
     AnswerRow,
@@ -40,9 +42,11 @@ from engine.store.tables import (
     DisclosureRow,
     FeedRow,
     FileHolderRow,
+    GroupRow,
     OutboxRow,
     PasswordRow,
     PersonRow,
+    PlaceLabelRow,
     RefusalRow,
     SavedViewRow,
     SessionRow,
@@ -83,11 +87,14 @@ SEARCHED: Mapping[Table, tuple[str, ...]] = {
     table_of(DirectoryChangeRow): ("about",),
     table_of(TokenRow): ("label",),
     table_of(SavedViewRow): ("name", "said"),
+    table_of(GroupRow): ("name_zh", "name_en"),
+    table_of(PlaceLabelRow): ("place",),
     table_of(AnswerRow): ("key",),  # which whoever asks makes up
 }
 #: how the entries of an event begin that hold what somebody typed (`engine.store.history`); and those that are answers
 TYPED = ("data.", *(f"{kind}.{of}" for kind in ("kept", "set") for of in ("facts.", "title", "place")))
 ANSWERS = ("data.", "kept.")
+_TAKEN_OVER = f".{TAKEN_OVER}"
 _SIGN_IN = (table_of(PasswordRow), table_of(SessionRow), table_of(TokenRow))
 #: what is kept of him as a reader, by the column with his key: gone with the account, since nothing is sent to him any more
 _AS_READER = (
@@ -136,6 +143,7 @@ class Found:
     entries    (case, sequence, names of entries) of events
     rows       table → how many
     untouched  what is not looked for, since it is too short or is the key itself
+    papers     kinds of paper whose Word template, the organisation's own, says it; not touched
     linked     accounts of the same human being in other organisations, which are not touched
     notes      sequences in the logbook
     """
@@ -145,6 +153,7 @@ class Found:
     rows: dict[str, int] = field(default_factory=dict)
     pictures: list[str] = field(default_factory=list)
     untouched: Sequence[str] = ()
+    papers: Sequence[str] = ()
     linked: Sequence[str] = ()
     notes: list[int] = field(default_factory=list)
     rewritten: bool = False
@@ -291,7 +300,7 @@ class _Run:
         return cls(database, wanted, person, mask, names, sorted(called.difference(names)), linked)
 
     def found(self) -> Found:
-        return Found(names=self.names, untouched=self.untouched, linked=self.linked)
+        return Found(names=self.names, untouched=self.untouched, papers=self.papers(), linked=self.linked)
 
     # --- where it is ---
 
@@ -306,16 +315,27 @@ class _Run:
         """What is to be left of an entry's value, in a list; None where it stays as it is.
 
         Of what an event changed of a case only texts are looked at: the rest are keys, states and instants. What names a
-        picture keeps its hash; it only says that nobody need look for the bytes.
+        picture keeps its hash; it only says that nobody need look for the bytes. Which line of an older ledger a case is, is a hash of
+        the words there: by it the name would be found by trying names.
         """
         value = entry["value"]
         if name.startswith(TYPED):
             left = self.mask(value)
             if left != value:
-                return [left]
+                return [_another_line(left) if name.endswith(_TAKEN_OVER) else left]
         if name.startswith(ANSWERS) and "erased" not in entry and names_any(value, self.wanted.pictures):
             return [value]
         return None
+
+    def papers(self) -> list[str]:
+        """Kinds of paper whose template says it."""
+        here = self.wanted.organisation
+        with self.database.read(here) as connection:
+            own = {paper: templates.content(connection, here, paper) for paper in templates.all_of(connection, here)}
+        return sorted(
+            paper for paper, content in own.items()
+            if content is not None and word_files.says(content, lambda text: self.mask(text) != text)
+        )  # fmt: skip
 
     def rows_of(self, table: Table) -> list[tuple[Any, ...]]:
         """The keys of the rows of a table that say it."""
@@ -385,6 +405,11 @@ class _Run:
                 if changed:
                     history.erase(connection, organisation, number, sequence, {**entries, **changed})
                     cleared.append((number, sequence, commitments))
+                    forgotten = {
+                        "request_hash": ""
+                    }  # which fits no request: one that comes again is refused, and not carried out twice
+                    if any(name.endswith(_TAKEN_OVER) for name in changed):  # it was asked under the key of its line
+                        forgotten["key"] = f"{CLEARED}{secrets.token_hex(16)}"
                     connection.execute(
                         update(_answers)
                         .where(
@@ -392,8 +417,7 @@ class _Run:
                             _answers.c.number == number,
                             _answers.c.sequence == sequence,
                         )
-                        # which fits no request: one that comes again is refused, and not carried out twice
-                        .values(request_hash="")
+                        .values(forgotten)
                     )
             if number != LOGBOOK:
                 events = history.events_of(connection, organisation, number)
@@ -475,6 +499,11 @@ def _linked(connection: Connection, person: Person) -> list[str]:
     others = or_(_people.c.organisation != person.organisation, _people.c.person != person.person)
     rows = connection.execute(select(_people).where(_people.c.human == person.human, others))
     return sorted(f"{row.person}@{row.organisation}" for row in rows)
+
+
+def _another_line(taken: Any) -> Any:
+    """What is kept of an older ledger's line, under a key that nothing leads to."""
+    return {**taken, "key": secrets.token_hex(32)} if isinstance(taken, dict) and "key" in taken else taken
 
 
 def _some(values: Iterable[T], count: int) -> Iterator[list[T]]:

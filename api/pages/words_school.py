@@ -160,8 +160,10 @@ WORDS: Mapping[str, Text] = {
     "new_first_password": Text("重置密码", "Reset the password"),
     "draw_password": Text("生成新密码", "Draw a new password"),
     "first_password_note": Text(
-        "系统会生成一个首次密码，只显示一次；此人在各处的登录随即失效，下次登录须改为自己的密码。",
-        "A first password is drawn and shown once. The person is signed out everywhere and has to choose another one.",
+        "系统会生成一个首次密码，只显示一次；此人在各处的登录和日历订阅链接随即失效，下次登录须改为自己的密码。"
+        "此人的令牌仍然有效，需要时请用 bihuan token 吊销。",
+        "A first password is drawn and shown once. The person is signed out everywhere, his links to calendars lead nowhere any more, "
+        "and he has to choose another password. His tokens go on: revoke them by `bihuan token` where that is needed.",
     ),
     "first_password": Text("首次密码", "First password"),
     "has_no_password": Text("还没有密码，不能登录", "no password yet: cannot sign in"),
@@ -374,9 +376,20 @@ WORDS: Mapping[str, Text] = {
     "month": Text("月份", "Month"),
     "days_of_month": Text("日期", "Days"),
     "would_move": Text("按新安排会变动的期限", "Deadlines the newest notice would move"),
+    "would_move_note": Text(
+        "正在计的期限不会自己变动，要重新计算才会变；每一项都留下记录，并通知办理人。",
+        "No running deadline moves by itself: they move when they are worked out again, each on record, and whoever it waits for is told.",
+    ),
+    "not_listed": Text("另有 {} 项未列出", "Not listed here: {}"),
+    "becomes_firm": Text("变为确定", "becomes firm"),
+    "becomes_provisional": Text("变为暂定", "becomes provisional"),
     "from_to": Text("改为", "becomes"),
     "recompute": Text("重新计算这些期限", "Work these deadlines out again"),
     "done_loaded": Text("已载入。", "Loaded."),
+    "some_would_move": Text(
+        "按它会变动的期限见下，都还没有动：", "Deadlines that it would move stand below, and none has yet: "
+    ),
+    "none_would_move": Text("没有正在计的期限因此变动。", "No running deadline would move by it."),
     "done_moved": Text("已调整期限：", "Deadlines moved: "),
     # the calendar
     "by_month": Text("月", "Month"),

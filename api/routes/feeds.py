@@ -30,8 +30,8 @@ _BODY = {
 
 class FeedAnswer(BaseModel):
     """`department`: whose calendar it is; null for what waits for its owner. `fetched_on`: the last local day on which anybody
-    fetched it. `address`: whoever has it reads the calendar; null to a token that only reads, since it would outlive it, for one
-    that was revoked, and where the key it was made with is gone.
+    fetched it. `address`: whoever has it reads the calendar; null to a token, which it would outlive, for one that was revoked, and
+    where the key it was made with is gone.
     """
 
     id: str
@@ -60,9 +60,10 @@ def list_feeds(runtime: TheRuntime, asker: SignedIn) -> Response:
 @router.post(
     "/feeds", status_code=201, response_model=FeedAnswer, summary="生成日历订阅 · Make a link to a calendar",
     openapi_extra=_BODY,
-    responses={**_only(413, 415, 422), 200: {"model": FeedAnswer, "description": "There is one already: the same again"}},
+    responses={**_only(403, 413, 415, 422), 200: {"model": FeedAnswer, "description": "There is one already: the same again"}},
 )  # fmt: skip
 def make_feed(runtime: TheRuntime, asker: SignedIn, answers: Answers) -> Response:
+    """For who is signed in with his password: the link would outlive a token."""
     form = read_as(MakeFeed, answers, runtime.engine.words)
     runtime.writer.must_be_in_place()
     made, new = feeds.make(runtime, asker, form.department)

@@ -278,6 +278,9 @@ class CycleRule:
     says_zero: Callable[[Case], bool] = field(default=_says_nothing_of_zero, metadata=WORDS_ALONE)
 
 
+MAX_OFFSET_WORKDAYS = 365  # either way: as much as a loop's own numbers of working days may be
+
+
 class Policy(BaseModel):
     """The numbers an organisation may change. Defaults hold until it does; bounds are checked when it does."""
 

@@ -8,12 +8,14 @@ from functools import cache, cached_property, lru_cache
 from typing import Any, get_args
 
 from pydantic import ValidationError
+from pydantic_core import InitErrorDetails
 
 from engine.actor import ANOTHER_DEPARTMENT
 from engine.case import FIVE_STATES, Case
 from engine.definition.forms import COLUMNS, Form, Nothing, Reference, choices_of, is_typed
 from engine.definition.meaning import WORDS_ALONE, fingerprint_of
 from engine.definition.parts import (
+    MAX_OFFSET_WORKDAYS,
     RECEIPT,
     RELATIONS,
     VIA,
@@ -156,6 +158,7 @@ class Workflow:
         for name in (offsets := checked.get("rung_offsets", {})):
             if not any(name == rung.name for state in self.states if state.ladder for rung in state.ladder.rungs):
                 raise ValueError(f"no ladder of {self.key!r} has a rung {name!r}")
+        _must_be_within(offsets)
         for state in self.states:
             if state.ladder:
                 adjusted(state.ladder, offsets)
@@ -165,6 +168,21 @@ class Workflow:
     def fingerprint(self) -> str:
         """Pinned by the tests for published versions."""
         return fingerprint_of(self)
+
+
+def _must_be_within(offsets: Mapping[str, int]) -> None:
+    """Raises ValidationError, at each rung that would come too far from its deadline, as of any other number out of its bounds.
+
+    A bound that stood in the policy's own form would change the fingerprint of every published version.
+    """
+    far: list[InitErrorDetails] = [
+        {"type": "less_than_equal", "loc": ("rung_offsets", name), "input": days, "ctx": {"le": MAX_OFFSET_WORKDAYS}}
+        if days > 0 else
+        {"type": "greater_than_equal", "loc": ("rung_offsets", name), "input": days, "ctx": {"ge": -MAX_OFFSET_WORKDAYS}}
+        for name, days in offsets.items() if abs(days) > MAX_OFFSET_WORKDAYS
+    ]  # fmt: skip
+    if far:
+        raise ValidationError.from_exception_data("policy", far)
 
 
 # --- what stands in for a definition that is not there ---------------------------------------------------------------

@@ -146,7 +146,7 @@ def say_otherwise(connection: Connection, case: Case) -> None:
     """Write down anew what a case says in words, after something was cleared from its events: how it stands is the same."""
     said = columns(case, ())
     here = (_cases.c.organisation == case.organisation, _cases.c.number == case.number)
-    names = ("title", "place", "words", "longer", "body")
+    names = ("title", "place", "words", "longer", "taken", "body")
     connection.execute(update(_cases).where(*here).values({name: said[name] for name in names}))
 
 
@@ -214,8 +214,10 @@ class Numbers:
             self._counted_on.add(series)
         return f"{prefix}-{year}-{self._last[series]:04d}"
 
-    def lock(self, series: Iterable[tuple[str, str, int]]) -> None:
-        """Lock these, (organisation, prefix, year), in one order for everybody. On a server: elsewhere nobody else draws."""
+    def lock(self, series: Iterable[tuple[str, str, int]]) -> str:
+        """Lock these, (organisation, prefix, year), in one order for everybody, at least one. On a server: elsewhere nobody else
+        draws. Gives the organisation that the transaction speaks for afterwards.
+        """
         wanted = sorted(set(series))
         asked = [
             Question(
@@ -227,6 +229,7 @@ class Numbers:
             for organisation, prefix, year in wanted
         ]
         self._last.update(zip(wanted, ask(self._connection, asked), strict=True))
+        return wanted[-1][0]
 
     def write_down(self) -> None:
         """How far each series was counted on: the last thing its group writes, each behind the wall of its organisation."""

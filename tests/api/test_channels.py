@@ -15,6 +15,7 @@ from api.app import create_app
 from api.bootstrap import Runtime
 from api.channels import Keeper
 from engine.actor import Grant
+from engine.directory import Absence
 from engine.errors import InvalidInput
 from engine.events import LOGBOOK
 from engine.proof import Finding
@@ -104,6 +105,32 @@ def test_the_list_is_for_administrators_and_auditors(
 ) -> None:
     for path in ("", "/kinds"):
         assert asked(client, school, "GET", path, person=person).status_code == status
+
+
+def test_where_messages_go_is_not_handed_on_with_an_administrator_s_duties(
+    runtime: Runtime, client: httpx.Client, school: School
+) -> None:
+    """At an address of his own the delegate would go on reading when he does not stand in any more."""
+    assert asked(client, school, "PUT", "/office", ROBOT).status_code == 200
+    day = START.date()
+    away = Absence("a", "principal", day, day, "teacher2", frozenset({"administrator"}))
+    with runtime.database.write("school") as connection:
+        people.add_absence(connection, "school", away)
+    before = noted(runtime)
+    for method, path, body in (
+        ("PUT", "/other", ROBOT | {"department": "XB1"}),
+        ("PATCH", "/office", {"settings": {"url": "https://mine"}, "secrets": {"key": KEY}}),
+        ("PATCH", "/office", {"secrets": {"key": KEY + "x"}}),
+        ("PATCH", "/office", {"department": "XB1"}),
+        ("PATCH", "/office", {"daily_list": False, "title": "群"}),
+    ):
+        refused = asked(client, school, method, path, body, person="teacher2", Bihuan_On_Behalf_Of="principal")
+        assert (refused.status_code, refused.json()["code"]) == (403, "not_allowed"), refused.text
+        assert "not handed on" in refused.json()["obstacle"] and noted(runtime) == before
+    for body in ({"enabled": False}, {"enabled": True, "title": "后勤"}):
+        done = asked(client, school, "PATCH", "/office", body, person="teacher2", Bihuan_On_Behalf_Of="principal")
+        assert done.status_code == 200, done.text
+    assert len(noted(runtime)) == len(before) + 2
 
 
 # --- set up and changed --------------------------------------------------------------------------------------------------

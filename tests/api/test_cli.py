@@ -109,9 +109,12 @@ def test_a_corrected_calendar_moves_no_deadline_until_it_is_told_to(data: Path, 
     (data.parent / "v2.json").write_text(json.dumps(corrected.to_json()))
     loaded = bihuan("calendar", "load", data.parent / "v2.json", "--data", data)
     assert loaded.exit_code == 0, loaded.output
+    assert "再调整）：1 项 · " in loaded.stdout and "then move them: 1\n" in loaded.stdout
+    assert f"bihuan calendar recompute --dry-run --data {data}" in loaded.stdout, "and how they are moved"
     assert [
         v["version"] for v in json.loads(bihuan("calendar", "show", "--json", "--data", data).stdout)["versions"]
     ] == [1, 2]
+    assert "then move them: 1\n" in bihuan("calendar", "show", "--data", data).stdout
     preview = json.loads(bihuan("calendar", "recompute", "--dry-run", "--json", "--data", data).stdout)
     moved = json.loads(bihuan("calendar", "recompute", "--json", "--data", data).stdout)
     assert [(line["case"], line["before"][:10], line["after"][:10]) for line in preview["cases"]] == [
@@ -120,6 +123,7 @@ def test_a_corrected_calendar_moves_no_deadline_until_it_is_told_to(data: Path, 
     assert preview["moved"] == 0 and moved["moved"] == 1 and moved["cases"] == preview["cases"]
     again = json.loads(bihuan("calendar", "recompute", "--json", "--data", data).stdout)
     assert again["cases"] == []
+    assert json.loads(bihuan("calendar", "show", "--json", "--data", data).stdout)["deadlines_to_recompute"] == 0
 
 
 def test_the_calendar_of_a_new_year_keeps_what_was_known_and_says_what_it_brings(data: Path, school: School) -> None:
@@ -130,6 +134,7 @@ def test_the_calendar_of_a_new_year_keeps_what_was_known_and_says_what_it_brings
     loaded = bihuan("calendar", "load", file, "--data", data)
     assert loaded.exit_code == 0, loaded.output
     assert "+ 放假 · days off: 2022-01-03" in loaded.output
+    assert "No running deadline would move by it" in loaded.output
     newest = json.loads(bihuan("calendar", "show", "--json", "--data", data).stdout)["newest"]
     assert (newest["version"], newest["known_from"], newest["known_until"]) == (2, "2019-01-01", "2022-12-31")
     file.write_text(file.read_text() + "brekas: []\n")

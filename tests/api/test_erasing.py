@@ -1,14 +1,17 @@
 """Personal data goes from everywhere it lies, and every proof still holds."""
 
+import hashlib
 import itertools
 import json
+import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import JSON, String, Text, cast, select, update
+from sqlalchemy import JSON, LargeBinary, String, Text, cast, select, update
 from sqlmodel import AutoString, SQLModel
 
 from api.cli import main
@@ -16,27 +19,34 @@ from api.keeping.erasing import CLEARED, SEARCHED, Mask, Wanted, erase, look_for
 from api.problems import FileGone
 from api.verifying import verify
 from engine.commands import FireTrigger, OpenCase
-from engine.directory import Person
+from engine.directory import Group, Person
 from engine.errors import FolderError, KeyReused, Refusal
+from engine.errors import Text as Words
 from engine.events import LOGBOOK
 from engine.handle import note
-from engine.store import accounts, cases, feeds, files, history, people, refusals
+from engine.store import accounts, books, cases, feeds, files, history, labels, people, refusals, templates
 from engine.store.database import table_of
 from engine.store.refusals import RefusalRecord
 from engine.store.tables import PersonRow
+from engine.store.templates import PaperTemplate
 from notifications import accounts as channel_accounts
-from notifications import readers
+from notifications import readers, texts
 from notifications.accounts import SetUp
 from notifications.routing import Preference
+from notifications.texts import OwnText
 from tests.api.keeping_grounds import HERE, Grounds, at_work, the_grounds
+from tests.api.test_word_files import a_file
 from tests.builders import START
 from tests.databases import Kind, on_sqlite
 from tests.faults.invariants import Ledger, contents, must_hold
 
 WHO = "teacher"
 NAME, FORMER, NUMBER, MAIL, PHONE = "甲乙丙丁", "戊己庚辛", "T-20071", "somebody.here@example.org", "13900000001"
-SAID = (NAME, FORMER, NUMBER, MAIL, PHONE)
 PICTURE = "ab" * 32
+LINE = hashlib.sha256(
+    f"{NAME} 的插座".encode()
+).hexdigest()  # of an older ledger: who knows the words but for the name finds it
+SAID = (NAME, FORMER, NUMBER, MAIL, PHONE, LINE)
 WANTED = Wanted(HERE, WHO, "本人申请 2020-7")
 
 
@@ -72,6 +82,9 @@ def named(grounds: Grounds) -> Grounds:
         grounds.work(f"{NAME} 报 {turn}" + "，详" * 40 * turn, place=f"{FORMER} 办公室")
     form = {"title": "插座", "place": f"找 {MAIL} 或 {PHONE}", "source": "staff", "photos": [PICTURE]}
     grounds.do(WHO, OpenCase("hazard", form), "open")
+    taken = {"key": LINE, "number": "旧-1", "sheet": "2019", "row": 3, "written": {"描述": f"{NAME} 的插座"}}
+    older = {"title": f"{NAME} 的插座", "place": "三楼", "source": "older_ledger", "imported": taken}
+    grounds.do("safety_staff", OpenCase("hazard", older), f"{LINE}:0")
     with pytest.raises(Refusal):
         grounds.do(WHO, FireTrigger("YH-2020-0001", "verify", {"finding": NAME}), "refused")
     with database.write(HERE) as connection:  # who takes a name for a number, or for a step
@@ -86,6 +99,13 @@ def named(grounds: Grounds) -> Grounds:
             connection, SetUp(HERE, "post", "email", f"{NAME} 的邮箱", None, settings, b"", True, False, False, at)
         )
         channel_accounts.failed(connection, HERE, "post", f"550 {MAIL} unknown", at)
+        for paper, characters in (("notice", NAME), ("receipt", NAME[:2])):  # which Word writes in pieces
+            runs = "".join(f"<w:r><w:t>{each}</w:t></w:r>" for each in characters)
+            own = PaperTemplate(HERE, paper, "0" * 64, at, "person:principal")
+            templates.keep(connection, own, a_file("word/header1.xml", f"<w:p>{runs}</w:p>".encode()))
+        texts.keep(connection, HERE, OwnText("", "informed", "zh", f"{{number}} 有疑问请找{NAME}", at))
+        labels.add(connection, labels.Label(HERE, "1" * 8, f"{NAME} 办公室", "1" * 64, at, "person:principal"))
+        people.set_group(connection, HERE, Group("studio", Words(f"{NAME}工作室", "Studio")))
     grounds.runtime.tick()
     grounds.runtime.deliver()
     with database.write(HERE) as connection:
@@ -98,7 +118,9 @@ def everywhere(grounds: Grounds) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     with grounds.runtime.database.read_across() as connection:
         for table in SQLModel.metadata.sorted_tables:
-            rows = connection.execute(select(*(cast(c, Text) for c in table.columns))).fetchall()
+            rows = connection.execute(
+                select(*(c if isinstance(c.type, LargeBinary) else cast(c, Text) for c in table.columns))
+            ).fetchall()
             said = json.dumps([list(row) for row in rows], ensure_ascii=False, default=str)
             if there := [word for word in SAID if word in said]:
                 found[table.name] = there
@@ -119,7 +141,7 @@ def test_after_it_the_name_is_nowhere_and_every_proof_holds(named: Grounds) -> N
     runtime = named.runtime
     assert set(everywhere(named)) >= {
         "case_record", "disclosure", "outbox", "delivery", "person", "directory_change", "file_holder", "token", "refusal",
-        "channel", "channel_state", "unreached",
+        "channel", "channel_state", "unreached", "message_text", "place_label", "working_group",
     }  # fmt: skip
     before = {number: history_of(named, number) for number in ("YH-2020-0001", "YH-2020-0004", LOGBOOK)}
     found = erase(runtime.engine, runtime.files, WANTED)
@@ -131,9 +153,12 @@ def test_after_it_the_name_is_nowhere_and_every_proof_holds(named: Grounds) -> N
         assert history_of(named, number)[: len(bytes_before)] == bytes_before, "no event was touched"
     with runtime.database.read(HERE) as connection:
         notes = history.events_of(connection, HERE, LOGBOOK)
-        case = cases.load(connection, HERE, "YH-2020-0001")
+        case, taken = (cases.load(connection, HERE, number) for number in ("YH-2020-0001", "YH-2020-0005"))
+        lines = {each.key for each in books.taken_over(connection, HERE)}
         person = people.person(connection, HERE, WHO)
     assert case is not None and (case.title, case.place) == (f"{CLEARED} 报 0 0", f"{CLEARED} 办公室")
+    assert taken is not None and taken.facts["imported"]["written"] == {"描述": f"{CLEARED} 的插座"}
+    assert re.fullmatch("[0-9a-f]{64}", taken.facts["imported"]["key"]) and lines == {taken.facts["imported"]["key"]}
     assert case.reporter == WHO, "the key is a pseudonym, and chained"
     assert person is not None and (person.name, person.active, person.addresses, person.post) == (
         CLEARED,
@@ -193,6 +218,12 @@ def test_a_dry_run_says_what_would_be_cleared_and_writes_nothing(named: Grounds)
     assert sorted(found.entries) == sorted(done.entries)
     assert all(done.rows[name] >= count for name, count in found.rows.items()), "and beside it what he signs in with"
     assert look_for(database, WANTED).entries == []
+    # a template written anew by the program might be broken: it is named, now and until it is replaced, and nobody told that all is clear
+    called_so = replace(WANTED, also=(NAME,))
+    assert found.papers == done.papers == look_for(database, called_so).papers == ["notice"]
+    with database.write(HERE) as connection:
+        assert templates.content(connection, HERE, "notice") and templates.drop(connection, HERE, "notice")
+    assert look_for(database, called_so).papers == []
 
 
 def test_who_is_interrupted_begins_again_and_nothing_is_untold(named: Grounds) -> None:
@@ -301,7 +332,7 @@ def test_a_picture_is_found_however_deep_an_answer_names_it(answer: Any, named: 
 
 #: columns of text in which nobody writes about anybody: keys, names of places and things, hashes, states, addresses of ours
 HOLDS_NONE = {
-    "organisation": "*", "calendar": "*", "department": "*", "obligation": "*", "role_grant": "*", "working_group": "*",
+    "organisation": "*", "calendar": "*", "department": "*", "obligation": "*", "role_grant": "*", "working_group": {"organisation", "code"},
     "seat": "*", "absence": "*", "password": "*", "session": "*", "sign_in_try": "*", "policy": "*", "party": "*",
     "event": "*", "unnumbered": "*", "trail": "*", "tree_node": "*", "checkpoint": "*", "seal_key": "*", "timer": "*",
     "period": "*", "answer": {"organisation", "principal", "route", "request_hash", "number"}, "series": "*", "file": "*",
@@ -316,7 +347,8 @@ HOLDS_NONE = {
         "digest_for", "message", "account",
     },
     "inbox_message": {"organisation", "id", "person", "how", "link", "cases"},
-    "preference": "*", "send_slot": "*", "place_label": "*", "feed": "*", "strangers_count": "*", "paper_template": "*",
+    "preference": "*", "send_slot": "*", "place_label": {"organisation", "id", "token_hash", "made_by", "revoked_by"}, "feed": "*", "strangers_count": "*",
+    "paper_template": "*",  # its file is looked through, and left
     "saved_view": {"organisation", "person", "id"},
     "digest": {"organisation", "message", "channel", "addressee", "day"},
     "unreached": {"organisation", "person", "channel", "address"},  # of the address a hash, and gone with the account
@@ -353,6 +385,8 @@ def test_the_command_asks_first_and_says_what_remains(named: Grounds) -> None:
     told = json.loads(done.stdout)
     assert (told["done"], told["rewritten"]) == (True, True)
     assert "backups made before still hold it" in done.stderr
+    assert told["templates"] == ["notice"]
+    assert "still say it" in done.stderr and "隐患整改通知书 (Rectification notice, notice)" in done.stderr
     assert in_the_folder(named.folder.path) == []
     again = CliRunner().invoke(main, [*asked, "--yes", "--json"])
     assert json.loads(again.stdout)["events"] == []

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from engine.handle import Done, handle
 from engine.store import accounts, calendars, history, people, periods
 from engine.store.database import table_of
 from engine.store.tables import FeedRow
-from tests.builders import START, School, a_calendar, a_runtime, a_school
+from tests.builders import START, School, a_calendar, a_runtime, a_school, a_session
 from tests.databases import Kind
 from tests.fakes import calling
 from workflows import CATALOG
@@ -35,6 +35,26 @@ from workflows.inspection import CYCLE
 
 TODAY = START.date()
 PREFIX = "JC-"  # of inspections
+
+
+@dataclass(frozen=True)
+class SignedIn(School):
+    """People who signed in with their passwords: a token is told no link."""
+
+    runtime: Runtime | None = None
+
+    def headers(self, person: str, **more: str) -> dict[str, str]:
+        assert self.runtime is not None
+        return a_session(self.runtime, self, person, **more)
+
+
+def of_people(runtime: Runtime, organisation: str) -> SignedIn:
+    return SignedIn(a_school(runtime.database, organisation).organisation, runtime=runtime)
+
+
+@pytest.fixture
+def school(runtime: Runtime, school: School) -> SignedIn:
+    return SignedIn(school.organisation, runtime=runtime)
 
 
 def made(client: httpx.Client, headers: dict[str, str], department: str | None = None) -> dict[str, Any]:
@@ -151,18 +171,26 @@ def test_what_a_link_holds_lies_nowhere_in_the_database_and_in_no_log(
     assert "/feeds/…" in said and token not in said
 
 
-def test_a_token_that_only_reads_is_told_no_link_which_would_outlive_it(
-    client: httpx.Client, runtime: Runtime, school: School
+@pytest.mark.parametrize("allows", ["read", "act"])
+def test_a_token_is_told_no_link_and_makes_none_which_would_outlive_it(
+    client: httpx.Client, runtime: Runtime, school: School, allows: accounts.Allows
 ) -> None:
     feed = made(client, school.headers("teacher"))
     with runtime.database.write("school") as connection:
-        accounts.add_token(connection, "school", "teacher", "bh_reads", "figures", START, allows="read")
-    reads = {"Authorization": "Bearer bh_reads"}
-    assert client.get("/api/v1/feeds", headers=reads).json()["items"] == [{**feed, "address": None}]
-    assert client.post("/api/v1/feeds", json={}, headers=reads).status_code == 403
-    page = client.get("/calendar", headers=reads)
+        ends = START + timedelta(days=1)
+        accounts.add_token(connection, "school", "teacher", "bh_ends", "figures", START, ends, allows)
+    token = {"Authorization": "Bearer bh_ends", "Accept-Language": "en"}
+    assert client.get("/api/v1/feeds", headers=token).json()["items"] == [{**feed, "address": None}]
+    for body in ({}, {"department": "HQC"}):  # one that there is already, and another
+        refused = client.post("/api/v1/feeds", json=body, headers=token)
+        assert refused.status_code == 403 and "token" in refused.json()["obstacle"], refused.text
+        assert allows == "read" or refused.json()["remedy"] == "Sign in with your password and do it there"
+    assert client.get("/api/v1/feeds", headers=token).json()["items"] == [{**feed, "address": None}]
+    page = client.get("/calendar", headers=token)
     assert page.status_code == 200 and path_of(feed) not in page.text
     assert path_of(feed) in client.get("/calendar", headers=school.headers("teacher")).text
+    revoked = client.delete(f"/api/v1/feeds/{feed['id']}", headers=token)
+    assert revoked.status_code == (200 if allows == "act" else 403), "who may act ends a link by it"
 
 
 @pytest.mark.parametrize("method, path", [("POST", "password"), ("DELETE", "sessions")])
@@ -175,7 +203,8 @@ def test_who_is_shut_out_by_an_administrator_has_no_link_left(
     headers = school.headers("principal")
     assert client.request(method, f"/api/v1/people/teacher/{path}", headers=headers).status_code == 200
     assert (client.get(path_of(feed)).status_code, client.get(path_of(others)).status_code) == (404, 200)
-    assert client.get("/api/v1/feeds", headers=school.headers("teacher")).json()["items"] == []
+    with_a_token = School("school").headers("teacher")  # he has to choose a password before he sees anything else
+    assert client.get("/api/v1/feeds", headers=with_a_token).json()["items"] == []
 
 
 def test_another_one_s_link_is_nobody_s_to_see_or_to_revoke(client: httpx.Client, school: School) -> None:
@@ -386,12 +415,11 @@ def test_what_did_not_change_is_the_same_bytes_and_not_sent_again(
 
 def test_the_day_of_the_last_fetch_is_the_school_s(client: httpx.Client, runtime: Runtime, school: School) -> None:
     assert isinstance(runtime.clock, SimulatedClock)
-    headers = school.headers("teacher")
-    path = path_of(made(client, headers))
+    path = path_of(made(client, school.headers("teacher")))
     for hours, day in ((0, "2020-03-02"), (14, "2020-03-02"), (2, "2020-03-03")):
         runtime.clock.advance(timedelta(hours=hours))
         client.get(path)
-        [listed] = client.get("/api/v1/feeds", headers=headers).json()["items"]
+        [listed] = client.get("/api/v1/feeds", headers=school.headers("teacher")).json()["items"]
         assert listed["fetched_on"] == day
 
 
@@ -399,7 +427,7 @@ def test_another_school_s_link_shows_its_own_cases_alone(
     client: httpx.Client, runtime: Runtime, school: School, assigned: str
 ) -> None:
     """The same numbers, the same people: which school it is says the link."""
-    south = a_school(runtime.database, "south")
+    south = of_people(runtime, "south")
     opened = OpenCase("repair", {"title": "SOUTH", "place": "SOUTH"})
     [outcome] = handle(runtime.engine, [Asked(south.actor("teacher"), opened)])
     assert isinstance(outcome, Done) and outcome.case.number == assigned
@@ -415,7 +443,7 @@ def test_another_school_s_link_shows_its_own_cases_alone(
 def test_a_bureau_s_person_reads_what_he_was_granted_and_nothing_once_he_left_home(
     client: httpx.Client, runtime: Runtime, school: School, assigned: str
 ) -> None:
-    bureau = a_school(runtime.database, "bureau")
+    bureau = of_people(runtime, "bureau")
     with runtime.database.write_across() as connection:
         people.give(connection, "school", "teacher@bureau", Grant("auditor"))
     headers = bureau.headers("teacher", Bihuan_Organisation="school")
@@ -493,7 +521,7 @@ def test_only_so_many_are_written_at_once_and_whoever_comes_then_is_told_when_to
 def inspecting(tmp_path: Path, kind: Kind) -> Iterator[tuple[httpx.Client, Runtime, School]]:
     """A school with the real loops, where logistics and a department of teachers owe a report each month."""
     with closing(a_runtime(tmp_path / "real", kind, catalog=CATALOG)) as runtime:
-        school = a_school(runtime.database)
+        school = of_people(runtime, "school")
         with runtime.database.write("school") as connection:
             for department in ("HQC", "XB1"):
                 periods.owe(connection, periods.Obligation("school", CYCLE, department, TODAY.replace(day=1)))

@@ -281,6 +281,8 @@ def test_a_reminder_is_moved_after_a_look_at_when_it_would_come(campus: Campus) 
     assert untidy.status_code == 422 and "提醒的先后被打乱" in untidy.text
     no_number = client.post(at, data={**form, "rung_offsets.before-3": "soon"})
     assert no_number.status_code == 422 and 'id="f-rung_offsets-before-3-fault"' in no_number.text
+    years = client.post(at, data={**form, "rung_offsets.before-3": "-366"})
+    assert years.status_code == 422 and 'id="f-rung_offsets-before-3-fault">不能小于 -365<' in years.text
     seen = Page(client.post(at, data={**form, "rung_offsets.before-3": "-2"}).text)
     assert "到期前 3 个工作日" in seen.words and "到期前 2 个工作日" in seen.words
     assert client.post(at, data=seen.form(at)).headers["location"] == "/school/workflows/hazard?done=set"
@@ -315,6 +317,7 @@ def test_a_holiday_notice_is_typed_in_and_faults_stand_at_their_field(campus: Ca
         client, at, **said, days_off=f"{year}-05-01 至 {year}-05-05", breaks=f"暑假 {year}-07-10 至 {year}-08-31"
     )
     assert done.headers["location"] == "/school/calendars?done=loaded"
+    assert "没有正在计的期限因此变动" in got(client, done.headers["location"]).words
     with campus.runtime.database.read(SCHOOL) as connection:
         after = calendars.newest(connection, SCHOOL)
     assert after is not None and (after.version, len(after.days_off)) == (before.version + 1, 5)
@@ -331,7 +334,10 @@ def test_who_took_a_notice_in_and_moved_deadlines_stands_in_the_logbook(campus: 
     off = f"{DAY + timedelta(days=1)} 至 {DAY + timedelta(days=20)}"
     said = {"known_from": f"{DAY.year}-01-01", "known_until": f"{DAY.year}-12-31"}
     assert send(client, "/school/calendars/new", **said, days_off=off).status_code == 303
-    page = got(client, "/school/calendars")
+    page = got(client, "/school/calendars?done=loaded")
+    assert (
+        "都还没有动：1" in page.words and "正在计的期限不会自己变动" in page.words and "另有 1 项未列出" in page.words
+    )
     assert f"/cases/{number}" not in page.addresses
     done = client.post("/school/calendars/recompute", data=page.form("/school/calendars/recompute"))
     assert done.headers["location"] == "/school/calendars?done=moved-1"

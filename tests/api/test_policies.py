@@ -79,6 +79,15 @@ def test_what_cannot_be_set_is_refused_and_nothing_is_kept(client: httpx.Client,
     assert shown["policy_version"] == 0
 
 
+def test_a_reminder_years_away_is_refused_at_its_field(client: httpx.Client, school: School) -> None:
+    refused = put(client, school, {"rung_offsets": {"before-3": -366, "repeat": 10_000_000}}).json()
+    told = [(fault["field"], fault["what"]) for fault in refused["fields"]]
+    assert told == [
+        ("rung_offsets.before-3", "cannot be less than -365"),
+        ("rung_offsets.repeat", "cannot be more than 365"),
+    ]
+
+
 @pytest.mark.parametrize("person", ["safety_head", "teacher", "auditor"])
 def test_nobody_but_the_administrator_sets_them(client: httpx.Client, school: School, person: str) -> None:
     assert put(client, school, {"anonymous_reports": True}, person).status_code == 403

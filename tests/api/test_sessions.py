@@ -478,10 +478,13 @@ def test_a_token_that_acts_does_and_a_revoked_one_is_refused_at_once(browsers: B
     assert browser.send("DELETE", f"/people/me/tokens/{made['prefix']}").status_code == 404
 
 
-def test_a_token_makes_no_other(browsers: Browsers) -> None:
+def test_a_token_makes_nothing_of_its_owner_s_that_would_outlive_it(runtime: Runtime, browsers: Browsers) -> None:
     with calling(browsers._app) as client:
-        refused = bearer(client, browsers.school.token("teacher"), "POST", "/people/me/tokens", {"label": "x"})
-        assert (refused.status_code, refused.json()["reason"]) == (403, "token")
+        for path, body in (("/people/me/tokens", {"label": "x"}), ("/feeds", {})):
+            refused = bearer(client, browsers.school.token("principal"), "POST", path, body)
+            assert (refused.status_code, refused.json()["reason"]) == (403, "token"), path
+            assert refused.json()["remedy"] == "Sign in with your password and do it there"
+    assert changes(runtime) == []
 
 
 def test_one_s_tokens_are_out_of_others_reach_but_an_administrator_s(runtime: Runtime, browsers: Browsers) -> None:

@@ -17,6 +17,7 @@ from notifications import accounts
 from notifications.accounts import SetUp
 from tests.browser.desk import Desk, a_desk, an_empty_desk
 from tests.browser.month import LAST, a_month_gone_by
+from tests.builders import School, a_session
 from tests.journeys.campus import PHOTO, SCHOOL, Campus, a_campus
 from tests.pictures import a_photo, as_sent
 from workflows import CATALOG
@@ -96,7 +97,7 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
         desk.campus.give("clerk", "dept_safety", "XB2")
         every = {code: {"result": "pass"} for code in OFFICE} | {OFFICE[1]: {"result": "fail", "note": "压力不足"}}
         desk.campus.done("clerk", f"/api/v1/inspections/{signed}/submit", answers=every, summary="一处压力不足")
-        campus.done("officer", "/api/v1/feeds", department="HQC"), campus.done("fixer", "/api/v1/feeds")
+        _links(campus, officer="HQC", fixer=None)
         conveyed, received = a_meeting(campus), a_paper(campus)
         campaign, survey, asked = a_campaign(campus)
         yield (
@@ -207,6 +208,13 @@ def _a_channel(desk: Desk) -> None:
     with runtime.database.write(SCHOOL) as connection:
         post = SetUp(SCHOOL, "post", "email", "", None, settings, secret, True, False, False, runtime.clock.now())
         accounts.put(connection, post)
+
+
+def _links(campus: Campus, **of: str | None) -> None:
+    """To calendars: made by who is signed in, since a token makes none."""
+    for who, department in of.items():
+        headers = a_session(campus.runtime, School(SCHOOL), who)
+        assert campus.client.post("/api/v1/feeds", json={"department": department}, headers=headers).status_code == 201
 
 
 def _a_label(desk: Desk) -> str:

@@ -617,6 +617,8 @@ REFUSED_NUMBERS: dict[str, tuple[dict[str, Any], str]] = {
     "a number nobody asks for": ({"mend_dais": 3}, "mend_dais"),
     "an hour that does not exist": ({"remind_at": "25:00"}, "remind_at"),
     "an offset of an unknown rung": ({"rung_offsets": {"after-9": 9}}, "no ladder of 'tiny' has a rung 'after-9'"),
+    "a reminder years after": ({"rung_offsets": {"after-1": 366}}, "rung_offsets.after-1\n.*less than or equal to 365"),
+    "a reminder years before": ({"rung_offsets": {"before-1": -(10**7)}}, "before-1\n.*greater than or equal to -365"),
     "offsets that no longer ascend": ({"rung_offsets": {"before-1": 2}}, "ascend"),
 }
 
@@ -625,6 +627,11 @@ REFUSED_NUMBERS: dict[str, tuple[dict[str, Any], str]] = {
 def test_an_organisations_number_is_checked_when_it_is_set(numbers: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         tiny().checked_policy(numbers)
+
+
+def test_a_reminder_may_be_a_year_of_working_days_away_either_way() -> None:
+    offsets = {"before-1": -365, "after-1": 365}
+    assert tiny().checked_policy({"rung_offsets": offsets}) == {"rung_offsets": offsets}
 
 
 def test_only_what_was_set_is_kept() -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.workflows.school import CALENDAR_V1, PHOTO, School, local
 from workflows.spot_check import (
     MOST_POPULATION,
     by_verifier,
+    had_no_hand_in_it,
     it_failed,
     it_held,
     population_can_be_kept,
@@ -72,6 +74,28 @@ def test_what_a_failure_opens_and_whom_it_counts_against(
         }  # fmt: skip
     held = it_held(s, s.case)
     assert (held.opens, held.case.who_acted("verifier")) == ((), verifiers)
+
+
+@pytest.mark.parametrize(
+    "goes, may",
+    [
+        ({"person": "teacher"}, True),
+        ({"person": "officer"}, False),
+        (
+            {"person": "teacher", "aliases": frozenset({"officer"})},
+            False,
+        ),  # drawn under one account, verified under another
+        ({"person": "teacher", "on_behalf_of": "bob"}, False),
+        ({"person": "teacher", "on_behalf_of": "driver", "aliases": frozenset({"alice"})}, False),
+    ],
+)
+def test_nobody_looks_again_at_his_own_work_under_whatever_account_he_was_drawn(
+    goes: dict[str, Any], may: bool
+) -> None:
+    hazard = a_case("hazard", OLD, "closed", assignee="bob", acted=ACTED)
+    visit = a_case("revisit", VISIT, "due", facts={"hazard": OLD}, assignee=goes["person"])
+    s = replace(seen(hazard, visit), actor=Actor("school", "person", **goes))
+    assert had_no_hand_in_it.holds(s) is may
 
 
 def test_each_verifier_is_told_the_most_failures_first() -> None:

@@ -64,7 +64,7 @@ def erase(
         print_json(
             {
                 "organisation": here, "person": person, "done": not dry_run, "events": found.entries, "rows": found.rows,
-                "pictures": found.pictures, "not_looked_for": list(found.untouched), "linked": list(found.linked),
+                "pictures": found.pictures, "templates": list(found.papers), "not_looked_for": list(found.untouched), "linked": list(found.linked),
                 "notes": found.notes, "rewritten": not dry_run and not no_rewrite and remains is None,
             }
         )  # fmt: skip
@@ -86,8 +86,17 @@ def _tell(found: "Found") -> None:
         click.echo(f"{table}: {count}")
     for sha256 in found.pictures:
         click.echo(f"图片 · Picture: {sha256}")
+    for code in found.papers:
+        click.echo(f"模板 · Template: {_paper(code)}")
     if found.untouched:
         click.echo("{} / {}".format(*_not_looked_for(found)), err=True)
+
+
+def _paper(code: str) -> str:
+    from api.papers.kinds import BY_CODE, LISTS_BY_CODE
+
+    kind = BY_CODE.get(code) or LISTS_BY_CODE.get(code)
+    return code if kind is None else f"{kind.title.zh} ({kind.title.en}, {code})"
 
 
 def _remaining(found: "Found", remains: "Text | None", *, no_rewrite: bool) -> "list[tuple[str, str]]":
@@ -105,6 +114,17 @@ def _remaining(found: "Found", remains: "Text | None", *, no_rewrite: bool) -> "
             "nobody can tell who is in a picture: name those with --picture",
         ),
     ]
+    if found.papers:
+        listed = "、".join(map(_paper, found.papers))
+        told.append(
+            (
+                f"本单位的 Word 文书模板仍含这些内容，程序不改动它：{listed}。请在“文书模板”页换成不含这些内容的，或恢复默认，再用 --also 写明姓名运行一次核对",
+                (
+                    f"Word templates of the organisation's own still say it, and are not changed by the program: {listed}. Replace "
+                    "each by one without it on the page of paper templates, or go back to the default, and run this again with the name as --also to see"
+                ),
+            )
+        )
     if no_rewrite:
         told.append(
             (

@@ -22,6 +22,7 @@ from api.pages.school.keeping import Asking, form_page, holding, keeper, line
 from api.pages.words import WORDS
 from engine.authority import may_see
 from engine.calendar import CORRECTED, LONGEST_BREAK, Calendar, CalendarFault
+from engine.case import Case
 from engine.cycles import OnEvent, periods_between
 from engine.errors import FieldFault, InvalidInput, Refusal, Text
 from engine.handle import handle, note_in, recompute_preview
@@ -54,7 +55,8 @@ def calendars_page(
         (c.version, local(at, zone), day_in_words(c.known_from, locale), day_in_words(c.known_until, locale)) for c, at in reversed(versions)
     ]  # fmt: skip
     moved = [
-        (before.number, before.title, "" if before.due_at is None else local(before.due_at, zone), "" if after.due_at is None else local(after.due_at, zone))
+        (before.number, before.title, "" if before.due_at is None else local(before.due_at, zone),
+         "" if after.due_at is None else local(after.due_at, zone), _firmness(before, after))
         for before, after in [move for move in moves if may_see(move[0], asker.seen)][:MOVES_SHOWN]
     ]  # fmt: skip
     today = runtime.clock.now().astimezone(zone).date()
@@ -66,6 +68,12 @@ def calendars_page(
         until=day_in_words(newest.known_until, locale) if newest else "", warns=newest is None or newest.warns_on(today), may=may,
         moves=moved, moving=len(moves), done=done if done == "loaded" else "", recomputed=done.removeprefix("moved-") if done.startswith("moved-") else "",
     )  # fmt: skip
+
+
+def _firmness(before: Case, after: Case) -> str:
+    """The word for it, where a deadline becomes provisional, or is not any more."""
+    was, is_ = (case.clock is not None and case.clock.provisional for case in (before, after))
+    return "" if was == is_ else "becomes_provisional" if is_ else "becomes_firm"
 
 
 def _by_month(days: Iterable[date], today: date, between: str) -> list[tuple[str, str]]:
