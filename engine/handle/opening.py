@@ -7,10 +7,10 @@ from engine.actor import Actor
 from engine.calendar import Calendar
 from engine.commands import Asked, OpenCase, OpenPeriod
 from engine.cycles import Cycle, Night, TimesADay, periods_between
+from engine.decision import PeriodOwed
 from engine.handle.keys import answered, keep_answer
 from engine.handle.outcomes import Idle, Outcome
 from engine.handle.writing import Writing
-from engine.machine import PeriodOwed
 from engine.store import periods
 from engine.store.periods import Obligation
 

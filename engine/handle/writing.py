@@ -22,6 +22,7 @@ from engine.case import (
     Link,
 )
 from engine.commands import OpenCase
+from engine.decision import Decision, PeriodOwed, Setting
 from engine.definition import Workflow, must_be_known
 from engine.errors import Text
 from engine.events import Event
@@ -29,7 +30,7 @@ from engine.handle.notices import notices_of
 from engine.handle.outcomes import Done
 from engine.handle.reading import Reading
 from engine.handle.referring import look_up, must_hold, use_files, who_is_named
-from engine.machine import Decision, PeriodOwed, Setting, blank_case, decide_opening, read_form
+from engine.machine import blank_case, decide_opening, read_form
 from engine.store import cases, history, outbox, timers
 
 #: how the case at the other end of a bond calls it
