@@ -2,6 +2,7 @@
 
 who there is on a day, as one loop's rules see them       stage.py
 what of a case decides by which rules it goes             aspects.py
+which cases have a way to the end                         ways.py
 the play of one loop on one day                           play.py
 what it finds, in words, with the smallest change         findings.py
 """
