@@ -24,11 +24,10 @@ from api.bootstrap import Runtime
 from api.requests import unreadable
 from api.schemas import SecondLooks
 from api.trail import NUMBERING_SECONDS, brought_up_to_date
-from engine.case import instant_text
+from engine.case import OTHER_END, instant_text
 from engine.definition import Catalog
 from engine.directory import Organisation, below
 from engine.errors import Locale, Text
-from engine.handle import OTHER_END
 from engine.store import marks, overview, people, trail
 from engine.store.overview import Counted, Of, Stretch
 from workflows.reference import levels, taxonomy

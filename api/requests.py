@@ -20,11 +20,10 @@ from api.evidence.documents import EXTENSIONS
 from api.evidence.names import name_said
 from api.evidence.store import Kind
 from api.problems import too_large, unsupported_type
-from engine.case import WITHIN
+from engine.case import CASE_NUMBER, WITHIN
 from engine.clock import utc
 from engine.definition import Form, said
 from engine.errors import FieldFault, InvalidInput, Text
-from engine.handle import CASE_NUMBER
 from engine.machine import among_of
 from engine.store.questions import Place
 

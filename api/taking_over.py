@@ -18,10 +18,10 @@ from api.papers.ledger_entries import Around, Doubted, Entry, Understood, conten
 from api.papers.ledger_list import Ignored, LedgerList
 from api.papers.ledger_words import Departments, bare
 from engine.actor import Actor
-from engine.case import TAKEN_OVER, Case
+from engine.case import CASE_NUMBER, TAKEN_OVER, Case
 from engine.commands import Asked, OpenCase
 from engine.errors import FolderError, Refusal, Text
-from engine.handle import CASE_NUMBER, Done, Engine, Refused, handle, note, settled
+from engine.handle import Done, Engine, Refused, handle, note, settled
 from engine.store import books, cases, people
 from workflows.record import RECORD
 from workflows.roles import ROLES, SAFETY_OFFICE

@@ -16,11 +16,11 @@ from api.problems import UnknownText
 from api.samples import Sample
 from engine.actor import Actor, Visibility
 from engine.authority import may_see
-from engine.case import Case
+from engine.case import CASE_NUMBER, Case
 from engine.definition import Workflow
 from engine.errors import FieldFault, InvalidInput, Locale, Text
 from engine.events import Notice
-from engine.handle import CASE_NUMBER, Engine, as_it_stands, note_in, unknown_case
+from engine.handle import Engine, as_it_stands, note_in, unknown_case
 from engine.store import calendars, cases, people
 from notifications import texts
 from notifications.editing import DEMANDS, Demand, check, tidied

@@ -1,5 +1,6 @@
 """A case as it stands: where it is on its loop, what is known about it, whose move it is, and the clock that runs."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import UTC, datetime
@@ -45,6 +46,16 @@ REBOUND_OF = "rebound_of"
 LOOKED_AT = frozenset({"child", REVISITS})
 #: the bond of what was read out to the meeting that heard it, and how the meeting calls it
 READ_OUT_AT, READS_OUT = "read_out_at", "reads_out"
+#: how the case at the other end of a bond calls it
+OTHER_END = {
+    "merged_into": "absorbed", REBOUND_OF: "rebounded_as", CORRECTS: CORRECTED_BY, FILES: FILED_IN, FOLLOWS: FOLLOWED_BY,
+    REVISITS: REVISITED_IN, READ_OUT_AT: READS_OUT,
+}  # fmt: skip
+#: bonds the other case counts
+COUNTED_BONDS = {REBOUND_OF: "rebounds"}
+
+#: what a case's number looks like. Forms have their own pattern for it (`definition.CaseRef`), which published versions keep
+CASE_NUMBER = re.compile(r"[A-Z]{1,8}-\d{4}-\d{4,12}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from api.pages.faults import under_words
 from api.pages.rendering import ACCOUNT, CASES, HOME, MINE, OVERVIEW, SIGN_IN, go_to, own_address, page
 from api.pages.words import WORDS
 from api.problems import MUST_CHANGE, STATUS, MethodRefused, UnknownAddress, headers_of
+from engine.case import CASE_NUMBER
 from engine.errors import FieldFault, InvalidInput, NotAllowed, NotSignedIn, Refusal, Text, UnknownCase
-from engine.handle import CASE_NUMBER
 
 UNSENT = "unsent"  # in the address of the sign-in page: what was just sent was not taken
 SIGN_OUT = "/sign-out"

@@ -57,11 +57,11 @@ from api.schemas import (
     event_answer,
 )
 from api.trail import Reader, brought_up_to_date, cases_at, of_book, saying_what_is_missing, take_cases
-from engine.case import FIVE_STATES, instant_text
+from engine.case import CASE_NUMBER, FIVE_STATES, OTHER_END, instant_text
 from engine.commands import Asked, FireTrigger, OpenCase
 from engine.definition import Catalog, Form, Workflow
 from engine.errors import Busy, Refusal, Text, UnknownCase
-from engine.handle import CASE_NUMBER, OTHER_END, Done, Failed, Idle, Outcome, Refused, offers, unknown_case
+from engine.handle import Done, Failed, Idle, Outcome, Refused, offers, unknown_case
 from engine.store import books, history, known, worklists
 from engine.store.known import CHANGES, Change, Changed, Stood
 from engine.store.marks import Besides, Report

@@ -5,10 +5,10 @@
         ├── opening.py              opens a case: one that is asked for, or one that a period owes
         ├── stepping.py             takes a case one step further
         ├── timekeeping.py          reminders, and deadlines under a newer calendar
-        ├── Writing writing.py      carries out what was decided: cases, event, timers, outbox
+        ├── Writing writing.py      writes a decision down: cases, event, timers, outbox
         │   └── notices.py          whom it is told, and what a message may say
         ├── Reading reading.py      what the turn has read, and what was asked for ahead
-        │   ├── referring.py        what the answers of a form refer to
+        │   ├── referring.py        what a command refers to
         │   └── keys.py             idempotency keys: the answer that a key already has
         └── offering.py             the steps that somebody may take, and who could take the others
     note            logbook.py      what is done with an organisation's records
@@ -23,13 +23,10 @@ from engine.handle.logbook import note, note_in
 from engine.handle.notices import as_it_stands
 from engine.handle.offering import Offer, offers
 from engine.handle.outcomes import Done, Engine, Failed, FiguresOf, Idle, Outcome, Refused, settled
-from engine.handle.refusing import CASE_NUMBER, refusal_record, unknown_case
+from engine.handle.refusing import refusal_record, unknown_case
 from engine.handle.timekeeping import recompute_preview
-from engine.handle.writing import OTHER_END
 
 __all__ = [
-    "CASE_NUMBER",
-    "OTHER_END",
     "Done",
     "Engine",
     "Failed",

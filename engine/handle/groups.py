@@ -1,17 +1,20 @@
 """The way in: a group of commands as naturally as one, all under one commit."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
+from engine.case import CASE_NUMBER
 from engine.commands import Asked, Counted, FireTrigger
 from engine.errors import Busy, Refusal
 from engine.handle.outcomes import Done, Engine, Failed, Idle, Outcome, Refused, settled
 from engine.handle.reading import Reading
-from engine.handle.refusing import CASE_NUMBER
 from engine.handle.turn import MOST_COLLISIONS, Turn
 from engine.machine import why_not
 from engine.store import cases
 from engine.store.database import busy_with, is_crossed, is_held, wait_briefly
+
+log = logging.getLogger(__name__)
 
 
 def handle(engine: Engine, group: Sequence[Asked]) -> list[Outcome]:
@@ -36,8 +39,10 @@ def handle(engine: Engine, group: Sequence[Asked]) -> list[Outcome]:
             if not is_held(busy.__cause__):
                 raise  # a commit that broke may have happened
             return [_or_failed(engine, asked, patient=False) for asked in group]
-        except Exception:  # noqa: BLE001, S112  # of any kind: the next way tells it, and whose it is
-            continue
+        except Exception as error:  # of any kind: the next way tells it, and whose it is
+            if not isinstance(error, Refusal):  # of those there are many, and the next way is made for them
+                way = "one by one" if careful else "with care"
+                log.warning("a group of %d is taken again, %s", len(group), way, exc_info=True)
     return [_or_failed(engine, asked) for asked in group]
 
 

@@ -2,21 +2,22 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from itertools import groupby, islice
 from typing import Any, TypeVar
 
 from engine.actor import Actor
 from engine.authority import may_see, visibility
 from engine.calendar import Calendar
-from engine.case import Case
+from engine.case import CASE_NUMBER, Case
 from engine.commands import Asked, FireTrigger, OpenCase, OpenPeriod, Recompute, Remind
+from engine.cycles import Cycle, Night, TimesADay, periods_between
 from engine.decision import Setting
 from engine.definition import Catalog, Workflow, references
 from engine.directory import AT, Directory, Person
 from engine.errors import BihuanError, InvalidInput, Text
 from engine.handle.outcomes import Engine
-from engine.handle.refusing import CASE_NUMBER, unknown_case
+from engine.handle.refusing import unknown_case
 from engine.store import answers, calendars, cases, files, people, periods, policies, timers
 from engine.store.database import Connection, speak_for, speaking_for
 from engine.store.periods import Obligation
@@ -32,15 +33,14 @@ T = TypeVar("T")
 class Reading:
     """What one turn has read in its transaction, and how it reads more.
 
-    What no command changes (calendars, policies, the directory) is read once and holds till the turn ends. What commands do
-    change is good for the first who wants it: who writes says so (`has_changed`).
+    What no command changes (calendars, policies, the directory) is read once and holds till the turn ends. What was asked ahead
+    of what commands do change is given out once; of a case that is written, whatever is left is forgotten (`forget`).
     """
 
-    def __init__(self, engine: Engine, connection: Connection, now: datetime, *, alone: bool = False) -> None:
+    def __init__(self, engine: Engine, connection: Connection, now: datetime) -> None:
         self.engine = engine
         self.connection = connection
         self.now = now
-        self._alone = alone
         self._spoken_for: str | None = None
         self._calendars: dict[str, Calendar | None] = {}
         self._directories: dict[str, tuple[frozenset[str], Directory]] = {}
@@ -48,6 +48,7 @@ class Reading:
         self._overrides: dict[str, dict[str, tuple[int, dict[str, Any]]]] = {}
         self._people: dict[tuple[str, str], Person | None] = {}
         self._departments: dict[tuple[str, str], bool] = {}
+        self._passed: dict[tuple[str, int, date, str], tuple[date, Sequence[str]]] = {}
         # what was asked for the whole group at once, each good for the first who wants it: afterwards it may have changed
         self._cases_ahead: dict[tuple[str, str], Case | None] = {}
         self._answers_ahead: dict[tuple[str, str, str, str], answers.Answer | None] = {}
@@ -62,8 +63,7 @@ class Reading:
         everybody, every case they speak of, so that two groups never wait for each other.
         """
         if not self.engine.database.on_server:
-            if not self._alone:
-                self._look_at_periods(group)
+            self._look_at_periods(group)
             return
         asked: list[tuple[dict[Any, Any], Any, Question[Any]]] = []
         for organisation, of_one in groupby(sorted(group, key=_where), _where):
@@ -143,7 +143,7 @@ class Reading:
             speak_for(self.connection, organisation)
             self._spoken_for = organisation
 
-    def is_spoken_for(self, organisation: str) -> None:
+    def now_speaks_for(self, organisation: str) -> None:
         """Whoever wrote has put this one's wall up already."""
         self._spoken_for = organisation
 
@@ -185,6 +185,19 @@ class Reading:
                 remedy=Text("可用 `bihuan workflow list` 查看", "See `bihuan workflow list` for those there are"),
             )
         return workflow
+
+    def passed(self, cycle: Cycle, calendar: Calendar, after: date, command: OpenPeriod) -> tuple[date, Sequence[str]]:
+        """The last day that need not be looked at once this period is open, and the keys of the others after `after` up to
+        it; thought through once for all the scopes that owe the same.
+        """
+        place = cycle.key, id(calendar), after, command.key  # the calendar lives as long as the turn
+        if place not in self._passed:
+            day = calendar.local_date(command.opens_at)
+            if isinstance(cycle.every, TimesADay | Night):  # the day has more of them, or this one opens late on it
+                day -= timedelta(days=1)
+            passed = periods_between(cycle, calendar, after, day)
+            self._passed[place] = day, [period.key for period in passed if period.key != command.key]
+        return self._passed[place]
 
     # --- who there is -------------------------------------------------------------------------------------------------
 
@@ -263,7 +276,7 @@ class Reading:
         place = organisation, sha256, principal
         return self._asked_ahead(self._files_ahead, place, files.offering(*place))
 
-    def has_changed(self, case: Case) -> None:
+    def forget(self, case: Case) -> None:
         """What was asked ahead of this case holds no longer: somebody else of the group may have asked for it, too."""
         self._cases_ahead.pop((case.organisation, case.number), None)
         self._rungs_ahead.pop((case.organisation, case.number, case.generation), None)

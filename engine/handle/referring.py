@@ -1,16 +1,18 @@
-"""What the answers of a form refer to: people, departments, files, cases; and whom an audience means."""
+"""What a command refers to: the people, departments, files and cases its form names, the case it repeats."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from engine.actor import Actor
 from engine.authority import may_see, may_see_evidence, visibility
-from engine.case import WITHIN, Case
-from engine.definition import Form, Transition, references
+from engine.case import CASE_NUMBER, REBOUND_OF, WITHIN, Case, Link
+from engine.decision import Decision, Setting
+from engine.definition import Form, Transition, Workflow, references
 from engine.directory import AT
 from engine.errors import FieldFault, InvalidInput, Text
 from engine.handle.reading import Reading
-from engine.handle.refusing import CASE_NUMBER
 from engine.store import cases, files, people
 
 
@@ -94,10 +96,22 @@ def must_hold(reading: Reading, actor: Actor, number: str, asked: Text) -> None:
     )
 
 
-def use_files(reading: Reading, form: type[Form], data: Mapping[str, Any], organisation: str, number: str) -> None:
-    for _, kind, value in references(form, data):
-        if kind in {"file", "document"}:
-            files.use(reading.connection, organisation, value, number)
+def with_rebound(
+    reading: Reading, workflow: Workflow, before: Case | None, decision: Decision, setting: Setting
+) -> Decision:
+    """The decision, bound to the case this one repeats: the same place and item, closed a short while ago.
+
+    Asked whenever these become known or change: at the opening, or at triage when the reporter left them out.
+    """
+    rule, case = workflow.rebound, decision.case
+    if rule is None or case.final or any(link.kind == REBOUND_OF for link in (*case.links, *decision.links)):
+        return decision
+    alike = tuple(getattr(case, name) for name in rule.same)
+    if not all(alike) or (before and alike == tuple(getattr(before, name) for name in rule.same)):
+        return decision
+    since = case.opened_at - timedelta(days=setting.policy[rule.within_days])
+    found = [n for n in cases.closed_alike(reading.connection, case, rule.same, since) if n != case.number]
+    return replace(decision, links=(*decision.links, Link(REBOUND_OF, found[0]))) if found else decision
 
 
 def _missing(reading: Reading, actor: Actor, kind: str, value: str) -> str | None:

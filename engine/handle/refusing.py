@@ -4,12 +4,12 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
+from engine.case import CASE_NUMBER
 from engine.commands import Asked
 from engine.definition import Workflow
 from engine.errors import InvalidInput, Refusal, Text, UnknownCase
 from engine.store import refusals
 
-CASE_NUMBER = re.compile(r"[A-Z]{1,8}-\d{4}-\d{4,12}", re.ASCII)
 TRIGGER = re.compile(r"[a-z_]{1,64}")
 POSTS_NAMED = 3  # in the remedy of a refusal; `could` has them all
 

@@ -11,7 +11,7 @@ from engine.errors import FieldFault, InvalidInput, StaleCase, Text
 from engine.handle.keys import answered, keep_answer
 from engine.handle.outcomes import Done, Outcome
 from engine.handle.reading import Reading
-from engine.handle.referring import look_up, use_files, who_is_addressed, who_is_named
+from engine.handle.referring import look_up, who_is_addressed, who_is_named, with_rebound
 from engine.handle.refusing import no_such_step
 from engine.handle.writing import Writing
 from engine.machine import asked_for, check_revision, decide, read_form, why_not
@@ -56,9 +56,9 @@ def step(writing: Writing, asked: Asked, command: FireTrigger) -> Outcome:
         figures=figures,
     )  # fmt: skip
     decision = decide(workflow, case, command, data, reading.now, setting)
-    decision = writing.bound(workflow, case, decision, setting)
+    decision = with_rebound(reading, workflow, case, decision, setting)
     done = writing.write(workflow, case, decision, actor, setting)
-    use_files(reading, form, data, actor.organisation, case.number)
+    writing.use_files(form, data, actor.organisation, case.number)
     if decision.settles and case.period:
         _settle(reading, workflow, done, decision.settles)
     keep_answer(reading, asked, done)

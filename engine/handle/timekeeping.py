@@ -71,7 +71,7 @@ def recompute(writing: Writing, actor: Actor, command: Recompute) -> Outcome:
         # what fell due under the old deadline is told before it moves: moving it voids the rungs
         remind(writing, actor.organisation, Remind(case.number, generation, rungs))
         case = cases.load(reading.connection, actor.organisation, case.number) or case
-    decision = recomputed(reading, case)
+    decision = _recomputed(reading, case)
     if decision is None:
         return Idle(f"the deadline of {command.case} stays")
     workflow = reading.engine.catalog.of(case)
@@ -90,13 +90,13 @@ def recompute_preview(engine: Engine, organisation: str) -> list[tuple[Case, Cas
         for number in cases.open_under_older_calendar(connection, organisation, calendar.version):
             case = cases.load(connection, organisation, number)
             assert case is not None  # listed a moment ago in the same snapshot
-            decision = recomputed(reading, case)
+            decision = _recomputed(reading, case)
             if decision is not None:
                 moved.append((case, decision.case))
         return moved
 
 
-def recomputed(reading: Reading, case: Case) -> Decision | None:
+def _recomputed(reading: Reading, case: Case) -> Decision | None:
     """What the newest calendar makes of the case's deadline; None when it stays."""
     workflow = reading.engine.catalog.of(case)
     if not is_known(workflow):  # it would lose its ladder with its old deadline

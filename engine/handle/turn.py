@@ -6,7 +6,7 @@ from datetime import datetime
 from engine.commands import Asked, FireTrigger, OpenCase, OpenPeriod, Remind
 from engine.errors import NotAllowed, Refusal
 from engine.handle.offering import name_who_could_instead
-from engine.handle.opening import open_once, open_period
+from engine.handle.opening import open_case, open_once, open_period
 from engine.handle.outcomes import Engine, Failed, Outcome, Refused
 from engine.handle.reading import Reading
 from engine.handle.refusing import refusal_record
@@ -15,7 +15,7 @@ from engine.handle.timekeeping import recompute, remind
 from engine.handle.writing import Writing
 from engine.store import answers, refusals
 from engine.store.database import Connection, is_crossed, is_lost, is_same_key
-from engine.store.statements import back_to, begin_anew, flush, mark, release_mark, standing, undo_to_mark
+from engine.store.statements import Standing, back_to, begin_anew, flush, mark, release_mark, standing, undo_to_mark
 
 MOST_COLLISIONS = 3  # tries of one command; the second finds what the other wrote
 
@@ -29,20 +29,20 @@ class Turn:
     alone      there is no other command in this transaction
     """
 
-    def __init__(
-        self, engine: Engine, connection: Connection, now: datetime, *, careful: bool = True, alone: bool = False
-    ) -> None:
+    def __init__(self, engine: Engine, connection: Connection, now: datetime, *, careful: bool, alone: bool) -> None:
         self.connection = connection
-        self.reading = Reading(engine, connection, now, alone=alone)
-        self.writing = Writing(self.reading)
+        self.reading = Reading(engine, connection, now)
+        self.writing = Writing(self.reading, open_case)
         self._careful = careful
-        self._began = standing(connection)
         self._alone = alone
 
     def look_ahead(self, group: Sequence[Asked]) -> None:
         """Ask at once what these commands will ask for anyway, and take the locks that they need in one order."""
+        on_server = self.reading.engine.database.on_server
+        if self._alone and not on_server:
+            return  # nothing is a journey, and nobody else writes
         self.reading.look_ahead(group)
-        if self.reading.engine.database.on_server and not self._alone:
+        if on_server and not self._alone:
             self._lock_series(group)
 
     def _lock_series(self, group: Sequence[Asked]) -> None:
@@ -61,8 +61,7 @@ class Turn:
                 year = calendar.local_date(self.reading.now).year
                 opened.append((asked.actor.organisation, workflow.prefix, year))
         if opened:
-            self.writing.numbers.lock(opened)
-            self.reading.is_spoken_for(max(opened)[0])
+            self.reading.now_speaks_for(self.writing.numbers.lock(opened))
 
     def end(self) -> None:
         """Write what is written once for the whole group."""
@@ -82,14 +81,14 @@ class Turn:
         self.reading.speak_for(asked.actor.organisation)
         if self._careful and not self._alone:
             mark(self.connection)
-        self._began = standing(self.connection)
+        began = standing(self.connection)
         self.writing.numbers.mark()
         try:
             outcome = self._carry_out(asked)
             if self._careful:
                 flush(self.connection)
         except Refusal as refusal:
-            if not self._undone():
+            if not self._undone(began):
                 raise  # to be taken again with care
             if isinstance(refusal, NotAllowed):
                 name_who_could_instead(self.reading, asked, refusal)
@@ -100,19 +99,19 @@ class Turn:
                 # the whole group is undone, and taken again with care or asked for again: what failed may have been put off
                 # by a neighbour, who was told that he is done
                 raise
-            self._undone()
+            self._undone(began)
             return Failed(error)
         if self._careful and not self._alone:
             release_mark(self.connection)
         return outcome
 
-    def _undone(self) -> bool:
+    def _undone(self, began: Standing) -> bool:
         """Whether nothing is left of this command; in a hurry that cannot always be had.
 
         One command by itself needs no mark: everything there is to undo is its own.
         """
         if not self._careful:
-            if not back_to(self.connection, self._began):
+            if not back_to(self.connection, began):
                 return False
         elif self._alone:
             begin_anew(self.connection)

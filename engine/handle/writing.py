@@ -1,92 +1,32 @@
-"""Carries out what was decided, and the cases that come out of it. Alone writes cases, events, timers and the outbox."""
+"""Writes a decision down: numbers, cases that come out of it, event, case, timers, outbox."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import date, timedelta
+from typing import Any
 
 from engine.actor import Actor
-from engine.authority import allow_opening, may_open_any
-from engine.case import (
-    CORRECTED_BY,
-    CORRECTS,
-    FILED_IN,
-    FILES,
-    FOLLOWED_BY,
-    FOLLOWS,
-    READ_OUT_AT,
-    READS_OUT,
-    REBOUND_OF,
-    REVISITED_IN,
-    REVISITS,
-    Case,
-    Link,
-)
+from engine.case import COUNTED_BONDS, OTHER_END, Case
 from engine.commands import OpenCase
-from engine.decision import Decision, PeriodOwed, Setting
-from engine.definition import Workflow, must_be_known
+from engine.decision import Decision, Setting
+from engine.definition import Form, Workflow, must_be_known, references
 from engine.errors import Text
 from engine.events import Event
 from engine.handle.notices import notices_of
 from engine.handle.outcomes import Done
 from engine.handle.reading import Reading
-from engine.handle.referring import look_up, must_hold, use_files, who_is_named
-from engine.machine import blank_case, decide_opening, read_form
-from engine.store import cases, history, outbox, timers
-
-#: how the case at the other end of a bond calls it
-OTHER_END = {
-    "merged_into": "absorbed", REBOUND_OF: "rebounded_as", CORRECTS: CORRECTED_BY, FILES: FILED_IN, FOLLOWS: FOLLOWED_BY,
-    REVISITS: REVISITED_IN,
-    READ_OUT_AT: READS_OUT,
-}  # fmt: skip
-#: bonds the other case counts
-COUNTED_BONDS = {REBOUND_OF: "rebounds"}
+from engine.store import cases, files, history, outbox, timers
 
 
 class Writing:
-    """The pen of one turn: what it writes it has read before, and the numbers it draws go on from one command to the next."""
+    """The pen of one turn: what it writes it has read before, and the numbers it draws go on from one command to the next.
 
-    def __init__(self, reading: Reading) -> None:
+    opens    how a case that comes out of a decision is opened: a command of its own, which ends in writing, too
+    """
+
+    def __init__(self, reading: Reading, opens: Callable[["Writing", Actor, OpenCase], Done]) -> None:
         self.reading = reading
+        self._opens = opens
         self.numbers = cases.Numbers(reading.connection)
-        #: what openings of a cycle have thought through for each other: see `opening._passed`
-        self.passed: dict[tuple[str, int, date, str], tuple[date, Sequence[str]]] = {}
-
-    def open_case(self, actor: Actor, command: OpenCase, owed: PeriodOwed | None = None) -> Done:
-        """1. who may at all  2. what was written  3. who may open just this  4. what it refers to  5. decide  6. write."""
-        reading = self.reading
-        workflow = reading.workflow(command.workflow)
-        asked = Text(f"登记“{workflow.title.zh}”", f"Open a case of {workflow.title.en!r}")
-        may_open_any(workflow, actor, asked)
-        data = read_form(workflow.opens_with, command.data, asked, reading.engine.words)
-        if actor.kind != "system":  # who stands in no relation to a case may open all of them or none
-            allow_opening(workflow, actor, blank_case(workflow, actor, data, reading.now), asked)
-        related = look_up(reading, actor, workflow.opens_with, data, asked)
-        if command.within is not None and command.parent is None:  # what comes out of a case has its mark for good
-            must_hold(reading, actor, command.within, asked)
-        named = who_is_named(reading, actor.organisation, workflow.opens_with, data)
-        year = reading.calendar(actor.organisation).local_date(reading.now).year
-        number = self.numbers.draw(actor.organisation, workflow.prefix, year)
-        setting = reading.setting(actor, workflow, period=owed, people=named, related=related)
-        decision = decide_opening(workflow, number, command, data, reading.now, setting)
-        done = self.write(workflow, None, self.bound(workflow, None, decision, setting), actor, setting)
-        use_files(reading, workflow.opens_with, data, actor.organisation, number)
-        return done
-
-    def bound(self, workflow: Workflow, before: Case | None, decision: Decision, setting: Setting) -> Decision:
-        """The decision, bound to the case this one repeats: the same place and item, closed a short while ago.
-
-        Asked whenever these become known or change: at the opening, or at triage when the reporter left them out.
-        """
-        rule, case = workflow.rebound, decision.case
-        if rule is None or case.final or any(link.kind == REBOUND_OF for link in (*case.links, *decision.links)):
-            return decision
-        alike = tuple(getattr(case, name) for name in rule.same)
-        if not all(alike) or (before and alike == tuple(getattr(before, name) for name in rule.same)):
-            return decision
-        since = case.opened_at - timedelta(days=setting.policy[rule.within_days])
-        found = [n for n in cases.closed_alike(self.reading.connection, case, rule.same, since) if n != case.number]
-        return replace(decision, links=(*decision.links, Link(REBOUND_OF, found[0]))) if found else decision
 
     def write(
         self, workflow: Workflow, before: Case | None, decision: Decision, actor: Actor, setting: Setting
@@ -103,7 +43,7 @@ class Writing:
             case = case.with_facts({series.fact: drawn})
         within = case.number if workflow.holds else case.within
         for opening in decision.opens:
-            child = self.open_case(actor, replace(opening, parent=case.number, within=within))
+            child = self._opens(self, actor, replace(opening, parent=case.number, within=within))
             case = case.linked("child", child.case.number)
         for link in decision.links:
             case = case.linked(link.kind, link.number)
@@ -134,7 +74,7 @@ class Writing:
         )
         event = history.append(reading.connection, event, before.last_hash if before else "", reading.engine.draw)
         case = case.changed(last_hash=event.hash)
-        reading.has_changed(case)
+        reading.forget(case)
         by_name = tuple(workflow.waits_by_name(one) if one else () for one in (before, case))
         cases.save(reading.connection, before, case, () if case.final else workflow.awaited(case), *by_name)
         if decision.cancels_timers or case.final:
@@ -168,3 +108,9 @@ class Writing:
             new_revision=False,
         )  # fmt: skip
         self.write(workflow, other, decision, actor, reading.setting(actor, workflow))
+
+    def use_files(self, form: type[Form], data: Mapping[str, Any], organisation: str, number: str) -> None:
+        """The pictures and documents among the answers are evidence of this case from now on."""
+        for _, kind, value in references(form, data):
+            if kind in {"file", "document"}:
+                files.use(self.reading.connection, organisation, value, number)

@@ -214,8 +214,10 @@ class Numbers:
             self._counted_on.add(series)
         return f"{prefix}-{year}-{self._last[series]:04d}"
 
-    def lock(self, series: Iterable[tuple[str, str, int]]) -> None:
-        """Lock these, (organisation, prefix, year), in one order for everybody. On a server: elsewhere nobody else draws."""
+    def lock(self, series: Iterable[tuple[str, str, int]]) -> str:
+        """Lock these, (organisation, prefix, year), in one order for everybody, at least one. On a server: elsewhere nobody else
+        draws. Gives the organisation that the transaction speaks for afterwards.
+        """
         wanted = sorted(set(series))
         asked = [
             Question(
@@ -227,6 +229,7 @@ class Numbers:
             for organisation, prefix, year in wanted
         ]
         self._last.update(zip(wanted, ask(self._connection, asked), strict=True))
+        return wanted[-1][0]
 
     def write_down(self) -> None:
         """How far each series was counted on: the last thing its group writes, each behind the wall of its organisation."""

@@ -25,7 +25,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, AnyStr
 
-from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session, TLSSetupException
 
 from engine.clock import SystemClock
 from tests.services.serving import Ledger, Taken
@@ -153,10 +153,17 @@ def serve(
     asyncio.run(_serve(port, log, certificate, key, user, password, implicit))
 
 
+def _not_of_who_hung_up(record: logging.LogRecord) -> bool:
+    """Soaks kill whoever sends, also while he says hello."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], TLSSetupException)
+
+
 async def _serve(
     port: int, log: Path | None, certificate: Path, key: Path, user: str, password: str, implicit: bool
 ) -> None:
-    logging.getLogger("mail.log").setLevel(logging.ERROR)  # what the library thinks of itself, and of us
+    log_of_library = logging.getLogger("mail.log")
+    log_of_library.setLevel(logging.ERROR)  # what the library thinks of itself, and of us
+    log_of_library.addFilter(_not_of_who_hung_up)
     warnings.filterwarnings("ignore", module="aiosmtpd")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate, key)

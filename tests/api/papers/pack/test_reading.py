@@ -10,9 +10,9 @@ import pytest
 from api.bootstrap import Runtime
 from api.pages.cases import RELATED
 from api.papers.pack.reading import LINKS
-from engine.case import WITHIN
+from engine.case import OTHER_END, WITHIN
 from engine.commands import Asked, FireTrigger, OpenCase
-from engine.handle import OTHER_END, Done, handle_one
+from engine.handle import Done, handle_one
 from tests.api.papers.pack.packs import a_key, a_pack, a_repair, files_of
 from tests.builders import School
 
