@@ -24,7 +24,7 @@ from api.auth.forms import put_away
 from api.bootstrap import Runtime
 from api.problems import defect, method_refused, problem, unknown_address
 from api.reading import LONGEST_NAME
-from api.requests import ONLY_HEADERS, fault_of, misread, unreadable
+from api.requests import ONLY_HEADERS, misread_of, unreadable
 from api.routes import (
     accounts,
     campaigns,
@@ -253,9 +253,7 @@ def _refused(request: Request, error: Exception) -> Response:
 def _unreadable(request: Request, error: Exception) -> Response:
     """What FastAPI could not read of the address: told field by field, in our words where there are any."""
     assert isinstance(error, RequestValidationError)
-    words = runtime_of(request).engine.words
-    faults = [fault_of(".".join(str(part) for part in item["loc"][1:]), item, words) for item in error.errors()]
-    return _answered(request, misread(faults))
+    return _answered(request, misread_of(error, runtime_of(request).engine.words))
 
 
 def _not_routed(request: Request, error: Exception) -> Response:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TextIO
+from zoneinfo import ZoneInfo
 
 import structlog
 from pydantic import SecretStr, ValidationError
@@ -152,6 +153,11 @@ class Runtime:
     def feeds_key(self) -> bytes:
         """What the tokens of links to calendars are drawn from."""
         return self.folder.key("feeds")
+
+    def shared_zone(self) -> ZoneInfo | None:
+        """By which clock to tell the time to whoever has not signed in; None where schools' clocks differ, or there is no school."""
+        with self.database.read_across() as connection:
+            return people.shared_zone(connection)
 
     def tick(self) -> Ticked:
         """Everything that fell due becomes commands. What a defect stopped is logged and tried again next time."""

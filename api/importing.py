@@ -8,6 +8,8 @@ What a post brings is given when somebody is listed with it and ended when he is
 withdrawn by hand is left alone: the record of changes knows whose word on it was the last.
 """
 
+import hashlib
+import json
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -52,7 +54,7 @@ class ListFaulty(BihuanError):
 
 
 class Overtaken(BihuanError):
-    """Since the list was looked at, somebody changed who is new in it: it has to be looked at again."""
+    """Since the list was looked at, somebody changed what it would do: it has to be looked at again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +122,24 @@ def plan(connection: Connection, organisation: str, listed: PeopleList, today: d
     return _Planning(connection, organisation, today, new_departments=new_departments).of(listed)
 
 
+def fingerprint(planned: Plan) -> str:
+    """Of all that would be written: two plans that have the same do the same."""
+    told = [
+        *_told(planned),
+        sorted((turn.after.person, sorted(turn.after.addresses.items())) for turn in planned.turns),
+    ]
+    return hashlib.sha256(json.dumps(told, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
+
+
 def carry_out(
-    editor: Editor, listed: PeopleList, *, new_departments: bool, passwords: Mapping[str, str] | None = None
-) -> Plan:
+    editor: Editor, listed: PeopleList, *, new_departments: bool, passwords: Mapping[str, str] | None = None,
+    seen: str | None = None,
+) -> Plan:  # fmt: skip
     """Plan and do it in one transaction.
 
     passwords   hashes by key for everyone who is new, if they get a first password
-    Raises      ListFaulty; Overtaken when somebody is new whom `passwords` does not know
+    seen        the fingerprint of the plan that somebody looked at before, if he did
+    Raises      ListFaulty; Overtaken when somebody is new whom `passwords` does not know, or it would not do what was `seen`
     """
     about: dict[str, Any] = {}
 
@@ -134,6 +147,8 @@ def carry_out(
         today = editor.today(connection)
         planned = plan(connection, editor.organisation, listed, today, new_departments=new_departments)
         if passwords is not None and {key for _, key in planned.newcomers} != set(passwords):
+            raise Overtaken
+        if seen is not None and fingerprint(planned) != seen:
             raise Overtaken
         for department in planned.departments:
             write_department(connection, department, today)
@@ -357,8 +372,8 @@ class _Planning:
             return self._departments.make(said)
         else:
             self._fault(
-                row, "department", f"没有部门“{said}”；若要新建，请加 --new-departments",
-                f"there is no department {said!r}; to make it, add --new-departments",
+                row, "department", f"没有部门“{said}”；若要新建，请选择新建部门（命令行加 --new-departments）",
+                f"there is no department {said!r}; to make it, allow new departments (--new-departments)",
             )  # fmt: skip
         return None
 
@@ -384,8 +399,8 @@ class _Planning:
             return None
         if not found.active:
             self._fault(
-                row, None, f"{found.name}（{found.person}）已停用；如确已返校，请先运行 bihuan user activate {found.person}",
-                f"{found.person} was deactivated; if he is back, run `bihuan user activate {found.person}` first",
+                row, None, f"{found.name}（{found.person}）已停用；如确已返校，请先重新启用（命令行：bihuan user activate {found.person}）",
+                f"{found.person} was deactivated; if he is back, activate him first (`bihuan user activate {found.person}`)",
             )  # fmt: skip
             return None
         if (first := self._matched.setdefault(found.person, row.number)) != row.number:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 
 from fastapi import Depends, Request
 from fastapi.dependencies.utils import get_flat_params
+from fastapi.exceptions import RequestValidationError
 from fastapi.params import Query
 from pydantic import BaseModel, BeforeValidator, ValidationError
 from starlette.requests import ClientDisconnect
@@ -175,6 +176,11 @@ def fault_of(field: str, item: Mapping[str, Any], words: Mapping[str, Text]) -> 
     listed = {name: value.replace("', '", "'、'").replace("' or '", "'、'") for name, value in context.items()}
     what = Text(text.zh.format(**listed), text.en.format(**context))
     return FieldFault(field or "body", what, among_of(item["type"], context))
+
+
+def misread_of(error: RequestValidationError, words: Mapping[str, Text]) -> InvalidInput:
+    """What FastAPI could not read of an address."""
+    return misread([fault_of(".".join(str(part) for part in item["loc"][1:]), item, words) for item in error.errors()])
 
 
 def misread(faults: Sequence[FieldFault]) -> InvalidInput:

@@ -523,10 +523,15 @@ EVENT_TITLES: Mapping[str, Text] = {
 }
 
 
+def other_step(code: str) -> Text:
+    """A step that no loop here draws; its code is all that anybody knows of it."""
+    return Text(f"其他步骤（{code}）", f"another step ({code})")
+
+
 def event_answer(workflow: Workflow, event: Event, locale: Locale, by: Text) -> EventAnswer:
     """An event in one language. `by`: who did it, as the reader may be told."""
     drawn = workflow.triggers.get(event.trigger)
-    title = EVENT_TITLES.get(event.type) or (drawn[0].title if drawn else Text(event.trigger, event.trigger))
+    title = EVENT_TITLES.get(event.type) or (drawn[0].title if drawn else other_step(event.trigger))
     return EventAnswer(
         sequence=event.sequence,
         type=event.type,

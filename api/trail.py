@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from api.auth import Asker
 from api.bootstrap import Runtime
 from api.papers.listing import Column
-from api.schemas import EVENT_TITLES, CaseAnswer, case_answer
+from api.schemas import EVENT_TITLES, CaseAnswer, case_answer, other_step
 from engine.actor import Actor, Visibility, system
 from engine.authority import visibility
 from engine.case import Case, instant_text
@@ -54,6 +54,7 @@ NOTED_TITLES: Mapping[str, Text] = {
     "calendar_changed": Text("更改工作日历", "Calendar of working days changed"),
 }
 READ = Text("查看", "Read")
+MOST_TITLES = 3  # of a step that several loops draw, each by a name of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +184,7 @@ class Words:
             return READ
         workflow = self._catalog.get(entry.workflow) if entry.workflow else None
         drawn = workflow.triggers.get(entry.action) if workflow else None
-        return drawn[0].title if drawn else Text(entry.action, entry.action)
+        return drawn[0].title if drawn else title_anywhere(self._catalog, entry.action, entry.case)
 
     def _name(self, connection: Connection, key: str) -> Text:
         if key not in self._called:
@@ -193,6 +194,22 @@ class Words:
                 names=self._reader.seen.everything,
             )
         return self._called[key]
+
+
+def title_anywhere(catalog: Catalog, action: str, number: str | None = None) -> Text:
+    """What a step is called where the loop is not known: as the loop of the number's series calls it, or else all that draw it.
+
+    number    that was asked for; there may be no case of it
+    """
+    drawn = [loop for loop in catalog.newest() if action in loop.triggers]
+    series = [loop for loop in drawn if number is not None and number.partition("-")[0] == loop.prefix]
+    titles = list(dict.fromkeys(loop.triggers[action][0].title for loop in series or drawn))
+    if not titles:
+        return other_step(action)
+    told = Text(
+        "／".join(title.zh for title in titles[:MOST_TITLES]), " / ".join(title.en for title in titles[:MOST_TITLES])
+    )
+    return told if len(titles) <= MOST_TITLES else Text(f"{told.zh}等", f"{told.en} …")
 
 
 def called(key: str, person: Callable[[str], Person | None], *, names: bool) -> Text:

@@ -126,7 +126,7 @@ class Recipient:
 REASONS: Mapping[str, Text] = {
     "waiting": Text("待办", "Waiting for you"),
     "reminder": Text("到期提醒", "Reminder"),
-    "escalation": Text("逾期上报", "Escalation"),
+    "escalation": Text("逾期提级", "Escalation"),
     "receipt": Text("签收提醒", "Receipt not acknowledged"),
     "returned": Text("复查退回", "Returned"),
     "informed": Text("办理结果", "For your information"),

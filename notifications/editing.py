@@ -97,7 +97,7 @@ def _line(title: Text, *must: str, also: tuple[str, ...] = ()) -> Demand:
 DEMANDS: Mapping[str, Demand] = {
     "waiting": _of_a_case(Text("待办", "Waiting for you"), "due", "to_do"),
     "reminder": _of_a_case(Text("到期提醒", "Reminder"), "due", "to_do"),
-    "escalation": _of_a_case(Text("逾期上报", "Escalation"), "due", "to_do"),
+    "escalation": _of_a_case(Text("逾期提级", "Escalation"), "due", "to_do"),
     "attention": _of_a_case(Text("请关注", "Needs your attention"), "due", "to_do"),
     "receipt": _of_a_case(Text("签收提醒", "Receipt not acknowledged"), "due", "to_do"),
     "returned": _of_a_case(Text("复查退回", "Returned"), "due", "to_do"),

@@ -19,6 +19,7 @@ import pytest
 import yaml
 
 from api.cli import main
+from api.demo.school import KEEPER
 from api.settings import documented
 from engine.calendar import Calendar
 from engine.store import accounts, people
@@ -158,7 +159,7 @@ def test_every_token_of_the_demo_opens_its_post(demo: Demo, tmp_path: Path) -> N
         f'curl -sS -o /dev/null -w "%{{http_code}} " "$BIHUAN_API/worklist" -H "Authorization: Bearer ${p}"'
         for p in posts
     ]
-    assert run(demo, asked, tmp_path).split() == ["200"] * 8
+    assert run(demo, asked, tmp_path).split() == ["200"] * 9
 
 
 def test_two_replays_agree_in_all_but_the_time_they_took(demo: Demo, campaign: Played) -> None:
@@ -173,6 +174,8 @@ def test_the_demo_says_that_it_is_simulated_and_what_to_try(demo: Demo) -> None:
     said = "\n".join(demo.printed)
     assert "SIMULATED: it is 2020-03-31 18:0" in said  # the school's time, not UTC
     assert f". {demo.folder / 'try.env'}" in said
+    [where] = [line for line in demo.printed if "/sign-in" in line]
+    assert {"safety.staff", "principal", KEEPER} <= set(where.split()) and KEEPER in README
 
 
 def test_the_readme_opens_in_chinese_and_goes_on_in_english() -> None:

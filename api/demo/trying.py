@@ -4,10 +4,12 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+from api.demo.school import KEEPER
+
 NAME = "try.env"
 API = "BIHUAN_API"  # the variable that holds the address
 
-#: variable → post: whoever a case meets on its way, and the two leaders
+#: variable → post: whoever a case meets on its way, the two leaders, and who keeps the school's people and numbers
 POSTS: Mapping[str, str] = {
     "TEACHER": "xb1.staff",
     "SAFETY": "safety.staff",
@@ -17,9 +19,17 @@ POSTS: Mapping[str, str] = {
     "LOGISTICS_HEAD": "hqc.head",
     "VICE_PRINCIPAL": "vp.safety",
     "PRINCIPAL": "principal",
+    "ADMINISTRATOR": KEEPER,
 }
 
-AT_THE_PAGES = ("safety.staff", "xb1.staff", "hqc.repair1", "safety.head", "principal")  # who sees the most of them
+AT_THE_PAGES = (
+    "safety.staff",
+    "xb1.staff",
+    "hqc.repair1",
+    "safety.head",
+    "principal",
+    KEEPER,
+)  # who sees the most of them
 
 
 def write(folder: Path, address: str, tokens: Mapping[str, str]) -> Path:

@@ -68,6 +68,11 @@ def pairs_of(request: Request, without: Iterable[str] = ()) -> Pairs:
     return [(name, value) for name, value in said if name not in left_out]
 
 
+def shown_name(name: str) -> str:
+    """The name that a parameter has on the page, of one that it is answered by or of a part of it."""
+    return name.removesuffix(OF_DAY).partition(".")[0]
+
+
 def address_of(path: str, said: Iterable[tuple[str, str]]) -> str:
     query = urlencode([*said])
     return f"{path}?{query}" if query else path

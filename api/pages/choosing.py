@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from api.pages.words import WORDS
 from api.periods import OF_REPORTS, REPORTS
+from api.schemas import other_step
 from api.trail import NOTED_TITLES
 from engine.case import FIVE_STATES
 from engine.definition import Catalog, Workflow
@@ -236,12 +237,12 @@ class Vocabulary:
 
 
 def _besides(action: str) -> Text:
-    """What is recorded that is nobody's step; as it is where nobody gave it words."""
+    """What is recorded that is nobody's step; by its code where nobody gave it words."""
     rung, _, number = action.partition("-")
     if rung in REMINDERS and (not number or number.isdecimal()):
         words = REMINDERS[rung]
         return Text(words.zh.format(number or 1), words.en.format(number or 1))
-    return BESIDES.get(action, Text(action, action))
+    return BESIDES.get(action, other_step(action))
 
 
 def day_in_words(day: date, locale: Locale) -> str:

@@ -15,9 +15,10 @@ from sqlalchemy import Connection
 
 from api.auth import Asker, SignedIn, TheRuntime, cookies
 from api.bootstrap import Runtime
-from api.pages.addresses import FIRST_DAY, LAST_DAY, Pages, Pairs, Tidy, address_of, beginning, evening, pairs_of
+from api.pages.addresses import FIRST_DAY, LAST_DAY, Pages, Pairs, address_of, beginning, evening, pairs_of
 from api.pages.books import BOOKS
 from api.pages.choosing import LABELS, Vocabulary, day_in_words
+from api.pages.lists import TidyDrawnAgain
 from api.pages.rendering import CASES, TRAIL, page
 from api.pages.words import WORDS
 from api.papers.kinds.lists import THREE_LISTS
@@ -34,7 +35,7 @@ from engine.errors import Locale, Text
 from engine.store import books, known, people, views, worklists
 from engine.store.worklists import Filter
 
-router = Pages(prefix=CASES, route_class=Tidy)
+router = Pages(prefix=CASES, route_class=TidyDrawnAgain)
 
 AT_A_TIME = 50
 Column = Literal[

@@ -18,7 +18,12 @@ LABEL_DISTANCE = 20  # from the middle of a mark
 BESIDE, LETTERS, LINE = 96, 13, 16  # pixels there are for a name beside the ring, its letters, from line to line
 WITHIN, LARGE, LARGE_LINE = 128, 20, 24  # the same of the name inside it
 
-Progress = Literal["done", "skipped", "here", "ahead"]
+Progress = Literal["done", "skipped", "here", "ahead", "ended"]
+
+#: where a case comes to its end without what it was opened for: nothing there is ticked off
+OTHERWISE = frozenset(
+    {"rejected", "merged", "discarded", "withdrawn", "called_off", "cancelled", "dropped", "waived", "excused"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +34,7 @@ class Station:
     x, y          of its mark, in the drawing
     label_x, label_y, anchor   of its name, outside the ring; of its first line
     lines         its name, broken where there is no room for it in one
-    progress      done, skipped where it went on without having been there, here, or ahead
+    progress      done, skipped where it went on without having been there, here, ahead, or ended without what it was for
     """
 
     number: int
@@ -47,6 +52,7 @@ class Station:
 class Drawn:
     """What a template needs to draw the loop. `here`: the title of where the case stands, which may be none of the five, in
     lines; the first of them stands at `here_y`. What ended early has travelled as far as it came, and is closed all the same.
+    `otherwise`: it ended without what it was opened for.
     """
 
     stations: Sequence[Station]
@@ -55,6 +61,7 @@ class Drawn:
     here: Sequence[str]
     here_y: float
     closed: bool
+    otherwise: bool
 
 
 def drawn(workflow: Workflow, case: Case, been: Iterable[str], locale: Locale) -> Drawn:
@@ -63,12 +70,14 @@ def drawn(workflow: Workflow, case: Case, been: Iterable[str], locale: Locale) -
     passed = {FIVE_STATES.index(workflow.state(name).counted) for name in been} | {at}
     stands = workflow.state(case.state).title.in_(locale)
     titles = {place: _title(workflow, counted, locale) for place, counted in enumerate(FIVE_STATES)} | {at: stands}
+    otherwise = case.final and case.state in OTHERWISE
+    ends: Progress | None = None if not case.final else "ended" if otherwise else "done"
     stations = [
-        _station(number, place, titles[place], _progress(place, at, passed, final=case.final))
+        _station(number, place, titles[place], _progress(place, at, passed, ends))
         for number, place in enumerate((place for place in titles if titles[place]), start=1)
     ]
     here = broken(stands, LARGE, WITHIN)
-    whole = all(place in passed for place in range(at) if titles[place])
+    whole = not otherwise and all(place in passed for place in range(at) if titles[place])
     reached = (len(FIVE_STATES) if whole else max(passed - {at}, default=0)) if case.final else at
     return Drawn(
         stations=stations,
@@ -77,6 +86,7 @@ def drawn(workflow: Workflow, case: Case, been: Iterable[str], locale: Locale) -
         here=here,
         here_y=CENTRE + 7 - LARGE_LINE / 2 * (len(here) - 1),
         closed=case.final,
+        otherwise=otherwise,
     )
 
 
@@ -88,11 +98,12 @@ def _station(number: int, place: int, title: str, progress: Progress) -> Station
     )  # fmt: skip
 
 
-def _progress(place: int, at: int, passed: Collection[int], *, final: bool) -> Progress:
+def _progress(place: int, at: int, passed: Collection[int], ends: Progress | None) -> Progress:
+    """ends    how the last is shown where it came to its end"""
     if place < at:
         return "done" if place in passed else "skipped"
-    if final and place == at:
-        return "done"
+    if ends is not None and place == at:
+        return ends
     return "here" if place == at else "ahead"
 
 

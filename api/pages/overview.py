@@ -24,6 +24,7 @@ from api.overview import (
 )
 from api.pages.addresses import Pages
 from api.pages.drawing import PATTERNS, Part, Series, bar, line_sample, lines, sample
+from api.pages.lists import DrawnAgain
 from api.pages.rendering import CASES, OVERVIEW, page
 from api.pages.words import WORDS
 from api.requests import DayOrInstant
@@ -31,7 +32,7 @@ from api.routes.cases import one_of
 from api.trail import saying_what_is_missing
 from engine.errors import Locale
 
-router = Pages(prefix=OVERVIEW)
+router = Pages(prefix=OVERVIEW, route_class=DrawnAgain)
 
 MONTHS = (3, 6, 12, MOST_MONTHS)
 IN_ENGLISH = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

@@ -9,10 +9,22 @@ from fastapi.responses import Response
 
 from api.auth import Asker, cookies, runtime_of
 from api.auth.forms import TAKES_FILES
-from api.pages.addresses import OF_DAY, address_of
+from api.pages.addresses import OF_DAY, address_of, shown_name
 from api.pages.choosing import LABELS
 from api.pages.faults import under_words
-from api.pages.rendering import ACCOUNT, CASES, HOME, MINE, OVERVIEW, SIGN_IN, go_to, own_address, page
+from api.pages.rendering import (
+    ACCOUNT,
+    CASES,
+    DRAWN_AGAIN,
+    HOME,
+    MINE,
+    OVERVIEW,
+    SIGN_IN,
+    TRAIL,
+    go_to,
+    own_address,
+    page,
+)
 from api.pages.words import WORDS
 from api.problems import MUST_CHANGE, STATUS, MethodRefused, UnknownAddress, headers_of
 from engine.case import CASE_NUMBER
@@ -28,9 +40,16 @@ _OWN_LABELS: Mapping[str, Mapping[str, Text]] = {
         "months": WORDS["overview_months"],
         "workflow": WORDS["overview_loop"],
         "organisation": WORDS["overview_whose"],
-    }
+    },
+    CASES: {"columns": WORDS["ledger_columns"]},
+    TRAIL: {"by": WORDS["trail_count"]},
 }
 _OPENING = Text("打开页面", "Open the page")
+_LOOKING = Text("查询", "Look it up")
+_BELOW = Text(
+    "下面没有按这些条件查；请改正后再查询", "What is shown below was not asked for that; correct it and ask again"
+)
+_GO_BACK = Text("请返回，改正后再查询", "Go back, correct it and ask again")
 
 
 def refused(request: Request, refusal: Refusal, headers: Mapping[str, str] | None = None) -> Response:
@@ -43,6 +62,9 @@ def refused(request: Request, refusal: Refusal, headers: Mapping[str, str] | Non
         return answer
     if isinstance(refusal, NotAllowed) and refusal.reason == MUST_CHANGE and request.method in cookies.SAFE:
         return go_to(ACCOUNT)  # where he can
+    drawn: Response | None = getattr(request.state, DRAWN_AGAIN, None)
+    if drawn is not None:  # a list that tells it itself, beside its fields
+        return drawn
     asker: Asker | None = getattr(request.state, "asker", None)
     told = for_people(request, refusal)
     status = STATUS[type(refusal)]
@@ -72,8 +94,11 @@ def _can_be_looked_at(request: Request) -> bool:
     return any("GET" in methods and path.match(request.url.path) for path, methods in known)
 
 
-def for_people(request: Request, refusal: Refusal) -> Refusal:
-    """The same without what only programs know: names of parameters, addresses of documents, headers."""
+def for_people(request: Request, refusal: Refusal, *, drawn: bool = False) -> Refusal:
+    """The same without what only programs know: names of parameters, addresses of documents, headers.
+
+    drawn    whether the page that could not be asked so is shown all the same, without that
+    """
     if isinstance(refusal, UnknownAddress | MethodRefused):
         return UnknownAddress(
             asked=_OPENING,
@@ -89,9 +114,9 @@ def for_people(request: Request, refusal: Refusal) -> Refusal:
     if request.method not in cookies.SAFE:
         return under_words(refusal, labels) or refusal
     faults = [_of_address(fault, labels) for fault in refusal.fields]
-    remedy = Text("请返回，改正后再查询", "Go back, correct it and ask again")
+    asked, remedy = (_LOOKING, _BELOW) if drawn else (_OPENING, _GO_BACK)
     again = InvalidInput(asked=refusal.asked, obstacle=refusal.obstacle, remedy=remedy, fields=faults)
-    return under_words(again, labels, _OPENING) or refusal
+    return under_words(again, labels, asked) or refusal
 
 
 def _of_address(fault: FieldFault, labels: Mapping[str, Text]) -> FieldFault:
@@ -109,7 +134,7 @@ def _back(request: Request, refusal: Refusal, asker: Asker | None) -> str:
     if (case := _OF_CASE.match(path)) is not None and not isinstance(refusal, UnknownCase):
         return f"{CASES}/{case[1]}"
     if isinstance(refusal, InvalidInput) and request.method in cookies.SAFE and request.url.query:
-        wrong = {fault.field.removesuffix(OF_DAY).partition(".")[0] for fault in refusal.fields}
+        wrong = {shown_name(fault.field) for fault in refusal.fields}
         said = [(name.removesuffix(OF_DAY), value) for name, value in request.query_params.multi_items()]
         rest = [(name, value) for name, value in said if name not in wrong]
         return address_of(path, rest if len(rest) < len(said) else [])

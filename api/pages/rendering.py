@@ -3,8 +3,9 @@
 import gzip
 import hashlib
 import re
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from urllib.parse import quote
@@ -110,7 +111,43 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )  # fmt: skip
     made.globals["static"] = static_address
+    made.filters["is_day"] = _is_day
     return made
+
+
+#: in a request's state: the organisation that a page is of which strangers see
+PAGE_OF = "page_of"
+#: in a request's state: the answer to an address that cannot be asked so, of a list that draws itself again
+DRAWN_AGAIN = "drawn_again"
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """What was typed in a field of a list's form, each time it was said, and what is wrong with it."""
+
+    typed: Sequence[str]
+    what: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Misasked:
+    """What a list is told that is drawn without what its address could not ask: why, each field by its name, the address's query."""
+
+    refusal: Refusal
+    wrong: Mapping[str, Wrong]
+    query: str
+
+
+FIRST_WHOLE_YEAR = 1000  # an earlier one is a year of which not all digits were typed
+
+
+def _is_day(said: str) -> bool:
+    """Whether a box of days takes it: four digits, two, two, there is such a day, and its year is not half typed."""
+    try:
+        day = date.fromisoformat(said)
+        return day.isoformat() == said and day.year >= FIRST_WHOLE_YEAR
+    except ValueError:
+        return False
 
 
 class Wording:
@@ -150,12 +187,16 @@ def page(
         status, headers = STATUS[type(because)], {**headers_of(because), **(headers or {})}
     asker: Asker | None = values.pop("asker", None)  # type: ignore[assignment]  # two values that the layout knows
     active = values.pop("active", "")
+    misasked: Misasked | None = getattr(request.state, "misasked", None)
+    if misasked is not None:
+        status = STATUS[type(misasked.refusal)]
     words = Wording(locale)
     html = _templates().get_template(template).render(
-        t=words, one=words.one, other_language=_other_language(request, locale), lang="zh-CN" if locale == "zh" else "en", asker=asker,
+        t=words, one=words.one, other_language=_other_language(request, locale, misasked), lang="zh-CN" if locale == "zh" else "en", asker=asker,
         active=active, areas=AREAS, csrf=asker.account.csrf if asker is not None and asker.account.session is not None else None,
         desk=None if asker is None else f"{asker.account.organisation}/{asker.account.person}",
-        simulated=_here_it_is(runtime, asker) if runtime.simulated else None, **values,
+        simulated=_here_it_is(request, runtime, status) if runtime.simulated else None,
+        misasked=None if misasked is None else misasked.refusal, wrong={} if misasked is None else misasked.wrong, **values,
     )  # fmt: skip
     said = {**HEADERS, "Content-Language": locale, **(headers or {})}
     if keep and status == 200 and asker is not None and asker.account.session is not None:
@@ -163,14 +204,21 @@ def page(
     return HTMLResponse(html, status, said)
 
 
-def _here_it_is(runtime: Runtime, asker: Asker | None) -> str:
-    """A simulated instant as the reader's organisation has it: every other time on the page is told so."""
+def _here_it_is(request: Request, runtime: Runtime, status: int) -> str:
+    """A simulated instant as the organisation has it that the page is of: every other time on the page is told so. In UTC, and
+    saying so, where several may be meant, or the database is what fails.
+    """
     now = runtime.clock.now()
-    if asker is None:
-        return f"{now:%Y-%m-%d %H:%M} UTC"
-    organisation = asker.actor.organisation
-    with runtime.database.read(organisation) as connection:
-        return local(now, people.time_zone(connection, organisation))
+    asker: Asker | None = getattr(request.state, "asker", None)
+    organisation: str | None = getattr(request.state, PAGE_OF, None) if asker is None else asker.actor.organisation
+    if status >= 500:
+        zone = None
+    elif organisation is None:
+        zone = runtime.shared_zone()
+    else:
+        with runtime.database.read(organisation) as connection:
+            zone = people.time_zone(connection, organisation)
+    return f"{now:%Y-%m-%d %H:%M} UTC" if zone is None else local(now, zone)
 
 
 def script(template: str, **values: object) -> str:
@@ -184,9 +232,10 @@ def may_work_offline(request: Request) -> bool:
     return runtime_of(request).settings.secure or request.url.scheme == "https" or own
 
 
-def _other_language(request: Request, locale: Locale) -> str:
+def _other_language(request: Request, locale: Locale, misasked: Misasked | None) -> str:
     """The address that shows this page in the other of our languages."""
-    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    query = request.url.query if misasked is None else misasked.query
+    here = request.url.path + (f"?{query}" if query else "")
     back = f"?next={quote(here, safe='')}" if own_address(here) else ""
     return f"{LANGUAGE}/{'en' if locale == 'zh' else 'zh'}{back}"
 

@@ -14,7 +14,7 @@ from api.auth import TheRuntime, cookies, who
 from api.auth.forms import TAKES_FILES, Sent, TheSent, is_light
 from api.bootstrap import Runtime
 from api.labels import PATH
-from api.pages.rendering import REPORT, SIGN_IN, go_to, page
+from api.pages.rendering import PAGE_OF, REPORT, SIGN_IN, go_to, page
 from api.problems import TooManyReports, not_for_you
 from api.requests import KEY
 from engine.errors import Busy, GuardRefused, InvalidInput, NotAllowed, Refusal, Text
@@ -33,6 +33,7 @@ def _at_label(request: Request, runtime: TheRuntime, token: str) -> Label:
     label = labels.scanned(runtime, token)
     takes = anonymous.allowed(runtime, label.organisation)
     setattr(request.state, TAKES_FILES, takes)
+    setattr(request.state, PAGE_OF, label.organisation)
     if takes and request.method == "POST" and not is_light(request):
         anonymous.must_have_room(runtime, label, _address_of(request))
     return label

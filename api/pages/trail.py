@@ -10,9 +10,10 @@ from fastapi import Depends, Query, Request, Response
 from sqlalchemy import Connection
 
 from api.auth import SignedIn, TheRuntime
-from api.pages.addresses import FIRST_DAY, LAST_DAY, Pages, Pairs, Tidy, address_of, beginning, pairs_of
+from api.pages.addresses import FIRST_DAY, LAST_DAY, Pages, Pairs, address_of, beginning, pairs_of
 from api.pages.choosing import LABELS, Vocabulary
 from api.pages.ledger import Chip, query_of
+from api.pages.lists import TidyDrawnAgain
 from api.pages.rendering import CASES, TRAIL, local, page
 from api.problems import STATUS
 from api.reading import name_for
@@ -25,7 +26,7 @@ from engine.events import LOGBOOK
 from engine.store import people, questions, seals, trail
 from engine.store.questions import Asked, Dimension
 
-router = Pages(prefix=TRAIL, route_class=Tidy)
+router = Pages(prefix=TRAIL, route_class=TidyDrawnAgain)
 
 AT_A_TIME = 50
 MOST_COUNTED = 200  # lines on a page; the whole answer is the JSON's

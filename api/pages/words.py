@@ -199,6 +199,7 @@ WORDS: Mapping[str, Text] = {
     "here_station": Text("现在", "now"),
     "skipped_station": Text("未经过", "passed by"),
     "ahead_station": Text("未到", "ahead"),
+    "ended_station": Text("到此结束，未完成", "ended here, not completed"),
     "what_i_can_do": Text("我能办理", "What you can do"),
     "nothing_to_do": Text("此事项现在没有需要您办理的步骤。", "There is no step for you to take here now."),
     "not_mine": Text("其他步骤，以及为什么现在不能办", "Other steps, and why you cannot take them now"),

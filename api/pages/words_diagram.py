@@ -16,7 +16,7 @@ WORDS: Mapping[str, Text] = {
     "sign_final": Text("办结", "closed for good"),
     "sign_reminder": Text("提醒", "reminder"),
     "sign_deadline": Text("到期", "deadline"),
-    "sign_escalation": Text("逾期上报", "overdue: goes higher up"),
+    "sign_escalation": Text("逾期提级", "overdue: goes higher up"),
     "sign_repeat": Text("此后每隔几天再报", "again and again after that"),
     "sign_days": Text("数字为距到期的工作日", "numbers are working days from the deadline"),
     "steps_told": Text("步骤", "Steps"),

@@ -7,14 +7,16 @@ named and left alone.
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from api.papers.workbooks import BLANK_ROWS, Layout, cells_of, layout_of, plain, read_workbook, unusable
+from api.papers.workbooks import BLANK_ROWS, Layout, cells_of, layout_of, of_csv, plain, read_workbook, seen, unusable
 from engine.errors import FolderError, Text
 
 #: field → what its column is called, the first being our own word
@@ -40,6 +42,7 @@ CALLED = Text("人员表", "list")
 MOST_ROWS = 20_000  # people; the largest schools have a tenth
 HEADING_WITHIN = 20  # rows from the top
 LONGEST_CELL = 500  # characters
+LONGEST_SAID = 80  # of a file's name
 ROWS_NAMED = 10  # in a notice, before the rest are counted
 
 _SPACES = re.compile(r"\s+")
@@ -96,11 +99,40 @@ class PeopleList:
 
 
 def read_people(path: Path) -> PeopleList:
-    """Read a list.
+    """Read a list, of a workbook or of a .csv.
 
     Raises    FolderError for a file that is no list at all; whatever is wrong in a row is a fault and hides no other
     """
-    return read_workbook(path, CALLED, partial(_read_book, path))
+    if path.suffix.lower() != ".csv":
+        return read_workbook(path, CALLED, partial(_read_book, path))
+    with TemporaryDirectory(prefix="bihuan-list-") as folder:
+        book = Path(folder) / "list.xlsx"
+        of_csv(path, CALLED, book)
+        with _called(book, str(path)):
+            return read_workbook(book, CALLED, partial(_read_book, book))
+
+
+def read_sent(content: bytes, name: str) -> PeopleList:
+    """The same of a file that somebody sent.
+
+    name    what he calls it; it is told back to him, and is no path
+    """
+    ending = ".csv" if name.lower().endswith(".csv") else ".xlsx"
+    with TemporaryDirectory(prefix="bihuan-sent-") as folder:
+        path = Path(folder) / f"sent{ending}"
+        path.write_bytes(content)
+        with _called(path, f"“{seen(name)[:LONGEST_SAID]}”" if name else ""):
+            return read_people(path)
+
+
+@contextmanager
+def _called(path: Path, name: str) -> Iterator[None]:
+    """What is said of this file is said of it by the name its sender knows."""
+    try:
+        yield
+    except FolderError as error:
+        zh, en = (said.replace(str(path), name) for said in (error.text.zh, error.text.en))
+        raise FolderError(Text(zh, en)) from error
 
 
 def _unusable(path: Path, obstacle: Text, remedy: Text) -> FolderError:
@@ -124,7 +156,8 @@ def _read_book(path: Path, values: Any, formulas: Any) -> PeopleList:
                 "no heading row was found: it needs 姓名 (name) and one more column",
             ),
             Text(
-                "可用 bihuan export people-template 下载模板", "`bihuan export people-template` writes one to fill in"
+                "请先下载空白表格填写（命令行：bihuan export people-template）",
+                "Take a blank list to fill in (at the command line: `bihuan export people-template`)",
             ),
         )
     sheet, number, headings = lists[0]

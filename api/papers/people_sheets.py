@@ -30,8 +30,8 @@ EXPLAINED: Mapping[str, tuple[str, str, str]] = {
         "0012",
     ),
     "department": (
-        "从下拉列表选择，或填写部门的名称或代号。新部门须在导入时加 --new-departments。校领导可留空。",
-        "Choose one, or write a department's name or code. A new one needs --new-departments. Leaders may leave it empty.",
+        "从下拉列表选择，或填写部门的名称或代号。新部门须在导入时选择新建部门（命令行加 --new-departments）。校领导可留空。",
+        "Choose one, or write a department's name or code. A new one has to be allowed at the import (--new-departments). Leaders may leave it empty.",
         "机电工程系",
     ),
     "post": (
@@ -45,7 +45,7 @@ EXPLAINED: Mapping[str, tuple[str, str, str]] = {
 NOTES = (
     ("每人一行，不要合并单元格；列的顺序不限，可以加别的列，不会被使用。", "One person a row. Columns may come in any order; other columns are not used."),
     ("空白单元格不改动已有内容；名单中没有的人不会被停用。", "An empty cell changes nothing. Nobody missing from the list is deactivated."),
-    ("导入前请先核对：bihuan import people 文件.xlsx --dry-run", "See what it would do first: bihuan import people FILE.xlsx --dry-run"),
+    ("导入前先看会有哪些变化：在“人员”页上传，或运行 bihuan import people 文件.xlsx --dry-run", "See what it would do first: send it in at the page People, or run bihuan import people FILE.xlsx --dry-run"),
     ("有一行不对，就什么都不会写入；所有错误会一次列出。", "If one row is wrong nothing is written; all mistakes are listed at once."),
 )  # fmt: skip
 

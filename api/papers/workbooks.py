@@ -2,6 +2,8 @@
 themselves.
 """
 
+import csv
+import io
 import re
 import warnings
 import zipfile
@@ -10,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import xlsxwriter
+
 from api.causes import cause_of
 from engine.errors import FolderError, Text
 
@@ -17,6 +21,8 @@ T = TypeVar("T")
 
 LARGEST_FILE = 20 * 1024 * 1024  # bytes as sent; 5,000 people take a third of a megabyte
 LARGEST_UNPACKED = 300 * 1024 * 1024  # bytes; a workbook is a zip, and a small one can unpack to anything
+MOST_LINES = 200_000  # of a .csv
+LONGEST_CELL = 32_767  # characters that a cell of a workbook takes
 MOST_PARTS = 2_000  # files inside the zip
 MOST_COLUMNS = 100
 BLANK_ROWS = 1_000  # so many in a row and the list is over: formats often reach down to the last row of the sheet
@@ -85,6 +91,50 @@ def read_workbook(path: Path, called: Text, read: Callable[[Any, Any], T]) -> T:
             path, called, Text("文件已损坏，无法读取", "it is damaged and cannot be read"),
             Text("请用 Excel 或 WPS 打开后另存为 .xlsx", "Open it in a spreadsheet program and save it as .xlsx again"),
         ) from error  # fmt: skip
+
+
+def of_csv(path: Path, called: Text, to: Path) -> None:
+    """Write what a .csv says into a workbook, each cell as text, row by row. Raises FolderError for what is none.
+
+    Spreadsheet programs in China save it in GB 18030, others in UTF-8; cells stand apart by commas, semicolons or tabs.
+    """
+    try:
+        content = path.read_bytes() if path.stat().st_size <= LARGEST_FILE else None
+    except OSError as error:
+        raise unusable(
+            path, called, cause_of(error), Text("请检查路径和权限", "Check its path and permissions")
+        ) from error
+    save_as = Text("请在 Excel 或 WPS 中另存为 .xlsx 后再导入", "Save it as .xlsx in a spreadsheet program first")
+    if content is None:
+        raise unusable(path, called, Text("文件过大", "it is too large"), save_as)
+    if content.startswith((ZIP, OLD_EXCEL)):
+        raise unusable(path, called, Text("这不是 .csv，而是工作簿", "it is no .csv, but a workbook"), save_as)
+    text = _decoded(content)
+    if text is None or "\0" in text:
+        raise unusable(path, called, Text("这不是文本", "it is no text"), save_as)
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    if not first:
+        raise unusable(path, called, Text("文件是空的", "it is empty"), save_as)
+    apart = max(",;\t", key=first.count)
+    try:
+        with xlsxwriter.Workbook(to, {"constant_memory": True}) as book:
+            sheet = book.add_worksheet("CSV")
+            for row, cells in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=apart)):
+                if row >= MOST_LINES:
+                    raise unusable(path, called, Text("行数过多", "it has too many lines"), save_as)
+                for column, cell in enumerate(cells[:MOST_COLUMNS]):
+                    sheet.write_string(row, column, seen(cell)[:LONGEST_CELL])
+    except csv.Error as error:
+        raise unusable(path, called, Text("无法读取", "it cannot be read"), save_as) from error
+
+
+def _decoded(content: bytes) -> str | None:
+    for encoding in ("utf-8-sig", "gb18030"):
+        try:
+            return content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return None
 
 
 def must_be_a_workbook(path: Path, called: Text) -> None:

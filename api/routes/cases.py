@@ -207,19 +207,27 @@ async def filter_of(  # async, so that it costs no thread; a list of one loop ha
     one_of("counts_as", counts_as, FIVE_STATES)
     one_of("level", level, list(levels()))
     if q is not None and "\0" in q:
-        unreadable(Text("q 含有空字符", "q holds a NUL character"), "q")
+        unreadable(
+            Text("q 含有空字符", "q holds a NUL character"), "q", what=Text("含有空字符", "holds a NUL character")
+        )
     for name in without or ():
         one_of("without", name, MAY_LACK)
     must_have_begun(book, runtime.clock.now())
     if carried_over is not None and book is None:
-        unreadable(Text("carried_over 须与 book 同用", "carried_over goes with book"), "carried_over")
+        unreadable(
+            Text("carried_over 须与 book 同用", "carried_over goes with book"), "carried_over",
+            what=Text("须与年度台账一起查", "goes with the book of a year"),
+        )  # fmt: skip
     steps = sorted({"open", *OTHER_END.values(), *(t for loop in catalog.every() for t in loop.triggers)})
     for named, names in (("action", action), ("without_action", without_action)):
         for name in names or ():
             one_of(named, name, steps)
     for name, said in (("action_from", action_from), ("action_before", action_before)):
         if said is not None and action is None:
-            unreadable(Text(f"{name} 须与 action 同用", f"{name} goes with action"), name)
+            unreadable(
+                Text(f"{name} 须与 action 同用", f"{name} goes with action"), name,
+                what=Text("须与步骤一起查", "goes with a step"),
+            )  # fmt: skip
     one_of("cycle", cycle, [rule.cycle.key for _, rule in catalog.cycles()])
     must_be_answers(opened_with, catalog)
     must_be_a_campaign(within, catalog)
@@ -227,6 +235,7 @@ async def filter_of(  # async, so that it costs no thread; a list of one loop ha
         unreadable(
             Text("claimed_on 须写作 2020-01-01..2020-03-31", "claimed_on has to be 2020-01-01..2020-03-31"),
             "claimed_on",
+            what=Text("须写作 2020-01-01..2020-03-31", "has to be 2020-01-01..2020-03-31"),
         )
     return Filter(
         None, state, counts_as, level, category, department, assignee, overdue, due_before, opened_after, q, open_,
@@ -257,6 +266,7 @@ def must_be_a_campaign(said: str | None, catalog: Catalog) -> None:
         unreadable(
             Text(f"within 须为专项行动的编号，如 {shapes}", f"within has to be a campaign's number, as {shapes}"),
             "within",
+            what=Text(f"须为专项行动的编号，如 {shapes}", f"has to be a campaign's number, as {shapes}"),
         )
 
 
@@ -278,6 +288,9 @@ def must_be_answers(said: Sequence[str] | None, catalog: Catalog) -> None:
                     f"{name} in opened_with has to be {name}:2020-01-31 or {name}:2020-01-01..2020-03-31",
                 ),
                 "opened_with",
+                what=Text(
+                    "须写作 2020-01-31 或 2020-01-01..2020-03-31", "has to be 2020-01-31 or 2020-01-01..2020-03-31"
+                ),
             )
 
 

@@ -800,6 +800,12 @@ def time_zone(connection: Connection, organisation: str) -> ZoneInfo:
     return ZoneInfo(row.time_zone)
 
 
+def shared_zone(connection: Connection) -> ZoneInfo | None:
+    """The time zone of every organisation there is; None where they differ, and while there is none."""
+    zones = connection.execute(select(_organisations.c.time_zone).distinct().limit(2)).scalars().all()
+    return ZoneInfo(zones[0]) if len(zones) == 1 else None
+
+
 def is_workday(connection: Connection, organisation: str, day: date) -> bool:
     calendar = calendars.newest(connection, organisation)
     return calendar.is_workday(day) if calendar else day.weekday() < 5  # Saturday is 5

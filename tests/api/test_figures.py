@@ -253,6 +253,8 @@ def test_the_page_of_a_bulletin_leads_on_for_the_office_and_shows_the_table_alon
     text = desk.get(f"/cases/{case.number}", headers=said).text
     Page(text)
     assert all(word in main_words(text) for word in words)
+    [of_departments] = re.findall(r'<div class="([^"]+)">\s*<h2 id="figures-departments">', text)
+    assert "across" in of_departments.split(), "eight columns have no room in half of a desk's width"
     links = dict(Links(text).found)
     counted = [n for numbers in by_department(case.facts["figures"]).values() for n in numbers.values() if n.count]
     for number in counted:

@@ -3,7 +3,7 @@
 import pytest
 
 from api.pages.lettering import width_of
-from api.pages.loop import BESIDE, CENTRE, LARGE, LETTERS, SIZE, WITHIN, drawn
+from api.pages.loop import BESIDE, CENTRE, LARGE, LETTERS, OTHERWISE, SIZE, WITHIN, drawn
 from engine.definition import Workflow
 from engine.errors import Locale
 from engine.proof.stage import case_of
@@ -48,8 +48,8 @@ SHOWN: dict[tuple[str, ...], tuple[str, int]] = {
     ("reported", "assigned"): ("done here ahead ahead ahead", 1),
     ("reported", "assigned", "fixed", "assigned"): ("done here ahead ahead ahead", 1),
     ("reported", "assigned", "fixed", "verified", "closed"): ("done done done done done", 5),
-    ("reported", "rejected"): ("done skipped skipped skipped done", 0),
-    ("reported", "assigned", "merged"): ("done done skipped skipped done", 1),
+    ("reported", "rejected"): ("done skipped skipped skipped ended", 0),
+    ("reported", "assigned", "merged"): ("done done skipped skipped ended", 1),
 }
 
 
@@ -59,3 +59,21 @@ def test_what_it_did_not_come_through_is_not_ticked(been: tuple[str, ...]) -> No
     ring = drawn(hazard, case_of(hazard, been[-1]), been, "zh")
     assert (" ".join(each.progress for each in ring.stations), ring.travelled.count("A")) == SHOWN[been]
     assert ring.travelled.count("A") + ring.ahead.count("A") == 5
+
+
+#: final states that are no loop's first and yet bring what a case was opened for: the other half of an answer
+SECOND_ENDS = {"failed"}
+
+
+@pytest.mark.parametrize("workflow", CATALOG.newest(), ids=lambda loop: loop.key)
+def test_what_ended_as_void_is_drawn_neither_as_done_nor_as_a_whole_ring(workflow: Workflow) -> None:
+    first, *others = [state.name for state in workflow.states if state.final]
+    assert {*others} - OTHERWISE <= SECOND_ENDS and first not in OTHERWISE, "each other end is known to be one"
+    for name in others:
+        for been in ([], [name], every(workflow)):  # whoever may see the case may see none of its steps
+            ring = drawn(workflow, case_of(workflow, name), been, "zh")
+            last = ring.stations[-1]
+            expected = ("ended", True) if name in OTHERWISE else ("done", False)
+            assert (last.progress, ring.otherwise) == expected, (name, been)
+            assert not ring.otherwise or ring.travelled.count("A") < 5
+    assert drawn(workflow, case_of(workflow, first), every(workflow), "zh").stations[-1].progress == "done"

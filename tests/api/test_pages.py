@@ -376,7 +376,8 @@ def test_a_phone_finds_icons_of_the_sizes_it_needs_to_keep_the_desk(client: http
 
 
 def test_a_simulated_folder_says_so_on_its_pages(client: httpx.Client, school: School) -> None:
-    assert f"{START:%Y-%m-%d %H:%M}" in got(client, "/sign-in").words
+    at_the_school = START.astimezone(ZoneInfo("Asia/Shanghai"))
+    assert f"{at_the_school:%Y-%m-%d %H:%M}" in got(client, "/sign-in").words
 
 
 def test_whom_one_may_act_for_stands_on_one_s_account(english: httpx.Client, runtime: Runtime, teacher: School) -> None:

@@ -119,26 +119,32 @@ ASKED = (
 NOT_SENT = re.compile(r"/sign-out|.*/(revoke|end|end-others|print)")
 RESERVED = {"kinds", "inbox", "console"}  # what a channel may not be called
 WRONG = "字" * 2500  # too long for words, no number, no day and none of any choices
-#: what lists cannot be asked, and where the page leads back to
+#: what lists cannot be asked: the field that says so and what stood in it; no field where the form asks no such thing
 MISASKED = {
-    "/cases?due_before=0202-01-01&level=major": "/cases?level=major",
-    "/cases?opened_after=2020-02-31": "/cases",
-    "/cases?as_of=2999-01-01": "/cases",
-    "/cases?as_of=2999-01-01T00:00:00Z": "/cases",
-    "/cases?state=无": "/cases",
-    "/cases?overdue=无&level=major": "/cases?level=major",
-    "/cases?没有=1&level=major": "/cases?level=major",
-    "/cases?cursor=无": "/cases",
-    "/cases?columns=无": "/cases",
-    "/overview?as_of=2999-01-01": "/overview",
-    "/overview?as_of=0202-01-01&months=3": "/overview?months=3",
-    "/overview?as_of=2020-02-31": "/overview",
-    "/overview?months=999": "/overview",
-    "/overview?workflow=无": "/overview",
-    "/overview?organisation=无": "/overview",
-    "/trail?from=0001-01-01": "/trail",
-    "/trail?from=2020-04-01&to=2020-03-01": "/trail?to=2020-03-01",
-    "/trail?outcome=无&by=month": "/trail?by=month",
+    "/cases?due_before=0202-01-01&level=major": ("due_before", "0202-01-01"),
+    "/cases?opened_after=2020-02-31": ("opened_after", "2020-02-31"),
+    "/cases?as_of=2999-01-01": ("as_of", "2999-01-01"),
+    "/cases?as_of=2999-01-01T00:00:00Z": ("as_of", "2999-01-01T00:00:00Z"),
+    "/cases?state=无": ("state", "无"),
+    "/cases?overdue=无&level=major": ("overdue", "无"),
+    f"/cases?q={'字' * 201}": ("q", "字" * 201),
+    "/cases?columns=无": ("columns", ""),  # its ticks are those that hold
+    "/cases?没有=1&level=major": ("", ""),
+    "/cases?cursor=无": ("", ""),
+    "/cases?closed_from=无&carried_over=true&action_from=2020-01-01T00:00:00Z": ("", ""),
+    "/cases?within=无&claimed_on=无": ("", ""),
+    "/overview?as_of=2999-01-01": ("as_of", "2999-01-01"),
+    "/overview?as_of=0202-01-01&months=3": ("as_of", "0202-01-01"),
+    "/overview?as_of=2020-02-31": ("as_of", "2020-02-31"),
+    "/overview?months=999": ("months", "999"),
+    "/overview?workflow=无": ("workflow", "无"),
+    "/overview?organisation=无": ("", ""),  # of a school nobody chooses one
+    "/trail?from=0001-01-01": ("from", "0001-01-01"),
+    "/trail?from=2020-04-01&to=2020-03-01": ("from", "2020-04-01"),
+    "/trail?outcome=无&by=month": ("outcome", "无"),
+    "/trail?by=无": ("by", "无"),
+    f"/trail?case={'9' * 81}": ("case", "9" * 81),
+    f"/school/people?q={'字' * 101}": ("q", "字" * 101),
 }
 
 
@@ -201,32 +207,62 @@ def test_a_refused_form_says_what_was_wrong_as_the_form_says_it(busy: tuple[http
     assert 'id="days-fault">不能大于 3650</p>' in told["days"] and 'value="9999999999"' in told["days"]
 
 
-def test_a_list_that_cannot_be_asked_so_leads_back_to_it_and_says_what_is_wrong(
+def test_a_list_that_cannot_be_asked_so_is_drawn_again_with_what_was_typed_and_the_fault_beside_it(
     busy: tuple[httpx.Client, list[Stop]],
 ) -> None:
     client, _ = busy
-    _as(client, "officer")
+    _as(client, "keeper")
     found: dict[str, set[str]] = {}
-    for path, back in MISASKED.items():
+    for path, (field, typed) in MISASKED.items():
         answer = client.get(path, headers=CHINESE_READER)
-        shown = Page(answer.text)
         assert answer.status_code == 422, path
-        assert back in shown.addresses and "/overview" in shown.addresses, path
-        assert client.get(back, headers=CHINESE_READER).status_code == 200
-        if strange := strange_in(answer.text):
+        whole = answer.text
+        assert 'class="refused" role="alert"' in whole and "下面没有按这些条件查" in whole, path
+        assert f'action="{path.partition("?")[0]}"' in whole, "the list's own form"
+        assert whole.count('class="fault"') == bool(field), path
+        if field:
+            [at_fault] = re.findall(
+                r'<(?:input|select|fieldset)[^>]* aria-describedby="([\w-]+-fault)[^>]*aria-invalid', whole
+            )
+            assert f'<p class="fault" id="{at_fault}">' in whole, path
+        if typed:
+            held = [rf'name="{field}"[^>]* value="{typed}"', f'<option value="{typed}" selected>']
+            assert any(re.search(each, whole) for each in held), path
+        if strange := strange_in(whole):
             found[path] = strange
     assert found == {}
+
+
+def test_a_list_drawn_again_is_asked_for_the_rest_of_what_was_said(busy: tuple[httpx.Client, list[Stop]]) -> None:
+    client, _ = busy
+    _as(client, "officer")
     for path, said in (
         ("/cases?due_before=0202-01-01", "期限早于：0202-01-01 不在可查的年份内"),
         ("/cases?as_of=2999-01-01", "当时情况：2999-01-01 还没有到"),
         ("/overview?as_of=2999-01-01", f"{WORDS['overview_day'].zh}：还没有到"),
         ("/trail?from=2020-04-01&to=2020-03-01", "自：起始日期晚于截止日期"),
         ("/cases?没有=1", "不能识别的条件"),
+        ("/cases?没有=1&as_of=2999-01-01&level=无", "查询：网址中有不能识别的条件；等级：没有这一选项；当时情况："),
     ):
         assert said in client.get(path, headers=CHINESE_READER).text, path
+    wrong, right = (
+        client.get(f"/cases?level=major{more}", headers=CHINESE_READER).text for more in ("&due_before=0202-01-01", "")
+    )
+    rows = re.compile(r'<th scope="row" class="title">.*?</th>')
+    assert rows.findall(wrong) == rows.findall(right) and 'type="date" min="1' in wrong
+    assert '<option value="major" selected>' in wrong and "/api/v1/cases?level=major&amp;format=xlsx" in wrong
+    mended = client.get("/trail?from=2020-02-31&to=2020-03-01", headers=CHINESE_READER).text
+    assert re.search(r'id="c-from" name="from" type="text" value="2020-02-31"', mended), "a box of days would be empty"
+    [other] = [each for each in Page(wrong).addresses if each.startswith("/language/")]
+    again = client.get(client.get(other).headers["location"], headers={"Accept": "text/html"})
+    assert again.status_code == 422 and "correct it and ask again" in again.text, "a change of words loses nothing"
+    client.get("/language/zh")
     for path in ("/cases", "/trail", "/overview"):
         days = re.findall(r'<input[^>]* type="date"[^>]*>', client.get(path).text)
         assert days and all('min="1' in day and "max=" in day for day in days), path
+    many = "&".join(f"no{n}=1" for n in range(20))  # an address that nobody filled in is told by a page of its own
+    told = client.get(f"/cases?{many}", headers=CHINESE_READER)
+    assert told.status_code == 422 and 'class="button" href="/cases?' in told.text and "<table" not in told.text
 
 
 def test_a_refusal_leads_back_to_the_case_it_was_about(busy: tuple[httpx.Client, list[Stop]]) -> None:

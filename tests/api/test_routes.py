@@ -235,7 +235,7 @@ def test_every_event_has_a_title_in_the_readers_language(
         ("linked", "absorbed", "关联", "Linked"),
         ("reminded", "fix", "到期提醒", "Reminded"),  # a rung called like a step
         ("signed", "verify", "复查", "Verify"),
-        ("stepped", "gone", "gone", "gone"),
+        ("stepped", "gone", "其他步骤（gone）", "another step (gone)"),
     ],
 )
 def test_an_event_is_called_by_its_kind_and_a_step_by_its_own_title(

@@ -19,6 +19,8 @@ from api.bootstrap import Runtime
 from api.labels import SEEING
 from api.pages.rendering import HEADERS
 from engine.actor import Grant
+from engine.directory import Organisation
+from engine.errors import Text
 from engine.store import cases, history, people
 from engine.store.labels import Label
 from tests.api.pages import Page, got, sign_in
@@ -392,3 +394,25 @@ def test_the_page_is_the_safety_office_s_and_the_auditor_only_looks(
         for more in ("", "/policy", f"/{label.id}/revoke")
     }
     assert answers == ({303, 403} if person == "safety_staff" else {403})
+
+
+def test_what_time_it_is_in_a_simulated_folder_is_told_by_the_school_s_clock_wherever_one_is_meant(
+    client: httpx.Client, runtime: Runtime, path: str
+) -> None:
+    here, universal = "it is 2020-03-02 09:00<", "it is 2020-03-02 01:00 UTC<"
+
+    def told(*paths: str) -> set[str]:
+        answers = [client.get(each, headers={"Accept": "text/html"}) for each in paths]
+        return {word for answer in answers for word in re.findall(r"it is [\d-]+ [\d:]+(?: UTC)?<", answer.text)}
+
+    assert told(path, f"{path}?done=sent", "/sign-in", "/q/nothing", "/nowhere") == {here}
+    sign_in(client, "teacher")
+    assert told("/mine", "/nowhere") == {here}
+    client.cookies.clear()
+    with runtime.database.write("bureau") as connection:
+        people.add_organisation(connection, Organisation("bureau", Text("教育局", "Bureau"), kind="bureau"))
+    assert told("/sign-in") == {here}, "whichever is meant, it is that time there"
+    with runtime.database.write("far") as connection:
+        people.add_organisation(connection, Organisation("far", Text("远方学校", "Far school"), "Asia/Urumqi"))
+    assert told(path) == {here}, "the label says whose page it is"
+    assert told("/sign-in", "/nowhere") == {universal}

@@ -17,7 +17,7 @@ from sqlalchemy import text
 from api.bootstrap import Runtime
 from api.papers.listing import harmless
 from api.routes.taking import BOOKS, TOO_MANY
-from api.trail import brought_up_to_date
+from api.trail import brought_up_to_date, title_anywhere
 from engine.clock import SimulatedClock
 from engine.commands import Asked, OpenCase
 from engine.errors import Text
@@ -25,6 +25,7 @@ from engine.events import LOGBOOK
 from engine.handle import handle
 from engine.store import history
 from tests.builders import START, School
+from workflows import CATALOG
 
 REPAIR = {"title": "插座松动", "place": "实训楼 A-101"}
 
@@ -126,6 +127,29 @@ def test_an_entry_says_what_was_done_by_whom_and_where_it_stands_in_the_trail(as
     )  # fmt: skip
     events = asking.get(f"repairs/{fixed}/events")["items"]
     assert [last["hash"], first["hash"]] == [events[2]["hash"], events[0]["hash"]]
+
+
+@pytest.mark.parametrize(
+    ("action", "number", "title"),
+    [
+        pytest.param("assign", "YH-2020-9999", "下达整改通知", id="as the loop of the number's series calls it"),
+        pytest.param("assign", None, "下达整改通知／指定承办人", id="as all that draw it call it"),
+        pytest.param("assign", "XX-2020-0001", "下达整改通知／指定承办人", id="a series of no loop"),
+        pytest.param("send_back", None, "退回补正／退回重新汇总等", id="of very many names a few"),
+        pytest.param("nothing", "YH-2020-0001", "其他步骤（nothing）", id="no loop draws it"),
+    ],
+)
+def test_a_step_on_a_case_of_no_known_loop_is_called_in_words(action: str, number: str | None, title: str) -> None:
+    told = title_anywhere(CATALOG, action, number)
+    assert told.zh == title or (title.endswith("等") and told.zh.endswith("等") and told.zh.count("／") == 2)
+    assert "_" not in told.en
+
+
+def test_a_refused_step_on_a_case_that_is_not_there_has_its_title_in_the_trail(asking: Asking) -> None:
+    for step in ("fix", "nothing"):
+        asking.step("repairer", "WX-2020-9999", step, status=404)
+    refused = asking.get("events", "repairer", outcome="refused")["items"]
+    assert [(each["title"], each["workflow"]) for each in refused] == [("其他步骤（nothing）", None), ("整改", None)]
 
 
 def test_what_was_done_in_somebody_s_name_is_found_by_either(asking: Asking) -> None:

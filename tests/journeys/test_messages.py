@@ -131,7 +131,7 @@ def test_a_principal_replaced_at_noon_the_evenings_escalation_goes_to_the_new_on
     for day in ("2020-03-03", "2020-03-04", "2020-03-05", "2020-03-06"):
         office.at(f"{day} 07:41")
         office.at(f"{day} 07:46")
-    late = f"逾期上报：{path.rsplit('/', 1)[1]}"
+    late = f"逾期提级：{path.rsplit('/', 1)[1]}"
     assert any(late in subject for subject in office.mailed("clerk"))
     assert not any(late in subject for subject in office.mailed("principal"))
 

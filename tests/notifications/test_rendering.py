@@ -167,7 +167,7 @@ def test_a_digest_puts_the_worst_first_and_ends_in_one_link() -> None:
         "1. 【重大】插座面板破损（教学楼三楼走廊）\n"
         "待办，还有 3 天：https://safety.school.example/cases/YH-2020-0004\n"
         "2. 插座面板破损（地点未填）\n"
-        "逾期上报，已逾期 6 天：https://safety.school.example/cases/YH-2020-0002\n"
+        "逾期提级，已逾期 6 天：https://safety.school.example/cases/YH-2020-0002\n"
         "3. 插座面板破损（教学楼三楼走廊）\n"
         "待办，还有 3 天：https://safety.school.example/cases/YH-2020-0001\n"
         "4. 插座面板破损（教学楼三楼走廊）\n"

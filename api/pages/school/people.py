@@ -13,6 +13,7 @@ from api.auth import Asker, SignedIn, TheRuntime
 from api.auth.forms import TheSent
 from api.bootstrap import Runtime
 from api.pages.addresses import Pages
+from api.pages.lists import DrawnAgain
 from api.pages.naming import NamesOf
 from api.pages.rendering import SCHOOL, go_to, local, page
 from api.pages.school.away import absences_of
@@ -42,15 +43,16 @@ from workflows.roles import ADMINISTRATOR, GROUPS, ROLES
 
 PEOPLE = f"{SCHOOL}/people"
 NEW = f"{SCHOOL}/new-person"
+IMPORT = f"{SCHOOL}/new-people"
 AT_A_TIME = 50
 
-router = Pages()
+router = Pages(route_class=DrawnAgain)
 
 LOOKING = Text("查看人员", "See the people")
 ADDRESSES = ("phone", "email", "wecom")  # offered on the form; others that are kept already stay
 DONE = {
     "added": "done_person_added", "changed": "done_person_changed", "granted": "done_granted", "withdrawn": "done_withdrawn",
-    "active": "done_active", "signed-out": "done_signed_out", "away": "done_away", "back": "done_back",
+    "imported": "done_imported", "active": "done_active", "signed-out": "done_signed_out", "away": "done_away", "back": "done_back",
 }  # fmt: skip
 Word = Annotated[str, Query(max_length=100)]
 
@@ -66,6 +68,7 @@ def people_page(
     q: Word = "",
     department: Word = "",
     gone: Word = "",
+    done: Word = "",
     number: Annotated[int, Query(ge=1, le=10_000, alias="page")] = 1,
 ) -> Response:
     """Everybody, or whom a word or a department finds; who left only where asked for."""
@@ -94,7 +97,8 @@ def people_page(
     return page(
         request, "school_people.html", asker=asker, active="more", people=shown, count=len(found), q=q,
         department=department, gone=gone, departments=[(d.code, d.name) for d in departments], may=_may(asker),
-        number=number, more=len(found) > first + AT_A_TIME, new_at=NEW, at=PEOPLE,
+        number=number, more=len(found) > first + AT_A_TIME, new_at=NEW, at=PEOPLE, import_at=IMPORT,
+        done=WORDS["done_imported"] if done == "imported" else None, alone=len(known) < 2,
     )  # fmt: skip
 
 

@@ -47,7 +47,7 @@ CODES: Mapping[str, Mapping[str, Text]] = {
 #: what events say that no form asked for
 OTHER_FIELDS: Mapping[str, Text] = {
     "number": Text("关联事项", "Case bound to it"), "rung": Text("提醒节点", "Rung"), "to": Text("告知", "Told"),
-    "escalated": Text("逐级上报", "Climbed"), "skipped": Text("合并的提醒", "Rungs told together"),
+    "escalated": Text("逾期提级", "Escalated"), "skipped": Text("合并的提醒", "Rungs told together"),
     "due_at_before": Text("原时限", "Deadline before"), "due_at_after": Text("新时限", "Deadline after"),
     "calendar_before": Text("原日历版本", "Calendar before"), "calendar_after": Text("新日历版本", "Calendar after"),
     "result": Text("结果", "Result"), "note": Text("说明", "Note"), "place": Text("部位", "Where"),

@@ -1,12 +1,14 @@
 """The demo's school has its groups, its posts and its doubled roles as the document has them."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 
+from api.checking import DeadCorners
 from api.demo.campaign import ORGANISATION
 from engine.store import people
 from engine.store.database import Database
+from workflows import CATALOG
 
 DAY = date(2020, 1, 15)
 
@@ -17,12 +19,19 @@ DAY = date(2020, 1, 15)
         ("acceptance_group", {"vp.teaching", "sxc.head", "xxzx.head", "jwc.head", "xgc.head"}, 5),
         ("leading_group", {"principal", "secretary", "vp.safety", "vp.teaching", "bwc.head", "wygs.lead"}, 26),
         ("safety_head", {"safety.head", "bwc.head"}, 2),
+        ("administrator", {"xxzx.admin"}, 1),
     ],
 )
 def test_who_holds_a_role(role: str, some: set[str], how_many: int, campaign_database: Database) -> None:
     with campaign_database.read_across() as connection:
         held = {person for person, _ in people.holders(connection, ORGANISATION, role, DAY)}
     assert some <= held and len(held) == how_many
+
+
+def test_no_case_of_the_demo_can_get_stuck(campaign_database: Database) -> None:
+    with campaign_database.read_across() as connection:
+        asked = DeadCorners(CATALOG, ORGANISATION, datetime(2020, 3, 31, 10, 0, tzinfo=UTC))
+        assert asked.find(asked.look(connection)) == []
 
 
 def test_everybody_has_a_post_and_it_names_no_department(campaign_database: Database) -> None:
