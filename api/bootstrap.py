@@ -53,7 +53,7 @@ from notifications.channels.sms import SmsChannel
 from notifications.channels.webhook import WebhookChannel, WebhookForm
 from notifications.channels.wecom_app import WeComApp
 from notifications.channels.wecom_robot import WeComRobot
-from notifications.planning import PostOffice, RoundResult
+from notifications.office import PostOffice, RoundResult
 from notifications.routing import SchoolSettings
 from notifications.worker import DeliveryWorker
 from workflows.wording import ERROR_WORDS
