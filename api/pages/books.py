@@ -7,7 +7,7 @@ from api.books import BookCount, book_of_year
 from api.pages.addresses import Pages, Tidy
 from api.pages.rendering import CASES, page
 from api.requests import known_parameters
-from api.routes.cases import Year, must_have_begun
+from api.routes.filtering import Year, must_have_begun
 from api.trail import saying_what_is_missing
 
 BOOKS = f"{CASES}/books"

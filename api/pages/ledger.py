@@ -25,7 +25,7 @@ from api.papers.kinds.lists import THREE_LISTS
 from api.periods import report_in_words
 from api.reading import name_for, read_now
 from api.requests import after_cursor, cursor_of, known_parameters
-from api.routes.cases import AsOf, filter_of_all, must_have_been
+from api.routes.filtering import AsOf, filter_of_all, must_have_been
 from api.routes.under import BASE
 from api.schemas import CaseAnswer
 from api.trail import brought_up_to_date, cases_at, of_book

@@ -7,7 +7,8 @@ from fastapi import Depends, Query, Response
 from api.auth import SignedIn, TheRuntime
 from api.overview import MOST_MONTHS, USUAL_MONTHS, Asked, OverviewAnswer, overview_of
 from api.requests import DayOrInstant
-from api.routes.cases import json_of, one_of
+from api.routes.answering import json_of
+from api.routes.filtering import one_of
 from api.routes.under import Router
 from api.trail import saying_what_is_missing
 

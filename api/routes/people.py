@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 
 from api.auth import Asker, SignedIn, TheRuntime
 from api.requests import Answers, no_cursor, read_as
-from api.routes.cases import GOES_ON, Limit, json_of, link_to_next
+from api.routes.answering import GOES_ON, Limit, json_of, link_to_next
 from api.routes.under import Router
 from api.schemas import (
     GrantAnswer,

@@ -8,9 +8,10 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel
 
 from api.auth import SignedIn, TheRuntime
 from api.requests import Instant, place_cursor, place_of, takes_nothing, unreadable, without_nul
-from api.routes.cases import Cursor, Limit, json_of, link_to_next, one_of
+from api.routes.answering import Cursor, Limit, json_of, link_to_next, refusals
+from api.routes.filtering import one_of
 from api.routes.taking import FILES, AsFile, file_of, headers_alone, must_be_whole
-from api.routes.under import PROBLEMS, Router
+from api.routes.under import Router
 from api.trail import (
     Reader,
     TrailEntry,
@@ -29,7 +30,7 @@ router = Router(tags=["events"])
 
 MOST_COUNTED = 10_000  # lines of one answer
 Word = Annotated[str | None, Query(max_length=80), AfterValidator(without_nul)]
-RESPONSES: dict[int | str, dict[str, Any]] = {status: PROBLEMS[status] for status in (401, 422, 503)}
+RESPONSES: dict[int | str, dict[str, Any]] = refusals(401, 422)
 
 
 class TrailPage(BaseModel):

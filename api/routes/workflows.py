@@ -11,9 +11,9 @@ from api.periods import shown, take_periods
 from api.policies import set_numbers
 from api.problems import not_for_you, unknown_address
 from api.requests import Answers, read_as, takes_nothing
-from api.routes.cases import json_of
+from api.routes.answering import json_of, refusals
 from api.routes.taking import FILES, AsFile, file_of, headers_alone
-from api.routes.under import PROBLEMS, Router
+from api.routes.under import Router
 from api.schemas import (
     CycleList,
     PeriodList,
@@ -76,7 +76,7 @@ _BODY = {
 
 @router.patch(
     "/workflows/{key}/policy", response_model=WorkflowAnswer, summary="设置规则 · Set numbers of a loop",
-    openapi_extra=_BODY, responses={status: PROBLEMS[status] for status in (403, 404, 409, 413, 415, 422, 503)},
+    openapi_extra=_BODY, responses=refusals(403, 404, 409, 413, 415, 422),
 )  # fmt: skip
 def set_policy(runtime: TheRuntime, asker: SignedIn, key: str, answers: Answers) -> Response:
     """For steps from now on, in the organisation where the asker asks; a deadline that runs stays."""

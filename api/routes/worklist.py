@@ -9,7 +9,7 @@ from fastapi import Request, Response
 from api.auth import SignedIn, TheRuntime
 from api.reading import by_deadline, each_once, read_now, waiting_for
 from api.requests import cursor_of, due_cursor
-from api.routes.cases import Cursor, Limit, json_of, link_to_next
+from api.routes.answering import Cursor, Limit, json_of, link_to_next
 from api.routes.under import Router
 from api.schemas import WorkItem, WorkPage
 
