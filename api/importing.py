@@ -19,7 +19,16 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection
 
-from api.directory import LONGEST_ADDRESS, LONGEST_NAME, PERSON_KEY, RESERVED, STAFF_NUMBER, Editor, write_department
+from api.directory import (
+    LONGEST_ADDRESS,
+    LONGEST_NAME,
+    PERSON_KEY,
+    RESERVED,
+    STAFF_NUMBER,
+    Editor,
+    within_the_delegation,
+    write_department,
+)
 from api.papers.people_list import Fault, PeopleList, Row
 from engine.actor import Grant
 from engine.directory import Department, Person
@@ -139,7 +148,8 @@ def carry_out(
 
     passwords   hashes by key for everyone who is new, if they get a first password
     seen        the fingerprint of the plan that somebody looked at before, if he did
-    Raises      ListFaulty; Overtaken when somebody is new whom `passwords` does not know, or it would not do what was `seen`
+    Raises      ListFaulty; Overtaken when somebody is new whom `passwords` does not know, or it would not do what was `seen`;
+                NotAllowed for what a delegate of an administrator does not do in his place, by a list as little as one by one
     """
     about: dict[str, Any] = {}
 
@@ -150,6 +160,7 @@ def carry_out(
             raise Overtaken
         if seen is not None and fingerprint(planned) != seen:
             raise Overtaken
+        _must_be_within_the_delegation(connection, editor, planned)
         for department in planned.departments:
             write_department(connection, department, today)
         for turn in planned.turns:
@@ -165,6 +176,12 @@ def carry_out(
         return planned
 
     return editor.does(IMPORTING, "people_imported", about, apply)
+
+
+def _must_be_within_the_delegation(connection: Connection, editor: Editor, planned: Plan) -> None:
+    touched = [turn.after.person for turn in planned.changed]
+    roles = {grant.role for turn in planned.turns for grant in (*turn.given, *turn.ended)}
+    within_the_delegation(connection, editor, IMPORTING, *touched, roles=roles)
 
 
 def _write(connection: Connection, turn: Turn, last_day: date) -> None:

@@ -39,7 +39,7 @@ def school(tmp_path_factory: pytest.TempPathFactory, kind: Kind) -> Iterator[Cam
         with made.runtime.hashing.turn() as hasher:
             hashed = hasher.hashed(PASSWORD)
         with made.runtime.database.write_across() as connection:
-            for who in ("keeper", "teacher"):
+            for who in ("keeper", "teacher", "second"):
                 accounts.set_password(connection, SCHOOL, who, hashed, made.runtime.clock.now(), must_change=False)
         yield made
 
@@ -181,3 +181,20 @@ def test_only_the_administrator_imports_and_both_lists_lead_there(campus: Campus
         campus.client.post(CONFIRM, data={"csrf": csrf, "list": "", "seen": ""}, headers=HTML),
     ):
         assert answer.status_code == 403
+
+
+def test_a_delegate_gives_by_a_list_no_more_than_one_by_one(campus: Campus) -> None:
+    """Else whoever stands in for an administrator makes himself a principal, and is one when it is over."""
+    campus.away("keeper", "second")
+    campus.client.cookies.clear()
+    sign_in(campus.client, "second")
+    before, recorded = known(campus), changes(campus)
+    for why, row in {
+        "himself": "姓名-second,,XB1,维修人员,second",
+        "a role of those who oversee": "帮手,0951,XB1,督查,",
+        "an account of theirs": "姓名-principal,0952,,校长,principal",
+    }.items():
+        answer = confirmed(campus, sent(campus, f"姓名,工号,部门,岗位,账号\n{row}\n".encode()), confirmed="yes")
+        assert answer.status_code == 403 and "请由系统管理员本人办理" in answer.text, why
+    assert (known(campus), changes(campus)) == (before, recorded)
+    assert confirmed(campus, sent(campus, two(953).encode())).status_code == 303, "all others he takes in"
