@@ -266,6 +266,7 @@ class _Planning:
         # keys are drawn when everyone who says one has it: nobody gets the key that somebody further down asks for
         for row, department in sorted(new, key=lambda n: (not n[0].get("account"), not n[0].get("staff_number"))):
             self._turn(row, None, department, self._new_key(row, department))
+        self._must_open_one_account_each()
         if self._faults:
             raise ListFaulty(self._faults)
         self._plan.turns.sort(key=lambda turn: turn.row)
@@ -445,9 +446,9 @@ class _Planning:
             same = self._people.get(number.lower())
             if same is not None and same.staff_number is None and same.name != name:
                 self._fault(
-                    row, "staff_number", f"账号 {same.person} 在名册中是“{same.name}”；若是另一人，请在“账号”列另写一个",
-                    f"the account {same.person} is {same.name!r} in the directory; for somebody else write another one in "
-                    "a column 账号 (account)",
+                    row, "staff_number", f"账号 {same.person} 在名册中是“{same.name}”；若是另一人，工号不能与别人的账号相同",
+                    f"the account {same.person} is {same.name!r} in the directory; somebody else needs a staff number that is "
+                    "nobody's account",
                 )  # fmt: skip
                 return None
             if same is not None and same.staff_number is None:
@@ -475,6 +476,21 @@ class _Planning:
         key = next(k for n in range(1, len(self._taken) + 2) if (k := f"{stem}.{n}") not in self._taken)
         self._taken.add(key)
         return key
+
+    def _must_open_one_account_each(self) -> None:
+        """Who signs in says his key or his staff number: a key that is another one's number would keep him out."""
+        keys = {**self._people, **{turn.after.person: turn.after for turn in self._plan.turns}}
+        by_number = {person.staff_number: person for person in keys.values() if person.staff_number is not None}
+        for turn in self._plan.turns:
+            key, number = turn.after.person, turn.after.staff_number
+            called = keys.get(number) if number is not None and "staff_number" in turn.fields else None
+            if called is not None and called.person != key:
+                what = Text(f"“{number}”是“{called.name}”的账号", f"{number!r} is the account of {called.name!r}")
+                self._faults.append(Fault(turn.row, "staff_number", what))
+            has = by_number.get(key) if turn.before is None else None
+            if has is not None and has.person != key:
+                what = Text(f"“{key}”是“{has.name}”的工号", f"{key!r} is the staff number of {has.name!r}")
+                self._faults.append(Fault(turn.row, "account", what))
 
     # what comes of it
 
