@@ -143,6 +143,8 @@ def test_a_list_that_is_no_list_is_refused_however_it_is_sent(campus: Campus) ->
     for why, rows in {
         "nobody": [],
         "a column there is not": [{"number": 2, "said": {"name": "甲", "grants": "administrator"}}],
+        "nothing, said to be something": [{"number": 2, "said": {"name": "甲", "staff_number": ""}}],
+        "blanks that a reader takes away": [{"number": 2, "said": {"name": " 甲", "staff_number": "1"}}],
         "longer than a cell is read": [{"number": 2, "said": {"name": "甲" * 501}}],
         "rows that hide that they say the same": [row, row],
     }.items():
@@ -156,12 +158,15 @@ def test_a_list_that_is_no_list_is_refused_however_it_is_sent(campus: Campus) ->
 
 
 def test_first_passwords_are_drawn_for_who_is_new_and_open_his_account(campus: Campus) -> None:
-    paper = confirmed(campus, sent(campus, two(931).encode()), first_passwords="yes")
+    shown = sent(campus, two(931).encode())
+    paper = confirmed(campus, shown, first_passwords="yes")
     assert paper.status_code == 200 and "attachment" in paper.headers["content-disposition"]
     assert paper.headers["cache-control"] == "no-store"
     cells = openpyxl.load_workbook(io.BytesIO(paper.content)).worksheets[0].iter_rows(values_only=True)
     [(department, number, key, password)] = [row[1:5] for row in cells if row[0] == "新人甲"]
     assert (department, number, key) == ("总务后勤处", "0931", "0931")
+    pressed_twice = confirmed(campus, shown, first_passwords="yes")
+    assert pressed_twice.status_code == 409 and "密码表随当时的页面下载，只有一次" in pressed_twice.text
     campus.client.cookies.clear()
     assert sign_in(campus.client, str(key), str(password)).headers["location"] == "/account", "where he changes it"
 
