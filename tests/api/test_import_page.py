@@ -14,7 +14,7 @@ import httpx
 import openpyxl
 import pytest
 
-from api.pages.school.listing import CONFIRM, TEMPLATE
+from api.pages.school.listing import CONFIRM, SHOWN, TEMPLATE
 from api.pages.school.people import IMPORT
 from engine.store import accounts, people
 from tests.api.pages import Page, got, sign_in
@@ -169,6 +169,12 @@ def test_first_passwords_are_drawn_for_who_is_new_and_open_his_account(campus: C
     assert pressed_twice.status_code == 409 and "密码表随当时的页面下载，只有一次" in pressed_twice.text
     campus.client.cookies.clear()
     assert sign_in(campus.client, str(key), str(password)).headers["location"] == "/account", "where he changes it"
+
+
+def test_of_many_notices_the_first_are_shown_and_how_many_more_there_are(campus: Campus) -> None:
+    rows = [f"新人{n},{5000 + n},没有的岗位{n}\n" for n in range(SHOWN + 3)]
+    shown = sent(campus, f"姓名,工号,岗位\n{''.join(rows)}".encode())
+    assert shown.text.count('<p class="notice">') == SHOWN and shown.text.count("此外还有 3") == 2, "of people, too"
 
 
 def test_only_the_administrator_imports_and_both_lists_lead_there(campus: Campus) -> None:

@@ -42,7 +42,7 @@ router = Pages()
 
 TEMPLATE = f"{IMPORT}/template.xlsx"
 CONFIRM = f"{IMPORT}/confirm"
-SHOWN = 200  # rows, and faults: of more there is a number
+SHOWN = 200  # rows, faults and notices, each: of more there is a number
 LONGEST_CARRIED = 900_000  # characters of a list that lies in a form; a form takes a million
 LARGEST_UNPACKED = 16_000_000  # bytes
 
@@ -281,7 +281,7 @@ def _preview(
     return page(
         request, "school_import.html", asker=asker, active="more", because=refusal, refusal=refusal, at=IMPORT,
         template_at=TEMPLATE, back=(PEOPLE, WORDS["school_people"]), new_departments=new_departments, planned=planned,
-        turns=told[:SHOWN], more=max(len(told) - SHOWN, 0), confirm_at=CONFIRM, packed=_packed(listed), seen=fingerprint(planned),
+        notices=planned.notices[:SHOWN], more_notices=max(len(planned.notices) - SHOWN, 0), turns=told[:SHOWN], more=max(len(told) - SHOWN, 0), confirm_at=CONFIRM, packed=_packed(listed), seen=fingerprint(planned),
         changes=bool(told or planned.departments), meant=isinstance(refusal, OpensDeadCorner), faults=(), fault=None,
     )  # fmt: skip
 
