@@ -1,5 +1,6 @@
 """A list of people becomes the directory: whole or not at all, every mistake told in its row, the same list twice the same."""
 
+import io
 import json
 import re
 import zipfile
@@ -24,9 +25,10 @@ from api.folder import Folder
 from api.importing import ListFaulty, Overtaken, Plan, carry_out, plan
 from api.papers import people_list, workbooks
 from api.papers.people_list import PeopleList, read_people
+from api.papers.people_sheets import write_template
 from engine.actor import Grant
-from engine.directory import Person
-from engine.errors import FolderError
+from engine.directory import Department, Person
+from engine.errors import FolderError, Text
 from engine.store import accounts, people, periods
 from engine.store.database import Database
 from tests.builders import DEPARTMENTS, START, School, a_database, a_school
@@ -346,6 +348,12 @@ def test_the_template_proposes_this_school_s_departments_and_keeps_leading_zeros
     sheet["A2"], sheet["B2"], sheet["C2"] = "张三", "0012", "机电工程系"
     book.save(path)
     assert dict(read_people(path).rows[0].said) == {"name": "张三", "staff_number": "0012", "department": "机电工程系"}
+
+
+def test_a_department_that_begins_as_a_formula_does_is_a_choice_like_any_other() -> None:
+    file = io.BytesIO()
+    write_template(file, [Department("school", "D01", Text("=1+1部", "=1+1"))])
+    assert openpyxl.load_workbook(file)["选项"]["A2"].data_type == "s"
 
 
 def test_the_sample_names_only_posts_we_know_and_brings_its_departments(tmp_path: Path, data: Path) -> None:
