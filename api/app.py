@@ -27,6 +27,7 @@ from api.reading import LONGEST_NAME
 from api.requests import ONLY_HEADERS, misread_of, unreadable
 from api.routes import (
     accounts,
+    answering,
     campaigns,
     cases,
     channels,
@@ -200,9 +201,9 @@ def _document(title: str, version: str, description: str, catalog: Catalog, cook
     named = components.setdefault("schemas", {})
     named |= cases.form_components(catalog)
     named |= (
-        cases.component("Problem", Problem)
-        | cases.component("Bulk", cases.Bulk)
-        | cases.component("MarkRead", people.MarkRead)
+        answering.component("Problem", Problem)
+        | answering.component("Bulk", cases.Bulk)
+        | answering.component("MarkRead", people.MarkRead)
     )
     for name, form in {
         **directory.FORMS,
@@ -214,7 +215,7 @@ def _document(title: str, version: str, description: str, catalog: Catalog, cook
         **labels.FORMS,
         **feeds.FORMS,
     }.items():
-        named |= cases.component(name, form)
+        named |= answering.component(name, form)
     components["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer"},
         "session": {"type": "apiKey", "in": "cookie", "name": cookie, "description": _BY_COOKIE},
@@ -233,10 +234,10 @@ _BY_COOKIE = f"What changes something carries the session's token in the header 
 
 #: headers that every address under /api/v1 takes
 _ASKING = {
-    "organisation": cases.header(
+    "organisation": answering.header(
         ORGANISATION, "Where you ask, if not in the organisation you signed in at: by its key"
     ),
-    "on_behalf_of": cases.header(
+    "on_behalf_of": answering.header(
         ON_BEHALF_OF, "In whose name you ask, by that one's key: somebody you stand in for today"
     ),
 }

@@ -24,7 +24,7 @@ from workflows.reference import taxonomy
 NOBODY = Text("未交办、未写明", "Nobody, or not said")
 
 
-class Counted(BaseModel):
+class BookCount(BaseModel):
     """`cases`: the query of the list that shows exactly these (`/api/v1/cases?…`); null where no list can."""
 
     count: int
@@ -36,8 +36,8 @@ class Box(BaseModel):
 
     key: str | None
     title: str
-    all: Counted
-    open: Counted
+    all: BookCount
+    open: BookCount
 
 
 class BookAnswer(BaseModel):
@@ -51,11 +51,11 @@ class BookAnswer(BaseModel):
 
     year: int | None
     years: list[int]
-    all: Counted
-    found: Counted
-    carried_over: Counted
-    open: Counted
-    not_witnessed: Counted
+    all: BookCount
+    found: BookCount
+    carried_over: BookCount
+    open: BookCount
+    not_witnessed: BookCount
     departments: list[Box]
     categories: list[Box]
     persons: list[Box]
@@ -114,13 +114,13 @@ class _Telling:
         """What the list of these is asked for."""
         return {"open": "true", "without_workflow": (*self._routine, *self._unseen)}
 
-    def counted(self, which: Callable[[Kept], bool], said: Mapping[str, str | Sequence[str]] | None) -> Counted:
+    def counted(self, which: Callable[[Kept], bool], said: Mapping[str, str | Sequence[str]] | None) -> BookCount:
         """`said`: what the list is asked for besides; None where it cannot be."""
         count = sum(line.cases for line in self._lines if which(line))
         if said is None or self._year is None:
-            return Counted(count=count, cases=None)
+            return BookCount(count=count, cases=None)
         among = {} if "workflow" in said or not self._routine else {"without_workflow": self._routine}
-        return Counted(count=count, cases=urlencode({"book": self._year, **among, **said}, doseq=True))
+        return BookCount(count=count, cases=urlencode({"book": self._year, **among, **said}, doseq=True))
 
     def boxes(
         self, name: str, key: Callable[[Kept], str | None], titles: Mapping[str, str], without: str, *, lacking: bool

@@ -53,7 +53,7 @@ from notifications.channels.sms import SmsChannel
 from notifications.channels.webhook import WebhookChannel, WebhookForm
 from notifications.channels.wecom_app import WeComApp
 from notifications.channels.wecom_robot import WeComRobot
-from notifications.planning import PostOffice, RoundResult
+from notifications.office import PostOffice, RoundResult
 from notifications.routing import SchoolSettings
 from notifications.worker import DeliveryWorker
 from workflows.wording import ERROR_WORDS
@@ -209,13 +209,18 @@ class Runtime:
                 log.warning("seal_file_not_written", file=str(self.seal_file.path), why=str(error))
 
     def sweep(self) -> tuple[int, int]:
-        """Forget uploads nobody used and keys whose time is over, and gives how many of each; and sessions long over."""
+        """Forget what is over: uploads nobody used, idempotency keys, sessions, tries to sign in, how often a label was used.
+
+        Gives how many uploads and how many keys.
+        """
         now = self.clock.now()
         swept = self.files.sweep(self.database, now)
         with self.database.write_across() as connection:
             forgotten = answers.sweep(connection, now)
             over = accounts.sweep(connection, now, now - throttle.FORGOTTEN_AFTER)
-            labels.sweep(connection, (now - timedelta(days=2)).date().isoformat())  # over wherever the school is
+            labels.sweep(
+                connection, (now - timedelta(days=2)).date().isoformat()
+            )  # a day that is over wherever a school is
         log.info("swept", files=swept, keys=forgotten, sessions_and_tries=over)
         return swept, forgotten
 

@@ -4,7 +4,7 @@ do not reach.
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Literal, get_args
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
@@ -26,7 +26,6 @@ Condition = Literal["off", "untried", "works", "fails", "down", "left_alone", "l
 #: down         several were, or it said itself that it does not work: one message is tried now and then
 #: left_alone   its service asked for patience
 #: locked       its secrets do not open with this folder's key, and have to be given again
-CONDITIONS: tuple[Condition, ...] = get_args(Condition)
 IN_WORDS: dict[Condition, Text] = {
     "off": Text("已停用", "switched off"),
     "untried": Text("未使用过", "not tried yet"),

@@ -46,8 +46,9 @@ from engine.store.feeds import Feed
 PATH = "/feeds"
 ENDING = ".ics"
 TOKEN_BYTES = 18  # 144 bits, in 24 characters
+#: how far a calendar on a phone goes: back to what was due last month, ahead to the end of the term
 BACK, AHEAD = timedelta(days=31), timedelta(days=183)
-MOST = 500  # cases, and as many turns: the nearest ones; two tenths of a second of a processor
+MOST = 500  # cases, and as many periods: the nearest ones; two tenths of a second of a processor
 LAST_SECOND = time(23, 59, 59)  # of a deadline that is a day
 AT_ONCE = 2  # written in a process: each takes a processor, and who holds a link may ask as often as he likes
 BEING_WRITTEN = Places(AT_ONCE)
@@ -240,7 +241,7 @@ class _View:
         if self._calendar is not None:
             known_at = calendars.loaded_at(self._connection, self._here)
             assert known_at is not None  # it has been loaded
-            entries += self._turns(department, self._calendar, known_at)
+            entries += self._ahead(department, self._calendar, known_at)
             entries += self._days(self._calendar, known_at)
         name = self._said(_MINE)
         if department is not None:
@@ -317,8 +318,8 @@ class _View:
 
     # --- what comes by itself ----------------------------------------------------------------------------------------
 
-    def _turns(self, department: str | None, calendar: Calendar, known_at: datetime) -> Iterator[Entry]:
-        """Of a department all its turns, as far as he may see it; of his own those he will have to do."""
+    def _ahead(self, department: str | None, calendar: Calendar, known_at: datetime) -> Iterator[Entry]:
+        """Of a department all its periods, as far as he may see it; of his own those he will have to do."""
         seen = schedule.within(self._reader.seen, self._here, department=department) if department else None
 
         def owes(cycle: Cycle, scope: str) -> bool:
@@ -328,21 +329,21 @@ class _View:
             return any(g.role == cycle.owed_by and g.scope in (scope, WHOLE_ORGANISATION) for g in grants)
 
         due = sorted(
-            schedule.turns(self._runtime, self._connection, self._here, calendar, self.today, self._last, owes),
-            key=lambda turn: (turn.period.due_at, turn.cycle.key, turn.period.key),
+            schedule.ahead(self._runtime, self._connection, self._here, calendar, self.today, self._last, owes),
+            key=lambda one: (one.period.due_at, one.cycle.key, one.period.key),
         )
         self._cut = self._cut or len(due) > MOST
-        for turn in due[:MOST]:
-            period, when = turn.period, self._when(turn.period.due_at)
+        for one in due[:MOST]:
+            period, when = one.period, self._when(one.period.due_at)
             day = when.date() if isinstance(when, datetime) else when
             names = "、" if self._locale == "zh" else ", "
             said = [
-                self._said(turn.loop.title),
-                self._said(_OWED_BY).format(names=names.join(self._departments.get(d, d) for d in turn.owing)),
+                self._said(one.loop.title),
+                self._said(_OWED_BY).format(names=names.join(self._departments.get(d, d) for d in one.owing)),
                 self._said(_AHEAD),
             ]
             yield Entry(
-                f"{turn.cycle.key}/{period.key}@{self._here}", when, self._said(turn.cycle.title), known_at,
+                f"{one.cycle.key}/{period.key}@{self._here}", when, self._said(one.cycle.title), known_at,
                 calendar.version, description="\n".join(said), provisional=period.provisional,
                 url=f"{self._runtime.settings.reached_at}/calendar?on={day}",
             )  # fmt: skip

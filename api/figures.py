@@ -260,7 +260,7 @@ class NumberAnswer(BaseModel):
     cases: str | None
 
 
-class DepartmentAnswer(BaseModel):
+class DepartmentFigures(BaseModel):
     """The numbers of a department; `-` is what was given to none yet. A department that is not told of has none of them."""
 
     department: str
@@ -274,10 +274,10 @@ class CountedAnswer(BaseModel):
     as_of: AwareDatetime
     zero: bool
     numbers: list[NumberAnswer]
-    departments: list[DepartmentAnswer] = []
+    departments: list[DepartmentFigures] = []
 
 
-class FiguresAnswer(BaseModel):
+class FilingFigures(BaseModel):
     """What a filing carries, and the same counted again.
 
     frozen      whether it is signed; until then it may be compiled again
@@ -323,7 +323,7 @@ def told(figures: Mapping[str, Any], locale: Locale, *, links: bool) -> CountedA
             for key, number in figures["numbers"].items()
         ],
         departments=[
-            DepartmentAnswer(
+            DepartmentFigures(
                 department=code,
                 numbers=[
                     NumberAnswer(
@@ -361,12 +361,12 @@ def figures_of(workflow: Workflow) -> str | None:
 
 def figures_answer(
     workflow: Workflow, case: Case, locale: Locale, *, links: bool, again: Mapping[str, Any] | None = None
-) -> FiguresAnswer:
+) -> FilingFigures:
     kept = case.facts.get("figures")
     compared = kept is not None and again is not None
     linked = {link.kind: link.number for link in case.links}
     names_all = links and case.workflow == portal.PORTAL.key
-    return FiguresAnswer(
+    return FilingFigures(
         receipts=dict(portal.receipts_of(case)) if names_all else None,
         not_filed=not_filed(kept) if names_all and kept is not None else None,
         number=case.number,

@@ -41,7 +41,7 @@ from workflows.reference.posts import alike
 
 IMPORTING = Text("导入人员", "Import people")
 BASIC = "teacher"  # the post of whoever a list names without one we know: staff may report a hazard, and nothing else
-LISTED = "person_listed"  # what the record of changes calls one person's turn of an import
+LISTED = "person_listed"  # what the record of changes calls what an import did to one person
 MOST_NAMED = 10  # rows named in a notice before the rest are counted
 
 EMAIL = re.compile(r"[^@\s,;，；、]+@[^@\s.,;，；、]+(\.[^@\s.,;，；、]+)+")
@@ -69,7 +69,7 @@ class Overtaken(BihuanError):
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class Meant:
     """What the list means for one person.
 
     before    as the directory knows him; None for who is new
@@ -101,27 +101,27 @@ class Plan:
     not_listed   who is active in the directory and not in the list; left alone
     """
 
-    turns: list[Turn] = field(default_factory=list)
+    meant: list[Meant] = field(default_factory=list)
     departments: list[Department] = field(default_factory=list)
     not_listed: list[Person] = field(default_factory=list)
     notices: list[Text] = field(default_factory=list)
 
     @property
-    def added(self) -> list[Turn]:
-        return [turn for turn in self.turns if turn.before is None]
+    def added(self) -> list[Meant]:
+        return [each for each in self.meant if each.before is None]
 
     @property
-    def changed(self) -> list[Turn]:
-        return [turn for turn in self.turns if turn.before is not None and turn.changes]
+    def changed(self) -> list[Meant]:
+        return [each for each in self.meant if each.before is not None and each.changes]
 
     @property
     def unchanged(self) -> int:
-        return sum(not turn.changes for turn in self.turns)
+        return sum(not each.changes for each in self.meant)
 
     @property
     def newcomers(self) -> list[tuple[int, str]]:
         """Who gets an account: row and key."""
-        return [(turn.row, turn.after.person) for turn in self.added]
+        return [(each.row, each.after.person) for each in self.added]
 
 
 def plan(connection: Connection, organisation: str, listed: PeopleList, today: date, *, new_departments: bool) -> Plan:
@@ -137,7 +137,7 @@ def fingerprint(planned: Plan) -> str:
     """Of all that would be written: two plans that have the same do the same."""
     told = [
         *_told(planned),
-        sorted((turn.after.person, sorted(turn.after.addresses.items())) for turn in planned.turns),
+        sorted((each.after.person, sorted(each.after.addresses.items())) for each in planned.meant),
     ]
     return hashlib.sha256(json.dumps(told, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
 
@@ -165,10 +165,10 @@ def carry_out(
         _must_be_within_the_delegation(connection, editor, planned)
         for department in planned.departments:
             write_department(connection, department, today)
-        for turn in planned.turns:
-            _write(connection, turn, today - timedelta(days=1))
-            if turn.before is None and passwords is not None:
-                hashed, key = passwords[turn.after.person], turn.after.person
+        for each in planned.meant:
+            _write(connection, each, today - timedelta(days=1))
+            if each.before is None and passwords is not None:
+                hashed, key = passwords[each.after.person], each.after.person
                 accounts.set_password(connection, editor.organisation, key, hashed, editor.at, must_change=True)
         people.record_changes(connection, editor.organisation, editor.by, _told(planned), editor.at)
         about.update(
@@ -181,20 +181,20 @@ def carry_out(
 
 
 def _must_be_within_the_delegation(connection: Connection, editor: Editor, planned: Plan) -> None:
-    touched = [turn.after.person for turn in planned.changed]
-    roles = {grant.role for turn in planned.turns for grant in (*turn.given, *turn.ended)}
+    touched = [each.after.person for each in planned.changed]
+    roles = {grant.role for each in planned.meant for grant in (*each.given, *each.ended)}
     within_the_delegation(connection, editor, IMPORTING, *touched, roles=roles)
 
 
-def _write(connection: Connection, turn: Turn, last_day: date) -> None:
-    after = turn.after
-    if turn.before is None:
+def _write(connection: Connection, meant: Meant, last_day: date) -> None:
+    after = meant.after
+    if meant.before is None:
         people.add_person(connection, after)
-    elif turn.fields:
+    elif meant.fields:
         people.update_person(connection, after)
-    for grant in turn.given:
+    for grant in meant.given:
         people.give(connection, after.organisation, after.person, grant)
-    for grant in turn.ended:
+    for grant in meant.ended:
         people.withdraw(connection, after.organisation, after.person, grant.role, grant.scope, last_day)
 
 
@@ -202,17 +202,17 @@ def _told(planned: Plan) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """What goes on record. An address is personal, and the record is never erased: it says that it changed, not to what."""
     for made in planned.departments:
         yield "department_set", {"department": made.code, "name": made.name.to_json(), "external": made.external}
-    for turn in planned.turns:
-        if turn.before is None or turn.changes:
-            values = {name: getattr(turn.after, name) for name in turn.fields if name != "addresses"}
-            if "addresses" in turn.fields:
-                values["addresses"] = sorted(turn.after.addresses)
+    for each in planned.meant:
+        if each.before is None or each.changes:
+            values = {name: getattr(each.after, name) for name in each.fields if name != "addresses"}
+            if "addresses" in each.fields:
+                values["addresses"] = sorted(each.after.addresses)
             yield (
                 LISTED,
                 {
-                    "person": turn.after.person, "added": turn.before is None, **values,
-                    "given": sorted([g.role, g.scope] for g in turn.given),
-                    "ended": sorted([g.role, g.scope] for g in turn.ended),
+                    "person": each.after.person, "added": each.before is None, **values,
+                    "given": sorted([g.role, g.scope] for g in each.given),
+                    "ended": sorted([g.role, g.scope] for g in each.ended),
                 },
             )  # fmt: skip
 
@@ -268,16 +268,16 @@ class _Planning:
             department = self._department(row)
             before = self._match(row, department)
             if before is not None:
-                self._turn(row, before, department)
+                self._means(row, before, department)
             elif row.number not in self._at_fault:
                 new.append((row, department))
         # keys are drawn when everyone who says one has it: nobody gets the key that somebody further down asks for
         for row, department in sorted(new, key=lambda n: (not n[0].get("account"), not n[0].get("staff_number"))):
-            self._turn(row, None, department, self._new_key(row, department))
+            self._means(row, None, department, self._new_key(row, department))
         self._must_open_one_account_each()
         if self._faults:
             raise ListFaulty(self._faults)
-        self._plan.turns.sort(key=lambda turn: turn.row)
+        self._plan.meant.sort(key=lambda each: each.row)
         self._plan.departments = self._departments.made
         self._plan.not_listed = [p for p in self._people.values() if p.active and p.person not in self._matched]
         self._tell_of_names()
@@ -484,22 +484,22 @@ class _Planning:
 
     def _must_open_one_account_each(self) -> None:
         """Who signs in says his key or his staff number: a key that is another one's number would keep him out."""
-        keys = {**self._people, **{turn.after.person: turn.after for turn in self._plan.turns}}
+        keys = {**self._people, **{each.after.person: each.after for each in self._plan.meant}}
         by_number = {person.staff_number: person for person in keys.values() if person.staff_number is not None}
-        for turn in self._plan.turns:
-            key, number = turn.after.person, turn.after.staff_number
-            called = keys.get(number) if number is not None and "staff_number" in turn.fields else None
+        for each in self._plan.meant:
+            key, number = each.after.person, each.after.staff_number
+            called = keys.get(number) if number is not None and "staff_number" in each.fields else None
             if called is not None and called.person != key:
                 what = Text(f"“{number}”是“{called.name}”的账号", f"{number!r} is the account of {called.name!r}")
-                self._faults.append(Fault(turn.row, "staff_number", what))
-            has = by_number.get(key) if turn.before is None else None
+                self._faults.append(Fault(each.row, "staff_number", what))
+            has = by_number.get(key) if each.before is None else None
             if has is not None and has.person != key:
                 what = Text(f"“{key}”是“{has.name}”的工号", f"{key!r} is the staff number of {has.name!r}")
-                self._faults.append(Fault(turn.row, "account", what))
+                self._faults.append(Fault(each.row, "account", what))
 
     # what comes of it
 
-    def _turn(self, row: Row, before: Person | None, department: str | None, key: str = "") -> None:
+    def _means(self, row: Row, before: Person | None, department: str | None, key: str = "") -> None:
         said = row.said
         old = before or Person(self._organisation, key, said["name"])
         if "department" not in said:
@@ -517,7 +517,7 @@ class _Planning:
             wanted = self._wanted(row, after)
             moved = before is None or (after.post, after.department) != (old.post, old.department)
             given, ended = self._difference(row, after.person, wanted, moved=moved)
-        self._plan.turns.append(Turn(row.number, before, after, given, ended))
+        self._plan.meant.append(Meant(row.number, before, after, given, ended))
 
     def _wanted(self, row: Row, after: Person) -> frozenset[Grant]:
         """What his post brings."""
@@ -565,20 +565,20 @@ class _Planning:
         person has two accounts and could approve his own work.
         """
         missing: dict[str, Person] = {person.name: person for person in self._plan.not_listed}
-        for turn in self._plan.turns:
-            before, after = turn.before, turn.after
+        for each in self._plan.meant:
+            before, after = each.before, each.after
             if before is not None and before.name != after.name:
                 self._notice(
-                    f"第 {turn.row} 行：{after.person} 由“{before.name}”改名为“{after.name}”，此前的记录也归于此名；"
+                    f"第 {each.row} 行：{after.person} 由“{before.name}”改名为“{after.name}”，此前的记录也归于此名；"
                     "若是另一人，请另用工号",
-                    f"row {turn.row}: {after.person} is called {after.name!r} instead of {before.name!r} from now on, in older "
+                    f"row {each.row}: {after.person} is called {after.name!r} instead of {before.name!r} from now on, in older "
                     "records too; somebody else needs another staff number",
                 )
             elif before is None and (other := missing.get(after.name)) is not None:
                 self._notice(
-                    f"第 {turn.row} 行：“{after.name}”按新人登记，名册中已有同名的 {other.person}；若是同一人，请在“账号”列填写 "
+                    f"第 {each.row} 行：“{after.name}”按新人登记，名册中已有同名的 {other.person}；若是同一人，请在“账号”列填写 "
                     f"{other.person}",
-                    f"row {turn.row}: {after.name!r} is taken for somebody new beside {other.person} of the same name; if they "
+                    f"row {each.row}: {after.name!r} is taken for somebody new beside {other.person} of the same name; if they "
                     f"are one person, write {other.person} in a column 账号 (account)",
                 )
 

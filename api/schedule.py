@@ -1,4 +1,4 @@
-"""What lies on which day: deadlines of open cases and the turns of cycles that are still to open, as far as somebody may see them."""
+"""What lies on which day: deadlines of open cases and the periods of cycles that are still to open, as far as somebody may see them."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -16,6 +16,8 @@ from engine.errors import Text
 from engine.store import calendars, people, periods, worklists
 
 MOST = 400  # deadlines of a stretch; whoever has more looks at a week, or at his department
+#: how long before its day a period may have opened: a quarter and some working days; of ours a month and five of them is the longest
+OPENS_BEFORE = timedelta(days=100)
 
 Kind = Literal["deadline", "round"]
 
@@ -25,9 +27,9 @@ class Item:
     """Something on a day.
 
     day       local
-    number    the case's; "" for a turn that has not opened
+    number    the case's; "" for a period that has not opened
     loop      what kind of case, in words
-    state     where the case stands, in words; None for a turn that has not opened
+    state     where the case stands, in words; None for a period that has not opened
     late      whether it is past its deadline
     """
 
@@ -74,7 +76,7 @@ def stretch(
         )  # fmt: skip
     if calendar is not None:
         today = now.astimezone(zone).date()
-        due = turns(
+        due = ahead(
             runtime,
             connection,
             organisation,
@@ -83,15 +85,13 @@ def stretch(
             last,
             lambda _, scope: seen.everything or scope in seen.departments,
         )
-        items += [
-            Item(calendar.local_date(turn.period.due_at), "round", turn.cycle.title, turn.loop.title) for turn in due
-        ]
+        items += [Item(calendar.local_date(one.period.due_at), "round", one.cycle.title, one.loop.title) for one in due]
     return Stretch(first, last, calendar, sorted(items, key=lambda i: (i.day, i.kind, i.number)), len(found) > MOST)
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """A turn of a cycle that has not opened yet; `owing` are the departments that will have it to do."""
+class Ahead:
+    """A period of a cycle that has not opened yet; `owing` are the departments that will have it to do."""
 
     loop: Workflow
     cycle: Cycle
@@ -99,7 +99,7 @@ class Turn:
     owing: tuple[str, ...]
 
 
-def turns(
+def ahead(
     runtime: Runtime,
     connection: Connection,
     organisation: str,
@@ -107,8 +107,8 @@ def turns(
     first: date,
     last: date,
     owes: Callable[[Cycle, str], bool],
-) -> Iterator[Turn]:
-    """Turns of cycles that are due on these days and not opened yet: one of each, however many departments owe it.
+) -> Iterator[Ahead]:
+    """Periods of cycles that are due on these days and not opened yet: one of each, however many departments owe it.
 
     owes   whether what this department owes of the cycle is wanted
     """
@@ -118,12 +118,12 @@ def turns(
         mine = [o for o in owed if o.cycle == cycle.key and owes(cycle, o.scope)]
         if not mine or isinstance(cycle.every, OnEvent):
             continue
-        for period in periods_between(cycle, calendar, first - timedelta(days=100), last):
+        for period in periods_between(cycle, calendar, first - OPENS_BEFORE, last):
             day, opens = calendar.local_date(period.due_at), calendar.local_date(period.opens_at)
             owing = [o for o in mine if o.first_day <= opens and (o.last_day is None or opens <= o.last_day)]
             to_open = tuple(o.scope for o in owing if opens > o.unopened_after)
             if first <= day <= last and to_open:
-                yield Turn(loop, cycle, period, to_open)
+                yield Ahead(loop, cycle, period, to_open)
 
 
 def within(

@@ -58,7 +58,7 @@ class OfferedStep(Step):
     """A step as it looks to the asking person before its form is filled in.
 
     on_behalf_of   whom he would represent: the step is his only in that one's name
-    form           what the step asks for, a component of `/openapi.json`; `/workflows/{key}` has it with its labels
+    form           what the step asks for, a component of `/api/v1/openapi.json`; `/api/v1/workflows/{key}` has it with its labels
     """
 
     possible: bool

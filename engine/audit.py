@@ -3,7 +3,7 @@
 Three layers, each on the one before:
     commitment   SHA-256 of a salt and a value: the chain can hold it, the value can be erased
     chain        each envelope names the hash of the one before it in its case
-    tree         RFC 6962 over all envelopes: proves one of them is in, and that a later tree only grew
+    tree         RFC 6962 over all envelopes: proves that one of them is in, and by its root at an earlier size that it only grew
 """
 
 import hashlib
@@ -276,59 +276,6 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
             current = node_hash(current, sibling)
         place, last = place >> 1, last >> 1
     return last == 0 and current == tree_root
-
-
-def consistency_proof(old_size: int, leaves: Sequence[bytes]) -> list[bytes]:
-    """The hashes that show that the first `old_size` leaves are still what they were."""
-    return consistency_of(Held(leaves), old_size, len(leaves))
-
-
-def consistency_of(nodes: Nodes, old_size: int, size: int) -> list[bytes]:
-    """As `consistency_proof`, for the tree of the first `size` leaves."""
-    if not 0 <= old_size <= size:
-        raise IndexError(f"A tree of {size} was never one of {old_size}.")
-    if old_size in (0, size):
-        return []
-    path: list[bytes] = []
-    start, end, old_is_whole = 0, size, True
-    while old_size < end:
-        split = start + _split(end - start)
-        if old_size <= split:
-            path.append(_over(nodes, split, end))
-            end = split
-        else:
-            path.append(_over(nodes, start, split))
-            start, old_is_whole = split, False
-    if not old_is_whole:
-        path.append(_over(nodes, start, end))
-    return path[::-1]
-
-
-def verify_consistency(old_size: int, new_size: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]) -> bool:
-    """Whether the tree under `new_root` begins with everything under `old_root`."""
-    if old_size == 0:
-        return not proof and new_size >= 0 and old_root == EMPTY_ROOT
-    if old_size == new_size:
-        return not proof and old_root == new_root
-    if not 0 < old_size < new_size or not proof:
-        return False
-    # A power of two is a whole subtree of the new tree: its root is known and left out of the proof.
-    path = [old_root, *proof] if old_size & (old_size - 1) == 0 else list(proof)
-    place, last = old_size - 1, new_size - 1
-    while place & 1:
-        place, last = place >> 1, last >> 1
-    old = new = path[0]
-    for sibling in path[1:]:
-        if last == 0:
-            return False
-        if place & 1 or place == last:
-            old, new = node_hash(sibling, old), node_hash(sibling, new)
-            while not place & 1 and place:
-                place, last = place >> 1, last >> 1
-        else:
-            new = node_hash(new, sibling)
-        place, last = place >> 1, last >> 1
-    return last == 0 and old == old_root and new == new_root
 
 
 def _over(nodes: Nodes, start: int, end: int) -> bytes:

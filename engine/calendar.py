@@ -245,10 +245,6 @@ class Calendar:
     def break_at(self, day: date) -> Break | None:
         return next((pause for pause in self.breaks if day in pause), None)
 
-    def next_break(self, day: date) -> Break | None:
-        """The first break that begins after `day`; a break already running is break_at()."""
-        return next((pause for pause in self.breaks if pause.first > day), None)
-
     # --- words, versions, JSON ----------------------------------------------------------------------------------
 
     def in_words(self, day: date, locale: Locale) -> str:

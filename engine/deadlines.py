@@ -1,6 +1,6 @@
 """When something is due, and when to remind of it: budgets over a calendar, ladders of rungs; arithmetic only."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
@@ -175,13 +175,6 @@ class Rung:
         return self.every_workdays is not None
 
 
-class Audience(NamedTuple):
-    """Whom to tell, and how."""
-
-    to: tuple[str, ...]
-    how: How
-
-
 class PlannedRung(NamedTuple):
     """A rung with its instant. `order` grows with the ladder and with every repetition; `rung` is the name to claim."""
 
@@ -274,10 +267,6 @@ class Ladder:
             )
         )
 
-    def all_direct(self) -> "Ladder":
-        """The same ladder with every rung sent at once, as for a major case."""
-        return Ladder(tuple(replace(rung, how="direct") for rung in self.rungs))
-
 
 def plan_rungs(
     ladder: Ladder,
@@ -348,18 +337,6 @@ def _repeats(ladder: Ladder, due_at: datetime, calendar: Calendar, remind_at: ti
         day = calendar.add_workdays(day, last.every_workdays)
         name = f"{last.name}-{ordinal}"
         yield PlannedRung(name, ladder.order(name), calendar.at(day, remind_at))
-
-
-def highest(names: Iterable[str], ladder: Ladder) -> str:
-    """The one to send of the rungs that were missed: the highest. Raises ValueError for none."""
-    return max(names, key=ladder.order)
-
-
-def audience_of(names: Collection[str], ladder: Ladder) -> Audience:
-    """Everyone whom these rungs would have reached, in ladder order, each once; direct if any of them is."""
-    rungs = [ladder.rung(name) for name in sorted(names, key=ladder.order)]
-    to = tuple(dict.fromkeys(who for rung in rungs for who in rung.to))
-    return Audience(to, "direct" if any(rung.how == "direct" for rung in rungs) else "digest")
 
 
 def _ordinal(name: str, repeating: Rung) -> int:

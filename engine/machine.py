@@ -7,134 +7,42 @@ bound to it.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime, time
+from datetime import datetime
 from functools import cache
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, cast
 
 from pydantic import ValidationError
 from transitions import EventData, Machine, MachineError
 
 from engine.actor import Actor
-from engine.authority import Permit, judge
-from engine.calendar import Calendar
+from engine.authority import judge
 from engine.case import (
     ADDRESSEE,
     CONFIRMED,
     EXCUSED,
     REBOUND_OF,
-    UNCONFIRMED,
     WITHIN,
     Case,
-    CaseClock,
     Link,
     instant_text,
 )
-from engine.commands import FireTrigger, OpenCase, Remind
-from engine.deadlines import Budget, Deadline, Rung, due_at, is_overdue, next_repeat, plan_rungs, repeats_between
+from engine.commands import FireTrigger, OpenCase
+from engine.decision import Decision, Setting, Timer
 from engine.definition import (
     COLUMNS,
-    RECEIPT,
     VIA,
-    Acknowledge,
     Effect,
     Form,
-    FromFact,
-    FromPeriod,
-    Series,
-    State,
     Transition,
-    Within,
     Workflow,
-    adjusted,
     guards_of,
 )
 from engine.errors import FieldFault, GuardRefused, InvalidInput, NotAllowed, NotPossibleNow, Refusal, StaleCase, Text
-from engine.events import EventType, How
 from engine.guards import Guard, Situation, not_confirmed_yet
+from engine.reminding import receipt_rungs, start_clock, timers_of, told_by, told_waiting
 
 LATEST_CLAIM_MINUTES = 5  # a phone's clock may run ahead by this much before its claim is flagged
 OLDEST_CLAIM_DAYS = 7  # an offline phone may bring a finding this old before it is flagged
-
-
-@dataclass(frozen=True, slots=True)
-class PeriodOwed:
-    """The period a case is opened for: `name` is `cycle/scope/key`."""
-
-    name: str
-    opens_at: datetime
-    due_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What a decision may know besides the case and the command.
-
-    policy           the workflow's numbers as they hold for this organisation
-    related          cases the form refers to
-    people           person → department of everybody the form names
-    addressed        whom the form's audience means today
-    departed         who has not confirmed and has left since
-    period           the period the case is opened for, if it is
-    figures          what was counted for a step that takes figures
-    """
-
-    actor: Actor
-    policy: Mapping[str, Any]
-    calendar: Calendar
-    permit: Permit = Permit()
-    related: Mapping[str, Case] = field(default_factory=dict)
-    people: Mapping[str, str | None] = field(default_factory=dict)
-    addressed: tuple[str, ...] = ()
-    departed: frozenset[str] = frozenset()
-    period: PeriodOwed | None = None
-    figures: Mapping[str, Any] | None = None
-
-
-class Timer(NamedTuple):
-    """A rung to be claimed once: unique by case, generation and name."""
-
-    rung: str
-    fire_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """Something to tell about the decision: why, to whom (roles and relations), how."""
-
-    reason: str
-    audience: tuple[str, ...]
-    how: How
-    rung: str | None = None
-    skipped: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What shall be written, all of it or nothing.
-
-    case            as it will stand, but for its revision, its place in the chain and the numbers it still gets
-    series          running numbers to draw and keep as facts
-    cancels_timers  the rungs of the generation before are void
-    cancels_rungs   single rungs that are void (an acknowledged receipt)
-    """
-
-    case: Case
-    type: EventType
-    trigger: str
-    from_state: str | None
-    data: Mapping[str, Any]
-    new_revision: bool = True
-    cancels_timers: bool = False
-    cancels_rungs: tuple[str, ...] = ()
-    timers: tuple[Timer, ...] = ()
-    series: tuple[Series, ...] = ()
-    opens: tuple[OpenCase, ...] = ()
-    links: tuple[Link, ...] = ()
-    told: tuple[Told, ...] = ()
-    settles: Literal["reported", "waived"] | None = None
-    found_at: datetime | None = None
-    found_at_flagged: bool = False
 
 
 # --- people's commands -----------------------------------------------------------------------------------------------
@@ -163,7 +71,7 @@ def decide_opening(
     effect = workflow.opening(situation, case) if workflow.opening else Effect(case)
     case = _with_mode(workflow, effect.case)
     again = () if command.rebound_of is None else (Link(REBOUND_OF, command.rebound_of),)
-    case, timers = _start_clock(workflow.initial, case, situation, setting, not_before=None)
+    case, timers = start_clock(workflow.initial, case, situation, setting, not_before=None)
     return Decision(
         case=case,
         type="opened",
@@ -173,7 +81,7 @@ def decide_opening(
         timers=timers,
         opens=effect.opens,
         links=(*effect.links, *again),
-        told=_waiting(workflow, workflow.initial, case, "waiting"),
+        told=told_waiting(workflow, workflow.initial, case, "waiting"),
         found_at=command.found_at,
         found_at_flagged=_flagged(command.found_at, now),
     )
@@ -251,9 +159,9 @@ def decide(
         after = after.changed(clock=None, closed_at=now)
     elif transition.hands_over and not moves and after.clock is not None:
         after = after.changed(generation=after.generation + 1)
-        timers = _timers(state, after, setting, not_before=now)
+        timers = timers_of(state, after, setting, not_before=now)
     elif restarts:
-        after, timers = _start_clock(state, after, situation, setting, not_before=now)
+        after, timers = start_clock(state, after, situation, setting, not_before=now)
     return Decision(
         case=after,
         type="stepped",
@@ -269,7 +177,7 @@ def decide(
         series=(transition.numbers,) if transition.numbers else (),
         opens=effect.opens,
         links=effect.links,
-        told=_told(workflow, transition, state, after, setting.policy, moves=moves),
+        told=told_by(workflow, transition, state, after, setting.policy, moves=moves),
         settles=transition.settles,
         found_at=command.found_at,
         found_at_flagged=_flagged(command.found_at, now),
@@ -400,67 +308,6 @@ def among_of(kind: str, context: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(re.findall(r"'([^']*)'", context["expected"])) if kind in ("literal_error", "enum") else ()
 
 
-# --- the engine's own commands ---------------------------------------------------------------------------------------
-
-
-def decide_reminder(workflow: Workflow, case: Case, command: Remind, now: datetime, setting: Setting) -> Decision:
-    """One message for all rungs that fell due: the highest is told, to everyone the missed ones would have reached."""
-    state = workflow.state(case.state)
-    due = _with_missed_repeats(state, case, _in_order(state, command.rungs), now, setting)
-    highest = due[-1]
-    told = _reminded(workflow, state, case, due)
-    after = case
-    timers: tuple[Timer, ...] = ()
-    for effect in filter(None, (_rung_effect(state, rung) for rung in due)):
-        after = after.changed(supervised=True) if effect == "supervised" else after.with_facts({effect: True})
-    if (repeat := _repeat_after(state, case, highest, now, setting)) is not None:
-        timers = (repeat,)
-    return Decision(
-        case=after,
-        type="reminded",
-        trigger=highest,
-        from_state=case.state,
-        data={"rung": highest, "skipped": due[:-1], "escalated": told.reason != "reminder", "to": list(told.audience)},
-        new_revision=after != case,
-        timers=timers,
-        told=(told,),
-    )
-
-
-def decide_recompute(workflow: Workflow, case: Case, setting: Setting, now: datetime) -> Decision | None:
-    """The deadline under the newest calendar; None when it stays where it is."""
-    clock = case.clock
-    if clock is None:
-        return None
-    if "period" in clock.budget:
-        if setting.period is None:
-            return None
-        deadline = _of_period(setting.period.due_at, setting.calendar)
-        case = case.with_facts({"period_due_at": instant_text(deadline.due_at)})
-    else:
-        deadline = due_at(Budget.from_json(clock.budget), clock.since, setting.calendar)
-    if deadline.due_at == clock.due_at and deadline.provisional == clock.provisional:
-        return None
-    state = workflow.state(case.state)
-    after = _with_clock(case, clock.since, clock.budget, deadline, first=clock.first)
-    moved = deadline.due_at != clock.due_at
-    return Decision(
-        case=after,
-        type="recomputed",
-        trigger="recompute",
-        from_state=case.state,
-        data={
-            "due_at_before": case.to_json()["clock"]["due_at"],
-            "due_at_after": after.to_json()["clock"]["due_at"],
-            "calendar_before": clock.calendar_version,
-            "calendar_after": deadline.calendar_version,
-        },
-        cancels_timers=True,
-        timers=_timers(state, after, setting, not_before=now),
-        told=(Told("recomputed", ("holder",), "digest"),) if moved else (),
-    )
-
-
 # --- moving ----------------------------------------------------------------------------------------------------------
 
 
@@ -555,7 +402,7 @@ def _one_signature(
         trigger=transition.trigger,
         from_state=case.state,
         data=data,
-        told=_waiting(workflow, workflow.state(case.state), after, "waiting"),
+        told=told_waiting(workflow, workflow.state(case.state), after, "waiting"),
     )
 
 
@@ -592,201 +439,3 @@ def _flagged(found_at: datetime | None, now: datetime) -> bool:
         return False
     ahead, behind = (found_at - now).total_seconds(), (now - found_at).total_seconds()
     return ahead > LATEST_CLAIM_MINUTES * 60 or behind > OLDEST_CLAIM_DAYS * 86_400
-
-
-# --- clocks ----------------------------------------------------------------------------------------------------------
-
-
-def _start_clock(
-    state: State, case: Case, situation: Situation, setting: Setting, not_before: datetime | None
-) -> tuple[Case, tuple[Timer, ...]]:
-    """A new generation of the case's clock, and the rungs it is going to tell."""
-    if state.due is None:
-        return case.changed(clock=None), ()
-    since = situation.now
-    if isinstance(state.due, FromPeriod):
-        since = datetime.fromisoformat(case.facts["period_opens_at"])
-        budget: Mapping[str, Any] = {"period": case.period}
-        deadline = _of_period(datetime.fromisoformat(case.facts["period_due_at"]), setting.calendar)
-    else:
-        allowed = _budget(state.due, case, situation)
-        budget = allowed.to_json()
-        deadline = due_at(allowed, since, setting.calendar)
-    first = isinstance(state.due, FromFact | FromPeriod) and case.first_due_at is None
-    case = _with_clock(case, since, budget, deadline, first=first)
-    return case, _timers(state, case, setting, not_before)
-
-
-def _of_period(ends: datetime, calendar: Calendar) -> Deadline:
-    return Deadline(ends, calendar.version, provisional=not calendar.knows(calendar.local_date(ends)))
-
-
-def _with_clock(case: Case, since: datetime, budget: Mapping[str, Any], deadline: Deadline, *, first: bool) -> Case:
-    clock = CaseClock(
-        since=since,
-        budget=budget,
-        due_at=deadline.due_at,
-        provisional=deadline.provisional,
-        calendar_version=deadline.calendar_version,
-        first=first,
-    )
-    first_due_at = deadline.due_at if first else case.first_due_at
-    return case.changed(clock=clock, first_due_at=first_due_at, generation=case.generation + 1)
-
-
-def _budget(due: Within | FromFact, case: Case, situation: Situation) -> Budget:
-    if isinstance(due, Within):
-        return due.budget(situation.policy)
-    return Budget.from_json(case.facts[due.fact])
-
-
-def _timers(state: State, case: Case, setting: Setting, not_before: datetime | None) -> tuple[Timer, ...]:
-    assert case.clock is not None
-    clock = case.clock
-    timers: list[Timer] = []
-    if state.ladder:
-        planned = plan_rungs(
-            adjusted(state.ladder, setting.policy["rung_offsets"]),
-            clock.due_at,
-            clock.since,
-            setting.calendar,
-            not_before if not_before is not None else clock.since,
-            time.fromisoformat(setting.policy["remind_at"]),
-        )
-        timers += [Timer(rung.rung, rung.fire_at) for rung in planned]
-    if state.acknowledge and case.acknowledged_at is None and case.receipt_since is not None:
-        receipts = _receipt_timers(state.acknowledge, case.receipt_since, setting)
-        # a clock that starts anew does not ask again for a receipt that was asked for already
-        timers += [timer for timer in receipts if not_before is None or timer.fire_at > not_before]
-    return tuple(timers)
-
-
-def _receipt_timers(acknowledge: Acknowledge, since: datetime, setting: Setting) -> list[Timer]:
-    """The receipt's rungs: the limit itself, then each further audience a working day later at the reminder hour."""
-    first = due_at(acknowledge.within.budget(setting.policy), since, setting.calendar).due_at
-    remind_at = time.fromisoformat(setting.policy["remind_at"])
-    day = setting.calendar.local_date(first)
-    later = [
-        Timer(f"{RECEIPT}-{n}", setting.calendar.at(setting.calendar.add_workdays(day, n), remind_at))
-        for n in range(1, len(acknowledge.climbs_to))
-    ]
-    return [Timer(RECEIPT, first), *later]
-
-
-def receipt_rungs(state: State) -> tuple[str, ...]:
-    if state.acknowledge is None:
-        return ()
-    return (RECEIPT, *(f"{RECEIPT}-{n}" for n in range(1, len(state.acknowledge.climbs_to))))
-
-
-# --- telling ---------------------------------------------------------------------------------------------------------
-
-
-def _waiting(workflow: Workflow, state: State, case: Case, reason: str) -> tuple[Told, ...]:
-    if state.final:
-        return ()
-    how: How = "direct" if workflow.always_direct(case) or reason == "returned" else state.tell
-    return (Told(reason, workflow.awaited(case), how),)
-
-
-def _told(
-    workflow: Workflow, transition: Transition, state: State, case: Case, policy: Mapping[str, Any], *, moves: bool
-) -> tuple[Told, ...]:
-    told: list[Told] = []
-    waiting = _waiting(workflow, state, case, transition.reason) if moves else ()
-    if transition.addresses:  # one message for whose move it is and for who has to know
-        [whose] = waiting or (Told("waiting", (), state.tell),)
-        waiting = (replace(whose, audience=(*whose.audience, UNCONFIRMED)),)
-    told += waiting
-    if transition.tells:
-        told.append(Told("informed", transition.tells, "digest"))
-    if (up := transition.escalates) is not None:
-        limit = policy[up.at] if isinstance(up.at, str) else up.at
-        if case.counters.get(up.counter, 0) >= limit:
-            told.append(Told("escalation", up.to, "direct"))
-    return tuple(told)
-
-
-def _in_order(state: State, rungs: tuple[str, ...]) -> list[str]:
-    """Lowest first: receipts before the ladder, whose rungs go by their offset, repetitions by their number."""
-    receipts = receipt_rungs(state)
-
-    def rank(name: str) -> tuple[int, int]:
-        if name in receipts:
-            return (0, receipts.index(name))
-        assert state.ladder is not None
-        return (1, state.ladder.order(name))
-
-    return sorted(rungs, key=rank)
-
-
-def _with_missed_repeats(state: State, case: Case, due: list[str], now: datetime, setting: Setting) -> list[str]:
-    """Only the next repetition is on watch; after an outage those that would have followed it were missed too."""
-    first = due[-1]
-    if case.clock is None or first in receipt_rungs(state) or not _rung(state, first).repeats:
-        return due
-    assert state.ladder is not None
-    ladder = adjusted(state.ladder, setting.policy["rung_offsets"])
-    remind_at = time.fromisoformat(setting.policy["remind_at"])
-    missed = repeats_between(ladder, case.clock.due_at, setting.calendar, case.clock.due_at, now, remind_at)
-    return [*due, *(rung.rung for rung in missed if ladder.order(rung.rung) > ladder.order(first))]
-
-
-def _reminded(workflow: Workflow, state: State, case: Case, due: list[str]) -> Told:
-    """Told once: in the way of the most urgent of the rungs, to the audiences of all of them."""
-    audience: dict[str, None] = {}
-    hows: set[How] = set()
-    for name in due:
-        to, how = _rung_told(state, name)
-        audience |= dict.fromkeys(to)
-        hows.add(how)
-    highest = due[-1]
-    if highest.startswith(RECEIPT):
-        reason = "receipt"
-    else:
-        reason = "escalation" if _climbed(state, highest) else "reminder"
-    # whom a case is brought to hears of it at once, whatever the published ladders say of those rungs
-    direct = reason == "escalation" or "direct" in hows or workflow.always_direct(case)
-    return Told(reason, tuple(audience), "direct" if direct else "digest", highest, tuple(due[:-1]))
-
-
-def _rung_told(state: State, name: str) -> tuple[tuple[str, ...], How]:
-    receipts = receipt_rungs(state)
-    if name in receipts:
-        assert state.acknowledge is not None
-        return state.acknowledge.climbs_to[receipts.index(name)], "direct"
-    rung = _rung(state, name)
-    return rung.to, rung.how
-
-
-def _rung(state: State, name: str) -> Rung:
-    assert state.ladder is not None
-    return state.ladder.rung(name)
-
-
-def _rung_effect(state: State, name: str) -> str | None:
-    if name in receipt_rungs(state):
-        return None
-    return _rung(state, name).effect
-
-
-def _climbed(state: State, name: str) -> bool:
-    """A rung after the deadline goes to others than the one who is late: that is an escalation."""
-    rung = _rung(state, name)
-    return rung.repeats or (rung.offset_workdays or 0) > 0
-
-
-def _repeat_after(state: State, case: Case, highest: str, now: datetime, setting: Setting) -> Timer | None:
-    """The next repetition, once the ladder has none left: an open overdue case is never silent for good."""
-    if state.ladder is None or case.clock is None or highest in receipt_rungs(state):
-        return None
-    if not is_overdue(case.clock.due_at, now) or not _rung(state, highest).repeats:
-        return None
-    remind_at = time.fromisoformat(setting.policy["remind_at"])
-    ladder = adjusted(state.ladder, setting.policy["rung_offsets"])
-    planned = next_repeat(ladder, case.clock.due_at, setting.calendar, now, remind_at)
-    # A holiday notice or another hour may date a repetition that was told already into the future. Its name is taken,
-    # so waiting for it would be silence.
-    while planned is not None and planned.order <= ladder.order(highest):
-        planned = next_repeat(ladder, case.clock.due_at, setting.calendar, planned.fire_at, remind_at)
-    return Timer(planned.rung, planned.fire_at) if planned else None

@@ -46,6 +46,10 @@ class Addressee:
     def person(cls, recipient: Recipient) -> "Addressee":
         return cls(recipient.person, recipient.name, recipient.locale, recipient.addresses)
 
+    def recipient(self) -> Recipient:
+        """The person again, as far as is known of him here."""
+        return Recipient(self.key, self.name, self.locale, self.addresses)
+
     def to_json(self) -> dict[str, Any]:
         return {"name": self.name, "locale": self.locale, "addresses": dict(self.addresses)}
 

@@ -30,12 +30,6 @@ def preferences_of(connection: Connection, organisation: str) -> dict[str, Prefe
     return {row.person: _preference(row) for row in connection.execute(mine)}
 
 
-def preference_of(connection: Connection, organisation: str, person: str) -> Preference:
-    mine = select(PREFERENCE).where(P.organisation == organisation, P.person == person)
-    row = connection.execute(mine).first()
-    return NO_PREFERENCE if row is None else _preference(row)
-
-
 def prefer(connection: Connection, organisation: str, person: str, preference: Preference, now: datetime) -> None:
     """Write down what he decided; whether his school allows it was asked before."""
     if preference == NO_PREFERENCE:

@@ -18,6 +18,8 @@ ORDER = (
     "sms",
 )  # by which channel somebody is reached outside, unless he or his school says otherwise
 EACH_FOR_HIMSELF = "unconfirmed"  # in an audience: whoever has to know of it and has not said that he does
+SOON_WORKDAYS = 3  # due within them, or overdue: reason enough for a message though nothing fired
+SHOWN = 12  # of what waits, whatever fired: more than a screen takes
 LONGEST_BREAK_DAYS = 60  # past this a calendar that knows no working day is broken, and people are told all the same
 
 Workdays = Callable[[date], bool]

@@ -22,15 +22,20 @@ from engine.events import Notice, Recipient
 from engine.store.database import is_crossed
 from notifications import accounts, answers, deliveries, texts
 from notifications.accounts import VaultError
+from notifications.again import too_early
+from notifications.another_way import another_way, passed_over, waits_for_its_account
 from notifications.answers import as_kept
+from notifications.asking import Asking, school_of
 from notifications.channels import Account, Channel, Receipt, SendsTogether, TransportError
 from notifications.message import Claimed, Delivery, Outgoing
-from notifications.planning import Planner, PostOffice, RoundResult, needs_no_account
+from notifications.office import PostOffice, RoundResult, needs_no_account
+from notifications.planning import Planner
 from notifications.rendering import Wording, compose
 from notifications.retry import MAX_ATTEMPTS, GiveUp, TryAgain, WaitOn, after_failure, after_waiting
 from notifications.routing import Situation
-from notifications.sources import Directory, LinkMaker
+from notifications.sources import LinkMaker
 from notifications.tables import Connection
+from notifications.unreached import reached
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +70,7 @@ class DeliveryWorker:
         self._channels = tuple(office.channels)
         if len({channel.name for channel in self._channels}) != len(self._channels):
             raise ValueError("Two channels have the same name; deliveries are filed under it. Rename one.")
+        self._office = office
         self._database = office.database
         self._directory = office.directory
         self._book = office.book
@@ -190,7 +196,7 @@ class DeliveryWorker:
         """What may be sent now; the rest waits on."""
         if channel.serves == "organisation":
             return group
-        wait = self._planner.too_early(connection, group, now)
+        wait = too_early(self._office, connection, group, now)
         for claimed in group:
             if claimed.message in wait:
                 deliveries.settle(connection, claimed, "waiting", not_before=wait[claimed.message], counts=False)
@@ -286,7 +292,7 @@ class DeliveryWorker:
         if isinstance(answer, Receipt) or answer.sort != "give_up":
             return RoundResult()
         with self._database.write_across() as connection:
-            return self._planner.passed_over(connection, claimed, answer, self._clock.now())
+            return passed_over(self._office, connection, claimed, answer, self._clock.now())
 
     def _account(self, channel: Channel, claimed: Claimed) -> Account | TransportError | None:
         """By which it goes, or what stands in the way, as its service would say it; None where it is not in use any more."""
@@ -314,8 +320,8 @@ class DeliveryWorker:
         return RoundResult() if instead else RoundResult(withdrawn=moved)
 
     def reader(self, connection: Connection, organisation: str, person: str) -> tuple[Recipient, Situation] | None:
-        """As `Planner.reader`."""
-        return self._planner.reader(connection, organisation, person)
+        """As `Asking.reader`."""
+        return Asking(self._office, connection).reader(organisation, person)
 
     def written(self, connection: Connection, delivery: Delivery) -> Outgoing:
         """The message as it went, or as it would go now, without the links that act for its reader. Sends nothing.
@@ -331,7 +337,7 @@ class DeliveryWorker:
         """Zone and words of each message: the texts as the organisation has them now, and the links of its lines."""
         zone = cache(lambda organisation: self._directory.time_zone(connection, organisation))
         own = texts.in_use_of(connection, {claimed.organisation for claimed in group}) if group else {}
-        stand = _WhoStands(self._directory, connection, self._planner)
+        stand = _WhoStands(self._office, connection)
         return {
             claimed.message: (
                 zone(claimed.organisation),
@@ -375,7 +381,7 @@ class DeliveryWorker:
         now = self._clock.now()
         if isinstance(answer, Receipt):
             mine = deliveries.settle(connection, claimed, "sent", answer=answer.answer, sent_at=now)
-            self._planner.reached(connection, claimed)
+            reached(self._office, connection, claimed)
             sent = RoundResult(digests=1) if claimed.how == "digest" else RoundResult(direct=1)
             return sent if mine else RoundResult(lost=1)
         following = self._what_follows(connection, claimed, answer, now)
@@ -389,7 +395,7 @@ class DeliveryWorker:
             log.warning("message %s on %s is dead: %s", claimed.message, claimed.channel, why)
             if not deliveries.settle(connection, claimed, "dead", answer=why):
                 return RoundResult(lost=1)
-            return RoundResult(dead=1) + self._planner.another_way(connection, claimed, answer, now)
+            return RoundResult(dead=1) + another_way(self._office, connection, claimed, answer, now)
         mine = deliveries.settle(connection, claimed, "waiting", answer=answer.answer, not_before=now + following.wait)
         return RoundResult(again=1) if mine else RoundResult(lost=1)
 
@@ -406,7 +412,7 @@ class DeliveryWorker:
             slowed_since = accounts.state_of(connection, claimed.organisation, claimed.account).slowed_since or now
             given_up = after_waiting(now - claimed.planned_at, now - slowed_since)
             return given_up or WaitOn(now + (answer.retry_after or SLOW_DOWN))
-        if self._planner.waits_for_its_account(claimed, answer):
+        if waits_for_its_account(self._office, claimed, answer):
             return WaitOn(
                 now
             )  # behind the others: were it the message's own fault, it would be found out over and over
@@ -455,10 +461,10 @@ _Says = dict[str, tuple[ZoneInfo, Wording]]
 class _WhoStands:
     """Who stands to a notice's case in one of these relations now, or in for whoever does; each asked once."""
 
-    def __init__(self, directory: Directory, connection: Connection, planner: Planner) -> None:
-        looking = directory.looking(connection)
+    def __init__(self, office: PostOffice, connection: Connection) -> None:
+        looking = office.directory.looking(connection)
         self._found = cache(lambda *question: frozenset(found.person for found in looking.recipients(*question)))
-        self._school = cache(lambda organisation: planner.settings_of(connection, organisation))
+        self._school = cache(lambda organisation: school_of(office, connection, organisation))
 
     def link_days(self, organisation: str) -> timedelta:
         """How long a link holds there."""
@@ -471,4 +477,4 @@ class _WhoStands:
 
 def _as_transport_error(channel: Channel, error: Exception) -> TransportError:
     log.error("channel %s failed in an unexpected way", channel.name, exc_info=error)
-    return TransportError(f"{type(error).__name__}: {error}")
+    return TransportError(type(error).__name__)  # what it says besides may hold a secret, and is in the log

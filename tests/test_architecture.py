@@ -141,6 +141,9 @@ def test_what_is_asked_here_says_what_the_command_says(
         ("engine/deadlines.py", "import engine.machine", "floors"),
         ("engine/machine.py", "import engine.handle", "floors"),
         ("engine/utils.py", "", "floors"),
+        # and those of notifications
+        ("notifications/asking.py", "import notifications.days", "floors-of-notifications"),
+        ("notifications/planted.py", "", "floors-of-notifications"),
         # Memory and mind
         ("engine/store/planted.py", "import engine.machine", "memory"),
         ("engine/store/planted.py", "from engine.authority import anything", "memory"),
@@ -249,7 +252,8 @@ ACROSS = {
     "api/cli/keys.py", "api/keeping/keyfile.py", "api/keeping/restoring.py", "api/metrics.py", "api/migrations/__init__.py", "api/overview.py",
     "api/pages/sign_in.py", "api/routes/health.py", "api/routes/organisations.py", "api/sealing.py", "engine/sealing.py", "engine/store/clock.py",
     "engine/tick.py",
-    "notifications/channels/inbox.py", "notifications/planning.py", "notifications/worker.py",
+    "notifications/addressing.py", "notifications/again.py", "notifications/channels/inbox.py", "notifications/days.py",
+    "notifications/digests.py", "notifications/loose.py", "notifications/planning.py", "notifications/worker.py",
 }  # fmt: skip
 
 

@@ -1,7 +1,8 @@
 """Which loops exist: states, forms, who may, how long. Data on top of the engine; one module a loop.
 
 `CATALOG` holds every published version of every loop. A published version never changes: a change is a new version
-beside it, and the tests pin each by its fingerprint.
+beside it, and the tests pin each by its fingerprint. Where a loop's module was too long with all of them, the earlier ones
+have one of their own (`hazard_earlier`).
 """
 
 from engine.definition import Catalog
@@ -12,7 +13,8 @@ from workflows.cross_inspection import CROSS_CHECK, CROSS_INSPECTION, CROSS_INSP
 from workflows.daily import DAILY
 from workflows.drill import DRILL, DRILL_1
 from workflows.group_inspection import GROUP_CHECK, GROUP_INSPECTION, GROUP_INSPECTION_1
-from workflows.hazard import HAZARD, HAZARD_1, HAZARD_2, HAZARD_3, HAZARD_4
+from workflows.hazard import HAZARD
+from workflows.hazard_earlier import HAZARD_1, HAZARD_2, HAZARD_3, HAZARD_4
 from workflows.hazard_report import HAZARD_REPORT, HAZARD_REPORT_1
 from workflows.inspection import INSPECTION
 from workflows.notice import NOTICE

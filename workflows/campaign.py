@@ -32,6 +32,7 @@ from engine.definition import (
 from engine.errors import Text
 from engine.guards import Situation, guard
 from workflows.ladders import OFFICE_LADDER
+from workflows.notice import tasks_are_done
 from workflows.reference import checklists
 from workflows.roles import LEADERS, LOOP_ROLES, SAFETY_OFFICE
 
@@ -266,8 +267,7 @@ def is_the_last_phase(s: Situation) -> bool:
     ),
 )
 def given_out_is_done(s: Situation) -> bool:
-    given = [link.number for link in s.case.links if link.kind == "child"]
-    return all(s.related[number].final for number in given if number in s.related)
+    return tasks_are_done.holds(s)  # in words of its own
 
 
 @guard(

@@ -25,7 +25,6 @@ from engine.definition import (
     Form,
     FromFact,
     Line,
-    OutcomesFunction,
     PersonRef,
     Policy,
     Rebound,
@@ -70,12 +69,15 @@ def _known_category(code: str) -> str:
 
 Category = Annotated[str, AfterValidator(_known_category)]
 Photos = Annotated[list[FileRef], Field(max_length=9)]
+Attachments = Annotated[list[DocumentRef], Field(max_length=5)]
 
 
 # --- forms -----------------------------------------------------------------------------------------------------------
 
 
-class ReportHazard(Form):
+class ReportHazardFromAList(Form):
+    """What opened it may say from which day its limit counts, and by which day a superior wants it done, by which paper."""
+
     title: Line = asks("隐患描述", "What is wrong")
     place: Line = asks("部位", "Where")
     category: Category | None = asks("类别", "Category", default=None)
@@ -84,10 +86,14 @@ class ReportHazard(Form):
     )
     details: Words | None = asks("补充说明", "More about it", default=None)
     photos: Photos = asks("整改前照片", "Photos", default_factory=list)
-    source: Literal["self_check", "group", "cross", "spot_check", "superior", "staff"] = asks(
-        "来源", "Where it comes from", default="staff"
+    source: Literal["self_check", "group", "cross", "spot_check", "superior", "staff", "anonymous", "older_ledger"] = (
+        asks("来源", "Where it comes from", default="staff")
     )
     checklist_item: Annotated[str, Field(max_length=32)] | None = asks("检查项目", "Checklist item", default=None)
+    imported: Imported | None = asks("原有台账", "Older ledger", default=None, typed=False)
+    limit_from: Day | None = asks("限期起算日", "Day its limit counts from", default=None, typed=False)
+    due_by: Day | None = asks("上级要求的完成日期", "Day a superior asked for", default=None, typed=False)
+    due_paper: Line | None = asks("上级要求的依据", "By which paper", default=None, typed=False)
 
 
 class Graded(Form):
@@ -133,36 +139,48 @@ class Merge(Form):
     reason: Words = asks("合并理由", "Why")
 
 
-class FilePlan(Form):
-    """五落实 of a major hazard."""
+#: where a superior wants it done by a day, and a later one is asked for
+_CONSENT = ("上级同意的依据（晚于上级要求日期的必填）", "By what the superior agrees, if it is later than he asked")
 
+
+class FilePlanWithConsent(Form):
+    # 五落实 of a major hazard
     responsible_person: PersonRef = asks("责任：责任人", "Responsible person")
     measures: Words = asks("措施：治理方法和措施", "Measures")
     fund: Words = asks("资金：数额和来源", "Money: how much, from where")
     due_date: Day = asks("时限：完成日期", "To be done by")
     emergency_plan: Words = asks("预案：安全措施和应急预案", "Safety measures and emergency plan")
+    attachments: Attachments = asks(
+        "附件（治理方案原件等）", "Papers (the plan itself and the like)", default_factory=list
+    )
+    consent: Line | None = asks(*_CONSENT, default=None)
 
 
 class PlanDecision(Form):
     opinion: Words = asks("审批意见", "Decision")
 
 
-class ReportFix(Form):
+class ReportFixWithPapers(Form):
     measure: Words = asks("整改情况", "What was done")
     photos_after: Photos = asks("整改后照片", "Photos after", default_factory=list)
     spent: Annotated[str, Field(max_length=100)] | None = asks("整改资金", "Money spent", default=None)
+    attachments: Attachments = asks(
+        "附件（检测报告、验收单等）", "Papers (test reports and the like)", default_factory=list
+    )
 
 
-class AskExtension(Form):
+class AskExtensionWithConsent(Form):
     new_date: Day = asks("申请延至", "Asked until")
     reason: Words = asks("延期原因", "Why")
     interim: Words = asks("期间防范措施", "Interim measure meanwhile")
+    consent: Line | None = asks(*_CONSENT, default=None)
 
 
-class AskDeferral(Form):
+class AskDeferralWithConsent(Form):
     until: Day = asks("暂缓至（假期内）", "Deferred until, within a school break")
     reason: Words = asks("暂缓原因", "Why")
     interim: Words = asks("期间防范措施", "Interim measure meanwhile")
+    consent: Line | None = asks(*_CONSENT, default=None)
 
 
 class Decision(Form):
@@ -206,11 +224,15 @@ class Supervise(Form):
 # --- policy ----------------------------------------------------------------------------------------------------------
 
 Few = Annotated[int, Field(ge=1, le=365)]
+ADay = Annotated[int, Field(ge=1, le=1000)]
 
 
-class HazardPolicy(Policy):
-    """No national rule fixes days for a general hazard: the law says *at once*. All of these a school may change."""
+class HazardPolicyWithStrangers(Policy):
+    """Whether somebody who is not signed in may report by a place's label, and how much of it is taken in a day: at one
+    place, from one address, in the whole school.
+    """
 
+    # no national rule fixes days for a general hazard: the law says *at once*. All of these a school may change
     triage_hours: Few = 24
     receipt_hours: Few = 24
     days3: Few = 3
@@ -224,8 +246,13 @@ class HazardPolicy(Policy):
     rebound_days: Few = 30
     verifier_may_approve: bool = False
 
+    anonymous_reports: StrictBool = False
+    anonymous_per_place: ADay = 10
+    anonymous_per_address: ADay = 20  # all pupils of a school may come from one
+    anonymous_per_day: ADay = 50
 
-def _allowance(code: str, policy: Any) -> dict[str, int]:
+
+def allowance_of(code: str, policy: Any) -> dict[str, int]:
     """A limit of the scheme as a budget; the numbers marked *policy* are the school's own."""
     if code == "plan":
         return {"workdays": policy["plan_workdays"]}
@@ -362,20 +389,6 @@ def general_on_spot(s: Situation) -> bool:
 
 
 @guard(
-    "hazard.corrected_by_another",
-    obstacle=Text("当场整改人不能是检查人本人", "whoever corrected it cannot be the inspector himself"),
-    remedy=Text(
-        "如系本人整改，请由安稳办按一般流程受理",
-        "If you fixed it yourself, let the safety office take it the ordinary way",
-    ),
-    of_people=True,
-    reads_form=True,
-)
-def corrected_by_another(s: Situation) -> bool:
-    return s.data["corrected_by"] not in s.actor.persons
-
-
-@guard(
     "hazard.assignee_of_department",
     obstacle=Text(
         "整改责任人不是责任部门的人员", "whoever is to fix it does not belong to the department that answers"
@@ -395,13 +408,16 @@ def assignee_of_department(s: Situation) -> bool:
 
 @guard(
     "hazard.corrected_by_somebody_else",
-    obstacle=corrected_by_another.obstacle,
-    remedy=corrected_by_another.remedy,
+    obstacle=Text("当场整改人不能是检查人本人", "whoever corrected it cannot be the inspector himself"),
+    remedy=Text(
+        "如系本人整改，请由安稳办按一般流程受理",
+        "If you fixed it yourself, let the safety office take it the ordinary way",
+    ),
     of_people=True,
     reads_form=True,
 )
 def corrected_by_somebody_else(s: Situation) -> bool:
-    """As `corrected_by_another`, under whichever of his accounts the inspector names himself."""
+    """Under whichever of his accounts the inspector names himself."""
     return s.data["corrected_by"] not in s.actor.selves
 
 
@@ -634,6 +650,59 @@ def into_another_open_one(s: Situation) -> bool:
     return target.workflow == s.case.workflow and target.number != s.case.number and not target.final
 
 
+@guard(
+    "hazard.strangers_may_report",
+    obstacle=Text("本单位没有开放匿名上报", "this organisation takes no anonymous reports"),
+    remedy=Text("请登录后上报，或直接告诉老师", "Sign in to report, or tell a teacher"),
+)
+def strangers_may_report(s: Situation) -> bool:
+    return s.actor.kind != "anonymous" or bool(s.policy["anonymous_reports"])
+
+
+@guard(
+    "hazard.source_is_so",
+    obstacle=Text(
+        "来源“匿名上报”只用于访客扫码上报", "*anonymous* as the source belongs to what a stranger reports by a label"
+    ),
+    remedy=Text("请改选来源", "Choose another source"),
+    reads_form=True,
+)
+def source_is_so(s: Situation) -> bool:
+    return bool(s.data["source"] == "anonymous") == (s.actor.kind == "anonymous")
+
+
+@guard(
+    "hazard.days_come_from_what_opened_it",
+    obstacle=Text(
+        "限期起算日和上级要求的日期由联合检查清单或上级文件带来，不能自行填写",
+        "from when a limit counts, and a superior's day, come with a joint list or a superior's paper; nobody writes them",
+    ),
+    remedy=Text("请去掉这些日期", "Leave these days out"),
+    reads_form=True,
+)
+def days_come_from_what_opened_it(s: Situation) -> bool:
+    said = any(s.data[name] is not None for name in ("limit_from", "due_by", "due_paper"))
+    return not said or any(link.kind == "parent" for link in s.case.links)
+
+
+@guard(
+    "hazard.superior_agrees_to_a_later_day",
+    obstacle=Text(
+        "申请的日期晚于上级要求的完成日期，没有写明上级同意的依据",
+        "the date is later than a superior asked for, and nothing says that he agrees",
+    ),
+    remedy=Text(
+        "请填写上级同意的文号或答复，或改填不晚于上级要求的日期；上级要求的日期和依据见本项",
+        "Give the paper or the answer by which he does, or a date not after his; the case says which that is, and by what paper",
+    ),
+    reads_form=True,
+)
+def superior_agrees_to_a_later_day(s: Situation) -> bool:
+    asked = next(s.data[name] for name in ("new_date", "until", "due_date") if name in s.data)
+    due_by = s.case.facts.get("due_by")
+    return due_by is None or asked <= due_by or s.data["consent"] is not None
+
+
 def _five_items(case: Case) -> bool:
     items = ("responsible_person", "measures", "fund", "due_date", "emergency_plan")
     return all(case.facts.get(item) for item in items)
@@ -642,11 +711,29 @@ def _five_items(case: Case) -> bool:
 # --- effects ---------------------------------------------------------------------------------------------------------
 
 
-def grade_and_limit(s: Situation, case: Case) -> Effect:
-    """Triage: the level the criteria give, the limit the mode allows."""
+def grade_and_limit_by_its_days(s: Situation, case: Case) -> Effect:
+    """Triage: the level the criteria give, the limit the mode allows; from the day the list was issued, and never beyond a
+    superior's day.
+    """
     level = decide_level(s.data["category"], s.data["criteria"])
-    limit = _allowance(s.data["time_limit"], s.policy)
+    since = date.fromisoformat(case.facts.get("limit_from") or s.today.isoformat())
+    limit = _earlier(s, case, allowance_of(s.data["time_limit"], s.policy), since)
     return Effect(replace(case, level=level.value).with_facts({"limit": limit}))
+
+
+def _earlier(s: Situation, case: Case, allowance: Mapping[str, int], since: date) -> Mapping[str, Any]:
+    """The allowance from a day on, or the day a superior asked for where that comes first, even if it has passed: what is late by
+    then is late. What counts from today stays an allowance, so that a later calendar can move it.
+    """
+    ends = s.calendar.local_date(
+        due_at(
+            Budget.from_json(allowance), s.now if since == s.today else s.calendar.start_of(since), s.calendar
+        ).due_at
+    )
+    due_by = case.facts.get("due_by")
+    if due_by is not None and date.fromisoformat(due_by) <= ends:
+        return {"until": due_by}
+    return allowance if since == s.today else {"until": ends.isoformat()}
 
 
 def note_on_spot(s: Situation, case: Case) -> Effect:
@@ -670,11 +757,12 @@ def refuse_plan(_: Situation, case: Case) -> Effect:
     return Effect(case.with_facts({"plan_waits": False}))
 
 
-def start_plan(_: Situation, case: Case) -> Effect:
+def start_plan_with_consent(_: Situation, case: Case) -> Effect:
     """The approved plan's date becomes the limit, and the first one: until now only the plan itself was due.
 
     A plan filed anew moves the limit, so it is counted as an extension and the first limit stays. What was asked of the
     limit before is void: granting it later would put an older date over this one.
+    What was approved beyond a superior's day is his day from now on, by the paper in which he agreed.
     """
     again = bool(case.facts.get("limit_by_plan"))
     limit = {
@@ -685,35 +773,49 @@ def start_plan(_: Situation, case: Case) -> Effect:
         case = case.counted("extended")
     elif not case.counters.get("retriaged"):
         case = replace(case, first_due_at=None)
-    return Effect(replace(case, supervised=True).with_facts(limit))
+    started = replace(case, supervised=True).with_facts(limit)
+    return Effect(_agreed(started, case.facts["due_date"], case.facts.get("consent")))
 
 
-def ask_extension(s: Situation, case: Case) -> Effect:
-    asked = {"what": "extension", "until": s.data["new_date"], "interim": s.data["interim"]}
-    return Effect(case.with_facts({"asked": asked}))
+def ask_extension_with_consent(s: Situation, case: Case) -> Effect:
+    return _asked(s, case, "extension", s.data["new_date"])
 
 
-def ask_deferral(s: Situation, case: Case) -> Effect:
-    asked = {"what": "deferral", "until": s.data["until"], "interim": s.data["interim"]}
-    return Effect(case.with_facts({"asked": asked}))
+def ask_deferral_with_consent(s: Situation, case: Case) -> Effect:
+    return _asked(s, case, "deferral", s.data["until"])
 
 
-def grant_asked(_: Situation, case: Case) -> Effect:
-    """What was asked for holds from now on, date and protective measure; the first limit stays on record."""
+def _asked(s: Situation, case: Case, what: str, until: str) -> Effect:
+    asked = {"what": what, "until": until, "interim": s.data["interim"]}
+    consent = s.data["consent"]
+    return Effect(case.with_facts({"asked": asked if consent is None else {**asked, "consent": consent}}))
+
+
+def grant_asked_with_consent(_: Situation, case: Case) -> Effect:
+    """What was asked for holds from now on, date and protective measure; the first limit stays on record. What was
+    granted beyond a superior's day is his day from now on, by the paper in which he agreed.
+    """
     asked = case.facts["asked"]
     granted = {"limit": {"until": asked["until"]}, "interim": asked["interim"], "asked": None}
-    return Effect(case.with_facts(granted))
+    return Effect(_agreed(case.with_facts(granted), asked["until"], asked.get("consent")))
+
+
+def _agreed(case: Case, until: str, consent: str | None) -> Case:
+    due_by = case.facts.get("due_by")
+    if due_by is None or until <= due_by:
+        return case
+    return case.with_facts({"due_by": until, "due_paper": consent})
 
 
 def refuse_asked(_: Situation, case: Case) -> Effect:
     return Effect(case.with_facts({"asked": None}))
 
 
-def limit_again(s: Situation, case: Case) -> Effect:
-    """Sent back: a new limit, and what was asked of the old one is void; what was corrected on the spot goes the
-    ordinary way from here.
+def limit_again_by_its_days(s: Situation, case: Case) -> Effect:
+    """Sent back: a new limit from today and never beyond a superior's day, and what was asked of the old one is void; what was
+    corrected on the spot goes the ordinary way from here.
     """
-    limit = _allowance(s.data["time_limit"], s.policy)
+    limit = _earlier(s, case, allowance_of(s.data["time_limit"], s.policy), s.today)
     return Effect(case.with_facts({"limit": limit, "asked": None, "on_spot": False}))
 
 
@@ -750,24 +852,96 @@ def mode_of(case: Case) -> str:
     return "general"
 
 
-#: who decides on extensions and deferrals: the vice-principal, and the leaders above him where he is the assignee
-DECIDERS = ("vp_safety", *LEADERS)
+def not_taken_up(case: Case) -> bool:
+    """A stranger's report before triage, and one that was rejected: what he sent along may show anything."""
+    before_triage = case.state == "reported" and not case.counters.get("retriaged")
+    return case.facts.get("source") == "anonymous" and (before_triage or case.state == "rejected")
+
+
+# --- in words --------------------------------------------------------------------------------------------------------
+
+
+def days_in_words(case: Case) -> list[Text]:
+    """From when its limit counts, and by when a superior wants it done, where something that opened it says so."""
+    told = []
+    if (limit_from := case.facts.get("limit_from")) is not None:
+        told.append(
+            Text(f"限期自{_day_in_words(limit_from)}印发之日起算", f"Its limit counts from {limit_from}, when the list was issued")
+        )  # fmt: skip
+    if (due_by := case.facts.get("due_by")) is not None:
+        paper = case.facts.get("due_paper")
+        told.append(
+            Text(
+                f"上级要求{_day_in_words(due_by)}前完成" + (f"（依据：{paper}）" if paper else ""),
+                f"A superior asked for it by {due_by}" + (f" ({paper})" if paper else ""),
+            )
+        )
+    return told
+
+
+def _day_in_words(said: str) -> str:
+    day = date.fromisoformat(said)
+    return f" {day.year} 年 {day.month} 月 {day.day} 日"
+
+
+# --- what its effects mean for who signs, told to `engine.proof` -----------------------------------------------------
+
+
+def either_level(case: Case, _: Mapping[str, Any]) -> tuple[Case, ...]:
+    """The criteria decide, and nobody else."""
+    return tuple(replace(case, level=level.value) for level in Level)
+
+
+def as_corrected_on_spot(case: Case, data: Mapping[str, Any]) -> tuple[Case, ...]:
+    fixer = data["corrected_by"]
+    case = replace(case, level=Level.GENERAL.value, assignee=fixer).with_facts({"on_spot": True})
+    return (case.with_acted("fixer", fixer).with_acted("assignee", fixer),)
+
+
+def the_ordinary_way(case: Case, _: Mapping[str, Any]) -> tuple[Case, ...]:
+    return (case.with_facts({"on_spot": False}),)
+
+
+def without_level(case: Case, _: Mapping[str, Any]) -> tuple[Case, ...]:
+    return (replace(case, level="", assignee=None),)
+
+
+def answered_for_by(case: Case, data: Mapping[str, Any]) -> tuple[Case, ...]:
+    return (case.with_acted("fixer", data["responsible_person"]),)
+
 
 # --- the loop --------------------------------------------------------------------------------------------------------
 
-HAZARD_1 = Workflow(
+#: who decides on extensions and deferrals: the vice-principal, and the leaders above him where he is the assignee
+DECIDERS = ("vp_safety", *LEADERS)
+
+MODES: Mapping[str, Text] = {
+    "on_spot": Text("当场改正", "corrected on the spot"),
+    "general": Text("一般隐患", "general"),
+    "general_extended": Text("延期或暂缓的一般隐患", "general, extended or deferred"),
+    "major": Text("重大隐患", "major"),
+}
+
+#: what a joint list or a superior's paper opened knows from which day its limit counts and by which day the superior wants it
+#: done: the limit ends with whichever comes first, and a later day needs that the superior agrees, besides all that an
+#: extension, a deferral or a plan needs (rules.md 3.2, 8 and 33). What the versions before were: `workflows.hazard_earlier`
+HAZARD = Workflow(
     key="hazard",
     plural="hazards",
-    version=1,
+    version=5,
     prefix="YH",
     title=Text("隐患整改", "Hazard rectification"),
-    opens_with=ReportHazard,
-    opens_by=("anyone",),
+    opens_with=ReportHazardFromAList,
+    opens_by=("anyone", "stranger"),
+    opening_guards=(
+        strangers_may_report, source_is_so, by_the_safety_office, from_older_ledger, days_come_from_what_opened_it,
+    ),
     roles=LOOP_ROLES,
-    policy=HazardPolicy,
-    sign_off=SignOff(signing_rows(), mode_of),
+    policy=HazardPolicyWithStrangers,
+    sign_off=SignOff(signing_rows(), mode_of, MODES, reads=("extended", "deferred")),
     rebound=Rebound(same=("place", "category"), within_days="rebound_days"),
     always_direct=is_major,
+    holds_back=not_taken_up,
     states=[
         State(
             "reported", Text("已上报", "Reported"), awaits=SAFETY_OFFICE,
@@ -799,14 +973,16 @@ HAZARD_1 = Workflow(
     transitions=[
         Transition(
             "assign", "reported", "assigned", Text("下达整改通知", "Issue the notice"), by=SAFETY_OFFICE, form=Assign,
-            guards=(limit_fits_level, interim_given), effect=grade_and_limit, acts_as="assigner",
-            numbers=Series("notice_number", "TZ"),
+            guards=(limit_fits_level, interim_given, assignee_of_department), effect=grade_and_limit_by_its_days,
+            outcomes=either_level, acts_as="assigner", numbers=Series("notice_number", "TZ"),
         ),
         Transition(
             "correct_on_spot", "reported", "fixed", Text("当场改正", "Record as corrected on the spot"),
             by=("inspector",), form=CorrectOnSpot,
-            guards=(inspects, general_on_spot, corrected_by_another, on_spot_evidence_given), effect=note_on_spot,
-            tells=("assignee", "dept_head", "safety_head"),
+            guards=(
+                inspects, general_on_spot, corrected_by_somebody_else, on_spot_evidence_given, assignee_of_department,
+            ),
+            effect=note_on_spot, outcomes=as_corrected_on_spot, tells=("assignee", "dept_head", "safety_head"),
         ),
         Transition(
             "reject", "reported", "rejected", Text("不予受理", "Do not take up"), by=SAFETY_OFFICE, form=Reject,
@@ -827,24 +1003,25 @@ HAZARD_1 = Workflow(
         ),
         Transition(
             "reassign", ("assigned", "deferred"), None, Text("改派责任人", "Assign to somebody else"),
-            by=(*SAFETY_OFFICE, "dept_head", "vp_safety"), form=Reassign, effect=hand_over, hands_over=True,
-            acts_as="assigner", tells=("assignee", "dept_head"),
+            by=(*SAFETY_OFFICE, "vp_safety"), form=Reassign, guards=(assignee_of_department,), effect=hand_over,
+            hands_over=True, acts_as="assigner", tells=("assignee", "dept_head"),
         ),
         Transition(
             "retriage", ("assigned", "deferred"), "reported", Text("退回重新分级交办", "Grade and assign anew"),
-            by=("safety_head", "vp_safety"), form=Retriage, effect=grade_anew, counts="retriaged",
-            tells=("reporter",),
+            by=("safety_head", "vp_safety"), form=Retriage, effect=grade_anew, outcomes=without_level,
+            counts="retriaged", tells=("reporter",),
         ),
         Transition(
             "file_plan", "assigned", None, Text("提交治理方案", "File the plan"), by=("assignee", "dept_head"),
-            form=FilePlan, guards=(major_only, plan_date_ahead, plan_in_time), effect=wait_for_approval,
-            acts_as="asker", tells=LEADERS,
+            form=FilePlanWithConsent,
+            guards=(major_only, plan_date_ahead, plan_in_time, superior_agrees_to_a_later_day),
+            effect=wait_for_approval, outcomes=answered_for_by, acts_as="asker", tells=LEADERS,
         ),
         Transition(
             "approve_plan", "assigned", None, Text("批准治理方案", "Approve the plan"), by=LEADERS,
             never=("asker", "assignee"), form=PlanDecision,
-            guards=(plan_filed, plan_awaits_decision, plan_still_ahead), effect=start_plan, restarts=True,
-            tells=("assignee", "vp_safety"),
+            guards=(plan_filed, plan_awaits_decision, plan_still_ahead), effect=start_plan_with_consent,
+            restarts=True, tells=("assignee", "vp_safety"),
         ),
         Transition(
             "refuse_plan", "assigned", None, Text("不批准治理方案", "Refuse the plan"), by=LEADERS,
@@ -853,13 +1030,14 @@ HAZARD_1 = Workflow(
         ),
         Transition(
             "ask_extension", "assigned", None, Text("申请延期", "Ask for an extension"), by=("assignee",),
-            form=AskExtension, guards=(nothing_asked, before_limit, new_date_later), quiet=True, effect=ask_extension,
-            acts_as="asker", tells=("vp_safety",),
+            form=AskExtensionWithConsent,
+            guards=(nothing_asked, before_limit, new_date_later, superior_agrees_to_a_later_day), quiet=True,
+            effect=ask_extension_with_consent, acts_as="asker", tells=("vp_safety",),
         ),
         Transition(
             "grant_extension", "assigned", None, Text("批准延期", "Grant the extension"), by=DECIDERS,
-            never=("asker", "assignee"), form=Decision, guards=(extension_asked, asked_date_ahead), effect=grant_asked,
-            counts="extended", restarts=True, tells=("assignee",),
+            never=("asker", "assignee"), form=Decision, guards=(extension_asked, asked_date_ahead),
+            effect=grant_asked_with_consent, counts="extended", restarts=True, tells=("assignee",),
         ),
         Transition(
             "refuse_extension", "assigned", None, Text("不同意延期", "Refuse the extension"), by=DECIDERS,
@@ -868,13 +1046,14 @@ HAZARD_1 = Workflow(
         Transition(
             "ask_deferral", "assigned", None, Text("申请暂缓至假期", "Ask for deferral to a break"), by=("assignee",),
             # a plan is filed and approved in *assigned* only: a major one deferred without it could never be fixed
-            form=AskDeferral, guards=(plan_approved, nothing_asked, before_limit, within_a_break), quiet=True,
-            effect=ask_deferral, acts_as="asker", tells=("vp_safety",),
+            form=AskDeferralWithConsent,
+            guards=(plan_approved, nothing_asked, before_limit, within_a_break, superior_agrees_to_a_later_day),
+            quiet=True, effect=ask_deferral_with_consent, acts_as="asker", tells=("vp_safety",),
         ),
         Transition(
             "grant_deferral", "assigned", "deferred", Text("批准暂缓", "Grant the deferral"), by=DECIDERS,
             never=("asker", "assignee"), form=Decision, guards=(deferral_asked, plan_approved, asked_date_ahead),
-            effect=grant_asked, counts="deferred",
+            effect=grant_asked_with_consent, counts="deferred",
         ),
         Transition(
             "refuse_deferral", "assigned", None, Text("不同意暂缓", "Refuse the deferral"), by=DECIDERS,
@@ -886,7 +1065,7 @@ HAZARD_1 = Workflow(
         ),
         Transition(
             "fix", ("assigned", "deferred"), "fixed", Text("上报整改完成", "Report it fixed"), by=("assignee",),
-            form=ReportFix, guards=(five_items_filled, plan_approved, evidence_given), acts_as="fixer",
+            form=ReportFixWithPapers, guards=(five_items_filled, plan_approved, evidence_given), acts_as="fixer",
         ),
         Transition(
             "verify", "fixed", "verified", Text("复查合格", "Verify"), sign_off="verify", form=Verify,
@@ -894,8 +1073,8 @@ HAZARD_1 = Workflow(
         ),
         Transition(
             "return", "fixed", "assigned", Text("复查退回", "Return"), sign_off="verify", by=SAFETY_OFFICE, alone=True,
-            form=Return, guards=(interim_kept,), effect=limit_again, numbers=Series("notice_number", "TZ", once=True),
-            counts="returned", reason="returned",
+            form=Return, guards=(interim_kept,), effect=limit_again_by_its_days, outcomes=the_ordinary_way,
+            numbers=Series("notice_number", "TZ", once=True), counts="returned", reason="returned",
             escalates=Escalation("returned", "returns_before_escalation", ("vp_safety",)),
         ),
         Transition(
@@ -904,94 +1083,11 @@ HAZARD_1 = Workflow(
         ),
         Transition(
             "send_back", "verified", "assigned", Text("不同意销号，退回整改", "Send back"), sign_off="approve",
-            by=("vp_safety", *LEADERS), alone=True, form=Return, guards=(interim_kept,), effect=limit_again,
+            by=("vp_safety", *LEADERS), alone=True, form=Return, guards=(interim_kept,),
+            effect=limit_again_by_its_days, outcomes=the_ordinary_way,
             numbers=Series("notice_number", "TZ", once=True), counts="returned", reason="returned",
             escalates=Escalation("returned", "returns_before_escalation", ("vp_safety",)),
         ),
-    ],
-)  # fmt: skip
-
-# --- version 2 -------------------------------------------------------------------------------------------------------
-
-Attachments = Annotated[list[DocumentRef], Field(max_length=5)]
-
-
-class ReportFixWithPapers(ReportFix):
-    attachments: Attachments = asks(
-        "附件（检测报告、验收单等）", "Papers (test reports and the like)", default_factory=list
-    )
-
-
-class FilePlanWithPapers(FilePlan):
-    attachments: Attachments = asks(
-        "附件（治理方案原件等）", "Papers (the plan itself and the like)", default_factory=list
-    )
-
-
-WITH_PAPERS: Mapping[str, type[Form]] = {"fix": ReportFixWithPapers, "file_plan": FilePlanWithPapers}
-
-
-def either_level(case: Case, _: Mapping[str, Any]) -> tuple[Case, ...]:
-    """The criteria decide, and nobody else."""
-    return tuple(replace(case, level=level.value) for level in Level)
-
-
-def as_corrected_on_spot(case: Case, data: Mapping[str, Any]) -> tuple[Case, ...]:
-    fixer = data["corrected_by"]
-    case = replace(case, level=Level.GENERAL.value, assignee=fixer).with_facts({"on_spot": True})
-    return (case.with_acted("fixer", fixer).with_acted("assignee", fixer),)
-
-
-def the_ordinary_way(case: Case, _: Mapping[str, Any]) -> tuple[Case, ...]:
-    return (case.with_facts({"on_spot": False}),)
-
-
-def without_level(case: Case, _: Mapping[str, Any]) -> tuple[Case, ...]:
-    return (replace(case, level="", assignee=None),)
-
-
-def answered_for_by(case: Case, data: Mapping[str, Any]) -> tuple[Case, ...]:
-    return (case.with_acted("fixer", data["responsible_person"]),)
-
-
-OUTCOMES: Mapping[str, OutcomesFunction] = {
-    "assign": either_level,
-    "correct_on_spot": as_corrected_on_spot,
-    "return": the_ordinary_way,
-    "send_back": the_ordinary_way,
-    "retriage": without_level,
-    "file_plan": answered_for_by,
-}
-MODES: Mapping[str, Text] = {
-    "on_spot": Text("当场改正", "corrected on the spot"),
-    "general": Text("一般隐患", "general"),
-    "general_extended": Text("延期或暂缓的一般隐患", "general, extended or deferred"),
-    "major": Text("重大隐患", "major"),
-}
-
-
-def _second(transition: Transition) -> Transition:
-    form = WITH_PAPERS.get(transition.trigger, transition.form)
-    transition = replace(transition, form=form, outcomes=OUTCOMES.get(transition.trigger))
-    if transition.trigger == "correct_on_spot":
-        kept = tuple(corrected_by_somebody_else if g is corrected_by_another else g for g in transition.guards)
-        return replace(transition, guards=(*kept, assignee_of_department))
-    if transition.trigger == "assign":
-        return replace(transition, guards=(*transition.guards, assignee_of_department))
-    if transition.trigger == "reassign":
-        return replace(transition, by=(*SAFETY_OFFICE, "vp_safety"), guards=(assignee_of_department,))
-    return transition
-
-
-#: since version 2 whoever is put in charge belongs to the department that answers, which only the safety office or the
-#: vice-principal can change (the reference lets a head reassign within his department); an assignee or his head hands
-#: a case on to a colleague, and who answers for safety there can take it over. Papers can be sent with a fix and a
-#: plan. The loop tells `engine.proof` what its effects mean for who signs. Everything else is as in version 1
-HAZARD_2 = replace(
-    HAZARD_1,
-    version=2,
-    transitions=[
-        *(_second(transition) for transition in HAZARD_1.transitions),
         Transition(
             "hand_on", ("assigned", "deferred"), None, Text("转交本部门同事", "Hand on to a colleague"),
             by=("assignee", "dept_head"), form=HandOn, guards=(to_a_colleague, to_another), effect=hand_over,
@@ -1003,261 +1099,4 @@ HAZARD_2 = replace(
             hands_over=True, takes_over=True, acts_as="assigner", tells=("dept_head", "safety_head"),
         ),
     ],
-    sign_off=SignOff(signing_rows(), mode_of, MODES, reads=("extended", "deferred")),
 )  # fmt: skip
-
-# --- version 3 -------------------------------------------------------------------------------------------------------
-
-
-class ReportHazardByAnybody(ReportHazard):
-    source: Literal["self_check", "group", "cross", "spot_check", "superior", "staff", "anonymous"] = asks(
-        "来源", "Where it comes from", default="staff"
-    )  # type: ignore[assignment]  # wider, and nobody writes to it
-
-
-ADay = Annotated[int, Field(ge=1, le=1000)]
-
-
-class HazardPolicyWithStrangers(HazardPolicy):
-    """Whether somebody who is not signed in may report by a place's label, and how much of it is taken in a day: at one
-    place, from one address, in the whole school.
-    """
-
-    anonymous_reports: StrictBool = False
-    anonymous_per_place: ADay = 10
-    anonymous_per_address: ADay = 20  # all pupils of a school may come from one
-    anonymous_per_day: ADay = 50
-
-
-@guard(
-    "hazard.strangers_may_report",
-    obstacle=Text("本单位没有开放匿名上报", "this organisation takes no anonymous reports"),
-    remedy=Text("请登录后上报，或直接告诉老师", "Sign in to report, or tell a teacher"),
-)
-def strangers_may_report(s: Situation) -> bool:
-    return s.actor.kind != "anonymous" or bool(s.policy["anonymous_reports"])
-
-
-@guard(
-    "hazard.source_is_so",
-    obstacle=Text(
-        "来源“匿名上报”只用于访客扫码上报", "*anonymous* as the source belongs to what a stranger reports by a label"
-    ),
-    remedy=Text("请改选来源", "Choose another source"),
-    reads_form=True,
-)
-def source_is_so(s: Situation) -> bool:
-    return bool(s.data["source"] == "anonymous") == (s.actor.kind == "anonymous")
-
-
-def not_taken_up(case: Case) -> bool:
-    """A stranger's report before triage, and one that was rejected: what he sent along may show anything."""
-    before_triage = case.state == "reported" and not case.counters.get("retriaged")
-    return case.facts.get("source") == "anonymous" and (before_triage or case.state == "rejected")
-
-
-#: since version 3 somebody who is not signed in may report by the label of a place, where the school allows it; his pictures
-#: are seen by the safety office alone until it took the report up
-HAZARD_3 = replace(
-    HAZARD_2,
-    version=3,
-    opens_with=ReportHazardByAnybody,
-    opens_by=("anyone", "stranger"),
-    opening_guards=(strangers_may_report, source_is_so),
-    policy=HazardPolicyWithStrangers,
-    holds_back=not_taken_up,
-)
-
-# --- version 4 -------------------------------------------------------------------------------------------------------
-
-
-class ReportHazardOrTakeOver(ReportHazardByAnybody):
-    source: Literal["self_check", "group", "cross", "spot_check", "superior", "staff", "anonymous", "older_ledger"] = (
-        asks(  # type: ignore[assignment]  # wider, and nobody writes to it
-            "来源", "Where it comes from", default="staff"
-        )
-    )
-    imported: Imported | None = asks("原有台账", "Older ledger", default=None, typed=False)
-
-
-#: since version 4 what an older ledger leaves open can be taken over: reported now, with the number and the days it was given
-#: there as claims. Its way through the loop is that of every hazard
-HAZARD_4 = replace(
-    HAZARD_3,
-    version=4,
-    opens_with=ReportHazardOrTakeOver,
-    opening_guards=(*HAZARD_3.opening_guards, by_the_safety_office, from_older_ledger),
-)
-
-# --- version 5 -------------------------------------------------------------------------------------------------------
-
-
-class ReportHazardFromAList(ReportHazardOrTakeOver):
-    """What opened it may say from which day its limit counts, and by which day a superior wants it done, by which paper."""
-
-    limit_from: Day | None = asks("限期起算日", "Day its limit counts from", default=None, typed=False)
-    due_by: Day | None = asks("上级要求的完成日期", "Day a superior asked for", default=None, typed=False)
-    due_paper: Line | None = asks("上级要求的依据", "By which paper", default=None, typed=False)
-
-
-_CONSENT = ("上级同意的依据（晚于上级要求日期的必填）", "By what the superior agrees, if it is later than he asked")
-
-
-class AskExtensionWithConsent(AskExtension):
-    consent: Line | None = asks(*_CONSENT, default=None)
-
-
-class AskDeferralWithConsent(AskDeferral):
-    consent: Line | None = asks(*_CONSENT, default=None)
-
-
-class FilePlanWithConsent(FilePlanWithPapers):
-    consent: Line | None = asks(*_CONSENT, default=None)
-
-
-@guard(
-    "hazard.days_come_from_what_opened_it",
-    obstacle=Text(
-        "限期起算日和上级要求的日期由联合检查清单或上级文件带来，不能自行填写",
-        "from when a limit counts, and a superior's day, come with a joint list or a superior's paper; nobody writes them",
-    ),
-    remedy=Text("请去掉这些日期", "Leave these days out"),
-    reads_form=True,
-)
-def days_come_from_what_opened_it(s: Situation) -> bool:
-    said = any(s.data[name] is not None for name in ("limit_from", "due_by", "due_paper"))
-    return not said or any(link.kind == "parent" for link in s.case.links)
-
-
-@guard(
-    "hazard.superior_agrees_to_a_later_day",
-    obstacle=Text(
-        "申请的日期晚于上级要求的完成日期，没有写明上级同意的依据",
-        "the date is later than a superior asked for, and nothing says that he agrees",
-    ),
-    remedy=Text(
-        "请填写上级同意的文号或答复，或改填不晚于上级要求的日期；上级要求的日期和依据见本项",
-        "Give the paper or the answer by which he does, or a date not after his; the case says which that is, and by what paper",
-    ),
-    reads_form=True,
-)
-def superior_agrees_to_a_later_day(s: Situation) -> bool:
-    asked = next(s.data[name] for name in ("new_date", "until", "due_date") if name in s.data)
-    due_by = s.case.facts.get("due_by")
-    return due_by is None or asked <= due_by or s.data["consent"] is not None
-
-
-def _earlier(s: Situation, case: Case, allowance: Mapping[str, int], since: date) -> Mapping[str, Any]:
-    """The allowance from a day on, or the day a superior asked for where that comes first, even if it has passed: what is late by
-    then is late. What counts from today stays an allowance, so that a later calendar can move it.
-    """
-    ends = s.calendar.local_date(
-        due_at(
-            Budget.from_json(allowance), s.now if since == s.today else s.calendar.start_of(since), s.calendar
-        ).due_at
-    )
-    due_by = case.facts.get("due_by")
-    if due_by is not None and date.fromisoformat(due_by) <= ends:
-        return {"until": due_by}
-    return allowance if since == s.today else {"until": ends.isoformat()}
-
-
-def grade_and_limit_by_its_days(s: Situation, case: Case) -> Effect:
-    """Triage: the level the criteria give, the limit the mode allows; from the day the list was issued, and never beyond a
-    superior's day.
-    """
-    graded = grade_and_limit(s, case).case
-    since = date.fromisoformat(case.facts.get("limit_from") or s.today.isoformat())
-    return Effect(graded.with_facts({"limit": _earlier(s, case, graded.facts["limit"], since)}))
-
-
-def limit_again_by_its_days(s: Situation, case: Case) -> Effect:
-    """Sent back: a new limit from today, and never beyond a superior's day."""
-    again = limit_again(s, case).case
-    return Effect(again.with_facts({"limit": _earlier(s, case, again.facts["limit"], s.today)}))
-
-
-def ask_extension_with_consent(s: Situation, case: Case) -> Effect:
-    return _asked_with_consent(s, ask_extension(s, case).case)
-
-
-def ask_deferral_with_consent(s: Situation, case: Case) -> Effect:
-    return _asked_with_consent(s, ask_deferral(s, case).case)
-
-
-def _asked_with_consent(s: Situation, case: Case) -> Effect:
-    consent = s.data["consent"]
-    return Effect(case if consent is None else case.with_facts({"asked": {**case.facts["asked"], "consent": consent}}))
-
-
-def grant_asked_with_consent(s: Situation, case: Case) -> Effect:
-    """What was granted beyond a superior's day is his day from now on, by the paper in which he agreed."""
-    asked = case.facts["asked"]
-    return Effect(_agreed(grant_asked(s, case).case, asked["until"], asked.get("consent")))
-
-
-def start_plan_with_consent(s: Situation, case: Case) -> Effect:
-    started = start_plan(s, case).case
-    return Effect(_agreed(started, case.facts["due_date"], case.facts.get("consent")))
-
-
-def _agreed(case: Case, until: str, consent: str | None) -> Case:
-    due_by = case.facts.get("due_by")
-    if due_by is None or until <= due_by:
-        return case
-    return case.with_facts({"due_by": until, "due_paper": consent})
-
-
-def days_in_words(case: Case) -> list[Text]:
-    """From when its limit counts, and by when a superior wants it done, where something that opened it says so."""
-    told = []
-    if (limit_from := case.facts.get("limit_from")) is not None:
-        told.append(
-            Text(f"限期自{_day_in_words(limit_from)}印发之日起算", f"Its limit counts from {limit_from}, when the list was issued")
-        )  # fmt: skip
-    if (due_by := case.facts.get("due_by")) is not None:
-        paper = case.facts.get("due_paper")
-        told.append(
-            Text(
-                f"上级要求{_day_in_words(due_by)}前完成" + (f"（依据：{paper}）" if paper else ""),
-                f"A superior asked for it by {due_by}" + (f" ({paper})" if paper else ""),
-            )
-        )
-    return told
-
-
-def _day_in_words(said: str) -> str:
-    day = date.fromisoformat(said)
-    return f" {day.year} 年 {day.month} 月 {day.day} 日"
-
-
-_FIFTH: Mapping[str, Mapping[str, Any]] = {
-    "assign": {"effect": grade_and_limit_by_its_days},
-    "return": {"effect": limit_again_by_its_days},
-    "send_back": {"effect": limit_again_by_its_days},
-    "file_plan": {"form": FilePlanWithConsent},
-    "approve_plan": {"effect": start_plan_with_consent},
-    "ask_extension": {"form": AskExtensionWithConsent, "effect": ask_extension_with_consent},
-    "grant_extension": {"effect": grant_asked_with_consent},
-    "ask_deferral": {"form": AskDeferralWithConsent, "effect": ask_deferral_with_consent},
-    "grant_deferral": {"effect": grant_asked_with_consent},
-}
-
-
-def _fifth(transition: Transition) -> Transition:
-    transition = replace(transition, **_FIFTH.get(transition.trigger, {}))
-    if transition.trigger in ("file_plan", "ask_extension", "ask_deferral"):
-        return replace(transition, guards=(*transition.guards, superior_agrees_to_a_later_day))
-    return transition
-
-
-#: since version 5 what a joint list or a superior's paper opened knows from which day its limit counts and by which day the
-#: superior wants it done: the limit ends with whichever comes first, and a later day needs that the superior agrees, besides all
-#: that an extension, a deferral or a plan needed before (rules.md 3.2, 8 and 33)
-HAZARD = replace(
-    HAZARD_4,
-    version=5,
-    opens_with=ReportHazardFromAList,
-    opening_guards=(*HAZARD_4.opening_guards, days_come_from_what_opened_it),
-    transitions=[_fifth(transition) for transition in HAZARD_4.transitions],
-)

@@ -30,6 +30,7 @@ from engine.definition import (
 )
 from engine.errors import Text
 from engine.guards import Situation, guard
+from workflows.campaign import departments_once
 from workflows.joint import day_is_ahead
 from workflows.ladders import HOLDER_LADDER, OFFICE_LADDER
 from workflows.reference import department_called
@@ -145,8 +146,7 @@ def answers_to(question: Mapping[str, Any], answer: str) -> bool:
     reads_form=True,
 )
 def each_department_once(s: Situation) -> bool:
-    named = s.data["departments"]
-    return len(set(named)) == len(named)
+    return departments_once.holds(s)
 
 
 @guard(

@@ -4,16 +4,18 @@ from pathlib import Path
 
 import click
 
-from api.cli.opening import data_option, json_option, opened, print_json, the_organisation
+from api.cli.opening import F, data_option, json_option, opened, organisation_option, print_json, the_organisation
 
 STUCK = 1  # exit code while any case could get stuck
 
 
+def _by_either_name(command: F) -> F:
+    return organisation_option(command, "--org")  # as it was called here first
+
+
 @click.command()
 @data_option
-@click.option(
-    "--org", "--organisation", "organisation", help="An organisation by its key; needed when there are several."
-)
+@_by_either_name
 @json_option
 def check(data: Path | None, organisation: str | None, as_json: bool) -> None:
     """Explore every loop against the real directory: could a case come to stand where nobody can close it?

@@ -17,7 +17,7 @@ from engine.errors import FolderError, Text
 
 if TYPE_CHECKING:
     from api.bootstrap import Runtime
-    from api.importing import ListFaulty, Plan, Turn
+    from api.importing import ListFaulty, Meant, Plan
     from api.papers.ledger_entries import Entry
     from api.papers.people_list import PeopleList
     from api.taking_over import TakenOver
@@ -202,8 +202,8 @@ def _passwords_for(planned: "Plan", names: Mapping[str, str], out: Path) -> "Ite
         lines, hashes = [], {}
         with os.fdopen(handle, "wb") as file:
             with click.progressbar(planned.added, label="首次密码 · First passwords", file=sys.stderr) as bar:
-                for turn in bar:
-                    drawn, who = passwords.drawn(), turn.after
+                for each in bar:
+                    drawn, who = passwords.drawn(), each.after
                     hashes[who.person] = passwords.hashed_as_drawn(drawn)
                     department = names.get(who.department or "", "")
                     lines.append((who.name, department, who.staff_number or "", who.person, drawn))
@@ -238,8 +238,8 @@ def _tell(done: "Plan", *, dry_run: bool) -> None:
     for made in done.departments:
         click.echo(f"+ 部门 · department {made.code}  {made.name.zh}")
     if dry_run:
-        for turn in done.turns:
-            if line := _line(turn):
+        for each in done.meant:
+            if line := _line(each):
                 click.echo(line)
         for person in done.not_listed:
             click.echo(f"? {person.person}  {person.name}  名单中没有，不作改动 · not in the list, left as he is")
@@ -257,34 +257,34 @@ def _tell(done: "Plan", *, dry_run: bool) -> None:
         click.echo("没有写入任何内容 · Nothing was written")
 
 
-def _line(turn: "Turn") -> str:
-    after = turn.after
+def _line(meant: "Meant") -> str:
+    after = meant.after
     roles = "  ".join(
-        [*(f"+{g.role} {g.scope}" for g in sorted(turn.given, key=str)), *(f"−{g.role} {g.scope}" for g in sorted(turn.ended, key=str))]
+        [*(f"+{g.role} {g.scope}" for g in sorted(meant.given, key=str)), *(f"−{g.role} {g.scope}" for g in sorted(meant.ended, key=str))]
     )  # fmt: skip
-    if turn.before is None:
+    if meant.before is None:
         return f"+ {after.person}  {after.name}  {after.department or '—'}  {after.post}  {roles}".rstrip()
-    if not turn.changes:
+    if not meant.changes:
         return ""
-    return f"~ {after.person}  {after.name}  {'、'.join(turn.fields)}  {roles}".rstrip()
+    return f"~ {after.person}  {after.name}  {'、'.join(meant.fields)}  {roles}".rstrip()
 
 
 def _in_json(
     done: "Plan", open_: "list[Finding] | None", *, dry_run: bool, first_passwords: Path | None
 ) -> dict[str, Any]:
-    def told(turn: "Turn") -> dict[str, Any]:
+    def told(meant: "Meant") -> dict[str, Any]:
         return {
-            "row": turn.row, "person": turn.after.person, "fields": turn.fields,
-            "given": sorted([g.role, g.scope] for g in turn.given),
-            "ended": sorted([g.role, g.scope] for g in turn.ended),
+            "row": meant.row, "person": meant.after.person, "fields": meant.fields,
+            "given": sorted([g.role, g.scope] for g in meant.given),
+            "ended": sorted([g.role, g.scope] for g in meant.ended),
         }  # fmt: skip
 
     return {
         "dry_run": dry_run,
         "written": not dry_run,
         "departments": [{"code": d.code, "name": d.name.to_json()} for d in done.departments],
-        "added": [told(turn) for turn in done.added],
-        "changed": [told(turn) for turn in done.changed],
+        "added": [told(each) for each in done.added],
+        "changed": [told(each) for each in done.changed],
         "unchanged": done.unchanged,
         "not_listed": [person.person for person in done.not_listed],
         "notices": [notice.to_json() for notice in done.notices],

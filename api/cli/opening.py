@@ -24,8 +24,11 @@ def data_option(command: F) -> F:
     return click.option("--data", type=where, help="The data folder; default BIHUAN_DATA or ./bihuan-data.")(command)
 
 
-def organisation_option(command: F) -> F:
-    return click.option("--organisation", help="Which organisation, where the folder holds several.")(command)
+def organisation_option(command: F, *also: str) -> F:
+    """also   what it may be called besides"""
+    return click.option(
+        *also, "--organisation", "organisation", help="Which organisation, where the folder holds several."
+    )(command)
 
 
 def json_option(command: F) -> F:

@@ -97,11 +97,12 @@ def restore(
 ) -> tuple[Manifest, list[Restored]]:
     """Bring a backup back.
 
-    1. look at the place, the table of contents, and every part of it, before anything is written where it will stay
-    2. the database, and brought to this program's revision
-    3. each organisation: sessions, tokens and links to calendars end, what was just being sent waits again, the logbook says what is lost;
+    1. look at the place and the table of contents, before anything is written
+    2. unpack it beside where it will stay, and look at every part of it
+    3. the database, and brought to this program's revision
+    4. each organisation: sessions, tokens and links to calendars end, what was just being sent waits again, the logbook says what is lost;
        it is numbered, and sealed where the key is there
-    4. the folder gets its marker: only now it is one
+    5. the folder gets its marker: only now it is one
 
     held         by organisation, what was held outside: `read_held`
     keys         a folder with keys as a data folder has them, or what `keyfile.opened` gives, to be taken in
@@ -109,6 +110,34 @@ def restore(
     Raises       FolderError where the place is not empty, or the backup damaged, newer, of the other kind of database, or
                  not what the checkpoints held outside are of, or the clock behind them; then nothing is there afterwards that was not before
     """
+    manifest = _table_of_contents(file, folder, settings, held, keys)
+    with _staged(folder) as place:
+        _unpack(file, manifest, place, progress)
+        _take_keys(keys, place)
+        dumped = place / DATABASES[manifest.database]
+        with _loaded(dumped, place, manifest, settings) as database:
+            progress(0.7)
+            migrations.upgrade(database)
+            keys_at = folder.path / KEYS if (folder.path / KEYS).is_dir() else place / KEYS
+            digest = sha256_of(file)
+            restored = _settled(database, manifest, digest, held, keys_at, keep_tokens=keep_tokens, progress=progress)
+            last = _last_told(database, restored)
+            shutil.rmtree(dumped.parent, ignore_errors=True)
+            database.close()  # a file that is moved while it is open would leave its journal behind
+            _move_in(place, folder, settings, manifest)
+            _hold_what_is_there(KeyRing(folder.path / KEYS), last)
+    progress(1)
+    return manifest, restored
+
+
+def _table_of_contents(
+    file: Path,
+    folder: Folder,
+    settings: Settings,
+    held: Mapping[str, Sequence[Held]],
+    keys: Path | Mapping[str, bytes] | None,
+) -> Manifest:
+    """Raises FolderError where this backup cannot be brought back into this place."""
     manifest = read_manifest(file)
     _must_be_empty(folder, settings)
     _must_be_one(folder, keys)
@@ -121,58 +150,28 @@ def restore(
                 "Nothing was restored; check the file.",
             )
         )
+    return manifest
+
+
+def _unpack(file: Path, manifest: Manifest, place: Path, progress: Callable[[float], None]) -> None:
+    def into(name: str) -> BinaryIO:
+        target = place / (name if name in DATABASES.values() else _lies_at(name))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return target.open("xb")
+
+    unpack(file, manifest, into, _share_read(manifest, lambda share: progress(0.6 * share)))
+
+
+def _share_read(manifest: Manifest, progress: Callable[[float], None]) -> Callable[[int], None]:
+    """Tells how much of everything is read, 0 to 1, as it is told how many bytes were."""
     whole, read = max(1, sum(member.size for member in manifest.members.values())), 0
 
     def told(count: int) -> None:
         nonlocal read
         read += count
-        progress(0.6 * read / whole)
+        progress(read / whole)
 
-    with _staged(folder) as place:
-
-        def into(name: str) -> BinaryIO:
-            target = place / (name if name in DATABASES.values() else _lies_at(name))
-            target.parent.mkdir(parents=True, exist_ok=True)
-            return target.open("xb")
-
-        unpack(file, manifest, into, told)
-        _take_keys(keys, place)
-        dumped = place / DATABASES[manifest.database]
-        with _loaded(dumped, place, manifest, settings) as database:
-            progress(0.7)
-            migrations.upgrade(database)
-            keys_at = folder.path / KEYS if (folder.path / KEYS).is_dir() else place / KEYS
-            ring, vault = KeyRing(keys_at), vault_of(keys_at)
-            everything = {
-                each.organisation: [*held.get(each.organisation, ()), *_beside(ring, each.organisation)]
-                for each in manifest.organisations
-            }
-            latest = max((one.checkpoint.at for each in everything.values() for one in each), default=None)
-            clock = _clock_of(manifest, database, latest)
-            if latest is not None and clock.now() < latest:
-                raise _clock_behind(clock.now(), latest)
-            engine = Engine(database, the_loops().catalog, clock, ERROR_WORDS)
-            restored = []
-            digest = sha256_of(file)
-            for done, records in enumerate(manifest.organisations, start=1):
-                here = everything[records.organisation]
-                settled = _settle(engine, records.organisation, manifest, digest, here, ring, keep_tokens)
-                with database.read(records.organisation) as connection:
-                    locked = accounts.locked(connection, records.organisation, vault)
-                restored.append(replace(settled, locked=locked))
-                progress(0.7 + 0.25 * done / len(manifest.organisations))
-            with database.own() as connection:
-                set_mark(connection, SIMULATED_ID if manifest.simulated else REAL_ID)
-            last = {}
-            for each in restored:
-                with database.read(each.organisation) as connection:
-                    last[each.organisation] = last_told(connection, each.organisation)
-            shutil.rmtree(dumped.parent, ignore_errors=True)
-            database.close()  # a file that is moved while it is open would leave its journal behind
-            _move_in(place, folder, settings, manifest)
-            _hold_what_is_there(KeyRing(folder.path / KEYS), last)
-    progress(1)
-    return manifest, restored
+    return told
 
 
 def _beside(ring: KeyRing, organisation: str) -> list[Held]:
@@ -181,6 +180,15 @@ def _beside(ring: KeyRing, organisation: str) -> list[Held]:
         held = ring.held(organisation)
         return [] if held is None else [held]
     return []
+
+
+def _last_told(database: Database, restored: Sequence[Restored]) -> Mapping[str, Mapping[str, Any] | None]:
+    """By organisation, its newest checkpoint, the one signed just now included."""
+    last = {}
+    for each in restored:
+        with database.read(each.organisation) as connection:
+            last[each.organisation] = last_told(connection, each.organisation)
+    return last
 
 
 def _hold_what_is_there(ring: KeyRing, last: Mapping[str, Mapping[str, Any] | None]) -> None:
@@ -195,14 +203,7 @@ def _hold_what_is_there(ring: KeyRing, last: Mapping[str, Mapping[str, Any] | No
 def look_at(file: Path, progress: Callable[[float], None] = lambda _: None) -> Manifest:
     """Read a whole backup and compare it with its table of contents; nothing is written. Raises FolderError."""
     manifest = read_manifest(file)
-    whole, read = max(1, sum(member.size for member in manifest.members.values())), 0
-
-    def told(count: int) -> None:
-        nonlocal read
-        read += count
-        progress(read / whole)
-
-    unpack(file, manifest, lambda _: None, told)
+    unpack(file, manifest, lambda _: None, _share_read(manifest, progress))
     return manifest
 
 
@@ -249,6 +250,45 @@ def _no_checkpoint(file: Path, line: int) -> FolderError:
 
 
 # --- the records -----------------------------------------------------------------------------------------------------
+
+
+def _settled(
+    database: Database,
+    manifest: Manifest,
+    digest: str,
+    held: Mapping[str, Sequence[Held]],
+    keys_at: Path,
+    *,
+    keep_tokens: bool,
+    progress: Callable[[float], None],
+) -> list[Restored]:
+    """Every organisation, and then the mark that says whose database it is.
+
+    digest    sha256 of the backup's file
+    keys_at   the folder of the keys there are
+    Raises    FolderError where the clock is behind what is known to have been signed
+    """
+    ring, vault = KeyRing(keys_at), vault_of(keys_at)
+    everything = {
+        each.organisation: [*held.get(each.organisation, ()), *_beside(ring, each.organisation)]
+        for each in manifest.organisations
+    }
+    latest = max((one.checkpoint.at for each in everything.values() for one in each), default=None)
+    clock = _clock_of(manifest, database, latest)
+    if latest is not None and clock.now() < latest:
+        raise _clock_behind(clock.now(), latest)
+    engine = Engine(database, the_loops().catalog, clock, ERROR_WORDS)
+    restored = []
+    for done, records in enumerate(manifest.organisations, start=1):
+        here = everything[records.organisation]
+        settled = _settle(engine, records.organisation, manifest, digest, here, ring, keep_tokens)
+        with database.read(records.organisation) as connection:
+            locked = accounts.locked(connection, records.organisation, vault)
+        restored.append(replace(settled, locked=locked))
+        progress(0.7 + 0.25 * done / len(manifest.organisations))
+    with database.own() as connection:
+        set_mark(connection, SIMULATED_ID if manifest.simulated else REAL_ID)
+    return restored
 
 
 def _settle(

@@ -20,7 +20,7 @@ Pairs = Sequence[tuple[str, str]]
 
 DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 #: parameters that take an instant, as those of the JSON lists do, and on a page a day
-DAYS = frozenset({"due_before", "opened_after", "as_of", "from", "to"})
+DAYS = frozenset({"due_before", "opened_from", "opened_after", "as_of", "from", "to"})
 OF_DAY = "_day"
 LATEST = 2999  # years; a later one is mistyped, and before the EARLIEST a day may have no midnight in UTC
 #: for controls of days, so that a browser sends no year that is half typed

@@ -3,11 +3,11 @@
 from fastapi import Depends, Request, Response
 
 from api.auth import SignedIn, TheRuntime
-from api.books import Counted, book_of_year
+from api.books import BookCount, book_of_year
 from api.pages.addresses import Pages, Tidy
 from api.pages.rendering import CASES, page
 from api.requests import known_parameters
-from api.routes.cases import Year, must_have_begun
+from api.routes.filtering import Year, must_have_begun
 from api.trail import saying_what_is_missing
 
 BOOKS = f"{CASES}/books"
@@ -25,6 +25,6 @@ def book_page(request: Request, runtime: TheRuntime, asker: SignedIn, year: Year
     )  # fmt: skip
 
 
-def _listed(counted: Counted) -> str:
+def _listed(counted: BookCount) -> str:
     """Where these cases are listed; nowhere for what has none, or no list."""
     return f"{CASES}?{counted.cases}" if counted.cases is not None and counted.count else ""

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from api.pages.words import WORDS
 from api.periods import OF_REPORTS, REPORTS
-from api.schemas import other_step
+from api.schemas import EVENT_TITLES, other_step
 from api.trail import NOTED_TITLES
 from engine.case import FIVE_STATES
 from engine.definition import Catalog, Workflow
@@ -33,8 +33,8 @@ LABELS: Mapping[str, Text] = {
     "overdue": Text("逾期", "Overdue"),
     "open": Text("未办结", "Open"),
     "due_before": Text("期限早于", "Due before"),
-    "opened_after": Text("登记日期自", "Opened since"),
-    "opened_from": Text("登记不早于", "Opened from"),
+    "opened_after": Text("登记晚于", "Opened after"),
+    "opened_from": Text("登记日期自", "Opened since"),
     "opened_before": Text("登记早于", "Opened before"),
     "closed_from": Text("办结不早于", "Closed from"),
     "closed_before": Text("办结早于", "Closed before"),
@@ -76,13 +76,11 @@ STAGES: Mapping[str, Text] = {
     "closed": Text("已办结", "closed"),
 }
 TYPES: Mapping[str, Text] = {
-    "opened": Text("登记", "opened"),
-    "stepped": Text("办理步骤", "step"),
-    "signed": Text("签字", "signed"),
-    "reminded": Text("到期提醒", "reminded"),
-    "linked": Text("关联", "linked"),
-    "recomputed": Text("时限重算", "deadline recomputed"),
-    "noted": Text("记录簿", "logbook"),
+    "opened": EVENT_TITLES["opened"],
+    "stepped": Text("办理步骤", "Step"),
+    "signed": Text("签字", "Signed"),
+    **EVENT_TITLES,
+    "noted": Text("记录簿", "Logbook"),
 }
 OUTCOMES: Mapping[str, Text] = {"accepted": Text("已办理", "accepted"), "refused": Text("未办理", "refused")}
 YES_NO: Mapping[str, Text] = {"true": WORDS["yes"], "false": WORDS["no"]}
@@ -96,8 +94,9 @@ BESIDES: Mapping[str, Text] = {
     "corrected_by": Text("已更正", "Corrected"),
     "revisited_in": Text("已回头看", "Looked at again"),
     "filed_in": Text("已填报上级平台", "Filed in a platform"),
+    "followed_by": Text("已接续", "Followed by another"),
     "reads_out": Text("会上通报", "Bulletin read out"),
-    "recompute": Text("时限重算", "Deadline recomputed"),
+    "recompute": EVENT_TITLES["recomputed"],
 }
 #: reminders by the names of their rungs: `before-3`, `repeat-2`
 REMINDERS: Mapping[str, Text] = {

@@ -52,14 +52,14 @@ def _step(trigger: str) -> Text:
     return HAZARD.triggers[trigger][0].title
 
 
-def _card(trigger: str, tap: int = 1) -> Screen:
+def _card(trigger: str) -> Screen:
     """Mine with one card, whose first button is the step."""
     return Screen(
         (
             Part("title", WORDS["area_mine"]),
             Part("card", EXAMPLE),
             Part("small", PLACE),
-            Part("button", _step(trigger), tap),
+            Part("button", _step(trigger), 1),
         ),
         "mine",
     )

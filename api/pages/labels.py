@@ -18,7 +18,7 @@ from api.pages.school.keeping import holding
 from api.pages.words import WORDS
 from api.papers.labels import sheet
 from api.policies import set_numbers
-from api.problems import LabelKeyGone, UnknownLabel, not_for_you
+from api.problems import LabelKeyGone, UnknownLabel, not_for_you, unknown_address
 from api.requests import for_a_page, read_as
 from api.routes.labels import must_keep_labels
 from engine.errors import Busy, InvalidInput, Refusal, Text
@@ -58,7 +58,8 @@ def set_by_form(request: Request, runtime: TheRuntime, asker: SignedIn, fields: 
         raise not_for_you(Text("本单位系统管理员", "the administrator of the organisation"))
     asker = administrator
     loop = runtime.engine.catalog.get(anonymous.LOOP)
-    assert loop is not None  # the page shows no form otherwise
+    if loop is None:  # then the page has no such form
+        raise unknown_address()
     wanted: dict[str, Any] = {name: _whole(fields.get(name, "")) for name in NUMBERS}
     wanted["anonymous_reports"] = fields.get("anonymous_reports") == "yes"
     try:

@@ -25,7 +25,7 @@ from api.papers.kinds.lists import THREE_LISTS
 from api.periods import report_in_words
 from api.reading import name_for, read_now
 from api.requests import after_cursor, cursor_of, known_parameters
-from api.routes.cases import AsOf, filter_of_all, must_have_been
+from api.routes.filtering import AsOf, filter_of_all, must_have_been
 from api.routes.under import BASE
 from api.schemas import CaseAnswer
 from api.trail import brought_up_to_date, cases_at, of_book
@@ -67,7 +67,7 @@ COOKIE = "bihuan_columns"  # which columns this browser shows; nothing about any
 HOW = ("cursor", "columns", "tick", "done")
 #: questions of the form; whatever else an address may ask is kept while these change
 SELECTS = ("book", "workflow", "counts_as", "state", "level", "category", "department", "assignee", "overdue")
-DATES = ("opened_after", "due_before", "as_of")
+DATES = ("opened_from", "due_before", "as_of")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,8 @@ def asked_of(
     as_of: AsOf = None,
     as_of_day: date | None = None,
     due_before_day: date | None = None,
-    opened_after_day: date | None = None,
+    opened_from_day: date | None = None,
+    opened_after_day: date | None = None,  # of addresses that were kept: the form asked so once
 ) -> Asked:
     """The filter of the JSON list, with days by the wall clock of the organisation where that takes instants."""
     with runtime.database.read(asker.actor.organisation) as connection:
@@ -125,6 +126,8 @@ def asked_of(
         as_of = evening(as_of_day, now, zone, "as_of")
     if due_before_day is not None:
         wanted = dataclasses.replace(wanted, due_before=beginning(due_before_day, zone, "due_before"))
+    if opened_from_day is not None:
+        wanted = dataclasses.replace(wanted, opened_from=beginning(opened_from_day, zone, "opened_from"))
     if opened_after_day is not None:
         wanted = dataclasses.replace(wanted, opened_after=beginning(opened_after_day, zone, "opened_after"))
     return Asked(wanted, as_of, zone)

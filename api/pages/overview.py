@@ -28,7 +28,7 @@ from api.pages.lists import DrawnAgain
 from api.pages.rendering import CASES, OVERVIEW, page
 from api.pages.words import WORDS
 from api.requests import DayOrInstant
-from api.routes.cases import one_of
+from api.routes.filtering import one_of
 from api.trail import saying_what_is_missing
 from engine.errors import Locale
 

@@ -24,7 +24,7 @@ FAIL, NOT_APPLICABLE = "fail", "na"
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing to look at, as the round shows it. `needs_photo`: when it fails; `value`: None where none is recorded."""
+    """One thing to look at, as the round shows it. `value`: None where none is recorded."""
 
     item: ChecklistItem
     result: Control
@@ -32,7 +32,6 @@ class Item:
     place: Control
     value: Control | None
     photo: Control
-    needs_photo: bool
     answered: bool
 
 
@@ -83,7 +82,7 @@ def _item(item: ChecklistItem, drawn: Mapping[str, Control]) -> Item:
     photo = drawn[f"{PHOTOS}.{item.code}"]
     return Item(
         item, result, note, place, value if item.value else None, replace(photo, label=_PHOTO, required=item.photo_on_fail),
-        item.photo_on_fail, bool(result.value),
+        bool(result.value),
     )  # fmt: skip
 
 

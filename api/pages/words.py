@@ -237,7 +237,6 @@ WORDS: Mapping[str, Text] = {
     "yes": Text("是", "Yes"),
     "no": Text("否", "No"),
     "add_photos": Text("拍照或选择照片", "Take or choose pictures"),
-    "add_documents": Text("选择文件", "Choose files"),
     "kept_photos": Text("已上传（取消勾选即移除）", "Uploaded (untick to leave out)"),
     "who_knows": Text("知晓情况", "Who knows of it"),
     "known_asked": Text("应知", "Have to know"),
@@ -280,7 +279,6 @@ WORDS: Mapping[str, Text] = {
     "where_wrong": Text("具体部位", "Where exactly"),
     "reading": Text("读数", "Reading"),
     "expires": Text("有效期至", "Valid until"),
-    "photo_needed": Text("不合格须拍照", "a picture is needed"),
     "hand_in_part": Text("提交", "Hand in"),
     "write_zero": Text("没有发现隐患：填“零报告”", "Nothing found: write the zero report"),
     "then_signed": Text(

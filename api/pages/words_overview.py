@@ -85,6 +85,4 @@ OVERVIEW: Mapping[str, Text] = {
     "overview_zero": Text("其中零报告", "Zero reports among them"),
     "overview_corrected": Text("其中已更正", "Corrected since"),
     "overview_nobody_missing": Text("到期的都报了。", "Everybody whose time is over has reported."),
-    "overview_cycle": Text("报送内容", "What is owed"),
-    "overview_whole": Text("看全部单位", "All organisations"),
 }

@@ -8,7 +8,6 @@ WORDS: Mapping[str, Text] = {
     # on a case
     "papers": Text("文书", "Papers"),
     "paper_none": Text("现在还没有可生成的文书。", "There is no paper to be made yet."),
-    "paper_show": Text("查看、打印", "Look at, print"),
     "paper_not_yet": Text("还不能生成的", "Not there yet"),
     "paper_draft": Text("草稿", "Draft"),
     # a paper

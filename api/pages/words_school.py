@@ -286,7 +286,6 @@ WORDS: Mapping[str, Text] = {
     "failed_at": Text("最近失败", "Last failure"),
     "last_answer": Text("最近答复", "Last answer"),
     "settings": Text("设置", "Settings"),
-    "secret_set": Text("已设置", "set"),
     "given_channel": Text(
         "由系统统一提供，不在此更改。", "Whoever runs the service gives it to everybody; it is not changed here."
     ),
@@ -328,8 +327,6 @@ WORDS: Mapping[str, Text] = {
     "back_to_loop": Text("返回流程", "Back to the loop"),
     "would_change": Text("将更改", "What changes"),
     "nothing_changes": Text("没有更改。", "Nothing changes."),
-    "before_value": Text("原为", "before"),
-    "after_value": Text("改为", "after"),
     "keeps_running": Text("不受影响的在办事项", "Open cases that keep their deadlines"),
     "keeps_running_none": Text("现在没有按这些数值计时的事项。", "No open case runs by these numbers now."),
     "cases_unit": Text("项，期限不变", "cases, deadlines unchanged"),
@@ -374,7 +371,6 @@ WORDS: Mapping[str, Text] = {
     "loaded_at": Text("载入时间", "Loaded"),
     "covers": Text("范围", "Covers"),
     "month": Text("月份", "Month"),
-    "days_of_month": Text("日期", "Days"),
     "would_move": Text("按新安排会变动的期限", "Deadlines the newest notice would move"),
     "would_move_note": Text(
         "正在计的期限不会自己变动，要重新计算才会变；每一项都留下记录，并通知办理人。",
@@ -461,7 +457,6 @@ WORDS: Mapping[str, Text] = {
         "隐患从上报到销号，一步不落。图中圆圈里的数字是第几次点按；点按次数从“待办”或扫码后的页面数起，打字不计。",
         "A hazard from report to closure, no step left out. The number in a ring is the tap it stands for, counted from Mine or from the page behind the label; typing is not counted.",
     ),
-    "help_tasks": Text("怎么办", "How to"),
     "help_questions": Text("常见问题", "Questions"),
     "help_print": Text("可用浏览器的“打印”功能打印本页并张贴。", "Print this page with your browser and hang it up."),
     "taps": Text("次点按", "taps"),
@@ -502,5 +497,4 @@ WORDS: Mapping[str, Text] = {
         "Write it down and keep it elsewhere: by it the records can be verified later.",
     ),
     "wrong_code": Text("设置码不对，或已用过", "the setup code is wrong, or was used"),
-    "no_organisation": Text("还没有学校", "There is no school yet"),
 }

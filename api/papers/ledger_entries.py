@@ -7,7 +7,7 @@ silence: of each line comes an entry, or a reason why none does.
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Literal
@@ -423,11 +423,3 @@ def content_of(title: str, place: str, written: Mapping[str, str]) -> str:
     """A hash of whatever a ledger says of a hazard, wherever its columns stand."""
     said = [title, place, sorted(bare(text) for text in written.values())]
     return hashlib.sha256(json.dumps(said, ensure_ascii=False).encode()).hexdigest()
-
-
-def doubtful_rows(found: Understood) -> Iterator[tuple[tuple[str, int], list[Doubted]]]:
-    """The doubts row by row, in the order of the ledger."""
-    by_row: dict[tuple[str, int], list[Doubted]] = {}
-    for doubt in found.doubts:
-        by_row.setdefault((doubt.sheet, doubt.row), []).append(doubt)
-    yield from by_row.items()

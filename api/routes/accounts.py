@@ -1,6 +1,6 @@
 """Signing in and out over JSON; one's sessions, tokens and password, and an administrator's hand in those of others."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -12,9 +12,9 @@ from api.bootstrap import Runtime
 from api.directory import Editor
 from api.problems import not_for_you, not_from_a_token
 from api.requests import Answers, StrangersAnswers, read_as
-from api.routes.cases import json_of
+from api.routes.answering import body_of, json_of, refusals
 from api.routes.directory import ME
-from api.routes.under import BASE, PROBLEMS, Router
+from api.routes.under import BASE, Router
 from engine.errors import Text
 from engine.store import accounts
 from engine.store.accounts import Session
@@ -133,21 +133,12 @@ class Revoked(BaseModel):
     revoked: int
 
 
-def _body_of(form: type[BaseModel]) -> dict[str, Any]:
-    schema = {"$ref": f"#/components/schemas/{form.__name__}"}
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
-
-
-def _only(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    return {status: PROBLEMS[status] for status in (*statuses, 503)}
-
-
 # --- in and out ----------------------------------------------------------------------------------------------------------
 
 
 @strangers.post(
     "/sign-in", response_model=SignedInAnswer, summary="登录 · Sign in",
-    openapi_extra={**_body_of(SignIn), "security": []}, responses=_only(401, 403, 413, 415, 422, 429, 503),
+    openapi_extra={**body_of(SignIn), "security": []}, responses=refusals(401, 403, 413, 415, 422, 429),
 )  # fmt: skip
 def sign_in_here(request: Request, runtime: TheRuntime, answers: StrangersAnswers) -> Response:
     """Opens a session whose cookie signs in from now on."""
@@ -161,7 +152,7 @@ def sign_in_here(request: Request, runtime: TheRuntime, answers: StrangersAnswer
     return with_session(json_of(answer, headers=NOT_KEPT), opened, runtime)
 
 
-@router.post("/sign-out", response_model=SignedOut, summary="退出 · Sign out", responses=_only(403, 503))
+@router.post("/sign-out", response_model=SignedOut, summary="退出 · Sign out", responses=refusals(403))
 @before_password_change
 def sign_out_here(runtime: TheRuntime, asker: SignedIn) -> Response:
     """Ends the session that asks; a token is none, and stays."""
@@ -198,7 +189,7 @@ def with_session(answer: Response, opened: Opened, runtime: Runtime) -> Response
 
 @router.post(
     "/people/me/password", response_model=PasswordChanged, summary="更改密码 · Change my password",
-    openapi_extra=_body_of(ChangePassword), responses=_only(403, 413, 415, 429, 503),
+    openapi_extra=body_of(ChangePassword), responses=refusals(403, 413, 415, 429),
 )  # fmt: skip
 @before_password_change
 def change_my_password(request: Request, runtime: TheRuntime, asker: SignedIn, answers: Answers) -> Response:
@@ -212,7 +203,7 @@ def change_my_password(request: Request, runtime: TheRuntime, asker: SignedIn, a
 
 @router.post(
     "/people/{person}/password", response_model=FirstPassword, summary="重置密码 · Reset somebody's password",
-    responses=_only(403, 404, 409, 503),
+    responses=refusals(403, 404, 409),
 )  # fmt: skip
 def reset_password(runtime: TheRuntime, asker: SignedIn, person: str) -> Response:
     """By an administrator: draws a first password, shown this once, and signs that person out everywhere."""
@@ -235,7 +226,7 @@ def first_password(runtime: Runtime, asker: Asker, person: str) -> str:
 
 @router.get(
     "/people/{person}/sessions", response_model=SessionList, summary="登录 · Where somebody is signed in",
-    responses=_only(403, 404),
+    responses=refusals(403, 404),
 )  # fmt: skip
 def list_sessions(runtime: TheRuntime, asker: SignedIn, person: str) -> Response:
     organisation, key = _whose(asker, person)
@@ -247,7 +238,7 @@ def list_sessions(runtime: TheRuntime, asker: SignedIn, person: str) -> Response
 
 @router.delete(
     "/people/{person}/sessions", response_model=Ended, summary="注销登录 · End sessions",
-    responses=_only(403, 404, 409, 503),
+    responses=refusals(403, 404, 409),
 )  # fmt: skip
 def end_sessions(runtime: TheRuntime, asker: SignedIn, person: str) -> Response:
     """All of them; of one's own all but the one that asks."""
@@ -262,7 +253,7 @@ def end_sessions(runtime: TheRuntime, asker: SignedIn, person: str) -> Response:
 
 @router.delete(
     "/people/{person}/sessions/{session}", response_model=Ended, summary="注销一处登录 · End a session",
-    responses=_only(403, 404, 409, 503),
+    responses=refusals(403, 404, 409),
 )  # fmt: skip
 def end_session(runtime: TheRuntime, asker: SignedIn, person: str, session: str) -> Response:
     organisation, key = _whose(asker, person)
@@ -294,7 +285,10 @@ def session_answer(session: Session, asker: Asker) -> SessionAnswer:
 
 
 @router.get(
-    "/people/{person}/tokens", response_model=TokenList, summary="令牌 · Somebody's tokens", responses=_only(403, 404)
+    "/people/{person}/tokens",
+    response_model=TokenList,
+    summary="令牌 · Somebody's tokens",
+    responses=refusals(403, 404),
 )
 def list_tokens(runtime: TheRuntime, asker: SignedIn, person: str) -> Response:
     organisation, key = _whose(asker, person)
@@ -307,7 +301,7 @@ def list_tokens(runtime: TheRuntime, asker: SignedIn, person: str) -> Response:
 
 @router.post(
     "/people/me/tokens", status_code=201, response_model=NewToken, summary="新建令牌 · Make a token",
-    openapi_extra=_body_of(MakeToken), responses=_only(403, 413, 415, 503),
+    openapi_extra=body_of(MakeToken), responses=refusals(403, 413, 415),
 )  # fmt: skip
 def make_token(runtime: TheRuntime, asker: SignedIn, answers: Answers) -> Response:
     """For who is signed in with his password: a token makes no other, which might do more than it or outlive it."""
@@ -332,7 +326,7 @@ def make_own_token(runtime: Runtime, asker: Asker, form: MakeToken) -> keeping.M
 
 @router.delete(
     "/people/{person}/tokens/{token}", response_model=Revoked, summary="吊销令牌 · Revoke a token",
-    responses=_only(403, 404, 409, 503),
+    responses=refusals(403, 404, 409),
 )  # fmt: skip
 def revoke_token(runtime: TheRuntime, asker: SignedIn, person: str, token: str) -> Response:
     """`token` is how it begins, as the list has it."""

@@ -9,9 +9,9 @@ from api.auth import SignedIn, TheRuntime
 from api.inside import AnsweredPage, InsideAnswer, answered, inside_of, take_answers
 from api.reading import visible_case
 from api.requests import takes_nothing
-from api.routes.cases import json_of
+from api.routes.answering import json_of, refusals
 from api.routes.taking import FILES, AsFile, file_of, headers_alone
-from api.routes.under import PROBLEMS, Router
+from api.routes.under import Router
 from api.trail import Reader
 from engine.definition import Catalog, Workflow
 from workflows.survey import SURVEY
@@ -29,7 +29,7 @@ def _holding(workflow: Workflow) -> APIRouter:
     routes.add_api_route(
         f"/{workflow.plural}/{{number}}/inside", _read_inside(workflow), methods=["GET"], response_model=InsideAnswer,
         tags=[workflow.key], summary=f"行动进展 · What was opened inside: {workflow.title.zh} · {workflow.title.en}",
-        operation_id=f"inside_of_{workflow.key}", responses={status: PROBLEMS[status] for status in (401, 404, 503)},
+        operation_id=f"inside_of_{workflow.key}", responses=refusals(401, 404),
     )  # fmt: skip
     return routes
 
@@ -51,7 +51,7 @@ def _asking(workflow: Workflow) -> APIRouter:
         response_model=AnsweredPage, tags=[workflow.key],
         summary=f"汇总表 · Put together: {workflow.title.zh} · {workflow.title.en}",
         operation_id=f"answers_of_{workflow.key}",
-        responses={200: FILES, **{status: PROBLEMS[status] for status in (401, 404, 422, 503)}},
+        responses={200: FILES, **refusals(401, 404, 422)},
     )  # fmt: skip
     return routes
 

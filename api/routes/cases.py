@@ -1,15 +1,14 @@
 """Cases: open, list, read, act. The addresses of each loop are drawn from its definition, its forms typed in OpenAPI."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
-from urllib.parse import urlencode
 
 import structlog
 from fastapi import APIRouter, Depends, Query, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
@@ -39,6 +38,18 @@ from api.requests import (
     takes_nothing,
     unreadable,
 )
+from api.routes.answering import (
+    KEY_HEADER,
+    REVISION_HEADER,
+    Cursor,
+    Limit,
+    body_of,
+    component,
+    json_of,
+    link_to_next,
+    refusals,
+)
+from api.routes.filtering import AsOf, Year, filter_of, filter_of_all, must_have_been, must_have_begun, not_yet_known
 from api.routes.taking import FILES, AsFile, file_of, headers_alone, must_be_whole
 from api.routes.under import BASE, PROBLEMS, Router
 from api.schemas import (
@@ -57,16 +68,14 @@ from api.schemas import (
     event_answer,
 )
 from api.trail import Reader, brought_up_to_date, cases_at, of_book, saying_what_is_missing, take_cases
-from engine.case import CASE_NUMBER, FIVE_STATES, OTHER_END, instant_text
+from engine.case import CASE_NUMBER
 from engine.commands import Asked, FireTrigger, OpenCase
 from engine.definition import Catalog, Form, Workflow
-from engine.errors import Busy, Refusal, Text, UnknownCase
+from engine.errors import Busy, Refusal, Text
 from engine.handle import Done, Failed, Idle, Outcome, Refused, offers, unknown_case
 from engine.store import books, history, known, worklists
 from engine.store.known import CHANGES, Change, Changed, Stood
-from engine.store.marks import Besides, Report
-from engine.store.worklists import SPAN, Filter
-from workflows.reference import levels
+from engine.store.worklists import Filter
 
 log = structlog.get_logger(__name__)
 
@@ -74,51 +83,6 @@ Endpoint = Callable[..., Awaitable[Response]]
 
 MOST_AS_OF = 100  # cases of a page of then: each is folded from its events, at a millisecond a case
 MOST_AT_ONCE = 200  # cases of one bulk: the longest page of a list
-
-
-FIRST_BOOK, LAST_BOOK = 2000, 2100  # years that a form's day can be of
-EASTERNMOST = timedelta(hours=14)  # a clock on the wall is ahead of UTC by no more
-Year = Annotated[int | None, Query(ge=FIRST_BOOK, le=LAST_BOOK)]
-MAY_LACK = ("department", "level", "category")
-Names = list[Annotated[str, Field(max_length=LONGEST_NAME)]] | None
-AsOf = Annotated[
-    Instant | None,
-    Query(
-        description="As it was known at this instant: nothing recorded later, however early it was found. A page of a list "
-        "of then has 100 cases at most"
-    ),
-]
-
-
-def must_have_been(as_of: datetime | None, now: datetime, name: str = "as_of") -> None:
-    """Raises InvalidInput for an instant that has not come yet: nobody knows what will be known then.
-
-    name    of the parameter that it was given as
-    """
-    if as_of is not None and as_of > now:
-        unreadable(
-            Text(
-                f"{name} 还没有到：现在是 {instant_text(now)}",
-                f"{name} has not come yet: it is {instant_text(now)}",
-            ),
-            name,
-            what=Text(f"还没有到：现在是 {instant_text(now)}", f"has not come yet: it is {instant_text(now)}"),
-        )
-
-
-def must_have_begun(book: int | None, now: datetime, name: str = "book") -> None:
-    """Raises InvalidInput for a year that has begun nowhere yet."""
-    if book is not None and book > (now + EASTERNMOST).year:
-        unreadable(Text(f"{book} 年还没有到", f"the year {book} has not come yet"), name)
-
-
-def not_yet_known(number: str, as_of: datetime) -> UnknownCase:
-    asked = Text(f"查看 {number} 在 {instant_text(as_of)} 的情况", f"Read {number} as of {instant_text(as_of)}")
-    return UnknownCase(
-        asked=asked,
-        obstacle=Text("当时还没有登记", "it had not been opened then"),
-        remedy=Text("请改用更晚的时间，或去掉 as_of", "Ask for a later instant, or leave as_of out"),
-    )
 
 
 class BulkCase(BaseModel):
@@ -137,202 +101,24 @@ class Bulk(BaseModel):
     data: dict[str, Any] = {}
 
 
-async def filter_of(  # async, so that it costs no thread; a list of one loop has no `workflow` to choose
-    runtime: TheRuntime,
-    state: str | None = None,
-    counts_as: str | None = None,
-    level: str | None = None,
-    category: str | None = None,
-    department: str | None = None,
-    assignee: str | None = None,
-    overdue: bool | None = None,
-    due_before: Instant | None = None,
-    opened_after: Instant | None = None,
-    q: Annotated[str | None, Query(max_length=200)] = None,
-    open_: Annotated[bool | None, Query(alias="open", description="Whether it has not come to its end")] = None,
-    without: Annotated[Names, Query(description="department, level or category: cases of which it is not said")] = None,
-    opened_from: Instant | None = None,
-    opened_before: Instant | None = None,
-    closed_from: Instant | None = None,
-    closed_before: Instant | None = None,
-    action: Annotated[Names, Query(description="Steps: cases to which at least one of them was done")] = None,
-    report: Annotated[Report | None, Query(description="What came of the period a case was opened for")] = None,
-    cycle: Annotated[str | None, Query(description="Cases that were opened for periods of this cycle")] = None,
-    period_from: Annotated[Instant | None, Query(description="Cases of periods that began then or later")] = None,
-    period_before: Annotated[Instant | None, Query(description="Cases of periods that began earlier")] = None,
-    book: Annotated[
-        int | None,
-        Query(
-            ge=FIRST_BOOK,
-            le=LAST_BOOK,
-            description="The book of a year: what was found in it, and what came into it still open from the years before; "
-            "of what was taken over from an older ledger, by the days that one claims",
-        ),
-    ] = None,
-    carried_over: Annotated[
-        bool | None, Query(description="With `book`: what came into it from a year before, or what did not")
-    ] = None,
-    categories: Annotated[Names, Query(description="One of these, with their sub-categories; - for not said")] = None,
-    apart_from: Annotated[Names, Query(description="States in which they do not stand")] = None,
-    action_from: Annotated[Instant | None, Query(description="The step of `action` was taken then or later")] = None,
-    action_before: Annotated[Instant | None, Query(description="The step of `action` was taken earlier")] = None,
-    without_action: Annotated[Names, Query(description="Steps: cases to which none of them was done")] = None,
-    besides: Annotated[
-        Besides | None,
-        Query(description="What else came of the period a case was opened for: a zero report, a correction"),
-    ] = None,
-    opened_with: Annotated[
-        Names,
-        Query(
-            description="What was answered when it was opened: `kind:plan`, or for a day `dated_on:2020-01-01..2020-03-31`; of "
-            "several answers to the same question one is enough"
-        ),
-    ] = None,
-    within: Annotated[str | None, Query(description="Cases that were opened in this campaign, `ZX-2026-0001`")] = None,
-    claimed_on: Annotated[
-        str | None,
-        Query(
-            description="`2020-03-02..2020-03-08`: what was taken over from an older ledger is there if that one says it was found "
-            "on one of these days, and not by `opened_from` and `opened_before`, which all others go by"
-        ),
-    ] = None,
-) -> Filter:
-    """What a list shows. A misspelt word is refused: believed, it would show nothing, and nothing looks like good news."""
-    catalog = runtime.engine.catalog
-    loops = catalog.newest()
-    states = sorted({s.name for loop in loops for s in loop.states})
-    one_of("state", state, states)
-    for name in apart_from or ():
-        one_of("apart_from", name, states)
-    one_of("counts_as", counts_as, FIVE_STATES)
-    one_of("level", level, list(levels()))
-    if q is not None and "\0" in q:
-        unreadable(
-            Text("q 含有空字符", "q holds a NUL character"), "q", what=Text("含有空字符", "holds a NUL character")
-        )
-    for name in without or ():
-        one_of("without", name, MAY_LACK)
-    must_have_begun(book, runtime.clock.now())
-    if carried_over is not None and book is None:
-        unreadable(
-            Text("carried_over 须与 book 同用", "carried_over goes with book"), "carried_over",
-            what=Text("须与年度台账一起查", "goes with the book of a year"),
-        )  # fmt: skip
-    steps = sorted({"open", *OTHER_END.values(), *(t for loop in catalog.every() for t in loop.triggers)})
-    for named, names in (("action", action), ("without_action", without_action)):
-        for name in names or ():
-            one_of(named, name, steps)
-    for name, said in (("action_from", action_from), ("action_before", action_before)):
-        if said is not None and action is None:
-            unreadable(
-                Text(f"{name} 须与 action 同用", f"{name} goes with action"), name,
-                what=Text("须与步骤一起查", "goes with a step"),
-            )  # fmt: skip
-    one_of("cycle", cycle, [rule.cycle.key for _, rule in catalog.cycles()])
-    must_be_answers(opened_with, catalog)
-    must_be_a_campaign(within, catalog)
-    if claimed_on is not None and not (SPAN in claimed_on and _are_days(claimed_on.split(SPAN))):
-        unreadable(
-            Text("claimed_on 须写作 2020-01-01..2020-03-31", "claimed_on has to be 2020-01-01..2020-03-31"),
-            "claimed_on",
-            what=Text("须写作 2020-01-01..2020-03-31", "has to be 2020-01-01..2020-03-31"),
-        )
-    return Filter(
-        None, state, counts_as, level, category, department, assignee, overdue, due_before, opened_after, q, open_,
-        _plainly(without), opened_from, opened_before, closed_from, closed_before, _plainly(action),
-        report, cycle, period_from, period_before, _plainly(categories), _plainly(apart_from), action_from, action_before,
-        besides, None, _plainly(without_action), book, carried_over, _plainly(opened_with), within, claimed_on,
-    )  # fmt: skip
-
-
-async def filter_of_all(
-    runtime: TheRuntime,
-    wanted: Annotated[Filter, Depends(filter_of)],
-    workflow: str | None = None,
-    without_workflow: Annotated[Names, Query(description="Loops that are left out")] = None,
-) -> Filter:
-    keys = [loop.key for loop in runtime.engine.catalog.newest()]
-    one_of("workflow", workflow, keys)
-    for name in without_workflow or ():
-        one_of("without_workflow", name, keys)
-    return replace(wanted, workflow=workflow, without_workflow=_plainly(without_workflow))
-
-
-def must_be_a_campaign(said: str | None, catalog: Catalog) -> None:
-    """Raises InvalidInput for what is no number of a case that others are opened in."""
-    prefixes = {loop.prefix for loop in catalog.newest() if loop.holds}
-    if said is not None and not (CASE_NUMBER.fullmatch(said) and said.partition("-")[0] in prefixes):
-        shapes = "、".join(f"{prefix}-2026-0001" for prefix in sorted(prefixes))
-        unreadable(
-            Text(f"within 须为专项行动的编号，如 {shapes}", f"within has to be a campaign's number, as {shapes}"),
-            "within",
-            what=Text(f"须为专项行动的编号，如 {shapes}", f"has to be a campaign's number, as {shapes}"),
-        )
-
-
-def must_be_answers(said: Sequence[str] | None, catalog: Catalog) -> None:
-    """Raises InvalidInput for what no form of opening asks, or could not be answered so."""
-    if not said:
-        return
-    known = catalog.asked_at_opening
-    for each in said:
-        name, _, answer = each.partition(":")
-        one_of("opened_with", name, sorted(known))
-        words = known[name]
-        if words is not None:
-            one_of(f"opened_with {name}", answer, sorted(words))
-        elif not _are_days(answer.split(SPAN)):
-            unreadable(
-                Text(
-                    f"opened_with 的 {name} 须写作 {name}:2020-01-31 或 {name}:2020-01-01..2020-03-31",
-                    f"{name} in opened_with has to be {name}:2020-01-31 or {name}:2020-01-01..2020-03-31",
-                ),
-                "opened_with",
-                what=Text(
-                    "须写作 2020-01-31 或 2020-01-01..2020-03-31", "has to be 2020-01-31 or 2020-01-01..2020-03-31"
-                ),
-            )
-
-
-def _are_days(said: Sequence[str]) -> bool:
-    try:
-        days = [date.fromisoformat(day) for day in said if len(day) == len("2020-01-31")]
-    except ValueError:
-        return False
-    return len(days) == len(said) <= 2 and days == sorted(days)
-
-
-def _plainly(said: list[str] | None) -> tuple[str, ...] | None:
-    return None if said is None else tuple(said)
-
-
-def one_of(name: str, said: str | None, known: Sequence[str]) -> None:
-    if said is not None and said not in known:
-        what = Text(f"只能是 {'、'.join(known)} 之一", f"has to be one of {', '.join(known)}")
-        unreadable(Text(f"{name} {what.zh}", f"{name} {what.en}"), name, what=what, among=known)
-
-
-Limit = Annotated[int, Query(ge=1, le=200)]
-
-
 def routers(catalog: Catalog) -> list[APIRouter]:
     """`/cases`, and for the newest version of every workflow its own addresses."""
     every = Router()
     every.add_api_route(
         "/cases", _list_of(None), methods=["GET"], response_model=CasePage, tags=["cases"],
-        summary="Cases of every loop", responses={200: FILES, **_only(401, 422)},
+        summary="Cases of every loop", responses={200: FILES, **refusals(401, 422)},
     )  # fmt: skip
     every.add_api_route(
-        "/cases/figures", count_cases, methods=["GET"], response_model=FiguresAnswer, tags=["cases"],
-        summary="统计 · How many are open, overdue, closed", responses=_only(401, 422),
+        "/cases/figures", count_cases, methods=["GET"], response_model=CaseFigures, tags=["cases"],
+        summary="统计 · How many are open, overdue, closed", responses=refusals(401, 422),
     )  # fmt: skip
     every.add_api_route(
         "/cases/books", read_book, methods=["GET"], response_model=BookAnswer, tags=["cases"],
-        summary="年度台账 · The book of a year, box by box", responses=_only(401, 422),
+        summary="年度台账 · The book of a year, box by box", responses=refusals(401, 422),
     )  # fmt: skip
     every.add_api_route(
         "/cases/changes", list_changes, methods=["GET"], response_model=ChangesPage, tags=["cases"],
-        summary="变化 · What changed between two instants", responses=_only(401, 422),
+        summary="变化 · What changed between two instants", responses=refusals(401, 422),
     )  # fmt: skip
     return [every, *map(_of, catalog.newest())]
 
@@ -358,30 +144,30 @@ def _of(workflow: Workflow) -> APIRouter:
     routes.add_api_route(
         plural, _list_of(workflow), methods=["GET"], response_model=CasePage, tags=list(tags),
         summary=f"列表 · List: {title}", operation_id=f"list_{workflow.key}",
-        responses={200: FILES, **_only(401, 422)},
+        responses={200: FILES, **refusals(401, 422)},
     )  # fmt: skip
     routes.add_api_route(
         f"{plural}/{{number}}", _read(workflow), methods=["GET"], response_model=CaseReading, tags=list(tags),
         summary=f"查看 · Read: {title}", operation_id=f"read_{workflow.key}",
-        responses=_only(401, 404, 422),
+        responses=refusals(401, 404, 422),
     )  # fmt: skip
     routes.add_api_route(
         f"{plural}/{{number}}/events", _events(workflow), methods=["GET"], response_model=EventList, tags=list(tags),
-        summary=f"经过 · History: {title}", operation_id=f"events_of_{workflow.key}", responses=_only(401, 404),
+        summary=f"经过 · History: {title}", operation_id=f"events_of_{workflow.key}", responses=refusals(401, 404),
     )  # fmt: skip
     if workflow.addresses_many:
         routes.add_api_route(
             f"{plural}/{{number}}/addressees", _addressees(workflow), methods=["GET"], response_model=AddresseePage,
             tags=list(tags), summary=f"知晓情况 · Who has to know: {title}", operation_id=f"addressees_of_{workflow.key}",
-            responses=_only(401, 404, 422),
+            responses=refusals(401, 404, 422),
         )  # fmt: skip
     for trigger, transitions in workflow.triggers.items():
         # before the step itself, which would take `bulk` for a number
         routes.add_api_route(
             f"{plural}/bulk/{trigger}", _bulk(workflow, trigger), methods=["POST"], response_model=BulkAnswer,
             tags=list(tags), summary=f"批量{transitions[0].title.zh} · {transitions[0].title.en}, many at once",
-            operation_id=f"bulk_{trigger}_{workflow.key}", responses=_only(401, 413, 415, 422, 429),
-            openapi_extra=_body_of("Bulk", [KEY_HEADER], needed=True),
+            operation_id=f"bulk_{trigger}_{workflow.key}", responses=refusals(401, 413, 415, 422, 429),
+            openapi_extra=body_of(Bulk, KEY_HEADER),
         )  # fmt: skip
         routes.add_api_route(
             f"{plural}/{{number}}/{trigger}", _step(workflow, trigger), methods=["POST"], response_model=CaseAnswer,
@@ -397,29 +183,9 @@ def _of(workflow: Workflow) -> APIRouter:
     return routes
 
 
-def _only(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    return {status: PROBLEMS[status] for status in (*statuses, 503)}  # the database may be away whatever is asked
-
-
-def header(name: str, meaning: str) -> dict[str, Any]:
-    return {"name": name, "in": "header", "required": False, "description": meaning, "schema": {"type": "string"}}
-
-
-KEY_HEADER = header("Idempotency-Key", "The same key gets the same answer again; 1 to 128 visible characters")
-REVISION_HEADER = header("If-Match", 'The revision you looked at, as "7"; 412 when the case has moved on')
-
-
 def _body(form: type[Form], *, revisions: bool) -> dict[str, Any]:
     needed = any(info.is_required() for info in form.model_fields.values())
-    return _body_of(form.__name__, [KEY_HEADER, REVISION_HEADER] if revisions else [KEY_HEADER], needed=needed)
-
-
-def _body_of(component: str, headers: list[dict[str, Any]], *, needed: bool) -> dict[str, Any]:
-    schema = {"$ref": f"#/components/schemas/{component}"}
-    return {
-        "parameters": headers,
-        "requestBody": {"required": needed, "content": {"application/json": {"schema": schema}}},
-    }
+    return body_of(form, KEY_HEADER, *([REVISION_HEADER] if revisions else []), needed=needed)
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------------
@@ -435,7 +201,7 @@ def _list_of(workflow: Workflow | None) -> Callable[..., Response]:
         wanted: Annotated[Filter, Depends(chosen_by)],
         as_of: AsOf = None,
         limit: Limit = 50,
-        cursor: str | None = None,
+        cursor: Cursor = None,
         form: AsFile = None,
     ) -> Response:
         if workflow is not None:
@@ -465,15 +231,6 @@ def _list_of(workflow: Workflow | None) -> Callable[..., Response]:
     return list_cases
 
 
-def link_to_next(request: Request, cursor: str | None) -> dict[str, str]:
-    """The header that leads to the page that follows, if there is one, with everything else that was asked."""
-    if cursor is None:
-        return {}
-    kept = [(k, v) for k, v in request.query_params.multi_items() if k != "cursor"]
-    following = urlencode([*kept, ("cursor", cursor)])
-    return {"Link": f'<{request.url.path}?{following}>; rel="next"'}
-
-
 class FiguresLine(BaseModel):
     """What is overdue is open too."""
 
@@ -483,7 +240,7 @@ class FiguresLine(BaseModel):
     closed: int
 
 
-class FiguresAnswer(BaseModel):
+class CaseFigures(BaseModel):
     """How many cases there are, by loop and together, as they were known at `as_of`."""
 
     as_of: AwareDatetime
@@ -504,7 +261,7 @@ def count_cases(
     unnumbered = brought_up_to_date(runtime, asker.actor.organisation)
     with runtime.database.read(asker.actor.organisation) as connection:
         lines = known.figures(connection, asker.seen, wanted, at)
-    answer = FiguresAnswer(
+    answer = CaseFigures(
         as_of=at,
         items=[
             FiguresLine(workflow=line.workflow, open=line.open, overdue=line.overdue, closed=line.closed)
@@ -576,11 +333,11 @@ def list_changes(
     runtime: TheRuntime,
     asker: SignedIn,
     wanted: Annotated[Filter, Depends(filter_of_all)],
-    since: Annotated[Instant, Query(alias="from")],
-    until: Annotated[Instant, Query(alias="to")],
-    change: Change | None = None,
+    since: Annotated[Instant, Query(alias="from", description="The earlier instant")],
+    until: Annotated[Instant, Query(alias="to", description="The later one, at which they stand otherwise")],
+    change: Annotated[Change | None, Query(description="Only those to which this happened between the two")] = None,
     limit: Limit = 50,
-    cursor: str | None = None,
+    cursor: Cursor = None,
 ) -> Response:
     """How cases stand at the later instant that stood otherwise at the earlier one: as known then, and as filtered then."""
     must_have_been(until, runtime.clock.now(), "to")
@@ -668,10 +425,10 @@ def _addressees(workflow: Workflow) -> Callable[..., Response]:
         runtime: TheRuntime,
         asker: SignedIn,
         number: str,
-        standing: Standing | None = None,
-        department: str | None = None,
+        standing: Annotated[Standing | None, Query(description="Only those who stand so")] = None,
+        department: Annotated[str | None, Query(description="Only those of this department, by its code")] = None,
         limit: Limit = 50,
-        cursor: str | None = None,
+        cursor: Cursor = None,
     ) -> Response:
         """The cursor is the key of the last one shown: it says nothing that the page did not."""
         with runtime.database.read(asker.actor.organisation) as connection:
@@ -848,16 +605,6 @@ def _answer_of(runtime: Runtime, asker: Asker, done: Done) -> CaseAnswer:
         with runtime.database.read(asker.actor.organisation) as connection:
             [by] = who_did(connection, asker, [event])
     return case_answer(runtime.engine.catalog.of(case), case, asker.locale, event.recorded_at, event=event, by=by)
-
-
-def json_of(answer: BaseModel, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(answer.model_dump_json(), status, headers, media_type=JSONResponse.media_type)
-
-
-def component(name: str, model: type[BaseModel]) -> dict[str, Any]:
-    """A model as an OpenAPI component, and those it is made of."""
-    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-    return {**schema.pop("$defs", {}), name: schema}
 
 
 def form_components(catalog: Catalog) -> dict[str, Any]:

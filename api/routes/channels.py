@@ -12,8 +12,8 @@ from api.channels import UNSAID, Change, Keeper, Seen
 from api.conditions import IN_WORDS, Condition
 from api.problems import not_for_you
 from api.requests import Answers, Key, expected_revision_of, read_as
-from api.routes.cases import KEY_HEADER, REVISION_HEADER, json_of
-from api.routes.under import PROBLEMS, Router
+from api.routes.answering import KEY_HEADER, REVISION_HEADER, body_of, json_of, refusals
+from api.routes.under import Router
 from engine.errors import Locale, Text
 from notifications.answers import in_words
 from notifications.channels import Channel
@@ -163,18 +163,6 @@ class Removed(BaseModel):
     addressed_anew: int
 
 
-def _body_of(form: type[BaseModel]) -> dict[str, Any]:
-    schema = {"$ref": f"#/components/schemas/{form.__name__}"}
-    return {
-        "parameters": [REVISION_HEADER],
-        "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
-    }
-
-
-def _only(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    return {status: PROBLEMS[status] for status in (*statuses, 503)}
-
-
 def _keeper(runtime: Runtime, asker: Asker, roles: frozenset[str] = frozenset({ADMINISTRATOR})) -> Keeper:
     """Raises NotAllowed, before anything is looked up: who may not ask learns of no channel."""
     if not asker.actor.holds_any(roles):
@@ -185,7 +173,7 @@ def _keeper(runtime: Runtime, asker: Asker, roles: frozenset[str] = frozenset({A
 # --- reading -------------------------------------------------------------------------------------------------------------
 
 
-@router.get("/channels", response_model=ChannelList, summary="消息渠道 · Channels", responses=_only(403))
+@router.get("/channels", response_model=ChannelList, summary="消息渠道 · Channels", responses=refusals(403))
 def list_channels(runtime: TheRuntime, asker: SignedIn) -> Response:
     """What the organisation set up, in use or not, and how each does."""
     keeper = _keeper(runtime, asker, READERS)
@@ -194,7 +182,7 @@ def list_channels(runtime: TheRuntime, asker: SignedIn) -> Response:
     return json_of(ChannelList(items=[channel_answer(seen, keeper, asker.locale) for seen in found]))
 
 
-@router.get("/channels/kinds", response_model=KindList, summary="渠道类型 · Kinds of channels", responses=_only(403))
+@router.get("/channels/kinds", response_model=KindList, summary="渠道类型 · Kinds of channels", responses=refusals(403))
 def list_kinds(runtime: TheRuntime, asker: SignedIn) -> Response:
     """What there is to set up, and what has to be given for each, as JSON Schema."""
     keeper = _keeper(runtime, asker, READERS)
@@ -202,7 +190,7 @@ def list_kinds(runtime: TheRuntime, asker: SignedIn) -> Response:
 
 
 @router.get(
-    "/channels/{channel}", response_model=ChannelAnswer, summary="查看渠道 · A channel", responses=_only(403, 404)
+    "/channels/{channel}", response_model=ChannelAnswer, summary="查看渠道 · A channel", responses=refusals(403, 404)
 )
 def read_channel(runtime: TheRuntime, asker: SignedIn, channel: str) -> Response:
     keeper = _keeper(runtime, asker, READERS)
@@ -216,7 +204,7 @@ def read_channel(runtime: TheRuntime, asker: SignedIn, channel: str) -> Response
 
 @router.put(
     "/channels/{channel}", response_model=ChannelAnswer, summary="设置渠道 · Set a channel up",
-    openapi_extra=_body_of(SetChannel), responses=_only(403, 412, 413, 415, 422),
+    openapi_extra=body_of(SetChannel, REVISION_HEADER), responses=refusals(403, 412, 413, 415, 422),
 )  # fmt: skip
 def put_channel(request: Request, runtime: TheRuntime, asker: SignedIn, channel: str, answers: Answers) -> Response:
     """A new one, or whole anew; secrets that are left out are kept. Saying the same twice changes nothing."""
@@ -232,7 +220,7 @@ def put_channel(request: Request, runtime: TheRuntime, asker: SignedIn, channel:
 
 @router.patch(
     "/channels/{channel}", response_model=ChannelAnswer, summary="更改渠道 · Change a channel",
-    openapi_extra=_body_of(ChangeChannel), responses=_only(403, 404, 412, 413, 415, 422),
+    openapi_extra=body_of(ChangeChannel, REVISION_HEADER), responses=refusals(403, 404, 412, 413, 415, 422),
 )  # fmt: skip
 def change_channel(request: Request, runtime: TheRuntime, asker: SignedIn, channel: str, answers: Answers) -> Response:
     """As to switch it off: `{"enabled": false}`. What waits for it then goes by another way."""
@@ -252,7 +240,7 @@ def _set(request: Request, runtime: Runtime, asker: Asker, keeper: Keeper, chann
 
 @router.delete(
     "/channels/{channel}", response_model=Removed, summary="移除渠道 · Remove a channel",
-    openapi_extra={"parameters": [REVISION_HEADER]}, responses=_only(403, 404, 409, 412),
+    openapi_extra={"parameters": [REVISION_HEADER]}, responses=refusals(403, 404, 409, 412),
 )  # fmt: skip
 def remove_channel(request: Request, runtime: TheRuntime, asker: SignedIn, channel: str) -> Response:
     """What waits for it goes by another way."""
@@ -264,7 +252,7 @@ def remove_channel(request: Request, runtime: TheRuntime, asker: SignedIn, chann
 
 @router.post(
     "/channels/{channel}/test", response_model=TestAnswer, summary="试发 · Send a test message",
-    openapi_extra={"parameters": [KEY_HEADER]}, responses=_only(403, 404, 409, 422),
+    openapi_extra={"parameters": [KEY_HEADER]}, responses=refusals(403, 404, 409, 422),
 )  # fmt: skip
 def test_channel(runtime: TheRuntime, asker: SignedIn, channel: str, key: Key) -> Response:
     """A real message, now: to the asker's own address, or to the group or address it serves. Says what came back."""

@@ -6,8 +6,8 @@ from pydantic import BaseModel
 from api import checking
 from api.auth import SignedIn, TheRuntime
 from api.problems import not_for_you
-from api.routes.cases import json_of
-from api.routes.under import PROBLEMS, Router
+from api.routes.answering import json_of, refusals
+from api.routes.under import Router
 from engine.errors import Locale, Text
 from engine.proof import DAYS_AHEAD, Finding
 
@@ -41,7 +41,7 @@ class CheckAnswer(BaseModel):
     "/check",
     response_model=CheckAnswer,
     summary="死角检查 · Can every loop be closed?",
-    responses={status: PROBLEMS[status] for status in (403, 503)},
+    responses=refusals(403),
 )
 def check(runtime: TheRuntime, asker: SignedIn) -> Response:
     if not asker.seen.everything and not asker.actor.holds_any({"administrator"}):

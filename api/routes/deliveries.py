@@ -1,7 +1,7 @@
 """What was sent to whom, when, by which channel and with which answer: to each his own, to the safety office all of it."""
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import AfterValidator, AwareDatetime, BaseModel
@@ -12,8 +12,9 @@ from api.deliveries import STATUS_WORDS, message_in_words, unknown_delivery
 from api.problems import not_for_you
 from api.reading import LONGEST_NAME
 from api.requests import no_cursor, without_nul
-from api.routes.cases import Limit, json_of, link_to_next, one_of
-from api.routes.under import PROBLEMS, Router
+from api.routes.answering import GOES_ON, Limit, json_of, link_to_next, refusals
+from api.routes.filtering import one_of
+from api.routes.under import Router
 from api.trail import called
 from engine.authority import may_see
 from engine.definition import Catalog, Workflow
@@ -99,15 +100,11 @@ class CaseDeliveries(BaseModel):
     more: bool
 
 
-def _only(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    return {status: PROBLEMS[status] for status in (*statuses, 503)}
-
-
 # --- all of them ---------------------------------------------------------------------------------------------------------
 
 
 @router.get(
-    "/deliveries", response_model=DeliveryPage, summary="投递 · What was sent to whom", responses=_only(403, 422)
+    "/deliveries", response_model=DeliveryPage, summary="投递 · What was sent to whom", responses=refusals(403, 422)
 )
 def list_deliveries(
     request: Request,
@@ -115,12 +112,12 @@ def list_deliveries(
     asker: SignedIn,
     case: Annotated[Word, Query(description="A case's number")] = None,
     person: Annotated[Word, Query(description="A person's key; `me` for oneself")] = None,
-    status: str | None = None,
+    status: Annotated[str | None, Query(description="Only those that stand so")] = None,
     channel: Annotated[Word, Query(description="A kind of channel")] = None,
     account: Annotated[Word, Query(description="One of the organisation's channels by its name")] = None,
     dead: Annotated[bool, Query(description="Only what goes nowhere by itself: given up, or nobody to reach")] = False,
     limit: Limit = 50,
-    cursor: Annotated[str | None, Query(max_length=64)] = None,
+    cursor: Annotated[str | None, Query(max_length=64, description=GOES_ON)] = None,
 ) -> Response:
     """One's own; whoever oversees sees everybody's."""
     one_of("status", status, STATUSES)
@@ -149,7 +146,7 @@ def list_deliveries(
 
 @router.get(
     "/deliveries/{delivery}", response_model=MessageAnswer, summary="消息内容 · A message as it went",
-    responses=_only(404),
+    responses=refusals(404),
 )  # fmt: skip
 def read_delivery(runtime: TheRuntime, asker: SignedIn, delivery: str) -> Response:
     """One's own; whoever oversees reads everybody's."""
@@ -180,7 +177,7 @@ def _of(workflow: Workflow) -> APIRouter:
     routes.add_api_route(
         f"/{workflow.plural}/{{number}}/deliveries", _told(workflow), methods=["GET"], response_model=CaseDeliveries,
         tags=[workflow.key], summary=f"通知情况 · Who was told: {workflow.title.zh} · {workflow.title.en}",
-        operation_id=f"deliveries_of_{workflow.key}", responses=_only(401, 404),
+        operation_id=f"deliveries_of_{workflow.key}", responses=refusals(401, 404),
     )  # fmt: skip
     return routes
 

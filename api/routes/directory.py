@@ -15,8 +15,8 @@ from api.bootstrap import Runtime
 from api.checking import DeadCorners
 from api.directory import Editor, NotInDirectory
 from api.requests import Answers, Key, no_cursor, read_as
-from api.routes.cases import json_of
-from api.routes.under import PROBLEMS, Router
+from api.routes.answering import GOES_ON, Limit, body_of, json_of, refusals
+from api.routes.under import Router
 from api.schemas import DepartmentAnswer, GrantAnswer, PersonAnswer, department_answer, person_answer
 from engine.actor import WHOLE_ORGANISATION, Grant
 from engine.definition import said
@@ -43,6 +43,8 @@ def _day(value: Any) -> date:
 
 
 Day = Annotated[date, BeforeValidator(_day)]
+LastDay = Annotated[Day | None, Query(description="The last day on which it holds; yesterday where it is left out")]
+Meant = Annotated[bool, Query(description="Meant, although it opens a dead corner")]
 Name = Annotated[str, Field(max_length=130)]
 Confirmed = Annotated[
     bool, Field(default=False, strict=True, title="确认", description="Meant, although it opens a dead corner")
@@ -201,15 +203,6 @@ class ChangeList(BaseModel):
     next: int | None
 
 
-def _body_of(form: type[BaseModel]) -> dict[str, Any]:
-    schema = {"$ref": f"#/components/schemas/{form.__name__}"}
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
-
-
-def _only(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    return {status: PROBLEMS[status] for status in (*statuses, 503)}
-
-
 # --- who may -------------------------------------------------------------------------------------------------------------
 
 
@@ -244,7 +237,9 @@ def editor_of(runtime: Runtime, asker: Asker, *, confirmed: bool) -> Editor:
 # --- grants --------------------------------------------------------------------------------------------------------------
 
 
-@router.get("/{person}/grants", response_model=GrantList, summary="角色 · Somebody's roles", responses=_only(403, 404))
+@router.get(
+    "/{person}/grants", response_model=GrantList, summary="角色 · Somebody's roles", responses=refusals(403, 404)
+)
 def list_grants(runtime: TheRuntime, asker: SignedIn, person: str) -> Response:
     asked = Text("查看角色", "See somebody's roles")
     key = oneself_or_administrator(asker, person, asked, AUDITOR)
@@ -257,7 +252,7 @@ def list_grants(runtime: TheRuntime, asker: SignedIn, person: str) -> Response:
 
 @router.post(
     "/{person}/grants", status_code=201, response_model=GrantAnswer, summary="授予角色 · Grant a role",
-    openapi_extra=_body_of(GiveRole), responses=_only(403, 404, 409, 503),
+    openapi_extra=body_of(GiveRole), responses=refusals(403, 404, 409),
 )  # fmt: skip
 def grant(runtime: TheRuntime, asker: SignedIn, person: str, answers: Answers) -> Response:
     """Granting it again sets its dates anew. `person` may be `key@organisation`: somebody of the bureau above."""
@@ -270,16 +265,18 @@ def grant(runtime: TheRuntime, asker: SignedIn, person: str, answers: Answers) -
 
 @router.delete(
     "/{person}/grants", response_model=GrantAnswer, summary="收回角色 · Withdraw a role",
-    responses=_only(403, 404, 409, 503),
+    responses=refusals(403, 404, 409),
 )  # fmt: skip
 def withdraw(
     runtime: TheRuntime,
     asker: SignedIn,
     person: str,
-    role: str,
-    scope: str = WHOLE_ORGANISATION,
-    last_day: Day | None = None,
-    confirmed: bool = False,
+    role: Annotated[str, Query(description="The role that is withdrawn")],
+    scope: Annotated[
+        str, Query(description="Where it is held: a department's code, or `*` for the organisation")
+    ] = WHOLE_ORGANISATION,
+    last_day: LastDay = None,
+    confirmed: Meant = False,
 ) -> Response:
     """It ends with `last_day`, yesterday where that is left out, and stays on record."""
     for_administrators(asker, directory.WITHDRAWING)
@@ -307,7 +304,7 @@ def _unknown(asked: Text, obstacle: Text) -> NotInDirectory:
 # --- absences ------------------------------------------------------------------------------------------------------------
 
 
-@router.get("/{person}/absences", response_model=AbsenceList, summary="外出 · Absences", responses=_only(403, 404))
+@router.get("/{person}/absences", response_model=AbsenceList, summary="外出 · Absences", responses=refusals(403, 404))
 def list_absences(runtime: TheRuntime, asker: SignedIn, person: str) -> Response:
     asked = Text("查看外出", "See somebody's absences")
     key = oneself_or_administrator(asker, person, asked, AUDITOR)
@@ -320,7 +317,7 @@ def list_absences(runtime: TheRuntime, asker: SignedIn, person: str) -> Response
 
 @router.post(
     "/{person}/absences", status_code=201, response_model=AbsenceAnswer, summary="登记外出 · Be away",
-    openapi_extra=_body_of(Leave), responses=_only(403, 404, 409, 503),
+    openapi_extra=body_of(Leave), responses=refusals(403, 404, 409),
 )  # fmt: skip
 def leave(runtime: TheRuntime, asker: SignedIn, person: str, answers: Answers, key: Key) -> Response:
     """For oneself (`me`), or by an administrator for anybody. The same Idempotency-Key writes it down once."""
@@ -352,15 +349,15 @@ def leave_once(runtime: Runtime, asker: Asker, away: str, form: Leave, key: str 
 
 @router.delete(
     "/{person}/absences/{absence}", response_model=AbsenceAnswer, summary="提前返岗 · Be back early",
-    responses=_only(403, 404, 409, 503),
+    responses=refusals(403, 404, 409),
 )  # fmt: skip
 def come_back(
     runtime: TheRuntime,
     asker: SignedIn,
     person: str,
     absence: str,
-    last_day: Day | None = None,
-    confirmed: bool = False,
+    last_day: LastDay = None,
+    confirmed: Meant = False,
 ) -> Response:
     """It ends with `last_day`, yesterday where that is left out, and stays on record."""
     back = oneself_or_administrator(asker, person, directory.RETURNING)
@@ -386,7 +383,7 @@ def list_groups(runtime: TheRuntime, asker: SignedIn) -> Response:
     return json_of(GroupList(items=answers))
 
 
-@router.get("/groups/{code}", response_model=GroupAnswer, summary="工作组 · A working group", responses=_only(404))
+@router.get("/groups/{code}", response_model=GroupAnswer, summary="工作组 · A working group", responses=refusals(404))
 def read_group(runtime: TheRuntime, asker: SignedIn, code: str) -> Response:
     with runtime.database.read(asker.actor.organisation) as connection:
         for group in people.groups(connection, asker.actor.organisation):
@@ -400,7 +397,7 @@ def read_group(runtime: TheRuntime, asker: SignedIn, code: str) -> Response:
 
 @router.put(
     "/groups/{code}", response_model=GroupAnswer, summary="设置工作组 · Set a working group",
-    openapi_extra=_body_of(SetGroup), responses=_only(403, 409, 503),
+    openapi_extra=body_of(SetGroup), responses=refusals(403, 409),
 )  # fmt: skip
 def set_group(runtime: TheRuntime, asker: SignedIn, code: str, answers: Answers) -> Response:
     """Who sits in it holds the role called like its code, everywhere in the organisation."""
@@ -444,7 +441,7 @@ def list_departments(runtime: TheRuntime, asker: SignedIn) -> Response:
 
 @router.put(
     "/departments/{code}", response_model=DepartmentAnswer, summary="设置部门 · Set a department",
-    openapi_extra=_body_of(SetDepartment), responses=_only(403, 409, 503),
+    openapi_extra=body_of(SetDepartment), responses=refusals(403, 409),
 )  # fmt: skip
 def set_department(runtime: TheRuntime, asker: SignedIn, code: str, answers: Answers) -> Response:
     """A new one, or another name. `owes_monthly` says whether a monthly inspection is due from it; left out, a new one
@@ -464,7 +461,7 @@ def set_department(runtime: TheRuntime, asker: SignedIn, code: str, answers: Ans
 
 @router.post(
     "", status_code=201, response_model=PersonAnswer, summary="登记人员 · Add a person",
-    openapi_extra=_body_of(AddPerson), responses=_only(403, 409, 503),
+    openapi_extra=body_of(AddPerson), responses=refusals(403, 409),
 )  # fmt: skip
 def add_person(runtime: TheRuntime, asker: SignedIn, answers: Answers) -> Response:
     """The key stays for good; a staff number is one person's. Nobody is ever deleted: who leaves is made inactive."""
@@ -481,7 +478,7 @@ def add_person(runtime: TheRuntime, asker: SignedIn, answers: Answers) -> Respon
 
 @router.patch(
     "/{person}", response_model=PersonAnswer, summary="更改人员信息 · Change a person's entry",
-    openapi_extra=_body_of(ChangePerson), responses=_only(403, 404, 409, 503),
+    openapi_extra=body_of(ChangePerson), responses=refusals(403, 404, 409),
 )  # fmt: skip
 def change_person(runtime: TheRuntime, asker: SignedIn, person: str, answers: Answers) -> Response:
     for_administrators(asker, directory.UPDATING)
@@ -494,12 +491,12 @@ def change_person(runtime: TheRuntime, asker: SignedIn, person: str, answers: An
     return json_of(person_answer(done))
 
 
-@router.get("/changes", response_model=ChangeList, summary="名册更改记录 · What was changed", responses=_only(403))
+@router.get("/changes", response_model=ChangeList, summary="名册更改记录 · What was changed", responses=refusals(403))
 def changes(
     runtime: TheRuntime,
     asker: SignedIn,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(max_length=20)] = None,
+    limit: Limit = 50,
+    cursor: Annotated[str | None, Query(max_length=20, description=GOES_ON)] = None,
 ) -> Response:
     for_administrators(asker, Text("查看名册更改记录", "See what was changed"), AUDITOR)
     if cursor is not None and not re.fullmatch(r"\d{1,18}", cursor, re.ASCII):

@@ -15,7 +15,8 @@ from api.papers.pack.packing import take
 from api.places import Places
 from api.reading import LONGEST_NAME
 from api.requests import takes_nothing
-from api.routes.under import PROBLEMS, Router
+from api.routes.answering import refusals
+from api.routes.under import Router
 from engine.authority import may_see
 from engine.case import ADDRESSEE
 from engine.definition import Catalog, Workflow
@@ -43,7 +44,7 @@ def _of(workflow: Workflow) -> APIRouter:
         operation_id=f"evidence_of_{workflow.key}",
         responses={
             200: {"description": "A zip, with the program that checks it", "content": {MEDIA_TYPE: {}}},
-            **{status: PROBLEMS[status] for status in (401, 403, 404, 409, 503)},
+            **refusals(401, 403, 404, 409),
         },
     )  # fmt: skip
     return routes

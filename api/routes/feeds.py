@@ -11,8 +11,8 @@ from api.bootstrap import Runtime
 from api.feeds import ENDING, PATH, MakeFeed
 from api.papers.ics import MEDIA_TYPE
 from api.requests import Answers, known_tag, read_as
-from api.routes.cases import json_of
-from api.routes.under import BASE, PROBLEMS, Router
+from api.routes.answering import json_of, refusals
+from api.routes.under import BASE, Router
 from engine.store.feeds import Feed
 
 router = Router(tags=["feeds"])
@@ -46,11 +46,7 @@ class FeedList(BaseModel):
     items: list[FeedAnswer]
 
 
-def _only(*statuses: int) -> dict[int | str, dict[str, object]]:
-    return {status: PROBLEMS[status] for status in (*statuses, 503)}
-
-
-@router.get("/feeds", response_model=FeedList, summary="我的日历订阅 · My links to calendars", responses=_only())
+@router.get("/feeds", response_model=FeedList, summary="我的日历订阅 · My links to calendars", responses=refusals())
 def list_feeds(runtime: TheRuntime, asker: SignedIn) -> Response:
     with runtime.database.read(asker.actor.organisation) as connection:
         found = feeds.mine(connection, asker)
@@ -60,7 +56,7 @@ def list_feeds(runtime: TheRuntime, asker: SignedIn) -> Response:
 @router.post(
     "/feeds", status_code=201, response_model=FeedAnswer, summary="生成日历订阅 · Make a link to a calendar",
     openapi_extra=_BODY,
-    responses={**_only(403, 413, 415, 422), 200: {"model": FeedAnswer, "description": "There is one already: the same again"}},
+    responses={**refusals(403, 413, 415, 422), 200: {"model": FeedAnswer, "description": "There is one already: the same again"}},
 )  # fmt: skip
 def make_feed(runtime: TheRuntime, asker: SignedIn, answers: Answers) -> Response:
     """For who is signed in with his password: the link would outlive a token."""
@@ -75,7 +71,7 @@ def make_feed(runtime: TheRuntime, asker: SignedIn, answers: Answers) -> Respons
     "/feeds/{feed}",
     response_model=FeedAnswer,
     summary="停用日历订阅 · Revoke a link to a calendar",
-    responses=_only(404),
+    responses=refusals(404),
 )
 def revoke_feed(runtime: TheRuntime, asker: SignedIn, feed: str) -> Response:
     """Once and for good: it leads nowhere from now on. Once more changes nothing."""

@@ -12,7 +12,7 @@ from api.auth import Asker, SignedIn, TheRuntime
 from api.evidence.names import as_attachment
 from api.figures import (
     FIGURES,
-    FiguresAnswer,
+    FilingFigures,
     cases_behind,
     figures_answer,
     figures_of,
@@ -24,8 +24,8 @@ from api.papers.filing import MEDIA_TYPE, Filed, write_table
 from api.publishing import PublishedAnswer, published, publishes, told
 from api.reading import name_for, visible_case, who_did
 from api.requests import takes_nothing
-from api.routes.cases import json_of
-from api.routes.under import PROBLEMS, Router
+from api.routes.answering import json_of, refusals
+from api.routes.under import Router
 from api.trail import Reader, noted
 from engine.case import CORRECTED_BY, CORRECTS, Case
 from engine.definition import Catalog, Workflow
@@ -44,10 +44,10 @@ def routers(catalog: Catalog) -> list[APIRouter]:
 def _of(workflow: Workflow, name: str) -> APIRouter:
     routes = Router()
     routes.add_api_route(
-        f"/{workflow.plural}/{{number}}/figures", _read(workflow, name), methods=["GET"], response_model=FiguresAnswer,
+        f"/{workflow.plural}/{{number}}/figures", _read(workflow, name), methods=["GET"], response_model=FilingFigures,
         tags=[workflow.key], summary=f"数字 · Figures: {workflow.title.zh} · {workflow.title.en}",
         operation_id=f"figures_of_{workflow.key}",
-        responses={status: PROBLEMS[status] for status in (401, 404, 409, 422, 503)},
+        responses=refusals(401, 404, 409, 422),
     )  # fmt: skip
     routes.add_api_route(
         f"/{workflow.plural}/{{number}}/table", _take_table(workflow), methods=["GET"], response_class=Response,
@@ -55,7 +55,7 @@ def _of(workflow: Workflow, name: str) -> APIRouter:
         operation_id=f"table_of_{workflow.key}",
         responses={
             200: {"description": "A workbook", "content": {MEDIA_TYPE: {}}},
-            **{status: PROBLEMS[status] for status in (401, 403, 404, 409, 503)},
+            **refusals(401, 403, 404, 409),
         },
     )  # fmt: skip
     if workflow.key == BULLETIN.key:
@@ -64,7 +64,7 @@ def _of(workflow: Workflow, name: str) -> APIRouter:
             response_model=PublishedAnswer, tags=[workflow.key],
             summary=f"公示的隐患 · Hazards published: {workflow.title.zh} · {workflow.title.en}",
             operation_id=f"published_by_{workflow.key}",
-            responses={status: PROBLEMS[status] for status in (401, 404, 409, 503)},
+            responses=refusals(401, 404, 409),
         )  # fmt: skip
     return routes
 

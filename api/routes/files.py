@@ -13,7 +13,7 @@ from api.evidence.names import as_attachment
 from api.evidence.store import Kept
 from api.problems import unknown_address
 from api.requests import UPLOADED, Uploaded, known_tag
-from api.routes.cases import json_of
+from api.routes.answering import json_of, refusals
 from api.routes.under import BASE, PROBLEMS, Router
 from api.schemas import FileAnswer, file_answer
 from engine.authority import may_see, may_see_evidence
@@ -50,7 +50,7 @@ class Whole(FileResponse):
 
 @router.post(
     "/files", status_code=201, response_model=FileAnswer, summary="上传图片或文件 · Upload a picture or a document",
-    openapi_extra=BODY, responses={status: PROBLEMS[status] for status in (401, 413, 415, 422, 503)},
+    openapi_extra=BODY, responses=refusals(401, 413, 415, 422),
 )  # fmt: skip
 def upload(runtime: TheRuntime, asker: SignedIn, sent: Uploaded) -> Response:
     actor = asker.actor
@@ -82,7 +82,7 @@ def fetch(request: Request, runtime: TheRuntime, asker: SignedIn, sha256: str) -
 
 @router.get(
     "/files/{sha256}/thumbnail", response_class=FileResponse, summary="缩略图 · Fetch a picture's thumbnail",
-    responses={status: PROBLEMS[status] for status in (404, 410, 503)},
+    responses=refusals(404, 410),
 )  # fmt: skip
 def thumbnail(request: Request, runtime: TheRuntime, asker: SignedIn, sha256: str) -> Response:
     record = _seen(runtime, asker, sha256).record

@@ -10,7 +10,7 @@ from api.auth import TheRuntime
 from api.bootstrap import Runtime
 from api.metrics import CONTENT_TYPE
 from api.problems import not_watched, not_watching
-from api.routes.cases import json_of
+from api.routes.answering import json_of
 from api.schemas import Health
 from engine.errors import Busy, FolderError
 

@@ -11,8 +11,8 @@ from api.labels import MakeLabel
 from api.papers.labels import qr_of
 from api.problems import not_for_you
 from api.requests import Answers, read_as
-from api.routes.cases import json_of
-from api.routes.under import BASE, PROBLEMS, Router
+from api.routes.answering import json_of, refusals
+from api.routes.under import BASE, Router
 from engine.errors import Text
 from engine.store.labels import Label
 
@@ -60,11 +60,7 @@ def must_keep_labels(asker: Asker, roles: frozenset[str] = labels.KEEPERS) -> No
         )
 
 
-def _only(*statuses: int) -> dict[int | str, dict[str, object]]:
-    return {status: PROBLEMS[status] for status in (*statuses, 503)}
-
-
-@router.get("/labels", response_model=LabelList, summary="部位标签 · Labels for places", responses=_only(403))
+@router.get("/labels", response_model=LabelList, summary="部位标签 · Labels for places", responses=refusals(403))
 def list_labels(
     runtime: TheRuntime, asker: SignedIn, in_use: Annotated[bool, Query(description="Only those in use")] = False
 ) -> Response:
@@ -76,7 +72,7 @@ def list_labels(
 
 @router.post(
     "/labels", status_code=201, response_model=LabelAnswer, summary="制作标签 · Make a label",
-    openapi_extra=_BODY, responses=_only(403, 413, 415, 422),
+    openapi_extra=_BODY, responses=refusals(403, 413, 415, 422),
 )  # fmt: skip
 def make_label(runtime: TheRuntime, asker: SignedIn, answers: Answers) -> Response:
     must_keep_labels(asker)
@@ -86,7 +82,7 @@ def make_label(runtime: TheRuntime, asker: SignedIn, answers: Answers) -> Respon
     return json_of(label_answer(made), status=201, headers={"Location": f"{BASE}/labels/{made.id}"})
 
 
-@router.get("/labels/{label}", response_model=LabelAnswer, summary="查看标签 · A label", responses=_only(403, 404))
+@router.get("/labels/{label}", response_model=LabelAnswer, summary="查看标签 · A label", responses=refusals(403, 404))
 def read_label(runtime: TheRuntime, asker: SignedIn, label: str) -> Response:
     must_keep_labels(asker, labels.READERS)
     with runtime.database.read(asker.actor.organisation) as connection:
@@ -95,7 +91,7 @@ def read_label(runtime: TheRuntime, asker: SignedIn, label: str) -> Response:
 
 
 @router.delete(
-    "/labels/{label}", response_model=LabelAnswer, summary="停用标签 · Revoke a label", responses=_only(403, 404)
+    "/labels/{label}", response_model=LabelAnswer, summary="停用标签 · Revoke a label", responses=refusals(403, 404)
 )
 def revoke_label(runtime: TheRuntime, asker: SignedIn, label: str) -> Response:
     """Once and for good: its code leads nowhere from now on. Once more changes nothing."""
@@ -106,7 +102,7 @@ def revoke_label(runtime: TheRuntime, asker: SignedIn, label: str) -> Response:
 
 @router.get(
     "/labels/{label}/print", response_model=PrintedAnswer, summary="打印标签 · What is to be printed",
-    responses=_only(403, 404, 409),
+    responses=refusals(403, 404, 409),
 )  # fmt: skip
 def print_label(runtime: TheRuntime, asker: SignedIn, label: str) -> Response:
     """As often as one likes, while it is in use."""

@@ -1,6 +1,6 @@
 """What an organisation's messages say: its administrator words them anew, checked and previewed, or takes the program's words back."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -9,8 +9,8 @@ from api import texts
 from api.auth import Asker, SignedIn, TheRuntime
 from api.problems import not_for_you
 from api.requests import Answers, read_as
-from api.routes.cases import json_of
-from api.routes.under import PROBLEMS, Router
+from api.routes.answering import body_of, json_of, refusals
+from api.routes.under import Router
 from api.texts import Shown
 from engine.errors import Locale, Text
 from notifications.editing import LONGEST_TEXT
@@ -82,22 +82,13 @@ class PreviewList(BaseModel):
     items: list[PreviewAnswer]
 
 
-def _body_of(form: type[BaseModel]) -> dict[str, Any]:
-    schema = {"$ref": f"#/components/schemas/{form.__name__}"}
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
-
-
-def _only(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    return {status: PROBLEMS[status] for status in (*statuses, 503)}
-
-
 def _must_be(asker: Asker, roles: frozenset[str] = frozenset({ADMINISTRATOR})) -> None:
     """Raises NotAllowed."""
     if not asker.actor.holds_any(roles):
         raise not_for_you(Text("本单位系统管理员", "the administrator of the organisation"))
 
 
-@router.get("/messages", response_model=TextList, summary="消息文字 · Texts of messages", responses=_only(403))
+@router.get("/messages", response_model=TextList, summary="消息文字 · Texts of messages", responses=refusals(403))
 def list_texts(runtime: TheRuntime, asker: SignedIn) -> Response:
     """By name, loop and language."""
     _must_be(asker, READERS)
@@ -107,7 +98,7 @@ def list_texts(runtime: TheRuntime, asker: SignedIn) -> Response:
 
 
 @router.get(
-    "/messages/{name}/{locale}", response_model=TextAnswer, summary="查看文字 · A text", responses=_only(403, 404)
+    "/messages/{name}/{locale}", response_model=TextAnswer, summary="查看文字 · A text", responses=refusals(403, 404)
 )
 def read_text(runtime: TheRuntime, asker: SignedIn, name: str, locale: str, workflow: Loop = "") -> Response:
     _must_be(asker, READERS)
@@ -118,7 +109,7 @@ def read_text(runtime: TheRuntime, asker: SignedIn, name: str, locale: str, work
 
 @router.put(
     "/messages/{name}/{locale}", response_model=TextAnswer, summary="设置文字 · Word it anew",
-    openapi_extra=_body_of(SetText), responses=_only(403, 404, 413, 415, 422),
+    openapi_extra=body_of(SetText), responses=refusals(403, 404, 413, 415, 422),
 )  # fmt: skip
 def put_text(
     runtime: TheRuntime, asker: SignedIn, name: str, locale: str, answers: Answers, workflow: Loop = ""
@@ -133,7 +124,7 @@ def put_text(
 
 @router.delete(
     "/messages/{name}/{locale}", response_model=TextAnswer, summary="恢复文字 · Back to the program's words",
-    responses=_only(403, 404),
+    responses=refusals(403, 404),
 )  # fmt: skip
 def reset_text(runtime: TheRuntime, asker: SignedIn, name: str, locale: str, workflow: Loop = "") -> Response:
     _must_be(asker)
@@ -144,7 +135,7 @@ def reset_text(runtime: TheRuntime, asker: SignedIn, name: str, locale: str, wor
 
 @router.post(
     "/messages/{name}/{locale}/preview", response_model=PreviewList, summary="预览文字 · How it looks",
-    openapi_extra=_body_of(PreviewText), responses=_only(403, 404, 413, 415, 422),
+    openapi_extra=body_of(PreviewText), responses=refusals(403, 404, 413, 415, 422),
 )  # fmt: skip
 def preview_text(
     runtime: TheRuntime, asker: SignedIn, name: str, locale: str, answers: Answers, workflow: Loop = ""

@@ -8,7 +8,7 @@ from fastapi import Response
 from pydantic import BaseModel
 
 from api.auth import SignedIn, TheRuntime
-from api.routes.cases import json_of
+from api.routes.answering import json_of
 from api.routes.under import Router
 from engine.directory import below
 from engine.store import figures, people

@@ -7,7 +7,8 @@ from fastapi import Depends, Query, Response
 from api.auth import SignedIn, TheRuntime
 from api.overview import MOST_MONTHS, USUAL_MONTHS, Asked, OverviewAnswer, overview_of
 from api.requests import DayOrInstant
-from api.routes.cases import json_of, one_of
+from api.routes.answering import json_of
+from api.routes.filtering import one_of
 from api.routes.under import Router
 from api.trail import saying_what_is_missing
 
@@ -20,7 +21,7 @@ async def asked_of(
     runtime: TheRuntime,
     as_of: Annotated[DayOrInstant | None, Query(description="As it was known that evening, or at that instant")] = None,
     months: Months = USUAL_MONTHS,
-    workflow: str | None = None,
+    workflow: Annotated[str | None, Query(description="Of this loop alone, by its key")] = None,
     organisation: Annotated[str | None, Query(description="Of those one oversees, this one alone")] = None,
 ) -> Asked:
     one_of("workflow", workflow, [loop.key for loop in runtime.engine.catalog.newest()])

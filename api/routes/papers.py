@@ -17,8 +17,9 @@ from api.papers.making import MEDIA_TYPES, Available
 from api.papers.word import asking
 from api.problems import not_for_you, unknown_address, unsupported_type
 from api.requests import read_bytes, takes_nothing
-from api.routes.cases import filter_of_all, json_of, one_of
-from api.routes.under import BASE, PROBLEMS, Router
+from api.routes.answering import json_of, refusals
+from api.routes.filtering import filter_of_all, one_of
+from api.routes.under import BASE, Router
 from engine.definition import Catalog, Workflow
 from engine.errors import Locale, Text
 from engine.store.templates import PaperTemplate
@@ -84,13 +85,9 @@ def routers(catalog: Catalog) -> list[APIRouter]:
     lists = Router(tags=["papers"])
     lists.add_api_route(
         "/cases/papers/{paper}.{form}", take_list, methods=["GET"], response_class=Response,
-        summary="清单文书 · A paper over many cases", responses={200: FILE, **_only(401, 404, 409, 422)},
+        summary="清单文书 · A paper over many cases", responses={200: FILE, **refusals(401, 404, 409, 422)},
     )  # fmt: skip
     return [lists, *map(_of, catalog.newest())]
-
-
-def _only(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    return {status: PROBLEMS[status] for status in (*statuses, 503)}
 
 
 def _of(workflow: Workflow) -> APIRouter:
@@ -98,12 +95,12 @@ def _of(workflow: Workflow) -> APIRouter:
     at, title = f"/{workflow.plural}/{{number}}/papers", f"{workflow.title.zh} · {workflow.title.en}"
     routes.add_api_route(
         at, _list(workflow), methods=["GET"], response_model=PaperList, tags=[workflow.key],
-        summary=f"可用文书 · Papers: {title}", operation_id=f"papers_of_{workflow.key}", responses=_only(401, 404),
+        summary=f"可用文书 · Papers: {title}", operation_id=f"papers_of_{workflow.key}", responses=refusals(401, 404),
     )  # fmt: skip
     routes.add_api_route(
         f"{at}/{{paper}}.{{form}}", _take(workflow), methods=["GET"], response_class=Response, tags=[workflow.key],
         summary=f"文书 · A paper as a file: {title}", operation_id=f"paper_of_{workflow.key}",
-        responses={200: FILE, **_only(401, 404, 409, 422)},
+        responses={200: FILE, **refusals(401, 404, 409, 422)},
     )  # fmt: skip
     return routes
 
@@ -194,7 +191,7 @@ def must_hold(asker: Asker, roles: frozenset[str]) -> None:
 
 @router.get(
     "/papers", response_model=TemplateList, summary="文书模板 · Templates and their fields",
-    responses=_only(401, 403),
+    responses=refusals(401, 403),
 )  # fmt: skip
 def list_templates(runtime: TheRuntime, asker: SignedIn) -> Response:
     must_hold(asker, READERS)
@@ -206,7 +203,7 @@ def list_templates(runtime: TheRuntime, asker: SignedIn) -> Response:
 
 @router.get(
     "/papers/{paper}/template", response_class=Response, summary="下载模板 · Fetch a template",
-    responses={200: {"description": "A Word file", "content": {DOCX: {}}}, **_only(401, 403, 404)},
+    responses={200: {"description": "A Word file", "content": {DOCX: {}}}, **refusals(401, 403, 404)},
 )  # fmt: skip
 def fetch_template(
     runtime: TheRuntime,
@@ -223,7 +220,7 @@ def fetch_template(
 @router.put(
     "/papers/{paper}/template", response_model=TemplateAnswer, summary="更换模板 · Replace a template",
     openapi_extra={"requestBody": {"required": True, "content": {each: {"schema": {"type": "string", "format": "binary"}} for each in SENT_AS}}},
-    responses=_only(401, 403, 404, 413, 415, 422),
+    responses=refusals(401, 403, 404, 413, 415, 422),
 )  # fmt: skip
 def replace_template(
     runtime: TheRuntime, asker: SignedIn, paper: str, content: Annotated[bytes, Depends(_sent)]
@@ -237,7 +234,7 @@ def replace_template(
 
 @router.delete(
     "/papers/{paper}/template", response_model=TemplateAnswer, summary="恢复默认模板 · Go back to the default template",
-    responses=_only(401, 403, 404),
+    responses=refusals(401, 403, 404),
 )  # fmt: skip
 def reset_template(runtime: TheRuntime, asker: SignedIn, paper: str) -> Response:
     must_hold(asker, KEEPERS)

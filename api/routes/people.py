@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 
 from api.auth import Asker, SignedIn, TheRuntime
 from api.requests import Answers, no_cursor, read_as
-from api.routes.cases import json_of, link_to_next
+from api.routes.answering import GOES_ON, Limit, json_of, link_to_next
 from api.routes.under import Router
 from api.schemas import (
     GrantAnswer,
@@ -50,7 +50,11 @@ BODY = {
 
 
 @router.get("/people", response_model=PeopleList, summary="人员与部门 · People and departments")
-def list_people(runtime: TheRuntime, asker: SignedIn, department: str | None = None) -> Response:
+def list_people(
+    runtime: TheRuntime,
+    asker: SignedIn,
+    department: Annotated[str | None, Query(description="Only people of this department, by its code")] = None,
+) -> Response:
     organisation = asker.actor.organisation
     with runtime.database.read(organisation) as connection:
         found = people.people(connection, organisation)
@@ -85,9 +89,9 @@ def inbox(
     request: Request,
     runtime: TheRuntime,
     asker: SignedIn,
-    unread: bool = False,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(max_length=64)] = None,
+    unread: Annotated[bool, Query(description="Only what was not read yet")] = False,
+    limit: Limit = 50,
+    cursor: Annotated[str | None, Query(max_length=64, description=GOES_ON)] = None,
 ) -> Response:
     with runtime.database.read(asker.actor.organisation) as connection:
         if cursor is not None and not _on_my_desk(connection, asker, cursor):

@@ -12,7 +12,7 @@ from api.auth import Asker, SignedIn, TheRuntime
 from api.directory import Editor
 from api.preferences import Choice, Reading, told
 from api.requests import Answers, read_as
-from api.routes.cases import json_of
+from api.routes.answering import json_of, refusals
 from api.routes.under import PROBLEMS, Router
 from engine.definition import said
 from engine.errors import Locale, Text
@@ -95,7 +95,7 @@ class MessagesAnswer(BaseModel):
     next_digest: NextDigest
 
 
-RESPONSES: dict[int | str, dict[str, Any]] = {status: PROBLEMS[status] for status in (404, 503)}
+RESPONSES: dict[int | str, dict[str, Any]] = refusals(404)
 
 
 @router.get(

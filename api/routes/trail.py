@@ -8,9 +8,10 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel
 
 from api.auth import SignedIn, TheRuntime
 from api.requests import Instant, place_cursor, place_of, takes_nothing, unreadable, without_nul
-from api.routes.cases import Limit, json_of, link_to_next, one_of
+from api.routes.answering import Cursor, Limit, json_of, link_to_next, refusals
+from api.routes.filtering import one_of
 from api.routes.taking import FILES, AsFile, file_of, headers_alone, must_be_whole
-from api.routes.under import PROBLEMS, Router
+from api.routes.under import Router
 from api.trail import (
     Reader,
     TrailEntry,
@@ -29,7 +30,7 @@ router = Router(tags=["events"])
 
 MOST_COUNTED = 10_000  # lines of one answer
 Word = Annotated[str | None, Query(max_length=80), AfterValidator(without_nul)]
-RESPONSES: dict[int | str, dict[str, Any]] = {status: PROBLEMS[status] for status in (401, 422, 503)}
+RESPONSES: dict[int | str, dict[str, Any]] = refusals(401, 422)
 
 
 class TrailPage(BaseModel):
@@ -42,7 +43,7 @@ class TrailPage(BaseModel):
     unnumbered: int
 
 
-class Counted(BaseModel):
+class EntryCount(BaseModel):
     """How many entries there are of these values, in the order of `by`; null for those that have none."""
 
     of: list[str | None]
@@ -55,7 +56,7 @@ class CountsAnswer(BaseModel):
     """
 
     by: list[str]
-    items: list[Counted]
+    items: list[EntryCount]
     total: int
     more: bool
     unnumbered: int
@@ -67,14 +68,14 @@ async def asked_of(  # async, so that it costs no thread
     since: Annotated[Instant | None, Query(alias="from", description="Recorded at this instant or later")] = None,
     before: Annotated[Instant | None, Query(alias="to", description="Recorded earlier than this")] = None,
     person: Annotated[Word, Query(description="What he did and what was done in his name")] = None,
-    actor: Word = None,
-    on_behalf_of: Word = None,
+    actor: Annotated[Word, Query(description="Who did it himself: a person's key, or `system`")] = None,
+    on_behalf_of: Annotated[Word, Query(description="In whose name it was done, by that person's key")] = None,
     action: Annotated[Word, Query(description="A step, or `open`; of refusals also `read`")] = None,
-    type_: Annotated[EventType | None, Query(alias="type")] = None,
+    type_: Annotated[EventType | None, Query(alias="type", description="A type of event; refusals have none")] = None,
     case: Annotated[Word, Query(description="A case's number; `logbook` for what was done with the records")] = None,
     department: Annotated[Word, Query(description="Of the case after the event; of refusals, today")] = None,
-    workflow: Word = None,
-    outcome: Outcome | None = None,
+    workflow: Annotated[Word, Query(description="Of this loop alone, by its key")] = None,
+    outcome: Annotated[Outcome | None, Query(description="What was done, or what was refused")] = None,
 ) -> Asked:
     """What is asked of the trail. A misspelt word is refused where it is known which there are."""
     one_of("workflow", workflow, [loop.key for loop in runtime.engine.catalog.newest()])
@@ -100,7 +101,7 @@ def list_events(
     asker: SignedIn,
     asked: Question,
     limit: Limit = 50,
-    cursor: str | None = None,
+    cursor: Cursor = None,
     form: AsFile = None,
 ) -> Response:
     """Those of cases the asker may see, and what he was refused himself; whoever oversees sees all of them."""
@@ -129,8 +130,12 @@ def count_events(
     runtime: TheRuntime,
     asker: SignedIn,
     asked: Question,
-    by: Annotated[list[Dimension], Query(min_length=1, max_length=2)],
-    limit: Annotated[int, Query(ge=1, le=MOST_COUNTED)] = 1_000,
+    by: Annotated[
+        list[Dimension], Query(min_length=1, max_length=2, description="What they are counted by, one or two")
+    ],
+    limit: Annotated[
+        int, Query(ge=1, le=MOST_COUNTED, description="So many lines at most, the greatest counts first")
+    ] = 1_000,
 ) -> Response:
     """By one or two of what they are asked by. Days and months are those of the organisation's time zone."""
     must_be_two(by)
@@ -142,7 +147,7 @@ def count_events(
     return json_of(
         CountsAnswer(
             by=list(by),
-            items=[Counted(of=list(of), count=count) for of, count in questions.greatest(counted, limit)],
+            items=[EntryCount(of=list(of), count=count) for of, count in questions.greatest(counted, limit)],
             total=counted.total(),
             more=len(counted) > limit,
             unnumbered=unnumbered,

@@ -11,9 +11,9 @@ from api.periods import shown, take_periods
 from api.policies import set_numbers
 from api.problems import not_for_you, unknown_address
 from api.requests import Answers, read_as, takes_nothing
-from api.routes.cases import json_of
+from api.routes.answering import json_of, refusals
 from api.routes.taking import FILES, AsFile, file_of, headers_alone
-from api.routes.under import PROBLEMS, Router
+from api.routes.under import Router
 from api.schemas import (
     CycleList,
     PeriodList,
@@ -41,7 +41,10 @@ def list_workflows(runtime: TheRuntime, asker: SignedIn) -> Response:
 
 @router.get("/workflows/{key}", response_model=WorkflowAnswer, summary="流程定义 · A loop's definition")
 def read_workflow(
-    runtime: TheRuntime, asker: SignedIn, key: str, version: Annotated[int | None, Query(ge=1)] = None
+    runtime: TheRuntime,
+    asker: SignedIn,
+    key: str,
+    version: Annotated[int | None, Query(ge=1, description="The newest where it is left out")] = None,
 ) -> Response:
     workflow = runtime.engine.catalog.get(key, version)
     if workflow is None:
@@ -73,7 +76,7 @@ _BODY = {
 
 @router.patch(
     "/workflows/{key}/policy", response_model=WorkflowAnswer, summary="设置规则 · Set numbers of a loop",
-    openapi_extra=_BODY, responses={status: PROBLEMS[status] for status in (403, 404, 409, 413, 415, 422, 503)},
+    openapi_extra=_BODY, responses=refusals(403, 404, 409, 413, 415, 422),
 )  # fmt: skip
 def set_policy(runtime: TheRuntime, asker: SignedIn, key: str, answers: Answers) -> Response:
     """For steps from now on, in the organisation where the asker asks; a deadline that runs stays."""
@@ -108,9 +111,11 @@ def list_periods(
     request: Request,
     runtime: TheRuntime,
     asker: SignedIn,
-    cycle: str | None = None,
-    key: str | None = None,
-    scope: str | None = None,
+    cycle: Annotated[str | None, Query(description="Of this cycle alone, by its key")] = None,
+    key: Annotated[str | None, Query(description="The period by its civil key, as `2026-03` or `2026-W11`")] = None,
+    scope: Annotated[
+        str | None, Query(description="Who owes it: a department's code, or `*` for the organisation")
+    ] = None,
     report: Annotated[Report | None, Query(description="Only those of which this came, as `missing`")] = None,
     form: AsFile = None,
 ) -> Response:

@@ -9,7 +9,7 @@ from fastapi import Request, Response
 from api.auth import SignedIn, TheRuntime
 from api.reading import by_deadline, each_once, read_now, waiting_for
 from api.requests import cursor_of, due_cursor
-from api.routes.cases import Limit, json_of, link_to_next
+from api.routes.answering import Cursor, Limit, json_of, link_to_next
 from api.routes.under import Router
 from api.schemas import WorkItem, WorkPage
 
@@ -21,7 +21,7 @@ AT_A_TIME = 200  # cases fetched from the database at once, the longest page the
 
 @router.get("/worklist", response_model=WorkPage, summary="待办 · What waits for me")
 def worklist(
-    request: Request, runtime: TheRuntime, asker: SignedIn, limit: Limit = 50, cursor: str | None = None
+    request: Request, runtime: TheRuntime, asker: SignedIn, limit: Limit = 50, cursor: Cursor = None
 ) -> Response:
     now = runtime.clock.now()
     after = due_cursor(cursor)

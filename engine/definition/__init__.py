@@ -7,6 +7,7 @@
     ├── SignOff          parts.py      who confirms a step, how many, and who never, by the mode of the case
     ├── CycleRule        parts.py      what the workflow opens by itself, and for whom
     └── Policy           parts.py      the numbers an organisation may change
+    its checks           checking.py   what makes a definition be refused
     its fingerprint      meaning.py    how a published version is seen to be what it was
     its diagram          drawing.py
 

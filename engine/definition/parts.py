@@ -1,4 +1,4 @@
-"""What a loop is made of: states, steps, signatures, allowances, numbers. Values only; `workflow` checks how they fit."""
+"""What a loop is made of: states, steps, signatures, allowances, numbers. Values only; `checking` sees how they fit."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -9,11 +9,11 @@ from typing import Any
 from engine.actor import Actor
 from engine.calendar import Calendar
 from engine.case import UNCONFIRMED, Case
+from engine.decision import Setting, Told
 from engine.definition import Workflow
 from engine.directory import Person
 from engine.events import Event, Notice, looking_after
 from engine.handle.reading import Reading
-from engine.machine import Setting, Told
 from engine.store import people
 
 UNCONFIRMED_HEADS = "unconfirmed_heads"

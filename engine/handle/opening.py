@@ -4,12 +4,13 @@ from engine.actor import Actor
 from engine.authority import allow_opening, may_open_any
 from engine.commands import Asked, OpenCase, OpenPeriod
 from engine.cycles import Cycle
+from engine.decision import PeriodOwed
 from engine.errors import Text
 from engine.handle.keys import answered, keep_answer
 from engine.handle.outcomes import Done, Idle, Outcome
 from engine.handle.referring import look_up, must_hold, who_is_named, with_rebound
 from engine.handle.writing import Writing
-from engine.machine import PeriodOwed, blank_case, decide_opening, read_form
+from engine.machine import blank_case, decide_opening, read_form
 from engine.store import periods
 from engine.store.periods import Obligation
 

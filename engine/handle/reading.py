@@ -12,12 +12,12 @@ from engine.calendar import Calendar
 from engine.case import CASE_NUMBER, Case
 from engine.commands import Asked, FireTrigger, OpenCase, OpenPeriod, Recompute, Remind
 from engine.cycles import Cycle, Night, TimesADay, periods_between
+from engine.decision import Setting
 from engine.definition import Catalog, Workflow, references
 from engine.directory import AT, Directory, Person
 from engine.errors import BihuanError, InvalidInput, Text
 from engine.handle.outcomes import Engine
 from engine.handle.refusing import unknown_case
-from engine.machine import Setting
 from engine.store import answers, calendars, cases, files, people, periods, policies, timers
 from engine.store.database import Connection, speak_for, speaking_for
 from engine.store.periods import Obligation

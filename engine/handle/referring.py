@@ -8,11 +8,11 @@ from typing import Any
 from engine.actor import Actor
 from engine.authority import may_see, may_see_evidence, visibility
 from engine.case import CASE_NUMBER, REBOUND_OF, WITHIN, Case, Link
+from engine.decision import Decision, Setting
 from engine.definition import Form, Transition, Workflow, references
 from engine.directory import AT
 from engine.errors import FieldFault, InvalidInput, Text
 from engine.handle.reading import Reading
-from engine.machine import Decision, Setting
 from engine.store import cases, files, people
 
 

@@ -8,12 +8,13 @@ from engine.actor import Actor, system
 from engine.case import ADDRESSEE, Case
 from engine.commands import Recompute, Remind
 from engine.cycles import OnEvent, periods_between
+from engine.decision import Decision, PeriodOwed
 from engine.definition import Workflow, is_known
 from engine.handle.outcomes import Engine, Idle, Outcome
 from engine.handle.reading import Reading
 from engine.handle.refusing import unknown_case
 from engine.handle.writing import Writing
-from engine.machine import Decision, PeriodOwed, decide_recompute, decide_reminder, receipt_rungs
+from engine.reminding import decide_recompute, decide_reminder, receipt_rungs
 from engine.store import cases, periods, timers
 
 

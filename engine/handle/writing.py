@@ -7,13 +7,13 @@ from typing import Any
 from engine.actor import Actor
 from engine.case import COUNTED_BONDS, OTHER_END, Case
 from engine.commands import OpenCase
+from engine.decision import Decision, Setting
 from engine.definition import Form, Workflow, must_be_known, references
 from engine.errors import Text
 from engine.events import Event
 from engine.handle.notices import notices_of
 from engine.handle.outcomes import Done
 from engine.handle.reading import Reading
-from engine.machine import Decision, Setting
 from engine.store import cases, files, history, outbox, timers
 
 

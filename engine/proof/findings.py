@@ -1,23 +1,20 @@
 """What stands in the way of closing every loop in a real school, in plain words, each with the smallest change."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
-from engine.actor import ANOTHER_DEPARTMENT, WHOLE_ORGANISATION, Actor, Grant
-from engine.calendar import Calendar
-from engine.case import FIVE_STATES, Case
+from engine.actor import ANOTHER_DEPARTMENT, WHOLE_ORGANISATION
+from engine.case import FIVE_STATES
 from engine.definition import RELATIONS, Transition, Workflow
-from engine.directory import Absence, Directory, Person, days_of_change
+from engine.directory import Absence, Directory, days_of_change
 from engine.errors import Text
-from engine.proof.play import Impasse, Memory, Play
-from engine.proof.stage import Company, Stage, company_on, naming_fields
-
-DAYS_AHEAD = 90  # how far ahead the ends of grants and absences are looked at
-MOST_NEW = 3  # new holders tried before we say that it takes more than that
-LISTED = 5  # departments named before the rest are counted
-
+from engine.proof.looking import Known, Look, Question
+from engine.proof.play import Impasse
+from engine.proof.remedies import change_for_case, smallest_change
+from engine.proof.stage import naming_fields
+from engine.proof.words import called_by_post, departments_in_words, roles_in_words
 
 #: where and when something holds: (what it is as bad as, department, day)
 Place = tuple[str, str, date]
@@ -65,57 +62,6 @@ class Finding:
         return frozenset((what, code, day) for what in self.behind for code, day in gone)
 
 
-@dataclass(frozen=True)
-class Question:
-    """What is asked: the loops with the numbers that hold here, the people, from which day on.
-
-    owed    workflow → the departments a cycle opens its cases for; where a loop has no cycle, every department
-    roles   everything that can be granted here, with its title; empty for what the loops name
-    posts   roles that every department of one's own ought to have somebody for
-    open_   cases that are open now, each with its own history
-    older   loops that new cases are not opened with any more, for those of them
-    """
-
-    workflows: Sequence[Workflow]
-    directory: Directory
-    first: date
-    policy_of: Callable[[Workflow], Mapping[str, Any]]
-    calendar: Calendar | None = None
-    owed: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    roles: Mapping[str, Text] = field(default_factory=dict)
-    posts: Mapping[str, Text] = field(default_factory=dict)
-    open_: Sequence[Case] = ()
-    older: Sequence[Workflow] = ()
-    days: int = DAYS_AHEAD
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What was played already: whoever asks twice, as before and after a change, plays only what is new.
-
-    clean   departments, as their cases see the people, in which every case has a way to its end without leaving it
-    whole   what was found, department by department, with everybody as he stands
-    tried   what was found in one department with a change that was tried
-    rules   by loop and its numbers: what its rules have answered; of all this the only part that is large
-    """
-
-    clean: set[Any] = field(default_factory=set)
-    whole: dict[Any, Mapping[str | None, tuple[Impasse, ...]]] = field(default_factory=dict)
-    tried: dict[Any, tuple[Impasse, ...]] = field(default_factory=dict)
-    rules: dict[Any, Memory] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        """How many answers are kept, not counting those of the rules."""
-        return len(self.clean) + len(self.whole) + len(self.tried)
-
-    def without_rules(self) -> "Known":
-        """The same answers, added to by whoever has either; the rules are asked anew."""
-        return Known(self.clean, self.whole, self.tried)
-
-    def memory_of(self, stage: Stage) -> Memory:
-        return self.rules.setdefault((stage.workflow, repr(sorted(stage.policy.items()))), Memory())
-
-
 def check(question: Question, *, remedies: bool = True, known: Known | None = None) -> list[Finding]:
     """Every finding, those that leave a case stuck first, each with the days it holds.
 
@@ -126,7 +72,7 @@ def check(question: Question, *, remedies: bool = True, known: Known | None = No
     spans = [
         (day, after - timedelta(days=1)) for day, after in zip(days, [*days[1:], last + timedelta(days=1)], strict=True)
     ]
-    look = _Look(question, Known() if known is None else known)
+    look = Look(question, Known() if known is None else known)
     found: list[Finding] = []
     found += _impasses(look, spans, remedies=remedies)
     found += _stuck_cases(look, spans, remedies=remedies)
@@ -163,113 +109,7 @@ def worse(
 # --- the play, day by day --------------------------------------------------------------------------------------------
 
 
-class _Look:
-    """What a question looks at again and again: the people of each day, and the plays with them."""
-
-    def __init__(self, question: Question, known: Known) -> None:
-        self.question = question
-        self.known = known
-        self._companies: dict[date, Company] = {}
-        self._latest: tuple[Workflow, date, Play] | None = None
-        self._stages: dict[Any, Stage] = {}  # of changes that were tried
-        self._played: dict[tuple[Stage, str | None], tuple[Impasse, ...]] = {}
-
-    def play(self, workflow: Workflow, day: date) -> Play:
-        if self._latest is None or self._latest[:2] != (workflow, day):  # a play is large, and days come one by one
-            stage = Stage(workflow, self.question.policy_of(workflow), self.company(day))
-            self._latest = (workflow, day, Play(stage, self.known.memory_of(stage)))
-        return self._latest[2]
-
-    def company(self, day: date) -> Company:
-        if day not in self._companies:
-            self._companies[day] = company_on(self.question.directory, day)
-        return self._companies[day]
-
-    def grown(self, workflow: Workflow, day: date, more: "_More") -> Stage:
-        """The people of that day and some new ones."""
-        if (workflow, day, more) not in self._stages:
-            company = self.company(day)
-            grants = frozenset({Grant(more.role, more.scope)})
-            new = tuple(
-                Actor(company.organisation, "person", person=f"·new{n}", department=more.department, grants=grants)
-                for n in range(more.count)
-            )
-            nameable = {**company.nameable, **{str(actor.person): more.department for actor in new}}
-            grown = replace(company, present=(*company.present, *new), nameable=nameable)
-            self._stages[workflow, day, more] = Stage(workflow, self.question.policy_of(workflow), grown)
-        return self._stages[workflow, day, more]
-
-    def delegated(self, workflow: Workflow, day: date, away: str) -> Stage:
-        """The people of that day, and one more who acts for whom is away and has no part of his own."""
-        if (workflow, day, away) not in self._stages:
-            directory = self.question.directory
-            new = Person(directory.organisation, "·new", "")
-            absences = tuple(replace(a, delegate="·new") if a.person == away else a for a in directory.absences)
-            changed = replace(directory, people={**directory.people, "·new": new}, absences=absences)
-            stage = Stage(workflow, self.question.policy_of(workflow), company_on(changed, day))
-            self._stages[workflow, day, away] = stage
-        return self._stages[workflow, day, away]
-
-    def impasses_with(self, stage: Stage, department: str | None) -> tuple[Impasse, ...]:
-        """What cases of a department could not get past with these people; each change is played once."""
-        if (stage, department) not in self._played:
-            at = (stage.workflow, repr(sorted(stage.policy.items())), stage.whole, department)
-            if at not in self.known.tried:
-                self.known.tried[at] = tuple(Play(stage, self.known.memory_of(stage)).impasses(department))
-            self._played[stage, department] = self.known.tried[at]
-        return self._played[stage, department]
-
-    def impasses(self, workflow: Workflow, day: date) -> Mapping[str | None, tuple[Impasse, ...]]:
-        """department → what cases of it could not get past on that day; None for those of no department yet."""
-        play = self.play(workflow, day)
-        stage = play.stage
-        name = (workflow, repr(sorted(stage.policy.items())))
-        where = tuple(_departments(self.question, workflow))
-        at = (*name, stage.whole, where)
-        if at not in self.known.whole:
-            found: dict[str | None, tuple[Impasse, ...]] = {}
-            alike: dict[Any, str | None] = {}
-            for department in where:
-                within = (*name, play.likeness.within(department))
-                if within in self.known.clean:
-                    continue
-                look = play.likeness.whole(department)
-                if look in alike:
-                    found[department] = _as_in(play, found[alike[look]], alike[look], department)
-                    continue
-                alike[look] = department
-                found[department] = tuple(play.impasses(department))
-                if play.clean_within(department):
-                    self.known.clean.add(within)
-            self.known.whole[at] = {department: impasses for department, impasses in found.items() if impasses}
-        return self.known.whole[at]
-
-
-def _as_in(play: Play, impasses: Iterable[Impasse], played: str | None, department: str | None) -> tuple[Impasse, ...]:
-    """The same for a department that is the mirror image, with its own people in the parts."""
-    part = play.likeness.parts(played, department)
-    return tuple(
-        replace(
-            one, department=department, able=tuple(part.get(p, p) for p in one.able),
-            barred=tuple((part.get(p, p), why) for p, why in one.barred),
-        )
-        for one in impasses
-    )  # fmt: skip
-
-
-def _departments(question: Question, workflow: Workflow) -> Iterator[str | None]:
-    known = [department.code for department in question.directory.departments]
-    if workflow.cycles and workflow.opens_by == ("system",):
-        owed = question.owed.get(workflow.key, frozenset())
-        yield from (code for code in known if code in owed)
-        return
-    yield from known
-    named = workflow.opens_with.model_fields.get("department")
-    if named is None or not named.is_required():
-        yield None
-
-
-def _impasses(look: _Look, spans: Sequence[tuple[date, date]], *, remedies: bool) -> Iterator[Finding]:
+def _impasses(look: Look, spans: Sequence[tuple[date, date]], *, remedies: bool) -> Iterator[Finding]:
     directory = look.question.directory
     for workflow in look.question.workflows:
         held: dict[Any, dict[str | None, list[int]]] = {}
@@ -280,7 +120,7 @@ def _impasses(look: _Look, spans: Sequence[tuple[date, date]], *, remedies: bool
                 if department is None and len(found) > 1:
                     continue  # it could be given to any of them: what is the matter with those is said of them
                 for impasse in _simplest(look, workflow, impasses, day):
-                    posts = tuple(sorted({_called(directory, person) for person, why in impasse.barred if why}))
+                    posts = tuple(sorted({called_by_post(directory, person) for person, why in impasse.barred if why}))
                     kind = (impasse.transition.trigger, impasse.state, impasse.mode, posts, impasse.needed)
                     days = held.setdefault(kind, {}).setdefault(department, [])
                     if days[-1:] != [n]:
@@ -297,7 +137,7 @@ def _impasses(look: _Look, spans: Sequence[tuple[date, date]], *, remedies: bool
                 )
 
 
-def _simplest(look: _Look, workflow: Workflow, impasses: Sequence[Impasse], day: date) -> list[Impasse]:
+def _simplest(look: Look, workflow: Workflow, impasses: Sequence[Impasse], day: date) -> list[Impasse]:
     """Without those that others explain: who may not sign makes no difference where there are too few to sign anyway,
     and nothing else does where there is nobody to be put in charge.
     """
@@ -326,7 +166,7 @@ def _joined(spans: Sequence[tuple[date, date]], numbers: Iterable[int]) -> tuple
 
 
 def _finding_of(
-    look: _Look,
+    look: Look,
     workflow: Workflow,
     kind: Any,
     impasse: Impasse,
@@ -338,7 +178,7 @@ def _finding_of(
     question = look.question
     directory = question.directory
     codes = tuple(code for code in departments if code is not None)
-    names = _names_of(directory, codes)
+    names = departments_in_words(directory, codes)
     day = when[0][0]
     during = _during(question, when)
     unnamed = _nobody_to_name(look, workflow, impasse, day)
@@ -351,7 +191,7 @@ def _finding_of(
     behind = _behind(workflow, impasse, everything=unnamed is not None) if worst else ()
     remedy = _FILL_IT
     if remedies:
-        remedy = _to_fill_with(names, codes) if unnamed else _smallest_change(look, workflow, impasse, day, codes)
+        remedy = _to_fill_with(names, codes) if unnamed else smallest_change(look, workflow, impasse, day, codes)
     return Finding(
         key, "impasse", True, text, remedy, day, _until(question, when), workflow.key, impasse.transition.trigger,
         codes, when, like, behind,
@@ -392,7 +232,7 @@ def _during(question: Question, when: Sequence[tuple[date, date]]) -> Text:
     return Text(f"至 {until} 为止，", f"until {until}, ") if until else Text("", "")
 
 
-def _nobody_to_name(look: _Look, workflow: Workflow, impasse: Impasse, day: date) -> Transition | None:
+def _nobody_to_name(look: Look, workflow: Workflow, impasse: Impasse, day: date) -> Transition | None:
     """The step that puts somebody in charge, where what is really missing is somebody to be put in charge."""
     if impasse.able or any(name not in RELATIONS for name in impasse.by):
         return None
@@ -422,7 +262,7 @@ def _to_fill_with(names: Text, codes: Sequence[str]) -> Text:
 def _in_words(directory: Directory, workflow: Workflow, impasse: Impasse) -> Text:
     """What is missing, and which cases can therefore never be closed."""
     step, end = impasse.transition.title, _end(workflow)
-    mode, by = _mode(workflow, impasse.mode), _listed(workflow, impasse.by)
+    mode, by = _mode(workflow, impasse.mode), roles_in_words(workflow, impasse.by)
     loop = Text(f"{workflow.title.zh}{mode.zh}", f"{workflow.title.en}{mode.en}")
     if not impasse.able and all(name in RELATIONS for name in impasse.by):
         return Text(
@@ -440,7 +280,7 @@ def _in_words(directory: Directory, workflow: Workflow, impasse: Impasse) -> Tex
             f"办理“{step.zh}”时没有符合条件的人员可指定，{loop.zh}永远无法{end.zh}",
             f"nobody can be named who meets the conditions of the step {step.en!r}; {loop.en}: never {end.en}",
         )
-    who = "、".join(dict.fromkeys(_called(directory, person) for person, why in impasse.barred if why))
+    who = "、".join(dict.fromkeys(called_by_post(directory, person) for person, why in impasse.barred if why))
     if impasse.needed > 1:
         left = len(set(impasse.able) - {person for person, why in impasse.barred if why})
         if left >= impasse.needed:
@@ -458,7 +298,7 @@ def _in_words(directory: Directory, workflow: Workflow, impasse: Impasse) -> Tex
         )
     parts: dict[tuple[str, ...], list[str]] = {}  # what they did → who did it
     for person, relations in impasse.barred:
-        parts.setdefault(relations, []).append(_called(directory, person))
+        parts.setdefault(relations, []).append(called_by_post(directory, person))
     everybody = list(dict.fromkeys(name for names in parts.values() for name in names))
     only = Text("、".join(everybody), ", ".join(everybody))
     if len(everybody) == 1 and len(parts) == 1:
@@ -502,134 +342,7 @@ def _until(question: Question, when: Sequence[tuple[date, date]]) -> date | None
 _FILL_IT = Text("请补足能办理该步骤的岗位", "Fill a post that may take this step")
 
 
-@dataclass(frozen=True, slots=True)
-class _More:
-    """New people who hold one role, as a change that is tried.
-
-    scope        where they hold it
-    department   where they belong themselves
-    """
-
-    role: str
-    count: int
-    scope: str
-    department: str | None
-
-
-def _smallest_change(
-    look: _Look, workflow: Workflow, impasse: Impasse, day: date, departments: Sequence[str] = ()
-) -> Text:
-    """The smallest change with which this impasse is gone, tried out with the play itself: where somebody is away, a
-    delegate for him; the fewest new holders of one role.
-
-    departments   all those it is said of; the first one stands for them
-    """
-
-    def gone(stage: Stage) -> bool:
-        found = look.impasses_with(stage, impasse.department)
-        return not any(one.transition is impasse.transition and one.mode == impasse.mode for one in found)
-
-    others = [one for one in look.impasses(workflow, day).get(impasse.department, ()) if one is not impasse]
-    return _tried(look, workflow, impasse, day, departments, gone, [name for one in others for name in one.by])
-
-
-def _tried(
-    look: _Look,
-    workflow: Workflow,
-    impasse: Impasse,
-    day: date,
-    departments: Sequence[str],
-    gone: Callable[[Stage], bool],
-    others: Iterable[str] = (),
-) -> Text:
-    """others   roles to try after those that the impasse itself speaks of"""
-    directory = look.question.directory
-    roles = _roles_at(workflow, impasse, others)
-    by = Text(f"{day} 前", f"Before {day}: ") if day > look.question.first else Text("", "")
-    for away in _away_with(directory, roles, day):
-        if gone(look.delegated(workflow, day, away)):
-            return _joined_words(by, _delegate(_called(directory, away)))
-    for more in _changes(look, roles, impasse.department):
-        if gone(look.grown(workflow, day, more)):
-            within = replace(more, department=impasse.department)
-            outside = within != more and not gone(look.grown(workflow, day, within))
-            return _joined_words(by, _appoint(directory, workflow, more, day, departments, outside=outside))
-    listed = _listed(workflow, roles)
-    return Text(
-        f"仅补一个岗位还不够：请先解决其他各条，再补足{listed.zh}后重新检查",
-        f"One post alone is not enough: mend the other findings, fill {listed.en}, then check again",
-    )
-
-
-def _joined_words(*texts: Text) -> Text:
-    return Text("".join(t.zh for t in texts), "".join(t.en for t in texts))
-
-
-def _roles_at(workflow: Workflow, impasse: Impasse, others: Iterable[str]) -> tuple[str, ...]:
-    """Roles that could help there: those called upon for the step, for another step from there, for other steps."""
-    names = [*impasse.by, *(name for t in workflow.transitions if impasse.state in t.sources for name in t.by), *others]
-    return tuple(dict.fromkeys(name for name in names if name not in RELATIONS))
-
-
-def _changes(look: _Look, roles: Iterable[str], department: str | None) -> Iterator[_More]:
-    for count in range(1, MOST_NEW + 1):
-        for name in roles:
-            for scope, belongs in _places(look.question, name, department):
-                yield _More(name.removesuffix(ANOTHER_DEPARTMENT), count, scope, belongs)
-
-
-def _places(question: Question, name: str, department: str | None) -> Iterator[tuple[str, str | None]]:
-    """(scope of the grant, department of its new holder) worth trying for a role."""
-    directory = question.directory
-    if name.endswith(ANOTHER_DEPARTMENT):
-        other = next((d.code for d in directory.departments if d.code != department), None)
-        if other is not None:
-            yield other, other
-        return
-    scoped = name in question.posts or any(
-        g.role == name and g.scope != WHOLE_ORGANISATION for held in directory.grants.values() for g in held
-    )
-    if scoped and department is not None:
-        yield department, department
-    else:
-        yield WHOLE_ORGANISATION, None
-
-
-def _away_with(directory: Directory, names: Iterable[str], day: date) -> list[str]:
-    """Who is away that day and holds one of these roles."""
-    roles = {name.removesuffix(ANOTHER_DEPARTMENT) for name in names}
-    away = dict.fromkeys(absence.person for absence in directory.absences if absence.covers(day))
-    return [person for person in away if any(grant.role in roles for grant in directory.grants_on(person, day))]
-
-
-def _delegate(away: str) -> Text:
-    return Text(f"由{away}委托一名未参与这些事项的人员代办", f"{away} names a delegate who has no part in these cases")
-
-
-def _appoint(
-    directory: Directory, workflow: Workflow, new: _More, day: date, departments: Sequence[str], *, outside: bool
-) -> Text:
-    """outside   it helps only if they do not belong to the departments it is said of"""
-    role, codes = workflow.called(new.role), list(departments)
-    where = Text("", "")
-    if new.scope != WHOLE_ORGANISATION:
-        codes = codes if new.scope in codes else [new.scope]
-        names = _names_of(directory, codes)
-        where = Text(names.zh, f" ({names.en})")
-    each = Text("各", " each") if len(codes) > 1 and where.zh else Text("", "")
-    whose = Text("", "")
-    if outside:
-        everywhere = {department.code for department in directory.departments} <= {*codes}
-        names = Text("任何部门", "every department") if everywhere else _names_of(directory, codes)
-        whose = Text(f"（由不属于{names.zh}的人员担任）", f", from outside {names.en}")
-    others = any(new.scope in (scope, WHOLE_ORGANISATION) for _, scope in directory.holders(new.role, day))
-    return Text(
-        f"{where.zh}{each.zh}{'另' if others else ''}请 {new.count} 人担任{role.zh}{whose.zh}",
-        f"Appoint {new.count}{' more' if others else ''}{each.en}: {role.en}{where.en}{whose.en}",
-    )
-
-
-def _stuck_cases(look: _Look, spans: Sequence[tuple[date, date]], *, remedies: bool) -> Iterator[Finding]:
+def _stuck_cases(look: Look, spans: Sequence[tuple[date, date]], *, remedies: bool) -> Iterator[Finding]:
     """Open cases, with what really happened to them."""
     question = look.question
     loops = {(w.key, w.version): w for w in (*question.workflows, *question.older)}
@@ -652,7 +365,7 @@ def _stuck_cases(look: _Look, spans: Sequence[tuple[date, date]], *, remedies: b
             "请补足上述岗位，由未经办过该项的人员担任", "Fill that post with somebody who had no part in the case"
         )
         if remedies and blocked:
-            remedy = _change_for(look, workflow, case, blocked[0], day)
+            remedy = change_for_case(look, workflow, case, blocked[0], day)
         yield Finding(
             f"stuck|{case.number}", "stuck_case", True,
             Text(
@@ -662,13 +375,6 @@ def _stuck_cases(look: _Look, spans: Sequence[tuple[date, date]], *, remedies: b
             remedy, day, _until(question, when), workflow.key, blocked[0].transition.trigger if blocked else None,
             (case.department,) if case.department else (), when,
         )  # fmt: skip
-
-
-def _change_for(look: _Look, workflow: Workflow, case: Case, impasse: Impasse, day: date) -> Text:
-    """The smallest change with which those present can bring this very case to its end."""
-    impasse = replace(impasse, department=case.department)
-    codes = [case.department] if case.department else []
-    return _tried(look, workflow, impasse, day, codes, lambda stage: Play(stage).closes(case))
 
 
 # --- the directory by itself -----------------------------------------------------------------------------------------
@@ -735,7 +441,7 @@ def _filled(directory: Directory, kind: str, holder: str, day: date) -> bool:
 
 
 def _of_a_delegate(directory: Directory, absence: Absence, day: date) -> Iterator[Finding]:
-    away, delegate = _called(directory, absence.person), _called(directory, str(absence.delegate))
+    away, delegate = called_by_post(directory, absence.person), called_by_post(directory, str(absence.delegate))
     found = directory.people.get(str(absence.delegate))
     if found is None or not found.active:
         yield _warning(
@@ -767,7 +473,7 @@ def _of_the_directory(question: Question) -> Iterator[Finding]:
     codes = {department.code for department in directory.departments} | {WHOLE_ORGANISATION}
     for key, held in directory.grants.items():
         person = directory.people.get(key)
-        who = _called(directory, key)
+        who = called_by_post(directory, key)
         for grant in held:
             title = question.roles.get(grant.role) or titles.get(grant.role, Text(grant.role, grant.role))
             over = grant.valid_until is not None and grant.valid_until < first
@@ -821,33 +527,6 @@ def _warning(code: str, about: str, day: date, text: Text, remedy: Text) -> Find
 # --- words -----------------------------------------------------------------------------------------------------------
 
 
-def _called(directory: Directory, key: str) -> str:
-    """Somebody by his post; where several have one of that name, with his department."""
-    person = directory.people.get(key)
-    if person is None:
-        return key
-    called = person.post or person.name or key
-    if person.department is None or sum(called == (p.post or p.name) for p in directory.people.values()) < 2:
-        return called
-    return f"{_names_of(directory, [person.department]).zh}{called}"
-
-
 def _mode(workflow: Workflow, mode: str) -> Text:
     title = workflow.sign_off.titles.get(mode) if workflow.sign_off else None
     return Text(f"（{title.zh}）", f" ({title.en})") if title else Text("", "")
-
-
-def _listed(workflow: Workflow, names: Iterable[str]) -> Text:
-    texts = [workflow.called(name) for name in names]
-    return Text("或".join(t.zh for t in texts), " or ".join(t.en for t in texts))
-
-
-def _names_of(directory: Directory, codes: Sequence[str]) -> Text:
-    if not codes:
-        return Text("尚未确定部门的事项", "cases of no department yet")
-    titles = {department.code: department.name for department in directory.departments}
-    named = [titles.get(code, Text(code, code)) for code in codes[:LISTED]]
-    more = len(codes) - len(named)
-    zh = "、".join(t.zh for t in named) + (f"等 {len(codes)} 个部门" if more else "")
-    en = ", ".join(t.en for t in named) + (f" and {more} more" if more else "")
-    return Text(zh, en)

@@ -22,8 +22,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from heapq import heappop, heappush
-from itertools import count
 from typing import Any, NamedTuple
 
 from engine.actor import Actor, Grant
@@ -47,6 +45,7 @@ from engine.proof.stage import (
     relied_on,
     roles_asked_for,
 )
+from engine.proof.ways import Outcomes, Stand, Ways
 
 LEFT = "·left"  # whoever was put in charge of a case and has gone since; no key of a person
 GONE = "·gone"  # whoever reported it and has gone since
@@ -78,24 +77,6 @@ class Impasse:
     able: tuple[str, ...]
     barred: tuple[tuple[str, tuple[str, ...]], ...]
     needed: int
-
-
-class Stand(NamedTuple):
-    """As much of a case as decides who may do what with it; everything else is left out, so that equal ones are one.
-
-    signed           step → signatures, as in the case
-    acted            for each relation of `Stage.matters`, those who matter of the persons who stood in it
-    charged          who was put in charge of it before help came; once it has come, that makes no difference
-    """
-
-    state: str
-    department: str | None
-    reporter: str | None
-    assignee: str | None
-    aspect: Aspect
-    signed: tuple[tuple[str, tuple[str, ...]], ...]
-    acted: tuple[frozenset[str], ...]
-    charged: str | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -140,7 +121,7 @@ class Reads(NamedTuple):
     signed: bool
     everything: bool
 
-    def part(self, stand: "Stand") -> tuple[object, ...]:
+    def part(self, stand: Stand) -> tuple[object, ...]:
         state, department, reporter, assignee, aspect, signed, acted, _ = stand
         if self.everything:
             return state, department, reporter, assignee, aspect, signed, acted
@@ -148,9 +129,6 @@ class Reads(NamedTuple):
             department, aspect.mode if self.row else None, reporter if self.reporter else None, assignee if self.assignee else None,
             signed if self.signed else (), *[acted[n] for n in self.acted],
         )  # fmt: skip
-
-
-Outcomes = tuple[Stand, ...]
 
 
 class Deed(NamedTuple):
@@ -198,7 +176,7 @@ class Memory:
     """
 
     permits: dict[Any, dict[object, Permit | None]] = field(default_factory=dict)
-    cases: dict["Stand", Case] = field(default_factory=dict)
+    cases: dict[Stand, Case] = field(default_factory=dict)
     parts: dict[Actor, object] = field(default_factory=dict)
 
     def forget_if_full(self) -> None:
@@ -231,9 +209,9 @@ class Play:
         self._names: dict[Any, tuple[str, ...]] = {}
         self._told: dict[str | None, frozenset[str]] = {}
         self._mattering: dict[Any, frozenset[str]] = {}
-        within = _Ways(self)
-        self._ways = (within, _Ways(self, within))
-        self._at_first = _Ways(self, in_short=True)
+        within = Ways(self)
+        self._ways = (within, Ways(self, within))
+        self._at_first = Ways(self, in_short=True)
         organisation = stage.company.organisation
         self._ghosts = {name: Player(Actor(organisation, "person", person=name)) for name in (LEFT, GONE)}
         anything = frozenset(map(Grant, roles_asked_for(self.workflow)))
@@ -867,7 +845,7 @@ class Play:
             self.workflow, stand.department, stand.state, stand.aspect.mode, step.transition, by, persons, (), needed
         )
 
-    def _ways_of(self, stand: Stand) -> "_Ways":
+    def _ways_of(self, stand: Stand) -> Ways:
         return self._ways[stand.department is None]  # what has no department yet gets nowhere without being given one
 
     def _goes_on(self, to: State, of: State) -> bool:
@@ -920,151 +898,6 @@ class Play:
         stood = {relation: {*case.who_acted(relation)} for relation in never}
         stood.setdefault("assignee", set()).add(str(stand.assignee))
         return tuple(relation for relation in never if stood[relation] & player.selves)
-
-
-class _Ways:
-    """Which cases have a way to the end: the least solution over all that can still be done, worked out where it is asked.
-
-    A case is good when one of its choices has only good outcomes. To have acted never helps, unless a step is left to
-    whoever did; so of two cases that differ in nothing else the one where fewer acted is good if the other is: the other
-    is not looked at before.
-    """
-
-    def __init__(self, play: Play, known: "_Ways | None" = None, *, in_short: bool = False) -> None:
-        """known      the ways within the department; with it, those across departments
-        in_short   a case is good as well as soon as one is where more acted: enough to tell that all are, not why none is
-        """
-        self._play = play
-        self._in_short = in_short
-        self._known = known
-        self._good: set[Stand] = set()
-        self._tried: dict[Stand, Iterator[Outcomes]] = {}  # with the choices that are still to be looked at
-        self._awaits: dict[Stand, list[Stand]] = {}
-        self._awaited_by: dict[Stand, list[tuple[Stand, Outcomes]]] = {}
-        self._alike: dict[Any, list[Stand]] = {}
-        self._awake: set[Stand] = set()  # what the case that is asked for could be good by
-        self._agenda: list[tuple[int, int, Stand]] = []
-        self._asked: Stand | None = None  # what is to be led on just now: nothing else need wait for it
-        self._latest = count(0, -1)  # of equal rank, what was put last comes first
-
-    def lead_on(self, stand: Stand) -> bool:
-        if self.is_good(stand):
-            return True
-        self._agenda.clear()
-        self._awake.clear()
-        self._asked = stand
-        self._look_at(stand)
-        while self._agenda and not self.is_good(stand):
-            *_, here = heappop(self._agenda)
-            if self._is_awaited(here):
-                self._try(here)
-            else:
-                self._awake.discard(here)
-        return self.is_good(stand)
-
-    def is_good(self, stand: Stand) -> bool:
-        return (
-            stand in self._good
-            or stand.state in self._play.ends
-            or (self._known is not None and self._known.is_good(stand))
-        )
-
-    def looked_at(self, stand: Stand) -> Stand:
-        """Of a case that has no way: what was looked at instead of it, where fewer acted and it has none either."""
-        return stand if stand in self._tried else self._better(stand) or stand
-
-    def fails_by(self, stand: Stand) -> list[Stand]:
-        """What the choices of a case that has no way would have needed to have one, one a choice."""
-        awaited = dict.fromkeys(self.looked_at(after) for after in self._awaits.get(stand, ()))
-        return [after for after in awaited if after in self._tried and not self.is_good(after)]
-
-    def _is_easier(self, stand: Stand) -> bool:
-        """Whether one is good that differs in nothing but that more acted."""
-        return any(
-            worse in self._good and all(map(frozenset.issubset, stand.acted, worse.acted))
-            for worse in self._alike.get(self._play.but_for_acts(stand), ())
-        )
-
-    def _better(self, stand: Stand) -> Stand | None:
-        """One that is not known to be good, and differs in nothing but that fewer acted."""
-        for better in self._alike.get(self._play.but_for_acts(stand), ()):
-            if better not in self._good and all(map(frozenset.issubset, better.acted, stand.acted)):
-                return better
-        return None
-
-    def _look_at(self, stand: Stand) -> None:
-        """Put on the agenda what it could be good by: itself, or before it a better one, and what these wait for."""
-        queue = [stand]
-        while queue:
-            one = queue.pop()
-            if one in self._awake or self.is_good(one) or self._play.workflow.state(one.state).final:
-                continue
-            self._awake.add(one)
-            if one not in self._tried:
-                if self._in_short and self._is_easier(one):
-                    self._found_good(one)
-                    continue
-                better = self._better(one)
-                if better is not None:
-                    self._awaited_by.setdefault(better, []).append((one, ()))
-                    queue.append(better)
-                    continue
-                self._alike.setdefault(self._play.but_for_acts(one), []).append(one)
-                self._tried[one] = self._play.choices(one, cross=self._known is not None)
-            self._put(one)
-            queue += self._awaits.get(one, ())
-
-    def _is_awaited(self, stand: Stand) -> bool:
-        return stand == self._asked or any(before not in self._good for before, _ in self._awaited_by.get(stand, ()))
-
-    def _put(self, stand: Stand) -> None:
-        heappush(self._agenda, (self._rank(stand), next(self._latest), stand))
-
-    def _rank(self, stand: Stand) -> int:
-        """Lower is looked at first: near to the end, and of those that differ in nothing else where fewer acted."""
-        return sum(map(len, stand.acted)) + self._play.distance.get(stand.state, 0)
-
-    def _try(self, here: Stand) -> None:
-        """Its choices one by one, until one is good or leads nearer to the end."""
-        rank = self._rank(here)
-        for outcomes in self._tried[here]:
-            awaited = self._wait(here, outcomes)
-            if awaited is None:
-                self._found_good(here)
-                return
-            if awaited in self._tried and self._rank(awaited) <= rank:
-                self._put(here)
-                return
-
-    def _wait(self, here: Stand, outcomes: Outcomes) -> Stand | None:
-        """The outcome this choice has to wait for, one at a time: while it is not good, the others make no difference."""
-        open_ = [after for after in outcomes if not self.is_good(after)]
-        if not open_:
-            return None
-        awaited = next((after for after in open_ if after in self._tried), open_[-1])
-        self._awaited_by.setdefault(awaited, []).append((here, outcomes))
-        self._awaits.setdefault(here, []).append(awaited)
-        self._look_at(awaited)
-        return awaited
-
-    def _found_good(self, stand: Stand) -> None:
-        queue = [stand]
-        while queue:
-            one = queue.pop()
-            if one in self._good:
-                continue
-            self._good.add(one)
-            for before, outcomes in self._awaited_by.pop(one, ()):
-                if before in self._good:
-                    continue
-                if not outcomes:
-                    # it stood behind this one, and is worth looking at now, if anything still waits for it
-                    asleep = before not in self._awake
-                    self._awake.discard(before)
-                    if not asleep and self._is_awaited(before):
-                        self._look_at(before)
-                elif self._wait(before, outcomes) is None:
-                    queue.append(before)
 
 
 def _told(step: Step, named: str | None, department: str | None) -> dict[str, Any]:

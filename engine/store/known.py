@@ -315,30 +315,13 @@ def _conditions(
     connection: Connection, stood: FromClause, seen: Visibility, wanted: Filter, at: datetime
 ) -> Iterable[ColumnElement[bool] | TextClause]:
     columns = stood.c
-    for name in ("workflow", "state", "counts_as", "level", "department", "assignee"):
-        value = getattr(wanted, name)
-        if value is not None:
-            yield columns[name] == value
     if (book := books.book_of(connection, seen.organisation, wanted.book)) is not None:
         yield books.within(columns, book, wanted.carried_over)
-    if wanted.category is not None:  # a category means its sub-categories too
-        yield or_(
-            columns.category == wanted.category, columns.category.startswith(f"{wanted.category}.", autoescape=True)
-        )
-    if wanted.overdue is not None:
-        late = and_(columns.final.is_(False), columns.due_at < at)
-        yield late if wanted.overdue else or_(columns.final.is_(True), columns.due_at.is_(None), columns.due_at >= at)
-    if wanted.due_before is not None:
-        yield columns.due_at < wanted.due_before
-    if wanted.opened_after is not None:
-        yield columns.opened_at > wanted.opened_after
-    yield from simple(columns, seen.organisation, wanted)
+    yield from simple(columns, seen.organisation, wanted, at, is_open=columns.final.is_(False))
     if wanted.within is not None:  # what it was opened in it is in for good
         opened_in = (_cases.c.organisation == seen.organisation, _cases.c.within == wanted.within)
         yield columns.number.in_(select(_cases.c.number).where(*opened_in))
-    if wanted.open is not None:
-        yield columns.final.is_(not wanted.open)
-    # nothing is done to what is closed: it stands since its closing as it does
+    # nothing that changes how it stands is done to what is closed: it stands since its closing as it does
     if wanted.closed_from is not None:
         yield and_(columns.final.is_(True), columns.recorded_at >= wanted.closed_from)
     if wanted.closed_before is not None:

@@ -40,7 +40,7 @@ WAITS = text("party.waits")
 LOOKED_AT = 100  # a millisecond or two
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
     """What a list shows; None leaves a question open. `q` is looked for in numbers, titles, places and what was written.
 
@@ -359,34 +359,36 @@ def _all(connection: Connection, seen: Visibility, wanted: Filter, now: datetime
 
 
 def _conditions(organisation: str, wanted: Filter, now: datetime) -> Iterable[ColumnElement[bool] | TextClause]:
-    for name in ("workflow", "state", "counts_as", "level", "department", "assignee", "within"):
-        value = getattr(wanted, name)
-        if value is not None:
-            yield _cases.c[name] == value
-    if wanted.category is not None:  # a category means its sub-categories too
-        yield or_(
-            _cases.c.category == wanted.category, _cases.c.category.startswith(f"{wanted.category}.", autoescape=True)
-        )
-    if wanted.overdue is not None:
-        late = and_(OPEN, _cases.c.due_at < now)
-        yield (
-            late if wanted.overdue else or_(_cases.c.final.is_(True), _cases.c.due_at.is_(None), _cases.c.due_at >= now)
-        )
-    if wanted.due_before is not None:
-        yield _cases.c.due_at < wanted.due_before
-    if wanted.opened_after is not None:
-        yield _cases.c.opened_at > wanted.opened_after
-    yield from simple(_cases.c, organisation, wanted)
-    if wanted.open is not None:
-        yield OPEN if wanted.open else _cases.c.final.is_(True)
+    if wanted.within is not None:
+        yield _cases.c.within == wanted.within
+    yield from simple(_cases.c, organisation, wanted, now, is_open=OPEN)
     if wanted.closed_from is not None:
         yield _cases.c.closed_at >= wanted.closed_from
     if wanted.closed_before is not None:
         yield _cases.c.closed_at < wanted.closed_before
 
 
-def simple(columns: Any, organisation: str, wanted: Filter) -> Iterable[ColumnElement[bool]]:
-    """What is asked of columns that a case has now and had at any instant alike."""
+def simple(
+    columns: Any, organisation: str, wanted: Filter, at: datetime, *, is_open: ColumnElement[bool] | TextClause
+) -> Iterable[ColumnElement[bool] | TextClause]:
+    """What is asked of columns that a case has now and had at any instant alike.
+
+    at        the instant: what is overdue was so then
+    is_open   that it had not come to its end, as the index of these columns has it
+    """
+    for name in ("workflow", "state", "counts_as", "level", "department", "assignee"):
+        value = getattr(wanted, name)
+        if value is not None:
+            yield columns[name] == value
+    if wanted.category is not None:
+        yield _in_category(columns.category, wanted.category)
+    if wanted.overdue is not None:
+        late = and_(is_open, columns.due_at < at)
+        yield late if wanted.overdue else or_(columns.final.is_(True), columns.due_at.is_(None), columns.due_at >= at)
+    if wanted.due_before is not None:
+        yield columns.due_at < wanted.due_before
+    if wanted.opened_after is not None:
+        yield columns.opened_at > wanted.opened_after
     opened = []
     if wanted.opened_from is not None:
         opened.append(columns.opened_at >= wanted.opened_from)
@@ -402,22 +404,24 @@ def simple(columns: Any, organisation: str, wanted: Filter) -> Iterable[ColumnEl
         claimed = columns.number.in_(claims.where(_cases.c.since.between(first, last)))
         yield or_(and_(true(), *opened, columns.number.not_in(claims)), claimed)
     if wanted.categories is not None:
-        yield or_(*(_of_category(columns.category, each) for each in wanted.categories))
+        among = columns.category
+        yield or_(*(among == "" if each == NOT_SAID else _in_category(among, each) for each in wanted.categories))
     if wanted.without_workflow is not None:
         yield columns.workflow.not_in(wanted.without_workflow)
     if wanted.apart_from is not None:
         yield columns.state.not_in(wanted.apart_from)
     for name in wanted.without or ():
         yield columns[name].is_(None) if name == "department" else columns[name] == ""
+    if wanted.open is not None:
+        yield is_open if wanted.open else columns.final.is_(True)
 
 
 NOT_SAID = "-"  # among categories: none
 SPAN = ".."  # from one day to another, both included
 
 
-def _of_category(column: ColumnElement[str], category: str) -> ColumnElement[bool]:
-    if category == NOT_SAID:
-        return column == ""
+def _in_category(column: ColumnElement[str], category: str) -> ColumnElement[bool]:
+    """A category means its sub-categories too."""
     return or_(column == category, column.startswith(f"{category}.", autoescape=True))
 
 

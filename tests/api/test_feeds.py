@@ -16,10 +16,12 @@ from sqlalchemy import select
 from api import feeds, logs
 from api.app import create_app
 from api.bootstrap import Runtime
+from api.schedule import OPENS_BEFORE
 from engine.actor import Grant
 from engine.calendar import Break
 from engine.clock import SimulatedClock
 from engine.commands import Asked, FireTrigger, OpenCase
+from engine.cycles import OnEvent, periods_between
 from engine.directory import Absence
 from engine.errors import Text
 from engine.events import LOGBOOK
@@ -31,6 +33,7 @@ from tests.builders import START, School, a_calendar, a_runtime, a_school, a_ses
 from tests.databases import Kind
 from tests.fakes import calling
 from workflows import CATALOG
+from workflows.calendars import official
 from workflows.inspection import CYCLE
 
 TODAY = START.date()
@@ -528,6 +531,14 @@ def inspecting(tmp_path: Path, kind: Kind) -> Iterator[tuple[httpx.Client, Runti
         runtime.tick()
         with calling(create_app(runtime)) as client:
             yield client, runtime, school
+
+
+def test_no_period_of_a_cycle_opens_longer_before_its_day_than_is_looked_back() -> None:
+    calendar = official(years=[2019, 2020, 2021])
+    for _, rule in CATALOG.cycles():
+        if not isinstance(rule.cycle.every, OnEvent):
+            for period in periods_between(rule.cycle, calendar, date(2019, 12, 31), date(2020, 12, 31)):
+                assert period.due_at - period.opens_at < OPENS_BEFORE, rule.cycle.key
 
 
 #: who asks for whose calendar, and how many open inspections and turns to come stand in it

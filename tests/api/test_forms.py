@@ -16,7 +16,7 @@ from engine.errors import FieldFault, Text
 from workflows import CATALOG, asking
 from workflows.checking import SubmitInspection
 from workflows.drill import HoldDrill, ReviewDrill
-from workflows.hazard import Assign, ReportFix, ReportHazard
+from workflows.hazard import Assign, ReportFixWithPapers, ReportHazardFromAList
 from workflows.inspection import OpenInspection
 from workflows.portal import RecordReceipts
 from workflows.reference import criteria_for
@@ -40,7 +40,7 @@ CRITERIA = {criterion.code: False for criterion in criteria_for("FIRE.exit")}
 #: what was typed, as a browser sends it, and the answers it stands for
 TYPED: list[tuple[type[Form], dict[str, tuple[str, ...]], dict[str, Any]]] = [
     (
-        ReportHazard,
+        ReportHazardFromAList,
         {"title": ("插座松动 ",), "place": ("A-101",), "category": ("",), "photos": (SHA, ""), "source": ("staff",)},
         {"title": "插座松动", "place": "A-101", "photos": [SHA], "source": "staff"},
     ),
@@ -134,7 +134,7 @@ def test_what_was_typed_stands_in_the_form_again(
 def test_a_fault_stands_at_its_field_however_deep_it_lies() -> None:
     said = Text("必须填写", "is required")
     faults = [FieldFault("title", said), FieldFault("photos.0", said)]
-    controls = draw(ReportHazard, AROUND, {}, faults)
+    controls = draw(ReportHazardFromAList, AROUND, {}, faults)
     assert [control.name for control in controls if control.fault is not None] == ["title", "photos"]
     rows = draw(ReviewDrill, AROUND, {"problems.0.title": ("x",)}, [FieldFault("problems.0.place", said)])
     assert [control.name for control in every(rows) if control.fault is not None] == ["problems.0.place"]
@@ -176,7 +176,7 @@ def test_files_are_kept_once_and_named_by_their_hash_beside_those_kept_before() 
         {"photos_after": (SHA,)},
         {"photos_after": (SentFile("a.jpg", "image/jpeg", 1, io.BytesIO(b"x")),), "strange": ()},
     )
-    assert kept_files(ReportFix, sent, keep) == {"photos_after": (SHA, f"{1:064x}")}
+    assert kept_files(ReportFixWithPapers, sent, keep) == {"photos_after": (SHA, f"{1:064x}")}
     assert kept == [("a.jpg", "picture")]
 
 

@@ -181,7 +181,7 @@ GOOD: list[Cells] = [
 
 def test_each_is_written_down_with_the_roles_his_post_brings(database: Database, tmp_path: Path) -> None:
     done = taken_in(database, workbook(tmp_path / "good.xlsx", GOOD))
-    assert [turn.after.person for turn in done.added] == ["0001", "0002", "0003", "0004", "0005"]
+    assert [each.after.person for each in done.added] == ["0001", "0002", "0003", "0004", "0005"]
     assert held(database, "0001") == {("principal", "*")}
     assert held(database, "0002") == {("dept_head", "XB1")}
     assert held(database, "0003") == {("dept_safety", "XB1"), ("teacher", "*")}
@@ -227,7 +227,7 @@ def test_a_newer_list_changes_what_it_says_and_an_empty_cell_says_nothing(databa
     taken_in(database, workbook(tmp_path / "one.xlsx", GOOD))
     newer = [("赵红", "0001", "", "", "", "hong@example.cn"), ("孙安", "0003", "保卫处", "安全员", "", "")]
     done = taken_in(database, workbook(tmp_path / "two.xlsx", newer))
-    assert {turn.after.person: turn.fields for turn in done.changed} == {
+    assert {each.after.person: each.fields for each in done.changed} == {
         "0001": ["name", "addresses"], "0003": ["department", "post"],
     }  # fmt: skip
     with database.read_across() as connection:
@@ -303,14 +303,14 @@ def test_who_has_no_staff_number_is_known_again_by_account_or_by_name_and_depart
     assert again.unchanged == 2
     named = [("甲", "0007", "XB1", "教师", "", "")]
     done = taken_in(database, workbook(tmp_path / "list.xlsx", named))
-    assert [(turn.after.person, turn.fields) for turn in done.changed] == [("xb1.1", ["staff_number"])]
+    assert [(each.after.person, each.fields) for each in done.changed] == [("xb1.1", ["staff_number"])]
     assert "认作 xb1.1" in done.notices[0].zh
 
 
 def test_a_key_somebody_asks_for_is_not_given_away_before(database: Database, tmp_path: Path) -> None:
     rows = [("甲", "XB1", ""), ("乙", "XB1", "xb1.1")]
     done = planned(database, workbook(tmp_path / "list.xlsx", rows, headings=("姓名", "部门", "账号")))
-    assert [(turn.after.name, turn.after.person) for turn in done.added] == [("甲", "xb1.2"), ("乙", "xb1.1")]
+    assert [(each.after.name, each.after.person) for each in done.added] == [("甲", "xb1.2"), ("乙", "xb1.1")]
 
 
 def test_the_directory_goes_out_and_comes_in_again_unchanged(database: Database, tmp_path: Path) -> None:
@@ -320,7 +320,7 @@ def test_the_directory_goes_out_and_comes_in_again_unchanged(database: Database,
     told = json.loads(imported(tmp_path / "out.xlsx", "--json").stdout)
     assert (told["added"], told["not_listed"]) == ([], [])
     # the builders' school holds posts its grants were not given by: these may be completed, nothing else changes
-    assert all(turn["fields"] == [] and turn["ended"] == [] for turn in told["changed"])
+    assert all(each["fields"] == [] and each["ended"] == [] for each in told["changed"])
     second = everything(database)
     assert first[0] == second[0] and first[2] == second[2]
     assert json.loads(imported(tmp_path / "out.xlsx", "--json").stdout)["changed"] == []
@@ -488,7 +488,7 @@ def test_what_stands_below_a_list_gets_no_account(name: str, tmp_path: Path, dat
 def test_a_dash_or_none_says_nothing(tmp_path: Path, database: Database) -> None:
     rows = [("周一", "/", "无", "无", "—", "无"), ("钱二", "无", "XB1", "-", "/", "暂无")]
     done = planned(database, workbook(tmp_path / "none.xlsx", rows))
-    assert [(t.after.staff_number, t.after.department, t.after.post, t.after.addresses) for t in done.turns] == [
+    assert [(t.after.staff_number, t.after.department, t.after.post, t.after.addresses) for t in done.meant] == [
         (None, None, "", {}), (None, "XB1", "", {}),
     ]  # fmt: skip
 
@@ -510,7 +510,7 @@ def test_posts_may_have_nothing_but_a_blank_between_them(tmp_path: Path, databas
         ("孙三", "3", "XB1", "部门 安全员"),
     ]
     done = planned(database, workbook(tmp_path / "blank.xlsx", rows))
-    assert [sorted(g.role for g in turn.given) for turn in done.turns] == [
+    assert [sorted(g.role for g in each.given) for each in done.meant] == [
         ["head_teacher", "teacher"], ["teacher"], ["dept_safety"],
     ]  # fmt: skip
     assert any("“班主任 养花”不在岗位表中" in notice.zh for notice in done.notices)

@@ -19,7 +19,8 @@ from engine.events import LOGBOOK
 from engine.store import history, people
 from engine.store.database import table_of
 from engine.store.tables import PlaceLabelRow
-from tests.builders import School, a_runtime, a_school
+from tests.api.pages import got, sign_in
+from tests.builders import School, a_password, a_runtime, a_school
 
 EAST = "教学楼三层东侧"
 
@@ -196,3 +197,15 @@ def test_the_command_makes_lists_prints_and_revokes(data: Path, monkeypatch: pyt
     assert label("revoke", "nothing").exit_code == 1
     assert label("make", EAST, "一" * 61).exit_code == 1
     assert len(json.loads(label("list", "--json").stdout)) == 2, "all of them, or none"
+
+
+def test_a_school_whose_loops_take_no_anonymous_reports_has_no_form_for_their_numbers(
+    client: httpx.Client, runtime: Runtime, school: School
+) -> None:
+    with runtime.database.write("school") as connection:
+        people.give(connection, "school", "principal", Grant("administrator"))
+    a_password(runtime, school, "principal")
+    sign_in(client, "principal")
+    page = got(client, "/school/labels")
+    assert "/school/labels/policy" not in [form["action"] for form in page.forms]
+    assert client.post("/school/labels/policy", data=page.form("/sign-out")).status_code == 404

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -88,13 +88,28 @@ def test_blanks_of_a_form_leave_the_address_and_days_may_be_asked_for(
 ) -> None:
     found = numbers(client, school, "assigned", 1)
     reader = browser("safety_head")
-    led = reader.get("/cases?q=&state=assigned&level=&opened_after=2020-01-01&as_of=")
-    assert (led.status_code, led.headers["location"]) == (303, "/cases?state=assigned&opened_after=2020-01-01")
+    led = reader.get("/cases?q=&state=assigned&level=&opened_from=2020-01-01&as_of=")
+    assert (led.status_code, led.headers["location"]) == (303, "/cases?state=assigned&opened_from=2020-01-01")
     page = got(reader, led.headers["location"])
     assert listed(page) == found and "2020年1月1日" in page.words
-    assert listed(got(reader, "/cases?opened_after=2020-12-01")) == []
+    assert (
+        listed(got(reader, "/cases?opened_from=2020-12-01"))
+        == listed(got(reader, "/cases?opened_after=2020-12-01"))
+        == []
+    )
     assert listed(got(reader, f"/cases?due_before={START + timedelta(days=60):%Y-%m-%d}")) == found
     assert listed(got(reader, f"/cases?due_before={START:%Y-%m-%d}")) == []
+
+
+def test_what_was_opened_as_a_day_began_was_opened_since_that_day(
+    client: httpx.Client, school: School, runtime: Runtime, browser: Browser
+) -> None:
+    assert isinstance(runtime.clock, SimulatedClock)
+    runtime.clock.advance_to(datetime(2020, 3, 2, 16, tzinfo=UTC))  # the midnight of a school in Shanghai
+    found = numbers(client, school, "reported", 1)
+    reader = browser("safety_head")
+    assert listed(got(reader, "/cases?opened_from=2020-03-03")) == found
+    assert listed(got(reader, "/cases?opened_after=2020-03-03")) == [], "an address that was kept asks as it did"
 
 
 @pytest.mark.parametrize(

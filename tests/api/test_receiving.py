@@ -27,7 +27,7 @@ from notifications import deliveries
 from notifications.accounts import AccountBook
 from notifications.channels.inbox import InboxChannel
 from notifications.message import Delivery, Outgoing
-from notifications.planning import PostOffice
+from notifications.office import PostOffice
 from notifications.policy import NAME as MESSAGES
 from notifications.policy import checked
 from notifications.routing import SchoolSettings

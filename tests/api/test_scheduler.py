@@ -11,7 +11,7 @@ from engine.errors import Busy, Text
 from engine.handle import handle_one
 from notifications.accounts import AccountBook
 from notifications.message import Outgoing
-from notifications.planning import PostOffice
+from notifications.office import PostOffice
 from notifications.worker import DeliveryWorker
 from tests.builders import a_runtime, a_school
 from tests.databases import Kind

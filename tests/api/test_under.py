@@ -4,6 +4,9 @@ import re
 from typing import Any
 
 import pytest
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.openapi.utils import get_openapi
+from fastapi.params import Query
 from fastapi.routing import APIRoute
 from starlette.routing import Match
 from starlette.types import Scope
@@ -93,3 +96,22 @@ def test_an_address_without_a_word_of_its_own_is_refused() -> None:
 def test_a_router_asks_who_is_there_before_anything_else() -> None:
     asks = [[each.call for each in route.dependant.dependencies] for route in routes_in(a_router())]
     assert asks == [[signed_in, known_parameters]] * 6
+
+
+def test_no_answer_is_published_under_the_path_of_its_module() -> None:
+    """As two answers of one name are, in the document others make their clients from."""
+    answers = {str(route.response_model): route for route in routes_of(CATALOG) if route.include_in_schema}
+    named = get_openapi(title="", version="", routes=list(answers.values()))["components"]["schemas"]
+    assert "CaseAnswer" in named and [name for name in named if "__" in name] == []
+
+
+def test_every_question_an_address_takes_is_described() -> None:
+    described: list[str] = []
+    undescribed: list[str] = []
+    for route in routes_of(CATALOG):
+        if route.include_in_schema:
+            for field in get_flat_params(route.dependant):
+                if isinstance(field.field_info, Query):
+                    said = described if field.field_info.description else undescribed
+                    said.append(f"{route.path}?{field.alias}")
+    assert f"{BASE}/cases?opened_from" in described and undescribed == []

@@ -13,7 +13,6 @@ from engine.audit import (
     canonical,
     commit,
     commit_with,
-    consistency_proof,
     envelope_hash,
     genesis,
     inclusion_proof,
@@ -21,7 +20,6 @@ from engine.audit import (
     opens,
     root,
     verify_chain,
-    verify_consistency,
     verify_inclusion,
 )
 
@@ -310,42 +308,6 @@ def test_the_inclusion_proofs_of_the_reference_trees(index: int, size: int, proo
     assert [node.hex() for node in inclusion_proof(index, LEAVES[:size])] == proof
 
 
-@pytest.mark.parametrize(
-    "old_size, size, proof",
-    [
-        (1, 1, []),
-        (
-            1,
-            8,
-            [
-                "96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7",
-                "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
-                "6b47aaf29ee3c2af9af889bc1fb9254dabd31177f16232dd6aab035ca39bf6e4",
-            ],
-        ),
-        (
-            6,
-            8,
-            [
-                "0ebc5d3437fbe2db158b9f126a1d118e308181031d0a949f8dededebc558ef6a",
-                "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0",
-                "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
-            ],
-        ),
-        (
-            2,
-            5,
-            [
-                "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
-                "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
-            ],
-        ),
-    ],
-)
-def test_the_consistency_proofs_of_the_reference_trees(old_size: int, size: int, proof: list[str]) -> None:
-    assert [node.hex() for node in consistency_proof(old_size, LEAVES[:size])] == proof
-
-
 SIZES = st.integers(1, 70)
 
 
@@ -366,37 +328,10 @@ def test_an_included_leaf_is_proved_at_its_place_and_nowhere_else(size: int, dat
     assert not verify_inclusion(tree[index], index, size, proof, root([*tree, tree[0]]))
 
 
-@given(st.integers(0, 70), SIZES, st.data())
-def test_a_tree_that_only_grew_proves_it_and_one_that_changed_cannot(
-    old_size: int, growth: int, data: st.DataObject
-) -> None:
-    tree = leaves(old_size + growth)
-    proof = consistency_proof(old_size, tree)
-    assert verify_consistency(old_size, len(tree), root(tree[:old_size]), root(tree), proof)
-    assert verify_consistency(len(tree), len(tree), root(tree), root(tree), [])
-    assert not verify_consistency(old_size, len(tree), leaf_hash(b"forged"), root(tree), proof)
-    if old_size:
-        changed = list(tree)
-        changed[data.draw(st.integers(0, old_size - 1))] = leaf_hash(b"rewritten")
-        assert not verify_consistency(
-            old_size, len(tree), root(tree[:old_size]), root(changed), consistency_proof(old_size, changed)
-        )
-        assert not verify_consistency(old_size, len(tree), root(tree[:old_size]), root(tree), [*proof, tree[0]])
-        assert not verify_consistency(old_size, len(tree), root(tree[:old_size]), root(tree), proof[:-1])
-
-
-@pytest.mark.parametrize("old_size, new_size", [(3, 2), (-1, 3), (3, 3), (2, 8), (3, 8)])
-def test_sizes_that_cannot_be_prove_nothing(old_size: int, new_size: int) -> None:
-    assert not verify_consistency(old_size, new_size, root(LEAVES[:3]), root(LEAVES), [])
-
-
 def test_there_is_no_proof_of_what_is_not_there() -> None:
     for index in (-1, 8):
         with pytest.raises(IndexError, match="in a tree of 8"):
             inclusion_proof(index, LEAVES)
-    for size in (-1, 9):
-        with pytest.raises(IndexError, match="A tree of 8"):
-            consistency_proof(size, LEAVES)
 
 
 def test_a_node_cannot_pose_as_a_leaf() -> None:

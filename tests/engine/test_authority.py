@@ -25,7 +25,8 @@ from tests.builders import a_database
 from tests.databases import Kind
 from workflows import CATALOG
 from workflows.drill import DRILL
-from workflows.hazard import HAZARD, HAZARD_2
+from workflows.hazard import HAZARD
+from workflows.hazard_earlier import HAZARD_2
 from workflows.inspection import INSPECTION
 
 NOW = datetime(2020, 1, 6, 1, 0, tzinfo=UTC)

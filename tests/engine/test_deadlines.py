@@ -9,14 +9,11 @@ from hypothesis import strategies as st
 
 from engine.calendar import Calendar
 from engine.deadlines import (
-    Audience,
     Budget,
     Ladder,
     PlannedRung,
     Rung,
-    audience_of,
     due_at,
-    highest,
     in_words,
     is_overdue,
     next_repeat,
@@ -348,47 +345,9 @@ def test_planned_rungs_ascend_and_late_ones_come_after_the_deadline(
             assert rung.fire_at > due
 
 
-@pytest.mark.parametrize(
-    "missed, sent, to, how, because",
-    [
-        (
-            ["one_late", "three_late"],
-            "three_late",
-            ("assignee", "dept_head", "safety_head"),
-            "digest",
-            "each person once, in ladder order",
-        ),
-        (
-            ["three_late", "due"],
-            "three_late",
-            ("assignee", "dept_head", "safety_head"),
-            "direct",
-            "direct if any of them is",
-        ),
-        (
-            ["repeat-2", "fifteen_late", "repeat-1"],
-            "repeat-2",
-            ("principal", "vp_safety"),
-            "digest",
-            "a later repetition is higher",
-        ),
-        (["repeat-10", "repeat-9"], "repeat-10", ("vp_safety", "principal"), "digest", "by number, not by letters"),
-        (["due"], "due", ("assignee",), "direct", "one alone"),
-    ],
-)
-def test_after_an_outage_the_highest_rung_goes_to_everyone(
-    missed: list[str], sent: str, to: tuple[str, ...], how: str, because: str
-) -> None:
-    assert highest(missed, LADDER) == sent, because
-    assert audience_of(missed, LADDER) == (to, how), because
-
-
-def test_an_audience_names_its_parts() -> None:
-    assert audience_of(["due"], LADDER) == Audience(to=("assignee",), how="direct")
-
-
 def test_a_rung_is_found_by_its_name_and_by_its_repetitions() -> None:
     assert LADDER.rung("due").how == "direct"
+    assert LADDER.order("repeat-9") < LADDER.order("repeat-10"), "by number, not by letters"
     assert LADDER.rung("repeat").every_workdays == LADDER.rung("repeat-12").every_workdays == 5
     for unknown in ("due-1", "repeat-0", "repeat-01", "repeat-x", "repeat-²", "nothing"):
         with pytest.raises(KeyError):
@@ -415,11 +374,6 @@ def test_a_repetition_without_an_offset_follows_the_rung_before_it() -> None:
         ("late", "01-19 07:40"),
         ("repeat-1", "01-21 07:40"),
     ]
-
-
-def test_of_a_major_case_every_rung_goes_direct() -> None:
-    assert {rung.how for rung in LADDER.all_direct().rungs} == {"direct"}
-    assert audience_of(["one_late"], LADDER.all_direct()).how == "direct"
 
 
 @pytest.mark.parametrize(

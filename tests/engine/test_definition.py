@@ -37,7 +37,7 @@ from engine.definition import (
     diagram,
     said,
 )
-from engine.definition.workflow import RESERVED_PLURALS, RESERVED_TRIGGERS
+from engine.definition.checking import RESERVED_PLURALS, RESERVED_TRIGGERS
 from engine.errors import Text, WorkflowError
 from engine.guards import Guard, Situation, everyone_has_confirmed, guard, guard_named
 

@@ -38,7 +38,7 @@ from notifications.channels import Account, Receipt
 from notifications.channels.forms import NothingToSetUp
 from notifications.channels.inbox import InboxChannel
 from notifications.message import Outgoing
-from notifications.planning import LEASE, PostOffice
+from notifications.office import LEASE, PostOffice
 from notifications.tables import DeliveryRow
 from notifications.worker import DeliveryWorker
 from tests.databases import Kind, Template, dropping_copies

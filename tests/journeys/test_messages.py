@@ -17,7 +17,7 @@ from notifications.accounts import AccountBook
 from notifications.channels.inbox import InboxChannel
 from notifications.deliveries import inbox_of
 from notifications.message import InboxMessage
-from notifications.planning import PostOffice
+from notifications.office import PostOffice
 from notifications.worker import DeliveryWorker
 from tests.databases import Kind
 from tests.journeys.campus import SCHOOL, Campus, a_campus

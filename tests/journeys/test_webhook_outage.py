@@ -20,7 +20,7 @@ from notifications import deliveries
 from notifications.accounts import AccountBook
 from notifications.channels import Account
 from notifications.channels.webhook import WebhookChannel
-from notifications.planning import PostOffice
+from notifications.office import PostOffice
 from notifications.routing import SchoolSettings
 from notifications.worker import DeliveryWorker
 from tests.builders import START, School, a_runtime, a_school

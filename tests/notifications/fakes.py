@@ -19,7 +19,7 @@ from notifications.channels.forms import Form, NothingToSetUp
 from notifications.channels.inbox import InboxChannel
 from notifications.deliveries import list_deliveries
 from notifications.message import ORGANISATION, Addressee, Delivery, Outgoing, Words
-from notifications.planning import LEASE, PostOffice
+from notifications.office import LEASE, PostOffice
 from notifications.routing import SchoolSettings
 from notifications.sources import Back, ClaimedNotice, Place
 from notifications.tables import Connection
@@ -313,8 +313,8 @@ class Post:
         self.book = AccountBook(OpenVault(), accounts)
         return self
 
-    def worker(self, *channels: Any, lease: timedelta = LEASE, **how: Any) -> DeliveryWorker:
-        office = PostOffice(
+    def office(self, *channels: Any, lease: timedelta = LEASE) -> PostOffice:
+        return PostOffice(
             self.database,
             self.outbox,
             self.directory,
@@ -324,7 +324,9 @@ class Post:
             SCHOOL,
             lease,
         )
-        return DeliveryWorker(office, **how)
+
+    def worker(self, *channels: Any, lease: timedelta = LEASE, **how: Any) -> DeliveryWorker:
+        return DeliveryWorker(self.office(*channels, lease=lease), **how)
 
     def at(self, local_time: str) -> Self:
         self.clock.advance_to(local(local_time))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from engine.events import How
 from notifications import deliveries
 from notifications.message import delivery_key
-from notifications.planning import LEASE
+from notifications.office import LEASE
 from tests.databases import Kind
 from tests.notifications.fakes import SHANGHAI, FailingChannel, Killed, a_notice, a_post, local
 

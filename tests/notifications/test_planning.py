@@ -10,8 +10,9 @@ import pytest
 from engine.events import LOGBOOK, How, Notice
 from notifications import accounts, deliveries, readers
 from notifications.channels import Account
+from notifications.days import DAYS
 from notifications.message import Delivery, InboxMessage
-from notifications.planning import DAYS, RoundResult
+from notifications.office import RoundResult
 from notifications.routing import Preference
 from notifications.sources import Back, Place
 from notifications.worker import DeliveryWorker
@@ -533,9 +534,9 @@ def test_what_cannot_be_put_together_is_put_off_and_stops_nobody_else(ways: Ways
     ways.post.outbox.write(a_notice("YH-1", how="digest", audience=("assignee", "dept_head")))
     ways.post.directory.waits["alice"] = [{"level": "general"}]  # of no case
     ways.post.at("2020-01-16 07:45")
-    worker = ways.worker()
-    worker._planner._begun["school"] = date(2020, 1, 16)
-    worker.run_once()
+    with ways.post.database.write_across() as connection:
+        deliveries.begin_day(connection, "school", date(2020, 1, 16), ways.post.clock.now())
+    ways.round()
     assert ways.sent() == [("wecom_app", "bob")]
     ways.post.directory.waits["alice"] = []
     ways.post.at("2020-01-16 08:45")

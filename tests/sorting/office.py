@@ -31,7 +31,7 @@ from notifications.channels.webhook import WebhookChannel
 from notifications.channels.wecom_app import WeComApp
 from notifications.channels.wecom_robot import WeComRobot
 from notifications.message import ORGANISATION, Addressee, Planned
-from notifications.planning import PostOffice
+from notifications.office import PostOffice
 from notifications.tables import DeliveryRow
 from notifications.worker import DeliveryWorker
 from tests.notifications.fakes import SCHOOL, FakeDirectory, FakeOutbox, OpenVault, a_notice

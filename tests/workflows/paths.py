@@ -23,19 +23,11 @@ from engine.authority import Permit, allow_opening, judge, may_open_any
 from engine.case import OTHER_END, Case
 from engine.commands import FireTrigger, OpenCase
 from engine.cycles import periods_between
+from engine.decision import Decision, PeriodOwed, Setting
 from engine.definition import CaseRef, Form, Transition, Workflow, guards_of
 from engine.errors import GuardRefused, InvalidInput, NotAllowed, Refusal
 from engine.guards import Guard, Situation
-from engine.machine import (
-    Decision,
-    PeriodOwed,
-    Setting,
-    asked_for,
-    blank_case,
-    decide,
-    decide_opening,
-    read_form,
-)
+from engine.machine import asked_for, blank_case, decide, decide_opening, read_form
 from tests.workflows.filling import World, filled
 from tests.workflows.school import CALENDAR_V1, local
 from workflows import CATALOG, spot_check, stage_summary

@@ -16,7 +16,6 @@ from workflows import CATALOG
 from workflows.comparison import failures_become_hazards_by_its_day
 from workflows.hazard import (
     HAZARD,
-    HAZARD_4,
     AskDeferralWithConsent,
     AskExtensionWithConsent,
     FilePlanWithConsent,
@@ -30,6 +29,7 @@ from workflows.hazard import (
     start_plan_with_consent,
     superior_agrees_to_a_later_day,
 )
+from workflows.hazard_earlier import HAZARD_4
 from workflows.wording import ERROR_WORDS
 
 ASKED = Text("办理", "Take the step")

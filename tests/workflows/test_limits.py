@@ -10,7 +10,7 @@ from engine.deadlines import Budget, due_at
 from engine.definition import Within
 from tests.workflows.school import CALENDAR_V1, CALENDAR_V2, SHANGHAI, School, local, local_day
 from workflows import CATALOG
-from workflows.hazard import HAZARD, Assign, Return, _allowance
+from workflows.hazard import HAZARD, Assign, Return, allowance_of
 
 NEW_YEARS_EVE = date(2020, 1, 24)  # of the lunar year; under version 1 the first day of the holiday
 
@@ -27,7 +27,7 @@ def limits() -> Iterator[Any]:
                 yield pytest.param(budget, id=f"{workflow.key}, receipt of {state.name}")
     chosen = {code for form in (Assign, Return) for code in get_args(form.model_fields["time_limit"].annotation)}
     for code in sorted(chosen):
-        yield pytest.param(Budget.from_json(_allowance(code, HAZARD.defaults())), id=f"hazard, limit {code}")
+        yield pytest.param(Budget.from_json(allowance_of(code, HAZARD.defaults())), id=f"hazard, limit {code}")
 
 
 @pytest.mark.parametrize("calendar", [CALENDAR_V1, CALENDAR_V2], ids=["version 1", "version 2"])

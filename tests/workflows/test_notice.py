@@ -13,9 +13,10 @@ from engine.authority import judge
 from engine.calendar import Calendar
 from engine.case import Case
 from engine.commands import FireTrigger, OpenCase
+from engine.decision import Decision, Setting
 from engine.directory import Person
 from engine.errors import GuardRefused, InvalidInput, NotAllowed, NotPossibleNow, Text
-from engine.machine import Decision, Setting, decide, decide_opening, read_form
+from engine.machine import decide, decide_opening, read_form
 from engine.store import people
 from engine.tick import tick
 from tests.workflows.school import ORGANISATION, School

@@ -16,7 +16,7 @@ from workflows.reference.reading import Entry, ReferenceFile, Titled, read_file
 
 FILE = "scheme.yaml"
 SECTIONS = {
-    "levels", "sublevels", "time_limit_modes", "five_items", "risk_colours", "states", "counters", "links", "flags",
+    "levels", "time_limit_modes", "five_items", "risk_colours", "states", "counters", "links",
     "sign_off", "interim", "reminder_ladder",
 }  # fmt: skip
 
@@ -146,14 +146,12 @@ class _Interim(Entry):
 @dataclass(frozen=True)
 class Scheme:
     levels: Mapping[str, LevelRule]
-    sublevels: Mapping[str, Titled]
     limits: Mapping[str, Limit]
     five_items: Mapping[str, FiveItem]
     risk_colours: Mapping[str, RiskColour]
     states: Mapping[str, StateWords]
     counters: Mapping[str, Noted]
     links: Mapping[str, Noted]
-    flags: tuple[str, ...]
     sign_off: Mapping[str, SignOff]
     suggestions: Mapping[str, Text]  # category code → protective measure
     ladder: tuple[Rung, ...]
@@ -167,14 +165,12 @@ def read_scheme(folder: Traversable, taxonomy: Taxonomy, organisation: Organisat
     required, suggestions = _interim(file, taxonomy)
     return Scheme(
         levels=levels,
-        sublevels=file.coded("sublevels", Titled),
         limits=_limits(file, organisation, required),
         five_items=file.coded("five_items", FiveItem),
         risk_colours=file.coded("risk_colours", RiskColour),
         states=file.coded("states", StateWords),
         counters=file.coded("counters", Noted),
         links=file.coded("links", Noted),
-        flags=tuple(str(flag) for flag in file.rows("flags")),
         sign_off=_sign_off(file, organisation),
         suggestions=suggestions,
         ladder=_ladder(file, organisation),

@@ -20,6 +20,7 @@ from api.pages.naming import NamesOf, day_in_words
 from api.pages.rendering import CASES, SCHOOL, go_to, local, page
 from api.pages.school.keeping import Asking, form_page, holding, keeper, line
 from api.pages.words import WORDS
+from api.schedule import OPENS_BEFORE
 from engine.authority import may_see
 from engine.calendar import CORRECTED, LONGEST_BREAK, Calendar, CalendarFault
 from engine.case import Case
@@ -190,7 +191,7 @@ def _note(runtime: Runtime, connection: Connection, asker: Asker, **about: str |
 
 @dataclass(frozen=True, slots=True)
 class Coming:
-    """A cycle in words: who owes it, and its next turns (opens, due)."""
+    """A cycle in words: who owes it, and its next periods (opens, due)."""
 
     title: Text
     loop: Text
@@ -229,7 +230,7 @@ def cycles_page(request: Request, runtime: TheRuntime, asker: SignedIn) -> Respo
 
 
 def _following(cycle: Any, calendar: Calendar, today: date, asker: Asker) -> list[tuple[str, str]]:
-    found = periods_between(cycle, calendar, today - timedelta(days=40), today + AHEAD)
+    found = periods_between(cycle, calendar, today - OPENS_BEFORE, today + AHEAD)
     coming = [p for p in found if calendar.local_date(p.due_at) >= today][:NEXT]
     return [
         (day_in_words(calendar.local_date(p.opens_at), asker.locale), day_in_words(calendar.local_date(p.due_at), asker.locale))

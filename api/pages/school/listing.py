@@ -20,7 +20,7 @@ from api.auth.forms import Sent, TheSent
 from api.bootstrap import Runtime
 from api.checking import OpensDeadCorner
 from api.evidence.names import as_attachment
-from api.importing import IMPORTING, ListFaulty, Overtaken, Plan, Turn, carry_out, fingerprint, plan
+from api.importing import IMPORTING, ListFaulty, Meant, Overtaken, Plan, carry_out, fingerprint, plan
 from api.pages.addresses import Pages
 from api.pages.naming import NamesOf
 from api.pages.rendering import HEADERS, go_to, page
@@ -158,7 +158,7 @@ def _done(
     with runtime.database.read(here) as connection:
         planned = plan(connection, here, listed, editor.today(connection), new_departments=new_departments)
         names = NamesOf(connection, here, "zh")
-    if not any(turn.changes for turn in planned.turns) and not planned.departments:
+    if not any(each.changes for each in planned.meant) and not planned.departments:
         if _wants_passwords(sent):
             raise _paper_is_gone()
         return None  # sent twice, or by two: it is done
@@ -168,8 +168,8 @@ def _done(
     if _wants_passwords(sent) and planned.added:
         made = {department.code: department.name.zh for department in planned.departments}
         hashes, lines = {}, []
-        for turn in planned.added:
-            drawn, who = passwords.drawn(), turn.after
+        for each in planned.added:
+            drawn, who = passwords.drawn(), each.after
             with runtime.hashing.turn():
                 hashes[who.person] = passwords.hashed_as_drawn(drawn)
             department = made.get(who.department or "") or names.department(who.department)
@@ -281,7 +281,8 @@ def _preview(
     return page(
         request, "school_import.html", asker=asker, active="more", because=refusal, refusal=refusal, at=IMPORT,
         template_at=TEMPLATE, back=(PEOPLE, WORDS["school_people"]), new_departments=new_departments, planned=planned,
-        notices=planned.notices[:SHOWN], more_notices=max(len(planned.notices) - SHOWN, 0), turns=told[:SHOWN], more=max(len(told) - SHOWN, 0), confirm_at=CONFIRM, packed=_packed(listed), seen=fingerprint(planned),
+        notices=planned.notices[:SHOWN], more_notices=max(len(planned.notices) - SHOWN, 0),
+        told=told[:SHOWN], more=max(len(told) - SHOWN, 0), confirm_at=CONFIRM, packed=_packed(listed), seen=fingerprint(planned),
         changes=bool(told or planned.departments), meant=isinstance(refusal, OpensDeadCorner), faults=(), fault=None,
     )  # fmt: skip
 
@@ -301,18 +302,18 @@ def _told(connection: Connection, planned: Plan, asker: Asker) -> list[Told]:
             for where in ["" if grant.scope == WHOLE_ORGANISATION else f" {department(grant.scope)}"]
         ]
 
-    def what(turn: Turn) -> list[Text]:
+    def what(each: Meant) -> list[Text]:
         fields = (
             []
-            if turn.before is None
-            else [WORDS["import_addresses"] if f == "addresses" else TITLES[f] for f in turn.fields]
+            if each.before is None
+            else [WORDS["import_addresses"] if f == "addresses" else TITLES[f] for f in each.fields]
         )
-        return [*fields, *roles(turn.given, "+"), *roles(turn.ended, "−")]
+        return [*fields, *roles(each.given, "+"), *roles(each.ended, "−")]
 
     return [
-        Told(turn.row, turn.before is None, turn.after.name, turn.after.person, department(turn.after.department), turn.after.post, what(turn))
-        for turn in planned.turns
-        if turn.changes
+        Told(each.row, each.before is None, each.after.name, each.after.person, department(each.after.department), each.after.post, what(each))
+        for each in planned.meant
+        if each.changes
     ]  # fmt: skip
 
 

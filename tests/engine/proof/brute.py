@@ -27,10 +27,11 @@ from engine.authority import Permit, allow_opening, judge
 from engine.calendar import Calendar
 from engine.case import Case
 from engine.commands import FireTrigger
+from engine.decision import Setting
 from engine.definition import RELATIONS, Reference, Transition, Workflow, form_of, guards_of
 from engine.directory import Directory
 from engine.errors import GuardRefused, NotAllowed, Text
-from engine.machine import Setting, blank_case, decide
+from engine.machine import blank_case, decide
 
 REPORTED_AND_LEFT, IN_CHARGE_AND_LEFT = "~reported", "~in charge"  # no keys of people
 NOW = datetime(2020, 3, 2, tzinfo=UTC)

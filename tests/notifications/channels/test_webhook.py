@@ -12,7 +12,7 @@ from engine.clock import SimulatedClock
 from notifications import deliveries
 from notifications.channels import Account, Concerns, Sort, TransportError
 from notifications.channels.webhook import WebhookChannel, WebhookForm
-from notifications.planning import RoundResult
+from notifications.office import RoundResult
 from tests.notifications.fakes import ALICE, Post, a_notice, local, outgoing
 
 URL = "https://hooks.school.example/bihuan"

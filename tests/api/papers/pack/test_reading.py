@@ -9,6 +9,7 @@ import pytest
 
 from api.bootstrap import Runtime
 from api.pages.cases import RELATED
+from api.pages.choosing import BESIDES
 from api.papers.pack.reading import LINKS
 from engine.case import OTHER_END, WITHIN
 from engine.commands import Asked, FireTrigger, OpenCase
@@ -41,6 +42,7 @@ def test_every_bond_between_cases_has_words_of_its_own_in_packs_and_on_pages() -
     bonds = {"parent", "child", *OTHER_END, *OTHER_END.values()}
     assert bonds <= RELATED.keys()
     assert {*bonds, WITHIN} <= LINKS.keys()
+    assert set(OTHER_END.values()) <= BESIDES.keys()
 
 
 @pytest.fixture
