@@ -158,7 +158,7 @@ HANDED_ON = frozenset({"title", "enabled"})  # of a channel, to who stands in fo
 SETTING = Text("设置消息渠道", "Set a channel up")
 REMOVING = Text("移除消息渠道", "Remove a channel")
 _STAYS = Text(
-    "消息发往哪里不随代理移交，代理人只能停用、启用和改名",
+    "消息发往哪里不随代理移交，代办人只能停用、启用和改名",
     "where messages go is not handed on with a delegation: who stands in switches a channel off and on, and names it",
 )
 

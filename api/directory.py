@@ -128,7 +128,7 @@ def within_the_delegation(
     for key in touched:
         if _is_the_editor(connection, editor, key):
             raise not_in_his_place(
-                asked, Text("代理人不能借代理改变自己的权限", "a delegate does not change his own standing by it")
+                asked, Text("代办人不能借代理改变自己的权限", "a delegate does not change his own standing by it")
             )
         if key in trusted:
             raise not_in_his_place(asked, _KEPT_BY_ITS_OWN)
@@ -338,7 +338,7 @@ def leave(editor: Editor, absence: Absence) -> Absence:
         if absence.delegate is not None:
             _delegate(connection, editor, away, absence, absence.delegate)
         elif absence.duties:
-            _refuse(LEAVING, "duties", Text("没有代理人，无从移交职责", "without a delegate nothing is handed on"))
+            _refuse(LEAVING, "duties", Text("没有代办人，无从移交职责", "without a delegate nothing is handed on"))
         people.add_absence(connection, editor.organisation, absence)
         return absence
 

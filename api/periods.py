@@ -83,7 +83,7 @@ def period_columns(catalog: Catalog, locale: Locale, zone: ZoneInfo, scopes: Map
         ("报送内容" if zh else "what is owed", lambda p: cycles.get(p.cycle, p.cycle)),
         ("部门" if zh else "department", lambda p: scopes.get(p.scope, p.scope)),
         ("周期" if zh else "period", lambda p: p.key),
-        ("时限" if zh else "due", lambda p: when(p.due_at)),
+        ("期限" if zh else "due", lambda p: when(p.due_at)),
         ("报送情况" if zh else "what came", lambda p: REPORTS[p.report].in_(locale)),
         ("零报告" if zh else "zero", lambda p: zero if p.zero else ""),
         ("更正" if zh else "corrected", lambda p: corrected if p.corrected_at else ""),

@@ -519,7 +519,7 @@ EVENT_TITLES: Mapping[str, Text] = {
     "opened": Text("登记", "Opened"),
     "reminded": Text("到期提醒", "Reminded"),
     "linked": Text("关联", "Linked"),
-    "recomputed": Text("时限重算", "Deadline recomputed"),
+    "recomputed": Text("期限重算", "Deadline recomputed"),
 }
 
 

@@ -380,7 +380,7 @@ def case_columns(locale: Locale, zone: ZoneInfo) -> list[Column]:
         ("登记人" if zh else "reporter", lambda c: c.reporter),
         ("整改责任人" if zh else "assignee", lambda c: c.assignee),
         ("登记时间" if zh else "opened", lambda c: when(c.opened_at)),
-        ("时限" if zh else "due", lambda c: when(c.due_at)),
+        ("期限" if zh else "due", lambda c: when(c.due_at)),
         ("逾期" if zh else "overdue", lambda c: yes if c.overdue else ""),
         ("办结时间" if zh else "closed", lambda c: when(c.closed_at)),
     ]  # fmt: skip

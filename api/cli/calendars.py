@@ -56,7 +56,7 @@ def show(data: Path | None, organisation: str | None, as_json: bool) -> None:
         click.echo(f"学校假期 · Break: {pause.name} {pause.first} … {pause.last}")
     if newest.warns_on(newest.local_date(today)):
         click.echo(
-            f"日历只到 {newest.known_until}，此后的时限为暂定。请载入新一年的安排。 / "
+            f"日历只到 {newest.known_until}，此后的期限为暂定。请载入新一年的安排。 / "
             f"The calendar ends on {newest.known_until}; deadlines after it are provisional. Load the next year.",
             err=True,
         )

@@ -101,7 +101,7 @@ def setup(
         _tell(founded, where, drawn, seal_key, "" if data is None else f" --data {shlex.quote(str(data))}")
     if founded.warns:
         click.echo(
-            f"日历只到 {founded.calendar.known_until}，此后的时限为暂定。国务院办公厅发布新一年安排后请运行 bihuan calendar load。 / "
+            f"日历只到 {founded.calendar.known_until}，此后的期限为暂定。国务院办公厅发布新一年安排后请运行 bihuan calendar load。 / "
             f"The calendar ends on {founded.calendar.known_until}; deadlines after it are provisional. "
             "Load the next year's notice with `bihuan calendar load`.",
             err=True,

@@ -80,7 +80,7 @@ TYPES: Mapping[str, Text] = {
     "stepped": Text("办理步骤", "Step"),
     "signed": Text("签字", "Signed"),
     **EVENT_TITLES,
-    "noted": Text("记录簿", "Logbook"),
+    "noted": Text("操作日志", "Logbook"),
 }
 OUTCOMES: Mapping[str, Text] = {"accepted": Text("已办理", "accepted"), "refused": Text("未办理", "refused")}
 YES_NO: Mapping[str, Text] = {"true": WORDS["yes"], "false": WORDS["no"]}

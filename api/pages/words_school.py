@@ -347,7 +347,7 @@ WORDS: Mapping[str, Text] = {
     ),
     "calendar_until": Text("放假安排已知至", "The notices reach to"),
     "calendar_ends": Text(
-        "此后的期限为推定。新一年的安排公布后请载入。",
+        "此后的期限为暂定。新一年的安排公布后请载入。",
         "Deadlines after that are estimates. Load the next notice when it is out.",
     ),
     "load_notice": Text("载入新安排", "Load a notice"),
@@ -407,7 +407,7 @@ WORDS: Mapping[str, Text] = {
         "There is too much: the first 400 are listed. Look at a week, or choose a department.",
     ),
     "calendar_estimated": Text(
-        "这段时间的放假安排尚未公布，期限为推定。",
+        "这段时间的放假安排尚未公布，期限为暂定。",
         "The holiday notice for these days is not out; deadlines are estimates.",
     ),
     "round_due": Text("检查截止", "round due"),

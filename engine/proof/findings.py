@@ -503,14 +503,14 @@ def _of_the_directory(question: Question) -> Iterator[Finding]:
                 )  # fmt: skip
     if question.calendar is None:
         yield Finding(
-            "no_calendar", "no_calendar", True, Text("尚未载入日历，时限无法计算。", "No calendar: no deadline can be worked out."),
+            "no_calendar", "no_calendar", True, Text("尚未载入日历，期限无法计算。", "No calendar: no deadline can be worked out."),
             Text("请系统管理员载入放假安排", "Load the calendar: `bihuan calendar load`"), first,
         )  # fmt: skip
     elif question.calendar.warns_on(first):
         ends = question.calendar.known_until
         yield _warning(
             "calendar_ends", "", first,
-            Text(f"日历只到 {ends}，此后的时限为暂定。", f"The calendar ends on {ends}; later deadlines are provisional."),
+            Text(f"日历只到 {ends}，此后的期限为暂定。", f"The calendar ends on {ends}; later deadlines are provisional."),
             Text("请载入下一年的放假安排", "Load the next year's holidays"),
         )  # fmt: skip
     if not directory.departments:

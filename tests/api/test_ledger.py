@@ -435,4 +435,4 @@ def test_the_trail_is_taken_away_and_says_how_far_it_is_sealed(
     assert set(files) == {"xlsx", "csv", "jsonl"}
     assert reader.get(files["jsonl"]).text.count("\n") == 2
     assert "还没有签名过" in page.words and "尚未签名" in page.words
-    assert "封存状态" not in got(browser("teacher"), "/trail").words, "the seal is shown to who oversees"
+    assert "签署状态" not in got(browser("teacher"), "/trail").words, "the seal is shown to who oversees"

@@ -122,7 +122,7 @@ WRONG = "字" * 2500  # too long for words, no number, no day and none of any ch
 #: what lists cannot be asked: the field that says so and what stood in it; no field where the form asks no such thing
 MISASKED = {
     "/cases?due_before=0202-01-01&level=major": ("due_before", "0202-01-01"),
-    "/cases?opened_after=2020-02-31": ("opened_after", "2020-02-31"),
+    "/cases?opened_from=2020-02-31": ("opened_from", "2020-02-31"),
     "/cases?as_of=2999-01-01": ("as_of", "2999-01-01"),
     "/cases?as_of=2999-01-01T00:00:00Z": ("as_of", "2999-01-01T00:00:00Z"),
     "/cases?state=无": ("state", "无"),

@@ -208,7 +208,7 @@ def test_a_cursor_nobody_gave_out_is_refused(client: httpx.Client, school: Schoo
 @pytest.mark.parametrize(
     "language, titles",
     [
-        ("zh", ["登记", "交办", "到期提醒", "时限重算", "整改"]),
+        ("zh", ["登记", "交办", "到期提醒", "期限重算", "整改"]),
         ("en", ["Opened", "Assign", "Reminded", "Deadline recomputed", "Fix"]),
     ],
 )

@@ -48,7 +48,7 @@ CODES: Mapping[str, Mapping[str, Text]] = {
 OTHER_FIELDS: Mapping[str, Text] = {
     "number": Text("关联事项", "Case bound to it"), "rung": Text("提醒节点", "Rung"), "to": Text("告知", "Told"),
     "escalated": Text("逾期提级", "Escalated"), "skipped": Text("合并的提醒", "Rungs told together"),
-    "due_at_before": Text("原时限", "Deadline before"), "due_at_after": Text("新时限", "Deadline after"),
+    "due_at_before": Text("原期限", "Deadline before"), "due_at_after": Text("新期限", "Deadline after"),
     "calendar_before": Text("原日历版本", "Calendar before"), "calendar_after": Text("新日历版本", "Calendar after"),
     "result": Text("结果", "Result"), "note": Text("说明", "Note"), "place": Text("部位", "Where"),
     "value": Text("读数", "Reading"), "title": Text("问题", "Problem"), "category": Text("类别", "Category"),
@@ -165,8 +165,8 @@ class _Reader:
             (Text("责任部门", "Department"), self._department(case.department)),
             (Text("上报人", "Reported by"), self._person(case.reporter)),
             (Text("责任人", "Assignee"), self._person(case.assignee)),
-            (Text("时限", "Deadline"), _same(self.local(case.due_at) if case.due_at else "")),
-            (Text("首次时限", "First deadline"), _same(self.local(case.first_due_at) if case.first_due_at else "")),
+            (Text("期限", "Deadline"), _same(self.local(case.due_at) if case.due_at else "")),
+            (Text("首次期限", "First deadline"), _same(self.local(case.first_due_at) if case.first_due_at else "")),
             (Text("挂牌督办", "Supervised by name"), YES if case.supervised else _same("")),
         ]
         found += [(LINKS.get(link.kind, Text("关联", "Bound to")), _same(link.number)) for link in case.links]

@@ -513,10 +513,10 @@ def test_the_school_they_were_made_from_is_clean() -> None:
 def test_a_calendar_that_ends_soon_and_none_at_all() -> None:
     [ends] = check(a_question(SCHOOL, calendar=replace(CALENDAR, known_until=date(2020, 4, 1))))
     assert (ends.code, ends.stuck) == ("calendar_ends", False)
-    assert ends.text.zh == "日历只到 2020-04-01，此后的时限为暂定。" and ends.remedy.zh == "请载入下一年的放假安排"
+    assert ends.text.zh == "日历只到 2020-04-01，此后的期限为暂定。" and ends.remedy.zh == "请载入下一年的放假安排"
     [none] = check(a_question(SCHOOL, calendar=None))
     assert (none.code, none.stuck) == ("no_calendar", True)
-    assert none.text.zh == "尚未载入日历，时限无法计算。" and none.remedy.zh == "请系统管理员载入放假安排"
+    assert none.text.zh == "尚未载入日历，期限无法计算。" and none.remedy.zh == "请系统管理员载入放假安排"
 
 
 #: what was typed wrong is shown as it was typed
