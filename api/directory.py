@@ -4,7 +4,7 @@ NotInDirectory is no such person, grant, absence, group or organisation here: wh
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -113,12 +113,14 @@ class Editor:
         )
 
 
-def within_the_delegation(connection: Connection, editor: Editor, asked: Text, *touched: str, role: str = "") -> None:
+def within_the_delegation(
+    connection: Connection, editor: Editor, asked: Text, *touched: str, roles: Collection[str] = ()
+) -> None:
     """Raises NotAllowed where what somebody does in an administrator's place would outlast it: a change of his own standing, or
     of those who keep the directory or oversee cases. Else he could make himself an account of theirs, or take theirs over.
 
     touched   the persons whose standing or account changes
-    role      that is given or taken
+    roles     that are given or taken
     """
     if editor.represented is None:
         return
@@ -130,7 +132,7 @@ def within_the_delegation(connection: Connection, editor: Editor, asked: Text, *
             )
         if key in trusted:
             raise not_in_his_place(asked, _KEPT_BY_ITS_OWN)
-    if role in TRUSTED:
+    if not TRUSTED.isdisjoint(roles):
         raise not_in_his_place(asked, _KEPT_BY_ITS_OWN)
 
 
@@ -172,7 +174,7 @@ def grant(editor: Editor, person: str, given: Grant) -> Grant:
 
     def apply(connection: Connection) -> Grant:
         found = _person(connection, editor, person, GRANTING)
-        within_the_delegation(connection, editor, GRANTING, person, role=given.role)
+        within_the_delegation(connection, editor, GRANTING, person, roles=(given.role,))
         if not found.active:
             _refuse(GRANTING, "person", _not_active(person))
         groups = [group.code for group in people.groups(connection, editor.organisation)]
@@ -204,7 +206,7 @@ def withdraw(editor: Editor, person: str, role: str, scope: str, last_day: date 
     about: dict[str, Any] = {"person": person, "role": role, "scope": scope}
 
     def apply(connection: Connection) -> Grant:
-        within_the_delegation(connection, editor, WITHDRAWING, person, role=role)
+        within_the_delegation(connection, editor, WITHDRAWING, person, roles=(role,))
         last = _last_day(connection, editor, WITHDRAWING, last_day)
         held = [
             g for g in people.grants_of(connection, editor.organisation, person) if (g.role, g.scope) == (role, scope)

@@ -15,11 +15,22 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from functools import cached_property
+from itertools import count
 from typing import Any, Literal
 
 from sqlalchemy import Connection
 
-from api.directory import LONGEST_ADDRESS, LONGEST_NAME, PERSON_KEY, RESERVED, STAFF_NUMBER, Editor, write_department
+from api.directory import (
+    LONGEST_ADDRESS,
+    LONGEST_NAME,
+    PERSON_KEY,
+    RESERVED,
+    STAFF_NUMBER,
+    Editor,
+    within_the_delegation,
+    write_department,
+)
 from api.papers.people_list import Fault, PeopleList, Row
 from engine.actor import Grant
 from engine.directory import Department, Person
@@ -139,7 +150,8 @@ def carry_out(
 
     passwords   hashes by key for everyone who is new, if they get a first password
     seen        the fingerprint of the plan that somebody looked at before, if he did
-    Raises      ListFaulty; Overtaken when somebody is new whom `passwords` does not know, or it would not do what was `seen`
+    Raises      ListFaulty; Overtaken when somebody is new whom `passwords` does not know, or it would not do what was `seen`;
+                NotAllowed for what a delegate of an administrator does not do in his place, by a list as little as one by one
     """
     about: dict[str, Any] = {}
 
@@ -150,6 +162,7 @@ def carry_out(
             raise Overtaken
         if seen is not None and fingerprint(planned) != seen:
             raise Overtaken
+        _must_be_within_the_delegation(connection, editor, planned)
         for department in planned.departments:
             write_department(connection, department, today)
         for each in planned.meant:
@@ -165,6 +178,12 @@ def carry_out(
         return planned
 
     return editor.does(IMPORTING, "people_imported", about, apply)
+
+
+def _must_be_within_the_delegation(connection: Connection, editor: Editor, planned: Plan) -> None:
+    touched = [each.after.person for each in planned.changed]
+    roles = {grant.role for each in planned.meant for grant in (*each.given, *each.ended)}
+    within_the_delegation(connection, editor, IMPORTING, *touched, roles=roles)
 
 
 def _write(connection: Connection, meant: Meant, last_day: date) -> None:
@@ -218,8 +237,13 @@ class _Planning:
         for person in self._people.values():
             if person.staff_number is None:
                 self._by_name[person.name, person.department].append(person)
+        self._by_number_but_zeros: dict[str, list[str]] = defaultdict(list)
+        for number, person in self._by_number.items():
+            self._by_number_but_zeros[number.lstrip("0")].append(str(person.staff_number))
         self._taken = {*self._people, *RESERVED}
+        self._drawn: dict[str, Iterator[str]] = {}  # keys by their stem, none twice
         self._faults: list[Fault] = []
+        self._at_fault: set[int] = set()  # rows
         self._plan = Plan()
         self._unknown_posts: dict[str, list[int]] = defaultdict(list)
         self._without_post: list[int] = []
@@ -227,6 +251,7 @@ class _Planning:
 
     def of(self, listed: PeopleList) -> Plan:
         self._faults += listed.faults
+        self._at_fault |= {fault.row for fault in listed.faults}
         unread = {(fault.row, fault.field) for fault in listed.faults}
         self._plan.notices += listed.notices
         if listed.ignored:
@@ -244,11 +269,12 @@ class _Planning:
             before = self._match(row, department)
             if before is not None:
                 self._means(row, before, department)
-            elif not self._is_faulty(row):
+            elif row.number not in self._at_fault:
                 new.append((row, department))
         # keys are drawn when everyone who says one has it: nobody gets the key that somebody further down asks for
         for row, department in sorted(new, key=lambda n: (not n[0].get("account"), not n[0].get("staff_number"))):
             self._means(row, None, department, self._new_key(row, department))
+        self._must_open_one_account_each()
         if self._faults:
             raise ListFaulty(self._faults)
         self._plan.meant.sort(key=lambda each: each.row)
@@ -260,17 +286,14 @@ class _Planning:
 
     def _fault(self, row: Row, name: str | None, zh: str, en: str) -> None:
         self._faults.append(Fault(row.number, name, Text(zh, en)))
+        self._at_fault.add(row.number)
 
     def _notice(self, zh: str, en: str) -> None:
         self._plan.notices.append(Text(zh, en))
 
-    def _is_faulty(self, row: Row) -> bool:
-        return any(fault.row == row.number for fault in self._faults)
-
     # what one row says, by itself
 
     def _is_sound(self, row: Row, unread: Collection[tuple[int, str | None]]) -> bool:
-        before = len(self._faults)
         name = row.get("name")
         if not name and (row.number, "name") not in unread:
             self._fault(row, "name", "没有填写", "it is empty")
@@ -305,7 +328,7 @@ class _Planning:
                 row, "post", f"应不超过 {LONGEST_NAME} 个可见字符", f"it has at most {LONGEST_NAME} visible characters"
             )
         self._addresses_are_sound(row)
-        return len(self._faults) == before and not any(where == row.number for where, _ in unread)
+        return row.number not in self._at_fault
 
     def _addresses_are_sound(self, row: Row) -> None:
         phone, email = row.get("phone"), row.get("email")
@@ -416,8 +439,7 @@ class _Planning:
     def _by_other_signs(self, row: Row, number: str, department: str | None) -> Person | None:
         name = row.get("name")
         if number:
-            shorter = number.casefold().lstrip("0")
-            lost = [str(p.staff_number) for n, p in self._by_number.items() if n.lstrip("0") == shorter]
+            lost = self._by_number_but_zeros.get(number.casefold().lstrip("0"))
             if lost:
                 self._fault(
                     row, "staff_number", f"“{number}”与名册中的“{lost[0]}”只差开头的 0；请将该列设为“文本”后重新填写",
@@ -428,9 +450,9 @@ class _Planning:
             same = self._people.get(number.lower())
             if same is not None and same.staff_number is None and same.name != name:
                 self._fault(
-                    row, "staff_number", f"账号 {same.person} 在名册中是“{same.name}”；若是另一人，请在“账号”列另写一个",
-                    f"the account {same.person} is {same.name!r} in the directory; for somebody else write another one in "
-                    "a column 账号 (account)",
+                    row, "staff_number", f"账号 {same.person} 在名册中是“{same.name}”；若是另一人，工号不能与别人的账号相同",
+                    f"the account {same.person} is {same.name!r} in the directory; somebody else needs a staff number that is "
+                    "nobody's account",
                 )  # fmt: skip
                 return None
             if same is not None and same.staff_number is None:
@@ -455,9 +477,25 @@ class _Planning:
             self._taken.add(wanted)
             return wanted
         stem = department.lower() if department else "p"
-        key = next(k for n in range(1, len(self._taken) + 2) if (k := f"{stem}.{n}") not in self._taken)
+        drawn = self._drawn.setdefault(stem, (f"{stem}.{n}" for n in count(1)))
+        key = next(key for key in drawn if key not in self._taken)
         self._taken.add(key)
         return key
+
+    def _must_open_one_account_each(self) -> None:
+        """Who signs in says his key or his staff number: a key that is another one's number would keep him out."""
+        keys = {**self._people, **{each.after.person: each.after for each in self._plan.meant}}
+        by_number = {person.staff_number: person for person in keys.values() if person.staff_number is not None}
+        for each in self._plan.meant:
+            key, number = each.after.person, each.after.staff_number
+            called = keys.get(number) if number is not None and "staff_number" in each.fields else None
+            if called is not None and called.person != key:
+                what = Text(f"“{number}”是“{called.name}”的账号", f"{number!r} is the account of {called.name!r}")
+                self._faults.append(Fault(each.row, "staff_number", what))
+            has = by_number.get(key) if each.before is None else None
+            if has is not None and has.person != key:
+                what = Text(f"“{key}”是“{has.name}”的工号", f"{key!r} is the staff number of {has.name!r}")
+                self._faults.append(Fault(each.row, "account", what))
 
     # what comes of it
 
@@ -466,7 +504,7 @@ class _Planning:
         old = before or Person(self._organisation, key, said["name"])
         if "department" not in said:
             department = old.department
-        elif any(fault.row == row.number and fault.field == "department" for fault in self._faults):
+        elif row.number in self._at_fault:  # of its department; it was sound, and somebody was found for it
             return
         addresses = {name: said[name] for name in ("phone", "email") if name in said}
         after = replace(
@@ -584,6 +622,7 @@ class _Departments:
     def __init__(self, organisation: str, known: Iterable[Department]) -> None:
         self._organisation = organisation
         self.made: list[Department] = []
+        self._drawn = (f"D{n:02}" for n in count(1))
         self._titles: dict[str, str] = {}
         self._exact: dict[str, set[str]] = defaultdict(set)
         self._short: dict[str, set[str]] = defaultdict(set)
@@ -604,18 +643,21 @@ class _Departments:
     def title(self, code: str | None) -> str:
         return self._titles.get(code or "", "")
 
+    @cached_property
+    def _reference(self) -> "_Departments":
+        known = reference.departments().values()
+        return _Departments(
+            self._organisation, [Department(self._organisation, d.code, d.title, d.external) for d in known]
+        )
+
     def make(self, said: str) -> str:
         """A department of this name, under the reference's code if it has one of this name."""
-        known = _Departments(
-            self._organisation,
-            [Department(self._organisation, d.code, d.title, d.external) for d in reference.departments().values()],
-        )
-        codes = [code for code in known.named(said) if code not in self._titles]
+        codes = [code for code in self._reference.named(said) if code not in self._titles]
         if len(codes) == 1:
             entry = reference.departments()[codes[0]]
             made = Department(self._organisation, entry.code, Text(said, entry.title.en), entry.external)
         else:
-            code = next(c for n in range(1, len(self._titles) + 2) if (c := f"D{n:02}") not in self._titles)
+            code = next(code for code in self._drawn if code not in self._titles)
             made = Department(self._organisation, code, Text(said, said))
         self.made.append(made)
         self._learn(made)

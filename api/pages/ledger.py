@@ -18,7 +18,7 @@ from api.bootstrap import Runtime
 from api.pages.addresses import FIRST_DAY, LAST_DAY, Pages, Pairs, address_of, beginning, evening, pairs_of
 from api.pages.books import BOOKS
 from api.pages.choosing import LABELS, Vocabulary, day_in_words
-from api.pages.lists import TidyDrawnAgain
+from api.pages.lists import TidyDrawnAgain, is_drawn_again
 from api.pages.rendering import CASES, TRAIL, page
 from api.pages.words import WORDS
 from api.papers.kinds.lists import THREE_LISTS
@@ -167,7 +167,7 @@ def ledger(
     answer = page(
         request, "ledger.html", asker=asker, active="cases", rows=[_row(each, shown, words, asked.zone) for each in answers],
         heads=[(name, COLUMNS[name]) for name in shown], chips=_chips(said, words), said=dict(said), views=[(view, address_of(CASES, view.said)) for view in saved], done=done,
-        here=address_of(CASES, said), everything=CASES, ticked=tick == "all", missing=missing, kept=_kept(said),
+        here=address_of(CASES, said), everything=CASES, ticked=tick == "all" and not is_drawn_again(request), missing=missing, kept=_kept(said),
         tick_all=address_of(CASES, [*pairs_of(request, ("tick", "done")), ("tick", "all")]),
         selects=[words.choices(name, dict(said).get(name, "")) for name in SELECTS], dates=[(name, LABELS[name]) for name in DATES],
         columns=[(name, title, name in shown, name in ALWAYS) for name, title in COLUMNS.items()],

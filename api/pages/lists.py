@@ -44,6 +44,11 @@ class TidyDrawnAgain(Tidy, DrawnAgain):
     """Of a list that asks for days."""
 
 
+def is_drawn_again(request: Request) -> bool:
+    """Whether the list is drawn without some of what it was asked, and so with more than was meant."""
+    return getattr(request.state, "misasked", None) is not None
+
+
 async def _drawn(
     request: Request, answer: Callable[[Request], Coroutine[Any, Any, Response]], wrong: InvalidInput
 ) -> bool:

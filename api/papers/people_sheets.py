@@ -118,7 +118,10 @@ def _choices(book: Any, sheet: Any, columns: Sequence[str], departments: Sequenc
     choices.hide()
     for at, (name, words) in enumerate((("department", departments), ("post", posts))):
         choices.write_string(0, at, TITLES[name].zh)
-        choices.write_column(1, at, words)
+        for row, word in enumerate(words, start=1):
+            choices.write_string(
+                row, at, word
+            )  # not as a column at once: a department's name that begins with = is no formula
         if words:
             letter = "AB"[at]
             sheet.data_validation(

@@ -696,7 +696,7 @@ def _server_engine(url: URL, role: str | None = None) -> Engine:
         **({} if role is None else {"role": role}),
     }
     engine = create_engine(
-        url, isolation_level="READ COMMITTED" if role is None else "AUTOCOMMIT",
+        url, isolation_level="READ COMMITTED" if role is None else "AUTOCOMMIT", hide_parameters=True,
         poolclass=NullPool,  # what stays open is kept here
         execution_options={"compiled_cache": _FOR_A_SERVER},
         json_serializer=_json, json_deserializer=orjson.loads, use_native_hstore=False,  # asks every new connection for a type that no table of ours has
@@ -737,6 +737,7 @@ class _Hinted(SQLiteCompiler):
 def _sqlite_engine(url: URL, *pragmas: str) -> Engine:
     engine = create_engine(
         url, poolclass=NullPool, execution_options={"compiled_cache": _FOR_A_FILE},
+        hide_parameters=True,  # an error is logged, and a log holds nothing of what somebody typed
         json_serializer=_json, json_deserializer=orjson.loads,
         connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False, "isolation_level": None},
     )  # fmt: skip

@@ -14,7 +14,7 @@ import httpx
 import openpyxl
 import pytest
 
-from api.pages.school.listing import CONFIRM, TEMPLATE
+from api.pages.school.listing import CONFIRM, SHOWN, TEMPLATE
 from api.pages.school.people import IMPORT
 from engine.store import accounts, people
 from tests.api.pages import Page, got, sign_in
@@ -39,7 +39,7 @@ def school(tmp_path_factory: pytest.TempPathFactory, kind: Kind) -> Iterator[Cam
         with made.runtime.hashing.turn() as hasher:
             hashed = hasher.hashed(PASSWORD)
         with made.runtime.database.write_across() as connection:
-            for who in ("keeper", "teacher"):
+            for who in ("keeper", "teacher", "second"):
                 accounts.set_password(connection, SCHOOL, who, hashed, made.runtime.clock.now(), must_change=False)
         yield made
 
@@ -143,6 +143,8 @@ def test_a_list_that_is_no_list_is_refused_however_it_is_sent(campus: Campus) ->
     for why, rows in {
         "nobody": [],
         "a column there is not": [{"number": 2, "said": {"name": "甲", "grants": "administrator"}}],
+        "nothing, said to be something": [{"number": 2, "said": {"name": "甲", "staff_number": ""}}],
+        "blanks that a reader takes away": [{"number": 2, "said": {"name": " 甲", "staff_number": "1"}}],
         "longer than a cell is read": [{"number": 2, "said": {"name": "甲" * 501}}],
         "rows that hide that they say the same": [row, row],
     }.items():
@@ -156,14 +158,23 @@ def test_a_list_that_is_no_list_is_refused_however_it_is_sent(campus: Campus) ->
 
 
 def test_first_passwords_are_drawn_for_who_is_new_and_open_his_account(campus: Campus) -> None:
-    paper = confirmed(campus, sent(campus, two(931).encode()), first_passwords="yes")
+    shown = sent(campus, two(931).encode())
+    paper = confirmed(campus, shown, first_passwords="yes")
     assert paper.status_code == 200 and "attachment" in paper.headers["content-disposition"]
     assert paper.headers["cache-control"] == "no-store"
     cells = openpyxl.load_workbook(io.BytesIO(paper.content)).worksheets[0].iter_rows(values_only=True)
     [(department, number, key, password)] = [row[1:5] for row in cells if row[0] == "新人甲"]
     assert (department, number, key) == ("总务后勤处", "0931", "0931")
+    pressed_twice = confirmed(campus, shown, first_passwords="yes")
+    assert pressed_twice.status_code == 409 and "密码表随当时的页面下载，只有一次" in pressed_twice.text
     campus.client.cookies.clear()
     assert sign_in(campus.client, str(key), str(password)).headers["location"] == "/account", "where he changes it"
+
+
+def test_of_many_notices_the_first_are_shown_and_how_many_more_there_are(campus: Campus) -> None:
+    rows = [f"新人{n},{5000 + n},没有的岗位{n}\n" for n in range(SHOWN + 3)]
+    shown = sent(campus, f"姓名,工号,岗位\n{''.join(rows)}".encode())
+    assert shown.text.count('<p class="notice">') == SHOWN and shown.text.count("此外还有 3") == 2, "of people, too"
 
 
 def test_only_the_administrator_imports_and_both_lists_lead_there(campus: Campus) -> None:
@@ -181,3 +192,20 @@ def test_only_the_administrator_imports_and_both_lists_lead_there(campus: Campus
         campus.client.post(CONFIRM, data={"csrf": csrf, "list": "", "seen": ""}, headers=HTML),
     ):
         assert answer.status_code == 403
+
+
+def test_a_delegate_gives_by_a_list_no_more_than_one_by_one(campus: Campus) -> None:
+    """Else whoever stands in for an administrator makes himself a principal, and is one when it is over."""
+    campus.away("keeper", "second")
+    campus.client.cookies.clear()
+    sign_in(campus.client, "second")
+    before, recorded = known(campus), changes(campus)
+    for why, row in {
+        "himself": "姓名-second,,XB1,维修人员,second",
+        "a role of those who oversee": "帮手,0951,XB1,督查,",
+        "an account of theirs": "姓名-principal,0952,,校长,principal",
+    }.items():
+        answer = confirmed(campus, sent(campus, f"姓名,工号,部门,岗位,账号\n{row}\n".encode()), confirmed="yes")
+        assert answer.status_code == 403 and "请由系统管理员本人办理" in answer.text, why
+    assert (known(campus), changes(campus)) == (before, recorded)
+    assert confirmed(campus, sent(campus, two(953).encode())).status_code == 303, "all others he takes in"

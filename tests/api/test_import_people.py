@@ -1,5 +1,6 @@
 """A list of people becomes the directory: whole or not at all, every mistake told in its row, the same list twice the same."""
 
+import io
 import json
 import re
 import zipfile
@@ -24,9 +25,10 @@ from api.folder import Folder
 from api.importing import ListFaulty, Overtaken, Plan, carry_out, plan
 from api.papers import people_list, workbooks
 from api.papers.people_list import PeopleList, read_people
+from api.papers.people_sheets import write_template
 from engine.actor import Grant
-from engine.directory import Person
-from engine.errors import FolderError
+from engine.directory import Department, Person
+from engine.errors import FolderError, Text
 from engine.store import accounts, people, periods
 from engine.store.database import Database
 from tests.builders import DEPARTMENTS, START, School, a_database, a_school
@@ -126,7 +128,7 @@ MISTAKES: list[tuple[Cells, str]] = [
     (("韩四", True, "XB1", "教师", "", ""), "第 18 行 工号：是逻辑值，不是文字"),
     (("杨五", "42", "XB1", "教师", "", ""), "第 19 行 工号：“42”与名册中的“0042”只差开头的 0；请将该列设为“文本”后重新填写"),
     (("离校者", "0099", "XB1", "教师", "", ""), "第 20 行：离校者（gone）已停用；如确已返校，请先重新启用（命令行：bihuan user activate gone）"),
-    (("朱六", "repairer", "XB1", "教师", "", ""), "第 21 行 工号：账号 repairer 在名册中是“维修人员”；若是另一人，请在“账号”列另写一个"),
+    (("朱六", "repairer", "XB1", "教师", "", ""), "第 21 行 工号：账号 repairer 在名册中是“维修人员”；若是另一人，工号不能与别人的账号相同"),
     (("同名", "", "XB1", "教师", "", ""), ""),
     (("同名", "", "xb1", "教师", "", ""), "第 23 行 姓名：与第 22 行同名同部门，且没有工号可以区分"),
 ]  # fmt: skip
@@ -348,6 +350,12 @@ def test_the_template_proposes_this_school_s_departments_and_keeps_leading_zeros
     assert dict(read_people(path).rows[0].said) == {"name": "张三", "staff_number": "0012", "department": "机电工程系"}
 
 
+def test_a_department_that_begins_as_a_formula_does_is_a_choice_like_any_other() -> None:
+    file = io.BytesIO()
+    write_template(file, [Department("school", "D01", Text("=1+1部", "=1+1"))])
+    assert openpyxl.load_workbook(file)["选项"]["A2"].data_type == "s"
+
+
 def test_the_sample_names_only_posts_we_know_and_brings_its_departments(tmp_path: Path, data: Path) -> None:
     setup = [
         "setup",
@@ -520,6 +528,25 @@ def test_who_may_be_somebody_else_is_told(tmp_path: Path, database: Database) ->
     rows.append(("钱二", "0002", "XB1", "教师"))
     both = planned(database, workbook(tmp_path / "c.xlsx", rows))
     assert len(both.notices) == 1, "who is in the list himself is another one"
+
+
+def test_no_account_is_another_one_s_staff_number(tmp_path: Path, database: Database) -> None:
+    """One signs in by either: whose number is somebody's account would be kept out."""
+    headings = ("姓名", "工号", "部门", "账号")
+    taken_in(database, workbook(tmp_path / "a.xlsx", [("周一", "t7", "XB1", "zhou")], headings))
+    rows = [
+        ("冒名", "", "XB1", "t7"), ("钱二", "zhou", "XB1", "qian"), ("孙三", "", "XB1", "k1"), ("李四", "k1", "XB1", "k2"),
+    ]  # fmt: skip
+    with pytest.raises(ListFaulty) as refused:
+        planned(database, workbook(tmp_path / "b.xlsx", rows, headings))
+    assert sorted(fault.text.zh for fault in refused.value.faults) == [
+        "第 2 行 账号：“t7”是“周一”的工号",
+        "第 3 行 工号：“zhou”是“周一”的账号",
+        "第 4 行 账号：“k1”是“李四”的工号",
+        "第 5 行 工号：“k1”是“孙三”的账号",
+    ]
+    moved = [("周一", "t8", "XB1", "zhou"), ("钱二", "", "XB1", "t7")]
+    assert len(planned(database, workbook(tmp_path / "c.xlsx", moved, headings)).added) == 1, "it is nobody's any more"
 
 
 def test_a_calculated_cell_and_a_link_say_what_they_show(tmp_path: Path) -> None:

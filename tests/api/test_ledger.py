@@ -120,6 +120,19 @@ def test_a_misspelt_question_is_refused_and_not_believed(query: str, browser: Br
     assert answer.status_code == 422 and answer.headers["content-type"].startswith("text/html")
 
 
+def test_no_case_is_ticked_that_was_not_asked_for(client: httpx.Client, school: School, browser: Browser) -> None:
+    """Drawn again without its faulty filter the list has more than was meant: nobody acts on all of it by one press."""
+    numbers(client, school, "assigned", 1)
+    reader = browser("safety_head")
+    assert ' checked><span class="unseen">' in reader.get("/cases?tick=all").text
+    again = reader.get("/cases?tick=all&state=strange")
+    assert (
+        again.status_code == 422
+        and 'name="number"' in again.text
+        and ' checked><span class="unseen">' not in again.text
+    )
+
+
 def test_each_filter_can_be_taken_away_by_itself(client: httpx.Client, school: School, browser: Browser) -> None:
     numbers(client, school, "assigned", 1)
     page = got(browser("safety_head"), "/cases?q=插座&department=HQC")

@@ -30,6 +30,7 @@ from api.pages.words import WORDS
 from api.papers.listing import MEDIA_TYPES
 from api.papers.people_list import COLUMNS, LONGEST_CELL, MOST_ROWS, TITLES, Fault, PeopleList, Row, read_sent
 from api.papers.people_sheets import write_first_passwords, write_template
+from api.papers.workbooks import plain
 from api.places import Places
 from api.routes.directory import editor_of
 from engine.actor import WHOLE_ORGANISATION, Grant
@@ -41,20 +42,31 @@ router = Pages()
 
 TEMPLATE = f"{IMPORT}/template.xlsx"
 CONFIRM = f"{IMPORT}/confirm"
-SHOWN = 200  # rows, and faults: of more there is a number
+SHOWN = 200  # rows, faults and notices, each: of more there is a number
 LONGEST_CARRIED = 900_000  # characters of a list that lies in a form; a form takes a million
 LARGEST_UNPACKED = 16_000_000  # bytes
 
-#: a list is read whole, which takes a processor and a hundred megabytes where it is long
-_READING = Places(1)
-_TOO_MANY = Text("另一份名单正在读取", "another list is being read")
+#: a list is read whole, which takes a processor and a hundred megabytes where it is long; and so do its first passwords
+_AT_WORK = Places(1)
+_TOO_MANY = Text("另一份名单正在处理", "another list is being dealt with")
+_NO_PAPER = Text(
+    "这份名单已经导入，密码表随当时的页面下载，只有一次",
+    "this list was imported by now; the first passwords went with that answer, once",
+)
 _NOT_SEEN = Text("预览之后，名单或人员名册有了变化", "the list or the directory changed after it was shown")
 
 
 class CarriedRow(BaseModel):
     model_config = ConfigDict(extra="forbid")
     number: Annotated[int, Field(ge=1, le=10_000_000)]
-    said: dict[Literal["name", "staff_number", "department", "post", "phone", "email", "account"], Annotated[str, Field(max_length=LONGEST_CELL)]]  # fmt: skip
+    said: dict[Literal["name", "staff_number", "department", "post", "phone", "email", "account"], Annotated[str, Field(min_length=1, max_length=LONGEST_CELL)]]  # fmt: skip
+
+    @model_validator(mode="after")
+    def as_read(self) -> Self:
+        """Cells as a reader leaves them, which takes no blank for a staff number."""
+        if any(plain(text) != text for text in self.said.values()):
+            raise ValueError("cells that nobody read so")
+        return self
 
 
 class Carried(BaseModel):
@@ -122,7 +134,8 @@ def import_by_form(request: Request, runtime: TheRuntime, asker: SignedIn, sent:
     except InvalidInput as refusal:
         return _page(request, asker, refusal, new_departments=new_departments)
     try:
-        book = _done(runtime, asker, listed, sent, new_departments=new_departments)
+        with _AT_WORK.one(IMPORTING, _TOO_MANY):
+            book = _done(runtime, asker, listed, sent, new_departments=new_departments)
     except (ListFaulty, Overtaken):
         return _preview(request, runtime, asker, listed, _moved_on(), new_departments=new_departments)
     except Refusal as refusal:
@@ -137,6 +150,8 @@ def _done(
 ) -> io.BytesIO | None:
     """Import it; the paper with first passwords, where they were asked for. It is made before anything is written: a password
     that nobody can read opens nothing.
+
+    Raises    NotPossibleNow for who asks for the paper of what is done already: it went with that answer
     """
     here = asker.actor.organisation
     editor = editor_of(runtime, asker, confirmed=is_confirmed(sent))
@@ -144,11 +159,13 @@ def _done(
         planned = plan(connection, here, listed, editor.today(connection), new_departments=new_departments)
         names = NamesOf(connection, here, "zh")
     if not any(each.changes for each in planned.meant) and not planned.departments:
+        if _wants_passwords(sent):
+            raise _paper_is_gone()
         return None  # sent twice, or by two: it is done
     if fingerprint(planned) != sent.one("seen"):
         raise Overtaken
     hashes, book = None, None
-    if sent.one("first_passwords") == "yes" and planned.added:
+    if _wants_passwords(sent) and planned.added:
         made = {department.code: department.name.zh for department in planned.departments}
         hashes, lines = {}, []
         for each in planned.added:
@@ -163,6 +180,10 @@ def _done(
     return book
 
 
+def _wants_passwords(sent: Sent) -> bool:
+    return sent.one("first_passwords") == "yes"
+
+
 # --- what lies between ---------------------------------------------------------------------------------------------------
 
 
@@ -170,7 +191,7 @@ def _read(sent: Sent) -> PeopleList:
     files = sent.files.get("file", ())
     if not files:
         raise _no_list(Text("请选择一个文件", "choose a file"))
-    with _READING.one(IMPORTING, _TOO_MANY):
+    with _AT_WORK.one(IMPORTING, _TOO_MANY):
         try:
             return read_sent(files[0].read(), files[0].name)
         except FolderError as error:
@@ -192,6 +213,17 @@ def _moved_on() -> NotPossibleNow:
     return NotPossibleNow(
         asked=IMPORTING, obstacle=_NOT_SEEN,
         remedy=Text("没有写入任何内容，请核对下面新的预览", "Nothing was written; look at what it would do now"),
+    )  # fmt: skip
+
+
+def _paper_is_gone() -> NotPossibleNow:
+    """For who pressed twice, or came back: what the first answer gave he may never have seen."""
+    return NotPossibleNow(
+        asked=IMPORTING, obstacle=_NO_PAPER,
+        remedy=Text(
+            "请查看浏览器的下载；没有的，在各人页面上重置密码",
+            "Look among what your browser took down; without it, reset each one's password on his page",
+        ),
     )  # fmt: skip
 
 
@@ -249,6 +281,7 @@ def _preview(
     return page(
         request, "school_import.html", asker=asker, active="more", because=refusal, refusal=refusal, at=IMPORT,
         template_at=TEMPLATE, back=(PEOPLE, WORDS["school_people"]), new_departments=new_departments, planned=planned,
+        notices=planned.notices[:SHOWN], more_notices=max(len(planned.notices) - SHOWN, 0),
         told=told[:SHOWN], more=max(len(told) - SHOWN, 0), confirm_at=CONFIRM, packed=_packed(listed), seen=fingerprint(planned),
         changes=bool(told or planned.departments), meant=isinstance(refusal, OpensDeadCorner), faults=(), fault=None,
     )  # fmt: skip

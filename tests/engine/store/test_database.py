@@ -43,6 +43,12 @@ def test_a_reader_cannot_write(school: School) -> None:
         connection.execute(text("DELETE FROM calendar"))
 
 
+def test_an_error_that_is_logged_says_nothing_of_what_was_typed(school: School) -> None:
+    with pytest.raises(DBAPIError) as failed, school.engine.database.write(HERE) as connection:
+        connection.execute(text("INSERT INTO there_is_none VALUES (:typed)"), {"typed": "甲的手机 13900000001"})
+    assert "there_is_none" in str(failed.value) and "13900000001" not in str(failed.value)
+
+
 def test_everything_read_inside_belongs_to_one_instant(school: School) -> None:
     number = school.errand()
     with school.engine.database.read_across() as connection:
