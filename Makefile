@@ -1,7 +1,7 @@
 # The two commands of the README are `make demo` and `make test`. They need Python 3.11 or newer and make, nothing else.
 
 BIN := .venv/bin
-JOBS ?= 3# test processes: on two cores one of them mostly waits for a disk, a browser, a lease; a fourth made it a ninth slower
+JOBS ?= 2# test processes: on two cores a third costs more to start than it makes up while others wait (569 s; 612 and 641 with three)
 ARGS ?=# handed on, as in: make test ARGS="-k hazard"
 
 # The newest Python that is new enough and can make an environment; a pyenv shim may exist and yet not run.
