@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Self
 
 from engine.clock import Clock
+from engine.errors import Busy
 from engine.store.database import Database, is_crossed, is_passing
 from notifications.accounts import AccountBook
 from notifications.channels import Channel
@@ -89,4 +90,4 @@ def says_nothing_about_it(error: Exception) -> bool:
     """Whether it is the database that could not do just now what it does at other times: whatever it was about is undone,
     and the next round finds it waiting.
     """
-    return is_passing(error) or is_crossed(error)
+    return isinstance(error, Busy) or is_passing(error) or is_crossed(error)  # Busy: told by a transaction of its own

@@ -1,7 +1,8 @@
 """The hazard loop as it was: what cases that were opened with versions 1 to 4 go on by.
 
 `workflows.hazard` has the one that holds, and whatever it shares with these. What only these have stands here: nothing of
-it changes any more.
+it changes any more. Version 1 and the one that holds are both written out, though much of them is alike: a step that is changed
+there must not change what older cases go by.
 """
 
 from collections.abc import Mapping

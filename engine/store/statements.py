@@ -435,9 +435,8 @@ def doubt(connection: Connection) -> None:
     prepared, too, and the server passed them over. To be called with each error of a server's.
     """
     if not connection.closed and not connection.invalidated:
-        with suppress(
-            NotImplementedError
-        ):  # SQLAlchemy itself still asks whom it met there: nothing of ours is prepared yet
+        # a connection that SQLAlchemy itself still asks whom it met has no place for notes, and nothing of ours is prepared there
+        with suppress(NotImplementedError):
             connection.info[_UNSURE] = True
 
 

@@ -5,14 +5,13 @@ That this holds of every step of every loop is shown along generated paths, in t
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from engine.actor import Actor, Grant
 from engine.authority import Permit
-from engine.calendar import Break, Calendar
 from engine.case import Case, CaseClock, Link, instant_text
 from engine.commands import FireTrigger, OpenCase
 from engine.decision import Decision, PeriodOwed, Setting
@@ -21,20 +20,12 @@ from engine.errors import GuardRefused, InvalidInput, NotPossibleNow, StaleCase,
 from engine.guards import Situation, guard
 from engine.machine import check_revision, decide, decide_opening, read_form
 from engine.reminding import decide_recompute
+from tests.engine.fakes import CALENDAR
 from workflows import CATALOG
 from workflows.hazard import HAZARD
 
 NOW = datetime(2020, 1, 6, 1, 0, tzinfo=UTC)
 DUE = datetime(2020, 1, 15, 15, 59, 59, tzinfo=UTC)
-CALENDAR = Calendar(
-    version=1,
-    time_zone="Asia/Shanghai",
-    days_off=frozenset({date(2020, 1, 1), *(date(2020, 1, day) for day in range(24, 31))}),
-    working_weekend_days=frozenset({date(2020, 1, 19), date(2020, 2, 1)}),
-    known_from=date(2019, 1, 1),
-    known_until=date(2020, 12, 31),
-    breaks=(Break("寒假", date(2020, 1, 18), date(2020, 2, 16)),),
-)
 ALICE = Actor("school", "person", person="alice", department="HQC", grants=frozenset({Grant("repairer", "HQC")}))
 WORD = Text("字", "word")
 

@@ -7,24 +7,16 @@ from typing import Any
 import pytest
 
 from engine.actor import Actor, Grant
-from engine.calendar import Break, Calendar
+from engine.calendar import Calendar
 from engine.case import Case, CaseClock
 from engine.commands import Remind
 from engine.decision import Setting, Timer
 from engine.reminding import decide_recompute, decide_reminder
+from tests.engine.fakes import CALENDAR
 from workflows.hazard import HAZARD
 
 NOW = datetime(2020, 1, 6, 1, 0, tzinfo=UTC)
 DUE = datetime(2020, 1, 15, 15, 59, 59, tzinfo=UTC)
-CALENDAR = Calendar(
-    version=1,
-    time_zone="Asia/Shanghai",
-    days_off=frozenset({date(2020, 1, 1), *(date(2020, 1, day) for day in range(24, 31))}),
-    working_weekend_days=frozenset({date(2020, 1, 19), date(2020, 2, 1)}),
-    known_from=date(2019, 1, 1),
-    known_until=date(2020, 12, 31),
-    breaks=(Break("寒假", date(2020, 1, 18), date(2020, 2, 16)),),
-)
 ALICE = Actor("school", "person", person="alice", department="HQC", grants=frozenset({Grant("repairer", "HQC")}))
 
 

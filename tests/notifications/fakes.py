@@ -176,6 +176,8 @@ class FakeDirectory:
         return self.policy
 
     def waiting(self, connection: Connection, organisation: str) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        if self.fails_with is not None:
+            raise self.fails_with
         return {person: [_pressing(about) for about in mine] for person, mine in self.waits.items()}
 
     def as_they_stand(

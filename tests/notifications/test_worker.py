@@ -360,6 +360,19 @@ def test_a_notice_is_not_given_up_because_the_database_could_not_look_at_it_just
     assert post.worker().run_once() == RoundResult(planned=1, direct=1)
 
 
+def test_a_day_is_not_taken_for_broken_because_the_database_could_not_look_at_it_just_now(
+    post: Post, caplog: pytest.LogCaptureFixture
+) -> None:
+    post.directory.waits["alice"] = [{**a_notice().about, "due_at": "2020-01-01T10:00:00+00:00"}]
+    post.directory.fails_with = OperationalError("SELECT", None, Exception("database or disk is full"))
+    worker = at_0745(post, "2020-01-16")
+    with pytest.raises(Busy, match="the disk is full"):
+        worker.run_once()
+    assert not caplog.records, "no defect"
+    post.directory.fails_with = None
+    assert worker.run_once() == RoundResult(planned=1, digests=1)
+
+
 # --- simulation ------------------------------------------------------------------------------------------------------
 
 

@@ -228,7 +228,7 @@ def _paper_is_gone() -> NotPossibleNow:
 
 
 def _packed(listed: PeopleList) -> str:
-    rows = [CarriedRow(number=row.number, said=dict(row.said)) for row in listed.rows]  # type: ignore[arg-type]  # its columns
+    rows = [CarriedRow(number=row.number, said=dict(row.said)) for row in listed.rows]  # type: ignore[arg-type]  # the keys of a row are `COLUMNS`
     text = Carried(columns=list(listed.columns), rows=rows).model_dump_json()
     packed = base64.urlsafe_b64encode(zlib.compress(text.encode(), 9)).decode()
     if len(packed) > LONGEST_CARRIED:
