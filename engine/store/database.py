@@ -711,6 +711,13 @@ def _server_engine(url: URL, role: str | None = None) -> Engine:
     )  # fmt: skip
 
     @event.listens_for(engine, "handle_error")
+    def leave_no_values(context: ExceptionContext) -> None:
+        said, wrapped = str(context.original_exception), context.sqlalchemy_exception
+        statements.leave_no_values(context.original_exception)
+        if wrapped is not None:  # which was put together of what the server said
+            wrapped.args = tuple(str(one).replace(said, str(context.original_exception)) for one in wrapped.args)
+
+    @event.listens_for(engine, "handle_error")
     def leave_what_is_out_of_step(context: ExceptionContext) -> None:
         if context.connection is not None:
             statements.doubt(context.connection)

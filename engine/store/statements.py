@@ -524,12 +524,32 @@ def _raise_as_sqlalchemy_would(connection: Connection, error: Exception, sql: st
     dialect = connection.dialect
     lost = dialect.is_disconnect(error, connection.connection, None)  # type: ignore[arg-type]  # any error of the driver's
     lost = lost or is_out_of_step(error) or _is_stuck(connection)
+    leave_no_values(error)
     wrapped = DBAPIError.instance(
-        sql, None, error, dialect.loaded_dbapi.Error, connection_invalidated=lost, dialect=dialect
+        _LITERAL.sub("'…'", sql), None, error, dialect.loaded_dbapi.Error, connection_invalidated=lost, dialect=dialect
     )
     if lost:
         connection.invalidate(error)
     raise wrapped from error
+
+
+_LITERAL = re.compile(
+    r"'(?:[^']|'')*'"
+)  # what was put off says whom it speaks for in these, and that may have been typed
+_QUOTES = "22"  # the class of data exceptions, whose very first words quote the value
+
+
+def leave_no_values(error: BaseException | None) -> None:
+    """Of what a server said, and had said before, leave what holds nothing of what somebody typed: errors are logged, kept and
+    shown. Whoever signs in as the owner of the tables is told whole rows otherwise ("Failing row contains (…)"): the wall
+    keeps that from everybody else. What a file says names tables and columns only.
+    """
+    while error is not None:
+        said = getattr(getattr(error, "diag", None), "message_primary", None)
+        if said is not None:  # by a server, and not by the driver of itself
+            state = str(getattr(error, "sqlstate", None))
+            error.args = (f"SQLSTATE {state}" if state.startswith(_QUOTES) else said,)
+        error = error.__cause__ or error.__context__
 
 
 def _is_stuck(connection: Connection) -> bool:

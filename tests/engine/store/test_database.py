@@ -1,5 +1,8 @@
 import itertools
+import re
 import threading
+import traceback
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -24,10 +27,12 @@ from engine.store.database import (
     UtcDateTime,
     is_crossed,
     is_passing,
+    is_same_key,
+    naming,
     table_of,
     undone_by_itself,
 )
-from engine.store.statements import Question
+from engine.store.statements import Question, Statement
 from engine.store.tables import TimerRow
 from tests.databases import on_postgresql, on_sqlite
 from tests.engine.fakes import HERE, THERE, School
@@ -43,10 +48,61 @@ def test_a_reader_cannot_write(school: School) -> None:
         connection.execute(text("DELETE FROM calendar"))
 
 
-def test_an_error_that_is_logged_says_nothing_of_what_was_typed(school: School) -> None:
-    with pytest.raises(DBAPIError) as failed, school.engine.database.write(HERE) as connection:
-        connection.execute(text("INSERT INTO there_is_none VALUES (:typed)"), {"typed": "甲的手机 13900000001"})
-    assert "there_is_none" in str(failed.value) and "13900000001" not in str(failed.value)
+TYPED = "甲的手机 13900000001"
+AS_TYPED = TIMER | {"rung": TYPED, "fire_at": datetime(2020, 1, 1, tzinfo=UTC), "settled_at": None}
+BY_THE_LIBRARY = insert(table_of(TimerRow))
+BY_THE_DRIVER = Statement(BY_THE_LIBRARY)
+
+
+def _by_the_driver(connection: Connection, values: dict[str, Any]) -> None:
+    BY_THE_DRIVER.put(connection, values)
+    statements.flush(connection)
+
+
+def _twice(connection: Connection, write: Callable[[Connection, dict[str, Any]], object]) -> None:
+    for _ in range(2):
+        write(connection, AS_TYPED)
+
+
+def _spoken_for(connection: Connection) -> None:
+    naming(connection, TYPED)
+    _by_the_driver(connection, AS_TYPED | {"rung": "due", "status": None})
+
+
+FAILING: dict[str, Callable[[Connection], object]] = {
+    "no such table": lambda c: c.execute(text("INSERT INTO there_is_none VALUES (:typed)"), {"typed": TYPED}),
+    "the same key": lambda c: _twice(c, lambda c, values: c.execute(BY_THE_LIBRARY, values)),
+    "the same key, by the driver": lambda c: _twice(c, _by_the_driver),
+    "an empty field": lambda c: c.execute(BY_THE_LIBRARY, AS_TYPED | {"status": None}),
+    "an empty field, by the driver": lambda c: _by_the_driver(c, AS_TYPED | {"status": None}),
+    "whom one speaks for": _spoken_for,
+}
+
+
+@pytest.mark.parametrize("by", ["one of the school", "the owner of the tables"])
+@pytest.mark.parametrize("what", FAILING)
+def test_an_error_that_is_logged_says_what_failed_and_nothing_of_what_was_typed(
+    school: School, what: str, by: str
+) -> None:
+    """Neither it nor what it came from: a log has all of them. To the owner a server tells whole rows."""
+    database = school.engine.database
+    door = database.write(HERE) if by == "one of the school" else database.own()
+    with pytest.raises(DBAPIError) as failed, door as connection:
+        FAILING[what](connection)
+    logged = "".join(traceback.format_exception(failed.value))
+    assert "13900000001" not in logged
+    assert "there_is_none" in logged or re.search("(?i)(unique|not.null) constraint", logged)
+    assert is_same_key(failed.value) is ("same key" in what and school.engine.database.on_server)
+
+
+def test_a_value_that_the_database_does_not_take_is_not_in_the_log_either(school: School) -> None:
+    """A server quotes it in its very first words; a file takes any."""
+    if not school.engine.database.on_server:
+        return
+    with pytest.raises(InvalidInput) as failed, school.engine.database.read(HERE) as connection:
+        connection.execute(text("SELECT CAST(:typed AS integer)"), {"typed": TYPED})
+    logged = "".join(traceback.format_exception(failed.value))
+    assert "13900000001" not in logged and "22P02" in logged
 
 
 def test_everything_read_inside_belongs_to_one_instant(school: School) -> None:
