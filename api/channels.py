@@ -29,7 +29,7 @@ from engine.handle import Engine, note_in
 from engine.store import people
 from notifications import accounts, answers, deliveries
 from notifications.accounts import AccountBook, SetUp, State, Vault, VaultError
-from notifications.answers import as_kept
+from notifications.answers import as_kept, kind_of
 from notifications.channels import Account, Channel, Concerns, Receipt, Sort, TransportError
 from notifications.channels.fence import ALLOWED_BY, INSIDE
 from notifications.channels.forms import Form, in_both, labels
@@ -594,7 +594,7 @@ def _sent(channel: Channel, message: Outgoing, account: Account) -> Receipt | Tr
         return error
     except Exception as error:
         log.exception("test_message_failed", channel=channel.name)
-        return TransportError(f"{type(error).__name__}", "again")
+        return TransportError(kind_of(error), "again")
 
 
 def _remember(keeper: Keeper, name: str, channel: Channel, slot: int | None, answer: Receipt | TransportError) -> None:

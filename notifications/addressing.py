@@ -7,7 +7,7 @@ from datetime import datetime
 from engine.events import Notice
 from engine.store.database import undone_by_itself
 from notifications import answers, deliveries
-from notifications.answers import as_kept
+from notifications.answers import as_kept, kind_of
 from notifications.asking import Asking
 from notifications.message import Planned, Status
 from notifications.office import PostOffice, RoundResult, says_nothing_about_it
@@ -76,7 +76,7 @@ def _plan_claimed(ask: Asking, claimed: ClaimedNotice, now: datetime) -> RoundRe
         if says_nothing_about_it(error):
             raise
         log.exception("notice %s cannot be planned", notice.id)
-        cause = as_kept(answers.NOT_PLANNED, f"{type(error).__name__}: {error}")
+        cause = as_kept(answers.NOT_PLANNED, kind_of(error))
     try:
         with undone_by_itself(ask.connection):
             return _write_plan(ask, claimed, [unreachable(notice, cause, now)], now)
@@ -107,7 +107,7 @@ def _address_again(office: PostOffice, connection: Connection, now: datetime) ->
             if says_nothing_about_it(error):
                 raise
             log.exception("notice %s cannot be planned", delivery.notice.id)
-            still = as_kept(answers.NOT_PLANNED, f"{type(error).__name__}: {error}")
+            still = as_kept(answers.NOT_PLANNED, kind_of(error))
         else:
             still = next((p.cause for p in planned if p.id == delivery.id), None)
         status: Status = "unreachable" if still else "withdrawn"

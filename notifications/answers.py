@@ -73,6 +73,15 @@ def as_kept(saying: Text, more: str | None = None, /, **facts: object) -> str:
     return said if more is None else f"{said}: {more}"
 
 
+def kind_of(defect: Exception) -> str:
+    """What is kept of a defect, for who reads of it in the list of deliveries: the kind it is of.
+
+    Not what it says besides, not even cut: nobody wrote that for readers, and it may quote a secret or what somebody typed,
+    which no list of known secrets finds. Whoever can mend it has the log, with where it happened.
+    """
+    return type(defect).__name__
+
+
 def in_words(answer: str) -> Text:
     """What is kept, in both languages as far as it is the program's own."""
     for saying, pattern in _patterns():

@@ -24,7 +24,7 @@ from notifications import accounts, answers, deliveries, texts
 from notifications.accounts import VaultError
 from notifications.again import too_early
 from notifications.another_way import another_way, passed_over, waits_for_its_account
-from notifications.answers import as_kept
+from notifications.answers import as_kept, kind_of
 from notifications.asking import Asking, school_of
 from notifications.channels import Account, Channel, Receipt, SendsTogether, TransportError
 from notifications.message import Claimed, Delivery, Outgoing
@@ -366,7 +366,7 @@ class DeliveryWorker:
             return compose(claimed, zone, self._school, self._clock.now(), wording)
         except Exception as error:
             log.exception("message %s cannot be written", claimed.message)
-            why = as_kept(answers.NOT_WRITTEN, f"{type(error).__name__}: {error}")
+            why = as_kept(answers.NOT_WRITTEN, kind_of(error))
             return TransportError(why, "give_up")
 
     def _handed_over(self, channel: Channel, message: Outgoing, account: Account) -> Receipt | TransportError:
@@ -477,4 +477,4 @@ class _WhoStands:
 
 def _as_transport_error(channel: Channel, error: Exception) -> TransportError:
     log.error("channel %s failed in an unexpected way", channel.name, exc_info=error)
-    return TransportError(type(error).__name__)  # what it says besides may hold a secret, and is in the log
+    return TransportError(kind_of(error))
