@@ -74,7 +74,9 @@ def revoke_token(editor: Editor, person: str | None, prefix: str) -> int:
 
 def set_first_password(editor: Editor, hashing: Hashing, person: str, chosen: str | None = None) -> str:
     """Set somebody's password, drawn where none is chosen; he has to change it first of all, is signed out everywhere, and his
-    links to calendars lead nowhere any more.
+    links to calendars lead nowhere any more, also those he made at a school that granted him something. His tokens go on: they
+    are scripts', and shown in a list of their own. Another account of the same human being has a password of its own, and
+    somebody who answers for it.
 
     Returns    the password, to be shown this once
     """
@@ -92,7 +94,7 @@ def set_first_password(editor: Editor, hashing: Hashing, person: str, chosen: st
         accounts.end_sessions(connection, editor.organisation, person, editor.at)
         feeds.revoke_all(connection, editor.organisation, person, editor.at)
 
-    editor.does(RESETTING, "password_reset", {"person": person}, apply)
+    editor.does(RESETTING, "password_reset", {"person": person}, apply, following=True)
     return password
 
 
@@ -108,7 +110,7 @@ def end_session(editor: Editor, person: str, name: str | None) -> int:
             raise no_session(name)
         return 1
 
-    return editor.does(ENDING, "signed_out", {"person": person}, apply)
+    return editor.does(ENDING, "signed_out", {"person": person}, apply, following=name is None)
 
 
 def must_be_here(connection: Connection, organisation: str, person: str, asked: Text) -> Person:

@@ -80,21 +80,31 @@ class Editor:
     def writing(self) -> AbstractContextManager[Connection]:
         return self.database.write_across() if self.everywhere else self.database.write(self.organisation)
 
-    def does(self, asked: Text, what: str, about: Mapping[str, Any], apply: Callable[[Connection], T]) -> T:
+    def does(
+        self,
+        asked: Text,
+        what: str,
+        about: Mapping[str, Any],
+        apply: Callable[[Connection], T],
+        *,
+        following: bool = False,
+    ) -> T:
         """Apply and record one change, or nothing of it.
 
-        about    what goes on record; read when `apply` is through, which may add to it what only then is known
-        apply    checks against the directory as it stands, writes, and raises Refusal where it must not be; it may be asked
-                 more than once, and only the last time counts
-        Raises   OpensDeadCorner for what was not open before, unless confirmed: then it is on record with the change
+        about      what goes on record; read when `apply` is through, which may add to it what only then is known
+        apply      checks against the directory as it stands, writes, and raises Refusal where it must not be; it may be asked
+                   more than once, and only the last time counts
+        following  whether what it changes of somebody is changed wherever he went from here
+        Raises     OpensDeadCorner for what was not open before, unless confirmed: then it is on record with the change
         """
+        writing = self.database.write_across if following else self.writing
         for _ in range(TRIES):
             with self.reading() as connection:
                 seen = people.last_change(connection, self.organisation)
-            opened = opened_by(self.reading, self.writing, self.check, apply) if self.check else {}
+            opened = opened_by(self.reading, writing, self.check, apply) if self.check else {}
             if opened and not self.confirmed:
                 raise OpensDeadCorner(opened.values(), asked=asked)
-            with self.writing() as connection:
+            with writing() as connection:
                 people.change_alone(connection, self.organisation)
                 if self.check and people.last_change(connection, self.organisation) != seen:
                     continue  # what was thought about is not what there is any more

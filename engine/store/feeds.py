@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import ColumnElement, Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, update
 
+from engine.directory import AT
 from engine.store.database import table_of
 from engine.store.tables import FeedRow
 
@@ -64,8 +65,10 @@ def revoke(connection: Connection, feed: Feed, at: datetime) -> None:
 
 
 def revoke_all(connection: Connection, organisation: str, person: str, at: datetime) -> None:
-    """Every link of somebody's."""
-    his = (_feeds.c.organisation == organisation, _feeds.c.person == person, _feeds.c.revoked_at.is_(None))
+    """Every link of somebody's, also those he made at other organisations as one who came from here: across them all."""
+    here = and_(_feeds.c.organisation == organisation, _feeds.c.person == person)
+    elsewhere = _feeds.c.person == f"{person}{AT}{organisation}"
+    his = (or_(here, elsewhere), _feeds.c.revoked_at.is_(None))
     connection.execute(update(_feeds).where(*his).values(revoked_at=at))
 
 

@@ -459,6 +459,27 @@ def test_a_bureau_s_person_reads_what_he_was_granted_and_nothing_once_he_left_ho
     assert client.get(path).status_code == 404
 
 
+@pytest.mark.parametrize("method, path", [("POST", "password"), ("DELETE", "sessions")])
+def test_who_is_shut_out_at_home_has_no_link_left_that_he_made_inside_a_school(
+    client: httpx.Client, runtime: Runtime, school: School, method: str, path: str
+) -> None:
+    """His alone: somebody of the school who is called as he is keeps his own, and so does whoever is beside him."""
+    bureau = of_people(runtime, "bureau")
+    with runtime.database.write_across() as connection:
+        people.give(connection, "bureau", "principal", Grant("administrator"))
+        for person in ("teacher", "teacher2"):
+            people.give(connection, "school", f"{person}@bureau", Grant("auditor"))
+    inside, others = (
+        path_of(made(client, bureau.headers(person, Bihuan_Organisation="school"), "HQC"))
+        for person in ("teacher", "teacher2")
+    )
+    school_s = path_of(made(client, school.headers("teacher")))
+    assert client.get(inside).status_code == 200
+    answer = client.request(method, f"/api/v1/people/teacher/{path}", headers=bureau.headers("principal"))
+    assert answer.status_code == 200
+    assert [client.get(each).status_code for each in (inside, others, school_s)] == [404, 200, 200]
+
+
 HOSTILE = [
     "一" * 200, "逗号,分号;反斜杠\\引号\"", "🔥" * 60, "BEGIN:VEVENT END:VCALENDAR", "👩‍🔧 修好了", "\\n\\, :;=", "a" * 74 + "一",
 ]  # fmt: skip
