@@ -50,7 +50,7 @@ def recompute(
     carry_out: Callable[[Sequence[Asked]], Sequence[Outcome]],
     told: Callable[[int], object] = lambda _: None,
 ) -> tuple[int, int]:
-    """(moved, failed): each open deadline that the newest calendar moves, each with an event.
+    """(moved, failed): each open deadline that the newest calendar moves, or the reminders of which it does, each with an event.
 
     carry_out   how commands are carried out here
     told        is told how many were asked, after each group

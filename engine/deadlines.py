@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
-from itertools import count, pairwise, takewhile
+from itertools import count, islice, pairwise, takewhile
 from typing import Any, NamedTuple
 
 from engine.calendar import DAY, Calendar
@@ -301,6 +301,18 @@ def _planned(
     # `since` itself may fire and `not_before` may not: step back by the smallest there is.
     repeat = next_repeat(ladder, due_at, calendar, max(not_before, since - datetime.resolution), remind_at)
     return (*planned, repeat) if repeat else tuple(planned)
+
+
+def fires_at(
+    ladder: Ladder, rung: str, deadline_due_at: datetime, calendar: Calendar, remind_at: time = REMIND_AT
+) -> datetime:
+    """When the rung of this name is to be told, be it the first or a repetition. Raises KeyError for none of the ladder's."""
+    of, due_at = ladder.rung(rung), utc(deadline_due_at)
+    if of.repeats:
+        nth = max(_ordinal(rung, of), 1)
+        return next(islice(_repeats(ladder, due_at, calendar, remind_at), nth - 1, None)).fire_at
+    assert of.offset_workdays is not None  # only a repeating rung may go without
+    return calendar.at(calendar.add_workdays(calendar.local_date(due_at), of.offset_workdays), remind_at)
 
 
 def next_repeat(

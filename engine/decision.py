@@ -2,6 +2,7 @@
 
 Setting                who asks, with which numbers, calendar and people
 └── PeriodOwed         the period a case is opened for
+Watch                  what is on watch of a running clock
 Decision               what shall be written
 ├── Timer              a rung to be claimed once
 └── Told               something to tell, and to whom
@@ -63,6 +64,18 @@ class Timer(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Watch:
+    """What is on watch of a case's running generation.
+
+    rungs       rung → when it is to be told; None for one that was told, or is void
+    calendar    by which the clock was counted
+    """
+
+    rungs: Mapping[str, datetime | None]
+    calendar: Calendar
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """Something to tell about the decision: why, to whom (roles and relations), how."""
 
@@ -81,6 +94,8 @@ class Decision:
     series          running numbers to draw and keep as facts
     cancels_timers  the rungs of the generation before are void
     cancels_rungs   single rungs that are void (an acknowledged receipt)
+    timers          rungs put on watch
+    moves_timers    rungs that are on watch, and when they are to be told instead
     """
 
     case: Case
@@ -92,6 +107,7 @@ class Decision:
     cancels_timers: bool = False
     cancels_rungs: tuple[str, ...] = ()
     timers: tuple[Timer, ...] = ()
+    moves_timers: tuple[Timer, ...] = ()
     series: tuple[Series, ...] = ()
     opens: tuple[OpenCase, ...] = ()
     links: tuple[Link, ...] = ()

@@ -20,7 +20,7 @@ EventType = Literal["opened", "stepped", "signed", "reminded", "linked", "recomp
 #: signed      one of several required signatures was given; the case has not moved yet
 #: reminded    rungs of a ladder fell due and were told, or skipped for a higher one
 #: linked      another case was bound to this one
-#: recomputed  a deadline moved because the calendar was corrected
+#: recomputed  a deadline moved because the calendar was corrected, or where it stays, its reminders did
 #: noted       something was done with the records themselves; stands in the logbook, which is the history of no case
 
 Noteworthy = Literal[

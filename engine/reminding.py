@@ -4,7 +4,7 @@
 telling.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, time
 from typing import Any
@@ -12,8 +12,19 @@ from typing import Any
 from engine.calendar import Calendar
 from engine.case import UNCONFIRMED, Case, CaseClock, instant_text
 from engine.commands import Remind
-from engine.deadlines import Budget, Deadline, Rung, due_at, is_overdue, next_repeat, plan_rungs, repeats_between
-from engine.decision import Decision, Setting, Timer, Told
+from engine.deadlines import (
+    Budget,
+    Deadline,
+    Ladder,
+    Rung,
+    due_at,
+    fires_at,
+    is_overdue,
+    next_repeat,
+    plan_rungs,
+    repeats_between,
+)
+from engine.decision import Decision, Setting, Timer, Told, Watch
 from engine.definition import RECEIPT, Acknowledge, FromFact, FromPeriod, State, Transition, Within, Workflow, adjusted
 from engine.events import How
 from engine.guards import Situation
@@ -45,38 +56,104 @@ def decide_reminder(workflow: Workflow, case: Case, command: Remind, now: dateti
     )
 
 
-def decide_recompute(workflow: Workflow, case: Case, setting: Setting, now: datetime) -> Decision | None:
-    """The deadline under the newest calendar; None when it stays where it is."""
-    clock = case.clock
-    if clock is None:
+def decide_recompute(workflow: Workflow, case: Case, setting: Setting, now: datetime, watch: Watch) -> Decision | None:
+    """The deadline under the newest calendar, and where it stays, its reminders, which are counted in working days from it;
+    None when all of them stay.
+    """
+    if (clock := case.clock) is None:
         return None
+    deadline = _counted_again(clock, setting)
+    if deadline.due_at == clock.due_at:
+        return _reminders_moved(workflow.state(case.state), case, clock, deadline, setting, now, watch)
     if "period" in clock.budget:
-        if setting.period is None:
-            return None
-        deadline = _of_period(setting.period.due_at, setting.calendar)
         case = case.with_facts({"period_due_at": instant_text(deadline.due_at)})
-    else:
-        deadline = due_at(Budget.from_json(clock.budget), clock.since, setting.calendar)
-    if deadline.due_at == clock.due_at and deadline.provisional == clock.provisional:
-        return None
-    state = workflow.state(case.state)
     after = _with_clock(case, clock.since, clock.budget, deadline, first=clock.first)
-    moved = deadline.due_at != clock.due_at
     return Decision(
         case=after,
         type="recomputed",
         trigger="recompute",
         from_state=case.state,
-        data={
-            "due_at_before": case.to_json()["clock"]["due_at"],
-            "due_at_after": after.to_json()["clock"]["due_at"],
-            "calendar_before": clock.calendar_version,
-            "calendar_after": deadline.calendar_version,
-        },
+        data=_recomputed(clock, after),
         cancels_timers=True,
-        timers=timers_of(state, after, setting, not_before=now),
-        told=(Told("recomputed", ("holder",), "digest"),) if moved else (),
+        timers=timers_of(workflow.state(case.state), after, setting, not_before=now),
+        told=(Told("recomputed", ("holder",), "digest"),),
     )
+
+
+def _counted_again(clock: CaseClock, setting: Setting) -> Deadline:
+    if "period" not in clock.budget:
+        return due_at(Budget.from_json(clock.budget), clock.since, setting.calendar)
+    if setting.period is None:  # nothing draws it anew: it ends when it was said to
+        return Deadline(clock.due_at, setting.calendar.version, clock.provisional)
+    return _of_period(setting.period.due_at, setting.calendar)
+
+
+def _recomputed(clock: CaseClock, after: Case) -> dict[str, Any]:
+    assert after.clock is not None
+    return {
+        "due_at_before": instant_text(clock.due_at),
+        "due_at_after": instant_text(after.clock.due_at),
+        "calendar_before": clock.calendar_version,
+        "calendar_after": after.clock.calendar_version,
+    }
+
+
+def _reminders_moved(
+    state: State, case: Case, clock: CaseClock, deadline: Deadline, setting: Setting, now: datetime, watch: Watch
+) -> Decision | None:
+    """The clock runs on in its generation, so that no rung of it is told again.
+
+    1. what waits is told when the newest calendar has it: at once, where that would have been before now
+    2. unless the clock had not begun then: such a rung is none of this clock's
+    3. and the other way round, one that the older calendar had before the beginning may be one now
+    What fell due is left to be told, and what the calendar does not move stays as the school's numbers had it.
+    """
+    plain = [rung.name for rung in state.ladder.rungs if not rung.repeats] if state.ladder else []
+    names = {*plain, *(rung for rung, fire_at in watch.rungs.items() if fire_at is not None)}
+    was, becomes = (_times_of(state, case, clock, names, setting, by) for by in (watch.calendar, setting.calendar))
+    moved, void = [], []
+    for rung, fire_at in watch.rungs.items():
+        if fire_at is None or fire_at <= now or becomes[rung] in (fire_at, was[rung]):
+            continue
+        if becomes[rung] < clock.since and rung not in receipt_rungs(state):
+            void.append(rung)
+        else:
+            moved.append(Timer(rung, becomes[rung]))
+    begun = [
+        Timer(rung, becomes[rung])
+        for rung in plain
+        if rung not in watch.rungs and was[rung] < clock.since <= becomes[rung]
+    ]
+    changed = (*void, *(timer.rung for timer in (*moved, *begun)))
+    if not changed and deadline.provisional == clock.provisional:
+        return None
+    counted = replace(clock, provisional=deadline.provisional, calendar_version=deadline.calendar_version)
+    after = case.changed(clock=counted)
+    return Decision(
+        case=after,
+        type="recomputed",
+        trigger="recompute",
+        from_state=case.state,
+        data=_recomputed(clock, after) | ({"reminders": _in_order(state, changed)} if changed else {}),
+        cancels_rungs=tuple(void),
+        timers=tuple(begun),
+        moves_timers=tuple(moved),
+    )
+
+
+def _times_of(
+    state: State, case: Case, clock: CaseClock, rungs: Iterable[str], setting: Setting, calendar: Calendar
+) -> dict[str, datetime]:
+    """When these rungs of the running clock are to be told by this calendar."""
+    remind_at = time.fromisoformat(setting.policy["remind_at"])
+    receipts: dict[str, datetime] = {}
+    if state.acknowledge is not None and case.receipt_since is not None:
+        receipts = dict(_receipt_timers(state.acknowledge, case.receipt_since, replace(setting, calendar=calendar)))
+    ladder = adjusted(state.ladder or Ladder.of(), setting.policy["rung_offsets"])
+    return {
+        rung: receipts[rung] if rung in receipts else fires_at(ladder, rung, clock.due_at, calendar, remind_at)
+        for rung in rungs
+    }
 
 
 # --- clocks ----------------------------------------------------------------------------------------------------------
@@ -199,7 +276,7 @@ def told_by(
     return tuple(told)
 
 
-def _in_order(state: State, rungs: tuple[str, ...]) -> list[str]:
+def _in_order(state: State, rungs: Iterable[str]) -> list[str]:
     """Lowest first: receipts before the ladder, whose rungs go by their offset, repetitions by their number."""
     receipts = receipt_rungs(state)
 

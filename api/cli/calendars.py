@@ -65,14 +65,17 @@ def show(data: Path | None, organisation: str | None, as_json: bool) -> None:
 
 
 def _say_what_moves(moving: int, data: Path | None, organisation: str | None) -> None:
-    """How many running deadlines were worked out by other days than the newest calendar's, and how they are moved."""
+    """How many running deadlines, or their reminders, were worked out by other days than the newest calendar's, and how they are
+    moved.
+    """
     where = (f" --data {data}" if data else "") + (f" --organisation {organisation}" if organisation else "")
     if not moving:
-        click.echo("没有正在计的期限因此变动 · No running deadline would move by it")
+        click.echo("没有正在计的期限因此变动，提醒也不变 · No running deadline would move by it, nor its reminders")
         return
     click.echo(
-        f"按最新日历会变动的期限（目前都没有动，请先看是哪些，再调整）：{moving} 项 · "
-        f"Running deadlines that would move by the newest calendar, and none has yet; look which, then move them: {moving}"
+        f"按最新日历，期限或其提醒会变动的事项（目前都没有动，请先看是哪些，再调整）：{moving} 项 · "
+        "Cases whose deadline or its reminders would move by the newest calendar, and none has yet; "
+        f"look which, then move them: {moving}"
     )
     click.echo(f"  bihuan calendar recompute --dry-run{where}")
     click.echo(f"  bihuan calendar recompute{where}")
@@ -92,7 +95,7 @@ def _by_month(what: str, days: Collection[date]) -> None:
 def load(file: Path, data: Path | None, organisation: str | None) -> None:
     """Take a holiday notice in: FILE (.yaml or .json) holds for the days it knows, everything else stays as it was.
 
-    It becomes the next version. No deadline moves until `calendar recompute`: it is said how many would. An example, the year 2027:
+    It becomes the next version. No deadline or reminder moves until `calendar recompute`: it is said how many would. An example, the year 2027:
 
     \b
       known_from: 2027-01-01
@@ -162,7 +165,8 @@ def _read(file: Path) -> dict[str, Any]:
 def _move(line: dict[str, Any]) -> str:
     before, after = (f"{at:%Y-%m-%d %H:%M}" if at else "—" for at in (line["before"], line["after"]))
     firmness = "  变为暂定 · becomes provisional" if line["provisional"] else "  变为确定 · becomes firm"
-    changed = firmness if line["provisional"] != line["was_provisional"] else ""
+    reminders = "  提醒改期 · its reminders move" if before == after else ""
+    changed = firmness if line["provisional"] != line["was_provisional"] else reminders
     return f"{before} → {after}{changed}" if before != after else f"{before}{changed}"
 
 
@@ -172,7 +176,7 @@ def _move(line: dict[str, Any]) -> str:
 @organisation_option
 @json_option
 def recompute(dry_run: bool, data: Path | None, organisation: str | None, as_json: bool) -> None:
-    """Work the open deadlines out again under the newest calendar, each with an event."""
+    """Work the open deadlines and their reminders out again under the newest calendar, each with an event."""
     from api import calendars as keeping
     from engine.handle import handle, recompute_preview
     from engine.store import people

@@ -371,22 +371,27 @@ WORDS: Mapping[str, Text] = {
     "loaded_at": Text("载入时间", "Loaded"),
     "covers": Text("范围", "Covers"),
     "month": Text("月份", "Month"),
-    "would_move": Text("按新安排会变动的期限", "Deadlines the newest notice would move"),
+    "would_move": Text("按新安排会变动的期限和提醒", "Deadlines and reminders the newest notice would move"),
     "would_move_note": Text(
-        "正在计的期限不会自己变动，要重新计算才会变；每一项都留下记录，并通知办理人。",
-        "No running deadline moves by itself: they move when they are worked out again, each on record, and whoever it waits for is told.",
+        "正在计的期限不会自己变动，要重新计算才会变；每一项都留下记录，期限变了的通知办理人。期限不变的，提醒仍按新安排的工作日发出。",
+        "No running deadline moves by itself: they move when they are worked out again, each on record, and whoever it waits for is told. "
+        "Where the deadline stays, its reminders go by the new working days.",
     ),
     "not_listed": Text("另有 {} 项未列出", "Not listed here: {}"),
     "becomes_firm": Text("变为确定", "becomes firm"),
     "becomes_provisional": Text("变为暂定", "becomes provisional"),
     "from_to": Text("改为", "becomes"),
+    "reminders_move": Text("提醒改期", "its reminders move"),
     "recompute": Text("重新计算这些期限", "Work these deadlines out again"),
     "done_loaded": Text("已载入。", "Loaded."),
     "some_would_move": Text(
-        "按它会变动的期限见下，都还没有动：", "Deadlines that it would move stand below, and none has yet: "
+        "按它会变动的期限和提醒见下，都还没有动：",
+        "Deadlines and reminders that it would move stand below, and none has yet: ",
     ),
-    "none_would_move": Text("没有正在计的期限因此变动。", "No running deadline would move by it."),
-    "done_moved": Text("已调整期限：", "Deadlines moved: "),
+    "none_would_move": Text(
+        "没有正在计的期限因此变动，提醒也不变。", "No running deadline would move by it, nor its reminders."
+    ),
+    "done_moved": Text("已重新计算并变动的：", "Worked out again and moved: "),
     # the calendar
     "by_month": Text("月", "Month"),
     "by_week": Text("周", "Week"),

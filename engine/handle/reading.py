@@ -43,6 +43,7 @@ class Reading:
         self.now = now
         self._spoken_for: str | None = None
         self._calendars: dict[str, Calendar | None] = {}
+        self._earlier_calendars: dict[tuple[str, int], Calendar] = {}
         self._directories: dict[str, tuple[frozenset[str], Directory]] = {}
         self._policies: dict[tuple[str, str, int], tuple[int, dict[str, Any]]] = {}
         self._overrides: dict[str, dict[str, tuple[int, dict[str, Any]]]] = {}
@@ -164,6 +165,14 @@ class Reading:
         if organisation not in self._calendars:
             self._calendars[organisation] = calendars.newest(self.connection, organisation)
         return self._calendars[organisation]
+
+    def earlier_calendar(self, organisation: str, version: int) -> Calendar:
+        """The one of this version; versions are added and never go."""
+        if (organisation, version) not in self._earlier_calendars:
+            found = calendars.of_version(self.connection, organisation, version)
+            assert found is not None, f"a clock of {organisation!r} was counted by a calendar {version} that is gone"
+            self._earlier_calendars[organisation, version] = found
+        return self._earlier_calendars[organisation, version]
 
     def policy(self, organisation: str, workflow: Workflow) -> tuple[int, dict[str, Any]]:
         key = organisation, workflow.key, workflow.version

@@ -8,7 +8,7 @@ from engine.actor import Actor, system
 from engine.case import ADDRESSEE, Case
 from engine.commands import Recompute, Remind
 from engine.cycles import OnEvent, periods_between
-from engine.decision import Decision, PeriodOwed
+from engine.decision import Decision, PeriodOwed, Watch
 from engine.definition import Workflow, is_known
 from engine.handle.outcomes import Engine, Idle, Outcome
 from engine.handle.reading import Reading
@@ -62,7 +62,7 @@ def _nobody_is_left(reading: Reading, workflow: Workflow, case: Case, rungs: Col
 
 
 def recompute(writing: Writing, actor: Actor, command: Recompute) -> Outcome:
-    """Move the deadline to where the newest calendar has it; Idle where it stays."""
+    """Move the deadline, and the reminders of one that stays, to where the newest calendar has them; Idle where all stay."""
     reading = writing.reading
     case = reading.locked(actor.organisation, command.case)
     if case is None:
@@ -73,7 +73,7 @@ def recompute(writing: Writing, actor: Actor, command: Recompute) -> Outcome:
         case = cases.load(reading.connection, actor.organisation, case.number) or case
     decision = _recomputed(reading, case)
     if decision is None:
-        return Idle(f"the deadline of {command.case} stays")
+        return Idle(f"the deadline of {command.case} stays, and so do its reminders")
     workflow = reading.engine.catalog.of(case)
     done = writing.write(workflow, case, decision, actor, reading.setting(actor, workflow))
     if case.period and done.case.due_at is not None and case.clock and "period" in case.clock.budget:
@@ -82,7 +82,9 @@ def recompute(writing: Writing, actor: Actor, command: Recompute) -> Outcome:
 
 
 def recompute_preview(engine: Engine, organisation: str) -> list[tuple[Case, Case]]:
-    """What `Recompute` would move: (case now, case under the newest calendar), nothing written."""
+    """What `Recompute` would move: (case now, case under the newest calendar), nothing written. Where both have one deadline,
+    as firm, it is the reminders of it that move.
+    """
     with engine.database.read(organisation) as connection:
         reading = Reading(engine, connection, engine.clock.now())
         calendar = reading.calendar(organisation)
@@ -97,13 +99,17 @@ def recompute_preview(engine: Engine, organisation: str) -> list[tuple[Case, Cas
 
 
 def _recomputed(reading: Reading, case: Case) -> Decision | None:
-    """What the newest calendar makes of the case's deadline; None when it stays."""
+    """What the newest calendar makes of the case's deadline and its reminders; None when they stay."""
     workflow = reading.engine.catalog.of(case)
-    if not is_known(workflow):  # it would lose its ladder with its old deadline
+    if not is_known(workflow) or case.clock is None:  # it would lose its ladder with its old deadline
         return None
     owed = _owed_again(reading, workflow, case) if case.period else None
     setting = reading.setting(system(case.organisation), workflow, period=owed)
-    return decide_recompute(workflow, case, setting, reading.now)
+    watch = Watch(
+        timers.of_generation(reading.connection, case.organisation, case.number, case.generation),
+        reading.earlier_calendar(case.organisation, case.clock.calendar_version),
+    )
+    return decide_recompute(workflow, case, setting, reading.now, watch)
 
 
 def _owed_again(reading: Reading, workflow: Workflow, case: Case) -> PeriodOwed | None:

@@ -83,6 +83,7 @@ class Writing:
             timers.cancel(reading.connection, organisation, case.number, reading.now, decision.cancels_rungs)
         rungs = [(timer.rung, timer.fire_at) for timer in decision.timers]
         timers.add(reading.connection, organisation, case.number, case.generation, rungs)
+        timers.move(reading.connection, organisation, case.number, case.generation, decision.moves_timers)
         notices = [
             n for told in decision.told for n in notices_of(reading, workflow, case, event, told, actor, setting)
         ]

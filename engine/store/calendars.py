@@ -19,6 +19,11 @@ _NEWEST = Statement(
     .order_by(_calendars.c.version.desc())
     .limit(1)
 )
+_OF_VERSION = Statement(
+    select(cast(_calendars.c.body, Text).label("body")).where(
+        _calendars.c.organisation == bindparam("organisation"), _calendars.c.version == bindparam("version")
+    )
+)
 CACHED = 64  # calendars; a bureau's schools mostly share one
 
 
@@ -35,6 +40,11 @@ def newest(connection: Connection, organisation: str) -> Calendar | None:
 def asking_newest(organisation: str) -> Question[Calendar | None]:
     """As `newest`, to be asked together with other questions."""
     return Question(_NEWEST, {"organisation": organisation}, lambda rows: _read(rows[0].body) if rows else None)
+
+
+def of_version(connection: Connection, organisation: str, version: int) -> Calendar | None:
+    row = _OF_VERSION.first(connection, {"organisation": organisation, "version": version})
+    return None if row is None else _read(row.body)
 
 
 def loaded_at(connection: Connection, organisation: str) -> datetime | None:

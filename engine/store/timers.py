@@ -44,6 +44,24 @@ _STILL_WAITING = Statement(
         _timers.c.status == "waiting",
     )
 )
+_OF_GENERATION = Statement(
+    select(_timers.c.rung, _timers.c.status, _timers.c.fire_at).where(
+        _timers.c.organisation == bindparam("organisation"),
+        _timers.c.number == bindparam("number"),
+        _timers.c.generation == bindparam("generation"),
+    )
+)
+_MOVE = Statement(
+    update(_timers)
+    .where(
+        _timers.c.organisation == bindparam("of_organisation"),
+        _timers.c.number == bindparam("of_number"),
+        _timers.c.generation == bindparam("of_generation"),
+        _timers.c.rung == bindparam("of_rung"),
+        _timers.c.status == "waiting",
+    )
+    .values(fire_at=bindparam("at"))
+)
 _CANCELLING = (
     update(_timers)
     .where(
@@ -97,6 +115,16 @@ def add(
     ]  # fmt: skip
     if rows:
         _ADD.put(connection, *rows)
+
+
+def move(
+    connection: Connection, organisation: str, number: str, generation: int, rungs: Iterable[tuple[str, datetime]]
+) -> None:
+    """Tell these at another time than was said. One that is not on watch any more stays as it is."""
+    here = {"of_organisation": organisation, "of_number": number, "of_generation": generation}
+    rows = [{**here, "of_rung": rung, "at": fire_at} for rung, fire_at in rungs]
+    if rows:
+        _MOVE.put(connection, *rows)
 
 
 def cancel(
@@ -174,6 +202,14 @@ def waiting(connection: Connection, organisation: str, number: str) -> list[tupl
     """The case's rungs on watch: (generation, rung, instant), soonest first."""
     rows = _WAITING.all(connection, {"organisation": organisation, "number": number})
     return [(row.generation, row.rung, row.fire_at) for row in rows]
+
+
+def of_generation(
+    connection: Connection, organisation: str, number: str, generation: int
+) -> dict[str, datetime | None]:
+    """Every rung of one generation with when it is to be told; None for one that was settled."""
+    rows = _OF_GENERATION.all(connection, {"organisation": organisation, "number": number, "generation": generation})
+    return {row.rung: row.fire_at if row.status == "waiting" else None for row in rows}
 
 
 def still_waiting(organisation: str, number: str, generation: int) -> Question[frozenset[str]]:

@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from api import passwords
 from api.bootstrap import Runtime, open_runtime
 from api.cli import main
+from api.cli.calendars import _move
 from api.folder import Folder
 from engine.clock import SimulatedClock
 from engine.commands import Asked, FireTrigger, OpenCase
@@ -158,6 +159,21 @@ def test_a_deadline_that_only_becomes_provisional_or_firm_says_so(data: Path, sc
     said = bihuan("calendar", "recompute", "--data", data)
     assert "变为暂定 · becomes provisional" in said.stdout, said.output
     assert "→" not in said.stdout
+
+
+FIFTH = datetime(2020, 3, 5, tzinfo=UTC)
+#: before, after, provisional before, provisional after → what a line says of it
+MOVES = [
+    (FIFTH, FIFTH + timedelta(days=4), False, False, "2020-03-05 00:00 → 2020-03-09 00:00"),
+    (FIFTH, FIFTH, True, False, "2020-03-05 00:00  变为确定 · becomes firm"),
+    (FIFTH, FIFTH, False, False, "2020-03-05 00:00  提醒改期 · its reminders move"),
+]
+
+
+def test_a_deadline_that_stays_is_named_for_the_reminders_that_move() -> None:
+    for before, after, was_provisional, provisional, said in MOVES:
+        line = {"before": before, "after": after, "was_provisional": was_provisional, "provisional": provisional}
+        assert _move(line) == said
 
 
 def test_the_calendar_is_shown_by_month_and_in_the_school_s_time(data: Path, school: School) -> None:

@@ -873,10 +873,36 @@ def test_what_fell_due_by_the_old_deadline_is_told_before_it_moves(
 
 def test_a_deadline_that_stays_still_has_what_fell_due_told(school: School) -> None:
     number = school.assigned()
-    school.at("2019-12-05 08:00").revise(date(2019, 12, 16))
+    school.at("2019-12-05 08:00").revise(date(2020, 6, 1))
     assert isinstance(school.outcome(system(HERE), Recompute(number)), Idle)
     assert [event.data["rung"] for event in school.reminders(number)] == ["due"]
     assert school.tick().reminded == 0
+
+
+def test_the_reminders_of_a_deadline_that_stays_go_by_the_corrected_calendar(school: School) -> None:
+    number = school.assigned()
+    school.at("2019-12-05 08:00").tick()
+    before, planned = school.case(number), school.waiting(number)
+    assert planned["after-1"] == local("2019-12-06 07:40")
+    school.revise(date(2019, 12, 6))
+    assert [(now.due_at, then.due_at) for now, then in recompute_preview(school.engine, HERE)] == [(before.due_at,) * 2]
+    done = school.do(system(HERE), Recompute(number))
+    assert (done.case.due_at, done.case.generation) == (before.due_at, before.generation)
+    assert (done.event.type, done.event.data) == (
+        "recomputed",
+        {
+            "due_at_before": "2019-12-05T15:59:59.000000Z", "due_at_after": "2019-12-05T15:59:59.000000Z",
+            "calendar_before": 1, "calendar_after": 2, "reminders": list(planned),
+        },
+    )  # fmt: skip
+    assert school.waiting(number)["after-1"] == local("2019-12-09 07:40")
+    assert school.notices(number, reasons=["recomputed"]) == [], "it is due when it was"
+    assert isinstance(school.outcome(system(HERE), Recompute(number)), Idle), "and only once"
+    assert recompute_preview(school.engine, HERE) == []
+    assert school.at("2019-12-06 08:00").tick().reminded == 0
+    assert school.at("2019-12-09 08:00").tick().reminded == 1
+    assert [event.data["rung"] for event in school.reminders(number)] == ["due", "after-1"]
+    school.assert_history_holds(number)
 
 
 def test_the_first_limit_moves_only_with_the_clock_that_set_it(school: School) -> None:

@@ -14,7 +14,7 @@ from engine.actor import Actor, Grant
 from engine.authority import Permit
 from engine.case import Case, CaseClock, Link, instant_text
 from engine.commands import FireTrigger, OpenCase
-from engine.decision import Decision, PeriodOwed, Setting
+from engine.decision import Decision, PeriodOwed, Setting, Watch
 from engine.definition import Form, Series, State, Transition, Within, Workflow, asks, guards_of
 from engine.errors import GuardRefused, InvalidInput, NotPossibleNow, StaleCase, Text
 from engine.guards import Situation, guard
@@ -286,10 +286,11 @@ def test_a_periods_case_is_due_with_its_period() -> None:
         inspection, "JC-2020-0001", OpenCase("inspection", data), data, NOW, setting(inspection, period=owed)
     )
     assert (decision.case.period, decision.case.due_at) == ("dept_check_month/XB1/2020-01", DUE)
-    assert decide_recompute(inspection, decision.case, setting(inspection), NOW) is None
-    assert decide_recompute(inspection, decision.case, setting(inspection, period=owed), NOW) is None
+    watch = Watch({timer.rung: timer.fire_at for timer in decision.timers}, CALENDAR)
+    assert decide_recompute(inspection, decision.case, setting(inspection), NOW, watch) is None
+    assert decide_recompute(inspection, decision.case, setting(inspection, period=owed), NOW, watch) is None
     moved = replace(owed, due_at=DUE + timedelta(days=1))
-    recomputed = decide_recompute(inspection, decision.case, setting(inspection, period=moved), NOW)
+    recomputed = decide_recompute(inspection, decision.case, setting(inspection, period=moved), NOW, watch)
     assert recomputed is not None
     assert recomputed.case.due_at == recomputed.case.first_due_at == moved.due_at
     assert recomputed.case.facts["period_due_at"] == instant_text(moved.due_at)

@@ -10,9 +10,10 @@ A run plays a few dozen short campaigns. BIHUAN_HYPOTHESIS_PROFILE=long plays hu
 import os
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -184,10 +185,7 @@ class Model:
         rungs = plan_rungs(LADDER, self.due, self.since, calendar, not_before, REMIND_AT)
         self.waiting = {rung.rung: rung.fire_at for rung in rungs}
         if self.state == "assigned" and not self.acknowledged:
-            assert self.notified_at is not None
-            first = due_at(Budget(hours=24), self.notified_at, calendar).due_at
-            second = calendar.at(calendar.add_workdays(calendar.local_date(first), 1), REMIND_AT)
-            receipts = {"receipt": first, "receipt-1": second}
+            receipts = self.receipts(calendar)
             self.waiting |= {rung: at for rung, at in receipts.items() if at > not_before}
 
     def cancel(self, now: datetime, *rungs: str) -> None:
@@ -197,8 +195,9 @@ class Model:
                 self.settled[self.generation, rung] = "skipped" if at <= now else "cancelled"
                 del self.waiting[rung]
 
-    def recompute(self, calendar: Calendar, now: datetime) -> bool:
+    def recompute(self, calendars: Mapping[int, Calendar], now: datetime) -> bool:
         """What fell due by the old deadline is told first."""
+        calendar = calendars[max(calendars)]
         if not self.open or self.since is None:
             return False
         self.remind(calendar, now)
@@ -207,7 +206,7 @@ class Model:
         else:
             due = end_of_month_check(calendar, self.since)
         if due == self.due:
-            return False
+            return self.move_reminders(calendar, calendars[self.counted_by], now)
         if self.budget is None:
             self.period = (self.since, due)
             if not self.submitters:
@@ -219,6 +218,43 @@ class Model:
         self.plan(calendar, now)
         self.happened(1)
         return True
+
+    def move_reminders(self, calendar: Calendar, older: Calendar, now: datetime) -> bool:
+        """Each goes where the newest calendar has it, if that is what moves it; none is told that was told."""
+        assert self.since is not None
+        was, becomes = self.rungs(older), self.rungs(calendar)
+        moved = [
+            rung for rung, at in self.waiting.items()
+            if at > now and becomes[rung] not in (at, was[rung])
+        ]  # fmt: skip
+        known = {*self.waiting, *(rung for generation, rung in self.settled if generation == self.generation)}
+        begun = [rung for rung in OFFSETS if rung not in known and was[rung] < self.since <= becomes[rung]]
+        for rung in (*moved, *begun):
+            self.waiting[rung] = becomes[rung]
+        void = [rung for rung in moved if becomes[rung] < self.since and rung in OFFSETS]
+        for rung in void:
+            self.settled[self.generation, rung] = "cancelled"
+            del self.waiting[rung]
+        if not moved and not begun:
+            return False
+        self.counted_by = calendar.version
+        self.happened(0)
+        return True
+
+    def rungs(self, calendar: Calendar) -> dict[str, datetime]:
+        """When each would be told by this calendar."""
+        assert self.due is not None
+        day = calendar.local_date(self.due)
+        found = {rung: calendar.at(calendar.add_workdays(day, n), REMIND_AT) for rung, n in OFFSETS.items()}
+        if self.notified_at is not None:
+            found |= self.receipts(calendar)
+        return found | {f"repeat-{number}": at for number, at in islice(self.repetitions(calendar), 50)}
+
+    def receipts(self, calendar: Calendar) -> dict[str, datetime]:
+        assert self.notified_at is not None
+        first = due_at(Budget(hours=24), self.notified_at, calendar).due_at
+        second = calendar.at(calendar.add_workdays(calendar.local_date(first), 1), REMIND_AT)
+        return {"receipt": first, "receipt-1": second}
 
     def repetitions(self, calendar: Calendar) -> Iterator[tuple[int, datetime]]:
         assert self.due is not None
@@ -283,6 +319,7 @@ class Promises(RuleBasedStateMachine):
         self._school = _entered(Path(self._folder.name), self.kind)
         self.school = next(self._school)
         self.calendar: Calendar = CALENDAR
+        self.calendars = {CALENDAR.version: CALENDAR}
         self.models: dict[str, Model] = {}
         self.periods: dict[tuple[str, str], str] = {}
         self.kept: list[tuple[str, OpenCase | FireTrigger, str, Done]] = []
@@ -610,6 +647,7 @@ class Promises(RuleBasedStateMachine):
         """One more day off; no deadline moves by itself."""
         day = self.calendar.local_date(self.now) + timedelta(days=ahead)
         self.calendar = self.school.revise(day)
+        self.calendars[self.calendar.version] = self.calendar
         self.memory_and_model_agree()
         if recomputes and self.models:
             self.recomputed(sorted(self.models))
@@ -622,7 +660,7 @@ class Promises(RuleBasedStateMachine):
 
     def recomputed(self, numbers: list[str]) -> None:
         for number in numbers:
-            moved = self.models[number].recompute(self.calendar, self.now)
+            moved = self.models[number].recompute(self.calendars, self.now)
             outcome = self.school.outcome(system(HERE), Recompute(number))
             assert isinstance(outcome, Done if moved else Idle), (number, outcome)
 

@@ -13,6 +13,7 @@ from engine.errors import GuardRefused, InvalidInput, NotAllowed, NotPossibleNow
 from engine.handle import recompute_preview
 from engine.store import people
 from tests.workflows.school import (
+    CALENDAR_V1,
     CALENDAR_V2,
     FIVE_ITEMS,
     ORGANISATION,
@@ -1508,9 +1509,10 @@ def test_a_receipt_that_climbed_before_a_recompute_does_not_climb_again(school: 
 
 def test_a_recompute_that_moves_nothing_leaves_no_trace(school: School) -> None:
     case = school.assigned(time_limit="days3")
-    school.load_calendar(CALENDAR_V2)
+    planned = school.timers(case)
+    school.load_calendar(CALENDAR_V1.revised(add_days_off=[date(2020, 10, 1)]))
     school.recompute(case)
-    assert school.case(case.number) == case
+    assert (school.case(case.number), school.timers(case)) == (case, planned)
 
 
 def test_the_preview_names_each_case_with_both_dates_and_writes_nothing(school: School) -> None:
@@ -1518,10 +1520,14 @@ def test_the_preview_names_each_case_with_both_dates_and_writes_nothing(school: 
     moving, staying = school.assigned(time_limit="days3"), school.assigned(time_limit="days30")
     assert recompute_preview(school.engine, ORGANISATION) == []
     school.load_calendar(CALENDAR_V2)
-    [(now, then)] = recompute_preview(school.engine, ORGANISATION)
-    assert (now.number, local_day(now.due_at), local_day(then.due_at)) == (moving.number, "2020-02-01", "2020-02-04")
+    preview = recompute_preview(school.engine, ORGANISATION)
+    assert [(now.number, local_day(now.due_at), local_day(then.due_at)) for now, then in preview] == [
+        (moving.number, "2020-02-01", "2020-02-04"),
+        (staying.number, "2020-02-21", "2020-02-21"),  # its receipt climbs on the first working day, which is another
+    ]
     assert [school.case(case.number) for case in (moving, staying)] == [moving, staying]
-    school.recompute(moving)
+    for case in (moving, staying):
+        school.recompute(case)
     assert recompute_preview(school.engine, ORGANISATION) == []
 
 

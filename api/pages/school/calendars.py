@@ -72,9 +72,11 @@ def calendars_page(
 
 
 def _firmness(before: Case, after: Case) -> str:
-    """The word for it, where a deadline becomes provisional, or is not any more."""
+    """The word for it, where a deadline becomes provisional, or is not any more, or only its reminders move."""
     was, is_ = (case.clock is not None and case.clock.provisional for case in (before, after))
-    return "" if was == is_ else "becomes_provisional" if is_ else "becomes_firm"
+    if was == is_:
+        return "reminders_move" if before.due_at == after.due_at else ""
+    return "becomes_provisional" if is_ else "becomes_firm"
 
 
 def _by_month(days: Iterable[date], today: date, between: str) -> list[tuple[str, str]]:

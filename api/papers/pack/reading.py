@@ -50,6 +50,7 @@ OTHER_FIELDS: Mapping[str, Text] = {
     "escalated": Text("逾期提级", "Escalated"), "skipped": Text("合并的提醒", "Rungs told together"),
     "due_at_before": Text("原期限", "Deadline before"), "due_at_after": Text("新期限", "Deadline after"),
     "calendar_before": Text("原日历版本", "Calendar before"), "calendar_after": Text("新日历版本", "Calendar after"),
+    "reminders": Text("改期的提醒", "Reminders that moved"),
     "result": Text("结果", "Result"), "note": Text("说明", "Note"), "place": Text("部位", "Where"),
     "value": Text("读数", "Reading"), "title": Text("问题", "Problem"), "category": Text("类别", "Category"),
     "via": Text("由消息办理，渠道", "From a message, by"),
@@ -265,7 +266,7 @@ class _Reader:
             return Shown(self._department(value))
         if SHA256.fullmatch(value):
             return self._file(value)
-        if name in {"to", "skipped", "rung"}:
+        if name in {"to", "skipped", "rung", "reminders"}:
             return Shown(self._told(value) if name == "to" else _rung(value))
         if name == "category" and value in taxonomy().all:
             return Shown(taxonomy().all[value].title)
