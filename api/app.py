@@ -289,13 +289,14 @@ def _methods_of(request: Request) -> set[str]:
 def _answered(request: Request, refusal: Refusal, headers: dict[str, str] | None = None) -> Response:
     """The problem; and when a signed-in person was refused before `handle` could log it, the log's line."""
     asker: Asker | None = getattr(request.state, "asker", None)
+    is_page = pages.is_page(request)
+    told = pages.for_people(request, refusal) if is_page else refusal
     if asker is not None and not isinstance(refusal, Busy):
-        told = pages.for_people(request, refusal) if pages.is_page(request) else refusal
         _log(request, asker, refusal, told)
     runtime_of(request).metrics.refused(refusal)
+    if is_page:
+        return pages.refused(request, refusal, told, headers)
     names = asker is not None and asker.seen.everything
-    if pages.is_page(request):
-        return pages.refused(request, refusal, headers)
     return problem(refusal, locale_of(request), request.url.path, headers, names=names)
 
 
@@ -316,8 +317,7 @@ def _log(request: Request, asker: Asker, refusal: Refusal, told: Refusal) -> Non
         asked=asked[:LONGEST_NAME],
         code=refusal.code,
         reason=getattr(refusal, "reason", ""),
-        # what is wrong with a field quotes what was typed, and this log is never erased
-        sentence=f"{told.asked.zh}：{told.title.zh}。" if told.fields else told.sentence("zh"),
+        sentence=told.on_record(),
     )
     try:
         with runtime.database.write(record.organisation) as connection:

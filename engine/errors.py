@@ -92,6 +92,10 @@ class Refusal(BihuanError):
         asked, obstacle, remedy = (t.in_(locale).rstrip("。.；;") for t in (self.asked, self.obstacle, self.remedy))
         return f"{asked}：{obstacle}。{remedy}。" if locale == "zh" else f"{asked}: {obstacle}. {remedy}."
 
+    def on_record(self) -> str:
+        """What a log that is never erased keeps of it: what is wrong with a field quotes what was typed into it."""
+        return f"{self.asked.zh}：{self.title.zh}。" if self.fields else self.sentence("zh")
+
 
 class NotSignedIn(Refusal):
     code = "not_signed_in"

@@ -52,8 +52,13 @@ _BELOW = Text(
 _GO_BACK = Text("请返回，改正后再查询", "Go back, correct it and ask again")
 
 
-def refused(request: Request, refusal: Refusal, headers: Mapping[str, str] | None = None) -> Response:
-    """The refusal as a page in words; whoever is not signed in is led to where he can."""
+def refused(
+    request: Request, refusal: Refusal, told: Refusal | None = None, headers: Mapping[str, str] | None = None
+) -> Response:
+    """The refusal as a page in words; whoever is not signed in is led to where he can.
+
+    told    as it is said to people, where somebody knows that already: `for_people`
+    """
     if isinstance(refusal, NotSignedIn):
         answer = go_to(_sign_in(request))
         runtime = runtime_of(request)
@@ -66,7 +71,7 @@ def refused(request: Request, refusal: Refusal, headers: Mapping[str, str] | Non
     if drawn is not None:  # a list that tells it itself, beside its fields
         return drawn
     asker: Asker | None = getattr(request.state, "asker", None)
-    told = for_people(request, refusal)
+    told = for_people(request, refusal) if told is None else told
     status = STATUS[type(refusal)]
     # what is around the page asks the database, which may be what fails; and leads to pages that open after the password is changed
     around = asker if asker is not None and status < 500 and not asker.account.must_change else None

@@ -23,12 +23,6 @@ def refusal_record(asked: Asked, refusal: Refusal, now: datetime) -> refusals.Re
     typed = [part for part, shape in ((number, CASE_NUMBER), (trigger, TRIGGER)) if part and not shape.fullmatch(part)]
     for part in typed:
         route = route.replace(part, "…")
-    if typed:
-        sentence = f"{refusal.title.zh}。"
-    elif refusal.fields:  # what is wrong with a field quotes what was typed into it
-        sentence = f"{refusal.asked.zh}：{refusal.title.zh}。"
-    else:
-        sentence = refusal.sentence("zh")
     return refusals.RefusalRecord(
         organisation=asked.actor.organisation,
         at=now,
@@ -39,7 +33,7 @@ def refusal_record(asked: Asked, refusal: Refusal, now: datetime) -> refusals.Re
         asked="…" if trigger in typed else trigger,
         code=refusal.code,
         reason=getattr(refusal, "guard", None) or getattr(refusal, "reason", None) or "",
-        sentence=sentence,
+        sentence=f"{refusal.title.zh}。" if typed else refusal.on_record(),
     )
 
 
