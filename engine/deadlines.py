@@ -1,6 +1,6 @@
 """When something is due, and when to remind of it: budgets over a calendar, ladders of rungs; arithmetic only."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
@@ -290,29 +290,34 @@ def plan_rungs(
 def _planned(
     ladder: Ladder, due_at: datetime, since: datetime, calendar: Calendar, not_before: datetime, remind_at: time
 ) -> tuple[PlannedRung, ...]:
-    due_day = calendar.local_date(due_at)
-    planned = []
-    for order, rung in enumerate(ladder.rungs):
-        if rung.offset_workdays is None or rung.repeats:
-            continue
-        fire_at = calendar.at(calendar.add_workdays(due_day, rung.offset_workdays), remind_at)
-        if fire_at >= since and fire_at > not_before:
-            planned.append(PlannedRung(rung.name, order, fire_at))
+    planned = [r for r in _once(ladder, due_at, calendar, remind_at) if r.fire_at >= since and r.fire_at > not_before]
     # `since` itself may fire and `not_before` may not: step back by the smallest there is.
     repeat = next_repeat(ladder, due_at, calendar, max(not_before, since - datetime.resolution), remind_at)
     return (*planned, repeat) if repeat else tuple(planned)
 
 
-def fires_at(
-    ladder: Ladder, rung: str, deadline_due_at: datetime, calendar: Calendar, remind_at: time = REMIND_AT
-) -> datetime:
-    """When the rung of this name is to be told, be it the first or a repetition. Raises KeyError for none of the ladder's."""
-    of, due_at = ladder.rung(rung), utc(deadline_due_at)
-    if of.repeats:
-        nth = max(_ordinal(rung, of), 1)
-        return next(islice(_repeats(ladder, due_at, calendar, remind_at), nth - 1, None)).fire_at
-    assert of.offset_workdays is not None  # only a repeating rung may go without
-    return calendar.at(calendar.add_workdays(calendar.local_date(due_at), of.offset_workdays), remind_at)
+@lru_cache(maxsize=PLANS)
+def _once(ladder: Ladder, due_at: datetime, calendar: Calendar, remind_at: time) -> tuple[PlannedRung, ...]:
+    """Those that do not repeat."""
+    due_day = calendar.local_date(due_at)
+    return tuple(
+        PlannedRung(rung.name, order, calendar.at(calendar.add_workdays(due_day, rung.offset_workdays), remind_at))
+        for order, rung in enumerate(ladder.rungs)
+        if rung.offset_workdays is not None and not rung.repeats
+    )
+
+
+def fire_times(
+    ladder: Ladder, rungs: Iterable[str], deadline_due_at: datetime, calendar: Calendar, remind_at: time = REMIND_AT
+) -> dict[str, datetime]:
+    """Rung → when it is to be told, whenever the clock began: every one that does not repeat, and of these those that do."""
+    due_at, remind_at = utc(deadline_due_at), remind_at.replace(tzinfo=None)
+    found = {rung.rung: rung.fire_at for rung in _once(ladder, due_at, calendar, remind_at)}
+    for name in rungs:
+        if name not in found:
+            nth = _ordinal(name, ladder.rung(name))
+            found[name] = next(islice(_repeats(ladder, due_at, calendar, remind_at), nth - 1, None)).fire_at
+    return found
 
 
 def next_repeat(

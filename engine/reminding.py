@@ -15,10 +15,9 @@ from engine.commands import Remind
 from engine.deadlines import (
     Budget,
     Deadline,
-    Ladder,
     Rung,
     due_at,
-    fires_at,
+    fire_times,
     is_overdue,
     next_repeat,
     plan_rungs,
@@ -108,12 +107,11 @@ def _reminders_moved(
     3. and the other way round, one that the older calendar had before the beginning may be one now
     What fell due is left to be told, and what the calendar does not move stays as the school's numbers had it.
     """
-    plain = [rung.name for rung in state.ladder.rungs if not rung.repeats] if state.ladder else []
-    names = {*plain, *(rung for rung, fire_at in watch.rungs.items() if fire_at is not None)}
-    was, becomes = (_times_of(state, case, clock, names, setting, by) for by in (watch.calendar, setting.calendar))
+    waits = [rung for rung, fire_at in watch.rungs.items() if fire_at is not None and fire_at > now]
+    was, becomes = (_fire_times(state, case, clock, waits, setting, by) for by in (watch.calendar, setting.calendar))
     moved, void = [], []
-    for rung, fire_at in watch.rungs.items():
-        if fire_at is None or fire_at <= now or becomes[rung] in (fire_at, was[rung]):
+    for rung in waits:
+        if becomes[rung] in (watch.rungs[rung], was[rung]):
             continue
         if becomes[rung] < clock.since and rung not in receipt_rungs(state):
             void.append(rung)
@@ -121,8 +119,8 @@ def _reminders_moved(
             moved.append(Timer(rung, becomes[rung]))
     begun = [
         Timer(rung, becomes[rung])
-        for rung in plain
-        if rung not in watch.rungs and was[rung] < clock.since <= becomes[rung]
+        for rung in becomes
+        if rung not in watch.rungs and rung not in receipt_rungs(state) and was[rung] < clock.since <= becomes[rung]
     ]
     changed = (*void, *(timer.rung for timer in (*moved, *begun)))
     if not changed and deadline.provisional == clock.provisional:
@@ -141,19 +139,18 @@ def _reminders_moved(
     )
 
 
-def _times_of(
-    state: State, case: Case, clock: CaseClock, rungs: Iterable[str], setting: Setting, calendar: Calendar
+def _fire_times(
+    state: State, case: Case, clock: CaseClock, waits: Iterable[str], setting: Setting, calendar: Calendar
 ) -> dict[str, datetime]:
-    """When these rungs of the running clock are to be told by this calendar."""
-    remind_at = time.fromisoformat(setting.policy["remind_at"])
-    receipts: dict[str, datetime] = {}
+    """When each rung of the running clock is to be told by this calendar: its receipts, its ladder, the repetition that waits."""
+    found: dict[str, datetime] = {}
+    if state.ladder is not None:
+        ladder, remind_at = adjusted(state.ladder, setting.policy["rung_offsets"]), setting.policy["remind_at"]
+        of_ladder = [rung for rung in waits if rung not in receipt_rungs(state)]
+        found = fire_times(ladder, of_ladder, clock.due_at, calendar, time.fromisoformat(remind_at))
     if state.acknowledge is not None and case.receipt_since is not None:
-        receipts = dict(_receipt_timers(state.acknowledge, case.receipt_since, replace(setting, calendar=calendar)))
-    ladder = adjusted(state.ladder or Ladder.of(), setting.policy["rung_offsets"])
-    return {
-        rung: receipts[rung] if rung in receipts else fires_at(ladder, rung, clock.due_at, calendar, remind_at)
-        for rung in rungs
-    }
+        found |= dict(_receipt_timers(state.acknowledge, case.receipt_since, replace(setting, calendar=calendar)))
+    return found
 
 
 # --- clocks ----------------------------------------------------------------------------------------------------------
