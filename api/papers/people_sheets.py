@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, BinaryIO
 
-import xlsxwriter
 from sqlalchemy import Connection
 
+from api.papers import sheets
 from api.papers.people_list import TITLES
 from engine.directory import Department
 from engine.store import people
@@ -55,7 +55,7 @@ def write_template(file: BinaryIO, departments: Iterable[Department], rows: Iter
 
     rows   what is filled in already, by field
     """
-    with xlsxwriter.Workbook(file) as book:
+    with sheets.begun(file) as book:
         names = [department.name.zh for department in departments]
         sheet = _list(book, TO_FILL_IN, list(rows))
         _explain(book)
@@ -76,7 +76,7 @@ def write_people(connection: Connection, organisation: str, file: BinaryIO) -> i
         for person in found
     ]  # fmt: skip
     columns = (*TO_FILL_IN, "account")
-    with xlsxwriter.Workbook(file) as book:
+    with sheets.begun(file) as book:
         sheet = _list(book, columns, rows)
         _choices(book, sheet, columns, list(names.values()))
     return len(found)
@@ -177,7 +177,7 @@ WARNING = (
 
 def write_first_passwords(file: BinaryIO, lines: Sequence[tuple[str, str, str, str, str]]) -> None:
     """lines   name, department, staff number, account, first password"""
-    with xlsxwriter.Workbook(file) as book:
+    with sheets.begun(file) as book:
         sheet = book.add_worksheet("首次密码")
         warn = book.add_format({"bold": True, "font_color": "#C00000", "text_wrap": True, "valign": "vcenter"})
         head = book.add_format({"bold": True, "bg_color": "#E7EEF7", "border": 1, "valign": "vcenter"})
