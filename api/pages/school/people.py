@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any
 
-from fastapi import Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from sqlalchemy import Connection
 
 from api import accounts as accounts_kept
@@ -31,7 +31,7 @@ from api.pages.school.keeping import (
     read_form,
 )
 from api.pages.words import WORDS
-from api.requests import read_as
+from api.requests import known_parameters, read_as
 from api.routes.accounts import first_password
 from api.routes.directory import AddPerson, ChangePerson, GiveRole, editor_of
 from engine.actor import WHOLE_ORGANISATION, Grant
@@ -60,7 +60,7 @@ Word = Annotated[str, Query(max_length=100)]
 # --- the list ------------------------------------------------------------------------------------------------------------
 
 
-@router.get(PEOPLE)
+@router.get(PEOPLE, dependencies=[Depends(known_parameters)])
 def people_page(
     request: Request,
     runtime: TheRuntime,
