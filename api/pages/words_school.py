@@ -42,6 +42,9 @@ WORDS: Mapping[str, Text] = {
     "school_calendars": Text("放假与调休", "Holidays"),
     "school_calendars_note": Text("载入新一年的放假安排", "Load the next year's notice"),
     "stuck_letters": Text("未送达的消息", "Messages that did not arrive"),
+    "not_recomputed": Text(
+        "还没有按新的放假安排重新计算的期限", "Deadlines not yet worked out again by the newest holiday notice"
+    ),
     # dead corners
     "corner_none": Text("没有死角：每一步都有人能办。", "No dead corner: somebody can take every step."),
     "corners_stuck": Text("会卡住的地方", "Where a case would get stuck"),
