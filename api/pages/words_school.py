@@ -96,6 +96,11 @@ WORDS: Mapping[str, Text] = {
     "import_changed": Text("更改", "Changed"),
     "import_unchanged": Text("不变", "As they are"),
     "import_not_listed": Text("不在名单，不作改动", "Not in the list, left alone"),
+    "import_not_in_his_place": Text(
+        "删去标明“不能代办”的行再上传，其余的可以由您导入",
+        "Leave out the rows marked ‘not by a delegate’ and send it again: all others you may take in",
+    ),
+    "import_beyond": Text("不能代办", "not by a delegate"),
     "import_nothing_yet": Text("现在还没有写入任何内容", "Nothing has been written yet"),
     "import_row": Text("行", "Row"),
     "import_what": Text("变化", "Change"),

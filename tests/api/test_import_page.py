@@ -197,15 +197,25 @@ def test_only_the_administrator_imports_and_both_lists_lead_there(campus: Campus
 def test_a_delegate_gives_by_a_list_no_more_than_one_by_one(campus: Campus) -> None:
     """Else whoever stands in for an administrator makes himself a principal, and is one when it is over."""
     campus.away("keeper", "second")
+    lists = {
+        "第 2 行：代办人不能借代理改变自己的权限": "姓名-second,,XB1,维修人员,second",
+        "第 2 行：系统管理员和督办岗位": "帮手,0951,XB1,督查,",  # a role of those who oversee
+        "第 3、4 行：系统管理员和督办岗位": "帮手,0956,XB1,教职工,\n姓名-principal,0952,,校长,principal\n助手,0957,XB1,督查,",
+    }
+    shown = {why: sent(campus, f"姓名,工号,部门,岗位,账号\n{rows}\n".encode()) for why, rows in lists.items()}
     campus.client.cookies.clear()
     sign_in(campus.client, "second")
     before, recorded = known(campus), changes(campus)
-    for why, row in {
-        "himself": "姓名-second,,XB1,维修人员,second",
-        "a role of those who oversee": "帮手,0951,XB1,督查,",
-        "an account of theirs": "姓名-principal,0952,,校长,principal",
-    }.items():
-        answer = confirmed(campus, sent(campus, f"姓名,工号,部门,岗位,账号\n{row}\n".encode()), confirmed="yes")
-        assert answer.status_code == 403 and "请由系统管理员本人办理" in answer.text, why
+    for why, rows in lists.items():
+        seen = sent(campus, f"姓名,工号,部门,岗位,账号\n{rows}\n".encode())
+        assert seen.status_code == 200 and why in Page(seen.text).words, "said before he confirms it"
+        assert CONFIRM not in Page(seen.text).addresses and "不能代办</span>" in seen.text
+        form = {
+            **Page(shown[why].text).form(re.escape(CONFIRM)),
+            "csrf": Page(seen.text).form(re.escape(IMPORT))["csrf"],
+        }
+        answer = campus.client.post(CONFIRM, data={**form, "confirmed": "yes"}, headers=HTML)
+        assert answer.status_code == 403 and why in Page(answer.text).words
+        assert "请由系统管理员本人办理" in answer.text, why
     assert (known(campus), changes(campus)) == (before, recorded)
     assert confirmed(campus, sent(campus, two(953).encode())).status_code == 303, "all others he takes in"

@@ -6,7 +6,7 @@ import base64
 import binascii
 import io
 import zlib
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
@@ -20,7 +20,18 @@ from api.auth.forms import Sent, TheSent
 from api.bootstrap import Runtime
 from api.checking import OpensDeadCorner
 from api.evidence.names import as_attachment
-from api.importing import IMPORTING, ListFaulty, Meant, Overtaken, Plan, carry_out, fingerprint, plan
+from api.importing import (
+    IMPORTING,
+    ListFaulty,
+    Meant,
+    Overtaken,
+    Plan,
+    carry_out,
+    fingerprint,
+    plan,
+    rows_beyond,
+    told_of_rows,
+)
 from api.pages.addresses import Pages
 from api.pages.naming import NamesOf
 from api.pages.rendering import HEADERS, go_to, page
@@ -34,7 +45,7 @@ from api.papers.workbooks import plain
 from api.places import Places
 from api.routes.directory import editor_of
 from engine.actor import WHOLE_ORGANISATION, Grant
-from engine.errors import FieldFault, FolderError, InvalidInput, NotPossibleNow, Refusal, Text
+from engine.errors import FieldFault, FolderError, InvalidInput, NotAllowed, NotPossibleNow, Refusal, Text
 from engine.store import people
 from workflows.roles import ROLES
 
@@ -87,7 +98,7 @@ class Carried(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What would become of one row: `what` in words, beside who it is."""
+    """What would become of one row: `what` in words, beside who it is. `beyond`: a delegate does not take it in."""
 
     row: int
     new: bool
@@ -96,6 +107,7 @@ class Told:
     department: str
     post: str
     what: Sequence[Text]
+    beyond: bool
 
 
 @router.get(IMPORT)
@@ -261,7 +273,7 @@ def _page(
 ) -> Response:  # fmt: skip
     return page(
         request, "school_import.html", asker=asker, active="more", because=refusal, refusal=refusal, at=IMPORT,
-        template_at=TEMPLATE, back=(PEOPLE, WORDS["school_people"]), new_departments=new_departments, planned=None,
+        template_at=TEMPLATE, back=(PEOPLE, WORDS["school_people"]), new_departments=new_departments, planned=None, barred=None,
         faults=[fault.text for fault in faults[:SHOWN]], more=max(len(faults) - SHOWN, 0),
         fault=next((each.what for each in refusal.fields if each.field == "file"), None) if refusal else None,
     )  # fmt: skip
@@ -277,17 +289,20 @@ def _preview(
             planned = plan(connection, here, listed, today, new_departments=new_departments)
         except ListFaulty as faulty:
             return _page(request, asker, _of_faults(faulty.faults), faulty.faults, new_departments=new_departments)
-        told = _told(connection, planned, asker)
+        beyond = rows_beyond(connection, editor_of(runtime, asker, confirmed=False), planned)
+        told = _told(connection, planned, asker, beyond)
+    barred = told_of_rows(beyond) if beyond else None
     return page(
         request, "school_import.html", asker=asker, active="more", because=refusal, refusal=refusal, at=IMPORT,
         template_at=TEMPLATE, back=(PEOPLE, WORDS["school_people"]), new_departments=new_departments, planned=planned,
         notices=planned.notices[:SHOWN], more_notices=max(len(planned.notices) - SHOWN, 0),
         told=told[:SHOWN], more=max(len(told) - SHOWN, 0), confirm_at=CONFIRM, packed=_packed(listed), seen=fingerprint(planned),
+        barred=None if isinstance(refusal, NotAllowed) else barred, beyond=bool(beyond),
         changes=bool(told or planned.departments), meant=isinstance(refusal, OpensDeadCorner), faults=(), fault=None,
     )  # fmt: skip
 
 
-def _told(connection: Connection, planned: Plan, asker: Asker) -> list[Told]:
+def _told(connection: Connection, planned: Plan, asker: Asker, beyond: Container[int]) -> list[Told]:
     names = NamesOf(connection, asker.actor.organisation, asker.locale)
     made = {department.code: department.name.in_(asker.locale) for department in planned.departments}
 
@@ -311,7 +326,7 @@ def _told(connection: Connection, planned: Plan, asker: Asker) -> list[Told]:
         return [*fields, *roles(each.given, "+"), *roles(each.ended, "−")]
 
     return [
-        Told(each.row, each.before is None, each.after.name, each.after.person, department(each.after.department), each.after.post, what(each))
+        Told(each.row, each.before is None, each.after.name, each.after.person, department(each.after.department), each.after.post, what(each), each.row in beyond)
         for each in planned.meant
         if each.changes
     ]  # fmt: skip
