@@ -59,7 +59,6 @@ def sent(campus: Campus, content: bytes, name: str = "list.csv", **more: str) ->
 
 def confirmed(campus: Campus, shown: httpx.Response, **more: str) -> httpx.Response:
     form = Page(shown.text).form(re.escape(CONFIRM))
-    form.pop("first_passwords", None)
     return campus.client.post(CONFIRM, data={**form, **more}, headers=HTML)
 
 
@@ -81,7 +80,7 @@ def test_a_list_is_shown_first_and_then_taken_in_once(campus: Campus, tmp_path: 
     words = Page(shown.text).words
     assert "现在还没有写入任何内容" in words and all(name in words for name in ("新人甲", "新人乙", "+维修人员"))
     done = confirmed(campus, shown)
-    assert (done.status_code, done.headers["location"]) == (303, "/school/people?done=imported")
+    assert (done.status_code, done.headers["location"]) == (303, "/school/first-passwords?done=imported")
     assert "人员表已导入" in got(campus.client, done.headers["location"]).words
     after = known(campus)
     assert {after["0901"].department, after["0901"].addresses["phone"]} == {"HQC", "13900000001"}
@@ -155,20 +154,6 @@ def test_a_list_that_is_no_list_is_refused_however_it_is_sent(campus: Campus) ->
         answer = campus.client.post(CONFIRM, data={"csrf": csrf, "list": packed.decode()}, headers=HTML)
         assert answer.status_code == 422 and "名单没有完整提交" in answer.text
     assert known(campus) == before
-
-
-def test_first_passwords_are_drawn_for_who_is_new_and_open_his_account(campus: Campus) -> None:
-    shown = sent(campus, two(931).encode())
-    paper = confirmed(campus, shown, first_passwords="yes")
-    assert paper.status_code == 200 and "attachment" in paper.headers["content-disposition"]
-    assert paper.headers["cache-control"] == "no-store"
-    cells = openpyxl.load_workbook(io.BytesIO(paper.content)).worksheets[0].iter_rows(values_only=True)
-    [(department, number, key, password)] = [row[1:5] for row in cells if row[0] == "新人甲"]
-    assert (department, number, key) == ("总务后勤处", "0931", "0931")
-    pressed_twice = confirmed(campus, shown, first_passwords="yes")
-    assert pressed_twice.status_code == 409 and "密码表随当时的页面下载，只有一次" in pressed_twice.text
-    campus.client.cookies.clear()
-    assert sign_in(campus.client, str(key), str(password)).headers["location"] == "/account", "where he changes it"
 
 
 def test_of_many_notices_the_first_are_shown_and_how_many_more_there_are(campus: Campus) -> None:

@@ -14,7 +14,6 @@ from fastapi import Request, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from sqlalchemy import Connection
 
-from api import passwords
 from api.auth import Asker, SignedIn, TheRuntime
 from api.auth.forms import Sent, TheSent
 from api.bootstrap import Runtime
@@ -36,11 +35,11 @@ from api.pages.addresses import Pages
 from api.pages.naming import NamesOf
 from api.pages.rendering import HEADERS, go_to, page
 from api.pages.school.keeping import is_confirmed, keeper
-from api.pages.school.people import IMPORT, PEOPLE
+from api.pages.school.people import FIRST_PASSWORDS, IMPORT, PEOPLE
 from api.pages.words import WORDS
 from api.papers.listing import MEDIA_TYPES
 from api.papers.people_list import COLUMNS, LONGEST_CELL, MOST_ROWS, TITLES, Fault, PeopleList, Row, read_sent
-from api.papers.people_sheets import write_first_passwords, write_template
+from api.papers.people_sheets import write_template
 from api.papers.workbooks import plain
 from api.places import Places
 from api.routes.directory import editor_of
@@ -57,13 +56,9 @@ SHOWN = 200  # rows, faults and notices, each: of more there is a number
 LONGEST_CARRIED = 900_000  # characters of a list that lies in a form; a form takes a million
 LARGEST_UNPACKED = 16_000_000  # bytes
 
-#: a list is read whole, which takes a processor and a hundred megabytes where it is long; and so do its first passwords
+#: a list is read whole, which takes a processor and a hundred megabytes where it is long
 _AT_WORK = Places(1)
 _TOO_MANY = Text("另一份名单正在处理", "another list is being dealt with")
-_NO_PAPER = Text(
-    "这份名单已经导入，密码表随当时的页面下载，只有一次",
-    "this list was imported by now; the first passwords went with that answer, once",
-)
 _NOT_SEEN = Text("预览之后，名单或人员名册有了变化", "the list or the directory changed after it was shown")
 
 
@@ -147,53 +142,23 @@ def import_by_form(request: Request, runtime: TheRuntime, asker: SignedIn, sent:
         return _page(request, asker, refusal, new_departments=new_departments)
     try:
         with _AT_WORK.one(IMPORTING, _TOO_MANY):
-            book = _done(runtime, asker, listed, sent, new_departments=new_departments)
+            added = _done(runtime, asker, listed, sent, new_departments=new_departments)
     except (ListFaulty, Overtaken):
         return _preview(request, runtime, asker, listed, _moved_on(), new_departments=new_departments)
     except Refusal as refusal:
         return _preview(request, runtime, asker, listed, refusal, new_departments=new_departments)
-    if book is not None:
-        return _workbook(book, WORDS["first_passwords_name"].zh, "first-passwords")
-    return go_to(f"{PEOPLE}?done=imported")
+    return go_to(f"{FIRST_PASSWORDS if added else PEOPLE}?done=imported")
 
 
-def _done(
-    runtime: Runtime, asker: Asker, listed: PeopleList, sent: Sent, *, new_departments: bool
-) -> io.BytesIO | None:
-    """Import it; the paper with first passwords, where they were asked for. It is made before anything is written: a password
-    that nobody can read opens nothing.
-
-    Raises    NotPossibleNow for who asks for the paper of what is done already: it went with that answer
-    """
+def _done(runtime: Runtime, asker: Asker, listed: PeopleList, sent: Sent, *, new_departments: bool) -> int:
+    """Import it; gives how many people it added, and 0 where it was done already: sent twice, or by two."""
     here = asker.actor.organisation
     editor = editor_of(runtime, asker, confirmed=is_confirmed(sent))
     with runtime.database.read(here) as connection:
         planned = plan(connection, here, listed, editor.today(connection), new_departments=new_departments)
-        names = NamesOf(connection, here, "zh")
     if not any(each.changes for each in planned.meant) and not planned.departments:
-        if _wants_passwords(sent):
-            raise _paper_is_gone()
-        return None  # sent twice, or by two: it is done
-    if fingerprint(planned) != sent.one("seen"):
-        raise Overtaken
-    hashes, book = None, None
-    if _wants_passwords(sent) and planned.added:
-        made = {department.code: department.name.zh for department in planned.departments}
-        hashes, lines = {}, []
-        for each in planned.added:
-            drawn, who = passwords.drawn(), each.after
-            with runtime.hashing.turn():
-                hashes[who.person] = passwords.hashed_as_drawn(drawn)
-            department = made.get(who.department or "") or names.department(who.department)
-            lines.append((who.name, department, who.staff_number or "", who.person, drawn))
-        book = io.BytesIO()
-        write_first_passwords(book, lines)
-    carry_out(editor, listed, new_departments=new_departments, passwords=hashes, seen=sent.one("seen"))
-    return book
-
-
-def _wants_passwords(sent: Sent) -> bool:
-    return sent.one("first_passwords") == "yes"
+        return 0
+    return len(carry_out(editor, listed, new_departments=new_departments, seen=sent.one("seen")).added)
 
 
 # --- what lies between ---------------------------------------------------------------------------------------------------
@@ -225,17 +190,6 @@ def _moved_on() -> NotPossibleNow:
     return NotPossibleNow(
         asked=IMPORTING, obstacle=_NOT_SEEN,
         remedy=Text("没有写入任何内容，请核对下面新的预览", "Nothing was written; look at what it would do now"),
-    )  # fmt: skip
-
-
-def _paper_is_gone() -> NotPossibleNow:
-    """For who pressed twice, or came back: what the first answer gave he may never have seen."""
-    return NotPossibleNow(
-        asked=IMPORTING, obstacle=_NO_PAPER,
-        remedy=Text(
-            "请查看浏览器的下载；没有的，在各人页面上重置密码",
-            "Look among what your browser took down; without it, reset each one's password on his page",
-        ),
     )  # fmt: skip
 
 

@@ -44,6 +44,7 @@ from workflows.roles import ADMINISTRATOR, GROUPS, ROLES
 PEOPLE = f"{SCHOOL}/people"
 NEW = f"{SCHOOL}/new-person"
 IMPORT = f"{SCHOOL}/new-people"
+FIRST_PASSWORDS = f"{SCHOOL}/first-passwords"
 AT_A_TIME = 50
 
 router = Pages(route_class=DrawnAgain)
@@ -97,7 +98,7 @@ def people_page(
     return page(
         request, "school_people.html", asker=asker, active="more", people=shown, count=len(found), q=q,
         department=department, gone=gone, departments=[(d.code, d.name) for d in departments], may=_may(asker),
-        number=number, more=len(found) > first + AT_A_TIME, new_at=NEW, at=PEOPLE, import_at=IMPORT,
+        number=number, more=len(found) > first + AT_A_TIME, new_at=NEW, at=PEOPLE, import_at=IMPORT, first_passwords_at=FIRST_PASSWORDS,
         done=WORDS["done_imported"] if done == "imported" else None, alone=len(known) < 2,
     )  # fmt: skip
 
