@@ -188,8 +188,7 @@ class Case:
             raise TypeError(f"a case has no attribute {sorted(values.keys() - _EVERY)}")
         case = object.__new__(type(self))
         own = vars(case)
-        own.update(vars(self))
-        own.update(values)
+        own.update(vars(self), **values)
         touched = values.keys() - _NOT_WRITTEN
         if touched:
             if self._written is not None:
@@ -325,14 +324,16 @@ _AS_THEY_ARE = frozenset({str, int, bool, type(None)})  # nearly everything is o
 def _plain(value: Any) -> JSON:
     if value.__class__ in _AS_THEY_ARE:
         return value
+    if isinstance(value, dict):
+        return {key: item if item.__class__ in _AS_THEY_ARE else _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [item if item.__class__ in _AS_THEY_ARE else _plain(item) for item in value]
     if isinstance(value, datetime):
         return instant_text(value)
     if isinstance(value, CaseClock | Link):
         return {name: _plain(getattr(value, name)) for name in value.__slots__}
     if isinstance(value, Mapping):
-        return {key: item if item.__class__ in _AS_THEY_ARE else _plain(item) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        return [item if item.__class__ in _AS_THEY_ARE else _plain(item) for item in value]
+        return _plain(dict(value))
     return value
 
 

@@ -143,12 +143,13 @@ def decide(
     after = _among_many(transition, case, after, data, now, setting, asked)
     state = workflow.state(target)
     moves = target != case.state
-    after = after.changed(state=target, counts_as=state.counted, final=state.final)
+    stands: dict[str, Any] = {"state": target, "counts_as": state.counted, "final": state.final}
     if moves:
-        after = after.changed(signed={})
+        stands["signed"] = {}
         # a new notice; until then the old receipt stays on record. Of many each confirms once, wherever the case stands
         if state.acknowledge and not case.who_acted(ADDRESSEE):
-            after = after.changed(acknowledged_at=None, receipt_since=now)
+            stands |= {"acknowledged_at": None, "receipt_since": now}
+    after = after.changed(**stands)
     effect = transition.effect(situation, after) if transition.effect else Effect(after)
     after = effect.case
     after = _with_mode(workflow, after)
@@ -425,13 +426,14 @@ def _situation(case: Case, data: Mapping[str, Any], now: datetime, setting: Sett
 def _filled_in(case: Case, data: Mapping[str, Any]) -> Case:
     """The form's answers in their places: a few are attributes of the case, the rest are facts. None says nothing."""
     given = {name: value for name, value in data.items() if value is not None}
-    columns = {name: given[name] for name in COLUMNS if name in given}
-    case = case.changed(**columns).with_facts({n: v for n, v in given.items() if n not in COLUMNS})
+    columns = {name: given.pop(name) for name in COLUMNS if name in given}
+    case = case.changed(**columns, facts={**case.facts, **given})
     return case.with_acted("assignee", case.assignee) if "assignee" in columns else case
 
 
 def _with_mode(workflow: Workflow, case: Case) -> Case:
-    return case.changed(mode=workflow.sign_off.mode_of(case)) if workflow.sign_off else case
+    mode = workflow.sign_off.mode_of(case) if workflow.sign_off else case.mode
+    return case if mode == case.mode else case.changed(mode=mode)
 
 
 def _flagged(found_at: datetime | None, now: datetime) -> bool:

@@ -8,8 +8,9 @@ The loop tests use when any loop would do is REPAIR: report → assign → fix �
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -188,10 +189,7 @@ class School:
 
     def actor(self, person: str, *, on_behalf_of: str | None = None) -> Actor:
         """This person as an actor, with the grants given at the start."""
-        _, department, grants = POSTS[person]
-        held = frozenset(Grant(role, scope) for role, scope in grants)
-        actor = Actor(self.organisation, "person", person=person, department=department, grants=held)
-        return replace(actor, on_behalf_of=on_behalf_of)
+        return _an_actor(self.organisation, person, on_behalf_of)
 
     def token(self, person: str) -> str:
         return f"bh_{self.organisation}_{person}_token"
@@ -200,6 +198,13 @@ class School:
         """A request's headers in this person's name; `Accept_Language="en"` becomes `Accept-Language`."""
         named = {name.replace("_", "-"): value for name, value in more.items()}
         return {"Authorization": f"Bearer {self.token(person)}", **named}
+
+
+@cache
+def _an_actor(organisation: str, person: str, on_behalf_of: str | None) -> Actor:
+    _, department, grants = POSTS[person]
+    held = frozenset(Grant(role, scope) for role, scope in grants)
+    return Actor(organisation, "person", person=person, department=department, grants=held, on_behalf_of=on_behalf_of)
 
 
 def a_calendar(version: int = 1, **changed: Any) -> Calendar:

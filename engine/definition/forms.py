@@ -46,7 +46,10 @@ BLANKS = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # letters and signs by the
 
 def _one_line(value: str) -> str:
     """Refuses what a reader would not see, what breaks the line, and what turns it around."""
-    if any(unicodedata.category(letter) in {"Cc", "Zl", "Zp"} or letter in TURNING for letter in value):
+    # of what is printable none is any of these, and nearly every line is
+    if not value.isprintable() and any(
+        unicodedata.category(letter) in {"Cc", "Zl", "Zp"} or letter in TURNING for letter in value
+    ):
         raise said(
             Text(
                 "含有换行、控制字符或改变书写方向的字符",

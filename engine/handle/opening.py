@@ -5,6 +5,7 @@ from engine.authority import allow_opening, may_open_any
 from engine.commands import Asked, OpenCase, OpenPeriod
 from engine.cycles import Cycle
 from engine.decision import PeriodOwed
+from engine.definition import references
 from engine.errors import Text
 from engine.handle.keys import answered, keep_answer
 from engine.handle.outcomes import Done, Idle, Outcome
@@ -33,16 +34,17 @@ def open_case(writing: Writing, actor: Actor, command: OpenCase, owed: PeriodOwe
     data = read_form(workflow.opens_with, command.data, asked, reading.engine.words)
     if actor.kind != "system":  # who stands in no relation to a case may open all of them or none
         allow_opening(workflow, actor, blank_case(workflow, actor, data, reading.now), asked)
-    related = look_up(reading, actor, workflow.opens_with, data, asked)
+    referred = references(workflow.opens_with, data)
+    related = look_up(reading, actor, referred, asked)
     if command.within is not None and command.parent is None:  # what comes out of a case has its mark for good
         must_hold(reading, actor, command.within, asked)
-    named = who_is_named(reading, actor.organisation, workflow.opens_with, data)
+    named = who_is_named(reading, actor.organisation, referred)
     year = reading.calendar(actor.organisation).local_date(reading.now).year
     number = writing.numbers.draw(actor.organisation, workflow.prefix, year)
     setting = reading.setting(actor, workflow, period=owed, people=named, related=related)
     decision = decide_opening(workflow, number, command, data, reading.now, setting)
     done = writing.write(workflow, None, with_rebound(reading, workflow, None, decision, setting), actor, setting)
-    writing.use_files(workflow.opens_with, data, actor.organisation, number)
+    writing.use_files(referred, actor.organisation, number)
     return done
 
 

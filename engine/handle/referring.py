@@ -1,6 +1,6 @@
 """What a command refers to: the people, departments, files and cases its form names, the case it repeats."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -9,19 +9,22 @@ from engine.actor import Actor
 from engine.authority import may_see, may_see_evidence, visibility
 from engine.case import CASE_NUMBER, REBOUND_OF, WITHIN, Case, Link
 from engine.decision import Decision, Setting
-from engine.definition import Form, Transition, Workflow, references
+from engine.definition import Transition, Workflow
 from engine.directory import AT
 from engine.errors import FieldFault, InvalidInput, Text
 from engine.handle.reading import Reading
 from engine.store import cases, files, people
 
+#: what a form's answers refer to, as `definition.references` finds it: (dotted field, kind, value)
+Referred = Sequence[tuple[str, str, str]]
 
-def look_up(reading: Reading, actor: Actor, form: type[Form], data: Mapping[str, Any], asked: Text) -> dict[str, Case]:
+
+def look_up(reading: Reading, actor: Actor, referred: Referred, asked: Text) -> dict[str, Case]:
     """Everything the answers refer to exists. Gives the cases among it; raises InvalidInput naming the rest."""
     faults: list[FieldFault] = []
     related: dict[str, Case] = {}
     looked_up: dict[tuple[str, str], str | None] = {}  # a sheet may name one file for each of its hundred items
-    for name, kind, value in references(form, data):
+    for name, kind, value in referred:
         if kind == "case":
             case = reading.locked(actor.organisation, value)
             if case is not None and may_see(case, visibility(actor, reading.engine.catalog.overseers)):
@@ -45,11 +48,9 @@ def look_up(reading: Reading, actor: Actor, form: type[Form], data: Mapping[str,
     return related
 
 
-def who_is_named(
-    reading: Reading, organisation: str, form: type[Form], data: Mapping[str, Any]
-) -> dict[str, str | None]:
+def who_is_named(reading: Reading, organisation: str, referred: Referred) -> dict[str, str | None]:
     """person → department of everybody the answers name; they exist, since they were looked up."""
-    keys = [value for _, kind, value in references(form, data) if kind == "person"]
+    keys = [value for _, kind, value in referred if kind == "person"]
     found = {key: reading.person(organisation, key) for key in keys}
     return {key: person.department for key, person in found.items() if person is not None}
 

@@ -6,12 +6,12 @@ from typing import Any, Literal
 from engine.authority import judge
 from engine.case import CORRECTS, LOOKED_AT, Case
 from engine.commands import Asked, FireTrigger
-from engine.definition import Transition, Workflow, must_be_known
+from engine.definition import Transition, Workflow, must_be_known, references
 from engine.errors import FieldFault, InvalidInput, StaleCase, Text
 from engine.handle.keys import answered, keep_answer
 from engine.handle.outcomes import Done, Outcome
 from engine.handle.reading import Reading
-from engine.handle.referring import look_up, who_is_addressed, who_is_named, with_rebound
+from engine.handle.referring import Referred, look_up, who_is_addressed, who_is_named, with_rebound
 from engine.handle.refusing import no_such_step
 from engine.handle.writing import Writing
 from engine.machine import asked_for, check_revision, decide, read_form, why_not
@@ -37,15 +37,17 @@ def step(writing: Writing, asked: Asked, command: FireTrigger) -> Outcome:
     check_revision(workflow, case, command)
     form = workflow.form_of(command.trigger)
     data: dict[str, Any] = {}
+    referred: Referred = ()
     related: dict[str, Case] = {}
     if case.state in transition.sources:
         data = read_form(form, command.data, asked_text, reading.engine.words)
         if transition.draws is not None:
             data[transition.draws] = _seed(reading, transition.draws, data, asked_text)
-        related = look_up(reading, actor, form, data, asked_text)
+        referred = references(form, data)
+        related = look_up(reading, actor, referred, asked_text)
         bound = [link.number for link in case.links if link.kind in LOOKED_AT]
         related |= cases.load_many(reading.connection, actor.organisation, bound, lock=True)
-    named = who_is_named(reading, actor.organisation, form, data)
+    named = who_is_named(reading, actor.organisation, referred)
     figures = None
     if transition.figures and case.state in transition.sources:
         figures = _figures(reading, asked, workflow, transition, case, asked_text)
@@ -58,7 +60,7 @@ def step(writing: Writing, asked: Asked, command: FireTrigger) -> Outcome:
     decision = decide(workflow, case, command, data, reading.now, setting)
     decision = with_rebound(reading, workflow, case, decision, setting)
     done = writing.write(workflow, case, decision, actor, setting)
-    writing.use_files(form, data, actor.organisation, case.number)
+    writing.use_files(referred, actor.organisation, case.number)
     if decision.settles and case.period:
         _settle(reading, workflow, done, decision.settles)
     keep_answer(reading, asked, done)

@@ -1,19 +1,19 @@
 """Writes a decision down: numbers, cases that come out of it, event, case, timers, outbox."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from engine.actor import Actor
 from engine.case import COUNTED_BONDS, OTHER_END, Case
 from engine.commands import OpenCase
 from engine.decision import Decision, Setting
-from engine.definition import Form, Workflow, must_be_known, references
+from engine.definition import Workflow, must_be_known
 from engine.errors import Text
 from engine.events import Event
 from engine.handle.notices import notices_of
 from engine.handle.outcomes import Done
 from engine.handle.reading import Reading
+from engine.handle.referring import Referred
 from engine.store import cases, files, history, outbox, timers
 
 
@@ -109,8 +109,8 @@ class Writing:
         )  # fmt: skip
         self.write(workflow, other, decision, actor, reading.setting(actor, workflow))
 
-    def use_files(self, form: type[Form], data: Mapping[str, Any], organisation: str, number: str) -> None:
+    def use_files(self, referred: Referred, organisation: str, number: str) -> None:
         """The pictures and documents among the answers are evidence of this case from now on."""
-        for _, kind, value in references(form, data):
+        for _, kind, value in referred:
             if kind in {"file", "document"}:
                 files.use(self.reading.connection, organisation, value, number)

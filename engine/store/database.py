@@ -195,16 +195,14 @@ class Database:
     def in_file(cls, path: Path) -> Self:
         return cls(f"sqlite:///{path.as_posix()}")
 
-    @contextmanager
-    def read(self, organisation: str) -> Iterator[Connection]:
+    def read(self, organisation: str) -> AbstractContextManager[Connection]:
         """A snapshot of one organisation: everything read inside belongs to one instant. Writing through it is refused by
         the database.
 
         Raises `Busy` when the database cannot be reached, or is gone before the block ends; `InvalidInput` for what its
         text cannot hold.
         """
-        with self._reading(self._reading_one, organisation) as connection:
-            yield connection
+        return self._reading(self._reading_one, organisation)
 
     def answers(self, organisation: str, questions: Sequence[Question[Any]], *names: str) -> list[Any]:
         """What these questions give, for who has no other; `names` as for `naming`. On a server it is one journey there and
@@ -215,27 +213,21 @@ class Database:
         with self._reading(self._reading_one, organisation, *names, alone=True) as connection:
             return statements.ask(connection, questions)
 
-    @contextmanager
-    def read_across(self) -> Iterator[Connection]:
+    def read_across(self) -> AbstractContextManager[Connection]:
         """As `read`, of every organisation: for sweeps, and for who runs the whole of it."""
-        with self._reading(self._reading_all) as connection:
-            yield connection
+        return self._reading(self._reading_all)
 
-    @contextmanager
-    def write(self, organisation: str) -> Iterator[Connection]:
+    def write(self, organisation: str) -> AbstractContextManager[Connection]:
         """One short write transaction in one organisation: committed and durable when the block ends, undone when it raises.
 
         Raises `Busy` when it cannot begin, go on or commit (another process holds the file, the disk is full, the server is
         gone).
         """
-        with self._writing(self._writing_one, organisation) as connection:
-            yield connection
+        return self._writing(self._writing_one, organisation)
 
-    @contextmanager
-    def write_across(self) -> Iterator[Connection]:
+    def write_across(self) -> AbstractContextManager[Connection]:
         """As `write`, in every organisation."""
-        with self._writing(self._writing_all) as connection:
-            yield connection
+        return self._writing(self._writing_all)
 
     @contextmanager
     def _reading(

@@ -111,11 +111,7 @@ class Statement:
             sent = [_ToSend(*one, check, self._table) for one in self._of_rows(connection, rows, check)]
             connection.info.setdefault(_PUT_OFF, []).extend(sent)
             return
-        made = self.made(connection)
-        if len(rows) > 1 and check is None:
-            _driven(connection, "executemany", made.sql, [made.parameters(values) for values in rows])
-            return
-        changed = sum(_driven(connection, "execute", made.sql, made.parameters(values)).rowcount for values in rows)
+        changed = self._written(connection, rows)
         if check is not None:
             check(changed)
 
@@ -123,15 +119,19 @@ class Statement:
         """Write these rows at once; how many were changed in all. On a server they travel together."""
         if not rows:
             return 0
+        if not _puts_off(connection):
+            return self._written(connection, rows)
         note_written(connection)
         made = self.made(connection)
-        each = [made.parameters(values) for values in rows]
-        if _puts_off(connection):
-            cursors = _journey(connection, [_ToSend(made.sql, parameters) for parameters in each])
-            return sum(cursor.rowcount for cursor in cursors)
-        if len(each) > 1:
-            return int(_driven(connection, "executemany", made.sql, each).rowcount)
-        return int(_driven(connection, "execute", made.sql, each[0]).rowcount)
+        cursors = _journey(connection, [_ToSend(made.sql, made.parameters(values)) for values in rows])
+        return sum(cursor.rowcount for cursor in cursors)
+
+    def _written(self, connection: Connection, rows: Sequence[Values]) -> int:
+        """As `changed`, in a file."""
+        made = self.made(connection)
+        if len(rows) == 1:
+            return int(_driven(connection, "execute", made.sql, made.parameters(rows[0])).rowcount)
+        return int(_driven(connection, "executemany", made.sql, [made.parameters(values) for values in rows]).rowcount)
 
     def _of_rows(
         self, connection: Connection, rows: Sequence[Values], check: Check | None = None
