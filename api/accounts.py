@@ -1,17 +1,18 @@
 """What people and administrators do with accounts: sessions ended, tokens made and revoked, passwords set; others' on record."""
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from api.directory import Editor, NotInDirectory, within_the_delegation
+from api.directory import Editor, NotInDirectory, beyond_the_delegation, not_in_his_place, within_the_delegation
 from api.passwords import Hashing, drawn
 from engine.directory import AT, Person
-from engine.errors import Text
+from engine.errors import NotPossibleNow, Text
 from engine.store import accounts, feeds, people
-from engine.store.accounts import Allows
+from engine.store.accounts import Allows, Unopened
 from engine.store.database import Database
 
 TOKEN_BYTES = 32
@@ -20,6 +21,7 @@ LONGEST_LABEL = 100
 MOST_DAYS = 3650
 
 RESETTING = Text("重置密码", "Reset a password")
+HANDING_OUT = Text("生成首次密码", "Draw first passwords")
 REVOKING = Text("吊销令牌", "Revoke a token")
 ENDING = Text("注销登录", "End a session")
 MAKING_TOKEN = Text("新建令牌", "Make a token")
@@ -96,6 +98,49 @@ def set_first_password(editor: Editor, hashing: Hashing, person: str, chosen: st
 
     editor.does(RESETTING, "password_reset", {"person": person}, apply, following=True)
     return password
+
+
+def hand_out(editor: Editor, hashing: Hashing, slips: Sequence[tuple[Unopened, str]]) -> None:
+    """Let each of these people in by a first password that was `drawn` for him: all of them, or nobody. Whoever had one before is
+    let in by that no more, and is signed out.
+
+    slips    who, as he stood when the paper was made that now exists, and what it says he signs in with
+    Raises   NotPossibleNow where anybody stands otherwise by now; NotAllowed for what a delegate does not do
+    """
+    hashes = list(hashing.each_as_drawn([password for _, password in slips]))
+
+    def apply(connection: Connection) -> None:
+        beyond = beyond_the_delegation(connection, editor)
+        standing = {each.person: each for each in accounts.unopened(connection, editor.organisation)}
+        for (each, _), hashed in zip(slips, hashes, strict=True):
+            if standing.get(each.person) != each:
+                raise handed_out_meanwhile()
+            if (obstacle := beyond(each.person)) is not None:
+                raise not_in_his_place(HANDING_OUT, obstacle)
+            accounts.set_password(connection, editor.organisation, each.person, hashed, editor.at, must_change=True)
+            if each.kept is not None:
+                accounts.end_sessions(connection, editor.organisation, each.person, editor.at)
+                feeds.revoke_all(connection, editor.organisation, each.person, editor.at)
+
+    about = {
+        "persons": [each.person for each, _ in slips], "instead": sum(each.kept is not None for each, _ in slips),
+    }  # fmt: skip
+    editor.does(HANDING_OUT, "first_passwords_drawn", about, apply)
+
+
+def handed_out_meanwhile() -> NotPossibleNow:
+    """For who pressed twice, or came second: what the first answer gave he may never have seen."""
+    return NotPossibleNow(
+        asked=HANDING_OUT,
+        obstacle=Text(
+            "打开这个页面以后情况有了变化：其中有人的首次密码刚生成过，或已自己设了密码",
+            "this changed since the page was shown: for some of them one was drawn just now, or they chose their own",
+        ),
+        remedy=Text(
+            "没有改动任何密码。请先看浏览器的下载；没有收到的，在“已生成”下重新生成",
+            "No password was changed. Look among what your browser took down first; without it, draw them again below",
+        ),
+    )
 
 
 def end_session(editor: Editor, person: str, name: str | None) -> int:

@@ -132,18 +132,28 @@ def within_the_delegation(
     touched   the persons whose standing or account changes
     roles     that are given or taken
     """
-    if editor.represented is None:
-        return
-    trusted = people.holders_from(connection, editor.organisation, TRUSTED, editor.today(connection))
-    for key in touched:
-        if _is_the_editor(connection, editor, key):
-            raise not_in_his_place(
-                asked, Text("代办人不能借代理改变自己的权限", "a delegate does not change his own standing by it")
-            )
-        if key in trusted:
-            raise not_in_his_place(asked, _KEPT_BY_ITS_OWN)
-    if not TRUSTED.isdisjoint(roles):
-        raise not_in_his_place(asked, _KEPT_BY_ITS_OWN)
+    beyond = beyond_the_delegation(connection, editor)
+    for obstacle in (*map(beyond, touched), beyond(None, roles)):
+        if obstacle is not None:
+            raise not_in_his_place(asked, obstacle)
+
+
+def beyond_the_delegation(connection: Connection, editor: Editor) -> Callable[..., Text | None]:
+    """What tells of one after the other what `within_the_delegation` refuses: `(person or None, roles)` → why he does not touch
+    this person in an administrator's place, or does not give or take these roles; None where he may.
+    """
+    trusted: frozenset[str] = frozenset()
+    if editor.represented is not None:
+        trusted = people.holders_from(connection, editor.organisation, TRUSTED, editor.today(connection))
+
+    def beyond(key: str | None, roles: Collection[str] = ()) -> Text | None:
+        if editor.represented is None:
+            return None
+        if key is not None and _is_the_editor(connection, editor, key):
+            return Text("代办人不能借代理改变自己的权限", "a delegate does not change his own standing by it")
+        return _KEPT_BY_ITS_OWN if key in trusted or not TRUSTED.isdisjoint(roles) else None
+
+    return beyond
 
 
 def _is_the_editor(connection: Connection, editor: Editor, key: str) -> bool:

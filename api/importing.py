@@ -28,13 +28,14 @@ from api.directory import (
     RESERVED,
     STAFF_NUMBER,
     Editor,
-    within_the_delegation,
+    beyond_the_delegation,
+    not_in_his_place,
     write_department,
 )
 from api.papers.people_list import Fault, PeopleList, Row
 from engine.actor import Grant
 from engine.directory import Department, Person
-from engine.errors import BihuanError, Text
+from engine.errors import BihuanError, NotAllowed, Text
 from engine.store import accounts, people
 from workflows import reference
 from workflows.reference.posts import alike
@@ -181,9 +182,36 @@ def carry_out(
 
 
 def _must_be_within_the_delegation(connection: Connection, editor: Editor, planned: Plan) -> None:
-    touched = [each.after.person for each in planned.changed]
-    roles = {grant.role for each in planned.meant for grant in (*each.given, *each.ended)}
-    within_the_delegation(connection, editor, IMPORTING, *touched, roles=roles)
+    beyond = rows_beyond(connection, editor, planned)
+    if beyond:
+        raise told_of_rows(beyond)
+
+
+def rows_beyond(connection: Connection, editor: Editor, planned: Plan) -> dict[int, Text]:
+    """Row → why a delegate of an administrator does not take it in for him; of whoever acts for himself none."""
+    beyond = beyond_the_delegation(connection, editor)
+    found = {
+        each.row: beyond(
+            None if each.before is None else each.after.person, {grant.role for grant in (*each.given, *each.ended)}
+        )
+        for each in planned.meant
+        if each.changes
+    }
+    return {row: why for row, why in found.items() if why is not None}
+
+
+def told_of_rows(beyond: Mapping[int, Text]) -> NotAllowed:
+    """The refusal that names them, each reason once."""
+    rows: dict[Text, list[int]] = defaultdict(list)
+    for row, why in beyond.items():
+        rows[why].append(row)
+    return not_in_his_place(
+        IMPORTING,
+        Text(
+            "；".join(f"第 {_in_row(found)} 行：{why.zh}" for why, found in rows.items()),
+            "; ".join(f"row {_in_row(found, ', ')}: {why.en}" for why, found in rows.items()),
+        ),
+    )
 
 
 def _write(connection: Connection, meant: Meant, last_day: date) -> None:

@@ -1,8 +1,10 @@
 """Passwords: a slow hash of each is kept (Argon2id), and what may be one is asked in words before it is."""
 
+import os
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from argon2 import PasswordHasher
@@ -88,7 +90,23 @@ class Hashing:
         self._hasher = hasher
         self._making = threading.Lock()
         self._room = threading.BoundedSemaphore(at_once + in_line)
+        self._at_once = at_once
         self._turns = threading.BoundedSemaphore(at_once)
+
+    def each_as_drawn(self, passwords: Sequence[str]) -> Iterator[str]:
+        """`hashed_as_drawn` of each, in their order: on every core there is, and each in a turn of its own, of which one is left
+        for who signs in meanwhile. Raises Busy where nobody gets a turn any more.
+        """
+        with ThreadPoolExecutor(min(_cores(), max(1, self._at_once - 1))) as beside:
+            yield from beside.map(self._as_drawn, passwords)
+
+    def _as_drawn(self, password: str) -> str:
+        if not self._turns.acquire(timeout=WAIT_SECONDS):  # holds no place in the line: that is counted in people
+            raise _too_many_at_once()
+        try:
+            return hashed_as_drawn(password)
+        finally:
+            self._turns.release()
 
     @contextmanager
     def turn(self) -> Iterator[Hasher]:
@@ -111,6 +129,11 @@ class Hashing:
             if self._hasher is None:
                 self._hasher = Hasher(_hasher)
             return self._hasher
+
+
+def _cores() -> int:
+    """How many this process may run on: hashing lets go of the interpreter's lock."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _too_many_at_once() -> Busy:

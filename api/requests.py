@@ -142,11 +142,14 @@ def takes_nothing(request: Request) -> bool:
     return ONLY_HEADERS in request.scope
 
 
+NO_FIELD = "body"  # what a fault is called that is of the whole request
 #: what a request is refused for that could not be read; a page, on which people fill in a form, calls it by the form's title
 READING = Text("读取请求", "Read the request")
 
 
-def unreadable(obstacle: Text, field: str = "body", *, what: Text | None = None, among: Sequence[str] = ()) -> NoReturn:
+def unreadable(
+    obstacle: Text, field: str = NO_FIELD, *, what: Text | None = None, among: Sequence[str] = ()
+) -> NoReturn:
     """what    is wrong with the field, where the obstacle names it besides"""
     raise InvalidInput(
         asked=READING,
@@ -170,12 +173,12 @@ def fault_of(field: str, item: Mapping[str, Any], words: Mapping[str, Text]) -> 
     """What pydantic found, in our words where there are any."""
     context = {key: str(value) for key, value in item.get("ctx", {}).items()}
     if item["type"] == "said":
-        return FieldFault(field or "body", Text(context["zh"], context["en"]))
+        return FieldFault(field or NO_FIELD, Text(context["zh"], context["en"]))
     text = words.get(item["type"]) or Text(item["msg"], item["msg"])
     # pydantic lists choices in English: 'a', 'b' or 'c'
     listed = {name: value.replace("', '", "'、'").replace("' or '", "'、'") for name, value in context.items()}
     what = Text(text.zh.format(**listed), text.en.format(**context))
-    return FieldFault(field or "body", what, among_of(item["type"], context))
+    return FieldFault(field or NO_FIELD, what, among_of(item["type"], context))
 
 
 def misread_of(error: RequestValidationError, words: Mapping[str, Text]) -> InvalidInput:
@@ -233,7 +236,7 @@ def _label(form: type[Form], path: str) -> tuple[str, str]:
     """A field as people know it, and its name beside it: `隐患描述（title）`."""
     info = form.model_fields.get(path.split(".", maxsplit=1)[0])
     extra = info.json_schema_extra if info is not None else None
-    if path == "body":
+    if path == NO_FIELD:
         return "正文", "the body"
     if path == IN_CAMPAIGN:
         return f"所属专项行动（{path}）", f"campaign ({path})"
@@ -414,13 +417,14 @@ async def known_parameters(request: Request) -> None:
     if request.method != "GET" or not request.query_params:  # an answer to HEAD is made by GET
         return
     known = sorted(field.alias for field in get_flat_params(request.scope["route"].dependant) if _is_query(field))
-    strange = sorted({name[:40] for name in request.query_params if name not in known})
+    strange = sorted({name for name in request.query_params if name not in known})
     if strange:
+        named = [repr(name[:40]) for name in strange]
         there_are = Text("可用：" + "、".join(known), "there are " + ", ".join(known)) if known else NO_PARAMETERS
         unreadable(
             Text(
-                f"没有参数 {'、'.join(map(repr, strange))}；{there_are.zh}",
-                f"there is no parameter {', '.join(map(repr, strange))}; {there_are.en}",
+                f"没有参数 {'、'.join(named)}；{there_are.zh}",
+                f"there is no parameter {', '.join(named)}; {there_are.en}",
             ),
             strange[0],
         )

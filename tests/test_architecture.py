@@ -167,6 +167,7 @@ def test_what_is_asked_here_says_what_the_command_says(
         ("engine/handle/turn.py", "import prometheus_client", "prometheus-door"),
         ("api/writer.py", "from prometheus_client import Counter", "prometheus-door"),
         ("api/feeds.py", "from icalendar import Event", "icalendar-door"),
+        ("api/papers/filing.py", "import xlsxwriter", "xlsxwriter-door"),
         ("api/papers/making.py", "from docxtpl import DocxTemplate", "word-doors"),
         ("api/papers/making.py", "from api.papers.word import filling", "word-apart"),
         ("engine/errors.py", "from fastapi import HTTPException", "web-door"),

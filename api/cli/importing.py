@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from api.importing import ListFaulty, Meant, Plan
     from api.papers.ledger_entries import Entry
     from api.papers.people_list import PeopleList
+    from api.passwords import Hashing
     from api.taking_over import TakenOver
     from engine.proof import Finding
 
@@ -156,7 +157,7 @@ def _imported(
         with runtime.database.read(here) as connection:
             planned = plan(connection, here, listed, editor.today(connection), new_departments=new_departments)
             names = _department_names(connection, here, planned)
-        with suppress(Overtaken), _passwords_for(planned, names, out) as hashes:
+        with suppress(Overtaken), _passwords_for(runtime.hashing, planned, names, out) as hashes:
             return carry_out(editor, listed, new_departments=new_departments, passwords=hashes)
     raise Busy(
         asked=IMPORTING,
@@ -173,7 +174,9 @@ def _department_names(connection: Any, here: str, planned: "Plan") -> dict[str, 
 
 
 @contextmanager
-def _passwords_for(planned: "Plan", names: Mapping[str, str], out: Path) -> "Iterator[dict[str, str]]":
+def _passwords_for(
+    hashing: "Hashing", planned: "Plan", names: Mapping[str, str], out: Path
+) -> "Iterator[dict[str, str]]":
     """First passwords for everyone new, on paper, as hashes by key. The paper comes first, for a password that nobody can
     read opens nothing; it goes again when the import does not happen.
     """
@@ -202,9 +205,11 @@ def _passwords_for(planned: "Plan", names: Mapping[str, str], out: Path) -> "Ite
         lines, hashes = [], {}
         with os.fdopen(handle, "wb") as file:
             with click.progressbar(planned.added, label="首次密码 · First passwords", file=sys.stderr) as bar:
-                for each in bar:
-                    drawn, who = passwords.drawn(), each.after
-                    hashes[who.person] = passwords.hashed_as_drawn(drawn)
+                words = [passwords.drawn() for _ in planned.added]
+                hashed = hashing.each_as_drawn(words)
+                for each, drawn in zip(bar, words, strict=True):
+                    who = each.after
+                    hashes[who.person] = next(hashed)
                     department = names.get(who.department or "", "")
                     lines.append((who.name, department, who.staff_number or "", who.person, drawn))
             write_first_passwords(file, lines)

@@ -1,7 +1,7 @@
 """What the address of a list says: what a form left blank is no question, and where an instant is asked for a day will do."""
 
 import re
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Container, Coroutine, Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -68,9 +68,12 @@ def pairs_of(request: Request, without: Iterable[str] = ()) -> Pairs:
     return [(name, value) for name, value in said if name not in left_out]
 
 
-def shown_name(name: str) -> str:
-    """The name that a parameter has on the page, of one that it is answered by or of a part of it."""
-    return name.removesuffix(OF_DAY).partition(".")[0]
+def shown_name(name: str, said: Container[str]) -> str:
+    """The name that a parameter has on the page, of one that it is answered by or of a part of it.
+
+    said    the names that stand in the address: one that has a dot there is called so itself, and part of none
+    """
+    return name if "." in name and name in said else name.removesuffix(OF_DAY).partition(".")[0]
 
 
 def address_of(path: str, said: Iterable[tuple[str, str]]) -> str:

@@ -20,7 +20,7 @@ from api.figures import NumberAnswer, figures_answer, names_cases, query_of
 from api.figures import told as told_figures
 from api.inside import CAME_IN_WORDS
 from api.pages.addresses import Pages
-from api.pages.campaigns import campaign_of, inside_card, survey_card
+from api.pages.campaigns import Campaign, Inside, Survey, campaign_of, inside_card, survey_card
 from api.pages.forms import Surroundings, Told, told
 from api.pages.loop import drawn
 from api.pages.paper import NAMES
@@ -31,7 +31,7 @@ from api.papers.making import Available
 from api.papers.story import Story
 from api.papers.summary.questions import is_detail, titled
 from api.periods import report_in_words
-from api.publishing import published, publishes
+from api.publishing import PublishedAnswer, published, publishes
 from api.publishing import told as told_published
 from api.reading import (
     asks_nothing,
@@ -44,18 +44,19 @@ from api.reading import (
     who_did,
 )
 from api.routes.under import BASE
-from api.schemas import event_answer
+from api.schemas import OfferedStep, SecondLooks, event_answer
 from engine.authority import allow_opening, may_see, may_see_evidence
 from engine.case import ADDRESSEE, FOLLOWED_BY, WITHIN, Case
 from engine.definition import WHAT_TO_DO, Form, Workflow, is_known, why_unknown
 from engine.errors import Locale, NotAllowed, Text
 from engine.events import Event
-from engine.handle import offers
+from engine.handle import Offer, offers
 from engine.store import cases, history, people
 from workflows import asking
 from workflows.bulletin import BULLETIN, WITHDRAWN
 from workflows.filing import can_be_corrected
 from workflows.hazard import days_in_words
+from workflows.joint import Coverage
 from workflows.reference import levels
 
 router = Pages(prefix=CASES)
@@ -125,64 +126,6 @@ class PaperLine:
     why_not: Text | None
 
 
-@router.get("/{number}")
-def case_page(request: Request, runtime: TheRuntime, asker: SignedIn, number: str, done: Done = None) -> Response:
-    now, locale = runtime.clock.now(), asker.locale
-    with runtime.database.read(asker.actor.organisation) as connection:
-        case = visible_case(connection, asker, number)
-        [answer] = read_now(runtime, connection, asker, [case], now)
-        offered = offers(runtime.engine, connection, asker.actors, case)
-        events = history.events_of(connection, case.organisation, number)
-        by = who_did(connection, asker, events)
-        around = _surroundings(connection, asker, case, events)
-        zone = people.time_zone(connection, case.organisation)
-        related = _related(connection, asker, case)
-        workflow = runtime.engine.catalog.of(case)
-        known = _known(connection, workflow, asker, case, events, around)
-        coverage = covered(connection, case)
-        campaign = campaign_of(connection, asker, case)
-        inside = inside_card(connection, runtime, asker, case)
-        survey = survey_card(connection, runtime, asker, case, zone)
-        looks = second_looks.of_spot_check(connection, asker, case)
-        shown = published(connection, case) if publishes(case) else None
-    steps = [offered_step(workflow, offer, asker) for offer in most_pressing_first(workflow, case, offered)]
-    quiet = {t.trigger for t in workflow.transitions if t.confirms}  # one by one they would bury everything else
-    happened = [
-        _happened(workflow, event, who, around, zone, asker)
-        for event, who in zip(events, by, strict=True)
-        if event.trigger not in quiet
-    ]
-    facts = told(_forms(workflow), case.facts, around, locale)
-    names = _names(around, locale)
-    papers = _papers(Story(workflow, case, events, {}, {}, zone, now))
-    last = next((event for event in reversed(events) if event.trigger == done), None)
-    return page(
-        request, "case.html", asker=asker, active="cases", case=answer, figures=_figures(workflow, case, asker, zone, names), published=shown and told_published(shown, runtime.engine.catalog, names, zone, locale), correct=_correct(runtime, asker, workflow, case), following=_following(runtime, asker, workflow, case), workflow=workflow.title, loop=drawn(workflow, case, {event.to_state for event in events}, locale),
-        level=_level(case), category=asking.words_of("category", case.category), names=names,
-        due=None if case.due_at is None or case.final else local(case.due_at, zone), opened=local(case.opened_at, zone),
-        closed=None if case.closed_at is None else local(case.closed_at, zone), facts=[f for f in facts if (f.words or f.lines or f.documents) and f.name not in ITS_DAYS],
-        report=report_in_words(answer.report, locale), unknown=None if is_known(workflow) else why_unknown(workflow), what_to_do=WHAT_TO_DO,
-        before=_pictures(facts, after=False), after=_pictures(facts, after=True), mends=_mends(workflow), called=_called(workflow), undecided=workflow.state(case.state).due is not None, happened=list(reversed(happened)),
-        days=days_in_words(case), held_back=not may_see_evidence(workflow, case, asker.actors), possible=[step for step in steps if step.possible], impossible=[step for step in steps if not step.possible],
-        at_once={offer.transition.trigger for offer in offered if asks_nothing(offer.transition)}, related=related, known=known, coverage=coverage, campaign=campaign, inside=inside, survey=survey, reports=CAME_IN_WORDS, looks=looks, population=_population(case, zone), papers=[p for p in papers if p.address], absent=[p for p in papers if not p.address], done=last and event_answer(workflow, last, locale, Text("", "")).title,
-    )  # fmt: skip
-
-
-def _papers(story: Story) -> list[PaperLine]:
-    return [_paper_line(story, each) for each in making.of_story(story)]
-
-
-def _paper_line(story: Story, each: Available) -> PaperLine:
-    if each.event is None or each.at is None:
-        return PaperLine(each.kind.title, "", None, "", (), None, each.why_not)
-    said = {"event": str(each.event), **({"draft": "true"} if each.missing else {})}
-    file = f"{BASE}/{story.workflow.plural}/{story.case.number}/papers/{each.kind.code}"
-    return PaperLine(
-        each.kind.title, local(each.at, story.zone), Text(f"第 {each.event} 号记录", f"event {each.event}"), f"{CASES}/{story.case.number}/papers/{each.kind.code}?event={each.event}",
-        [(name, f"{file}.{form}?{urlencode(said)}") for form, name in NAMES.items() if form in each.kind.files], each.why_not, None,
-    )  # fmt: skip
-
-
 @dataclass(frozen=True, slots=True)
 class Figures:
     """What a filing's table shows: each number with the address of the list that has exactly these, if the reader sees it.
@@ -202,6 +145,173 @@ class Figures:
     departments: Sequence[tuple[str, Sequence[tuple[str, int, str | None]]]] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Population:
+    """What a spot check was drawn from. `cases`: the address of the list that has exactly these."""
+
+    size: int
+    sha256: str
+    as_of: str
+    members: Sequence[str]
+    cases: str
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What the reader may do, and what not. `at_once`: those that ask nothing, so that a button does."""
+
+    possible: Sequence[OfferedStep]
+    impossible: Sequence[OfferedStep]
+    at_once: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """When it was opened, is due and was closed, by the school's clock; None for what is not so.
+
+    days        the days it was given by, told in sentences
+    undecided   its state has a deadline, also where none runs
+    """
+
+    opened: str
+    due: str | None
+    closed: str | None
+    days: Sequence[Text]
+    undecided: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Shots:
+    """Its pictures. `mends`: some are ever taken of what was done; `held_back`: this reader is not shown them."""
+
+    before: Sequence[str]
+    after: Sequence[str]
+    mends: bool
+    held_back: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What only the cases of some loops have; nothing of all others.
+
+    correct, following   the address where a correction begins, or the bulletin that goes on from this one
+    """
+
+    known: Known | None
+    coverage: Coverage | None
+    campaign: Campaign | None
+    inside: Inside | None
+    survey: Survey | None
+    looks: Sequence[SecondLooks]
+    population: Population | None
+    figures: Figures | None
+    published: PublishedAnswer | None
+    correct: str | None
+    following: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A case as it lies open: its history, and who and what is named in it."""
+
+    workflow: Workflow
+    case: Case
+    events: Sequence[Event]
+    around: Surroundings
+    names: Mapping[str, str]
+    zone: ZoneInfo
+
+
+@router.get("/{number}")
+def case_page(request: Request, runtime: TheRuntime, asker: SignedIn, number: str, done: Done = None) -> Response:
+    now, locale = runtime.clock.now(), asker.locale
+    with runtime.database.read(asker.actor.organisation) as connection:
+        case = visible_case(connection, asker, number)
+        [answer] = read_now(runtime, connection, asker, [case], now)
+        offered = offers(runtime.engine, connection, asker.actors, case)
+        events = history.events_of(connection, case.organisation, number)
+        by = who_did(connection, asker, events)
+        workflow = runtime.engine.catalog.of(case)
+        around = _surroundings(connection, asker, case, events)
+        zone = people.time_zone(connection, case.organisation)
+        looked = Looked(workflow, case, events, around, _names(around, locale), zone)
+        related = _related(connection, asker, case)
+        beside = _beside(connection, runtime, asker, looked)
+    quiet = {t.trigger for t in workflow.transitions if t.confirms}  # one by one they would bury everything else
+    happened = [
+        _happened(workflow, event, who, around, zone, asker)
+        for event, who in zip(events, by, strict=True)
+        if event.trigger not in quiet
+    ]
+    facts = told(_forms(workflow), case.facts, around, locale)
+    papers = _papers(Story(workflow, case, events, {}, {}, zone, now))
+    last = next((event for event in reversed(events) if event.trigger == done), None)
+    return page(
+        request, "case.html", asker=asker, active="cases", case=answer, workflow=workflow.title, level=_level(case),
+        category=asking.words_of("category", case.category), names=looked.names, called=_called(workflow), related=related,
+        loop=drawn(workflow, case, {event.to_state for event in events}, locale), report=report_in_words(answer.report, locale),
+        unknown=None if is_known(workflow) else why_unknown(workflow), what_to_do=WHAT_TO_DO, times=_times(looked),
+        steps=_steps(workflow, case, offered, asker), beside=beside, reports=CAME_IN_WORDS,
+        facts=[f for f in facts if (f.words or f.lines or f.documents) and f.name not in ITS_DAYS],
+        shots=Shots(
+            _pictures(facts, after=False), _pictures(facts, after=True), _mends(workflow),
+            not may_see_evidence(workflow, case, asker.actors),
+        ),
+        papers=[p for p in papers if p.address], absent=[p for p in papers if not p.address], happened=list(reversed(happened)),
+        done=last and event_answer(workflow, last, locale, Text("", "")).title,
+    )  # fmt: skip
+
+
+def _steps(workflow: Workflow, case: Case, offered: Sequence[Offer], asker: Asker) -> Steps:
+    steps = [offered_step(workflow, offer, asker) for offer in most_pressing_first(workflow, case, offered)]
+    at_once = frozenset(offer.transition.trigger for offer in offered if asks_nothing(offer.transition))
+    return Steps([step for step in steps if step.possible], [step for step in steps if not step.possible], at_once)
+
+
+def _times(looked: Looked) -> Times:
+    case, zone = looked.case, looked.zone
+    return Times(
+        opened=local(case.opened_at, zone),
+        due=None if case.due_at is None or case.final else local(case.due_at, zone),
+        closed=None if case.closed_at is None else local(case.closed_at, zone),
+        days=days_in_words(case),
+        undecided=looked.workflow.state(case.state).due is not None,
+    )
+
+
+def _beside(connection: Connection, runtime: Runtime, asker: Asker, looked: Looked) -> Beside:
+    workflow, case, zone, names = looked.workflow, looked.case, looked.zone, looked.names
+    shown = published(connection, case) if publishes(case) else None
+    return Beside(
+        known=_known(connection, workflow, asker, case, looked.events, looked.around),
+        coverage=covered(connection, case),
+        campaign=campaign_of(connection, asker, case),
+        inside=inside_card(connection, runtime, asker, case),
+        survey=survey_card(connection, runtime, asker, case, zone),
+        looks=second_looks.of_spot_check(connection, asker, case),
+        population=_population(case, zone),
+        figures=_figures(workflow, case, asker, zone, names),
+        published=None if shown is None else told_published(shown, runtime.engine.catalog, names, zone, asker.locale),
+        correct=_correct(runtime, asker, workflow, case),
+        following=_following(runtime, asker, workflow, case),
+    )
+
+
+def _papers(story: Story) -> list[PaperLine]:
+    return [_paper_line(story, each) for each in making.of_story(story)]
+
+
+def _paper_line(story: Story, each: Available) -> PaperLine:
+    if each.event is None or each.at is None:
+        return PaperLine(each.kind.title, "", None, "", (), None, each.why_not)
+    said = {"event": str(each.event), **({"draft": "true"} if each.missing else {})}
+    file = f"{BASE}/{story.workflow.plural}/{story.case.number}/papers/{each.kind.code}"
+    return PaperLine(
+        each.kind.title, local(each.at, story.zone), Text(f"第 {each.event} 号记录", f"event {each.event}"), f"{CASES}/{story.case.number}/papers/{each.kind.code}?event={each.event}",
+        [(name, f"{file}.{form}?{urlencode(said)}") for form, name in NAMES.items() if form in each.kind.files], each.why_not, None,
+    )  # fmt: skip
+
+
 def _figures(workflow: Workflow, case: Case, asker: Asker, zone: ZoneInfo, names: Mapping[str, str]) -> Figures | None:
     if case.facts.get("figures") is None:
         return None
@@ -218,17 +328,6 @@ def _figures(workflow: Workflow, case: Case, asker: Asker, zone: ZoneInfo, names
         sorted((filed.receipts or {}).items()), None if filed.not_filed is None else f"{CASES}?{filed.not_filed}",
         departments,
     )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Population:
-    """What a spot check was drawn from. `cases`: the address of the list that has exactly these."""
-
-    size: int
-    sha256: str
-    as_of: str
-    members: Sequence[str]
-    cases: str
 
 
 def _population(case: Case, zone: ZoneInfo) -> Population | None:

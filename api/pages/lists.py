@@ -59,8 +59,8 @@ async def _drawn(
     try:
         for _ in range(MOST_ROUNDS):
             faults += wrong.fields
-            names = {shown_name(fault.field) for fault in wrong.fields}
-            rest = [(name, value) for name, value in said if shown_name(name) not in names]
+            names = {shown_name(fault.field, request.query_params) for fault in wrong.fields}
+            rest = [(name, value) for name, value in said if shown_name(name, request.query_params) not in names]
             if len(rest) == len(said):  # it is not the address that is wrong
                 return False
             said = rest
@@ -84,9 +84,10 @@ async def _drawn(
 def _by_field(faults: Sequence[FieldFault], asked: Sequence[tuple[str, str]]) -> Mapping[str, Wrong]:
     """The first fault of each field, under the name that its form has for it."""
     found: dict[str, Wrong] = {}
+    names = {said for said, _ in asked}
     for fault in faults:
-        name = shown_name(fault.field)
-        typed = [value.replace("\0", "")[:LONGEST] for said, value in asked if shown_name(said) == name]
+        name = shown_name(fault.field, names)
+        typed = [value.replace("\0", "")[:LONGEST] for said, value in asked if shown_name(said, names) == name]
         found.setdefault(name, Wrong(typed, what_of(fault)))
     return found
 

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from fastapi import Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from markupsafe import Markup
 from pydantic import BeforeValidator
 
@@ -27,7 +27,7 @@ from api.pages.drawing import PATTERNS, Part, Series, bar, line_sample, lines, s
 from api.pages.lists import DrawnAgain
 from api.pages.rendering import CASES, OVERVIEW, page
 from api.pages.words import WORDS
-from api.requests import DayOrInstant
+from api.requests import DayOrInstant, known_parameters
 from api.routes.filtering import one_of
 from api.trail import saying_what_is_missing
 from engine.errors import Locale
@@ -46,7 +46,7 @@ def _nothing(value: object) -> object:
 Chosen = Annotated[str, Query(max_length=64)]
 
 
-@router.get("")
+@router.get("", dependencies=[Depends(known_parameters)])
 def overview_page(
     request: Request,
     runtime: TheRuntime,

@@ -1,7 +1,7 @@
 """A refusal that no form tells, as a page of its own: in words of people, and with a way back to where they can go on."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from urllib.parse import quote
 
 from fastapi import Request
@@ -27,6 +27,7 @@ from api.pages.rendering import (
 )
 from api.pages.words import WORDS
 from api.problems import MUST_CHANGE, STATUS, MethodRefused, UnknownAddress, headers_of
+from api.requests import NO_FIELD
 from engine.case import CASE_NUMBER
 from engine.errors import FieldFault, InvalidInput, NotAllowed, NotSignedIn, Refusal, Text, UnknownCase
 
@@ -118,17 +119,16 @@ def for_people(request: Request, refusal: Refusal, *, drawn: bool = False) -> Re
     labels = {**LABELS, **_OWN_LABELS.get(path, {})}
     if request.method not in cookies.SAFE:
         return under_words(refusal, labels) or refusal
-    faults = [_of_address(fault, labels) for fault in refusal.fields]
+    faults = [_of_address(fault, labels, request.query_params) for fault in refusal.fields]
     asked, remedy = (_LOOKING, _BELOW) if drawn else (_OPENING, _GO_BACK)
     again = InvalidInput(asked=refusal.asked, obstacle=refusal.obstacle, remedy=remedy, fields=faults)
     return under_words(again, labels, asked) or refusal
 
 
-def _of_address(fault: FieldFault, labels: Mapping[str, Text]) -> FieldFault:
-    name = fault.field.removesuffix(OF_DAY)
-    if name.partition(".")[0] in labels or name == "body":
-        return FieldFault(name, fault.what, fault.among)
-    return FieldFault(name, Text("网址中有不能识别的条件", "the address asks for what this page does not know"))
+def _of_address(fault: FieldFault, labels: Mapping[str, Text], said: Container[str]) -> FieldFault:
+    if shown_name(fault.field, said) in labels or (fault.field == NO_FIELD and NO_FIELD not in said):
+        return FieldFault(fault.field.removesuffix(OF_DAY), fault.what, fault.among)
+    return FieldFault(NO_FIELD, Text("网址中有不能识别的条件", "the address asks for what this page does not know"))
 
 
 def _back(request: Request, refusal: Refusal, asker: Asker | None) -> str:
@@ -139,7 +139,7 @@ def _back(request: Request, refusal: Refusal, asker: Asker | None) -> str:
     if (case := _OF_CASE.match(path)) is not None and not isinstance(refusal, UnknownCase):
         return f"{CASES}/{case[1]}"
     if isinstance(refusal, InvalidInput) and request.method in cookies.SAFE and request.url.query:
-        wrong = {shown_name(fault.field) for fault in refusal.fields}
+        wrong = {shown_name(fault.field, request.query_params) for fault in refusal.fields}
         said = [(name.removesuffix(OF_DAY), value) for name, value in request.query_params.multi_items()]
         rest = [(name, value) for name, value in said if name not in wrong]
         return address_of(path, rest if len(rest) < len(said) else [])

@@ -42,6 +42,10 @@ WORDS: Mapping[str, Text] = {
     "school_calendars": Text("放假与调休", "Holidays"),
     "school_calendars_note": Text("载入新一年的放假安排", "Load the next year's notice"),
     "stuck_letters": Text("未送达的消息", "Messages that did not arrive"),
+    "not_recomputed": Text(
+        "还没有按新的放假安排重新计算的期限和提醒",
+        "Deadlines and reminders not yet worked out again by the newest holiday notice",
+    ),
     # dead corners
     "corner_none": Text("没有死角：每一步都有人能办。", "No dead corner: somebody can take every step."),
     "corners_stuck": Text("会卡住的地方", "Where a case would get stuck"),
@@ -93,6 +97,11 @@ WORDS: Mapping[str, Text] = {
     "import_changed": Text("更改", "Changed"),
     "import_unchanged": Text("不变", "As they are"),
     "import_not_listed": Text("不在名单，不作改动", "Not in the list, left alone"),
+    "import_not_in_his_place": Text(
+        "删去标明“不能代办”的行再上传，其余的可以由您导入",
+        "Leave out the rows marked ‘not by a delegate’ and send it again: all others you may take in",
+    ),
+    "import_beyond": Text("不能代办", "not by a delegate"),
     "import_nothing_yet": Text("现在还没有写入任何内容", "Nothing has been written yet"),
     "import_row": Text("行", "Row"),
     "import_what": Text("变化", "Change"),
@@ -103,13 +112,36 @@ WORDS: Mapping[str, Text] = {
     "import_no_change": Text(
         "名册已与这份名单一致，不用导入。", "The directory says what this list says: there is nothing to import."
     ),
-    "import_passwords": Text("首次密码", "First passwords"),
-    "import_draw": Text("为新增的人生成首次密码，并下载密码表", "Draw one for everybody new, and take the paper away"),
-    "import_draw_note": Text(
-        "密码表只下载这一次：逐一交给本人，交完即删除。不生成的，以后可在各人页面上设定。",
-        "The paper can be taken away this once: hand them out, then delete it. Who has none can be given one on his page later.",
+    "import_passwords_later": Text(
+        "确认后到“首次密码”，为新增的人按部门或全校生成密码表",
+        "After that the page First passwords draws them for everybody new, by department or for the whole school",
     ),
     "import_do": Text("确认导入", "Import it"),
+    "first_passwords": Text("首次密码", "First passwords"),
+    "everybody": Text("全校", "Everybody"),
+    "first_passwords_note": Text(
+        "生成后随即下载一张密码表，只有这一次：裁开当面交给本人，交完即删除。本人第一次登录时改为自己的密码。",
+        "A paper is taken down at once, and only this once: cut it, hand each to its person, then delete it. Everybody changes his "
+        "at the first sign-in.",
+    ),
+    "first_passwords_takes": Text(
+        "一张表至多 {} 人，要几秒至十几秒；开始下载后再点下一张。",
+        "A paper has {} people at most and takes some seconds; go on with the next when it has been taken down.",
+    ),
+    "first_passwords_none": Text("每个人都已有自己的密码。", "Everybody has a password of his own."),
+    "first_passwords_withheld": Text(
+        "须由系统管理员本人办理，不在下面的人数：", "Only an administrator himself may do it for so many more: "
+    ),
+    "first_passwords_fresh": Text("还没有密码", "Without a password"),
+    "first_passwords_given": Text("已生成，本人还没有改", "Drawn, and not changed by their owners yet"),
+    "first_passwords_last": Text("最近", "last"),
+    "draw_paper": Text("生成并下载", "Draw and take down"),
+    "draw_again": Text("重新生成并下载", "Draw again and take down"),
+    "draw_again_void": Text("这些人手里的旧表作废", "What these people hold is void"),
+    "draw_again_note": Text(
+        "没有收到密码表，或有人丢了，才需要重新生成。旧密码随即失效，请收回旧表。",
+        "Only where a paper never arrived or was lost. The earlier passwords open nothing any more: take that paper back.",
+    ),
     "first_passwords_name": Text("首次密码", "first passwords"),
     "done_imported": Text("人员表已导入。", "The list is imported."),
     "nobody_yet": Text(

@@ -5,8 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
-import xlsxwriter
-
+from api.papers import sheets
 from api.papers.paper import Cell, Paper, Sheet, short
 
 FONT = "Noto Sans CJK SC"
@@ -27,7 +26,7 @@ WIDE_COLUMNS = 180  # characters of all columns together that A4 still shows in 
 
 def write_paper(file: BinaryIO, paper: Paper, shown: Mapping[str, bytes]) -> None:
     """shown    hash → JPEG, of every picture of the paper"""
-    with xlsxwriter.Workbook(file, {"in_memory": True}) as book:
+    with sheets.begun(file, in_memory=True) as book:
         looks = _looks(book)
         sheet = book.add_worksheet(paper.title[:31])
         for at, width in enumerate((LABEL, VALUE, LABEL, VALUE)):
@@ -113,7 +112,7 @@ def write_sheet(file: BinaryIO, sheet: Sheet, widths: Mapping[str, int]) -> None
     """widths    column → characters"""
     columns = sheet.columns
     grouped = any(group for group, _ in sheet.groups)
-    with xlsxwriter.Workbook(file, {"constant_memory": True}) as book:
+    with sheets.begun(file, row_by_row=True) as book:
         looks = _looks(book)
         page = book.add_worksheet(sheet.title[:31])
         wide = [widths[column] for column in columns]

@@ -9,9 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any, BinaryIO
 from zoneinfo import ZoneInfo
 
-import xlsxwriter
-
 from api.figures import NOBODYS, by_department, titles_of
+from api.papers import sheets
 from api.papers.ledger import SOURCES
 from api.papers.summary.questions import is_detail, titled
 from engine.case import Case
@@ -103,7 +102,7 @@ def _write(
 
     rows    what stands under each heading; what is not among them is left to be written by hand
     """
-    with xlsxwriter.Workbook(file) as book:
+    with sheets.begun(file) as book:
         sheet = book.add_worksheet("报表")
         name = book.add_format({"bold": True, "font_size": 16, "align": "center", "valign": "vcenter"})
         head = book.add_format({"bold": True, "text_wrap": True, "align": "center", "valign": "vcenter", "border": 1, "bg_color": "#E7EEF7"})  # fmt: skip

@@ -10,9 +10,9 @@ from functools import cached_property
 from typing import BinaryIO
 from zoneinfo import ZoneInfo
 
-import xlsxwriter
 from sqlalchemy import Connection
 
+from api.papers import sheets
 from api.papers.ledger_list import field_of_written
 from engine.actor import system
 from engine.authority import visibility
@@ -122,8 +122,8 @@ def write_ledger(
         zone = of_year.zone
         found.sort(key=lambda case: (_found_on(case, zone), case.number))
     columns = form_columns("ledger")
-    # constant_memory writes each row as it comes: a ledger of ten years fits a small server
-    with xlsxwriter.Workbook(file, {"constant_memory": True}) as book:
+    # row by row: a ledger of ten years fits a small server
+    with sheets.begun(file, row_by_row=True) as book:
         sheet = book.add_worksheet("台账")
         head = book.add_format(
             {"bold": True, "text_wrap": True, "valign": "vcenter", "border": 1, "bg_color": "#E7EEF7"}

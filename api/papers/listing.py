@@ -5,8 +5,9 @@ import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, BinaryIO, Literal, get_args
 
-import xlsxwriter
 from pydantic import BaseModel
+
+from api.papers import sheets
 
 Format = Literal["csv", "jsonl", "xlsx"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -56,8 +57,7 @@ def _text(value: object) -> str:
 
 def write_book(file: BinaryIO, title: str, columns: Sequence[Column], pages: Pages) -> None:
     """A workbook, a further sheet for each million rows. Every cell is a string, whatever it begins with."""
-    # constant_memory writes each row as it comes
-    with xlsxwriter.Workbook(file, {"constant_memory": True}) as book:
+    with sheets.begun(file, row_by_row=True) as book:
         head = book.add_format({"bold": True, "border": 1, "bg_color": "#E7EEF7"})
         sheet, row = None, 0
         for item in _items(pages):

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, BinaryIO
 
-import xlsxwriter
 from sqlalchemy import Connection
 
+from api.papers import sheets
 from api.papers.people_list import TITLES
 from engine.directory import Department
 from engine.store import people
@@ -55,7 +55,7 @@ def write_template(file: BinaryIO, departments: Iterable[Department], rows: Iter
 
     rows   what is filled in already, by field
     """
-    with xlsxwriter.Workbook(file) as book:
+    with sheets.begun(file) as book:
         names = [department.name.zh for department in departments]
         sheet = _list(book, TO_FILL_IN, list(rows))
         _explain(book)
@@ -76,7 +76,7 @@ def write_people(connection: Connection, organisation: str, file: BinaryIO) -> i
         for person in found
     ]  # fmt: skip
     columns = (*TO_FILL_IN, "account")
-    with xlsxwriter.Workbook(file) as book:
+    with sheets.begun(file) as book:
         sheet = _list(book, columns, rows)
         _choices(book, sheet, columns, list(names.values()))
     return len(found)
@@ -175,9 +175,13 @@ WARNING = (
 )  # fmt: skip
 
 
-def write_first_passwords(file: BinaryIO, lines: Sequence[tuple[str, str, str, str, str]]) -> None:
-    """lines   name, department, staff number, account, first password"""
-    with xlsxwriter.Workbook(file) as book:
+def write_first_passwords(file: BinaryIO, lines: Sequence[tuple[str, str, str, str, str]], told: str = "") -> None:
+    """lines   name, department, staff number, account, first password
+    told    whose they are and when they were drawn; of two papers one can then tell which holds
+    """
+    above = (*WARNING, told) if told else WARNING
+    heading = len(above)
+    with sheets.begun(file) as book:
         sheet = book.add_worksheet("首次密码")
         warn = book.add_format({"bold": True, "font_color": "#C00000", "text_wrap": True, "valign": "vcenter"})
         head = book.add_format({"bold": True, "bg_color": "#E7EEF7", "border": 1, "valign": "vcenter"})
@@ -188,17 +192,17 @@ def write_first_passwords(file: BinaryIO, lines: Sequence[tuple[str, str, str, s
         )
         for at, width in enumerate((24, 30, 14, 18, 20)):
             sheet.set_column(at, at, width)
-        for row, words in enumerate(WARNING):
+        for row, words in enumerate(above):
             sheet.merge_range(row, 0, row, len(HANDED_OUT) - 1, words, warn)
             sheet.set_row(row, 36)
         for at, word in enumerate(HANDED_OUT):
-            sheet.write_string(2, at, word, head)
-        for row, line in enumerate(lines, start=3):
+            sheet.write_string(heading, at, word, head)
+        for row, line in enumerate(lines, start=heading + 1):
             sheet.set_row(row, 24)
             for at, text in enumerate(line):
                 sheet.write_string(row, at, text, mono if at == len(line) - 1 else cell)
-        sheet.freeze_panes(3, 0)
+        sheet.freeze_panes(heading + 1, 0)
         sheet.set_paper(A4)
         sheet.fit_to_pages(1, 0)
-        sheet.repeat_rows(2)
+        sheet.repeat_rows(heading)
         sheet.set_footer("&C首次密码 · 交完即毁 · 第 &P 页，共 &N 页")

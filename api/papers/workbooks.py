@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import xlsxwriter
-
 from api.causes import cause_of
+from api.papers import sheets
 from engine.errors import FolderError, Text
 
 T = TypeVar("T")
@@ -117,7 +116,7 @@ def of_csv(path: Path, called: Text, to: Path) -> None:
         raise unusable(path, called, Text("文件是空的", "it is empty"), save_as)
     apart = max(",;\t", key=first.count)
     try:
-        with xlsxwriter.Workbook(to, {"constant_memory": True}) as book:
+        with sheets.begun(to, row_by_row=True) as book:
             sheet = book.add_worksheet("CSV")
             for row, cells in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=apart)):
                 if row >= MOST_LINES:

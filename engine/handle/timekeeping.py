@@ -81,15 +81,17 @@ def recompute(writing: Writing, actor: Actor, command: Recompute) -> Outcome:
     return done
 
 
-def recompute_preview(engine: Engine, organisation: str) -> list[tuple[Case, Case]]:
+def recompute_preview(engine: Engine, organisation: str, last: int | None = None) -> list[tuple[Case, Case]]:
     """What `Recompute` would move: (case now, case under the newest calendar), nothing written. Where both have one deadline,
     as firm, it is the reminders of it that move.
+
+    last    looks at so many open cases at most, those that fall due last: a new notice moves what is still to come
     """
     with engine.database.read(organisation) as connection:
         reading = Reading(engine, connection, engine.clock.now())
         calendar = reading.calendar(organisation)
         moved = []
-        for number in cases.open_under_older_calendar(connection, organisation, calendar.version):
+        for number in cases.open_under_older_calendar(connection, organisation, calendar.version, last):
             case = cases.load(connection, organisation, number)
             assert case is not None  # listed a moment ago in the same snapshot
             decision = _recomputed(reading, case)

@@ -45,6 +45,21 @@ class Password:
 
 
 @dataclass(frozen=True, slots=True)
+class Unopened:
+    """Somebody active who has no password of his own yet.
+
+    kept, drawn_at    of his first one: its hash, and since when; None for who has none
+    """
+
+    person: str
+    name: str
+    department: str | None
+    staff_number: str | None
+    kept: str | None
+    drawn_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """Somebody signed in at a browser. `session` is the hash of what its cookie holds, and `name` what lists call it."""
 
@@ -130,6 +145,30 @@ def asking_password(organisation: str, key: str) -> Question[Password | None]:
         return Password(rows[0].hash, rows[0].changed_at, rows[0].must_change) if rows else None
 
     return Question(_PASSWORD, {"organisation": organisation, "person": key}, read)
+
+
+def unopened(connection: Connection, organisation: str) -> list[Unopened]:
+    """Everybody active who never chose a password, by key."""
+    his = (_passwords.c.organisation == _people.c.organisation) & (_passwords.c.person == _people.c.person)
+    asked = (
+        _people.c.person,
+        _people.c.name,
+        _people.c.department,
+        _people.c.staff_number,
+        _passwords.c.hash,
+        _passwords.c.changed_at,
+    )
+    statement = (
+        select(*asked)
+        .select_from(_people.outerjoin(_passwords, his))
+        .where(
+            _people.c.organisation == organisation,
+            _people.c.active,
+            or_(_passwords.c.must_change.is_(None), _passwords.c.must_change),
+        )
+    )
+    found = (Unopened(*row) for row in connection.execute(statement))
+    return sorted(found, key=lambda each: each.person)  # a database may sort letters otherwise than we compare them
 
 
 # --- sessions --------------------------------------------------------------------------------------------------------

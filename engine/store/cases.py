@@ -271,16 +271,20 @@ def _closed_alike(same: tuple[str, ...]) -> Statement:
     )
 
 
-def open_under_older_calendar(connection: Connection, organisation: str, version: int) -> list[str]:
-    """Open cases whose deadline was worked out with a calendar before this version, oldest deadline first."""
-    statement = (
-        select(_cases.c.number)
-        .where(
-            _cases.c.organisation == organisation, text("NOT case_record.final"), _cases.c.calendar_version < version
-        )
-        .order_by(_cases.c.due_at, _cases.c.number)
+def open_under_older_calendar(
+    connection: Connection, organisation: str, version: int, last: int | None = None
+) -> list[str]:
+    """Open cases whose deadline was worked out with a calendar before this version, oldest deadline first.
+
+    last    so many at most: those that fall due last
+    """
+    statement = select(_cases.c.number).where(
+        _cases.c.organisation == organisation, text("NOT case_record.final"), _cases.c.calendar_version < version
     )
-    return list(connection.execute(statement).scalars())
+    if last is None:
+        return list(connection.execute(statement.order_by(_cases.c.due_at, _cases.c.number)).scalars())
+    backwards = statement.order_by(_cases.c.due_at.desc(), _cases.c.number.desc()).limit(last)
+    return [*connection.execute(backwards).scalars()][::-1]
 
 
 def definitions_in_use(connection: Connection) -> list[tuple[str, int]]:

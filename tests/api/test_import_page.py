@@ -59,7 +59,6 @@ def sent(campus: Campus, content: bytes, name: str = "list.csv", **more: str) ->
 
 def confirmed(campus: Campus, shown: httpx.Response, **more: str) -> httpx.Response:
     form = Page(shown.text).form(re.escape(CONFIRM))
-    form.pop("first_passwords", None)
     return campus.client.post(CONFIRM, data={**form, **more}, headers=HTML)
 
 
@@ -81,7 +80,7 @@ def test_a_list_is_shown_first_and_then_taken_in_once(campus: Campus, tmp_path: 
     words = Page(shown.text).words
     assert "现在还没有写入任何内容" in words and all(name in words for name in ("新人甲", "新人乙", "+维修人员"))
     done = confirmed(campus, shown)
-    assert (done.status_code, done.headers["location"]) == (303, "/school/people?done=imported")
+    assert (done.status_code, done.headers["location"]) == (303, "/school/first-passwords?done=imported")
     assert "人员表已导入" in got(campus.client, done.headers["location"]).words
     after = known(campus)
     assert {after["0901"].department, after["0901"].addresses["phone"]} == {"HQC", "13900000001"}
@@ -157,20 +156,6 @@ def test_a_list_that_is_no_list_is_refused_however_it_is_sent(campus: Campus) ->
     assert known(campus) == before
 
 
-def test_first_passwords_are_drawn_for_who_is_new_and_open_his_account(campus: Campus) -> None:
-    shown = sent(campus, two(931).encode())
-    paper = confirmed(campus, shown, first_passwords="yes")
-    assert paper.status_code == 200 and "attachment" in paper.headers["content-disposition"]
-    assert paper.headers["cache-control"] == "no-store"
-    cells = openpyxl.load_workbook(io.BytesIO(paper.content)).worksheets[0].iter_rows(values_only=True)
-    [(department, number, key, password)] = [row[1:5] for row in cells if row[0] == "新人甲"]
-    assert (department, number, key) == ("总务后勤处", "0931", "0931")
-    pressed_twice = confirmed(campus, shown, first_passwords="yes")
-    assert pressed_twice.status_code == 409 and "密码表随当时的页面下载，只有一次" in pressed_twice.text
-    campus.client.cookies.clear()
-    assert sign_in(campus.client, str(key), str(password)).headers["location"] == "/account", "where he changes it"
-
-
 def test_of_many_notices_the_first_are_shown_and_how_many_more_there_are(campus: Campus) -> None:
     rows = [f"新人{n},{5000 + n},没有的岗位{n}\n" for n in range(SHOWN + 3)]
     shown = sent(campus, f"姓名,工号,岗位\n{''.join(rows)}".encode())
@@ -197,15 +182,25 @@ def test_only_the_administrator_imports_and_both_lists_lead_there(campus: Campus
 def test_a_delegate_gives_by_a_list_no_more_than_one_by_one(campus: Campus) -> None:
     """Else whoever stands in for an administrator makes himself a principal, and is one when it is over."""
     campus.away("keeper", "second")
+    lists = {
+        "第 2 行：代办人不能借代理改变自己的权限": "姓名-second,,XB1,维修人员,second",
+        "第 2 行：系统管理员和督办岗位": "帮手,0951,XB1,督查,",  # a role of those who oversee
+        "第 3、4 行：系统管理员和督办岗位": "帮手,0956,XB1,教职工,\n姓名-principal,0952,,校长,principal\n助手,0957,XB1,督查,",
+    }
+    shown = {why: sent(campus, f"姓名,工号,部门,岗位,账号\n{rows}\n".encode()) for why, rows in lists.items()}
     campus.client.cookies.clear()
     sign_in(campus.client, "second")
     before, recorded = known(campus), changes(campus)
-    for why, row in {
-        "himself": "姓名-second,,XB1,维修人员,second",
-        "a role of those who oversee": "帮手,0951,XB1,督查,",
-        "an account of theirs": "姓名-principal,0952,,校长,principal",
-    }.items():
-        answer = confirmed(campus, sent(campus, f"姓名,工号,部门,岗位,账号\n{row}\n".encode()), confirmed="yes")
-        assert answer.status_code == 403 and "请由系统管理员本人办理" in answer.text, why
+    for why, rows in lists.items():
+        seen = sent(campus, f"姓名,工号,部门,岗位,账号\n{rows}\n".encode())
+        assert seen.status_code == 200 and why in Page(seen.text).words, "said before he confirms it"
+        assert CONFIRM not in Page(seen.text).addresses and "不能代办</span>" in seen.text
+        form = {
+            **Page(shown[why].text).form(re.escape(CONFIRM)),
+            "csrf": Page(seen.text).form(re.escape(IMPORT))["csrf"],
+        }
+        answer = campus.client.post(CONFIRM, data={**form, "confirmed": "yes"}, headers=HTML)
+        assert answer.status_code == 403 and why in Page(answer.text).words
+        assert "请由系统管理员本人办理" in answer.text, why
     assert (known(campus), changes(campus)) == (before, recorded)
     assert confirmed(campus, sent(campus, two(953).encode())).status_code == 303, "all others he takes in"

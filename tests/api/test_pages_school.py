@@ -339,6 +339,10 @@ def test_who_took_a_notice_in_and_moved_deadlines_stands_in_the_logbook(campus: 
         "都还没有动：1" in page.words and "正在计的期限不会自己变动" in page.words and "另有 1 项未列出" in page.words
     )
     assert f"/cases/{number}" not in page.addresses
+    front = got(client, "/school")
+    assert "还没有按新的放假安排重新计算的期限：1" in front.words and "/school/calendars#moves" in front.addresses
+    assert "重新计算的期限" not in got(as_(campus, "teacher"), "/school").words, "who cannot do it is not asked to"
+    page = got(as_(campus, "keeper"), "/school/calendars")
     done = client.post("/school/calendars/recompute", data=page.form("/school/calendars/recompute"))
     assert done.headers["location"] == "/school/calendars?done=moved-1"
     with campus.runtime.database.read(SCHOOL) as connection:
@@ -346,6 +350,7 @@ def test_who_took_a_notice_in_and_moved_deadlines_stands_in_the_logbook(campus: 
     assert [(event.trigger, event.actor, event.data["what"]) for event in noted] == [
         ("calendar_changed", "person:keeper", "loaded"), ("calendar_changed", "person:keeper", "recomputed")
     ]  # fmt: skip
+    assert "重新计算的期限" not in got(client, "/school").words
 
 
 # --- the calendar -----------------------------------------------------------------------------------------------------------

@@ -265,6 +265,40 @@ def test_a_list_drawn_again_is_asked_for_the_rest_of_what_was_said(busy: tuple[h
     assert told.status_code == 422 and 'class="button" href="/cases?' in told.text and "<table" not in told.text
 
 
+def test_a_name_that_a_list_does_not_know_is_told_alike_by_all_and_never_by_itself(
+    busy: tuple[httpx.Client, list[Stop]],
+) -> None:
+    client, _ = busy
+    _as(client, "keeper")
+    names = (
+        "state.x",
+        "no",
+        "body",
+        "department.x",
+        "workflow.0",
+        "columns.x",
+        "as_of.x",
+        "state[]",
+        "found_at",
+        f"q.{'x' * 60}",
+    )
+    for path, some in (
+        ("/cases", names),
+        ("/trail", names[:3]),
+        ("/overview", names[:3]),
+        ("/school/people", names[:3]),
+    ):
+        for name in some:
+            told = client.get(path, params={name: "1"}, headers=CHINESE_READER)
+            assert told.status_code == 422 and "查询：网址中有不能识别的条件" in Page(told.text).words, (path, name)
+            assert "可用：" not in told.text and "没有参数" not in told.text, (path, name)
+            assert "at-fault" not in told.text, "it is no field's fault"
+    kept = client.get("/cases?level=major&level.x=1", headers=CHINESE_READER).text
+    assert '<option value="major" selected>' in kept, "what it is called like stays asked"
+    books = client.get("/cases/books?book.x=1", headers=CHINESE_READER)
+    assert books.status_code == 422 and "打开页面：网址中有不能识别的条件" in books.text
+
+
 def test_a_refusal_leads_back_to_the_case_it_was_about(busy: tuple[httpx.Client, list[Stop]]) -> None:
     client, stops = busy
     _as(client, "officer")

@@ -21,6 +21,16 @@ def test_a_drawn_one_is_hashed_quicker_and_made_again_in_full_at_the_first_sign_
     assert passwords.outdated(kept)
 
 
+def test_many_drawn_ones_are_hashed_side_by_side_and_leave_a_turn_for_who_signs_in() -> None:
+    hashing, drawn = passwords.Hashing(at_once=2), [passwords.drawn() for _ in range(5)]
+    hashes = hashing.each_as_drawn(drawn)
+    kept = [next(hashes)]
+    with hashing.turn() as hasher, hashing.turn():  # a second one comes when one of theirs is over
+        assert hasher is not None
+    kept += hashes
+    assert all(passwords.fits(*each) for each in zip(drawn, kept, strict=True)), "each its own, in their order"
+
+
 @pytest.mark.parametrize(
     "password, accepted",
     [

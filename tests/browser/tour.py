@@ -165,6 +165,7 @@ def a_busy_desk() -> Iterator[tuple[Desk, list[Stop]]]:
                 Stop("grant-form", "/school/people/fixer/grant", "keeper"),
                 Stop("person-new", "/school/new-person", "keeper"),
                 Stop("people-import", "/school/new-people", "keeper"),
+                Stop("first-passwords", "/school/first-passwords", "keeper"),
                 Stop("person-active", "/school/people/fixer/active", "keeper"),
                 Stop("person-password", "/school/people/fixer/password", "keeper"),
                 Stop("person-away", "/school/people/fixer/away", "keeper"),

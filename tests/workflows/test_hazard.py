@@ -1548,6 +1548,7 @@ def test_beyond_the_last_known_year_a_deadline_is_provisional_until_the_calendar
     assert {now.number for now, _ in recompute_preview(school.engine, ORGANISATION)} == {
         provisional.number, by_day.number, far.number,
     }  # fmt: skip
+    assert [now.number for now, _ in recompute_preview(school.engine, ORGANISATION, last=1)] == [by_day.number]
     school.recompute(provisional)
     settled = school.case(provisional.number)
     assert settled.clock is not None and settled.clock.provisional is False

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from fastapi import Request, Response
+from sqlalchemy import Connection
 
 from api import checking, labels, paper_templates
 from api.auth import Asker, SignedIn, TheRuntime
@@ -15,11 +16,17 @@ from api.pages.words import WORDS
 from api.problems import not_for_you
 from api.routes.check import OPEN_TO
 from engine.errors import Text
+from engine.handle import recompute_preview
 from engine.proof import DAYS_AHEAD, Finding
+from engine.store import calendars, cases
 from notifications.deliveries import Stuck, stuck_ids
 from workflows.roles import ADMINISTRATOR
 
 router = Pages()
+
+LOOKED_AT = (
+    1_000  # deadlines that might move by a new calendar, a tenth of a millisecond each; a reminder looks at no more
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +56,29 @@ def entries(asker: Asker) -> list[Entry]:
 
 @router.get(SCHOOL)
 def school(request: Request, runtime: TheRuntime, asker: SignedIn) -> Response:
-    with runtime.database.read(asker.actor.organisation) as connection:
-        stuck = len(stuck_ids(connection, asker.actor.organisation, Stuck())) if _oversees(asker) else 0
+    here = asker.actor.organisation
+    with runtime.database.read(here) as connection:
+        stuck = len(stuck_ids(connection, here, Stuck())) if _oversees(asker) else 0
+        older = _under_an_older_calendar(connection, here) if _recomputes(asker) else 0
+    moving = len(recompute_preview(runtime.engine, here, LOOKED_AT)) if older else 0
     return page(
         request, "school.html", asker=asker, active="more", entries=entries(asker), stuck=stuck,
-        dead_letters_at=f"{SCHOOL}/dead-letters",
+        dead_letters_at=f"{SCHOOL}/dead-letters", moving=moving, more_may_move=older > LOOKED_AT,
+        moves_at=f"{SCHOOL}/calendars#moves",
     )  # fmt: skip
+
+
+def _recomputes(asker: Asker) -> bool:
+    """Whether he works deadlines out again, and so is reminded of it."""
+    return asker.account.session is not None and holding(asker, ADMINISTRATOR) is not None
+
+
+def _under_an_older_calendar(connection: Connection, organisation: str) -> int:
+    """How many deadlines a newer calendar might move, counted to one more than are looked at."""
+    newest = calendars.newest(connection, organisation)
+    if newest is None or newest.version == 1:
+        return 0
+    return len(cases.open_under_older_calendar(connection, organisation, newest.version, LOOKED_AT + 1))
 
 
 def _oversees(asker: Asker) -> bool:

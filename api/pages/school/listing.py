@@ -6,7 +6,7 @@ import base64
 import binascii
 import io
 import zlib
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
@@ -14,27 +14,37 @@ from fastapi import Request, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from sqlalchemy import Connection
 
-from api import passwords
 from api.auth import Asker, SignedIn, TheRuntime
 from api.auth.forms import Sent, TheSent
 from api.bootstrap import Runtime
 from api.checking import OpensDeadCorner
 from api.evidence.names import as_attachment
-from api.importing import IMPORTING, ListFaulty, Meant, Overtaken, Plan, carry_out, fingerprint, plan
+from api.importing import (
+    IMPORTING,
+    ListFaulty,
+    Meant,
+    Overtaken,
+    Plan,
+    carry_out,
+    fingerprint,
+    plan,
+    rows_beyond,
+    told_of_rows,
+)
 from api.pages.addresses import Pages
 from api.pages.naming import NamesOf
 from api.pages.rendering import HEADERS, go_to, page
 from api.pages.school.keeping import is_confirmed, keeper
-from api.pages.school.people import IMPORT, PEOPLE
+from api.pages.school.people import FIRST_PASSWORDS, IMPORT, PEOPLE
 from api.pages.words import WORDS
 from api.papers.listing import MEDIA_TYPES
 from api.papers.people_list import COLUMNS, LONGEST_CELL, MOST_ROWS, TITLES, Fault, PeopleList, Row, read_sent
-from api.papers.people_sheets import write_first_passwords, write_template
+from api.papers.people_sheets import write_template
 from api.papers.workbooks import plain
 from api.places import Places
 from api.routes.directory import editor_of
 from engine.actor import WHOLE_ORGANISATION, Grant
-from engine.errors import FieldFault, FolderError, InvalidInput, NotPossibleNow, Refusal, Text
+from engine.errors import FieldFault, FolderError, InvalidInput, NotAllowed, NotPossibleNow, Refusal, Text
 from engine.store import people
 from workflows.roles import ROLES
 
@@ -46,13 +56,9 @@ SHOWN = 200  # rows, faults and notices, each: of more there is a number
 LONGEST_CARRIED = 900_000  # characters of a list that lies in a form; a form takes a million
 LARGEST_UNPACKED = 16_000_000  # bytes
 
-#: a list is read whole, which takes a processor and a hundred megabytes where it is long; and so do its first passwords
+#: a list is read whole, which takes a processor and a hundred megabytes where it is long
 _AT_WORK = Places(1)
 _TOO_MANY = Text("另一份名单正在处理", "another list is being dealt with")
-_NO_PAPER = Text(
-    "这份名单已经导入，密码表随当时的页面下载，只有一次",
-    "this list was imported by now; the first passwords went with that answer, once",
-)
 _NOT_SEEN = Text("预览之后，名单或人员名册有了变化", "the list or the directory changed after it was shown")
 
 
@@ -87,7 +93,7 @@ class Carried(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What would become of one row: `what` in words, beside who it is."""
+    """What would become of one row: `what` in words, beside who it is. `beyond`: a delegate does not take it in."""
 
     row: int
     new: bool
@@ -96,6 +102,7 @@ class Told:
     department: str
     post: str
     what: Sequence[Text]
+    beyond: bool
 
 
 @router.get(IMPORT)
@@ -135,53 +142,23 @@ def import_by_form(request: Request, runtime: TheRuntime, asker: SignedIn, sent:
         return _page(request, asker, refusal, new_departments=new_departments)
     try:
         with _AT_WORK.one(IMPORTING, _TOO_MANY):
-            book = _done(runtime, asker, listed, sent, new_departments=new_departments)
+            added = _done(runtime, asker, listed, sent, new_departments=new_departments)
     except (ListFaulty, Overtaken):
         return _preview(request, runtime, asker, listed, _moved_on(), new_departments=new_departments)
     except Refusal as refusal:
         return _preview(request, runtime, asker, listed, refusal, new_departments=new_departments)
-    if book is not None:
-        return _workbook(book, WORDS["first_passwords_name"].zh, "first-passwords")
-    return go_to(f"{PEOPLE}?done=imported")
+    return go_to(f"{FIRST_PASSWORDS if added else PEOPLE}?done=imported")
 
 
-def _done(
-    runtime: Runtime, asker: Asker, listed: PeopleList, sent: Sent, *, new_departments: bool
-) -> io.BytesIO | None:
-    """Import it; the paper with first passwords, where they were asked for. It is made before anything is written: a password
-    that nobody can read opens nothing.
-
-    Raises    NotPossibleNow for who asks for the paper of what is done already: it went with that answer
-    """
+def _done(runtime: Runtime, asker: Asker, listed: PeopleList, sent: Sent, *, new_departments: bool) -> int:
+    """Import it; gives how many people it added, and 0 where it was done already: sent twice, or by two."""
     here = asker.actor.organisation
     editor = editor_of(runtime, asker, confirmed=is_confirmed(sent))
     with runtime.database.read(here) as connection:
         planned = plan(connection, here, listed, editor.today(connection), new_departments=new_departments)
-        names = NamesOf(connection, here, "zh")
     if not any(each.changes for each in planned.meant) and not planned.departments:
-        if _wants_passwords(sent):
-            raise _paper_is_gone()
-        return None  # sent twice, or by two: it is done
-    if fingerprint(planned) != sent.one("seen"):
-        raise Overtaken
-    hashes, book = None, None
-    if _wants_passwords(sent) and planned.added:
-        made = {department.code: department.name.zh for department in planned.departments}
-        hashes, lines = {}, []
-        for each in planned.added:
-            drawn, who = passwords.drawn(), each.after
-            with runtime.hashing.turn():
-                hashes[who.person] = passwords.hashed_as_drawn(drawn)
-            department = made.get(who.department or "") or names.department(who.department)
-            lines.append((who.name, department, who.staff_number or "", who.person, drawn))
-        book = io.BytesIO()
-        write_first_passwords(book, lines)
-    carry_out(editor, listed, new_departments=new_departments, passwords=hashes, seen=sent.one("seen"))
-    return book
-
-
-def _wants_passwords(sent: Sent) -> bool:
-    return sent.one("first_passwords") == "yes"
+        return 0
+    return len(carry_out(editor, listed, new_departments=new_departments, seen=sent.one("seen")).added)
 
 
 # --- what lies between ---------------------------------------------------------------------------------------------------
@@ -213,17 +190,6 @@ def _moved_on() -> NotPossibleNow:
     return NotPossibleNow(
         asked=IMPORTING, obstacle=_NOT_SEEN,
         remedy=Text("没有写入任何内容，请核对下面新的预览", "Nothing was written; look at what it would do now"),
-    )  # fmt: skip
-
-
-def _paper_is_gone() -> NotPossibleNow:
-    """For who pressed twice, or came back: what the first answer gave he may never have seen."""
-    return NotPossibleNow(
-        asked=IMPORTING, obstacle=_NO_PAPER,
-        remedy=Text(
-            "请查看浏览器的下载；没有的，在各人页面上重置密码",
-            "Look among what your browser took down; without it, reset each one's password on his page",
-        ),
     )  # fmt: skip
 
 
@@ -261,7 +227,7 @@ def _page(
 ) -> Response:  # fmt: skip
     return page(
         request, "school_import.html", asker=asker, active="more", because=refusal, refusal=refusal, at=IMPORT,
-        template_at=TEMPLATE, back=(PEOPLE, WORDS["school_people"]), new_departments=new_departments, planned=None,
+        template_at=TEMPLATE, back=(PEOPLE, WORDS["school_people"]), new_departments=new_departments, planned=None, barred=None,
         faults=[fault.text for fault in faults[:SHOWN]], more=max(len(faults) - SHOWN, 0),
         fault=next((each.what for each in refusal.fields if each.field == "file"), None) if refusal else None,
     )  # fmt: skip
@@ -277,17 +243,20 @@ def _preview(
             planned = plan(connection, here, listed, today, new_departments=new_departments)
         except ListFaulty as faulty:
             return _page(request, asker, _of_faults(faulty.faults), faulty.faults, new_departments=new_departments)
-        told = _told(connection, planned, asker)
+        beyond = rows_beyond(connection, editor_of(runtime, asker, confirmed=False), planned)
+        told = _told(connection, planned, asker, beyond)
+    barred = told_of_rows(beyond) if beyond else None
     return page(
         request, "school_import.html", asker=asker, active="more", because=refusal, refusal=refusal, at=IMPORT,
         template_at=TEMPLATE, back=(PEOPLE, WORDS["school_people"]), new_departments=new_departments, planned=planned,
         notices=planned.notices[:SHOWN], more_notices=max(len(planned.notices) - SHOWN, 0),
         told=told[:SHOWN], more=max(len(told) - SHOWN, 0), confirm_at=CONFIRM, packed=_packed(listed), seen=fingerprint(planned),
+        barred=None if isinstance(refusal, NotAllowed) else barred, beyond=bool(beyond),
         changes=bool(told or planned.departments), meant=isinstance(refusal, OpensDeadCorner), faults=(), fault=None,
     )  # fmt: skip
 
 
-def _told(connection: Connection, planned: Plan, asker: Asker) -> list[Told]:
+def _told(connection: Connection, planned: Plan, asker: Asker, beyond: Container[int]) -> list[Told]:
     names = NamesOf(connection, asker.actor.organisation, asker.locale)
     made = {department.code: department.name.in_(asker.locale) for department in planned.departments}
 
@@ -311,7 +280,7 @@ def _told(connection: Connection, planned: Plan, asker: Asker) -> list[Told]:
         return [*fields, *roles(each.given, "+"), *roles(each.ended, "−")]
 
     return [
-        Told(each.row, each.before is None, each.after.name, each.after.person, department(each.after.department), each.after.post, what(each))
+        Told(each.row, each.before is None, each.after.name, each.after.person, department(each.after.department), each.after.post, what(each), each.row in beyond)
         for each in planned.meant
         if each.changes
     ]  # fmt: skip

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any
 
-from fastapi import Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from sqlalchemy import Connection
 
 from api import accounts as accounts_kept
@@ -31,7 +31,7 @@ from api.pages.school.keeping import (
     read_form,
 )
 from api.pages.words import WORDS
-from api.requests import read_as
+from api.requests import known_parameters, read_as
 from api.routes.accounts import first_password
 from api.routes.directory import AddPerson, ChangePerson, GiveRole, editor_of
 from engine.actor import WHOLE_ORGANISATION, Grant
@@ -44,6 +44,7 @@ from workflows.roles import ADMINISTRATOR, GROUPS, ROLES
 PEOPLE = f"{SCHOOL}/people"
 NEW = f"{SCHOOL}/new-person"
 IMPORT = f"{SCHOOL}/new-people"
+FIRST_PASSWORDS = f"{SCHOOL}/first-passwords"
 AT_A_TIME = 50
 
 router = Pages(route_class=DrawnAgain)
@@ -60,7 +61,7 @@ Word = Annotated[str, Query(max_length=100)]
 # --- the list ------------------------------------------------------------------------------------------------------------
 
 
-@router.get(PEOPLE)
+@router.get(PEOPLE, dependencies=[Depends(known_parameters)])
 def people_page(
     request: Request,
     runtime: TheRuntime,
@@ -97,7 +98,7 @@ def people_page(
     return page(
         request, "school_people.html", asker=asker, active="more", people=shown, count=len(found), q=q,
         department=department, gone=gone, departments=[(d.code, d.name) for d in departments], may=_may(asker),
-        number=number, more=len(found) > first + AT_A_TIME, new_at=NEW, at=PEOPLE, import_at=IMPORT,
+        number=number, more=len(found) > first + AT_A_TIME, new_at=NEW, at=PEOPLE, import_at=IMPORT, first_passwords_at=FIRST_PASSWORDS,
         done=WORDS["done_imported"] if done == "imported" else None, alone=len(known) < 2,
     )  # fmt: skip
 
