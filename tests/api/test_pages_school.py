@@ -341,7 +341,9 @@ def test_who_took_a_notice_in_and_moved_deadlines_stands_in_the_logbook(campus: 
     assert f"/cases/{number}" not in page.addresses
     front = got(client, "/school")
     assert "还没有按新的放假安排重新计算的期限和提醒：1" in front.words and "/school/calendars#moves" in front.addresses
-    assert "重新计算的期限和提醒" not in got(as_(campus, "teacher"), "/school").words, "who cannot do it is not asked to"
+    assert "重新计算的期限和提醒" not in got(as_(campus, "teacher"), "/school").words, (
+        "who cannot do it is not asked to"
+    )
     page = got(as_(campus, "keeper"), "/school/calendars")
     done = client.post("/school/calendars/recompute", data=page.form("/school/calendars/recompute"))
     assert done.headers["location"] == "/school/calendars?done=moved-1"
