@@ -11,10 +11,19 @@ TOLERANCE_SECONDS = 300
 
 
 class Hooks(Service):
-    """Takes what is signed and fresh; a second copy is taken too, and its key tells."""
+    """Takes what is signed and fresh; a second copy is taken too, and its key tells.
 
-    def __init__(self, *args: Any, secret: str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", **how: Any) -> None:
-        self.secret = secret
+    tolerance    seconds of its clock that what is fresh may have been on its way
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        secret: str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        tolerance: float = TOLERANCE_SECONDS,
+        **how: Any,
+    ) -> None:
+        self.secret, self.tolerance = secret, tolerance
         super().__init__(*args, **how)
 
     def answer(self, request: Request) -> Reply:
@@ -32,7 +41,7 @@ class Hooks(Service):
 
     def _is_signed(self, request: Request, key: str) -> bool:
         at = request.headers.get("webhook-timestamp", "")
-        if not at.isdecimal() or abs(self.clock.now().timestamp() - int(at)) > TOLERANCE_SECONDS:
+        if not at.isdecimal() or abs(self.clock.now().timestamp() - int(at)) > self.tolerance:
             return False
         secret = base64.b64decode(self.secret.removeprefix("whsec_"))
         digest = hmac.new(secret, f"{key}.{at}.".encode() + request.body, hashlib.sha256).digest()
