@@ -21,6 +21,9 @@ from engine.store.statements import Question, ask
 CHUNK = 2_000  # rungs that fell due looked at in one read
 CALENDARS = 500  # asked for at once
 SHARE = 10  # organisations whose periods one node opens while the others leave them alone; a fraction of a second
+#: nodes that open periods at the same time; the others tell reminders meanwhile. Where four share two cores each has to make its
+#: groups so small, for nobody to wait longer than he may, that they take half as long again as two (measured)
+AT_ONCE = 2
 FARTHEST_EAST = timedelta(hours=14)  # no place on earth has a later day than that
 
 
@@ -52,6 +55,8 @@ def tick(
     organisations = _due_organisations(engine, look)
     for start in range(0, len(organisations), SHARE):
         with _due_periods(engine, look, organisations[start : start + SHARE]) as due:
+            if due is None:
+                break  # what those leave who are at it is opened by the next tick, of whichever node
             ticked.opened += _carry_out(engine, due, ticked, pace, going_on)
         if not going_on():
             return ticked
@@ -98,15 +103,20 @@ def _due_organisations(engine: Engine, look: "_Look") -> list[str]:
 
 
 @contextmanager
-def _due_periods(engine: Engine, look: "_Look", organisations: Sequence[str]) -> Iterator[list[Asked]]:
+def _due_periods(engine: Engine, look: "_Look", organisations: Sequence[str]) -> Iterator[list[Asked] | None]:
     """Every period of these organisations that began and has no row yet. On a server only of those that nobody else is busy
-    with, who is kept away from them meanwhile: nodes that open the same wait for each other and open nothing.
+    with, who is kept away from them meanwhile: nodes that open the same wait for each other and open nothing. None where
+    enough nodes are opening periods already.
     """
     on_server = engine.database.on_server
     with ExitStack() as claimed:
         connection = claimed.enter_context(engine.database.read_across())
         if on_server:
-            organisations = periods.claim(connection, organisations)
+            claimed_here = periods.claim(connection, organisations, AT_ONCE)
+            if claimed_here is None:
+                yield None
+                return
+            organisations = claimed_here
         places = [(organisation, cycle) for organisation in organisations for cycle, _ in look.cycles()]
         owed = ask(connection, [periods.asking_obligations(*place) for place in places])
         drawn = [[asked for obligation in of_one for asked in look.drawn(obligation)] for of_one in owed]

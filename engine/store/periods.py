@@ -192,10 +192,19 @@ _CLAIM = text(
 )
 
 
-def claim(connection: Connection, organisations: Sequence[str]) -> list[str]:
-    """Those of these organisations whose periods nobody else is opening. Until this transaction ends nobody else is given
-    them: a courtesy that saves nodes from waiting for each other, and no promise. On a server.
+_TAKE_A_TURN = text(
+    "SELECT turn FROM generate_series(1, :at_once) turn"
+    " WHERE pg_try_advisory_xact_lock(hashtextextended('opens periods ' || turn, 0)) LIMIT 1"
+)
+
+
+def claim(connection: Connection, organisations: Sequence[str], at_once: int) -> list[str] | None:
+    """Those of these organisations whose periods nobody else is opening; None where so many nodes are opening some already.
+    Until this transaction ends nobody else is given them, nor this node's turn: a courtesy that saves nodes from waiting for
+    each other, and no promise. On a server.
     """
+    if connection.execute(_TAKE_A_TURN, {"at_once": at_once}).first() is None:
+        return None
     return list(connection.execute(_CLAIM, {"organisations": list(organisations)}).scalars())
 
 

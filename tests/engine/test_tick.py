@@ -1,4 +1,5 @@
 from collections.abc import Collection
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -15,7 +16,7 @@ from engine.pace import MOST, Pace
 from engine.store import calendars, people, periods, timers
 from engine.store.database import table_of
 from engine.store.tables import CalendarRow, CaseRow, EventRow, OutboxRow, PeriodRow, TimerRow
-from engine.tick import SHARE, Ticked, tick
+from engine.tick import AT_ONCE, SHARE, Ticked, tick
 from tests.databases import on_postgresql
 from tests.engine.fakes import HERE, THERE, School, local
 from tests.postgres import the_cluster
@@ -132,11 +133,25 @@ def test_periods_that_another_node_is_opening_are_left_to_it(school: School) -> 
         with school.engine.database.write_across() as connection:
             periods.owe(connection, periods.Obligation(organisation, "dept_check_month", "HQC", date(2019, 12, 1)))
     with school.engine.database.read_across() as connection:
-        assert periods.claim(connection, [HERE])
+        assert periods.claim(connection, [HERE], at_once=2)
         assert school.tick() == Ticked(opened=1)
         assert keys(school) == []
     assert school.tick() == Ticked(opened=1), "should the other node be gone"
     assert keys(school) == ["2019-12"]
+
+
+@on_postgresql
+def test_where_enough_nodes_open_periods_another_tells_reminders_meanwhile(school: School) -> None:
+    school.owe("dept_check_month", "HQC", "2019-12-01")
+    school.tick()
+    school.owe("daily_round", "HQC", "2019-12-02")
+    busy = [school.engine.database.read_across() for _ in range(AT_ONCE)]
+    with ExitStack() as others:
+        for door in busy:
+            assert periods.claim(others.enter_context(door), [THERE], at_once=AT_ONCE) is not None
+        ticked = school.at("2020-02-10 08:00").tick()
+        assert ticked.opened == 0 and ticked.reminded
+    assert school.tick().opened, "the next one does"
 
 
 @on_postgresql

@@ -209,6 +209,17 @@ def test_an_organisation_is_claimed_by_one_node_until_its_transaction_ends(schoo
     database = school.engine.database
     with database.read_across() as theirs:
         with database.read_across() as ours:
-            assert periods.claim(ours, ["a", "b"]) == ["a", "b"]
-            assert periods.claim(theirs, ["b", "c"]) == ["c"]
-        assert periods.claim(theirs, ["a", "b"]) == ["a", "b"]
+            assert periods.claim(ours, ["a", "b"], at_once=2) == ["a", "b"]
+            assert periods.claim(theirs, ["b", "c"], at_once=2) == ["c"]
+        assert periods.claim(theirs, ["a", "b"], at_once=2) == ["a", "b"]
+
+
+@on_postgresql
+def test_no_more_nodes_open_periods_at_the_same_time_than_said(school: School) -> None:
+    database = school.engine.database
+    with database.read_across() as first, database.read_across() as third:
+        with database.read_across() as second:
+            assert periods.claim(first, ["a"], at_once=2) == ["a"]
+            assert periods.claim(second, ["a"], at_once=2) == [], "it may, and finds nothing that is free"
+            assert periods.claim(third, ["b"], at_once=2) is None
+        assert periods.claim(third, ["b"], at_once=2) == ["b"], "somebody is through"
