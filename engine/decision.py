@@ -67,7 +67,7 @@ class Timer(NamedTuple):
 class Watch:
     """What is on watch of a case's running generation.
 
-    rungs       rung → when it is to be told; None for one that was told, or is void
+    rungs       rung → when it is to be told; None for one that was told or skipped. One that is void is not among them
     calendar    by which the clock was counted
     """
 

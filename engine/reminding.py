@@ -104,7 +104,7 @@ def _reminders_moved(
 
     1. what waits is told when the newest calendar has it: at once, where that would have been before now
     2. unless the clock had not begun then: such a rung is none of this clock's
-    3. and the other way round, one that the older calendar had before the beginning may be one now
+    3. and the other way round, one that the older calendar had before the beginning may be one now, void or never planned
     What fell due is left to be told, and what the calendar does not move stays as the school's numbers had it.
     """
     waits = [rung for rung, fire_at in watch.rungs.items() if fire_at is not None and fire_at > now]

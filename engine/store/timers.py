@@ -18,8 +18,14 @@ DueCase = tuple[str, str, int, tuple[str, ...]]  # organisation, case number, ge
 
 
 _KEY = ["organisation", "number", "generation", "rung"]
-_ADD = Statement(upsert(_timers).on_conflict_do_nothing())
 _PUT = upsert(_timers)
+_ADD = Statement(
+    _PUT.on_conflict_do_update(
+        index_elements=_KEY,
+        set_={name: _PUT.excluded[name] for name in ("fire_at", "status", "settled_at")},
+        where=_timers.c.status == "cancelled",
+    )
+)
 _TOLD = Statement(
     _PUT.on_conflict_do_update(
         index_elements=_KEY,
@@ -49,6 +55,7 @@ _OF_GENERATION = Statement(
         _timers.c.organisation == bindparam("organisation"),
         _timers.c.number == bindparam("number"),
         _timers.c.generation == bindparam("generation"),
+        _timers.c.status != "cancelled",
     )
 )
 _MOVE = Statement(
@@ -105,7 +112,9 @@ _DUE = Statement(
 def add(
     connection: Connection, organisation: str, number: str, generation: int, rungs: Iterable[tuple[str, datetime]]
 ) -> None:
-    """Put rungs on watch. One that this generation already had is left as it is: it cannot be told again."""
+    """Put rungs on watch. One that waits or was settled already is left as it is: it cannot be told again. One that was void
+    before it fell due was never told, and waits again.
+    """
     rows = [
         {
             "organisation": organisation, "number": number, "generation": generation, "rung": rung,
@@ -207,7 +216,7 @@ def waiting(connection: Connection, organisation: str, number: str) -> list[tupl
 def of_generation(
     connection: Connection, organisation: str, number: str, generation: int
 ) -> dict[str, datetime | None]:
-    """Every rung of one generation with when it is to be told; None for one that was settled."""
+    """Every rung of one generation with when it is to be told; None for one that was settled. None is void."""
     rows = _OF_GENERATION.all(connection, {"organisation": organisation, "number": number, "generation": generation})
     return {row.rung: row.fire_at if row.status == "waiting" else None for row in rows}
 

@@ -227,10 +227,12 @@ class Model:
             rung for rung, at in self.waiting.items()
             if at > now and becomes[rung] not in (at, was[rung])
         ]  # fmt: skip
-        known = {*self.waiting, *(rung for generation, rung in self.settled if generation == self.generation)}
+        told = {rung for (of, rung), how in self.settled.items() if of == self.generation and how != "cancelled"}
+        known = {*self.waiting, *told}
         begun = [rung for rung in OFFSETS if rung not in known and was[rung] < self.since <= becomes[rung]]
         for rung in (*moved, *begun):
             self.waiting[rung] = becomes[rung]
+            self.settled.pop((self.generation, rung), None)  # what is void may wait again
         void = [rung for rung in moved if becomes[rung] < self.since and rung in OFFSETS]
         for rung in void:
             self.settled[self.generation, rung] = "cancelled"

@@ -215,6 +215,20 @@ def test_a_rung_that_the_calendar_brings_behind_the_beginning_is_one_of_the_cloc
     assert decision.data["reminders"] == ["before-3"]
 
 
+def test_a_rung_that_a_mistaken_notice_made_void_is_one_again_when_that_is_put_right() -> None:
+    case = an_assigned_one(clock=BY_A_PERSON)
+    mistaken = CALENDAR.revised(add_days_off=[date(2020, 1, day) for day in (9, 10, 13, 14)])
+    wrong = recomputed(case, mistaken)
+    assert wrong is not None and wrong.cancels_rungs == ("before-3",)
+    on_watch = planned(case, CALENDAR) | {timer.rung: timer.fire_at for timer in wrong.moves_timers}
+    del on_watch["before-3"]
+    right = decide_recompute(HAZARD, wrong.case, setting(replace(CALENDAR, version=3)), NOW, Watch(on_watch, mistaken))
+    assert right is not None
+    assert [timer.rung for timer in right.timers] == ["before-3"]
+    become = {timer.rung: timer.fire_at for timer in (*right.moves_timers, *right.timers)}
+    assert on_watch | become == planned(case, CALENDAR)
+
+
 def test_a_receipt_is_waited_for_in_working_days_too() -> None:
     case = an_assigned_one(clock=BY_A_PERSON, receipt_since=NOW)
     newer = CALENDAR.revised(add_days_off=[date(2020, 1, 7)])

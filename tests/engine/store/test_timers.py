@@ -39,6 +39,20 @@ def test_a_rung_that_was_told_cannot_be_put_on_watch_again(school: School) -> No
         assert timers.waiting(connection, HERE, "X-2019-0001") == [(1, "before-1", AT)]
 
 
+def test_a_rung_that_was_void_before_it_fell_due_may_wait_again_for_it_was_never_told(school: School) -> None:
+    """A holiday notice with a mistake in it, and the one that puts it right."""
+    watch(school)
+    with school.engine.database.write_across() as connection:
+        timers.cancel(connection, HERE, "X-2019-0001", AT, ["before-1", "due"])  # the first had fallen due by then
+        assert timers.of_generation(connection, HERE, "X-2019-0001", 1) == {"before-1": None}
+        timers.add(connection, HERE, "X-2019-0001", 1, [("before-1", LATER), ("due", LATER)])
+        assert timers.waiting(connection, HERE, "X-2019-0001") == [(1, "due", LATER)]
+        timers.told(connection, HERE, "X-2019-0001", 1, "due", [], LATER)
+    watch(school)
+    with school.engine.database.read_across() as connection:
+        assert timers.of_generation(connection, HERE, "X-2019-0001", 1) == {"before-1": None, "due": None}
+
+
 def test_a_swallowed_repetition_gets_a_row_although_it_was_never_on_watch(school: School) -> None:
     watch(school)
     with school.engine.database.write_across() as connection:
