@@ -117,7 +117,11 @@ def hand_out(editor: Editor, hashing: Hashing, slips: Sequence[tuple[Unopened, s
                 raise handed_out_meanwhile()
             if (obstacle := beyond(each.person)) is not None:
                 raise not_in_his_place(HANDING_OUT, obstacle)
-            accounts.set_password(connection, editor.organisation, each.person, hashed, editor.at, must_change=True)
+            # he may be choosing his own at this very moment, which no lock of the directory's keeps him from
+            if not accounts.replace_password(
+                connection, editor.organisation, each.person, each.kept, hashed, editor.at, must_change=True
+            ):
+                raise handed_out_meanwhile()
             if each.kept is not None:
                 accounts.end_sessions(connection, editor.organisation, each.person, editor.at)
                 feeds.revoke_all(connection, editor.organisation, each.person, editor.at)

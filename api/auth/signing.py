@@ -89,8 +89,10 @@ def sign_in(runtime: Runtime, attempt: Attempt) -> Opened:
         counted.was_right(connection)
         if not _still(connection, found, kept):
             raise sign_in_failed()
-        if renewed is not None:
-            accounts.set_password(connection, *found, renewed, kept.changed_at, must_change=kept.must_change)
+        if renewed is not None and not accounts.replace_password(
+            connection, *found, kept.hash, renewed, kept.changed_at, must_change=kept.must_change
+        ):
+            raise sign_in_failed()
         if attempt.replaced is not None:
             _end(runtime, connection, attempt.replaced, now)
         opened = _open(runtime, connection, found, attempt.agent, now, must_change=kept.must_change)
@@ -134,11 +136,13 @@ def change_password(runtime: Runtime, account: Account, old: str, new: str, agen
     with runtime.database.write(accounts.NOWHERE) as connection:
         counted.was_right(connection)
         speak_for(connection, account.organisation)
-        if not _still(connection, whose, kept):
+        # an administrator may be setting another one at this very moment: that one holds
+        if not _still(connection, whose, kept) or not accounts.replace_password(
+            connection, *whose, kept.hash, hashed, now, must_change=False
+        ):
             raise _faulty(
                 CHANGING_PASSWORD, "old", Text("密码刚被他人更改", "it was changed by somebody else just now")
             )
-        accounts.set_password(connection, *whose, hashed, now, must_change=False)
         accounts.end_sessions(connection, *whose, now)
         people.record_change(
             connection, account.organisation, f"person:{account.person}", "password_changed",

@@ -133,6 +133,30 @@ def set_password(
     connection.execute(statement.on_conflict_do_update(index_elements=list(here), set_=values))
 
 
+def replace_password(
+    connection: Connection,
+    organisation: str,
+    key: str,
+    kept: str | None,
+    hashed: str,
+    at: datetime,
+    *,
+    must_change: bool,
+) -> bool:
+    """As `set_password`, but only where what is kept is still the hash that was looked at, or still none: whoever else sets
+    this password at the same moment is waited for, and what he chose stays.
+
+    Returns    whether it was, and this one is kept now
+    """
+    here = {"organisation": organisation, "person": key}
+    values = {"hash": hashed, "changed_at": at, "must_change": must_change}
+    if kept is None:
+        added = upsert(_passwords).values({**here, **values}).on_conflict_do_nothing(index_elements=list(here))
+        return connection.execute(added.returning(_passwords.c.person)).first() is not None
+    his = (_passwords.c.organisation == organisation, _passwords.c.person == key, _passwords.c.hash == kept)
+    return connection.execute(update(_passwords).where(*his).values(values)).rowcount == 1
+
+
 def password(connection: Connection, organisation: str, key: str) -> Password | None:
     """None for who cannot sign in with one."""
     return asking_password(organisation, key).ask(connection)

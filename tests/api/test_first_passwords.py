@@ -14,7 +14,7 @@ import pytest
 from api.pages.school.first_passwords import EVERYBODY, NOWHERE, lots
 from api.pages.school.people import FIRST_PASSWORDS
 from engine.store import accounts, people
-from engine.store.accounts import Unopened
+from engine.store.accounts import Password, Unopened
 from tests.api.pages import Page, got, sign_in
 from tests.builders import PASSWORD
 from tests.databases import Kind, dropping_copies
@@ -113,6 +113,26 @@ def test_only_the_administrator_draws_them_and_his_delegate_none_of_those_who_ov
     assert client.post(FIRST_PASSWORDS, data=crafted, headers=HTML).status_code == 409
     with campus.runtime.database.read(SCHOOL) as connection:
         assert accounts.password(connection, SCHOOL, "principal") is None
+
+
+def test_who_chooses_his_own_at_the_very_moment_keeps_it(campus: Campus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was looked at inside the transaction may be older than what another one commits while it writes."""
+    client = as_(campus, "keeper")
+    with campus.runtime.database.read(SCHOOL) as connection:
+        before = accounts.unopened(connection, SCHOOL)
+    him = next(each for each in before if each.department != "HQC" and each.kept is None)
+    [form] = forms(got(client, FIRST_PASSWORDS), him.department or NOWHERE)
+    with campus.runtime.database.write_across() as connection:
+        accounts.set_password(connection, SCHOOL, him.person, "his own", NOON, must_change=False)
+    monkeypatch.setattr(accounts, "unopened", lambda *_: before)
+    answer = client.post(FIRST_PASSWORDS, data=form, headers=HTML)
+    assert answer.status_code == 409 and "已自己设了密码" in answer.text
+    with campus.runtime.database.read(SCHOOL) as connection:
+        kept = {each.person: accounts.password(connection, SCHOOL, each.person) for each in before}
+    assert kept[him.person] == Password("his own", NOON, must_change=False)
+    assert all((kept[each.person] is None) == (each.kept is None) for each in before if each != him), (
+        "nor anybody else's"
+    )
 
 
 def test_a_form_that_means_nobody_draws_nothing(campus: Campus) -> None:

@@ -1,6 +1,7 @@
 """What people sign in with, as it is kept: sessions found by what their cookie holds, tries counted and forgotten."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from engine.directory import Person
 from engine.store import accounts, people
-from engine.store.accounts import Tries
+from engine.store.accounts import Password, Tries
 from engine.store.database import Database
 from tests.builders import START, a_database, a_school
 from tests.databases import Kind
@@ -42,6 +43,22 @@ def test_a_session_is_found_by_its_secret_while_it_lives(
     with database.read_across() as connection:
         session = accounts.session(connection, secret, START + later, IDLE)
     assert (session is not None) is found
+
+
+def test_a_password_is_replaced_only_where_it_is_still_the_one_that_was_looked_at(database: Database) -> None:
+    def replaced(kept: str | None, hashed: str) -> bool:
+        with database.write("school") as connection:
+            return accounts.replace_password(connection, "school", "teacher", kept, hashed, START, must_change=True)
+
+    assert replaced(None, "first") and not replaced(None, "another"), "there is one by now"
+    with ThreadPoolExecutor(1) as beside:
+        with database.write("school") as connection:
+            accounts.set_password(connection, "school", "teacher", "his own", START, must_change=False)
+            late = beside.submit(replaced, "first", "drawn")  # waits, or comes when this is done
+        assert not late.result()
+    assert replaced("his own", "drawn")
+    with database.read("school") as connection:
+        assert accounts.password(connection, "school", "teacher") == Password("drawn", START, must_change=True)
 
 
 def test_use_keeps_a_session_alive_and_not_beyond_its_end(database: Database) -> None:
