@@ -427,6 +427,7 @@ async def known_parameters(request: Request) -> None:
                 f"there is no parameter {', '.join(named)}; {there_are.en}",
             ),
             strange[0],
+            what=NOT_KNOWN,
         )
 
 
@@ -434,6 +435,7 @@ def _is_query(field: Any) -> bool:
     return isinstance(field.field_info, Query)
 
 
+NOT_KNOWN = Text("没有这个参数", "there is no such parameter")
 NO_PARAMETERS = Text("该地址不带参数", "this address takes none")
 
 

@@ -1,7 +1,7 @@
 """What the address of a list says: what a form left blank is no question, and where an instant is asked for a day will do."""
 
 import re
-from collections.abc import Callable, Container, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Container, Coroutine, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -27,6 +27,15 @@ LATEST = 2999  # years; a later one is mistyped, and before the EARLIEST a day m
 FIRST_DAY, LAST_DAY = f"{EARLIEST}-01-01", f"{LATEST}-12-31"
 
 
+#: what chat programs and their browsers append to an address that is sent on in them, and which values of it; all where it is
+#: nothing else. What a list does not know would be refused otherwise, and who opens it has not asked for it
+BY_CHATS: Mapping[str, Container[str] | None] = {
+    "from": frozenset({"singlemessage", "groupmessage", "timeline"}), "isappinstalled": None, "nsukey": None,
+    "clicktime": None, "enterid": None, "utm_source": None, "utm_medium": None, "utm_campaign": None, "utm_term": None,
+    "utm_content": None,
+}  # fmt: skip
+
+
 class Pages(APIRouter):
     """Of pages that ask before anything else who is there; no document names them."""
 
@@ -34,7 +43,27 @@ class Pages(APIRouter):
         super().__init__(prefix=prefix, dependencies=[Depends(signed_in)], include_in_schema=False, **given)
 
 
-class Tidy(APIRoute):
+class PassedOn(APIRoute):
+    """An address that may come out of a chat: it is answered without what that appended, under its own name."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        answer = super().get_route_handler()
+
+        async def answered(request: Request) -> Response:
+            said = pairs_of(request)
+            own = [(name, value) for name, value in said if not _is_by_a_chat(name, value)]
+            if request.method in ("GET", "HEAD") and len(own) < len(said):
+                return go_to(address_of(request.url.path, own))
+            return await answer(request)
+
+        return answered
+
+
+def _is_by_a_chat(name: str, value: str) -> bool:
+    return name in BY_CHATS and ((values := BY_CHATS[name]) is None or value in values)
+
+
+class Tidy(PassedOn):
     """An address that a form made without its blanks, so that it can be kept and sent on; its days stand under names of their
     own, `due_before_day`, as long as it is answered.
     """

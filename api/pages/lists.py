@@ -6,10 +6,9 @@ from urllib.parse import urlencode
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 
 from api.auth import cookies, runtime_of
-from api.pages.addresses import Tidy, shown_name
+from api.pages.addresses import PassedOn, Tidy, shown_name
 from api.pages.forms import what_of
 from api.pages.refusals import for_people
 from api.pages.rendering import DRAWN_AGAIN, Misasked, Wrong
@@ -22,7 +21,7 @@ MOST_ROUNDS = (
 LONGEST = 300  # characters of what was typed that are shown again
 
 
-class DrawnAgain(APIRoute):
+class DrawnAgain(PassedOn):
     """Of a list. Its template draws its fields by `lists.html`, which knows what is wrong with them."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

@@ -27,7 +27,7 @@ from api.pages.rendering import (
 )
 from api.pages.words import WORDS
 from api.problems import MUST_CHANGE, STATUS, MethodRefused, UnknownAddress, headers_of
-from api.requests import NO_FIELD
+from api.requests import NO_FIELD, NOT_KNOWN
 from engine.case import CASE_NUMBER
 from engine.errors import FieldFault, InvalidInput, NotAllowed, NotSignedIn, Refusal, Text, UnknownCase
 
@@ -126,7 +126,8 @@ def for_people(request: Request, refusal: Refusal, *, drawn: bool = False) -> Re
 
 
 def _of_address(fault: FieldFault, labels: Mapping[str, Text], said: Container[str]) -> FieldFault:
-    if shown_name(fault.field, said) in labels or (fault.field == NO_FIELD and NO_FIELD not in said):
+    called = shown_name(fault.field, said) in labels and fault.what != NOT_KNOWN  # it may be known to another list
+    if called or (fault.field == NO_FIELD and NO_FIELD not in said):
         return FieldFault(fault.field.removesuffix(OF_DAY), fault.what, fault.among)
     return FieldFault(NO_FIELD, Text("网址中有不能识别的条件", "the address asks for what this page does not know"))
 

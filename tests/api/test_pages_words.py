@@ -284,9 +284,9 @@ def test_a_name_that_a_list_does_not_know_is_told_alike_by_all_and_never_by_itse
     )
     for path, some in (
         ("/cases", names),
-        ("/trail", names[:3]),
-        ("/overview", names[:3]),
-        ("/school/people", names[:3]),
+        ("/trail", ("state", *names[:3])),
+        ("/overview", ("state", "from", *names[:3])),
+        ("/school/people", ("state", *names[:3])),
     ):
         for name in some:
             told = client.get(path, params={name: "1"}, headers=CHINESE_READER)
@@ -297,6 +297,24 @@ def test_a_name_that_a_list_does_not_know_is_told_alike_by_all_and_never_by_itse
     assert '<option value="major" selected>' in kept, "what it is called like stays asked"
     books = client.get("/cases/books?book.x=1", headers=CHINESE_READER)
     assert books.status_code == 422 and "打开页面：网址中有不能识别的条件" in books.text
+
+
+def test_what_a_chat_appends_to_an_address_is_no_condition_of_a_list(busy: tuple[httpx.Client, list[Stop]]) -> None:
+    client, _ = busy
+    _as(client, "keeper")
+    appended = "from=groupmessage&isappinstalled=0&clicktime=1&enterid=2"
+    for path in (
+        "/cases",
+        "/cases?level=major&due_before=2020-03-01",
+        "/trail?from=2020-03-01",
+        "/overview?months=6",
+        "/school/people?q=a%26b",
+        "/cases/books",
+    ):
+        told = client.get(f"{path}{'&' if '?' in path else '?'}{appended}", headers=CHINESE_READER)
+        assert (told.status_code, told.headers["location"]) == (303, path), path
+        assert client.get(path, headers=CHINESE_READER).status_code == 200, path
+    assert client.get("/trail?from=yesterday", headers=CHINESE_READER).status_code == 422, "what somebody typed is told"
 
 
 def test_a_refusal_leads_back_to_the_case_it_was_about(busy: tuple[httpx.Client, list[Stop]]) -> None:
