@@ -137,8 +137,8 @@ def handed_out_meanwhile() -> NotPossibleNow:
     return NotPossibleNow(
         asked=HANDING_OUT,
         obstacle=Text(
-            "打开这个页面以后情况有了变化：其中有人的首次密码刚生成过，或已自己设了密码",
-            "this changed since the page was shown: for some of them one was drawn just now, or they chose their own",
+            "打开这个页面以后情况有了变化：其中有人的首次密码刚生成过，已自己设了密码，或在名册中有了变动",
+            "this changed since the page was shown: for some of them one was drawn just now, they chose their own, or the directory has them otherwise",
         ),
         remedy=Text(
             "没有改动任何密码。请先看浏览器的下载；没有收到的，在“已生成”下重新生成",

@@ -115,6 +115,20 @@ def test_only_the_administrator_draws_them_and_his_delegate_none_of_those_who_ov
         assert accounts.password(connection, SCHOOL, "principal") is None
 
 
+def test_who_was_taken_off_the_list_since_the_page_was_shown_is_told_as_that(campus: Campus) -> None:
+    client = as_(campus, "keeper")
+    [form] = forms(got(client, FIRST_PASSWORDS), EVERYBODY)
+    with campus.runtime.database.write(SCHOOL) as connection:
+        him = people.person(connection, SCHOOL, accounts.unopened(connection, SCHOOL)[-1].person)
+        assert him is not None
+        people.update_person(connection, replace(him, active=False))
+    answer = client.post(FIRST_PASSWORDS, data=form, headers=HTML)
+    assert answer.status_code == 409 and "在名册中有了变动" in answer.text
+    with campus.runtime.database.write(SCHOOL) as connection:
+        assert accounts.password(connection, SCHOOL, him.person) is None
+        people.update_person(connection, him)
+
+
 def test_who_chooses_his_own_at_the_very_moment_keeps_it(campus: Campus, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was looked at inside the transaction may be older than what another one commits while it writes."""
     client = as_(campus, "keeper")
