@@ -24,9 +24,8 @@ from workflows.roles import ADMINISTRATOR
 
 router = Pages()
 
-LOOKED_AT = (
-    1_000  # deadlines that might move by a new calendar, a tenth of a millisecond each; a reminder looks at no more
-)
+# deadlines that might move by a new calendar, up to half a millisecond each; a reminder looks at no more
+LOOKED_AT = 200
 
 
 @dataclass(frozen=True, slots=True)
