@@ -16,7 +16,6 @@ from api.pages.school.people import FIRST_PASSWORDS
 from engine.store import accounts, people
 from engine.store.accounts import Password, Unopened
 from tests.api.pages import Page, got, sign_in
-from tests.builders import PASSWORD
 from tests.databases import Kind, dropping_copies
 from tests.journeys.campus import SCHOOL, Campus, a_campus
 
@@ -28,11 +27,7 @@ NOON = datetime(2020, 3, 2, 4, 0, tzinfo=UTC)
 def campus(tmp_path_factory: pytest.TempPathFactory, kind: Kind) -> Iterator[Campus]:
     with dropping_copies(), a_campus(tmp_path_factory.mktemp("first"), kind) as made:
         made.administrator("keeper")
-        with made.runtime.hashing.turn() as hasher:
-            hashed = hasher.hashed(PASSWORD)
-        with made.runtime.database.write_across() as connection:
-            for who in ("keeper", "teacher", "second"):
-                accounts.set_password(connection, SCHOOL, who, hashed, made.runtime.clock.now(), must_change=False)
+        made.let_in("keeper", "teacher", "second")
         yield made
 
 

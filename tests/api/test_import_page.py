@@ -16,10 +16,9 @@ import pytest
 
 from api.pages.school.listing import CONFIRM, SHOWN, TEMPLATE
 from api.pages.school.people import IMPORT
-from engine.store import accounts, people
+from engine.store import people
 from tests.api.pages import Page, got, sign_in
 from tests.api.test_import_people import workbook
-from tests.builders import PASSWORD
 from tests.databases import Kind, dropping_copies
 from tests.journeys.campus import SCHOOL, Campus, a_campus
 
@@ -36,11 +35,7 @@ def school(tmp_path_factory: pytest.TempPathFactory, kind: Kind) -> Iterator[Cam
     """One for all: each test brings people of its own."""
     with dropping_copies(), a_campus(tmp_path_factory.mktemp("import"), kind) as made:
         made.administrator("keeper")
-        with made.runtime.hashing.turn() as hasher:
-            hashed = hasher.hashed(PASSWORD)
-        with made.runtime.database.write_across() as connection:
-            for who in ("keeper", "teacher", "second"):
-                accounts.set_password(connection, SCHOOL, who, hashed, made.runtime.clock.now(), must_change=False)
+        made.let_in("keeper", "teacher", "second")
         yield made
 
 

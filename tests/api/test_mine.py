@@ -6,21 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from engine.store import accounts
 from tests.api.pages import got, sign_in
-from tests.builders import PASSWORD
 from tests.databases import Kind
-from tests.journeys.campus import SCHOOL, Campus, a_campus
+from tests.journeys.campus import Campus, a_campus
 
 
 @pytest.fixture
 def campus(tmp_path: Path, kind: Kind) -> Iterator[Campus]:
     with a_campus(tmp_path, kind) as made:
-        with made.runtime.hashing.turn() as hasher:
-            hashed = hasher.hashed(PASSWORD)
-        with made.runtime.database.write_across() as connection:
-            for who in ("officer", "fixer", "head", "vice"):
-                accounts.set_password(connection, SCHOOL, who, hashed, made.runtime.clock.now(), must_change=False)
+        made.let_in("officer", "fixer", "head", "vice")
         yield made
 
 

@@ -8,12 +8,10 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from engine.store import accounts
 from tests.api.pages import Page, got, sign_in
-from tests.builders import PASSWORD
 from tests.databases import Kind
 from tests.fakes import written_down
-from tests.journeys.campus import PHOTO, SCHOOL, Campus, a_campus
+from tests.journeys.campus import PHOTO, Campus, a_campus
 from workflows.reference import criteria_for
 
 SCRIPT = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -22,12 +20,7 @@ SCRIPT = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>"
 @pytest.fixture
 def campus(tmp_path: Path, kind: Kind) -> Iterator[Campus]:
     with a_campus(tmp_path, kind) as made:
-        with made.runtime.hashing.turn() as hasher:
-            hashed = hasher.hashed(PASSWORD)
-        with made.runtime.database.write_across() as connection:
-            for person in ("teacher", "officer", "fixer", "head"):
-                now = made.runtime.clock.now()
-                accounts.set_password(connection, SCHOOL, person, hashed, now, must_change=False)
+        made.let_in("teacher", "officer", "fixer", "head")
         yield made
 
 

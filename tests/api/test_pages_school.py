@@ -17,7 +17,7 @@ from api.pages.school.front import fixes_of
 from engine.errors import Text
 from engine.events import LOGBOOK
 from engine.proof import Finding
-from engine.store import accounts, calendars, history, people, policies
+from engine.store import calendars, history, people, policies
 from tests.api.pages import Page, got, sign_in
 from tests.builders import PASSWORD, a_runtime
 from tests.databases import Kind
@@ -29,11 +29,7 @@ from tests.journeys.campus import DAY, SCHOOL, Campus, a_campus
 def campus(tmp_path: Path, kind: Kind) -> Iterator[Campus]:
     with a_campus(tmp_path, kind) as made:
         made.administrator("keeper")
-        with made.runtime.hashing.turn() as hasher:
-            hashed = hasher.hashed(PASSWORD)
-        with made.runtime.database.write_across() as connection:
-            for who in ("keeper", "teacher", "officer", "clerk", "fixer"):
-                accounts.set_password(connection, SCHOOL, who, hashed, made.runtime.clock.now(), must_change=False)
+        made.let_in("keeper", "teacher", "officer", "clerk", "fixer")
         yield made
 
 

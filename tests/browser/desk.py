@@ -19,10 +19,9 @@ import uvicorn
 from playwright.sync_api import Browser, BrowserContext, FilePayload, Locator, Page, expect, sync_playwright
 
 from api.app import create_app
-from engine.store import accounts
 from tests.builders import PASSWORD, a_runtime
 from tests.fakes import calling
-from tests.journeys.campus import SCHOOL, Campus
+from tests.journeys.campus import Campus
 from workflows import CATALOG
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -98,12 +97,7 @@ class Desk:
 
     def let_in(self, *people: str) -> None:
         """These may sign in with the password."""
-        with self.campus.runtime.hashing.turn() as hasher:
-            hashed = hasher.hashed(PASSWORD)
-        with self.campus.runtime.database.write_across() as connection:
-            for person in people:
-                now = self.campus.runtime.clock.now()
-                accounts.set_password(connection, SCHOOL, person, hashed, now, must_change=False)
+        self.campus.let_in(*people)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from engine.clock import SimulatedClock
 from engine.directory import Absence, Department, Group, Organisation, Person, Seat
 from engine.errors import Text
 from engine.store import accounts, calendars, files, history, outbox, people
-from tests.builders import START, a_calendar, a_runtime
+from tests.builders import PASSWORD, START, a_calendar, a_runtime
 from tests.databases import Kind
 from tests.fakes import calling
 from workflows import CATALOG
@@ -143,6 +143,14 @@ class Campus:
                 connection, Person(SCHOOL, who, f"姓名-{who}", "DZB", post="系统管理员"), [Grant("administrator")]
             )
             accounts.add_token(connection, SCHOOL, who, f"token-of-{who}-{SCHOOL}", "test", START)
+
+    def let_in(self, *whom: str) -> None:
+        """These may sign in with the password."""
+        with self.runtime.hashing.turn() as hasher:
+            hashed = hasher.hashed(PASSWORD)
+        with self.runtime.database.write_across() as connection:
+            for who in whom:
+                accounts.set_password(connection, SCHOOL, who, hashed, self.runtime.clock.now(), must_change=False)
 
     def withdraw(self, who: str, role: str, last_day: date) -> None:
         with self.runtime.database.write_across() as connection:

@@ -9,11 +9,9 @@ from typing import Any
 import openpyxl
 import pytest
 
-from engine.store import accounts
 from tests.api.pages import got, sign_in
-from tests.builders import PASSWORD, START
 from tests.databases import Kind
-from tests.journeys.campus import SCHOOL, Campus, a_campus
+from tests.journeys.campus import Campus, a_campus
 
 CAMPAIGNS, SURVEYS, ANSWERS = "/api/v1/campaigns", "/api/v1/surveys", "/api/v1/survey_answers"
 LOOPS = {"SX": "tasks", "DCD": "survey_answers"}
@@ -47,10 +45,7 @@ QUESTIONS = [
 
 def let_in(campus: Campus, who: str) -> None:
     """By the pages, with a password."""
-    with campus.runtime.hashing.turn() as hasher:
-        hashed = hasher.hashed(PASSWORD)
-    with campus.runtime.database.write_across() as connection:
-        accounts.set_password(connection, SCHOOL, who, hashed, START, must_change=False)
+    campus.let_in(who)
     assert sign_in(campus.client, who).status_code == 303
 
 
